@@ -1,0 +1,1 @@
+"""edgevid on the workstation."""

@@ -1,0 +1,238 @@
+"""Read and write `*.edgevid`, a zip of stored members: manifest, `.tflite` parts, labels, golden vectors, report.
+
+Nothing from a bundle is used before every check has passed, and nothing is ever unpacked to disk. A bundle is written beside its
+destination and renamed, so a reader sees the old one or the new one. `docs/bundle-format.md` is the specification.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ManifestInvalid, UsageError
+from edgevid.frame import Array
+from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json, to_json
+
+MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
+MAX_MEMBER_BYTES = 512 * 2**20
+MAX_MEMBERS = 64
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and the outputs the converting machine had for them.
+
+    Attributes:
+        frames: (N, *frame) prepared frames, uint8 or float32, N >= the window.
+        scores: (N - window + 1, classes) float32: the bundle's answer after each frame from the first full window on.
+        float_scores: The same from the trained float model.
+        engine: Interpreter and version that made `scores`.
+    """
+
+    frames: Array
+    scores: Array
+    float_scores: Array
+    engine: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory, checked.
+
+    Attributes:
+        manifest: What it says about itself.
+        models: Member name to `.tflite` bytes.
+        golden: Its proof.
+        report: The conversion's report, as parsed JSON.
+        path: Where it was read from, if from a file.
+    """
+
+    manifest: Manifest
+    models: Mapping[str, bytes]
+    golden: Golden
+    report: Mapping[str, Any]
+    path: Path | None = field(default=None, compare=False)
+
+
+def read(path: str | Path) -> Bundle:
+    """Read a bundle and check all of it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The bundle; the file is closed.
+
+    Raises:
+        UsageError: There is no such file.
+        BundleTruncated: No zip archive, or one that ends early.
+        BundleVersionUnknown: Another version of the format.
+        BundleMemberRefused: A member that may not be there, or one that is missing.
+        BundleAltered: A size or hash differs from the manifest's.
+        ManifestInvalid: The manifest or another member cannot be read.
+        PartsDoNotJoin: The parts' tensors do not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"Expected a bundle file, found none at {path}.", path=path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read_archive(archive, path)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, (BundleTruncated, BundleAltered)):
+            raise
+        raise BundleTruncated(f"Expected a whole .edgevid bundle, got a damaged or truncated file: {path} ({error}).", path=path) from error
+
+
+def write(bundle: Bundle, path: str | Path) -> Manifest:
+    """Write a bundle, whole or not at all.
+
+    The same bundle gives the same bytes: members are stored in a fixed order with a fixed date.
+
+    Args:
+        bundle: What to write; sizes and hashes in its manifest are filled in.
+        path: Where to; replaced atomically.
+
+    Returns:
+        The manifest as written.
+    """
+    path = Path(path)
+    members = _members(bundle)
+    listed = {name: Member(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in members.items()}
+    manifest = dataclasses.replace(bundle.manifest, members=listed)
+    text = json.dumps(to_json(manifest), indent=1).encode()
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+        try:
+            with zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
+                for name, data in {MANIFEST: text, **members}.items():
+                    archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
+            handle.flush()
+            os.fsync(handle.fileno())
+            Path(handle.name).chmod(0o644)
+            Path(handle.name).replace(path)
+        except BaseException:
+            Path(handle.name).unlink(missing_ok=True)
+            raise
+    return manifest
+
+
+def _members(bundle: Bundle) -> dict[str, bytes]:
+    golden = io.BytesIO()
+    np.savez_compressed(
+        golden, frames=bundle.golden.frames, scores=bundle.golden.scores, float_scores=bundle.golden.float_scores, engine=np.array(bundle.golden.engine)
+    )
+    return {
+        **dict(bundle.models),
+        LABELS: "".join(f"{label}\n" for label in bundle.manifest.labels).encode(),
+        GOLDEN: golden.getvalue(),
+        REPORT: json.dumps(to_json(bundle.report), indent=1).encode(),
+    }
+
+
+def _read_archive(archive: zipfile.ZipFile, path: Path) -> Bundle:
+    infos = _checked_infos(archive, path)
+    if MANIFEST not in infos:
+        raise BundleMemberRefused(f"Expected a member {MANIFEST}, found none in {path}.", path=path)
+    manifest = _read_manifest(archive.read(MANIFEST), path)
+    listed, found = set(manifest.members) | {MANIFEST}, set(infos)
+    if listed != found:
+        raise BundleMemberRefused(f"Expected the members that the manifest lists, got {sorted(listed ^ found)} missing or extra in {path}.", path=path)
+    data = {name: _checked_data(archive, name, member, path) for name, member in manifest.members.items()}
+    needed = {part.file for part in manifest.parts} | {LABELS, GOLDEN, REPORT}
+    if not needed <= set(data):
+        raise BundleMemberRefused(f"Expected the members {sorted(needed - set(data))}, found none in {path}.", path=path)
+    if data[LABELS].decode(errors="replace").splitlines() != list(manifest.labels):
+        raise ManifestInvalid(f"Expected {LABELS} to hold the manifest's labels, got others in {path}.", path=path)
+    report = _json(data[REPORT], REPORT, path)
+    models = {part.file: data[part.file] for part in manifest.parts}
+    return Bundle(manifest, models, _read_golden(data[GOLDEN], manifest, path), report, path)
+
+
+def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise BundleMemberRefused(f"Expected at most {MAX_MEMBERS} members, got {len(infos)} in {path}.", path=path)
+    for info in infos:
+        if not _NAME.fullmatch(info.filename):
+            raise BundleMemberRefused(f"Expected plain member names, got {info.filename!r} in {path}.", got=info.filename, path=path)
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            raise BundleMemberRefused(f"Expected stored members, got {info.filename!r} compressed or encrypted in {path}.", path=path)
+        if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
+            raise BundleMemberRefused(
+                f"Expected members of at most {MAX_MEMBER_BYTES} bytes, got {info.filename!r} with {info.file_size} in {path}.", path=path
+            )
+    by_name = {info.filename: info for info in infos}
+    if len(by_name) != len(infos):
+        raise BundleMemberRefused(f"Expected each member once, got a name twice in {path}.", path=path)
+    return by_name
+
+
+def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
+    try:
+        data = archive.read(name)
+    except zipfile.BadZipFile as error:
+        raise BundleAltered(f"Expected {name} as it was written, got a bad checksum in {path}.", path=path) from error
+    if len(data) != member.bytes or hashlib.sha256(data).hexdigest() != member.sha256:
+        raise BundleAltered(f"Expected {name} with {member.bytes} bytes and the listed SHA-256, got {len(data)} others in {path}.", path=path)
+    return data
+
+
+def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ManifestInvalid(f"Expected JSON in {name} of {path}: {error}.", path=path) from error
+    if not isinstance(value, dict):
+        raise ManifestInvalid(f"Expected a JSON object in {name} of {path}, got {type(value).__name__}.", path=path)
+    return value
+
+
+def _read_manifest(data: bytes, path: Path) -> Manifest:
+    value = _json(data, MANIFEST, path)
+    if value.get("format") != FORMAT or value.get("version") != VERSION:
+        raise BundleVersionUnknown(
+            f"Expected {FORMAT} version {VERSION}, got {value.get('format')!r} version {value.get('version')!r} in {path}. Convert the model again.",
+            expected=VERSION,
+            got=value.get("version"),
+            path=path,
+        )
+    return from_json(value)
+
+
+def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
+    try:
+        _refuse_bomb(data, path)
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            golden = Golden(arrays["frames"], arrays["scores"], arrays["float_scores"], str(arrays["engine"]))
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}: {error}.", path=path) from error
+    count = golden.frames.shape[0] - manifest.window.frames + 1
+    fits = golden.frames.shape[1:] == manifest.input.shape and golden.frames.dtype == manifest.input.dtype
+    if not fits or golden.scores.shape != (count, len(manifest.labels)) or golden.float_scores.shape != golden.scores.shape:
+        raise ManifestInvalid(
+            f"Expected golden frames {manifest.input.shape} with scores for each window in {path}, got {golden.frames.shape} and {golden.scores.shape}.",
+            path=path,
+        )
+    return golden
+
+
+def _refuse_bomb(data: bytes, path: Path) -> None:
+    """Golden vectors are the one member compressed inside: bound what they unpack to before unpacking."""
+    with zipfile.ZipFile(io.BytesIO(data)) as inner:
+        total = sum(info.file_size for info in inner.infolist())
+    if total > MAX_MEMBER_BYTES:
+        raise BundleMemberRefused(f"Expected golden vectors of at most {MAX_MEMBER_BYTES} bytes unpacked, got {total} in {path}.", path=path)

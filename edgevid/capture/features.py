@@ -1,0 +1,63 @@
+"""Feature sequences, such as pose key points over time, from `.npy` files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgevid.capture.source import ClosingSource
+from edgevid.errors import SourceError
+from edgevid.frame import Array, Frame
+
+
+class FeatureFile(ClosingSource):
+    """The rows of a (frames, features) array, a fixed time apart.
+
+    Args:
+        path: A `.npy` file.
+        interval_s: Time between two rows.
+
+    Raises:
+        SourceError: The file holds no two-dimensional array of numbers.
+    """
+
+    live = False
+
+    def __init__(self, path: str | Path, *, interval_s: float) -> None:
+        self.name = str(path)
+        self._interval_s = interval_s
+        self._rows = read_features(Path(path))
+
+    def frames(self) -> Iterator[Frame]:
+        """Give each row.
+
+        Yields:
+            Frames (F,) float32.
+        """
+        for index, row in enumerate(self._rows):
+            yield Frame(row, "none", round(index * self._interval_s * 1e9), index)
+
+
+def read_features(path: Path) -> Array:
+    """Read a feature sequence.
+
+    Args:
+        path: A `.npy` file of shape (frames, features), any real type.
+
+    Returns:
+        (frames, features) float32.
+
+    Raises:
+        SourceError: The file cannot be read, has another shape, is empty or holds NaN or infinity.
+    """
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(f"Expected a .npy array of (frames, features), could not read {path}: {error}.", path=path) from error
+    if rows.ndim != 2 or rows.shape[0] == 0 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
+        raise SourceError(f"Expected a real array of shape (frames, features), got {rows.dtype} {rows.shape} in {path}.", got=rows.shape, path=path)
+    if not np.isfinite(rows).all():
+        raise SourceError(f"Expected finite features, got NaN or infinity in {path}.", path=path)
+    return rows.astype(np.float32)

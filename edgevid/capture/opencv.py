@@ -1,0 +1,107 @@
+"""Video files and folders of pictures, through OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgevid.capture.source import ClosingSource
+from edgevid.errors import SourceError
+from edgevid.frame import Frame, Pixels
+from edgevid.imaging import opencv
+
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+class VideoFile(ClosingSource):
+    """Every frame of a video file, BGR, with the container's timestamps.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceError: OpenCV cannot open it.
+    """
+
+    live = False
+
+    def __init__(self, path: str | Path) -> None:
+        self._cv2 = opencv("reading video files")
+        self.name = str(path)
+        self._capture = self._cv2.VideoCapture(self.name)
+        if not self._capture.isOpened():
+            raise SourceError(f"Expected a video file that OpenCV can read, got {path}.", path=path)
+        fps = float(self._capture.get(self._cv2.CAP_PROP_FPS))
+        self.fps = fps if 0 < fps < 1000 else 25.0
+        """Nominal frames per second; 25 where the container does not say."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode the file from where it is to its end.
+
+        Yields:
+            Frames (H, W, 3) BGR, which share one buffer.
+
+        Raises:
+            SourceError: Not one frame could be decoded.
+        """
+        buffer: Pixels | None = None
+        index, last_ns = 0, -1
+        while True:
+            given, buffer = self._capture.read(buffer)
+            if not given or buffer is None:
+                break
+            stamp_ns = self._timestamp_ns(index, last_ns)
+            yield Frame(buffer, "bgr", stamp_ns, index)
+            index, last_ns = index + 1, stamp_ns
+        if index == 0:
+            raise SourceError(f"Expected frames in {self.name}, could not decode one.", path=self.name)
+
+    def _timestamp_ns(self, index: int, last_ns: int) -> int:
+        """The container's time where it goes forward, else the count over the frame rate."""
+        stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * 1e6)
+        nominal_ns = round(index / self.fps * 1e9)
+        return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._capture.release()
+
+
+class PictureFolder(ClosingSource):
+    """The pictures of a folder in the order of their names, a fixed time apart.
+
+    Args:
+        path: The folder.
+        interval_s: Time between two pictures.
+
+    Raises:
+        SourceError: The folder holds no picture.
+    """
+
+    live = False
+
+    def __init__(self, path: str | Path, *, interval_s: float) -> None:
+        self._cv2 = opencv("reading pictures")
+        self.name = str(path)
+        self._interval_s = interval_s
+        self._files = sorted(file for file in Path(path).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        if not self._files:
+            raise SourceError(f"Expected pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}, found none.", path=path)
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode each picture.
+
+        Yields:
+            Frames (H, W, 3) BGR.
+
+        Raises:
+            SourceError: A picture cannot be decoded.
+        """
+        for index, file in enumerate(self._files):
+            pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+            if pixels is None:
+                raise SourceError(f"Expected a picture that OpenCV can read, got {file}.", path=file)
+            yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * 1e9), index)

@@ -1,0 +1,118 @@
+"""Resize and colour: the one place where frames meet OpenCV, which is imported only when a frame needs it.
+
+A frame that already has the model's size and colour, as from a camera whose ISP resizes, never needs OpenCV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevid.errors import MissingDependency
+from edgevid.frame import Array, Color
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_CV_INTERPOLATION = {"nearest": "INTER_NEAREST", "linear": "INTER_LINEAR", "area": "INTER_AREA", "cubic": "INTER_CUBIC"}
+
+
+def opencv(purpose: str) -> ModuleType:
+    """Import OpenCV, held to one thread.
+
+    OpenCV's own thread pool competes with the interpreter's and costs more than it saves at these sizes.
+
+    Args:
+        purpose: What it is needed for, for the error message.
+
+    Returns:
+        The module `cv2`.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependency(f"Expected OpenCV for {purpose}; it is not installed. Run: pip install 'edgevid[opencv]'.") from error
+    cv2.setNumThreads(1)
+    return cv2
+
+
+def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | None:
+    """Choose the colour conversion from one channel order to another.
+
+    Args:
+        source: Channel order of the frame.
+        target: Channel order the model wants.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, or None where nothing is to do.
+    """
+    if source == target:
+        return None
+    if {source, target} == {"rgb", "bgr"}:
+        return lambda pixels, out: np.copyto(out, pixels[:, :, ::-1])
+    cv2 = opencv(f"converting {source} frames to {target}")
+    code = getattr(cv2, f"COLOR_{source.upper()}2{target.upper()}")
+
+    def convert(pixels: Array, out: Array) -> None:
+        # A one-channel result is two-dimensional to OpenCV; the view shares out's memory.
+        cv2.cvtColor(pixels, code, dst=out[:, :, 0] if target == "gray" else out)
+
+    return convert
+
+
+def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: tuple[int, int]) -> Callable[[Array, Array], None]:
+    """Choose the resize from one frame size to another.
+
+    Args:
+        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole frame, black bars).
+        interpolation: "nearest", "linear", "area" or "cubic".
+        source: Shape (H, W, C) of the frames.
+        target: (H, W) wanted.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv(f"resizing frames of {source[1]}x{source[0]} to {target[1]}x{target[0]}")
+    mode = getattr(cv2, _CV_INTERPOLATION[interpolation])
+    take = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
+    fit = _aspect_fit(source[:2], target) if rule == "letterbox" else target
+    place = _centred(target, fit)
+
+    def resize(pixels: Array, out: Array) -> None:
+        if fit == target:
+            _resize_into(cv2, mode, pixels[take], out)
+            return
+        out[...] = 0
+        out[place] = cv2.resize(pixels, (fit[1], fit[0]), interpolation=mode).reshape(*fit, out.shape[2])
+
+    return resize
+
+
+def _resize_into(cv2: Any, mode: int, pixels: Array, out: Array) -> None:
+    flat = out[:, :, 0] if out.shape[2] == 1 else out
+    cv2.resize(pixels, (out.shape[1], out.shape[0]), dst=flat, interpolation=mode)
+
+
+def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
+    """Largest (H, W) inside `source` with the aspect of `target`."""
+    height, width = source
+    return min(height, round(width * target[0] / target[1])), min(width, round(height * target[1] / target[0]))
+
+
+def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
+    """Largest (H, W) inside `target` with the aspect of `source`."""
+    scale = min(target[0] / source[0], target[1] / source[1])
+    return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+
+
+def _centred(outer: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, slice]:
+    top, left = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+    return slice(top, top + inner[0]), slice(left, left + inner[1])

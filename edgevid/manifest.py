@@ -1,0 +1,306 @@
+"""What a bundle says about itself: frozen dataclasses that refuse impossible values, and their JSON.
+
+`docs/bundle-format.md` specifies each field in prose. Reading is strict: an unknown field, a missing one or a wrong type is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
+from edgevid.preprocess import InputSpec
+from edgevid.quant import Dtype, QuantParams
+
+Plan = Literal["window", "stateful", "stack"]
+Role = Literal["encoder", "head", "step", "whole"]
+Precision = Literal["int8", "int16x8", "float16", "float32"]
+Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logit"]
+Sampling = Literal["interval", "uniform"]
+PLANS: tuple[Plan, ...] = get_args(Plan)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stateful": ("encoder", "step"), "stack": ("whole",)}
+
+FORMAT = "edgevid-bundle"
+VERSION = 1
+MAX_FRAMES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One input or output of a part.
+
+    Attributes:
+        name: The tensor's name in the `.tflite` file; an interpreter may list tensors in any order.
+        shape: Static shape; the first axis is the batch of 1.
+        dtype: Storage type.
+        scale: Quantisation scale; 1 for float32.
+        zero_point: Quantisation zero point; 0 for float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype
+    scale: float = 1.0
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        _ = self.params
+        _check(len(self.shape) >= 2 and self.shape[0] == 1 and min(self.shape) >= 1, "a static shape with a batch of 1", self.shape)
+
+    @property
+    def params(self) -> QuantParams:
+        """The tensor's grid."""
+        return QuantParams(self.dtype, self.scale, self.zero_point)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One `.tflite` file of a bundle.
+
+    Attributes:
+        role: What the plan uses it for.
+        file: Member name.
+        precision: How it was quantised.
+        inputs: In order. A "step" has the feature first, then its states.
+        outputs: In order. A "step" has the scores first, then its states.
+    """
+
+    role: Role
+    file: str
+    precision: Precision
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """How much of the past a decision sees.
+
+    Attributes:
+        frames: Frames of one window, as trained.
+        interval_s: Time between two of them.
+        sampling: "interval" if training took frames this far apart; "uniform" if it took them at equal steps over whole clips, and
+            `interval_s` is the median such step of the clips the model was converted with.
+    """
+
+    frames: int
+    interval_s: float
+    sampling: Sampling = "interval"
+
+    def __post_init__(self) -> None:
+        _check(1 <= self.frames <= MAX_FRAMES, f"a window of 1 to {MAX_FRAMES} frames", self.frames)
+        _check(self.interval_s > 0, "a sampling interval above 0 s", self.interval_s)
+        _check(self.sampling in get_args(Sampling), "a sampling of 'interval' or 'uniform'", self.sampling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """How probabilities become events.
+
+    Attributes:
+        smoothing_s: Time constant of the exponential mean over scores; 0 for none.
+        enter: Smoothed score at which an event may begin.
+        exit: Smoothed score below which it ends; lower than `enter`.
+        min_duration_s: An event that ends sooner is not reported.
+        cooldown_s: Time after an event in which the same label cannot begin another.
+        background: Labels that are never events.
+    """
+
+    smoothing_s: float = 0.2
+    enter: float = 0.6
+    exit: float = 0.4
+    min_duration_s: float = 0.2
+    cooldown_s: float = 0.5
+    background: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
+        _check(min(self.smoothing_s, self.min_duration_s, self.cooldown_s) >= 0, "times of at least 0 s", self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Size and hash of one file in the bundle."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything the device must know of a converted model.
+
+    Attributes:
+        name: What people call it.
+        plan: How frames become scores.
+        labels: One a class, in the order of the scores.
+        window: The model's view of time.
+        input: What it expects of one frame.
+        lookback: Frames before the newest that the encoder also sees; the encoder's input is `lookback + 1` frames.
+        parts: The `.tflite` files, in the order they run.
+        scores: What the last part's output is.
+        decision: How scores become events.
+        members: Every other file of the bundle, by name.
+        versions: Software that made it, name to version.
+        provenance: Where the model came from: source file, its hash, the command, free text.
+    """
+
+    name: str
+    plan: Plan
+    labels: tuple[str, ...]
+    window: Window
+    input: InputSpec
+    parts: tuple[Part, ...]
+    lookback: int = 0
+    scores: Scores = "softmax"
+    decision: DecisionRule = field(default_factory=DecisionRule)
+    members: Mapping[str, Member] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    format: str = FORMAT
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        _check(self.plan in PLANS, f"a plan, one of {', '.join(PLANS)}", self.plan)
+        _check(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
+        _check(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
+        unknown = set(self.decision.background) - set(self.labels)
+        _check(not unknown, "background labels that are labels", sorted(unknown))
+        _join(self)
+
+    @property
+    def seen_frames(self) -> int:
+        """Frames in the first part's input: `lookback + 1`, or the whole window for plan "stack"."""
+        return self.window.frames if self.plan == "stack" else self.lookback + 1
+
+    @property
+    def steps(self) -> int:
+        """Features in the head's window: one for each position of the encoder in a window."""
+        return self.window.frames - self.lookback
+
+    def part(self, role: Role) -> Part:
+        """Give the part with a role.
+
+        Args:
+            role: One of the plan's roles.
+
+        Returns:
+            The part.
+        """
+        return next(part for part in self.parts if part.role == role)
+
+
+def to_json(value: object) -> Any:
+    """Turn a manifest, or any part of it, into what `json.dumps` takes.
+
+    Args:
+        value: A dataclass, mapping, tuple or scalar.
+
+    Returns:
+        The same in dicts, lists and scalars.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(data: object) -> Manifest:
+    """Read a manifest from parsed JSON.
+
+    Args:
+        data: What `json.loads` gave.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
+        PartsDoNotJoin: Shapes or types of the parts do not fit.
+    """
+    try:
+        return typing.cast("Manifest", _build(Manifest, data, "manifest"))
+    except ContractError as error:
+        raise ManifestInvalid(f"Expected a legal manifest. {error}", expected=error.expected, got=error.got) from error
+
+
+def _build(kind: Any, data: object, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, data, where)
+    if origin is tuple:
+        items = _typed(list, data, where)
+        kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
+        _check(len(kinds) == len(items), f"{len(kinds)} items in {where}", len(items))
+        return tuple(_build(each, item, f"{where}[{index}]") for index, (each, item) in enumerate(zip(kinds, items, strict=True)))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return types.MappingProxyType({key: _build(arguments[1], item, f"{where}.{key}") for key, item in _typed(dict, data, where).items()})
+    if origin is Literal:
+        _check(isinstance(data, str) and data in arguments, f"{where}, one of {', '.join(arguments)}", data)
+        return data
+    if kind is float and type(data) is int:
+        return float(data)
+    return _typed(kind, data, where)
+
+
+def _build_dataclass(kind: Any, data: object, where: str) -> Any:
+    given = _typed(dict, data, where)
+    hints = typing.get_type_hints(kind)
+    required = {item.name for item in dataclasses.fields(kind)}
+    _check(set(given) == required, f"exactly the fields {', '.join(sorted(required))} in {where}", ", ".join(sorted(given)))
+    return kind(**{name: _build(hints[name], given[name], f"{where}.{name}") for name in given})
+
+
+def _typed(kind: type, data: object, where: str) -> Any:
+    _check(type(data) is kind, f"{where} of type {kind.__name__}", type(data).__name__)
+    return data
+
+
+def _check(legal: bool, expected: str, got: object) -> None:
+    if not legal:
+        raise ManifestInvalid(f"Expected {expected}, got {got!r}.", expected=expected, got=got)
+
+
+def _join(manifest: Manifest) -> None:
+    """Refuse parts whose tensors do not fit the manifest or each other."""
+    roles = tuple(part.role for part in manifest.parts)
+    _check(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
+    _check(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
+    first, last = manifest.parts[0], manifest.parts[-1]
+    _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
+    _check(min(map(len, (first.inputs, first.outputs, last.inputs, last.outputs))) >= 1, "parts with inputs and outputs", roles)
+    if manifest.plan != "stack":
+        _check(len(first.inputs) == len(first.outputs) == 1, "an encoder with one input and one output", len(first.outputs))
+        features = first.outputs[0].shape[1:]
+        _fit("the features", (1, manifest.steps, *features) if manifest.plan == "window" else (1, *features), last.inputs)
+    if manifest.plan == "stateful":
+        for before, after in zip(last.inputs[1:], last.outputs[1:], strict=False):
+            _fit("a state", before.shape, (after,))
+        _fit_count("states", len(last.inputs), len(last.outputs))
+    else:
+        _fit_count("inputs of the last part", 1, len(last.inputs))
+    width = 1 if manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 else len(manifest.labels)
+    _fit("the scores", (1, width), last.outputs)
+
+
+def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape if count == 1 else (count, *shape)
+
+
+def _fit(what: str, expected: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
+    got = tensors[0].shape if tensors else None
+    if got != expected:
+        raise PartsDoNotJoin(f"Expected {what} to have shape {expected}, got {got}.", expected=expected, got=got)
+
+
+def _fit_count(what: str, expected: int, got: int) -> None:
+    if expected != got:
+        raise PartsDoNotJoin(f"Expected {expected} {what}, got {got}.", expected=expected, got=got)

@@ -1,0 +1,113 @@
+"""Which frames a model sees: the one rule that training, conversion and the device share.
+
+A model is trained on frames a stated time apart. A camera gives frames at its own times. `IntervalSampler` picks, on a grid of due times
+anchored at the first frame, the first frame at or after each due time; `uniform_indices` is the other custom, T frames at equal steps over
+a whole clip, which exists for files only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from edgevid.errors import ContractError
+
+# Containers store timestamps in units of 1 ms or coarser, so a frame that is due may be written up to 1 ms early.
+_TOLERANCE_NS = 1_000_000
+# A hole this many intervals wide means that the window no longer shows one stretch of time.
+MAX_GAP_INTERVALS = 4
+
+
+class Sample(Enum):
+    """What to do with a frame."""
+
+    SKIP = "skip"  # between two due times
+    TAKE = "take"
+    RESTART = "restart"  # first frame, or after a gap, or time ran backwards: forget the window, then take
+
+
+class IntervalSampler:
+    """Pick frames by timestamp, `interval_s` apart.
+
+    Args:
+        interval_s: Training's sampling interval in seconds, > 0.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        if not interval_s > 0:
+            raise ContractError(f"Expected a sampling interval above 0 s, got {interval_s!r}.", got=interval_s)
+        self.interval_ns = round(interval_s * 1e9)
+        self._due_ns: int | None = None
+        self._last_ns = 0
+        self.gaps = 0
+
+    def offer(self, timestamp_ns: int) -> Sample:
+        """Say whether the frame with this timestamp belongs to the model's sequence.
+
+        Args:
+            timestamp_ns: The frame's sensor time.
+
+        Returns:
+            What to do with the frame. RESTART on the first one, on a hole wider than `MAX_GAP_INTERVALS` and on time running backwards.
+        """
+        if self._due_ns is None:
+            return self._anchor(timestamp_ns)
+        if timestamp_ns < self._last_ns or timestamp_ns - self._last_ns > MAX_GAP_INTERVALS * self.interval_ns:
+            self.gaps += 1
+            return self._anchor(timestamp_ns)
+        if timestamp_ns < self._due_ns - _TOLERANCE_NS:
+            return Sample.SKIP
+        self._last_ns = timestamp_ns
+        while self._due_ns <= timestamp_ns + _TOLERANCE_NS:
+            self._due_ns += self.interval_ns
+        return Sample.TAKE
+
+    def _anchor(self, timestamp_ns: int) -> Sample:
+        self._last_ns = timestamp_ns
+        self._due_ns = timestamp_ns + self.interval_ns
+        return Sample.RESTART
+
+
+def interval_indices(timestamps_ns: Iterable[int], interval_s: float) -> list[int]:
+    """Give the frames of a clip that `IntervalSampler` takes.
+
+    Args:
+        timestamps_ns: Each frame's time, in order.
+        interval_s: Sampling interval in seconds.
+
+    Returns:
+        Indices into the clip, ascending, beginning with 0.
+    """
+    sampler = IntervalSampler(interval_s)
+    return [index for index, stamp in enumerate(timestamps_ns) if sampler.offer(stamp) is not Sample.SKIP]
+
+
+def uniform_indices(count: int, frames: int) -> list[int]:
+    """Give `frames` indices at equal whole steps over a clip, as the widely used tutorials for LRCN models take them.
+
+    Args:
+        count: Frames in the clip, >= 1.
+        frames: Frames wanted.
+
+    Returns:
+        Exactly `frames` indices; a clip shorter than that holds its last frame.
+
+    Source: step = max(count // frames, 1), as in the sequence extraction of the LRCN tutorials on UCF50.
+    """
+    if count < 1:
+        raise ContractError("Expected a clip with at least one frame, got none.", got=count)
+    step = max(count // frames, 1)
+    return hold_last([index * step for index in range(frames) if index * step < count], frames)
+
+
+def hold_last(indices: Sequence[int], frames: int) -> list[int]:
+    """Cut or extend a list of indices to a length, repeating the last one.
+
+    Args:
+        indices: At least one index.
+        frames: Length wanted.
+
+    Returns:
+        A new list of exactly `frames` indices.
+    """
+    return [*indices[:frames], *[indices[-1]] * (frames - len(indices))]
