@@ -1,1 +1,177 @@
-"""edgevid on the workstation."""
+"""edgevid on the workstation: from a trained Keras model to a bundle that carries its own proof.
+
+`convert_model` is the conversion, from top to bottom:
+
+    load       the file, by the Keras that wrote it                              convert.load
+    split      into a per-frame encoder and a temporal head                      convert.graph, convert.split, convert.heads
+    settle     labels, colour, sampling: what the device must know               convert.settings
+    look       at the user's clips, as the device will see them                  convert.clips
+    ask        the float model, whole and in parts, for its answers              convert.reference, convert.verify
+    search     the cheapest precision that keeps the budget, each one proven     convert.search, convert.build, convert.quantize
+    pack       parts, labels, golden vectors and report into one file            edgevid.bundle
+
+Importing this package imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convert.progress import Progress, Silent
+from convert.settings import Contract, Options
+from edgevid.bundle import Golden, write
+from edgevid.errors import UsageError
+from edgevid.manifest import Manifest
+
+if TYPE_CHECKING:
+    from convert.clips import Clips
+    from convert.reference import Reference
+    from convert.search import Examples
+    from convert.split import Split
+    from convert.verify import Stage
+    from edgevid.frame import Array
+
+__all__ = ["Conversion", "Options", "convert_model"]
+
+# Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
+GOLDEN_STEPS = 4
+# Encoder calls spent on holding the float split against the float model.
+SPLIT_CALLS = 2000
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A finished conversion.
+
+    Attributes:
+        path: The bundle.
+        manifest: What it says of itself.
+        report: Its proof.
+    """
+
+    path: Path
+    manifest: Manifest
+    report: dict[str, Any]
+
+
+def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, options: Options | None = None, progress: Progress | None = None) -> Conversion:
+    """Convert a trained model, prove the result on real clips and pack it.
+
+    Args:
+        model: A `.keras` or `.h5` file.
+        clips_dir: Clips as `<class>/<clip>`, or unlabelled ones; `.npy` arrays for models over features.
+        out: The bundle to write; replaced only by one that keeps the budget.
+        options: What the files cannot say.
+        progress: Told of each step.
+
+    Returns:
+        The conversion.
+
+    Raises:
+        UsageError: An option, path or combination of them is wrong.
+        ModelError: The model cannot be loaded or is of a kind that cannot be converted.
+        ClipsError: The clips cannot be used.
+        ConversionError: TensorFlow's converter failed in every precision tried.
+        VerificationFailed: The result does not answer as the trained model does; nothing was written.
+    """
+    from convert.build import Job, choose_plan
+    from convert.calibrate import choose
+    from convert.graph import read_graph
+    from convert.info import read_info
+    from convert.load import load
+    from convert.quantize import Converter
+    from convert.recipes import candidates
+    from convert.record import record, versions
+    from convert.reference import Reference
+    from convert.search import search
+    from convert.settings import contract, input_spec
+    from convert.split import split
+    from convert.verify import Budget
+
+    options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
+    _check_out(Path(out))
+    with Converter() as converter:
+        progress.step(f"loading {model}")
+        trained, info = load(model, allow_code=options.allow_code), read_info(model)
+        graph = read_graph(trained.model)
+        parts = split(graph, frames=options.frames)
+        plan = choose_plan(parts, options.plan)
+        recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
+
+        spec = input_spec(parts.frame_shape, options, info)
+        clips = _decode(Path(clips_dir), spec, options, progress)
+        settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
+
+        progress.step(f"asking the float model about {len(clips.clips)} clips")
+        reference = Reference(trained.model, parts, spec, settled.scores)
+        examples = _examples(clips, settled, reference)
+        stages = _float_stages(reference, parts, examples)
+        golden = _golden(clips, settled, reference)
+
+        job = Job(parts, plan, settled, choose(clips.clips, settled.window), reference, converter, options.name or Path(model).stem, golden)
+        trials = search(job, recipes, examples, Budget(max_drop=options.max_drop, min_agreement=options.min_agreement), progress)
+
+    proven = trials[-1].bundle
+    assert proven is not None
+    report = record(job, trained=trained, clips=clips, examples=examples, stages=stages, trials=trials, seconds=time.monotonic() - started_s) | {
+        "command": options.command
+    }
+    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": options.command}
+    manifest = replace(proven.manifest, versions=versions(), provenance=provenance)
+    written = write(replace(proven, manifest=manifest, report=report), out)
+    return Conversion(Path(out), written, report | {"bundle_bytes": Path(out).stat().st_size})
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix != ".edgevid" or not out.parent.is_dir() or out.is_dir():
+        raise UsageError(f"Expected -o to name a file *.edgevid in a folder that is there, got {out}.", got=out, path=out)
+
+
+def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:
+    from convert.clips import decode_all, find_clips
+    from convert.settings import UNIFORM, seconds
+
+    refs = find_clips(root, kind=spec.kind)
+    interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
+    clips = decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips")))
+    for path, reason in clips.skipped:
+        progress.step(f"  skipped {path}: {reason}")
+    return clips
+
+
+def _examples(clips: Clips, settled: Contract, reference: Reference) -> Examples:
+    from convert.clips import centre_window
+    from convert.search import Examples
+
+    windows = np.stack([centre_window(clip, settled.window) for clip in clips.clips])
+    truth = np.array([settled.labels.index(str(clip.ref.label)) for clip in clips.clips]) if settled.labelled else None
+    return Examples(windows, reference.scores(windows), truth)
+
+
+def _float_stages(reference: Reference, parts: Split, examples: Examples) -> list[Stage]:
+    """Stages 1 and 2 of the proof; the second on as many clips as `SPLIT_CALLS` allow."""
+    from convert.verify import check_split, measure
+
+    count = int(np.clip(SPLIT_CALLS // parts.frames, 4, len(examples.windows)))
+    picked = np.unique(np.linspace(0, len(examples.windows) - 1, count).astype(int))
+    truth = None if examples.truth is None else examples.truth[picked]
+    parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
+    check_split(parted)
+    return [measure("float Keras", examples.scores, examples.scores, examples.truth), parted]
+
+
+def _golden(clips: Clips, settled: Contract, reference: Reference) -> Golden:
+    """Frames of one clip, a few longer than a window, with the float model's answers."""
+    from convert.clips import window_indices
+
+    length = settled.window.frames + GOLDEN_STEPS
+    longest = max(clips.clips, key=lambda clip: clip.duration_s)
+    frames: Array = longest.frames[window_indices(longest, replace(settled.window, frames=length))]
+    windows = np.stack([frames[start : start + settled.window.frames] for start in range(GOLDEN_STEPS + 1)])
+    scores = reference.scores(windows)
+    return Golden(frames, scores, scores, "float Keras")

@@ -109,7 +109,7 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
 
 def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ClipsError(f"Expected a CSV file with the columns path and label, could not read {path}: {error}.", path=path) from error
@@ -205,5 +205,6 @@ def centre_window(clip: Clip, window: Window) -> Array:
     """
     span_ns = (window.frames - 1) * window.interval_s * 1e9
     slack_ns = float(clip.timestamps_ns[-1] - clip.timestamps_ns[0]) - span_ns
-    start = int(np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[0] + max(slack_ns, 0.0) / 2))
-    return clip.frames[window_indices(clip, window, start=min(start, len(clip.frames) - 1))]
+    # The last frame at or before the middle: a later start could run out of frames.
+    start = int(np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[0] + max(slack_ns, 0.0) / 2, side="right")) - 1
+    return clip.frames[window_indices(clip, window, start=start)]

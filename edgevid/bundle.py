@@ -17,19 +17,22 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ManifestInvalid, UsageError
+from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ContractError, ManifestInvalid, UsageError
 from edgevid.frame import Array
 from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json, to_json
+from edgevid.npy import ZIP_FAULTS, read_npz
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
 MAX_MEMBER_BYTES = 512 * 2**20
 MAX_MEMBERS = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_ZIP_END, _ZIP_END_BYTES = b"PK\5\6", 22
+_GOLDEN_ARRAYS = ("frames", "scores", "float_scores", "engine")
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,18 @@ def read(path: str | Path) -> Bundle:
     if not path.is_file():
         raise UsageError(f"Expected a bundle file, found none at {path}.", path=path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive, path)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, (BundleTruncated, BundleAltered)):
-            raise
-        raise BundleTruncated(f"Expected a whole .edgevid bundle, got a damaged or truncated file: {path} ({error}).", path=path) from error
+        handle = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"Expected a bundle file that can be read, got {path}: {error.strerror}.", path=path) from error
+    with handle:
+        return _read(handle, path)
 
 
 def write(bundle: Bundle, path: str | Path) -> Manifest:
     """Write a bundle, whole or not at all.
 
-    The same bundle gives the same bytes: members are stored in a fixed order with a fixed date.
+    The same bundle gives the same bytes: members are stored in a fixed order with a fixed date. It is read back before it is put in place,
+    so that nothing which `read` refuses is ever left for a device.
 
     Args:
         bundle: What to write; sizes and hashes in its manifest are filled in.
@@ -109,6 +112,9 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
 
     Returns:
         The manifest as written.
+
+    Raises:
+        BundleError: `read` would refuse it.
     """
     path = Path(path)
     members = _members(bundle)
@@ -121,6 +127,7 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
                 for name, data in {MANIFEST: text, **members}.items():
                     archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
             handle.flush()
+            _read(handle, path)
             os.fsync(handle.fileno())
             Path(handle.name).chmod(0o644)
             Path(handle.name).replace(path)
@@ -132,34 +139,54 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
 
 def _members(bundle: Bundle) -> dict[str, bytes]:
     golden = io.BytesIO()
-    np.savez_compressed(
-        golden, frames=bundle.golden.frames, scores=bundle.golden.scores, float_scores=bundle.golden.float_scores, engine=np.array(bundle.golden.engine)
-    )
+    proof = bundle.golden
+    np.savez_compressed(golden, frames=proof.frames, scores=proof.scores, float_scores=proof.float_scores, engine=np.array(proof.engine.encode()))
     return {
         **dict(bundle.models),
-        LABELS: "".join(f"{label}\n" for label in bundle.manifest.labels).encode(),
+        LABELS: _labels(bundle.manifest),
         GOLDEN: golden.getvalue(),
         REPORT: json.dumps(to_json(bundle.report), indent=1).encode(),
     }
 
 
-def _read_archive(archive: zipfile.ZipFile, path: Path) -> Bundle:
+def _labels(manifest: Manifest) -> bytes:
+    return "".join(f"{label}\n" for label in manifest.labels).encode()
+
+
+def _read(handle: IO[bytes], path: Path) -> Bundle:
+    archive = _open_archive(handle, path)
     infos = _checked_infos(archive, path)
     if MANIFEST not in infos:
         raise BundleMemberRefused(f"Expected a member {MANIFEST}, found none in {path}.", path=path)
-    manifest = _read_manifest(archive.read(MANIFEST), path)
-    listed, found = set(manifest.members) | {MANIFEST}, set(infos)
-    if listed != found:
-        raise BundleMemberRefused(f"Expected the members that the manifest lists, got {sorted(listed ^ found)} missing or extra in {path}.", path=path)
+    manifest = _read_manifest(_member(archive, MANIFEST, path), path)
+    _refuse_other_members(manifest, set(infos), path)
     data = {name: _checked_data(archive, name, member, path) for name, member in manifest.members.items()}
-    needed = {part.file for part in manifest.parts} | {LABELS, GOLDEN, REPORT}
-    if not needed <= set(data):
-        raise BundleMemberRefused(f"Expected the members {sorted(needed - set(data))}, found none in {path}.", path=path)
-    if data[LABELS].decode(errors="replace").splitlines() != list(manifest.labels):
+    if data[LABELS] != _labels(manifest):
         raise ManifestInvalid(f"Expected {LABELS} to hold the manifest's labels, got others in {path}.", path=path)
     report = _json(data[REPORT], REPORT, path)
     models = {part.file: data[part.file] for part in manifest.parts}
     return Bundle(manifest, models, _read_golden(data[GOLDEN], manifest, path), report, path)
+
+
+def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(handle)
+    except ZIP_FAULTS as error:
+        raise BundleTruncated(f"Expected a whole .edgevid bundle, got a damaged or truncated file: {path} ({error}).", path=path) from error
+    # The golden vectors are a zip as well: a bundle that ends behind them would pass for one with bytes before it.
+    handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
+    ends = handle.read(len(_ZIP_END)) == _ZIP_END and not archive.comment
+    begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
+    if not (begins and ends):
+        raise BundleTruncated(f"Expected a bundle from the first byte to the last, got bytes before or behind it in {path}.", path=path)
+    return archive
+
+
+def _refuse_other_members(manifest: Manifest, found: set[str], path: Path) -> None:
+    wanted = {part.file for part in manifest.parts} | {LABELS, GOLDEN, REPORT}
+    for where, names in (("listed in the manifest", set(manifest.members)), ("stored", found - {MANIFEST})):
+        if names != wanted:
+            raise BundleMemberRefused(f"Expected the members {sorted(wanted)}, got {sorted(names)} {where} of {path}.", expected=wanted, got=names, path=path)
 
 
 def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -182,22 +209,35 @@ def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.Zi
 
 
 def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
-    try:
-        data = archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise BundleAltered(f"Expected {name} as it was written, got a bad checksum in {path}.", path=path) from error
+    data = _member(archive, name, path)
     if len(data) != member.bytes or hashlib.sha256(data).hexdigest() != member.sha256:
         raise BundleAltered(f"Expected {name} with {member.bytes} bytes and the listed SHA-256, got {len(data)} others in {path}.", path=path)
     return data
 
 
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    try:
+        return archive.read(name)
+    except ZIP_FAULTS as error:
+        raise BundleAltered(f"Expected {name} as it was written, got damaged bytes in {path} ({error}).", path=path) from error
+
+
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        value = json.loads(data.decode(), object_pairs_hook=_once)
+        # Python reads more than JSON has: NaN, numbers beyond a double, half of a surrogate pair. None of them can be written.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"Expected JSON in {name} of {path}: {error}.", path=path) from error
     if not isinstance(value, dict):
         raise ManifestInvalid(f"Expected a JSON object in {name} of {path}, got {type(value).__name__}.", path=path)
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name twice in one object")
     return value
 
 
@@ -215,24 +255,26 @@ def _read_manifest(data: bytes, path: Path) -> Manifest:
 
 def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
     try:
-        _refuse_bomb(data, path)
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            golden = Golden(arrays["frames"], arrays["scores"], arrays["float_scores"], str(arrays["engine"]))
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}: {error}.", path=path) from error
-    count = golden.frames.shape[0] - manifest.window.frames + 1
-    fits = golden.frames.shape[1:] == manifest.input.shape and golden.frames.dtype == manifest.input.dtype
-    if not fits or golden.scores.shape != (count, len(manifest.labels)) or golden.float_scores.shape != golden.scores.shape:
-        raise ManifestInvalid(
-            f"Expected golden frames {manifest.input.shape} with scores for each window in {path}, got {golden.frames.shape} and {golden.scores.shape}.",
-            path=path,
-        )
+        arrays = read_npz(data, names=_GOLDEN_ARRAYS, max_bytes=MAX_MEMBER_BYTES)
+    except ContractError as error:
+        raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}. {error}", path=path) from error
+    golden = Golden(arrays["frames"], arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path))
+    spec, count = manifest.input, golden.frames.shape[:1][0] - manifest.window.frames + 1
+    for scores in (golden.scores, golden.float_scores):
+        wanted = (count, len(manifest.labels))
+        _refuse_golden(scores.shape == wanted and scores.dtype == np.float32, wanted, scores, path)
     return golden
 
 
-def _refuse_bomb(data: bytes, path: Path) -> None:
-    """Golden vectors are the one member compressed inside: bound what they unpack to before unpacking."""
-    with zipfile.ZipFile(io.BytesIO(data)) as inner:
-        total = sum(info.file_size for info in inner.infolist())
-    if total > MAX_MEMBER_BYTES:
-        raise BundleMemberRefused(f"Expected golden vectors of at most {MAX_MEMBER_BYTES} bytes unpacked, got {total} in {path}.", path=path)
+def _text(array: Array, path: Path) -> str:
+    _refuse_golden(array.shape == () and array.dtype.kind == "S", (), array, path)
+    try:
+        return array.tobytes().rstrip(b"\0").decode()
+    except UnicodeDecodeError as error:
+        raise ManifestInvalid(f"Expected the engine's name in {GOLDEN} of {path}, got no UTF-8: {error}.", path=path) from error
+
+
+def _refuse_golden(fits: bool, shape: tuple[int, ...], array: Array, path: Path) -> None:
+    finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    if not (fits and finite):
+        raise ManifestInvalid(f"Expected finite golden vectors that fit the manifest, {shape} each, got {array.dtype} {array.shape} in {path}.", path=path)

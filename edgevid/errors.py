@@ -49,7 +49,7 @@ class BundleError(EdgevidError, ValueError):
 
 
 class BundleTruncated(BundleError):
-    """The file ends early, or is no zip archive at all."""
+    """The file ends early, is no zip archive at all, or has bytes before or behind the archive."""
 
 
 class BundleAltered(BundleError):
@@ -65,7 +65,7 @@ class BundleVersionUnknown(BundleError):
 
 
 class ManifestInvalid(BundleError):
-    """The manifest is no JSON, lacks a field, or holds an illegal value."""
+    """The manifest, or a member that it describes, is not readable, lacks something, or holds an illegal value."""
 
 
 class PartsDoNotJoin(BundleError):

@@ -87,16 +87,15 @@ def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: t
     place = _centred(target, fit)
 
     def resize(pixels: Array, out: Array) -> None:
-        if fit == target:
-            _resize_into(cv2, mode, pixels[take], out)
-            return
-        out[...] = 0
-        out[place] = cv2.resize(pixels, (fit[1], fit[0]), interpolation=mode).reshape(*fit, out.shape[2])
+        if fit != target:
+            out[...] = 0
+        _resize_into(cv2, mode, pixels[take], out[place])
 
     return resize
 
 
 def _resize_into(cv2: Any, mode: int, pixels: Array, out: Array) -> None:
+    # OpenCV writes into a view whose rows lie apart, as long as each row is one block.
     flat = out[:, :, 0] if out.shape[2] == 1 else out
     cv2.resize(pixels, (out.shape[1], out.shape[0]), dst=flat, interpolation=mode)
 
@@ -104,7 +103,7 @@ def _resize_into(cv2: Any, mode: int, pixels: Array, out: Array) -> None:
 def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
     """Largest (H, W) inside `source` with the aspect of `target`."""
     height, width = source
-    return min(height, round(width * target[0] / target[1])), min(width, round(height * target[1] / target[0]))
+    return max(1, min(height, round(width * target[0] / target[1]))), max(1, min(width, round(height * target[1] / target[0])))
 
 
 def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:

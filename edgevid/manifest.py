@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -15,12 +18,14 @@ from typing import Any, Literal, get_args
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype, QuantParams
+from edgevid.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
 
 Plan = Literal["window", "stateful", "stack"]
 Role = Literal["encoder", "head", "step", "whole"]
 Precision = Literal["int8", "int16x8", "float16", "float32"]
-Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logit"]
+Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logits"]
 Sampling = Literal["interval", "uniform"]
+Built = typing.TypeVar("Built")
 PLANS: tuple[Plan, ...] = get_args(Plan)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stateful": ("encoder", "step"), "stack": ("whole",)}
@@ -28,6 +33,9 @@ PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stat
 FORMAT = "edgevid-bundle"
 VERSION = 1
 MAX_FRAMES = 4096
+# A label is a line of `labels.txt` and goes to terminals: no control characters, no line separators.
+_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,92}\.tflite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +102,7 @@ class Window:
 
     def __post_init__(self) -> None:
         _check(1 <= self.frames <= MAX_FRAMES, f"a window of 1 to {MAX_FRAMES} frames", self.frames)
-        _check(self.interval_s > 0, "a sampling interval above 0 s", self.interval_s)
+        _check(MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", self.interval_s)
         _check(self.sampling in get_args(Sampling), "a sampling of 'interval' or 'uniform'", self.sampling)
 
 
@@ -169,6 +177,7 @@ class Manifest:
         _check(self.plan in PLANS, f"a plan, one of {', '.join(PLANS)}", self.plan)
         _check(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
         _check(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
+        _check(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
         unknown = set(self.decision.background) - set(self.labels)
         _check(not unknown, "background labels that are labels", sorted(unknown))
         _join(self)
@@ -226,10 +235,27 @@ def from_json(data: object) -> Manifest:
         ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
         PartsDoNotJoin: Shapes or types of the parts do not fit.
     """
+    return build(Manifest, data, "manifest")
+
+
+def build(kind: type[Built], data: object, where: str) -> Built:
+    """Read one frozen dataclass from parsed JSON, as strictly as a manifest.
+
+    Args:
+        kind: The dataclass.
+        data: What `json.loads` gave.
+        where: What it is, for messages.
+
+    Returns:
+        An instance.
+
+    Raises:
+        ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
+    """
     try:
-        return typing.cast("Manifest", _build(Manifest, data, "manifest"))
+        return typing.cast("Built", _build(kind, data, where))
     except ContractError as error:
-        raise ManifestInvalid(f"Expected a legal manifest. {error}", expected=error.expected, got=error.got) from error
+        raise ManifestInvalid(f"Expected a legal {where}. {error}", expected=error.expected, got=error.got) from error
 
 
 def _build(kind: Any, data: object, where: str) -> Any:
@@ -246,8 +272,8 @@ def _build(kind: Any, data: object, where: str) -> Any:
     if origin is Literal:
         _check(isinstance(data, str) and data in arguments, f"{where}, one of {', '.join(arguments)}", data)
         return data
-    if kind is float and type(data) is int:
-        return float(data)
+    if kind is float:
+        return _number(data, where)
     return _typed(kind, data, where)
 
 
@@ -257,6 +283,12 @@ def _build_dataclass(kind: Any, data: object, where: str) -> Any:
     required = {item.name for item in dataclasses.fields(kind)}
     _check(set(given) == required, f"exactly the fields {', '.join(sorted(required))} in {where}", ", ".join(sorted(given)))
     return kind(**{name: _build(hints[name], given[name], f"{where}.{name}") for name in given})
+
+
+def _number(data: object, where: str) -> float:
+    number = data if type(data) is int or type(data) is float else math.nan
+    _check(abs(number) <= sys.float_info.max, f"{where} to be a finite number", data)
+    return float(number)
 
 
 def _typed(kind: type, data: object, where: str) -> Any:
@@ -273,12 +305,15 @@ def _join(manifest: Manifest) -> None:
     """Refuse parts whose tensors do not fit the manifest or each other."""
     roles = tuple(part.role for part in manifest.parts)
     _check(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
+    files = [part.file for part in manifest.parts]
+    _check(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), "a .tflite file of its own for each part", files)
     _check(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
+    _check(manifest.plan != "stack" or manifest.lookback == 0, "no lookback for plan 'stack', which sees the whole window", manifest.lookback)
     first, last = manifest.parts[0], manifest.parts[-1]
     _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
-    _check(min(map(len, (first.inputs, first.outputs, last.inputs, last.outputs))) >= 1, "parts with inputs and outputs", roles)
+    _fit_count("inputs of the first part", 1, len(first.inputs))
     if manifest.plan != "stack":
-        _check(len(first.inputs) == len(first.outputs) == 1, "an encoder with one input and one output", len(first.outputs))
+        _fit_count("outputs of the encoder", 1, len(first.outputs))
         features = first.outputs[0].shape[1:]
         _fit("the features", (1, manifest.steps, *features) if manifest.plan == "window" else (1, *features), last.inputs)
     if manifest.plan == "stateful":
@@ -287,6 +322,7 @@ def _join(manifest: Manifest) -> None:
         _fit_count("states", len(last.inputs), len(last.outputs))
     else:
         _fit_count("inputs of the last part", 1, len(last.inputs))
+        _fit_count("outputs of the last part", 1, len(last.outputs))
     width = 1 if manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 else len(manifest.labels)
     _fit("the scores", (1, width), last.outputs)
 

@@ -6,6 +6,7 @@ training range and quantising are one bit flip, in `quant.pixels_to_int8`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -23,6 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 RESIZE_RULES: tuple[ResizeRule, ...] = get_args(ResizeRule)
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 MODEL_COLORS: tuple[Color, ...] = ("rgb", "bgr", "gray", "none")
+_CHANNELS: dict[Color, int] = {"rgb": 3, "bgr": 3, "gray": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,8 @@ class InputSpec:
         _refuse_unless(self.resize in RESIZE_RULES, "a resize rule", RESIZE_RULES, self.resize)
         _refuse_unless(self.interpolation in INTERPOLATIONS, "an interpolation", INTERPOLATIONS, self.interpolation)
         _refuse_unless(min(self.shape) >= 1, "a frame shape of at least 1", ">= 1", self.shape)
-        _refuse_unless(self.range[0] < self.range[1], "a range LOW,HIGH with LOW below HIGH", "LOW < HIGH", self.range)
-        wanted = {"rgb": 3, "bgr": 3, "gray": 1, "none": self.channels}[self.color]
+        _refuse_unless(-math.inf < self.range[0] < self.range[1] < math.inf, "a range LOW,HIGH with LOW below HIGH", "LOW < HIGH", self.range)
+        wanted = _CHANNELS.get(self.color, self.channels)
         _refuse_unless(self.channels == wanted, f"{wanted} channel(s) for color {self.color!r}", wanted, self.channels)
         _refuse_unless((self.kind == "features") == (self.color == "none"), "color 'none' for features and only there", "none", self.color)
 
@@ -107,7 +109,7 @@ class Preprocessor:
         if self.spec.kind == "features":
             return self._plan_features(frame)
         data = frame.data
-        if frame.color == "none" or data.ndim != 3 or data.dtype != np.uint8:
+        if data.ndim != 3 or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
             raise ContractError(
                 f"Expected a picture (H, W, C) uint8, got {data.shape} {data.dtype} of color {frame.color!r}.", expected="(H, W, C) uint8", got=data.shape
             )

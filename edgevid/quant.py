@@ -22,6 +22,7 @@ DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 # Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is eight times that.
 _SAME_SCALE = 2.0**-20
 _TOP_BIT = np.uint8(0x80)
+_LEAST_SCALE, _GREATEST_SCALE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,13 @@ class QuantParams:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ContractError(f"Expected a tensor dtype, one of {', '.join(DTYPES)}, got {self.dtype!r}.", expected=DTYPES, got=self.dtype)
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise ContractError(f"Expected a quantisation scale above 0, got {self.scale!r}.", got=self.scale)
+        if not _LEAST_SCALE <= self.scale <= _GREATEST_SCALE:
+            raise ContractError(f"Expected a quantisation scale above 0 that float32 can hold, got {self.scale!r}.", got=self.scale)
+        low, high = (0, 0) if self.is_float else self.limits
+        if not low <= self.zero_point <= high:
+            raise ContractError(f"Expected a zero point of {low} to {high} for {self.dtype}, got {self.zero_point!r}.", got=self.zero_point)
+        if self.is_float and self.scale != 1.0:
+            raise ContractError(f"Expected a scale of 1 for float32, got {self.scale!r}.", expected=1.0, got=self.scale)
 
     @property
     def is_float(self) -> bool:

@@ -52,7 +52,7 @@ class Ring:
         """Give the last `length` rows, oldest first.
 
         Returns:
-            A contiguous view of shape (length, *row_shape); the ring owns it, and the next `commit` changes it.
+            A contiguous view of shape (length, *row_shape); the ring owns it. Its oldest row is the next `slot`: use it before that is filled.
         """
         start = self.count % self.length
         return self._rows[start : start + self.length]

@@ -14,6 +14,8 @@ from edgevid.errors import ContractError
 
 # Containers store timestamps in units of 1 ms or coarser, so a frame that is due may be written up to 1 ms early.
 _TOLERANCE_NS = 1_000_000
+# An interval within that tolerance has no grid of due times; one above a day is a slip of units.
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.002, 86_400.0
 # A hole this many intervals wide means that the window no longer shows one stretch of time.
 MAX_GAP_INTERVALS = 4
 
@@ -30,12 +32,16 @@ class IntervalSampler:
     """Pick frames by timestamp, `interval_s` apart.
 
     Args:
-        interval_s: Training's sampling interval in seconds, > 0.
+        interval_s: Training's sampling interval in seconds, `MIN_INTERVAL_S` to `MAX_INTERVAL_S`.
+
+    Attributes:
+        interval_ns: The same in nanoseconds.
+        gaps: How often time jumped; the first frame is no gap.
     """
 
     def __init__(self, interval_s: float) -> None:
-        if not interval_s > 0:
-            raise ContractError(f"Expected a sampling interval above 0 s, got {interval_s!r}.", got=interval_s)
+        if not MIN_INTERVAL_S <= interval_s <= MAX_INTERVAL_S:
+            raise ContractError(f"Expected a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s, got {interval_s!r}.", got=interval_s)
         self.interval_ns = round(interval_s * 1e9)
         self._due_ns: int | None = None
         self._last_ns = 0

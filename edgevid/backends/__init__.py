@@ -1,1 +1,5 @@
-"""TODO."""
+"""What runs a `.tflite` part. `litert` is the real one; `fake` computes in numpy, for tests and for users without the interpreter."""
+
+from edgevid.backends.backend import Backend, Model
+
+__all__ = ["Backend", "Model"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.errors import SourceError
+from edgevid.errors import ContractError, SourceError
 from edgevid.frame import Array, Frame
+from edgevid.npy import read_npy
 
 
 class FeatureFile(ClosingSource):
@@ -53,11 +54,13 @@ def read_features(path: Path) -> Array:
         SourceError: The file cannot be read, has another shape, is empty or holds NaN or infinity.
     """
     try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SourceError(f"Expected a .npy array of (frames, features), could not read {path}: {error}.", path=path) from error
-    if rows.ndim != 2 or rows.shape[0] == 0 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
+        rows = read_npy(path.read_bytes())
+    except (OSError, ContractError) as error:
+        raise SourceError(f"Expected a .npy array of (frames, features), could not read {path}. {error}", path=path) from error
+    if rows.ndim != 2 or rows.size == 0 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
         raise SourceError(f"Expected a real array of shape (frames, features), got {rows.dtype} {rows.shape} in {path}.", got=rows.shape, path=path)
-    if not np.isfinite(rows).all():
+    with np.errstate(over="ignore"):  # too great for float32 becomes infinity, which is refused
+        features = rows.astype(np.float32)
+    if not np.isfinite(features).all():
         raise SourceError(f"Expected finite features, got NaN or infinity in {path}.", path=path)
-    return rows.astype(np.float32)
+    return features

@@ -37,7 +37,7 @@ def open_source(text: str, manifest: Manifest) -> Source:
 def _opener(path: Path) -> Callable[[Path, Manifest], Source]:
     if path.is_dir():
         return _pictures
-    return _features if path.suffix == ".npy" else _video
+    return _features if path.suffix.lower() == ".npy" else _video
 
 
 def _pictures(path: Path, manifest: Manifest) -> Source:

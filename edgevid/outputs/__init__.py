@@ -1,1 +1,5 @@
-"""TODO."""
+"""Where decisions and events go. Each third-party output library is imported in one file here."""
+
+from edgevid.outputs.output import Output
+
+__all__ = ["Output"]

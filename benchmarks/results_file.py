@@ -1,0 +1,121 @@
+"""What every benchmark writes: its numbers with the environment they were taken in, under `benchmarks/results/`.
+
+    from results_file import summary, write
+    write("frame_cost", question="...", numbers={...}, samples={"outside_us": [...]})
+
+The file is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevid.environment import machine, versions
+from edgevid.manifest import to_json
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def environment(*, threads: int | None = None) -> dict[str, Any]:
+    """Describe the machine, the software and the commit.
+
+    Args:
+        threads: Interpreter threads that were used, where it matters.
+
+    Returns:
+        A JSON object.
+    """
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": _commit(),
+        "machine": to_json(machine()),
+        "versions": versions(),
+        "threads": threads,
+    }
+
+
+def summary(samples: Sequence[float], *, digits: int = 4) -> dict[str, float]:
+    """Summarise the samples of one quantity.
+
+    Args:
+        samples: At least one, in any unit.
+        digits: Decimals kept.
+
+    Returns:
+        count, p50, p95, p99, min and max.
+    """
+    p50, p95, p99 = np.percentile(samples, [50, 95, 99])
+    numbers = {"p50": p50, "p95": p95, "p99": p99, "min": min(samples), "max": max(samples)}
+    return {"count": len(samples), **{name: round(float(value), digits) for name, value in numbers.items()}}
+
+
+def write(
+    name: str,
+    *,
+    question: str,
+    numbers: Mapping[str, Any],
+    samples: Mapping[str, Sequence[float]] | None = None,
+    threads: int | None = None,
+    folder: Path = RESULTS,
+) -> Path:
+    """Write the result of one benchmark.
+
+    Args:
+        name: File name without its suffix.
+        question: What was asked, in one sentence, with the goal.
+        numbers: The answer; names carry units.
+        samples: Raw samples behind it, by name.
+        threads: Interpreter threads.
+        folder: Where to.
+
+    Returns:
+        The file.
+    """
+    content = {
+        "benchmark": name,
+        "question": question,
+        "environment": environment(threads=threads),
+        "numbers": to_json(numbers),
+        "samples": {key: [round(float(value), 4) for value in values] for key, values in (samples or {}).items()},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    beside = path.with_name(f".{path.name}")
+    beside.write_text(json.dumps(content, indent=1) + "\n")
+    beside.replace(path)
+    return path
+
+
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """Lay rows out in columns; the first row is the heading.
+
+    Args:
+        rows: Of equal length.
+
+    Returns:
+        Lines of Markdown, ready for a page.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def _commit() -> str:
+    """The commit, with "+" where the tree differs from it; "unknown" outside a repository."""
+    try:
+        git = ["git", "-C", str(RESULTS.parent)]
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", ":/edgevid", ":/convert"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+" if changed else "")

@@ -1,0 +1,179 @@
+"""Make the parts of a plan in a recipe's precision and join them into a bundle in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
+from convert.quantize import ConvertedPart, Converter
+from convert.recipes import Recipe
+from convert.reference import Reference
+from convert.settings import Contract
+from convert.split import PartFunction, Split
+from edgevid.backends.litert import LiteRt
+from edgevid.bundle import Bundle, Golden
+from edgevid.engine import input_quantizer
+from edgevid.errors import ModelError, UsageError
+from edgevid.frame import Array
+from edgevid.manifest import PLANS, Manifest, Plan, Precision
+from edgevid.quant import dequantize
+
+CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that stays the same while precisions are tried.
+
+    Attributes:
+        parts: The split model.
+        plan: How the device runs it.
+        contract: What the bundle says of it.
+        calibration: Windows that the converter may look at.
+        reference: The float model.
+        converter: The child process.
+        name: The bundle's name.
+        golden: Frames of the proof, and float answers; the bundle's own answers are filled in later.
+    """
+
+    parts: Split
+    plan: Plan
+    contract: Contract
+    calibration: Calibration
+    reference: Reference
+    converter: Converter
+    name: str
+    golden: Golden
+
+
+def choose_plan(parts: Split, asked: str) -> Plan:
+    """Choose how the device runs a model.
+
+    Args:
+        parts: The split model.
+        asked: "auto" or a plan.
+
+    Returns:
+        "window" where there is a per-frame prefix, else "stack", or what was asked for.
+
+    Raises:
+        ModelError: The model cannot be run by the plan asked for.
+    """
+    if asked not in ("auto", *PLANS):
+        raise UsageError(f"Expected a plan, one of auto, {', '.join(PLANS)}, got {asked!r}.", expected=("auto", *PLANS), got=asked)
+    if asked == "auto":
+        return "stack" if parts.encoder is None else "window"
+    if asked != "stack" and parts.encoder is None:
+        raise ModelError(f"Expected a model with a per-frame prefix for plan {asked!r}, got one without. Use --plan stack.", got=asked)
+    if asked == "stateful" and parts.step is None:
+        raise ModelError(f"Expected a causal recurrent model for plan 'stateful': {parts.not_causal}. Use --plan window.", got=asked)
+    return cast("Plan", asked)
+
+
+class Builder:
+    """Builds bundles of one job; a part that two recipes share is converted once.
+
+    Args:
+        job: What to build.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._parts: dict[tuple[str, Precision, Precision | None], ConvertedPart] = {}
+        self._features: dict[Precision, Array] = {}
+
+    def build(self, recipe: Recipe) -> Bundle:
+        """Convert what is not yet converted and join it.
+
+        Args:
+            recipe: Precision of each part.
+
+        Returns:
+            A bundle without a report, its golden answers still the float model's.
+        """
+        job = self._job
+        made = self._stack(recipe) if job.plan == "stack" else self._chain(recipe)
+        manifest = Manifest(
+            name=job.name,
+            plan=job.plan,
+            labels=job.contract.labels,
+            window=job.contract.window,
+            input=job.contract.input,
+            parts=tuple(each.part for each in made),
+            lookback=0 if job.plan == "stack" else job.parts.lookback,
+            scores=job.contract.scores,
+            decision=job.contract.decision,
+        )
+        return Bundle(manifest, {each.part.file: each.data for each in made}, job.golden, {})
+
+    def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
+        job, precision = self._job, recipe.precision("whole")
+        samples = frame_samples(job.calibration, job.contract.input, job.parts.frames) if precision in CALIBRATED else _none(job.parts.whole)
+        return [self._convert(job.parts.whole, precision, [samples])]
+
+    def _chain(self, recipe: Recipe) -> Sequence[ConvertedPart]:
+        job = self._job
+        encoder = self._encoder(recipe.precision("encoder"))
+        tail = job.parts.step if job.plan == "stateful" else job.parts.head
+        assert tail is not None
+        precision = recipe.precision(tail.role)
+        samples = self._tail_samples(encoder, tail) if precision in CALIBRATED else [_none(tail, index) for index in range(len(tail.input_shapes))]
+        return [encoder, self._convert(tail, precision, samples, after=encoder.part.precision)]
+
+    def _encoder(self, precision: Precision) -> ConvertedPart:
+        job = self._job
+        assert job.parts.encoder is not None
+        samples = frame_samples(job.calibration, job.contract.input, job.parts.lookback + 1) if precision in CALIBRATED else _none(job.parts.encoder)
+        return self._convert(job.parts.encoder, precision, [samples])
+
+    def _tail_samples(self, encoder: ConvertedPart, tail: PartFunction) -> list[Array]:
+        """What the tail is given in real use: the converted encoder's features, not the float one's."""
+        params, precision = encoder.part.outputs[0].params, encoder.part.precision
+        if precision not in self._features:
+            stored = encode_windows(encoder, self._job.calibration.windows, self._job.contract, self._job.parts.lookback + 1)
+            self._features[precision] = dequantize(stored, params)
+        features = self._features[precision]
+        inputs = [features] if tail.role == "head" else step_samples(tail, features)
+        return [on_grid(inputs[0], params), *inputs[1:]]
+
+    def _convert(self, function: PartFunction, precision: Precision, samples: list[Array], after: Precision | None = None) -> ConvertedPart:
+        key = (function.role, precision, after if precision in CALIBRATED else None)
+        if key not in self._parts:
+            self._parts[key] = self._job.converter.convert(function, precision, samples)
+        return self._parts[key]
+
+
+def _none(function: PartFunction, index: int = 0) -> Array:
+    """No samples: a precision that needs no calibration."""
+    return np.zeros((0, *function.input_shapes[index][1:]), np.float32)
+
+
+def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, seen: int) -> Array:
+    """Run a converted encoder over windows.
+
+    Args:
+        encoder: The part.
+        windows: (N, T, *frame) prepared frames.
+        contract: The model's frames.
+        seen: Frames that it sees at once.
+
+    Returns:
+        (N, T - seen + 1, F) of the type of its output.
+    """
+    model = LiteRt().load(encoder.part, encoder.data)
+    quantize = input_quantizer(contract.input, encoder.part.inputs[0].params)
+    steps = windows.shape[1] - seen + 1
+    features = np.empty((len(windows), steps, *encoder.part.outputs[0].shape[1:]), encoder.part.outputs[0].dtype)
+    stored = np.empty(windows.shape[1:], encoder.part.inputs[0].dtype)
+    for window, rows in zip(windows, features, strict=True):
+        for frame, out in zip(window, stored, strict=True):
+            quantize(frame, out)
+        for start, row in enumerate(rows):
+            model.write(0, stored[start] if seen == 1 else stored[start : start + seen])
+            model.invoke()
+            model.read(0, row)
+    return features

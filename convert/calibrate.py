@@ -1,0 +1,156 @@
+"""What the converter is shown of each tensor, so that its ranges fit real use.
+
+Two ranges are pinned rather than observed. Frames: pixels reach from 0 to 255 whether or not a calibration clip does, and with the range
+exact, quantising a pixel is one bit flip. Features: the encoder's int8 output grid is the head's input grid, to the last step, so that a
+feature passes from part to part as the integer it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.clips import Clip, window_indices
+from convert.split import PartFunction
+from edgevid.frame import Array
+from edgevid.manifest import Window
+from edgevid.preprocess import InputSpec
+from edgevid.quant import QuantParams, dequantize, pixels_to_float
+
+MAX_CLIPS = 32
+MAX_ENCODER_SAMPLES = 256
+MAX_WINDOWS = 64
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Windows that the converter may look at.
+
+    Attributes:
+        windows: (N, T, *frame) prepared frames.
+        clips: Indices of the clips they are from.
+    """
+
+    windows: Array
+    clips: tuple[int, ...]
+
+
+def choose(clips: Sequence[Clip], window: Window) -> Calibration:
+    """Choose calibration windows evenly over the clips, and at both ends of each where sampling has a start.
+
+    Args:
+        clips: All clips, in the order of their paths, so that even steps meet every class.
+        window: The model's view of time.
+
+    Returns:
+        At most `MAX_WINDOWS` windows of at most `MAX_CLIPS` clips.
+    """
+    chosen = np.unique(np.linspace(0, len(clips) - 1, min(MAX_CLIPS, len(clips))).astype(int))
+    windows = [clips[index].frames[indices] for index in chosen for indices in _windows(clips[index], window)]
+    step = max(len(windows) // MAX_WINDOWS, 1)
+    return Calibration(np.stack(windows[::step][:MAX_WINDOWS]), tuple(int(index) for index in chosen))
+
+
+def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
+    yield window_indices(clip, window)
+    if window.sampling == "interval":
+        later = int(np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9))
+        if later > 0:
+            yield window_indices(clip, window, start=min(later, len(clip.frames) - 1))
+
+
+def to_real(frames: Array, spec: InputSpec) -> Array:
+    """Give prepared frames as the trained model takes them.
+
+    Args:
+        frames: uint8 pixels or float32 features, any leading axes.
+        spec: The model's frames.
+
+    Returns:
+        float32 of the same shape.
+    """
+    out = np.empty(frames.shape, np.float32)
+    if spec.kind == "features":
+        out[...] = frames
+    else:
+        pixels_to_float(frames, *spec.range, out)
+    return out
+
+
+def frame_samples(calibration: Calibration, spec: InputSpec, seen: int) -> Array:
+    """Give inputs of the first part.
+
+    Args:
+        calibration: The windows.
+        spec: The model's frames.
+        seen: Frames that the part sees at once.
+
+    Returns:
+        (N, *frame) or (N, seen, *frame) float32, with the pixel range pinned.
+    """
+    windows = calibration.windows
+    positions = windows.shape[1] - seen + 1
+    every = max(len(windows) * positions // MAX_ENCODER_SAMPLES, 1)
+    picked = [divmod(index, positions) for index in range(0, len(windows) * positions, every)][:MAX_ENCODER_SAMPLES]
+    samples = to_real(np.stack([windows[clip, start : start + seen] for clip, start in picked]), spec)
+    samples = samples[:, 0] if seen == 1 else samples
+    return pin(samples, *spec.range) if spec.kind == "frames" else samples
+
+
+def pin(samples: Array, low: float, high: float) -> Array:
+    """Make samples reach from `low` to `high` exactly, by setting one number to each.
+
+    Args:
+        samples: (N, ...) float32, at least two numbers.
+        low: Least value of the grid.
+        high: Greatest value.
+
+    Returns:
+        A copy, clipped to the range.
+    """
+    pinned = np.clip(samples, np.float32(low), np.float32(high))
+    flat = pinned.reshape(-1)
+    flat[flat.argmin()], flat[flat.argmax()] = low, high
+    return pinned
+
+
+def on_grid(features: Array, params: QuantParams) -> Array:
+    """Make features reach over the whole grid of the encoder's output, so that the head's input gets the same grid.
+
+    Args:
+        features: (N, ...) float32.
+        params: The encoder's output grid.
+
+    Returns:
+        float32; the same where the encoder is in float.
+    """
+    if params.is_float:
+        return features
+    low, high = (float(dequantize(np.array([limit], params.dtype), params)[0]) for limit in params.limits)
+    return pin(features, low, high)
+
+
+def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:
+    """Give inputs of a step with the states that really occur, by running the float step over the windows.
+
+    Args:
+        step: The float step.
+        features: (N, T, F) float32.
+        limit: Most samples to return.
+
+    Returns:
+        For each input of the step an array (M, *shape).
+    """
+    import tensorflow as tf
+
+    run: Callable[..., list[object]] = tf.function(step.function)
+    rows: list[list[Array]] = []
+    for window in features:
+        states = [np.zeros(shape, np.float32) for shape in step.input_shapes[1:]]
+        for feature in window:
+            rows.append([feature, *(state[0] for state in states)])
+            states = [np.asarray(each) for each in run(tf.constant(feature[None]), *map(tf.constant, states))[1:]]
+    every = max(len(rows) // limit, 1)
+    return [np.stack(column) for column in zip(*rows[::every], strict=True)]

@@ -1,0 +1,146 @@
+"""Convert a trained Keras video classifier into a bundle for the device, and prove it on real clips.
+
+The model is split into a part that runs once a frame and a part that runs over time, quantised, and held against the trained model on every
+clip given. The cheapest precision that keeps the budget is taken; where none does, nothing is written and the exit code is 3. The bundle
+carries the proof: 'edgevid inspect' shows it, 'edgevid selftest' repeats it on any machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgevid.manifest import PLANS
+from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
+
+if TYPE_CHECKING:
+    from convert.settings import Options
+
+EXAMPLES = """examples:
+  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid
+      a model from 'edgevid train': labels, colour and sampling are in the file
+  edgevid convert lrcn.h5 --clips clips -o lrcn.edgevid --color bgr --interval uniform --labels labels.txt
+      an LRCN from the usual tutorials: OpenCV's BGR frames over 255, T of them at equal steps over each clip
+  edgevid convert pose_lstm.h5 --clips sequences -o pose.edgevid --interval 0.033
+      a model over feature sequences: the clips are .npy arrays of (frames, features)"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options.
+
+    Args:
+        parser: The verb's own.
+    """
+    parser.epilog = EXAMPLES
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, of Keras 2 or 3")
+    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>, for calibration and proof; labels may be missing")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
+    configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train')"))
+    _configure_device(parser.add_argument_group("how the device runs it"))
+    parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
+    parser.add_argument("--json", action="store_true", help="print the report on stdout as JSON")
+
+
+def configure_input(group: argparse._ArgumentGroup) -> None:
+    """Declare what a model file may leave unsaid of its training; 'edgevid evaluate' asks the same.
+
+    Args:
+        group: Part of a verb's parser.
+    """
+    group.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the order of the outputs (default: the folders' names, sorted)")
+    group.add_argument("--color", choices=("rgb", "bgr", "gray"), help="order of the channels; models trained on OpenCV's frames want bgr (default: rgb)")
+    group.add_argument("--range", type=_range, metavar="LOW,HIGH", help="what pixels 0 and 255 were: 0,1 or 0,255 or (as --range=-1,1) -1,1 (default: 0,1)")
+    group.add_argument("--resize", choices=RESIZE_RULES, help="how other aspect ratios fit (default: stretch)")
+    group.add_argument("--interpolation", choices=INTERPOLATIONS, help="OpenCV's (default: linear)")
+    group.add_argument("--interval", metavar="SECONDS|uniform", help="time between frames, or 'uniform': T frames at equal steps over each clip (default)")
+    group.add_argument("--frames", type=int, metavar="N", help="frames in a window, where the model leaves it open")
+
+
+def _configure_device(group: argparse._ArgumentGroup) -> None:
+    from convert.recipes import AUTO, NAMES
+
+    group.add_argument(
+        "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
+    )
+    group.add_argument("--precision", choices=(AUTO, *NAMES), default=AUTO, help="auto takes the cheapest within the budget (default: auto)")
+    group.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS", help="top-1 accuracy that may be lost on labelled clips (default: 1)")
+    group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
+    group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
+    group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, comma, high = text.partition(",")
+    try:
+        return float(low), float(high if comma else "")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"Expected LOW,HIGH as 0,1, got {text!r}.") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert and print the proof.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: An option is wrong.
+        EdgevidError: The conversion failed; see `convert.convert_model`.
+    """
+    from convert import convert_model
+    from convert.progress import Terminal
+
+    done = convert_model(args.model, args.clips, args.output, options=_options(args), progress=Terminal())
+    sys.stdout.write(f"{json.dumps(done.report, indent=1) if args.json else summary(done.report)}\n")
+    sys.stderr.write(f"Wrote {done.path}\n")
+    return 0
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from convert.settings import Options
+
+    return Options(
+        labels=args.labels,
+        color=args.color,
+        range=args.range,
+        resize=args.resize,
+        interpolation=args.interpolation,
+        interval=args.interval,
+        frames=args.frames,
+        plan=args.plan,
+        precision=args.precision,
+        max_drop=args.max_drop,
+        min_agreement=args.min_agreement,
+        background=tuple(args.background) if args.background else None,
+        name=args.name,
+        allow_code=args.allow_code,
+        command=shlex.join(["edgevid", *sys.argv[1:]]),
+    )
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Write a report for a person.
+
+    Args:
+        report: As `convert.record.record` gives it.
+
+    Returns:
+        Lines of text.
+    """
+    parts = ", ".join(f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)" for role, precision in report["precision"].items())
+    lines = [f"plan {report['plan']}: {parts}", f"{'stage':<22}{'clips':>6}{'agreement':>11}{'max error':>11}{'accuracy':>10}"]
+    lines += [_stage(stage) for stage in report["stages"]]
+    lines += [f"note: {note}" for note in report["notes"]]
+    return "\n".join([*lines, f"{report['bundle_bytes'] / 1024:.0f} KiB in {report['seconds']:.1f} s"])
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    accuracy = "-" if stage["accuracy"] is None else f"{stage['accuracy']:.1%}"
+    return f"{stage['name']:<22}{stage['clips']:>6}{stage['agreement']:>11.1%}{stage['max_abs_error']:>11.2g}{accuracy:>10}"

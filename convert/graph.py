@@ -1,0 +1,165 @@
+"""One view of a Keras model for both frameworks: a list of layer calls on numbered tensors, nested models laid flat.
+
+A call can be made again on other tensors, which is how the splitter runs one part of a model by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgevid.errors import ModelError
+
+Arguments = Callable[[Mapping[int, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of one layer.
+
+    Attributes:
+        layer: The Keras layer or operation.
+        inputs: Numbers of the tensors it reads.
+        outputs: Numbers of the tensors it gives.
+        arguments: From tensors by number to the call's positional and keyword arguments.
+    """
+
+    layer: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    arguments: Arguments
+
+    @property
+    def name(self) -> str:
+        """The layer's name in the model."""
+        return str(self.layer.name)
+
+    @property
+    def kind(self) -> str:
+        """The layer's class name."""
+        return type(self.layer).__name__
+
+
+@dataclass(frozen=True)
+class LayerGraph:
+    """A model as a list of calls.
+
+    Attributes:
+        calls: In an order in which they can be made.
+        input: Number of the model's input tensor.
+        output: Number of its output tensor.
+        input_shape: Without the batch; None where the model leaves it open.
+    """
+
+    calls: tuple[Call, ...]
+    input: int
+    output: int
+    input_shape: tuple[int | None, ...]
+
+    def consumers(self, tensor: int) -> list[Call]:
+        """Give the calls that read a tensor.
+
+        Args:
+            tensor: Its number.
+
+        Returns:
+            Calls in order.
+        """
+        return [call for call in self.calls if tensor in call.inputs]
+
+
+def read_graph(model: Any) -> LayerGraph:
+    """Lay a Keras model out as calls.
+
+    Args:
+        model: A Sequential or functional model of Keras 3 or tf_keras.
+
+    Returns:
+        The graph.
+
+    Raises:
+        ModelError: A subclassed model, an unbuilt one, or one with several inputs or outputs.
+    """
+    if not _is_nested(model):
+        raise ModelError(
+            f"Expected a Sequential or functional Keras model, got {type(model).__name__}: its layers cannot be told apart. Rebuild it with the functional API."
+        )
+    if getattr(model, "inputs", None) is None or model.outputs is None:
+        raise ModelError("Expected a model with a known input shape, got an unbuilt one. Give its first layer an input shape and save it again.")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(f"Expected a model with one input and one output, got {len(model.inputs)} and {len(model.outputs)}.")
+    reader = _Reader()
+    start = reader.new()
+    outputs = reader.inline(model, [start])
+    return LayerGraph(tuple(reader.calls), start, outputs[0], tuple(model.inputs[0].shape)[1:])
+
+
+def _is_nested(layer: Any) -> bool:
+    return hasattr(layer, "_nodes_by_depth") or type(layer).__name__ == "Sequential"
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._next = 0
+
+    def new(self) -> int:
+        self._next += 1
+        return self._next
+
+    def inline(self, model: Any, inputs: list[int]) -> list[int]:
+        """Add a model's calls; give the numbers of its outputs."""
+        if type(model).__name__ == "Sequential":
+            for layer in model.layers:
+                inputs = self._add(layer, inputs, _positional(tuple(inputs)), outputs=1)
+            return inputs
+        number = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if not node.is_input:
+                    self._add_node(node, number)
+        return [number[id(tensor)] for tensor in model.outputs]
+
+    def _add_node(self, node: Any, number: dict[int, int]) -> None:
+        layer = getattr(node, "operation", None) or node.layer
+        sources = list(node.input_tensors) if hasattr(node, "operation") else list(node.keras_inputs)
+        results = list(node.outputs) if hasattr(node, "operation") else _flat(node.outputs)
+        known = dict(number)
+        arguments = _keras3_arguments(node, sources, known) if hasattr(node, "operation") else _keras2_arguments(node, sources, known)
+        given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, outputs=len(results))
+        number.update({id(tensor): each for tensor, each in zip(results, given, strict=True)})
+
+    def _add(self, layer: Any, inputs: list[int], arguments: Arguments, *, outputs: int) -> list[int]:
+        if type(layer).__name__ == "InputLayer":
+            return inputs
+        if _is_nested(layer):
+            return self.inline(layer, inputs)
+        results = [self.new() for _ in range(outputs)]
+        self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments))
+        return results
+
+
+def _positional(wanted: tuple[int, ...]) -> Arguments:
+    return lambda values: (tuple(values[each] for each in wanted), {})
+
+
+def _flat(value: Any) -> list[Any]:
+    return [item for each in value for item in _flat(each)] if isinstance(value, (list, tuple)) else [value]
+
+
+def _keras3_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:
+    def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = node.arguments.fill_in({id(tensor): values[number[id(tensor)]] for tensor in sources})
+        return tuple(args), dict(kwargs)
+
+    return arguments
+
+
+def _keras2_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:
+    def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        # map_arguments takes one value off the list for each use of a tensor.
+        args, kwargs = node.map_arguments({str(id(tensor)): [values[number[id(tensor)]]] * len(sources) for tensor in sources})
+        return tuple(args), dict(kwargs)
+
+    return arguments

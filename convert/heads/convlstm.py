@@ -1,0 +1,61 @@
+"""ConvLSTM2D: an LSTM whose products are convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.heads.weights import constant
+from edgevid.errors import ModelError
+
+
+class ConvLstmCell:
+    """A convolutional LSTM cell, channels last.
+
+    Args:
+        cell: A Keras ConvLSTMCell of rank 2.
+        output_shape: (H, W, filters) of its output.
+
+    Source: Shi et al., 2015, without peepholes, as in Keras's `ConvLSTMCell.call`: the input's convolution has the layer's padding, strides
+        and dilation, the state's is "same" with stride 1.
+    """
+
+    def __init__(self, cell: Any, output_shape: tuple[int, ...]) -> None:
+        if cell.data_format != "channels_last":
+            raise ModelError(f"Expected channels_last in ConvLSTM2D, got {cell.data_format}.")
+        self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
+        self._bias = constant(cell.bias) if cell.use_bias else None
+        self._activation, self._gate = cell.activation, cell.recurrent_activation
+        self._geometry = {"strides": tuple(cell.strides), "padding": cell.padding.upper(), "dilations": tuple(cell.dilation_rate)}
+        self.state_shapes = (output_shape, output_shape)
+
+    def project(self, inputs: Any) -> Any:
+        """Convolve the input for all gates.
+
+        Args:
+            inputs: (N, H, W, C).
+
+        Returns:
+            (N, H', W', 4 * filters).
+        """
+        import tensorflow as tf
+
+        product = tf.nn.conv2d(inputs, self._kernel, **self._geometry)
+        return product if self._bias is None else product + self._bias
+
+    def step(self, projected: Any, states: list[Any]) -> list[Any]:
+        """Compute the next hidden and cell state.
+
+        Args:
+            projected: (1, H', W', 4 * filters).
+            states: h and c, each (1, H', W', filters).
+
+        Returns:
+            h and c.
+        """
+        import tensorflow as tf
+
+        hidden, carry = states
+        product = tf.nn.conv2d(hidden, self._recurrent, strides=1, padding="SAME")
+        given, forget, candidate, output = tf.split(projected + product, 4, axis=-1)
+        carry = self._gate(forget) * carry + self._gate(given) * self._activation(candidate)
+        return [self._gate(output) * self._activation(carry), carry]

@@ -1,0 +1,21 @@
+"""Weights as constants: a converted part must hold them, and TensorFlow's freezing can leave them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def constant(variable: Any) -> Any:
+    """Give a variable's value as a TensorFlow constant.
+
+    Args:
+        variable: A variable of Keras 3 or tf_keras.
+
+    Returns:
+        A float32 tensor.
+    """
+    import tensorflow as tf
+
+    return tf.constant(np.asarray(variable), tf.float32)

@@ -1,0 +1,56 @@
+"""Keras layers of edgevid's own, which the converter knows how to stream.
+
+Import this module before loading a `.keras` file that uses them: importing registers them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="edgevid")
+class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not typed
+    """Subtract each frame from the one after it: motion as an input.
+
+    What does not move disappears, so a small network need not learn to ignore backgrounds and clothes. Nothing is padded: T frames give
+    T - 1 differences, each a function of exactly two neighbouring frames, so a stream needs one frame of look-back and no more. Only a
+    slice, a subtraction and, with `keep`, a concatenation are used, each of which exists in int8.
+
+    Args:
+        keep: Whether to give the newer frame too, as further channels after the difference.
+        **kwargs: As for every Keras layer.
+
+    Attributes:
+        lookback: Frames before the newest that one output depends on.
+
+    Source: temporal differences as input, Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.2 (RGB difference).
+    """
+
+    lookback = 1
+
+    def __init__(self, *, keep: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keep = keep
+
+    def call(self, frames: Any) -> Any:
+        """Give the differences.
+
+        Args:
+            frames: (B, T, H, W, C) float, T >= 2.
+
+        Returns:
+            (B, T - 1, H, W, C) float, or with `keep` (B, T - 1, H, W, 2 C): difference, newer frame.
+        """
+        newer = frames[:, 1:]
+        difference = newer - frames[:, :-1]
+        return keras.ops.concatenate([difference, newer], axis=-1) if self.keep else difference
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what is needed to make this layer again.
+
+        Returns:
+            The layer's configuration.
+        """
+        return {**super().get_config(), "keep": self.keep}

@@ -1,0 +1,177 @@
+"""Turn a part's function into a `.tflite` file, in a child process.
+
+TensorFlow's converter can end its process with a segmentation fault (tensorflow#75140). The child's death is a diagnosis here, not ours.
+One child serves many jobs, because importing TensorFlow takes longer than most of them; it starts while the model is still being read.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from convert.split import PartFunction
+from edgevid.backends.litert import LiteRt
+from edgevid.errors import ConversionError, ConverterCrashed
+from edgevid.frame import Array
+from edgevid.manifest import Part, Precision
+
+INPUT, OUTPUT = "input_{}", "output_{}"
+
+
+@dataclass(frozen=True)
+class ConvertedPart:
+    """A part and its file.
+
+    Attributes:
+        part: For the manifest.
+        data: The `.tflite` bytes.
+    """
+
+    part: Part
+    data: bytes
+
+
+class Converter:
+    """The child process and its working folder.
+
+    A context manager: leaving it ends the child and removes the folder.
+
+    Args:
+        timeout_s: Longest time for one job.
+    """
+
+    def __init__(self, *, timeout_s: float = 900.0) -> None:
+        self._timeout_s = timeout_s
+        self._folder = tempfile.TemporaryDirectory(prefix="edgevid-convert-")
+        self._child: subprocess.Popen[str] | None = None
+        self._interpreter = LiteRt()
+        self._exported: dict[PartFunction, Path] = {}
+        self.jobs = 0
+
+    def start(self) -> None:
+        """Start the child now, so that it imports TensorFlow while the caller does something else."""
+        log = (Path(self._folder.name) / "child.log").open("a")
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "convert.quantize_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        )
+        log.close()
+
+    def convert(self, function: PartFunction, precision: Precision, calibration: list[Array]) -> ConvertedPart:
+        """Convert one part.
+
+        Args:
+            function: The part.
+            precision: How to quantise it.
+            calibration: For each input an array (N, *shape) float32 of what it is given in real use; looked at for "int8" and "int16x8".
+
+        Returns:
+            The part.
+
+        Raises:
+            ConverterCrashed: The child died; another one takes the next job.
+            ConversionError: TensorFlow refused the part.
+        """
+        folder = Path(self._folder.name)
+        saved = self._export(function)
+        arrays = folder / f"calibration-{self.jobs}.npz"
+        np.savez(arrays, *calibration)
+        target = folder / f"{function.role}-{precision}-{self.jobs}.tflite"
+        self.jobs += 1
+        self._ask({"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target)}, f"{function.role} in {precision}")
+        arrays.unlink()
+        return self._describe(function, precision, target.read_bytes())
+
+    def _export(self, function: PartFunction) -> Path:
+        if function not in self._exported:
+            path = Path(self._folder.name) / f"{function.role}-{len(self._exported)}"
+            export(function, path)
+            self._exported[function] = path
+        return self._exported[function]
+
+    def _describe(self, function: PartFunction, precision: Precision, data: bytes) -> ConvertedPart:
+        file = f"{function.role}.tflite"
+        inputs, outputs = self._interpreter.describe(data, file)
+        ordered = tuple(inputs[INPUT.format(index)] for index in range(len(inputs))), tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs)))
+        return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
+
+    def _ask(self, job: dict[str, Any], what: str) -> None:
+        if self._child is None or self._child.poll() is not None:
+            self.start()
+        child = self._child
+        assert child is not None and child.stdin is not None and child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(job) + "\n")
+            child.stdin.flush()
+            ready, _, _ = select.select([child.stdout], [], [], self._timeout_s)
+            line = child.stdout.readline() if ready else ""
+        except BrokenPipeError:
+            ready, line = [child.stdout], ""
+        if not ready:
+            self.stop()
+            raise ConverterCrashed(f"Expected the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s; it was ended.")
+        if not line:
+            raise ConverterCrashed(f"Expected the TensorFlow converter to survive the {what}; its process {_death(child.wait())}.{self._last_words()}")
+        answer = json.loads(line)
+        if answer["error"]:
+            raise ConversionError(f"Expected the TensorFlow converter to take the {what}, it says: {answer['error']}")
+
+    def _last_words(self) -> str:
+        lines = (Path(self._folder.name) / "child.log").read_text(errors="replace").strip().splitlines()
+        return f" Its last words: {lines[-1][:300]}" if lines else ""
+
+    def stop(self) -> None:
+        """End the child, if there is one."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._child = None
+
+    def __enter__(self) -> Self:
+        """Start the child."""
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End the child and remove the folder."""
+        self.stop()
+        self._folder.cleanup()
+
+
+def _death(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
+def export(function: PartFunction, path: Path) -> None:
+    """Write a part as a SavedModel that holds its weights as constants.
+
+    Without freezing, the converter can give a small file whose weights are never set; a frozen graph has no variable to lose.
+
+    Args:
+        function: The part.
+        path: A folder to make.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
+    frozen = convert_variables_to_constants_v2(tf.function(function.function).get_concrete_function(*specs))
+    module = tf.Module()
+    module.frozen = frozen
+
+    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+    def serve(*inputs: Any) -> dict[str, Any]:
+        return {OUTPUT.format(index): value for index, value in enumerate(frozen(*inputs))}
+
+    tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function())

@@ -1,0 +1,46 @@
+"""Keep TensorFlow's start-up chatter off the terminal without losing an error.
+
+Since 2.17 TensorFlow logs a dozen lines before its own log level is read (tensorflow#62075); they go past Python's `sys.stderr`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Hold back what is written to standard error; give it out if the block fails.
+
+    Yields:
+        Nothing.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras quietly; later imports find them loaded."""
+    with quiet_start():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        # The first use of a device writes what the import did not.
+        tf.config.list_physical_devices()
+        tf.constant(0.0)

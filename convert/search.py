@@ -1,0 +1,107 @@
+"""Find the cheapest precision that keeps the budget: build, prove, and go on to the next recipe where the proof fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convert.build import Builder, Job
+from convert.progress import Progress
+from convert.recipes import Recipe
+from convert.verify import Budget, Stage, measure, stream_scores, window_scores
+from edgevid.backends.litert import LiteRt
+from edgevid.bundle import Bundle
+from edgevid.errors import ConversionError, VerificationFailed
+from edgevid.frame import Array
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What every candidate is held against.
+
+    Attributes:
+        windows: (N, T, *frame) prepared frames, one window a clip.
+        scores: (N, classes), float Keras.
+        truth: (N,) class indices, or None.
+    """
+
+    windows: Array
+    scores: Array
+    truth: Array | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe tried.
+
+    Attributes:
+        recipe: What was tried.
+        failure: Why it does not do, or an empty string.
+        bundle: The bundle, with its own golden answers; None where it could not be made.
+        window: Stage 3; None for plan "stateful", which keeps no window.
+        stream: Stage 4.
+        scores: (N, classes), the stream's answers.
+    """
+
+    recipe: Recipe
+    failure: str
+    bundle: Bundle | None = None
+    window: Stage | None = None
+    stream: Stage | None = None
+    scores: Array | None = None
+
+
+def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress) -> list[Trial]:
+    """Try recipes in their order until one keeps the budget.
+
+    Args:
+        job: What to build.
+        recipes: Cheapest first.
+        examples: What to hold them against.
+        budget: What a conversion may cost.
+        progress: Told of each.
+
+    Returns:
+        The trials; the last one is good.
+
+    Raises:
+        VerificationFailed: None keeps the budget; the message lists each with its reason.
+        ConversionError: The only recipe could not be converted.
+    """
+    builder = Builder(job)
+    reference = measure("float Keras", examples.scores, examples.scores, examples.truth)
+    trials: list[Trial] = []
+    for recipe in recipes:
+        progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
+        try:
+            trial = _prove(builder.build(recipe), recipe, examples, budget, reference)
+        except ConversionError as error:
+            if len(recipes) == 1:
+                raise
+            trial = Trial(recipe, str(error))
+        trials.append(trial)
+        if not trial.failure:
+            return trials
+        progress.step(f"  {recipe.name} does not do: {trial.failure}")
+    tried = "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in trials)
+    raise VerificationFailed(f"Expected a precision within the budget, got none: {tried}. Nothing was written. Allow more with --max-drop or --min-agreement.")
+
+
+def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: Stage) -> Trial:
+    scores = np.stack([answers[0] for answers in stream_scores(bundle, examples.windows)])
+    stream = measure("bundle, stream", scores, examples.scores, examples.truth)
+    window = None
+    if bundle.manifest.plan != "stateful":
+        anew = window_scores(bundle, examples.windows)
+        window = measure("bundle, whole window", anew, examples.scores, examples.truth)
+        _check_stream(scores, anew)
+    golden = replace(bundle.golden, scores=stream_scores(bundle, [bundle.golden.frames])[0], engine=LiteRt().name)
+    return Trial(recipe, budget.broken(reference, stream), replace(bundle, golden=golden), window, stream, scores)
+
+
+def _check_stream(streamed: Array, anew: Array) -> None:
+    if not np.array_equal(streamed, anew):
+        worst = float(np.abs(streamed - anew).max())
+        raise VerificationFailed(f"Expected the stream to equal the whole window bit for bit, got a difference of {worst:.3g}. Nothing was written.", got=worst)

@@ -1,0 +1,240 @@
+"""What the device must know and a model file cannot say: settled once, from the options, from what training left in the file, or by custom.
+
+Options win over the file. What is assumed is said, as a note that the report carries.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from convert.clips import Clip, Clips
+from convert.graph import LayerGraph
+from convert.info import TrainingInfo
+from edgevid.errors import ClipsError, ModelError, UsageError
+from edgevid.frame import Color
+from edgevid.manifest import DecisionRule, Plan, Sampling, Scores, Window
+from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
+
+UNIFORM = "uniform"
+_CHANNEL_COLORS: dict[int, tuple[Color, ...]] = {1: ("gray",), 3: ("rgb", "bgr")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a person may say of a conversion; None means not said.
+
+    Attributes:
+        labels: File with one label a line.
+        color: "rgb", "bgr" or "gray".
+        range: What pixels 0 and 255 were in training.
+        resize: "stretch", "crop" or "letterbox".
+        interpolation: OpenCV's name, lower case.
+        interval: Seconds between frames, or "uniform".
+        frames: Window of a model that leaves it open.
+        plan: "auto" or a plan.
+        precision: "auto" or a recipe's name.
+        max_drop: Accuracy that may be lost, in points of top-1.
+        min_agreement: Least share of clips with the trained model's answer.
+        background: Labels that are never events.
+        name: What the bundle is called.
+        allow_code: Load Lambda layers.
+        command: How the conversion was asked for, for the record.
+    """
+
+    labels: Path | None = None
+    color: Color | None = None
+    range: tuple[float, float] | None = None
+    resize: ResizeRule | None = None
+    interpolation: Interpolation | None = None
+    interval: float | str | None = None
+    frames: int | None = None
+    plan: Plan | str = "auto"
+    precision: str = "auto"
+    max_drop: float = 1.0
+    min_agreement: float = 0.98
+    background: tuple[str, ...] | None = None
+    name: str | None = None
+    allow_code: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the bundle will say of the model.
+
+    Attributes:
+        labels: One a class.
+        input: What it expects of a frame.
+        window: Its view of time.
+        scores: What its output is.
+        decision: How scores become events.
+        labelled: Whether the clips' classes are the model's, so that accuracy means something.
+        notes: What was assumed.
+    """
+
+    labels: tuple[str, ...]
+    input: InputSpec
+    window: Window
+    scores: Scores
+    decision: DecisionRule
+    labelled: bool
+    notes: tuple[str, ...]
+
+
+def input_spec(frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None) -> InputSpec:
+    """Settle what the model expects of a frame.
+
+    Args:
+        frame_shape: (H, W, C) or (F,).
+        options: What was said.
+        info: What training left.
+
+    Returns:
+        The specification.
+
+    Raises:
+        UsageError: A color that does not go with the channels.
+        ModelError: Frames with another number of channels than 1 or 3.
+    """
+    if len(frame_shape) == 1:
+        return InputSpec(kind="features", height=1, width=1, channels=frame_shape[0], color="none")
+    height, width, channels = frame_shape
+    if channels not in _CHANNEL_COLORS:
+        raise ModelError(f"Expected frames of 1 or 3 channels, channels last, got shape {frame_shape}.", got=frame_shape)
+    legal = _CHANNEL_COLORS[channels]
+    given = info.input if info is not None and info.input.shape == frame_shape else InputSpec(height=height, width=width, channels=channels, color=legal[0])
+    if options.color is not None and options.color not in legal:
+        raise UsageError(f"Expected --color {' or '.join(legal)} for a model of {channels} channel(s), got {options.color}.", expected=legal, got=options.color)
+    said = {"color": options.color, "range": options.range, "resize": options.resize, "interpolation": options.interpolation}
+    changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    return replace(given, **changes)
+
+
+def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, options: Options, info: TrainingInfo | None) -> Contract:
+    """Settle the rest.
+
+    Args:
+        graph: The model.
+        frames: Its window.
+        spec: Its frames.
+        clips: The user's clips, for their classes and, with "uniform" sampling, their lengths.
+        options: What was said.
+        info: What training left.
+
+    Returns:
+        The contract.
+
+    Raises:
+        UsageError: A labels file that is not there, or an illegal interval.
+        ClipsError: Some of the clips' classes are the model's and some are not.
+        ModelError: The model's output is no list of classes.
+    """
+    notes: list[str] = []
+    scores, width = _scores(graph)
+    labels, assumed = _labels(max(width, 2), clips, options, info)
+    notes += assumed
+    window, assumed = _window(frames, clips.clips, options, info)
+    notes += assumed
+    decision = info.decision if info is not None else DecisionRule()
+    if options.background is not None:
+        decision = replace(decision, background=options.background)
+    return Contract(labels, spec, window, scores, decision, _labelled(labels, clips, notes), tuple(notes))
+
+
+def _scores(graph: LayerGraph) -> tuple[Scores, int]:
+    last = next(call for call in graph.calls if graph.output in call.outputs)
+    shape = last.layer.output.shape
+    if len(shape) != 2 or shape[-1] is None:
+        raise ModelError(f"Expected a classifier with an output of (classes), got {tuple(shape)[1:]} from layer {last.name!r}.", got=tuple(shape))
+    inner = last.layer
+    activation = last.kind.lower() if last.kind in ("Softmax",) else getattr(getattr(inner, "activation", None), "__name__", "linear")
+    width = int(shape[-1])
+    if activation == "sigmoid":
+        return "sigmoid", width
+    if activation == "softmax" and width > 1:
+        return "softmax", width
+    return ("logits" if width > 1 else "sigmoid_logits"), width
+
+
+def _labels(count: int, clips: Clips, options: Options, info: TrainingInfo | None) -> tuple[tuple[str, ...], list[str]]:
+    if options.labels is not None:
+        return _read_labels(options.labels, count), []
+    if info is not None and len(info.labels) == count:
+        return info.labels, []
+    if len(clips.labels) == count:
+        return clips.labels, [
+            f"labels taken from the folders' names in sorted order: {', '.join(clips.labels)}; give --labels FILE if training ordered them otherwise"
+        ]
+    return tuple(f"class_{index}" for index in range(count)), [f"the model's {count} labels are unknown; give --labels FILE"]
+
+
+def _read_labels(path: Path, count: int) -> tuple[str, ...]:
+    try:
+        labels = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Expected a text file with one label a line, could not read {path}: {error}.", path=path) from error
+    if len(labels) != count or len(set(labels)) != count:
+        raise UsageError(
+            f"Expected {count} different labels for the model's outputs, got {len(set(labels))} in {path}.", expected=count, got=len(labels), path=path
+        )
+    return labels
+
+
+def _labelled(labels: tuple[str, ...], clips: Clips, notes: list[str]) -> bool:
+    found = set(clips.labels)
+    if found and found <= set(labels):
+        return True
+    if found & set(labels):
+        strangers = ", ".join(sorted(found - set(labels)))
+        raise ClipsError(
+            f"Expected the clips' classes to be the model's ({', '.join(labels)}), got {strangers}. Rename or remove these folders.",
+            expected=labels,
+            got=strangers,
+        )
+    notes.append("the clips' classes are not the model's: agreement is counted, not accuracy")
+    return False
+
+
+def _window(frames: int, clips: Sequence[Clip], options: Options, info: TrainingInfo | None) -> tuple[Window, list[str]]:
+    notes: list[str] = []
+    interval = options.interval
+    if interval is None and info is not None and info.window.frames == frames:
+        return info.window, notes
+    if interval is None:
+        interval = UNIFORM
+        notes.append("sampling assumed to be uniform, as in the usual tutorials; give --interval SECONDS if training took frames a fixed time apart")
+    if interval != UNIFORM:
+        return Window(frames=frames, interval_s=seconds(interval)), notes
+    sampling: Sampling = "uniform"
+    step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
+    return Window(frames=frames, interval_s=round(step_s, 6), sampling=sampling), notes
+
+
+def seconds(interval: float | str) -> float:
+    """Read a sampling interval.
+
+    Args:
+        interval: What was said.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        UsageError: It is no number, or out of range.
+    """
+    try:
+        value = float(interval)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 60:
+        raise UsageError(f"Expected --interval in seconds (0.001 to 60) or 'uniform', got {interval!r}.", got=interval)
+    return value
+
+
+def _uniform_step_s(clip: Clip, frames: int) -> float:
+    count = len(clip.frames)
+    return max(clip.duration_s / count if count > 1 else 0.04, 0.001) * max(count // frames, 1)

@@ -1,0 +1,135 @@
+"""The reference CNN-LSTM: a small convolutional encoder applied to each frame alone, and a recurrent layer over its features.
+
+Every layer before the recurrent one stands in `TimeDistributed`, so the converter can cut there and stream. Convolution, batch
+normalisation and ReLU only: each folds into one int8 operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import keras
+
+from convert.layers import FrameDifference
+from edgevid.errors import UsageError
+
+Rnn = Literal["lstm", "gru"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The shape of the reference network.
+
+    Attributes:
+        motion: Whether the encoder sees the difference of two neighbouring frames instead of a frame.
+        filters: Channels of each convolution, of which each halves the picture.
+        features: Length of the vector that stands for a frame.
+        units: Units of the recurrent layer.
+        rnn: Its kind.
+        dropout: Fraction of features, and of the recurrent layer's output, that training leaves out.
+    """
+
+    motion: bool = True
+    filters: tuple[int, ...] = (16, 24, 32, 48)
+    features: int = 64
+    units: int = 48
+    rnn: Rnn = "lstm"
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        if self.rnn not in get_args(Rnn):
+            raise UsageError(f"Expected a recurrent layer, one of {', '.join(get_args(Rnn))}, got {self.rnn!r}.", expected=get_args(Rnn), got=self.rnn)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One set of weights, wired twice.
+
+    Attributes:
+        model: (B, T, H, W, C) float pixels in the training range to (B, classes) probabilities; what is saved and converted.
+        trainer: The same layers with time folded into the batch. In Keras 3 `TimeDistributed` calls its layer once for each step, which is
+            slow and normalises each step by that step's own statistics; folded, a batch has one set of them.
+    """
+
+    model: keras.Model
+    trainer: keras.Model
+
+
+def build(options: ModelOptions, *, shape: tuple[int, ...], classes: int) -> Network:
+    """Make a network with fresh weights.
+
+    Args:
+        options: Its shape.
+        shape: (T, H, W, C) of one window.
+        classes: Number of classes.
+
+    Returns:
+        The network.
+
+    Raises:
+        UsageError: The window is too short for `motion`, or the frames too small for the convolutions.
+    """
+    _refuse_small(options, shape)
+    layers = _encoder(options)
+    tail = _tail(options, classes)
+    return Network(
+        _wire(options, shape, tail, lambda frames: _step_by_step(layers, frames)), _wire(options, shape, tail, lambda frames: _folded(layers, frames))
+    )
+
+
+def _refuse_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
+    if options.motion and shape[0] < 2:
+        raise UsageError(f"Expected a window of at least 2 frames to see motion in, got {shape[0]}. Ask for more frames, or for --motion off.", got=shape[0])
+    least = 2 ** len(options.filters)
+    if min(shape[1:3]) < least:
+        raise UsageError(f"Expected frames of at least {least} pixels a side, got {shape[2]}x{shape[1]}.", expected=least, got=shape[1:3])
+
+
+def _encoder(options: ModelOptions) -> list[keras.layers.Layer]:
+    layers: list[keras.layers.Layer] = []
+    for index, filters in enumerate(options.filters):
+        kernel = 5 if index == 0 else 3
+        layers += [
+            keras.layers.Conv2D(filters, kernel, strides=2, padding="same", use_bias=False, name=f"conv{index}"),
+            keras.layers.BatchNormalization(momentum=0.9, name=f"norm{index}"),
+            keras.layers.ReLU(name=f"relu{index}"),
+        ]
+    return [
+        *layers,
+        keras.layers.Flatten(name="flatten"),
+        keras.layers.Dense(options.features, activation="relu", name="features"),
+        keras.layers.Dropout(options.dropout, name="features_dropout"),
+    ]
+
+
+def _tail(options: ModelOptions, classes: int) -> list[keras.layers.Layer]:
+    recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[options.rnn]
+    return [
+        recurrent(options.units, name=options.rnn),
+        keras.layers.Dropout(options.dropout, name="dropout"),
+        keras.layers.Dense(classes, activation="softmax", name="scores"),
+    ]
+
+
+def _wire(options: ModelOptions, shape: tuple[int, ...], tail: Sequence[keras.layers.Layer], encode: Callable[[Any], Any]) -> keras.Model:
+    inputs = keras.Input(shape, name="frames")
+    features = encode(FrameDifference(name="motion")(inputs) if options.motion else inputs)
+    for layer in tail:
+        features = layer(features)
+    return keras.Model(inputs, features)
+
+
+def _step_by_step(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
+    for layer in layers:
+        frames = keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")(frames)
+    return frames
+
+
+def _folded(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
+    steps = frames.shape[1]
+    frames = keras.ops.reshape(frames, (-1, *frames.shape[2:]))
+    for layer in layers:
+        frames = layer(frames)
+    return keras.ops.reshape(frames, (-1, steps, frames.shape[-1]))

@@ -1,0 +1,192 @@
+"""The proof: four stages on the user's own clips, each held against the trained float model.
+
+1. float Keras: the model as it was loaded.
+2. float split: the same model in parts, in TensorFlow. It must agree to rounding, or the split is wrong and nothing else counts.
+3. bundle, whole window: the parts in the interpreter, every frame of the window encoded anew.
+4. bundle, stream: the device's own engine, frame by frame. It must equal stage 3 bit for bit ("stateful": at the end of the first window).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevid.backends.litert import LiteRt
+from edgevid.bundle import Bundle
+from edgevid.engine import Engine, input_quantizer
+from edgevid.errors import VerificationFailed
+from edgevid.frame import Array
+from edgevid.quant import dequantize, joiner
+from edgevid.scores import to_probabilities
+
+# Float32 sums of a few hundred terms in another order differ by about 1e-6; a wrong split differs by more than 1e-2.
+SPLIT_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage over the clips.
+
+    Attributes:
+        name: Which.
+        clips: Clips it was run on.
+        agreement: Share of clips with float Keras's top-1 answer.
+        max_abs_error: Greatest difference of a probability from float Keras's.
+        accuracy: Share of right answers, where the clips have the model's labels.
+    """
+
+    name: str
+    clips: int
+    agreement: float
+    max_abs_error: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a conversion may cost.
+
+    Attributes:
+        max_drop: Accuracy, in points of top-1, on labelled clips.
+        min_agreement: Least share of clips with the trained model's answer.
+    """
+
+    max_drop: float
+    min_agreement: float
+
+    def broken(self, reference: Stage, stage: Stage) -> str:
+        """Say how a stage breaks the budget.
+
+        Args:
+            reference: Float Keras.
+            stage: The bundle's stream.
+
+        Returns:
+            The reason, or an empty string where it keeps it.
+        """
+        if stage.agreement < self.min_agreement:
+            return f"agreement {stage.agreement:.1%} is below {self.min_agreement:.1%}"
+        if stage.accuracy is not None and reference.accuracy is not None:
+            drop = 100 * (reference.accuracy - stage.accuracy)
+            # Half a thousandth of a point of slack, for the subtraction's rounding.
+            if drop > self.max_drop + 5e-4:
+                return f"accuracy drops by {drop:.1f} points, more than {self.max_drop:g}"
+        return ""
+
+
+def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> Stage:
+    """Hold a stage's scores against float Keras's.
+
+    Args:
+        name: The stage.
+        scores: (N, classes).
+        reference: (N, classes), float Keras on the same clips.
+        truth: (N,) class indices, or None where the clips have no labels of the model's.
+
+    Returns:
+        The stage.
+    """
+    answers = scores.argmax(axis=1)
+    return Stage(
+        name=name,
+        clips=len(scores),
+        agreement=float((answers == reference.argmax(axis=1)).mean()),
+        max_abs_error=float(np.abs(scores - reference).max()),
+        accuracy=None if truth is None else float((answers == truth).mean()),
+    )
+
+
+def check_split(stage: Stage) -> None:
+    """Refuse a split that is not the trained model.
+
+    Args:
+        stage: The float split.
+
+    Raises:
+        VerificationFailed: It differs by more than rounding.
+    """
+    if not stage.max_abs_error <= SPLIT_TOLERANCE:
+        raise VerificationFailed(
+            f"Expected the split model to be the trained one within {SPLIT_TOLERANCE:g}, got {stage.max_abs_error:.2g}: a layer was misread.",
+            expected=SPLIT_TOLERANCE,
+            got=stage.max_abs_error,
+        )
+
+
+def window_scores(bundle: Bundle, windows: Iterable[Array]) -> Array:
+    """Run the parts over whole windows with no ring and no state kept: every frame of every window is encoded anew.
+
+    Args:
+        bundle: A bundle of plan "window" or "stack".
+        windows: Windows (T, *frame) of prepared frames.
+
+    Returns:
+        (N, classes) float32.
+    """
+    runner = _WholeWindow(bundle)
+    return np.stack([runner.scores(window) for window in windows])
+
+
+def stream_scores(bundle: Bundle, streams: Iterable[Array]) -> list[Array]:
+    """Run the device's engine over streams, frame by frame, from a cleared start each.
+
+    Args:
+        bundle: The bundle.
+        streams: Streams (N, *frame) of prepared frames, at least a window long.
+
+    Returns:
+        For each stream (N - T + 1, classes) float32, one answer for each full window.
+    """
+    engine = Engine(bundle)
+    frames = bundle.manifest.window.frames
+    answers = []
+    for stream in streams:
+        engine.restart()
+        scores = [_step(engine, frame) for frame in stream]
+        answers.append(np.stack([each for each in scores[frames - 1 :] if each is not None]))
+    return answers
+
+
+def _step(engine: Engine, frame: Array) -> Array | None:
+    np.copyto(engine.slot(), frame)
+    return engine.step()
+
+
+class _WholeWindow:
+    """A window's answer, written as plainly as it can be: the engine's streaming is held against this."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest, backend = bundle.manifest, LiteRt()
+        self._models = [backend.load(part, bundle.models[part.file]) for part in manifest.parts]
+        self._manifest = manifest
+        self._quantize = input_quantizer(manifest.input, manifest.parts[0].inputs[0].params)
+        self._probabilities = to_probabilities(manifest.scores)
+
+    def scores(self, window: Array) -> Array:
+        manifest = self._manifest
+        frames = np.empty(window.shape, manifest.parts[0].inputs[0].dtype)
+        for frame, stored in zip(window, frames, strict=True):
+            self._quantize(frame, stored)
+        if manifest.plan == "window":
+            frames = self._features(frames)
+        return self._probabilities(dequantize(self._run(-1, frames), manifest.parts[-1].outputs[0].params))
+
+    def _features(self, frames: Array) -> Array:
+        encoder, head = self._manifest.parts
+        seen, steps = self._manifest.seen_frames, self._manifest.steps
+        join = joiner(encoder.outputs[0].params, head.inputs[0].params)
+        features = np.empty((steps, *encoder.outputs[0].shape[1:]), head.inputs[0].dtype)
+        for position in range(steps):
+            view = frames[position : position + seen]
+            join(self._run(0, view[0] if seen == 1 else view), features[position])
+        return features
+
+    def _run(self, index: int, values: Array) -> Array:
+        part, model = self._manifest.parts[index], self._models[index]
+        model.write(0, values)
+        model.invoke()
+        out = np.empty(part.outputs[0].shape[1:], part.outputs[0].dtype)
+        model.read(0, out)
+        return out

@@ -1,0 +1,64 @@
+"""The interface between the engine and whatever executes a part."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgevid.frame import Array
+from edgevid.manifest import Part
+
+
+class Model(Protocol):
+    """One loaded part. Tensors are numbered as the part lists them."""
+
+    def write(self, index: int, values: Array) -> None:
+        """Copy an array into an input.
+
+        Args:
+            index: Position in `Part.inputs`.
+            values: Array of the tensor's type, with its shape with or without the batch axis.
+        """
+        ...
+
+    def invoke(self) -> None:
+        """Run the part on its inputs.
+
+        Raises:
+            BackendError: The interpreter failed.
+        """
+        ...
+
+    def read(self, index: int, out: Array) -> None:
+        """Copy an output into an array.
+
+        Args:
+            index: Position in `Part.outputs`.
+            out: Array of the tensor's type, with its shape with or without the batch axis; filled.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """Loads parts.
+
+    Attributes:
+        name: Interpreter, version and delegate, for reports.
+    """
+
+    name: str
+
+    def load(self, part: Part, data: bytes) -> Model:
+        """Load one part.
+
+        Args:
+            part: What the manifest says of it.
+            data: The `.tflite` file.
+
+        Returns:
+            A model ready to run.
+
+        Raises:
+            BackendError: The interpreter refuses the file.
+            PartsDoNotJoin: The file's tensors are not those of `part`.
+        """
+        ...

@@ -1,0 +1,177 @@
+"""The LiteRT interpreter: the one file that imports it.
+
+`ai-edge-litert` is taken first, `tflite-runtime` in its place on Python 3.11. XNNPACK is the interpreter's default delegate.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import Any
+
+import numpy as np
+
+from edgevid.errors import BackendError, MissingDependency, PartsDoNotJoin
+from edgevid.frame import Array
+from edgevid.manifest import Part, Tensor
+
+_PACKAGES = (("ai_edge_litert.interpreter", "ai-edge-litert"), ("tflite_runtime.interpreter", "tflite-runtime"))
+_REASONS = (
+    ("edgetpu-custom-op", "it was compiled for the Edge TPU and needs one, or its uncompiled twin"),
+    ("Select TensorFlow op", "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only"),
+    ("Flex", "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only"),
+    ("unresolved custom op", "it holds a custom operator that this interpreter does not know"),
+)
+
+
+class LiteRt:
+    """Runs parts on the CPU.
+
+    Args:
+        threads: Interpreter threads, >= 1.
+
+    Raises:
+        MissingDependency: No interpreter is installed.
+    """
+
+    def __init__(self, *, threads: int = 1) -> None:
+        self._threads = threads
+        self._module, package = _import()
+        self.name = f"{package} {importlib.metadata.version(package)}"
+
+    def load(self, part: Part, data: bytes) -> LiteRtModel:
+        """Load one part and check that it is what the manifest says.
+
+        Args:
+            part: What the manifest says of it.
+            data: The `.tflite` file.
+
+        Returns:
+            A model ready to run.
+
+        Raises:
+            BackendError: The interpreter refuses the file.
+            PartsDoNotJoin: The file's tensors are not those of `part`.
+        """
+        interpreter = self.open(data, part.file)
+        inputs = _places(part.file, part.inputs, interpreter.get_input_details())
+        outputs = _places(part.file, part.outputs, interpreter.get_output_details())
+        return LiteRtModel(interpreter, part.file, inputs, outputs)
+
+    def describe(self, data: bytes, name: str = "model") -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Tell the inputs and outputs of a `.tflite` file by the names of its signature.
+
+        Args:
+            data: The file.
+            name: For error messages.
+
+        Returns:
+            Inputs and outputs by signature name, or by tensor name where the file has no signature.
+
+        Raises:
+            BackendError: The interpreter refuses the file.
+        """
+        interpreter = self.open(data, name)
+        signatures = interpreter.get_signature_list()
+        if not signatures:
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            return {each["name"]: _tensor(each) for each in inputs}, {each["name"]: _tensor(each) for each in outputs}
+        runner = interpreter.get_signature_runner(next(iter(signatures)))
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        return {key: _tensor(each) for key, each in inputs.items()}, {key: _tensor(each) for key, each in outputs.items()}
+
+    def open(self, data: bytes, name: str) -> Any:
+        """Make an interpreter with its tensors allocated.
+
+        Args:
+            data: The `.tflite` file.
+            name: For error messages.
+
+        Returns:
+            The package's `Interpreter`.
+
+        Raises:
+            BackendError: The interpreter refuses the file.
+        """
+        try:
+            interpreter = self._module.Interpreter(model_content=data, num_threads=self._threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            text = str(error)
+            reason = next((reason for mark, reason in _REASONS if mark in text), text.splitlines()[0] if text else "no reason given")
+            raise BackendError(f"Expected a model that {self.name} can run, got {name}: {reason}.") from error
+        return interpreter
+
+
+class LiteRtModel:
+    """One loaded part.
+
+    Args:
+        interpreter: With its tensors allocated.
+        name: For error messages.
+        inputs: Tensor indices in the part's order.
+        outputs: Tensor indices in the part's order.
+    """
+
+    def __init__(self, interpreter: Any, name: str, inputs: list[int], outputs: list[int]) -> None:
+        self._interpreter = interpreter
+        self._name = name
+        # An accessor gives a view of the tensor's own memory; it may not be held while the interpreter runs.
+        self._inputs = [interpreter.tensor(index) for index in inputs]
+        self._outputs = [interpreter.tensor(index) for index in outputs]
+
+    def write(self, index: int, values: Array) -> None:
+        """Copy an array into an input.
+
+        Args:
+            index: Position in `Part.inputs`.
+            values: The tensor's type and shape, with or without the batch axis.
+        """
+        np.copyto(self._inputs[index](), values, casting="no")
+
+    def invoke(self) -> None:
+        """Run the part.
+
+        Raises:
+            BackendError: The interpreter failed.
+        """
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise BackendError(f"Expected {self._name} to run, but the interpreter failed: {error}") from error
+
+    def read(self, index: int, out: Array) -> None:
+        """Copy an output into an array.
+
+        Args:
+            index: Position in `Part.outputs`.
+            out: The tensor's type and shape, without the batch axis; filled.
+        """
+        np.copyto(out, self._outputs[index]()[0], casting="no")
+
+
+def _import() -> tuple[Any, str]:
+    for module, package in _PACKAGES:
+        try:
+            return importlib.import_module(module), package
+        except ImportError:
+            continue
+    raise MissingDependency("Expected a TFLite interpreter; none is installed. Run: pip install ai-edge-litert.")
+
+
+def _tensor(detail: dict[str, Any]) -> Tensor:
+    scale, zero_point = detail["quantization"]
+    dtype = np.dtype(detail["dtype"]).name
+    shape = tuple(int(size) for size in detail["shape"])
+    if -1 in detail.get("shape_signature", ()):
+        raise BackendError(f"Expected static shapes, got tensor {detail['name']} with {list(detail['shape_signature'])}. Convert it with a fixed batch of 1.")
+    return Tensor(name=detail["name"], shape=shape, dtype=dtype, scale=float(scale) or 1.0, zero_point=int(zero_point))
+
+
+def _places(file: str, wanted: tuple[Tensor, ...], details: list[dict[str, Any]]) -> list[int]:
+    """Interpreter's tensor indices in the part's order; the file must hold just the tensors that the manifest names."""
+    found = {detail["name"]: detail for detail in details}
+    described = [_tensor(found[tensor.name]) if tensor.name in found else None for tensor in wanted]
+    if len(found) != len(wanted) or described != list(wanted):
+        raise PartsDoNotJoin(f"Expected {file} to have the tensors {wanted} that the manifest names, got {described}.", expected=wanted, got=described)
+    return [int(found[tensor.name]["index"]) for tensor in wanted]

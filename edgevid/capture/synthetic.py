@@ -1,0 +1,67 @@
+"""A stream of made-up gestures whose truth is known: the source for demos and tests, without a camera or OpenCV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgevid.capture.source import ClosingSource
+from edgevid.errors import UsageError
+from edgevid.frame import Frame
+from edgevid.gestures import Gesture, plan_stream
+from edgevid.scene import Renderer, draw_scene
+
+
+class GestureSource(ClosingSource):
+    """One person who makes gestures with pauses between them, RGB.
+
+    The same seed gives the same person, the same gestures and the same truth at every size and frame rate.
+
+    Args:
+        seed: Draws person, room and gestures.
+        height_px: Rows of a frame.
+        width_px: Columns of a frame.
+        fps: Frames a second.
+        duration_s: Length of the stream in its own time.
+        realtime: Whether frames come at their times, as from a camera, on this machine's monotonic clock. Otherwise they come as fast as
+            they are taken and time begins with 0.
+
+    Raises:
+        UsageError: A size, rate or duration is not above 0.
+    """
+
+    def __init__(self, *, seed: int = 0, height_px: int = 64, width_px: int = 64, fps: float = 20.0, duration_s: float = 60.0, realtime: bool = False) -> None:
+        if min(height_px, width_px, fps, duration_s) <= 0:
+            raise UsageError(f"Expected a size, rate and duration above 0, got {width_px}x{height_px} px, {fps} Hz, {duration_s} s.")
+        self.name = f"synthetic:{seed}"
+        self.live = realtime
+        self.fps = fps
+        self._count = round(duration_s * fps)
+        rng = np.random.default_rng(seed)
+        self.scene = draw_scene(rng)
+        self._track = plan_stream(rng, duration_s, arm_rad=self.scene.arm_rad)
+        self._size_px = (height_px, width_px)
+
+    @property
+    def truth(self) -> tuple[Gesture, ...]:
+        """The gestures that are made, in order, in seconds after the first frame."""
+        return self._track.truth
+
+    def frames(self) -> Iterator[Frame]:
+        """Draw the stream from its start.
+
+        Yields:
+            Frames (H, W, 3) RGB, which share one buffer.
+        """
+        height_px, width_px = self._size_px
+        renderer = Renderer(self.scene, height_px=height_px, width_px=width_px)
+        buffer = np.zeros((height_px, width_px, 3), np.uint8)
+        start_ns = time.monotonic_ns() if self.live else 0
+        for index in range(self._count):
+            due_ns = start_ns + round(index / self.fps * 1e9)
+            if self.live:
+                time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+            renderer.draw(self._track.at(index / self.fps), index / self.fps, buffer)
+            yield Frame(buffer, "rgb", due_ns, index)

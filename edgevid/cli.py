@@ -1,0 +1,157 @@
+"""The command line: one table of verbs, each imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from edgevid import __version__
+from edgevid.errors import EdgevidError, MissingDependency, UsageError
+
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command.
+
+    Attributes:
+        module: Where its `configure(parser)` and `run(args)` are.
+        help: One line for `edgevid --help`.
+    """
+
+    module: str
+    help: str
+
+
+class Command(Protocol):
+    """What a verb's module offers."""
+
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+VERBS: dict[str, Verb] = {
+    "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
+    "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
+    "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
+    "inspect": Verb("edgevid.commands.inspect", "show what a bundle holds and what was proven of it"),
+    "selftest": Verb("edgevid.commands.selftest", "check that this machine gives a bundle's golden answers"),
+    "run": Verb("edgevid.commands.run", "run a bundle on a video, a folder or a synthetic stream"),
+    "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
+    "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments after the program's name; those of the process where None.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 usage, 3 verification failed, 130 interrupted.
+    """
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except EdgevidError as error:
+        return _complain(str(error), error.exit_code)
+    except OSError as error:
+        return _complain(str(error), 1)
+    return code
+
+
+def verb_parser(name: str) -> argparse.ArgumentParser:
+    """Build the argument parser of one verb.
+
+    Args:
+        name: A key of `VERBS`.
+
+    Returns:
+        A new parser.
+
+    Raises:
+        UsageError: There is no such verb.
+    """
+    return _parser(name, _command(name))
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())  # noqa: T201  # help is data
+        return 0 if argv else UsageError.exit_code
+    if argv[0] in ("-V", "--version"):
+        print(f"edgevid {__version__}")  # noqa: T201  # so is the version
+        return 0
+    command = _command(argv[0])
+    try:
+        return command.run(_parser(argv[0], command).parse_args(argv[1:]))
+    except ModuleNotFoundError as error:
+        raise _extra_missing(argv[0], error) from error
+
+
+def _command(name: str) -> Command:
+    if name not in VERBS:
+        close = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else " Run: edgevid --help."
+        raise UsageError(f"Expected a command, one of {', '.join(VERBS)}, got {name!r}.{hint}", expected=tuple(VERBS), got=name)
+    try:
+        return cast("Command", importlib.import_module(VERBS[name].module))
+    except ModuleNotFoundError as error:
+        raise _extra_missing(name, error) from error
+
+
+def _extra_missing(name: str, error: ModuleNotFoundError) -> Exception:
+    """Say which extra holds a package that is not installed; a module of ours that is missing stays the fault it is."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "edgevid", "convert") or not VERBS[name].module.startswith("convert."):
+        return error
+    return MissingDependency(f"Expected the package {package!r} for 'edgevid {name}'; it is not installed. Run: pip install 'edgevid[convert]'.")
+
+
+def _parser(name: str, command: Command) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"edgevid {name}", description=sys.modules[VERBS[name].module].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.configure(parser)
+    return parser
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {name:<10}{verb.help}" for name, verb in VERBS.items())
+    return (
+        "usage: edgevid COMMAND [options]\n\n"
+        "Run a trained Keras video classifier on a Raspberry Pi: int8, frame by frame, with the answers it had on the workstation.\n\n"
+        f"commands:\n{verbs}\n\n"
+        "'edgevid COMMAND --help' explains one of them; 'edgevid --version' names the version.\n"
+        "Start with: edgevid demo"
+    )
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"edgevid: {message}\n")
+    return code
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter flush its buffer into nothing at exit, where the reader of our output has gone.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

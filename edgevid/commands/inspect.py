@@ -1,0 +1,123 @@
+"""Show what a bundle holds: plan, window, input, parts, labels, decision rule, what the conversion proved, and where it came from.
+
+The whole bundle is checked on the way, as on every load. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgevid.commands.options import add_bundle
+
+if TYPE_CHECKING:
+    from edgevid.bundle import Bundle
+    from edgevid.manifest import Manifest, Tensor
+
+EXAMPLES = """examples:
+  edgevid inspect action.edgevid
+  edgevid inspect action.edgevid --json | jq .manifest.labels"""
+_LABELS_SHOWN = 24
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options.
+
+    Args:
+        parser: The verb's own.
+    """
+    parser.epilog = EXAMPLES
+    add_bundle(parser)
+    parser.add_argument("--json", action="store_true", help="print the manifest and the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is in the bundle.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        0.
+    """
+    from edgevid import bundle
+    from edgevid.manifest import to_json
+
+    read = bundle.read(args.bundle)
+    whole = {"manifest": to_json(read.manifest), "report": to_json(read.report)}
+    sys.stdout.write((json.dumps(whole, indent=1) if args.json else "\n".join(describe(read))) + "\n")
+    return 0
+
+
+def describe(bundle: Bundle) -> Iterator[str]:
+    """Tell what a bundle holds.
+
+    Args:
+        bundle: A checked one.
+
+    Yields:
+        Lines for people.
+    """
+    from edgevid.tables import table
+
+    manifest = bundle.manifest
+    yield f"{manifest.name}: {len(manifest.labels)} classes, plan {manifest.plan!r}"
+    yield ""
+    yield from _aligned(dict(_facts(manifest)))
+    yield ""
+    yield table([("part", "file", "precision", "bytes", "inputs", "outputs"), *_parts(bundle)])
+    yield from _section("proof", _flat(bundle.report))
+    yield from _section("provenance", dict(manifest.provenance))
+    yield from _section("made with", {**manifest.versions, "golden answers": f"{len(bundle.golden.scores)} by {bundle.golden.engine}"})
+
+
+def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    window, spec, rule = manifest.window, manifest.input, manifest.decision
+    yield "window", f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {window.frames * window.interval_s:.2f} s"
+    if spec.kind == "features":
+        yield "input", f"{spec.channels} numbers a row"
+    else:
+        yield "input", f"{spec.width}x{spec.height} {spec.color}, pixels {spec.range[0]:g} to {spec.range[1]:g}, {spec.resize}, {spec.interpolation}"
+    yield "lookback", f"{manifest.lookback} frames before the newest"
+    yield "scores", manifest.scores
+    more = len(manifest.labels) - _LABELS_SHOWN
+    yield "labels", ", ".join(manifest.labels[:_LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    yield "events", f"from {rule.enter:g}, until below {rule.exit:g}, smoothed over {rule.smoothing_s:g} s"
+    yield "", f"at least {rule.min_duration_s:g} s long, {rule.cooldown_s:g} s between two of one label"
+    yield "background", ", ".join(rule.background) or "none"
+
+
+def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
+    for part in bundle.manifest.parts:
+        yield part.role, part.file, part.precision, len(bundle.models[part.file]), _tensors(part.inputs), _tensors(part.outputs)
+
+
+def _tensors(tensors: tuple[Tensor, ...]) -> str:
+    return " ".join(f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}" for tensor in tensors)
+
+
+def _flat(report: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """The report's numbers and words by dotted names; longer lists are left to --json."""
+    found: dict[str, object] = {}
+    for name, value in report.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            found[prefix + name] = value
+    return found
+
+
+def _section(title: str, rows: Mapping[str, object]) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield title
+        yield from _aligned(rows, indent="  ")
+
+
+def _aligned(rows: Mapping[str, object], *, indent: str = "") -> Iterator[str]:
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        yield f"{indent}{name:<{width}}  " + (f"{value:.6g}" if isinstance(value, float) else str(value))

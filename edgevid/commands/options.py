@@ -1,0 +1,59 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Declare the bundle as the first argument, `args.bundle`.
+
+    Args:
+        parser: A verb's.
+    """
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the .edgevid file")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Declare `--threads`, `args.threads`.
+
+    Args:
+        parser: A verb's.
+    """
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="interpreter threads (default: 1)")
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1.
+
+    Args:
+        text: What a person wrote.
+
+    Returns:
+        The number.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"Expected a whole number of at least 1, got {text!r}.")
+    return int(text)
+
+
+def size_px(text: str) -> tuple[int, int]:
+    """Read a picture size.
+
+    Args:
+        text: WIDTHxHEIGHT, as 640x480.
+
+    Returns:
+        (width, height) in pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    width, cross, height = text.partition("x")
+    if not cross:
+        raise argparse.ArgumentTypeError(f"Expected WIDTHxHEIGHT, as 640x480, got {text!r}.")
+    return positive(width), positive(height)

@@ -1,0 +1,260 @@
+"""From a prepared frame to probabilities: the execution of a plan.
+
+Every plan is the same chain, with links that some plans leave out:
+
+    frame -> ring of seen frames -> encoder -> ring of features -> head -> scores      window
+    frame -> ring of seen frames -> encoder -> step with its states     -> scores      stateful
+    frame -> ring of the window                                  -> whole -> scores    stack
+
+For `window` and `stack` the answer after each frame equals, bit for bit, running every frame of the window through the parts again: an
+encoder's answer depends on its frames alone, and a ring only keeps it. `tests/parity` holds that at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Protocol
+
+import numpy as np
+
+from edgevid.backends import Backend, Model
+from edgevid.backends.litert import LiteRt
+from edgevid.bundle import Bundle
+from edgevid.frame import Array
+from edgevid.manifest import Manifest, Part
+from edgevid.preprocess import InputSpec
+from edgevid.quant import QuantParams, dequantize, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
+from edgevid.ring import Ring
+from edgevid.scores import to_probabilities
+
+
+class Engine:
+    """Runs one bundle frame by frame.
+
+        engine = Engine(bundle)
+        preprocessor.write(frame, engine.slot())
+        scores = engine.step()
+
+    Args:
+        bundle: A checked bundle.
+        threads: Interpreter threads.
+        backend: What executes the parts; LiteRT by default.
+
+    Raises:
+        BackendError: The interpreter refuses a part.
+        PartsDoNotJoin: A part is not what the manifest says.
+
+    Attributes:
+        bundle: The bundle.
+        interpreter: Name and version of what executes the parts.
+        encode_ns: Time the interpreter took for the encoder in the last step; 0 where it did not run.
+        head_ns: The same for the head, step or whole model.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1, backend: Backend | None = None) -> None:
+        backend = backend or LiteRt(threads=threads)
+        manifest = bundle.manifest
+        self.bundle = bundle
+        self.interpreter = backend.name
+        self.encode_ns = 0
+        self.head_ns = 0
+        models = {part.role: backend.load(part, bundle.models[part.file]) for part in manifest.parts}
+        self._seen = _FrameRing(manifest)
+        self._encoder = _Encoder(models["encoder"], manifest) if "encoder" in models else None
+        self._tail = _tail(manifest, models[manifest.parts[-1].role])
+        self._grid = manifest.parts[-1].outputs[0].params
+        self._probabilities = to_probabilities(manifest.scores)
+
+    def slot(self) -> Array:
+        """Give the place of the next prepared frame.
+
+        Returns:
+            `input.shape` of `input.dtype`, contiguous, to fill before `step`; the engine owns it.
+        """
+        return self._seen.slot
+
+    def step(self) -> Array | None:
+        """Take the frame in the slot and answer for the window that ends with it.
+
+        Returns:
+            A new (classes,) float32 array of probabilities, or None until the first window is full ("stateful": until the first frame).
+
+        Raises:
+            BackendError: The interpreter failed.
+
+        Cost: one encoder and one head; nothing of frame size is allocated.
+        """
+        self.encode_ns = self.head_ns = 0
+        self._seen.commit()
+        if not self._seen.ring.full:
+            return None
+        row = self._seen.ring.window()
+        if self._encoder is not None:
+            started_ns = perf_counter_ns()
+            row = self._encoder.encode(row)
+            self.encode_ns = perf_counter_ns() - started_ns
+        if not self._tail.push(row):
+            return None
+        started_ns = perf_counter_ns()
+        raw = self._tail.answer()
+        self.head_ns = perf_counter_ns() - started_ns
+        return self._probabilities(dequantize(raw, self._grid))
+
+    def restart(self) -> None:
+        """Forget every frame and state, as after a gap in time."""
+        self._seen.ring.clear()
+        self._tail.restart()
+
+
+class _FrameRing:
+    """The frames that the first part sees, in that part's own type, so that a frame is quantised once."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        tensor = manifest.parts[0].inputs[0]
+        spec = manifest.input
+        self.ring = Ring(manifest.seen_frames, spec.shape, tensor.dtype)
+        self.slot = np.zeros(spec.shape, spec.dtype)
+        self._store = input_quantizer(spec, tensor.params)
+
+    def commit(self) -> None:
+        self._store(self.slot, self.ring.slot())
+        self.ring.commit()
+
+
+class _Encoder:
+    """Runs the encoder; keeps the feature in a buffer of its own."""
+
+    def __init__(self, model: Model, manifest: Manifest) -> None:
+        output = manifest.part("encoder").outputs[0]
+        self._model = model
+        self._feature = np.zeros(output.shape[1:], output.dtype)
+
+    def encode(self, frames: Array) -> Array:
+        self._model.write(0, frames[0] if len(frames) == 1 else frames)
+        self._model.invoke()
+        self._model.read(0, self._feature)
+        return self._feature
+
+
+class _Tail(Protocol):
+    """What turns the newest row into an answer: `push` says whether there is one."""
+
+    def push(self, row: Array) -> bool: ...
+
+    def answer(self) -> Array: ...
+
+    def restart(self) -> None: ...
+
+
+class _WindowTail:
+    """A head over a ring of features."""
+
+    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+        target = part.inputs[0]
+        self._model = model
+        self._join = joiner(feature, target.params)
+        self._ring = Ring(target.shape[1], target.shape[2:], target.dtype)
+        self._scores = _output_buffer(part)
+
+    def push(self, row: Array) -> bool:
+        self._join(row, self._ring.slot())
+        self._ring.commit()
+        return self._ring.full
+
+    def answer(self) -> Array:
+        self._model.write(0, self._ring.window())
+        self._model.invoke()
+        self._model.read(0, self._scores)
+        return self._scores
+
+    def restart(self) -> None:
+        self._ring.clear()
+
+
+class _StepTail:
+    """One step of a recurrent head; its states go back in as they came out, and begin as zeros."""
+
+    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+        self._model = model
+        self._join = joiner(feature, part.inputs[0].params)
+        self._feature = np.zeros(part.inputs[0].shape[1:], part.inputs[0].dtype)
+        self._scores = _output_buffer(part)
+        self._given = [np.zeros(tensor.shape[1:], tensor.dtype) for tensor in part.outputs[1:]]
+        self._states = [np.zeros(tensor.shape[1:], tensor.dtype) for tensor in part.inputs[1:]]
+        self._zeros = [quantize(np.zeros(tensor.shape[1:]), tensor.params) for tensor in part.inputs[1:]]
+        self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], part.outputs[1:], strict=True)]
+        self.restart()
+
+    def push(self, row: Array) -> bool:
+        self._join(row, self._feature)
+        return True
+
+    def answer(self) -> Array:
+        self._model.write(0, self._feature)
+        for index, state in enumerate(self._states):
+            self._model.write(index + 1, state)
+        self._model.invoke()
+        for index, (given, state, carry) in enumerate(zip(self._given, self._states, self._carry, strict=True)):
+            self._model.read(index + 1, given)
+            carry(given, state)
+        self._model.read(0, self._scores)
+        return self._scores
+
+    def restart(self) -> None:
+        for state, zero in zip(self._states, self._zeros, strict=True):
+            np.copyto(state, zero)
+
+
+class _StackTail:
+    """The whole model over the window of frames."""
+
+    def __init__(self, model: Model, part: Part) -> None:
+        self._model = model
+        self._scores = _output_buffer(part)
+        self._frames: Array = self._scores
+
+    def push(self, row: Array) -> bool:
+        self._frames = row
+        return True
+
+    def answer(self) -> Array:
+        self._model.write(0, self._frames)
+        self._model.invoke()
+        self._model.read(0, self._scores)
+        return self._scores
+
+    def restart(self) -> None:
+        """Hold nothing: the frames are the engine's."""
+
+
+def _tail(manifest: Manifest, model: Model) -> _Tail:
+    part = manifest.parts[-1]
+    if manifest.plan == "stack":
+        return _StackTail(model, part)
+    feature = manifest.part("encoder").outputs[0].params
+    return _WindowTail(model, part, feature) if manifest.plan == "window" else _StepTail(model, part, feature)
+
+
+def _output_buffer(part: Part) -> Array:
+    return np.zeros(part.outputs[0].shape[1:], part.outputs[0].dtype)
+
+
+def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Array], None]:
+    """Choose how a prepared frame becomes the first part's numbers: at best one bit flip a byte, else a table of 256 levels.
+
+    Args:
+        spec: The model's frames.
+        params: Grid of the first part's input.
+
+    Returns:
+        A function from a prepared frame (uint8 or float32) that fills an array of `params.dtype`.
+    """
+    if spec.kind == "features":
+        return lambda frame, out: np.copyto(out, quantize(frame, params))
+    if params.is_float:
+        return lambda frame, out: pixels_to_float(frame, *spec.range, out)
+    if params.same_grid(pixel_grid(*spec.range)):
+        return pixels_to_int8
+    levels = quantize(spec.range[0] + np.arange(256) * ((spec.range[1] - spec.range[0]) / 255.0), params)
+    return lambda frame, out: np.copyto(out, levels[frame])

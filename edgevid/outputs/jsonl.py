@@ -1,0 +1,110 @@
+"""Lines on a stream: JSON for programs, sentences for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from time import monotonic_ns
+from typing import Any, TextIO
+
+from edgevid.decide import Decision, Event
+
+# A terminal need not be redrawn faster than a person reads.
+_REDRAW_NS = 100_000_000
+_DIGITS = 6
+
+
+class JsonLines:
+    """One JSON object a decision and one an event, each flushed as a line.
+
+    A decision has `t_s`, `label`, `score`, `scores` (label to probability) and `age_ms`; an event has `event`, `start_s`, `end_s`, `score`.
+
+    Args:
+        stream: Where to.
+        labels: In the order of the scores.
+    """
+
+    def __init__(self, stream: TextIO, labels: Sequence[str]) -> None:
+        self._stream = stream
+        self._labels = tuple(labels)
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Write a decision.
+
+        Args:
+            decision: It.
+            ongoing: Not written.
+        """
+        scores = {label: round(score, _DIGITS) for label, score in zip(self._labels, decision.scores.tolist(), strict=True)}
+        self._write(
+            {
+                "t_s": round(decision.t_s, _DIGITS),
+                "label": decision.label,
+                "score": round(decision.score, _DIGITS),
+                "scores": scores,
+                "age_ms": round(decision.age_ms, 3),
+            }
+        )
+
+    def ended(self, event: Event) -> None:
+        """Write an event.
+
+        Args:
+            event: It.
+        """
+        times = {"start_s": round(event.start_s, _DIGITS), "end_s": round(event.end_s, _DIGITS)}
+        self._write({"event": event.label, **times, "score": round(event.score, _DIGITS)})
+
+    def close(self) -> None:
+        """Leave the stream open: it is the caller's."""
+
+    def _write(self, value: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(value, allow_nan=False, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+
+class EventLines:
+    """One readable line an event, and on a terminal a line that shows what the model sees now.
+
+    Args:
+        stream: Where events go.
+        status: Where the live line goes; left alone where it is no terminal.
+    """
+
+    def __init__(self, stream: TextIO, status: TextIO) -> None:
+        self._stream = stream
+        self._status = status if status.isatty() else None
+        self._drawn_ns = -_REDRAW_NS
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Redraw the live line, if it is time to.
+
+        Args:
+            decision: Shown.
+            ongoing: Shown.
+        """
+        now_ns = monotonic_ns()
+        if self._status is None or now_ns - self._drawn_ns < _REDRAW_NS:
+            return
+        self._drawn_ns = now_ns
+        event = f"  [{ongoing.label} since {ongoing.start_s:.1f} s]" if ongoing else ""
+        self._redraw(f"{decision.t_s:9.2f} s  {decision.label} {decision.score:.2f}{event}")
+
+    def ended(self, event: Event) -> None:
+        """Write an event.
+
+        Args:
+            event: It.
+        """
+        self._redraw("")
+        self._stream.write(f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {event.label}  {event.score:.2f}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Clear the live line."""
+        self._redraw("")
+
+    def _redraw(self, text: str) -> None:
+        if self._status is not None:
+            self._status.write(f"\r\x1b[K{text}")
+            self._status.flush()

@@ -1,0 +1,57 @@
+"""From what a model's last layer gives to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgevid.frame import Array
+from edgevid.manifest import Scores
+
+
+def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
+    """Choose how raw outputs become probabilities, once, before the loop.
+
+    Args:
+        kind: What the outputs are. A single sigmoid output stands for two classes, (negative, positive).
+
+    Returns:
+        A function from (..., outputs) float32 to (..., classes) float32.
+    """
+    if kind == "softmax":
+        return lambda raw: raw
+    if kind == "logits":
+        return softmax
+    if kind == "sigmoid":
+        return _both_sides
+    return lambda raw: _both_sides(sigmoid(raw))
+
+
+def softmax(logits: Array) -> Array:
+    """Turn logits into probabilities; the greatest is taken off first, so that none overflows.
+
+    Args:
+        logits: (..., classes) float.
+
+    Returns:
+        The same shape, summing to one over the last axis.
+    """
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits: Array) -> Array:
+    """Turn logits into independent probabilities; through tanh, which cannot overflow.
+
+    Args:
+        logits: Float, any shape.
+
+    Returns:
+        The same shape, 0 to 1.
+    """
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+
+
+def _both_sides(positive: Array) -> Array:
+    return positive if positive.shape[-1] > 1 else np.concatenate([1.0 - positive, positive], axis=-1)

@@ -1,0 +1,165 @@
+"""Where the time of a frame goes, and where frames go: latency histograms and counters for one run.
+
+Recording writes into memory that was set aside before the run; percentiles are worked out when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevid.environment import rss_mib
+from edgevid.frame import Array
+from edgevid.tables import table
+
+STAGES: Mapping[str, str] = {
+    "preprocess": "cut, resize, colour",
+    "encode": "encoder, in the interpreter",
+    "head": "head or whole model, in the interpreter",
+    "decide": "smoothing and events",
+    "emit": "outputs",
+    "outside": "all but the interpreter",
+    "total": "from frame to outputs",
+    "age": "of an answer: sensor to decision",
+}
+KEPT = 4096
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Summary of a histogram, in milliseconds; over the last `KEPT` samples, but for count and max, which are over all."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Histogram:
+    """The last samples of one quantity in nanoseconds, its count and its maximum.
+
+    Args:
+        kept: Samples held; older ones are overwritten.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.count = 0
+        self.max_ns = 0
+        self._samples = np.zeros(kept, np.int64)
+
+    def record(self, ns: int) -> None:
+        """Add a sample.
+
+        Args:
+            ns: Nanoseconds.
+
+        Cost: no allocation.
+        """
+        self._samples[self.count % len(self._samples)] = ns
+        self.count += 1
+        self.max_ns = max(self.max_ns, ns)
+
+    @property
+    def samples_ns(self) -> Array:
+        """The samples held, int64, in no particular order; a view."""
+        return self._samples[: self.count]
+
+    def latency(self) -> Latency:
+        """Summarise.
+
+        Returns:
+            Percentiles; zeros where nothing was recorded.
+        """
+        if not self.count:
+            return Latency(0, 0.0, 0.0, 0.0, 0.0)
+        p50, p95, p99 = (float(value) / _NS_PER_MS for value in np.percentile(self.samples_ns, [50, 95, 99]))
+        return Latency(self.count, p50, p95, p99, self.max_ns / _NS_PER_MS)
+
+
+class Telemetry:
+    """Latency by stage and frames by fate, of one run.
+
+    Attributes:
+        seen: Frames that the source gave.
+        taken: Frames that the sampler took.
+        gaps: Restarts of the window because time jumped.
+        decisions: Answers given.
+        events: Events that ended.
+        drops: Frames lost, by cause; "source" are those that the source counted and did not give.
+    """
+
+    def __init__(self) -> None:
+        self.seen = self.taken = self.gaps = self.decisions = self.events = 0
+        self.drops: dict[str, int] = {"source": 0}
+        self.preprocess = Histogram()
+        self.encode = Histogram()
+        self.head = Histogram()
+        self.decide = Histogram()
+        self.emit = Histogram()
+        self.outside = Histogram()
+        self.total = Histogram()
+        self.age = Histogram()
+
+    @property
+    def skipped(self) -> int:
+        """Frames between two due times."""
+        return self.seen - self.taken
+
+    def stages(self) -> dict[str, Latency]:
+        """Summarise each stage that was recorded.
+
+        Returns:
+            Stage to latency, in the order of `STAGES`.
+        """
+        found: dict[str, Histogram] = {name: getattr(self, name) for name in STAGES}
+        return {name: histogram.latency() for name, histogram in found.items() if histogram.count}
+
+    def as_json(self) -> dict[str, Any]:
+        """Give everything as a JSON object.
+
+        Returns:
+            `frames`, `drops`, `latency_ms` by stage and `rss_mib`.
+        """
+        return {
+            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps},
+            "drops": dict(self.drops),
+            "decisions": self.decisions,
+            "events": self.events,
+            "latency_ms": {name: _rounded(latency) for name, latency in self.stages().items()},
+            "rss_mib": _round(rss_mib(), 1),
+        }
+
+    def as_table(self) -> str:
+        """Lay everything out for people.
+
+        Returns:
+            Lines without an end of line.
+        """
+        rows: list[tuple[object, ...]] = [("stage", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "what")]
+        rows += [(name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()]
+        lost = ", ".join(f"{cause} {count}" for cause, count in self.drops.items())
+        memory = rss_mib()
+        return (
+            f"{table(rows)}\n"
+            f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; dropped: {lost}\n"
+            f"{self.decisions} decisions, {self.events} events" + (f"; resident memory {memory:.1f} MiB" if memory else "")
+        )
+
+
+def _rounded(latency: Latency) -> dict[str, float | int]:
+    return {
+        "count": latency.count,
+        "p50": round(latency.p50_ms, 4),
+        "p95": round(latency.p95_ms, 4),
+        "p99": round(latency.p99_ms, 4),
+        "max": round(latency.max_ms, 4),
+    }
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,102 @@
+"""Small valid things to test with: manifests of each plan and a whole bundle whose `.tflite` parts are fake bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from edgevid.bundle import Bundle, Golden
+from edgevid.manifest import DecisionRule, Manifest, Part, Tensor, Window
+from edgevid.preprocess import InputSpec
+from edgevid.quant import Dtype
+
+LABELS = ("none", "wave", "swipe")
+FEATURES = 5
+PIXEL_SCALE = 1 / 255
+
+
+def tensor(*shape: int, name: str = "x", dtype: Dtype = "int8", scale: float = 0.05, zero_point: int = 3) -> Tensor:
+    """A tensor; float32 ones get the one grid they may have."""
+    if dtype == "float32":
+        scale, zero_point = 1.0, 0
+    return Tensor(name=name, shape=shape, dtype=dtype, scale=scale, zero_point=zero_point)
+
+
+def pixels(*shape: int) -> Tensor:
+    """An int8 input of pixels that were divided by 255."""
+    return tensor(*shape, name="frame", scale=PIXEL_SCALE, zero_point=-128)
+
+
+def scores(count: int = len(LABELS)) -> Tensor:
+    """The last part's output."""
+    return tensor(1, count, name="scores", scale=1 / 256, zero_point=-128)
+
+
+def window_manifest(**changes: Any) -> Manifest:
+    """Plan "window": four frames of 6x8 pixels, five features each, three labels."""
+    fields: dict[str, Any] = {
+        "name": "tiny",
+        "plan": "window",
+        "labels": LABELS,
+        "window": Window(frames=4, interval_s=0.1),
+        "input": InputSpec(height=6, width=8, channels=3),
+        "parts": (
+            Part(role="encoder", file="encoder.tflite", precision="int8", inputs=(pixels(1, 6, 8, 3),), outputs=(tensor(1, FEATURES, name="features"),)),
+            Part(role="head", file="head.tflite", precision="int8", inputs=(tensor(1, 4, FEATURES, name="window"),), outputs=(scores(),)),
+        ),
+        "decision": DecisionRule(background=("none",)),
+        "versions": {"edgevid": "0.1.0"},
+        "provenance": {"source": "tiny.keras"},
+    }
+    return Manifest(**{**fields, **changes})
+
+
+def stateful_manifest(**changes: Any) -> Manifest:
+    """Plan "stateful": one step with two states of seven units."""
+    states = (tensor(1, 7, name="h", dtype="int16", zero_point=0), tensor(1, 7, name="c", dtype="int16", zero_point=0))
+    encoder = window_manifest().part("encoder")
+    step = Part(role="step", file="step.tflite", precision="int8", inputs=(tensor(1, FEATURES, name="feature"), *states), outputs=(scores(), *states))
+    return window_manifest(**{"plan": "stateful", "parts": (encoder, step), **changes})
+
+
+def stack_manifest(**changes: Any) -> Manifest:
+    """Plan "stack": the whole model over all four frames."""
+    whole = Part(role="whole", file="whole.tflite", precision="float32", inputs=(tensor(1, 4, 6, 8, 3, name="clip", dtype="float32"),), outputs=(scores(),))
+    return window_manifest(**{"plan": "stack", "parts": (whole,), **changes})
+
+
+def features_manifest(**changes: Any) -> Manifest:
+    """Plan "window" over rows of nine numbers instead of pictures."""
+    head = window_manifest().part("head")
+    encoder = Part(
+        role="encoder",
+        file="encoder.tflite",
+        precision="float32",
+        inputs=(tensor(1, 9, name="row", dtype="float32"),),
+        outputs=(tensor(1, FEATURES, name="features"),),
+    )
+    spec = InputSpec(kind="features", height=1, width=1, channels=9, color="none")
+    return window_manifest(**{"input": spec, "parts": (encoder, head), **changes})
+
+
+def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
+    """Golden vectors of the right shapes, `extra` frames longer than the window; the numbers mean nothing."""
+    rng = np.random.default_rng(7)
+    count = manifest.window.frames + extra
+    frames = rng.integers(0, 256, (count, *manifest.input.shape)).astype(manifest.input.dtype)
+    raw = rng.random((extra + 1, len(manifest.labels))).astype(np.float32)
+    answers = raw / raw.sum(axis=1, keepdims=True)
+    return Golden(frames, answers, answers + np.float32(0.001), "fake 1.0")
+
+
+def bundle_for(manifest: Manifest, **changes: Any) -> Bundle:
+    """A bundle around a manifest, with bytes in place of each `.tflite` file."""
+    models = {part.file: f"TFL3 {part.role} ".encode() * 40 for part in manifest.parts}
+    return dataclasses.replace(Bundle(manifest, models, golden_for(manifest), {"agreement": 1.0, "clips": 3}), **changes)
+
+
+def tiny_bundle(**changes: Any) -> Bundle:
+    """A bundle of plan "window"; `changes` are fields of `Bundle`."""
+    return bundle_for(window_manifest(), **changes)

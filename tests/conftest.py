@@ -1,0 +1,6 @@
+"""What holds for every test: property tests search the same examples each time and are never judged by the clock."""
+
+from hypothesis import settings
+
+settings.register_profile("edgevid", derandomize=True, deadline=None, max_examples=100, database=None)
+settings.load_profile("edgevid")

@@ -1,0 +1,532 @@
+"""Attacks on a bundle, by the refusal of `docs/bundle-format.md` that each must meet.
+
+An attack is a function from the bytes of a good bundle of plan "window" to the bytes of a bad one. Wherever it can, it lists the sizes and
+hashes of what it forged, so that the check it aims at is the one that holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevid.bundle import MAX_MEMBERS
+from edgevid.errors import (
+    BundleAltered,
+    BundleError,
+    BundleMemberRefused,
+    BundleTruncated,
+    BundleVersionUnknown,
+    ManifestInvalid,
+    PartsDoNotJoin,
+)
+from edgevid.manifest import to_json
+from tests.builders import bundle_for, stack_manifest, stateful_manifest, tensor
+
+Members = dict[str, bytes]
+Attack = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What must be refused, how, and the attacks that try it."""
+
+    error: type[BundleError]
+    attacks: dict[str, Attack]
+
+
+def unzipped(good: bytes) -> Members:
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members: Members | list[tuple[str, bytes]], *, compression: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, data in members.items() if isinstance(members, dict) else members:
+            with warnings.catch_warnings(action="ignore"):  # of a name twice
+                archive.writestr(zipfile.ZipInfo(name), data, compression)
+        archive.comment = comment
+    return stream.getvalue()
+
+
+def relisted(members: Members) -> Members:
+    """The same, with a manifest that lists the sizes and hashes of what is there."""
+    manifest = json.loads(members["manifest.json"])
+    others = {name: data for name, data in members.items() if name != "manifest.json"}
+    manifest["members"] = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in others.items()}
+    return {"manifest.json": json.dumps(manifest).encode(), **others}
+
+
+def forged(**changes: bytes) -> Attack:
+    """Replace members (their names written with `__` for the dot) and list them as they are."""
+    return lambda good: zipped(relisted({**unzipped(good), **{name.replace("__", "."): data for name, data in changes.items()}}))
+
+
+def raw_manifest(edit: Callable[[bytes], bytes]) -> Attack:
+    """Change the manifest's text."""
+
+    def attack(good: bytes) -> bytes:
+        members = unzipped(good)
+        return zipped({**members, "manifest.json": edit(members["manifest.json"])})
+
+    return attack
+
+
+def field(path: str, value: Any) -> Attack:
+    """Set one field of the manifest, by its path with dots (written `\\0` inside a name); a value of `...` takes it away."""
+
+    def edit(text: bytes) -> bytes:
+        manifest = json.loads(text)
+        *parents, last = [int(step) if step.isdigit() else step.replace("\0", ".") for step in path.split(".")]
+        place = manifest
+        for step in parents:
+            place = place[step]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+        return json.dumps(manifest).encode()
+
+    return raw_manifest(edit)
+
+
+def appended(part: int, side: str) -> Attack:
+    """Give a part one more input or output."""
+
+    def edit(before: bytes) -> bytes:
+        manifest = json.loads(before)
+        manifest["parts"][part][side].append(to_json(tensor(1, 5, name="second")))
+        return json.dumps(manifest).encode()
+
+    return raw_manifest(edit)
+
+
+def text(old: bytes, new: bytes) -> Attack:
+    """Replace text of the manifest that occurs in it."""
+
+    def edit(before: bytes) -> bytes:
+        assert old in before
+        return before.replace(old, new, 1)
+
+    return raw_manifest(edit)
+
+
+def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any]) -> Attack:
+    """Attack a bundle of another plan: build it, edit its manifest as JSON, zip it."""
+
+    def attack(_good: bytes) -> bytes:
+        bundle = bundle_for(make())
+        golden = io.BytesIO()
+        np.savez(golden, frames=bundle.golden.frames, scores=bundle.golden.scores, float_scores=bundle.golden.float_scores, engine=np.array(b"fake"))
+        manifest = to_json(bundle.manifest)
+        edit(manifest)
+        files = {"labels.txt": b"none\nwave\nswipe\n", "golden.npz": golden.getvalue(), "report.json": b"{}", **bundle.models}
+        return zipped(relisted({"manifest.json": json.dumps(manifest).encode(), **files}))
+
+    return attack
+
+
+def golden(**changes: Any) -> Attack:
+    """Replace arrays of the golden vectors; a value of `...` takes one away."""
+
+    def attack(good: bytes) -> bytes:
+        members = unzipped(good)
+        with np.load(io.BytesIO(members["golden.npz"])) as arrays:
+            merged = {**{name: arrays[name] for name in arrays.files}, **changes}
+        stream = io.BytesIO()
+        np.savez(stream, **{name: array for name, array in merged.items() if array is not ...})
+        return forged(golden__npz=stream.getvalue())(good)
+
+    return attack
+
+
+def golden_npy(header: bytes, *, data: bytes = b"\0" * 64) -> Attack:
+    """Replace the golden frames by a `.npy` with this header."""
+
+    def attack(good: bytes) -> bytes:
+        inner = unzipped(unzipped(good)["golden.npz"])
+        inner["frames.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+        return forged(golden__npz=zipped(inner))(good)
+
+    return attack
+
+
+def bomb(good: bytes) -> bytes:
+    """A megabyte that unpacks to a gigabyte, as the archive's own directory says."""
+    inner = unzipped(unzipped(good)["golden.npz"])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in inner.items():
+            if name != "frames.npy":
+                archive.writestr(name, data)
+        with archive.open("frames.npy", "w", force_zip64=True) as member:
+            for _ in range(1024):
+                member.write(bytes(2**20))
+    return forged(golden__npz=stream.getvalue())(good)
+
+
+def lying_bomb(good: bytes) -> bytes:
+    """The same bomb with a directory that says it is small."""
+    inner = unzipped(unzipped(good)["golden.npz"])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("frames.npy", bytes(2**28))
+        for name, data in inner.items():
+            if name != "frames.npy":
+                archive.writestr(name, data)
+        archive.getinfo("frames.npy").file_size = 100
+    return forged(golden__npz=stream.getvalue())(good)
+
+
+def directory(offset: int, layout: str, value: int) -> Attack:
+    """Overwrite a number in the central directory's first record."""
+
+    def attack(good: bytes) -> bytes:
+        bad = bytearray(good)
+        struct.pack_into(layout, bad, struct.unpack("<I", good[-6:-2])[0] + offset, value)
+        return bytes(bad)
+
+    return attack
+
+
+def renamed(name: str) -> Attack:
+    return lambda good: zipped([(name if given == "report.json" else given, data) for given, data in unzipped(good).items()])
+
+
+def badly_encoded_name(good: bytes) -> bytes:
+    """A name that says it is UTF-8 and is not."""
+    return zipped([*unzipped(good).items(), ("é.txt", b"")]).replace("é.txt".encode(), b"\xff\xfe.txt")
+
+
+def without(*names: str) -> Attack:
+    return lambda good: zipped({name: data for name, data in unzipped(good).items() if name not in names})
+
+
+def unlisted(good: bytes) -> bytes:
+    """Take the report out of the archive and out of the list, so that both agree."""
+    members = unzipped(good)
+    del members["report.json"]
+    return zipped(relisted(members))
+
+
+def cut_behind_golden(good: bytes) -> bytes:
+    """End the file where the golden vectors end, which are a zip archive themselves."""
+    inner = unzipped(good)["golden.npz"]
+    return good[: good.index(inner) + len(inner)]
+
+
+def damaged(good: bytes) -> bytes:
+    return good.replace(b"TFL3 head", b"TFL3 haed", 1)
+
+
+def same_length(good: bytes) -> bytes:
+    members = unzipped(good)
+    return zipped({**members, "head.tflite": members["head.tflite"][::-1]})
+
+
+def lost_local_header(good: bytes) -> bytes:
+    """Break the header that stands before the second member's bytes."""
+    place = good.index(b"PK\x03\x04", 4)
+    return good[:place] + b"XXXX" + good[place + 4 :]
+
+
+def state_shape(manifest: Any) -> None:
+    manifest["parts"][1]["outputs"][1]["shape"] = [1, 8]
+
+
+def state_lost(manifest: Any) -> None:
+    del manifest["parts"][1]["outputs"][2]
+
+
+def step_feature(manifest: Any) -> None:
+    manifest["parts"][1]["inputs"][0]["shape"] = [1, 6]
+
+
+def short_stack(manifest: Any) -> None:
+    manifest["parts"][0]["inputs"][0]["shape"][1] = 3
+
+
+def stack_with_lookback(manifest: Any) -> None:
+    manifest["lookback"] = 1
+
+
+FRAMES = np.zeros((7, 6, 8, 3), np.uint8)
+SCORES = np.full((4, 3), 1 / 3, np.float32)
+
+REFUSALS: dict[str, Refusal] = {
+    "not-an-archive": Refusal(
+        BundleTruncated,
+        {
+            "empty": lambda _good: b"",
+            "text": lambda _good: b"not a zip archive\n" * 9,
+            "only the end of an archive": lambda good: good[-22:],
+            "a name that is no UTF-8": badly_encoded_name,
+            "a directory that lies outside": lambda good: good[:-10] + struct.pack("<I", 2**31) + good[-6:],
+        },
+    ),
+    "truncated": Refusal(
+        BundleTruncated,
+        {
+            **{f"after {place} 64ths": lambda good, place=place: good[: len(good) * place // 64] for place in range(64)},
+            "by one byte": lambda good: good[:-1],
+            "behind the golden vectors": cut_behind_golden,
+        },
+    ),
+    "bytes-around": Refusal(
+        BundleTruncated,
+        {
+            "before": lambda good: b"#!/bin/sh\n" + good,
+            "behind": lambda good: good + b"\0",
+            "another archive behind": lambda good: good + good,
+            "a comment": lambda good: zipped(unzipped(good), comment=b"hello"),
+        },
+    ),
+    "too-many-members": Refusal(
+        BundleMemberRefused, {"one more": lambda good: zipped({**unzipped(good), **{f"m{index}": b"" for index in range(MAX_MEMBERS)}})}
+    ),
+    "member-name": Refusal(
+        BundleMemberRefused,
+        {
+            repr(name): renamed(name)
+            for name in ("../report.json", "/report.json", "a/b", "..", "a\\b", "C:report", ".hidden", "-rf", "", "a b", "é", "x" * 101, "folder/", "a\nb")
+        },
+    ),
+    "member-packed": Refusal(
+        BundleMemberRefused,
+        {
+            "deflated": lambda good: zipped(unzipped(good), compression=zipfile.ZIP_DEFLATED),
+            "bzip2": lambda good: zipped(unzipped(good), compression=zipfile.ZIP_BZIP2),
+            "an unknown method": directory(10, "<H", 99),
+            "encrypted": directory(8, "<H", 1),
+        },
+    ),
+    "member-oversized": Refusal(BundleMemberRefused, {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)}),
+    "member-twice": Refusal(
+        BundleMemberRefused,
+        {
+            "the manifest": lambda good: zipped([*unzipped(good).items(), ("manifest.json", b"{}")]),
+            "a part": lambda good: zipped([("head.tflite", b"first"), *unzipped(good).items()]),
+        },
+    ),
+    "member-missing": Refusal(
+        BundleMemberRefused,
+        {
+            "the manifest": without("manifest.json"),
+            "everything": lambda _good: zipped({}),
+            "a part": without("head.tflite"),
+            "the labels": without("labels.txt"),
+            "the golden vectors": without("golden.npz"),
+            "a report that is not listed either": unlisted,
+        },
+    ),
+    "member-extra": Refusal(
+        BundleMemberRefused,
+        {
+            "not listed": lambda good: zipped({**unzipped(good), "extra.bin": b""}),
+            "listed": forged(extra__bin=b""),
+            "the manifest lists itself": field("members.manifest\0json", {"bytes": 1, "sha256": ""}),
+        },
+    ),
+    "version-unknown": Refusal(
+        BundleVersionUnknown,
+        {
+            "a later version": field("version", 2),
+            "an earlier version": field("version", 0),
+            "a version that is text": field("version", "1"),
+            "no version": field("version", ...),
+            "another format": field("format", "other"),
+            "no format": field("format", ...),
+        },
+    ),
+    "member-altered": Refusal(
+        BundleAltered,
+        {
+            "one byte, with the old checksum": damaged,
+            "other bytes, with their own checksum": same_length,
+            "longer": lambda good: zipped({**unzipped(good), "head.tflite": unzipped(good)["head.tflite"] + b"\0"}),
+            "empty": lambda good: zipped({**unzipped(good), "head.tflite": b""}),
+            "another size listed": field("members.labels\0txt.bytes", 1),
+            "no hash listed": field("members.labels\0txt.sha256", ""),
+            "a lost header": lost_local_header,
+            "the manifest itself": lambda good: good.replace(b'"tiny"', b'"tony"', 1),
+        },
+    ),
+    "json-invalid": Refusal(
+        ManifestInvalid,
+        {
+            "no JSON": raw_manifest(lambda before: before[:-1]),
+            "nothing": raw_manifest(lambda _before: b""),
+            "an array": raw_manifest(lambda _before: b"[]"),
+            "a number": raw_manifest(lambda _before: b"1"),
+            "another encoding": raw_manifest(lambda before: before.decode().encode("utf-16")),
+            "no UTF-8": text(b'"tiny"', b'"\xff"'),
+            "a byte order mark": raw_manifest(lambda before: b"\xef\xbb\xbf" + before),
+            "NaN": text(b'"interval_s": 0.1', b'"interval_s": NaN'),
+            "infinity": text(b'"interval_s": 0.1', b'"interval_s": Infinity'),
+            "a number beyond a double": text(b'"interval_s": 0.1', b'"interval_s": 1e999'),
+            "a number of ten thousand digits": text(b'"frames": 4', b'"frames": ' + b"9" * 10_000),
+            "nested too deeply": text(b'"tiny"', b"[" * 100_000 + b"]" * 100_000),
+            "half of a surrogate pair": text(b'"tiny"', b'"\\ud800"'),
+            "a name twice": text(b'"lookback": 0', b'"lookback": 1, "lookback": 0'),
+            "a report that is no JSON": forged(report__json=b"{"),
+            "a report that is an array": forged(report__json=b"[]"),
+            "a report with NaN": forged(report__json=b'{"agreement": NaN}'),
+        },
+    ),
+    "field-missing": Refusal(
+        ManifestInvalid, {path: field(path, ...) for path in ("name", "window", "window.frames", "input.color", "parts.0.inputs.0.name", "decision.exit")}
+    ),
+    "field-unknown": Refusal(ManifestInvalid, {path: field(path, 1) for path in ("extra", "window.fps", "input.mean", "parts.0.inputs.0.axis", "decision.x")}),
+    "field-type": Refusal(
+        ManifestInvalid,
+        {
+            f"{path} {value!r}": field(path, value)
+            for path, value in (
+                ("name", 3),
+                ("labels", "none"),
+                ("labels", ["none", 3]),
+                ("window", []),
+                ("window.frames", 4.0),
+                ("window.frames", True),
+                ("window.frames", None),
+                ("window.interval_s", "0.1"),
+                ("window.interval_s", True),
+                ("input.range", [0.0]),
+                ("input.range", {"low": 0}),
+                ("parts", {}),
+                ("parts.0", None),
+                ("parts.0.inputs.0.shape", [1, "6", 8, 3]),
+                ("versions", {"edgevid": 1}),
+                ("version", True),
+            )
+        },
+    ),
+    "field-value": Refusal(
+        ManifestInvalid,
+        {
+            f"{path} {str(value)[:30]}": field(path, value)
+            for path, value in (
+                ("plan", "loop"),
+                ("plan", "stack"),
+                ("scores", "argmax"),
+                ("labels", ["none"]),
+                ("labels", ["none", "wave", "wave"]),
+                ("labels", ["none", "wave", "a\nb"]),
+                ("labels", ["none", "wave", "\x1b[2J"]),
+                ("labels", ["none", "wave", ""]),
+                ("lookback", -1),
+                ("lookback", 4),
+                ("window.frames", 0),
+                ("window.frames", 10**30),
+                ("window.interval_s", 0),
+                ("window.interval_s", 1e-12),
+                ("window.interval_s", 10**400),
+                ("window.sampling", "random"),
+                ("input.kind", "sound"),
+                ("input.color", "yuv"),
+                ("input.channels", 1),
+                ("input.height", 0),
+                ("input.range", [1.0, 0.0]),
+                ("input.resize", "zoom"),
+                ("input.interpolation", "lanczos"),
+                ("decision.enter", 1.5),
+                ("decision.exit", 0.7),
+                ("decision.smoothing_s", -1),
+                ("decision.background", ["nobody"]),
+                ("parts.0.role", "decoder"),
+                ("parts.0.role", "head"),
+                ("parts.0.precision", "int4"),
+                ("parts.0.file", "labels.txt"),
+                ("parts.0.file", "head.tflite"),
+                ("parts.0.file", "../encoder.tflite"),
+                ("parts.0.inputs.0.dtype", "int4"),
+                ("parts.0.inputs.0.scale", 0),
+                ("parts.0.inputs.0.scale", 1e300),
+                ("parts.0.inputs.0.zero_point", 128),
+                ("parts.0.inputs.0.shape", []),
+                ("parts.0.inputs.0.shape", [2, 6, 8, 3]),
+                ("parts.0.inputs.0.shape", [1, -1, 8, 3]),
+            )
+        }
+        | {"a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest)},
+    ),
+    "parts-do-not-join": Refusal(
+        PartsDoNotJoin,
+        {
+            "a frame of another size": field("parts.0.inputs.0.shape", [1, 8, 6, 3]),
+            "a lookback that the encoder does not have": field("lookback", 1),
+            "features of another length": field("parts.0.outputs.0.shape", [1, 6]),
+            "a head over another window": field("parts.1.inputs.0.shape", [1, 5, 5]),
+            "scores for another number of labels": field("parts.1.outputs.0.shape", [1, 4]),
+            "one score for three labels": field("parts.1.outputs.0.shape", [1, 1]),
+            "an encoder with no input": field("parts.0.inputs", []),
+            "an encoder with two inputs": appended(0, "inputs"),
+            "an encoder with no output": field("parts.0.outputs", []),
+            "an encoder with two outputs": appended(0, "outputs"),
+            "a head with no input": field("parts.1.inputs", []),
+            "a head with two inputs": appended(1, "inputs"),
+            "a head with no output": field("parts.1.outputs", []),
+            "a head with two outputs": appended(1, "outputs"),
+            "a state of another shape": whole_bundle(state_shape, make=stateful_manifest),
+            "a state that does not come back": whole_bundle(state_lost, make=stateful_manifest),
+            "a step over another feature": whole_bundle(step_feature, make=stateful_manifest),
+            "a stack of too few frames": whole_bundle(short_stack, make=stack_manifest),
+        },
+    ),
+    "labels-differ": Refusal(
+        ManifestInvalid,
+        {
+            "another label": forged(labels__txt=b"none\nwave\nswype\n"),
+            "another order": forged(labels__txt=b"wave\nnone\nswipe\n"),
+            "one more": forged(labels__txt=b"none\nwave\nswipe\nmore\n"),
+            "no last line end": forged(labels__txt=b"none\nwave\nswipe"),
+            "DOS line ends": forged(labels__txt=b"none\r\nwave\r\nswipe\r\n"),
+        },
+    ),
+    "golden-unreadable": Refusal(
+        ManifestInvalid,
+        {
+            "no archive": forged(golden__npz=b"not a zip"),
+            "nothing": forged(golden__npz=b""),
+            "a single array": forged(golden__npz=b"\x93NUMPY\x01\x00"),
+            "an array missing": golden(scores=...),
+            "an array too many": golden(more=np.zeros(3)),
+            "pickled objects": golden(frames=np.array([{}, None], dtype=object)),
+            "an engine that is a number": golden(engine=np.array(3)),
+            "an engine that is no UTF-8": golden(engine=np.array(b"\xff")),
+            "more bytes than there are": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000, 6, 8, 3), }\n"),
+            "a shape beyond integers": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999, 3), }\n"),
+            "a negative shape": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2), }\n"),
+            "a header that is no literal": golden_npy(b"{((((\n"),
+            "a header that calls": golden_npy(b"__import__('os').getcwd()\n"),
+            "a header that is nested too deeply": golden_npy(b"[" * 5000 + b"]" * 5000),
+            "a type of no size": golden_npy(b"{'descr': '|V0', 'fortran_order': False, 'shape': (3,), }\n"),
+        },
+    ),
+    "golden-oversized": Refusal(ManifestInvalid, {"as it says": bomb, "as it hides": lying_bomb}),
+    "golden-does-not-fit": Refusal(
+        ManifestInvalid,
+        {
+            "frames of another size": golden(frames=np.zeros((7, 8, 6, 3), np.uint8)),
+            "frames of another type": golden(frames=FRAMES.astype(np.float32)),
+            "frames that are one number": golden(frames=np.array(3, np.uint8)),
+            "too few frames for one window": golden(frames=FRAMES[:3], scores=SCORES[:0], float_scores=SCORES[:0]),
+            "a score too few": golden(scores=SCORES[:3]),
+            "scores for another number of labels": golden(scores=SCORES[:, :2], float_scores=SCORES[:, :2]),
+            "scores of another type": golden(scores=SCORES.astype(np.float64)),
+            "scores that are text": golden(scores=SCORES.astype("U9")),
+            "float scores too few": golden(float_scores=SCORES[:3]),
+            "scores that are NaN": golden(scores=np.full((4, 3), np.nan, np.float32)),
+            "float scores that are infinite": golden(float_scores=np.full((4, 3), np.inf, np.float32)),
+        },
+    ),
+}

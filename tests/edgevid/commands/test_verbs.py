@@ -1,0 +1,215 @@
+"""The device's verbs, from their arguments to what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgevid import bundle, cli, engine, startup
+from edgevid.backends.fake import Fake
+from edgevid.capture.source import ClosingSource
+from edgevid.manifest import DecisionRule
+from edgevid.startup import Startup
+from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
+from tests.edgevid.test_selftest import Machine
+from tests.edgevid.test_selftest import bundle as golden_bundle
+from tests.streams import Script, answer, encode
+
+SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle on disk whose parts run without an interpreter."""
+    monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": encode, "head": answer}))
+    where = tmp_path / "tiny.edgevid"
+    bundle.write(bundle_for(window_manifest(decision=SHARP)), where)
+    return where
+
+
+def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
+    monkeypatch.setattr("edgevid.capture.open_source", lambda _text, _manifest: source)
+
+
+def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    source = Script([0] * 5 + [1] * 5 + [0] * 5 + [2] * 5)
+    show(monkeypatch, source)
+    assert cli.main(["run", str(path), "--source", "any"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[5] for line in out.splitlines()] == ["wave", "swipe"]
+    assert err.splitlines()[0] == "tiny.edgevid on script, fake, threads: 1"
+    assert "p99 ms" in err
+    assert source.closed == 1
+
+
+def test_run_json_prints_each_decision_and_each_event(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    show(monkeypatch, Script([0] * 5 + [1] * 5))
+    assert cli.main(["run", str(path), "--source", "any", "--json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    decisions = [each for each in objects if "label" in each]
+    events = [each for each in objects if "event" in each]
+    assert len(decisions) == 7
+    assert len(events) == 1
+    assert set(decisions[0]["scores"]) == set(LABELS)
+    assert events[0] == {"event": "wave", "start_s": 0.5, "end_s": 0.9, "score": pytest.approx(230 / 256, abs=1e-6)}
+
+
+def test_run_stops_after_max_frames(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    show(monkeypatch, Script([1] * 50))
+    assert cli.main(["run", str(path), "--source", "any", "--json", "--max-frames", "6"]) == 0
+    assert sum("label" in json.loads(line) for line in capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_cleanly_with_its_event_and_table(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    class Interrupted(Script):
+        def frames(self):
+            for frame in super().frames():
+                if frame.index == 8:
+                    os.kill(os.getpid(), number)
+                yield frame
+
+    before = signal.getsignal(number)
+    source = Interrupted([1] * 10_000)
+    show(monkeypatch, source)
+    assert cli.main(["run", str(path), "--source", "any"]) == 0
+    out, err = capsys.readouterr()
+    assert out.split()[5] == "wave"
+    assert "10000 seen" not in err
+    assert source.closed == 1
+    assert signal.getsignal(number) is before
+
+
+def test_a_stalled_source_is_one_line_after_the_table(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    forever = threading.Event()
+
+    class Stuck(Script):
+        def frames(self):
+            yield from super().frames()
+            forever.wait(30)
+
+    show(monkeypatch, Stuck([1] * 8))
+    assert cli.main(["run", str(path), "--source", "any", "--stall", "0.05"]) == 1
+    forever.set()
+    err = capsys.readouterr().err
+    assert "p99 ms" in err
+    assert err.splitlines()[-1].startswith("edgevid: Expected a frame from script within 0.05 s")
+
+
+def test_run_refuses_a_source_of_another_kind_in_one_line(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((9, 5), np.float32))
+    assert cli.main(["run", str(path), "--source", str(tmp_path / "rows.npy")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("edgevid: Expected a picture")
+    assert err.count("\n") == 1
+
+
+def test_run_on_a_source_that_is_not_there_is_a_usage_error(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", str(path), "--source", "nowhere.mp4"]) == 2
+    assert "nowhere.mp4" in capsys.readouterr().err
+
+
+def test_inspect_shows_all_that_the_device_must_know(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["inspect", str(path)]) == 0
+    out = capsys.readouterr().out
+    for expected in (
+        "tiny: 3 classes, plan 'window'",
+        "4 frames, 0.1 s apart",
+        "8x6 rgb",
+        "none, wave, swipe",
+        "encoder.tflite",
+        "1x4x5 int8",
+        "agreement",
+        "tiny.keras",
+    ):
+        assert expected in out
+
+
+def test_inspect_shows_a_model_over_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle.write(bundle_for(features_manifest()), tmp_path / "rows.edgevid")
+    assert cli.main(["inspect", str(tmp_path / "rows.edgevid")]) == 0
+    assert "9 numbers a row" in capsys.readouterr().out
+
+
+def test_inspect_json_is_the_manifest_and_the_report(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["inspect", str(path), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["manifest"]["labels"] == list(LABELS)
+    assert data["report"] == {"agreement": 1.0, "clips": 3}
+
+
+def test_inspect_of_a_file_that_is_no_bundle_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.edgevid").write_bytes(b"not a zip")
+    assert cli.main(["inspect", str(tmp_path / "bad.edgevid")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.fixture
+def golden_path(tmp_path: Path) -> Path:
+    where = tmp_path / "golden.edgevid"
+    bundle.write(golden_bundle(), where)
+    return where
+
+
+def test_selftest_says_that_every_answer_is_identical(golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Machine()
+    monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
+    assert cli.main(["selftest", str(golden_path)]) == 0
+    assert capsys.readouterr().out.startswith("passed: 4 golden answers, all bit-identical; 4 windows equal the stream")
+
+
+def test_selftest_fails_with_3_and_prints_no_result(golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Machine(np.roll(Machine().rows, 1, axis=1))
+    monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
+    assert cli.main(["selftest", str(golden_path), "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("edgevid: Expected golden answer 0")
+
+
+@pytest.fixture
+def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start-up that is not measured: a child process has no fake interpreter."""
+    start = Startup(import_ms=1.0, load_ms=2.0, first_decision_ms=3.0, import_rss_mib=30.0, rss_mib=40.0)
+    monkeypatch.setattr(startup, "measure", lambda _path, *, threads: start)
+
+
+@pytest.mark.usefixtures("no_child")
+def test_bench_measures_the_frames_asked_for_and_names_the_machine(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", str(path), "--frames", "20", "--starts", "2", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["latency_ms"]["head"]["count"] == 20
+    assert data["latency_ms"]["total"]["count"] == 23
+    assert [start["load_ms"] for start in data["startup"]] == [2.0, 2.0]
+    assert {"cpu", "board", "cores", "governor", "os"} <= set(data["machine"])
+    assert (data["interpreter"], data["threads"]) == ("fake", 1)
+
+
+@pytest.mark.usefixtures("no_child")
+def test_bench_prints_a_table_for_people(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1"]) == 0
+    out = capsys.readouterr().out
+    for expected in ("tiny.edgevid: plan 'window'", "p99 ms", "first decision ms", "threads: 1", "Python"):
+        assert expected in out
+
+
+@pytest.mark.usefixtures("no_child")
+def test_bench_takes_frames_of_another_size(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cv2")
+    assert cli.main(["bench", str(path), "--frames", "5", "--size", "32x24", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["source_size"] == [32, 24]
+
+
+@pytest.mark.parametrize("arguments", [["--size", "32"], ["--size", "0x5"], ["--threads", "0"], ["--frames", "-1"]])
+def test_bench_refuses_numbers_that_make_no_sense(path: Path, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["bench", str(path), *arguments])
+    assert caught.value.code == 2

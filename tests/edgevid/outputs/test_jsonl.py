@@ -1,0 +1,79 @@
+"""Lines for programs and for people."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from edgevid.decide import Decision, Event
+from edgevid.outputs.jsonl import EventLines, JsonLines
+
+LABELS = ("none", "wave")
+DECISION = Decision(1.25, "wave", 0.75, np.array([0.25, 0.75], np.float32), 12.3456)
+EVENT = Event("wave", 1.0, 2.5, 0.8125)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Flushed(io.StringIO):
+    """Knows what a reader on the other side of a pipe has seen."""
+
+    seen = ""
+
+    def flush(self) -> None:
+        self.seen = self.getvalue()
+
+
+def test_a_decision_is_one_object_with_its_scores_by_label() -> None:
+    stream = io.StringIO()
+    JsonLines(stream, LABELS).decided(DECISION, None)
+    assert json.loads(stream.getvalue()) == {"t_s": 1.25, "label": "wave", "score": 0.75, "scores": {"none": 0.25, "wave": 0.75}, "age_ms": 12.346}
+
+
+def test_an_event_is_one_object() -> None:
+    stream = io.StringIO()
+    JsonLines(stream, LABELS).ended(EVENT)
+    assert json.loads(stream.getvalue()) == {"event": "wave", "start_s": 1.0, "end_s": 2.5, "score": 0.8125}
+
+
+def test_each_line_is_flushed_when_it_is_written() -> None:
+    stream = Flushed()
+    lines = JsonLines(stream, LABELS)
+    lines.decided(DECISION, None)
+    assert stream.seen.count("\n") == 1
+    lines.ended(EVENT)
+    assert stream.seen.count("\n") == 2
+
+
+def test_an_event_is_one_readable_line() -> None:
+    stream = Flushed()
+    EventLines(stream, io.StringIO()).ended(EVENT)
+    assert stream.seen.split() == ["1.00", "s", "to", "2.50", "s", "wave", "0.81"]
+
+
+def test_the_live_line_is_drawn_on_a_terminal_only_and_never_on_the_data_stream() -> None:
+    stream, file, terminal = io.StringIO(), io.StringIO(), Terminal()
+    EventLines(stream, file).decided(DECISION, EVENT)
+    lines = EventLines(stream, terminal)
+    lines.decided(DECISION, EVENT)
+    lines.close()
+    assert stream.getvalue() == file.getvalue() == ""
+    assert "wave 0.75  [wave since 1.0 s]" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_the_live_line_is_not_redrawn_faster_than_it_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_ns = [0]
+    monkeypatch.setattr("edgevid.outputs.jsonl.monotonic_ns", lambda: clock_ns[0])
+    terminal = Terminal()
+    lines = EventLines(io.StringIO(), terminal)
+    for _ in range(10):
+        lines.decided(DECISION, None)
+        clock_ns[0] += 30_000_000
+    assert terminal.getvalue().count("wave") == 3

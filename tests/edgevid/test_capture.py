@@ -1,0 +1,210 @@
+import io
+
+import numpy as np
+import pytest
+
+from edgevid.capture import open_source
+from edgevid.capture.features import FeatureFile, read_features
+from edgevid.errors import SourceError, UsageError
+from tests.builders import window_manifest
+
+cv2 = pytest.importorskip("cv2")
+
+from edgevid.capture.opencv import PictureFolder, VideoFile  # noqa: E402  # after the skip
+from tests.videos import level, write_video  # noqa: E402
+
+SUFFIXES = [".avi", ".mp4"]
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("fps", [10.0, 25.0, 30.0])
+def test_a_video_gives_each_frame_in_order_with_its_time(tmp_path, suffix, fps):
+    with VideoFile(write_video(tmp_path / f"clip{suffix}", count=20, fps=fps)) as source:
+        seen = [(frame.index, frame.timestamp_ns, int(frame.data[5, 5, 0]), frame.color, frame.data.shape) for frame in source.frames()]
+    assert [index for index, *_ in seen] == list(range(20))
+    for index, stamp_ns, gray, color, shape in seen:
+        assert abs(stamp_ns - index * 1e9 / fps) <= 1e6
+        assert abs(gray - level(index)) <= 5
+        assert color == "bgr"
+        assert shape == (48, 64, 3)
+    assert source.fps == pytest.approx(fps)
+    assert source.live is False
+
+
+def test_the_frames_of_a_video_share_one_buffer(tmp_path):
+    with VideoFile(write_video(tmp_path / "clip.avi", count=4)) as source:
+        first, *others = [frame.data for frame in source.frames()]
+    assert all(np.shares_memory(first, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("stamps_ms", "wanted_ms"), [([0, 40, 80], [0, 40, 80]), ([0, 0, 0], [0, 40, 80]), ([0, 90, 50], [0, 90, 90]), ([7, 47, 87], [7, 47, 87])]
+)
+def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_rate(tmp_path, monkeypatch, stamps_ms, wanted_ms):
+    source = VideoFile(write_video(tmp_path / "clip.avi", count=3, fps=25))
+    real, given = source._capture, iter(stamps_ms)
+
+    class Capture:
+        read = staticmethod(real.read)
+
+        def get(self, _property):
+            return float(next(given))
+
+    monkeypatch.setattr(source, "_capture", Capture())
+    stamps = [frame.timestamp_ns for frame in source.frames()]
+    real.release()
+    assert [round(stamp / 1e6) for stamp in stamps] == wanted_ms
+    assert stamps == sorted(set(stamps)), "time never stands still"
+
+
+def test_a_video_that_ends_early_gives_the_frames_it_has(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", count=60).read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole[: len(whole) * 6 // 10])
+    with VideoFile(cut) as source:
+        levels = [int(frame.data[5, 5, 0]) for frame in source.frames()]
+    assert 5 <= len(levels) < 60
+    assert all(abs(gray - level(index)) <= 5 for index, gray in enumerate(levels))
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no video\n" * 50, b"\0" * 4096])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_no_video_is_named(tmp_path, content, suffix):
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=f"Expected .*bad{suffix}") as caught, VideoFile(path) as source:
+        list(source.frames())
+    assert caught.value.exit_code == 1
+    assert isinstance(caught.value, OSError)
+
+
+def test_an_mp4_without_its_index_is_named(tmp_path):
+    whole = write_video(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"Expected .*cut\.mp4"), VideoFile(tmp_path / "cut.mp4") as source:
+        list(source.frames())
+
+
+def test_a_video_may_be_closed_twice(tmp_path):
+    with VideoFile(write_video(tmp_path / "clip.avi")) as source:
+        source.close()
+
+
+def write_pictures(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for index, name in enumerate(names):
+        cv2.imwrite(str(folder / name), np.full((6, 8, 3), level(index), np.uint8))
+    return folder
+
+
+def test_a_folder_gives_its_pictures_by_name_a_fixed_time_apart(tmp_path):
+    folder = write_pictures(tmp_path / "shots", "b.png", "a.png", "c.PNG")
+    (folder / "notes.txt").write_text("not a picture")
+    with PictureFolder(folder, interval_s=0.1) as source:
+        seen = [(frame.index, frame.timestamp_ns, int(frame.data[0, 0, 0]), frame.color) for frame in source.frames()]
+    assert seen == [(0, 0, level(1), "bgr"), (1, 100_000_000, level(0), "bgr"), (2, 200_000_000, level(2), "bgr")]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(SourceError, match=r"Expected pictures \(\.jpg, .* found none"):
+        PictureFolder(tmp_path, interval_s=0.1)
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path):
+    folder = write_pictures(tmp_path / "shots", "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    source = PictureFolder(folder, interval_s=0.1)
+    with pytest.raises(SourceError, match=r"got .*b\.png"):
+        list(source.frames())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int16, np.uint8])
+def test_a_feature_file_gives_each_row_as_float32(tmp_path, dtype):
+    rows = np.arange(12).reshape(4, 3).astype(dtype)
+    path = tmp_path / "clip.npy"
+    path.write_bytes(npy(rows))
+    with FeatureFile(path, interval_s=0.25) as source:
+        seen = [(frame.index, frame.timestamp_ns, frame.data.tolist(), frame.data.dtype, frame.color) for frame in source.frames()]
+    assert seen == [(index, index * 250_000_000, rows[index].tolist(), np.float32, "none") for index in range(4)]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_feature_file_is_read_in_either_memory_order(tmp_path, order):
+    rows = np.asarray(np.arange(12.0).reshape(4, 3), order=order)
+    (tmp_path / "clip.npy").write_bytes(npy(rows))
+    assert np.array_equal(read_features(tmp_path / "clip.npy"), rows)
+
+
+def npz():
+    stream = io.BytesIO()
+    np.savez(stream, rows=np.zeros((4, 3)))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy(np.zeros(3)), r"got float64 \(3,\)"),
+        (npy(np.zeros((2, 3, 4))), r"got float64 \(2, 3, 4\)"),
+        (npy(np.zeros((0, 3))), r"got float64 \(0, 3\)"),
+        (npy(np.zeros((3, 0))), r"got float64 \(3, 0\)"),
+        (npy(np.array([["a", "b"]])), "got <U1"),
+        (npy(np.zeros((2, 2), complex)), "got complex128"),
+        (npy(np.zeros((2, 2), bool)), "got bool"),
+        (npy(np.array([[1.0, np.nan]])), "finite features, got NaN or infinity"),
+        (npy(np.array([[1.0, 1e300]])), "finite features, got NaN or infinity"),
+        (npy(np.array([[{}]], dtype=object)), "could not read"),
+        (npz(), "could not read"),
+        (npy(np.zeros((4, 3)))[:-8], "could not read"),
+        (npy(np.zeros((4, 3))) + b"more", "could not read"),
+        (b"", "could not read"),
+        (b"no array", "could not read"),
+    ],
+)
+def test_a_feature_file_that_holds_anything_else_is_named_and_refused(tmp_path, content, message):
+    path = tmp_path / "clip.npy"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=message) as caught:
+        FeatureFile(path, interval_s=0.1)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda folder: write_video(folder / "clip.mp4"), "VideoFile"),
+        (lambda folder: write_pictures(folder / "shots", "a.png"), "PictureFolder"),
+        (lambda folder: folder / "rows.npy", "FeatureFile"),
+        (lambda folder: folder / "ROWS.NPY", "FeatureFile"),
+        (lambda folder: "synthetic", "GestureSource"),
+        (lambda folder: "synthetic:7", "GestureSource"),
+    ],
+)
+def test_what_a_person_names_decides_the_kind_of_source(tmp_path, make, kind):
+    for name in ("rows.npy", "ROWS.NPY"):
+        (tmp_path / name).write_bytes(npy(np.zeros((4, 3))))
+    with open_source(str(make(tmp_path)), window_manifest()) as source:
+        assert type(source).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("nothing.mp4", "got 'nothing.mp4', which is none of these"), ("synthetic:x", "synthetic:SEED with a whole number, got 'x'")]
+)
+def test_a_source_that_does_not_exist_is_a_usage_error(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message) as caught:
+        open_source(text, window_manifest())
+    assert caught.value.exit_code == 2
+
+
+def test_pictures_and_rows_are_as_far_apart_as_the_model_was_trained(tmp_path):
+    folder = write_pictures(tmp_path / "shots", "a.png", "b.png")
+    with open_source(str(folder), window_manifest()) as source:
+        assert [frame.timestamp_ns for frame in source.frames()] == [0, 100_000_000]

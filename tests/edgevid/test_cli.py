@@ -1,0 +1,137 @@
+"""The command line as a whole."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from edgevid import __version__, cli, errors
+
+OPTIONS = {
+    "train": ["CLIPS_DIR", "-o", "--frames", "--size", "--interval", "--group-by", "--epochs"],
+    "evaluate": ["MODEL_OR_BUNDLE", "CLIPS_DIR", "--json"],
+    "convert": ["MODEL", "--clips", "-o", "--labels", "--color", "--range", "--interval", "--plan", "--precision", "--max-drop", "--json"],
+    "inspect": ["BUNDLE", "--json"],
+    "selftest": ["BUNDLE", "--threads"],
+    "run": ["BUNDLE", "--source", "--json", "--threads", "--max-frames"],
+    "demo": ["--json"],
+    "bench": ["BUNDLE", "--threads", "--frames", "--size", "--json"],
+}
+
+
+@pytest.fixture
+def fail_with(monkeypatch: pytest.MonkeyPatch):
+    """Make the verb "inspect" one that raises."""
+
+    def install(error: BaseException, *, module: str = "edgevid.commands.inspect") -> None:
+        def run(_args: argparse.Namespace) -> int:
+            raise error
+
+        monkeypatch.setitem(cli.VERBS, "inspect", cli.Verb(module, "fails"))
+        monkeypatch.setattr(cli.importlib, "import_module", lambda _name: SimpleNamespace(configure=lambda parser: None, run=run))
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(__doc__="Fail."))
+
+    return install
+
+
+def test_every_verb_is_documented_here() -> None:
+    assert set(OPTIONS) == set(cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_the_help_of_every_verb_names_its_options_and_gives_an_example(verb: str) -> None:
+    text = cli.verb_parser(verb).format_help()
+    assert f"usage: edgevid {verb}" in text
+    missing = [option for option in OPTIONS[verb] if option not in text]
+    assert not missing
+    assert f"\n  edgevid {verb}" in text
+
+
+def test_the_overview_has_one_line_for_each_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, verb in cli.VERBS.items():
+        assert f"  {name:<10}{verb.help}" in lines
+
+
+def test_no_command_shows_the_overview_and_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "commands:" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"edgevid {__version__}\n"
+
+
+def test_an_unknown_verb_names_the_legal_ones_and_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["insepct"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("edgevid: Expected a command, one of train, evaluate, convert,")
+    assert "Did you mean 'inspect'?" in message
+    assert message.count("\n") == 1
+
+
+def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["inspect", "x.edgevid", "--jsno"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --jsno" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.BundleTruncated("Expected more."), 1),
+        (errors.UsageError("Expected a file."), 2),
+        (errors.SelftestFailed("Expected it."), 3),
+        (OSError("Full."), 1),
+    ],
+    ids=["failed", "usage", "verification", "system"],
+)
+def test_an_error_is_one_line_and_its_exit_code(fail_with, capsys: pytest.CaptureFixture[str], error: Exception, code: int) -> None:
+    fail_with(error)
+    assert cli.main(["inspect"]) == code
+    assert capsys.readouterr().err == f"edgevid: {error}\n"
+
+
+def test_ctrl_c_ends_quietly_with_130(fail_with, capsys: pytest.CaptureFixture[str]) -> None:
+    fail_with(KeyboardInterrupt())
+    assert cli.main(["inspect"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_package_of_the_convert_extra_that_is_missing_is_one_line(fail_with, capsys: pytest.CaptureFixture[str]) -> None:
+    fail_with(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), module="convert.commands.fails")
+    assert cli.main(["inspect"]) == 2
+    message = capsys.readouterr().err
+    assert "'tensorflow' for 'edgevid inspect'" in message
+    assert "pip install 'edgevid[convert]'" in message
+    assert message.count("\n") == 1
+
+
+def test_a_module_of_ours_that_is_missing_is_not_blamed_on_the_user(fail_with) -> None:
+    fail_with(ModuleNotFoundError("No module named 'convert.gone'", name="convert.gone"), module="convert.commands.fails")
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["inspect"])
+
+
+def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = "import sys; from edgevid.cli import main; sys.exit(main(['--help']))"
+    try:
+        done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_looking_at_the_overview_imports_no_verb_and_not_even_numpy() -> None:
+    script = "import sys; from edgevid.cli import main; main(['--help']); sys.exit(int(any(n == 'numpy' or '.commands' in n for n in sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, timeout=60, check=False).returncode == 0

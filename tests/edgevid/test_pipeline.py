@@ -1,0 +1,256 @@
+"""The loop from frames to events."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from edgevid.capture.noise import NoiseSource
+from edgevid.capture.source import ClosingSource
+from edgevid.decide import Decision, Event
+from edgevid.errors import ContractError, SourceError, SourceStalled, UsageError
+from edgevid.frame import Frame
+from edgevid.manifest import DecisionRule, Window
+from edgevid.outputs.collect import Collector
+from edgevid.pipeline import Pipeline
+from edgevid.preprocess import InputSpec
+from tests.builders import pixels, window_manifest
+from tests.streams import PROBABILITY, Script, engine_for
+
+NONE, WAVE, SWIPE = 0, 1, 2
+SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))
+SHARP_MANIFEST = window_manifest(decision=SHARP)
+
+
+def run(source: object, *, manifest: object = SHARP_MANIFEST, **options: object) -> tuple[Collector, Pipeline]:
+    collector = Collector()
+    pipeline = Pipeline(engine_for(manifest), source, [collector])
+    pipeline.run(**options)
+    return collector, pipeline
+
+
+def test_frames_become_decisions_from_the_first_full_window_on() -> None:
+    collector, pipeline = run(Script([NONE] * 3 + [WAVE] * 3))
+    assert [decision.label for decision in collector.decisions] == ["wave"] * 3
+    assert [decision.t_s for decision in collector.decisions] == pytest.approx([0.3, 0.4, 0.5])
+    assert collector.decisions[0].score == pytest.approx(PROBABILITY)
+    assert pipeline.telemetry.decisions == 3
+    assert pipeline.telemetry.taken == 6
+
+
+def test_an_event_has_the_sensor_times_of_what_was_shown() -> None:
+    collector, pipeline = run(Script([NONE] * 5 + [WAVE] * 5 + [NONE] * 5))
+    (event,) = collector.events
+    assert (event.label, event.start_s, event.end_s) == ("wave", pytest.approx(0.5), pytest.approx(0.9))
+    assert pipeline.telemetry.events == 1
+
+
+def test_a_stream_that_ends_within_an_event_reports_it() -> None:
+    collector, _ = run(Script([NONE] * 5 + [SWIPE] * 5))
+    assert [event.label for event in collector.events] == ["swipe"]
+
+
+def test_only_frames_that_are_due_are_taken() -> None:
+    collector, pipeline = run(Script([WAVE] * 40, step_s=0.025))
+    assert pipeline.telemetry.taken == 10
+    assert pipeline.telemetry.skipped == 30
+    assert [decision.t_s for decision in collector.decisions] == pytest.approx([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+
+
+def test_a_gap_empties_the_window_and_ends_the_event() -> None:
+    collector, pipeline = run(Script([WAVE] * 6 + [None] + [WAVE] * 6))
+    assert [round(decision.t_s, 3) for decision in collector.decisions] == [0.3, 0.4, 0.5, 1.9, 2.0, 2.1]
+    assert [(event.start_s, event.end_s) for event in collector.events] == [pytest.approx((0.3, 0.5)), pytest.approx((1.9, 2.1))]
+    assert pipeline.telemetry.gaps == 1
+
+
+def test_a_video_that_changes_size_goes_on() -> None:
+    pytest.importorskip("cv2")
+    collector, _ = run(Script([WAVE] * 10, sizes=[(6, 8)] * 5 + [(12, 16)]))
+    assert len(collector.decisions) == 7
+    assert {decision.label for decision in collector.decisions} == {"wave"}
+
+
+def test_max_frames_counts_the_frames_of_the_source() -> None:
+    _, pipeline = run(Script([WAVE] * 100, step_s=0.05), max_frames=11)
+    assert pipeline.telemetry.seen == 11
+    assert pipeline.telemetry.taken == 6
+
+
+def test_frames_that_the_source_lost_are_counted() -> None:
+    class Lossy(Script):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                yield dataclasses.replace(frame, index=frame.index * 3)
+
+    _, pipeline = run(Lossy([WAVE] * 4))
+    assert pipeline.telemetry.drops == {"source": 6}
+
+
+def test_a_source_that_stalls_is_left_and_the_open_event_is_kept() -> None:
+    forever = threading.Event()
+
+    class Stuck(Script):
+        def frames(self) -> Iterator[Frame]:
+            yield from super().frames()
+            forever.wait(30)
+
+    collector = Collector()
+    pipeline = Pipeline(engine_for(SHARP_MANIFEST), Stuck([WAVE] * 8), [collector], stall_s=0.05)
+    try:
+        with pytest.raises(SourceStalled, match=r"script within 0\.05 s"):
+            pipeline.run()
+    finally:
+        forever.set()
+    assert len(collector.events) == 1
+
+
+def test_an_error_of_the_source_reaches_the_caller_as_it_is() -> None:
+    class Broken(Script):
+        def frames(self) -> Iterator[Frame]:
+            yield from super().frames()
+            raise SourceError("Expected a frame, the cable is out.")
+
+    with pytest.raises(SourceError, match="cable"):
+        run(Broken([WAVE] * 8))
+
+
+def test_stop_ends_the_run_even_while_the_source_blocks() -> None:
+    forever = threading.Event()
+
+    class Stuck(Script):
+        def frames(self) -> Iterator[Frame]:
+            yield from super().frames()
+            pipeline.stop()
+            forever.wait(30)
+
+    collector = Collector()
+    pipeline = Pipeline(engine_for(SHARP_MANIFEST), Stuck([WAVE] * 8), [collector])
+    threading.Timer(1.5, forever.set).start()
+    telemetry = pipeline.run()
+    assert telemetry.seen == 8
+    assert len(collector.events) == 1
+
+
+def test_a_frame_is_done_with_before_the_next_is_asked_for() -> None:
+    class OneBuffer(Script):
+        def frames(self) -> Iterator[Frame]:
+            buffer = np.zeros((6, 8, 3), np.uint8)
+            for frame in super().frames():
+                np.copyto(buffer, frame.data)
+                yield dataclasses.replace(frame, data=buffer)
+                buffer.fill(NONE)
+
+    collector, _ = run(OneBuffer([WAVE] * 8))
+    assert {decision.label for decision in collector.decisions} == {"wave"}
+
+
+def test_outputs_are_closed_once_whatever_ended_the_run() -> None:
+    class Closing(Collector):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    good, bad = Closing(), Closing()
+    Pipeline(engine_for(), Script([WAVE] * 5), [good]).run()
+    with pytest.raises(ContractError):
+        Pipeline(engine_for(), FeatureRows(), [bad]).run()
+    assert (good.closed, bad.closed) == (1, 1)
+
+
+def test_the_ongoing_event_is_shown_to_outputs_before_it_ends() -> None:
+    class Watcher(Collector):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ongoing: list[Event | None] = []
+
+        def decided(self, decision: Decision, ongoing: Event | None) -> None:
+            self.ongoing.append(ongoing)
+
+    watcher = Watcher()
+    Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6), [watcher]).run()
+    assert watcher.ongoing[0] is None
+    assert watcher.ongoing[1] is not None
+    assert watcher.ongoing[1].label == "wave"
+
+
+def test_the_age_of_a_live_answer_is_counted_from_the_sensor() -> None:
+    class Late(Script):
+        live = True
+
+        def frames(self) -> Iterator[Frame]:
+            start_ns = time.monotonic_ns() - 5_000_000_000
+            for frame in super().frames():
+                yield dataclasses.replace(frame, timestamp_ns=start_ns + frame.timestamp_ns)
+
+    live, _ = run(Late([WAVE] * 4))
+    recorded, _ = run(Script([WAVE] * 4))
+    # Five seconds late, and the fourth frame is three tenths of a second younger than the first.
+    assert live.decisions[0].age_ms >= 4700
+    assert recorded.decisions[0].age_ms < live.decisions[0].age_ms
+
+
+def test_a_wait_of_no_time_is_refused() -> None:
+    with pytest.raises(UsageError, match="above 0"):
+        Pipeline(engine_for(), Script([]), stall_s=0)
+
+
+def test_every_stage_is_timed_for_every_decision() -> None:
+    _, pipeline = run(Script([WAVE] * 10))
+    counts = {name: latency.count for name, latency in pipeline.telemetry.stages().items()}
+    assert counts == {"preprocess": 10, "encode": 10, "head": 7, "decide": 7, "emit": 7, "outside": 10, "total": 10, "age": 7}
+
+
+@pytest.mark.parametrize("size", [None, (640, 480)], ids=["the model's size", "resized"])
+def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] | None) -> None:
+    if size:
+        pytest.importorskip("cv2")
+    height, width = 240, 320
+    manifest = window_manifest(
+        window=Window(frames=4, interval_s=0.1),
+        input=InputSpec(height=height, width=width, channels=3, color="bgr"),
+        parts=(dataclasses.replace(window_manifest().part("encoder"), inputs=(pixels(1, height, width, 3),)), window_manifest().part("head")),
+    )
+    source = Traced(NoiseSource(manifest, count=550, size=size, color="rgb"), warm_up=50)
+    telemetry = Pipeline(engine_for(manifest), source).run()
+    assert telemetry.decisions == 547
+    assert source.growth_bytes < height * width * 3 / 4
+
+
+class Traced(ClosingSource):
+    """Measures how far memory rises between one frame and the last, from the side of the source."""
+
+    live = False
+    name = "traced"
+
+    def __init__(self, source: NoiseSource, *, warm_up: int) -> None:
+        self.growth_bytes = -1
+        self._source = source
+        self._warm_up = warm_up
+
+    def frames(self) -> Iterator[Frame]:
+        start = 0
+        for frame in self._source.frames():
+            if frame.index == self._warm_up:
+                tracemalloc.start()
+                start = tracemalloc.get_traced_memory()[0]
+            yield frame
+        self.growth_bytes = tracemalloc.get_traced_memory()[1] - start
+        tracemalloc.stop()
+
+
+class FeatureRows(ClosingSource):
+    """Rows of numbers, which a model over pictures does not take."""
+
+    live = False
+    name = "rows"
+
+    def frames(self) -> Iterator[Frame]:
+        yield Frame(np.zeros(5, np.float32), "none", 0, 0)
