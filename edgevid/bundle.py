@@ -141,12 +141,13 @@ def _members(bundle: Bundle) -> dict[str, bytes]:
     golden = io.BytesIO()
     proof = bundle.golden
     np.savez_compressed(golden, frames=proof.frames, scores=proof.scores, float_scores=proof.float_scores, engine=np.array(proof.engine.encode()))
-    return {
-        **dict(bundle.models),
+    members = {
+        **bundle.models,
         LABELS: _labels(bundle.manifest),
         GOLDEN: golden.getvalue(),
         REPORT: json.dumps(to_json(bundle.report), indent=1).encode(),
     }
+    return dict(sorted(members.items()))
 
 
 def _labels(manifest: Manifest) -> bytes:
@@ -258,23 +259,29 @@ def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
         arrays = read_npz(data, names=_GOLDEN_ARRAYS, max_bytes=MAX_MEMBER_BYTES)
     except ContractError as error:
         raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}. {error}", path=path) from error
-    golden = Golden(arrays["frames"], arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path))
-    spec, count = manifest.input, golden.frames.shape[:1][0] - manifest.window.frames + 1
-    for scores in (golden.scores, golden.float_scores):
-        wanted = (count, len(manifest.labels))
-        _refuse_golden(scores.shape == wanted and scores.dtype == np.float32, wanted, scores, path)
-    return golden
+    frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
+    count = max(len(np.atleast_1d(frames)) - window + 1, 1)
+    _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
+    for scores in (arrays["scores"], arrays["float_scores"]):
+        _refuse_unfit(scores, (count, len(manifest.labels)), np.float32, path)
+    return Golden(frames, arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path))
+
+
+def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:
+    if array.shape != shape or array.dtype != dtype or not np.isfinite(array).all():
+        raise ManifestInvalid(
+            f"Expected finite golden vectors {dtype.__name__} {shape}, as the manifest says, got {array.dtype} {array.shape} in {path}.",
+            expected=shape,
+            got=array.shape,
+            path=path,
+        )
 
 
 def _text(array: Array, path: Path) -> str:
-    _refuse_golden(array.shape == () and array.dtype.kind == "S", (), array, path)
+    refusal = ManifestInvalid(f"Expected the engine's name as UTF-8 in {GOLDEN} of {path}, got {array.dtype} {array.shape}.", path=path)
+    if array.dtype.kind != "S" or array.shape != ():
+        raise refusal
     try:
-        return array.tobytes().rstrip(b"\0").decode()
+        return str(array.item().decode())
     except UnicodeDecodeError as error:
-        raise ManifestInvalid(f"Expected the engine's name in {GOLDEN} of {path}, got no UTF-8: {error}.", path=path) from error
-
-
-def _refuse_golden(fits: bool, shape: tuple[int, ...], array: Array, path: Path) -> None:
-    finite = array.dtype.kind != "f" or bool(np.isfinite(array).all())
-    if not (fits and finite):
-        raise ManifestInvalid(f"Expected finite golden vectors that fit the manifest, {shape} each, got {array.dtype} {array.shape} in {path}.", path=path)
+        raise refusal from error

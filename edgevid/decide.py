@@ -147,7 +147,7 @@ class Decider:
     def _watch(self, t_s: float) -> dict[int, _Rise]:
         """Carry on or begin the rise of each label that is at or above `exit` and may be an event; few are, of however many."""
         rises: dict[int, _Rise] = {}
-        for index in np.flatnonzero(self._smoothed >= self.rule.exit).tolist():
+        for index in (self._smoothed >= self.rule.exit).nonzero()[0].tolist():
             if index in self._background or self._is_cooling(index, t_s):
                 continue
             score = float(self._smoothed[index])
@@ -173,8 +173,8 @@ class Decider:
         if self._open is None:
             return ()
         index, self._open = self._open, None
-        self._rises.pop(index, None)
         event = self._event(index, rises[index])
+        self._rises.pop(index, None)
         if event is None:
             return ()
         self._last_end_s = self._ended_s[index] = event.end_s

@@ -128,7 +128,7 @@ class DecisionRule:
 
     def __post_init__(self) -> None:
         _check(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
-        _check(min(self.smoothing_s, self.min_duration_s, self.cooldown_s) >= 0, "times of at least 0 s", self)
+        _check(all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), "times of at least 0 s", self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,4 +127,4 @@ def _step(manifest: Manifest) -> float:
     params = manifest.parts[-1].outputs[0].params
     if params.is_float:
         return _LEAST_STEP
-    return max(_LEAST_STEP, params.scale * (_LOGIT_SLOPE if manifest.scores in ("logits", "sigmoid_logit") else 1.0))
+    return max(_LEAST_STEP, params.scale * (_LOGIT_SLOPE if manifest.scores in ("logits", "sigmoid_logits") else 1.0))

@@ -4,3 +4,5 @@ from hypothesis import settings
 
 settings.register_profile("edgevid", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.load_profile("edgevid")
+
+pytest_plugins = ["tests.conversions"]

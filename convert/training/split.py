@@ -109,7 +109,7 @@ def _by_group(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int
     names = np.unique(groups)
     if len(names) < 2:
         raise ClipsError(
-            f"Expected at least two groups to hold one out, got one: {names[0]!r}. Name clips <subject>_..., or use --group-by none.", got=names[0]
+            f"Expected at least two groups to hold one out, got one: '{names[0]}'. Name clips <subject>_..., or use --group-by none.", got=names[0]
         )
     held = min(max(round(fraction * len(names)), 1), len(names) - 1)
     for kept_places, held_places in GroupShuffleSplit(_TRIES, test_size=held, random_state=seed).split(labels, groups=groups):

@@ -1,4 +1,3 @@
-import os
 import re
 import tracemalloc
 import zipfile
@@ -13,7 +12,7 @@ from edgevid.bundle import Golden, read, write
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
 from edgevid.manifest import DecisionRule
 from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, window_manifest
-from tests.edgevid.attacks import REFUSALS, bomb, lying_bomb
+from tests.edgevid.attacks import REFUSALS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle-format.md"
 PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest}
@@ -61,15 +60,15 @@ def test_the_same_bundle_gives_the_same_bytes_whenever_and_however_often_it_is_w
     monkeypatch.setattr(zipfile.time, "localtime", lambda *_: (2030, 1, 2, 3, 4, 6, 0, 0, 0))
     write(bundle_for(make()), tmp_path / "b.edgevid")
     write(read(tmp_path / "a.edgevid"), tmp_path / "c.edgevid")
-    first, second, third = ((tmp_path / f"{name}.edgevid").read_bytes() for name in "abc")
-    assert first == second == third
+    write(bundle_for(make(), models=dict(reversed(bundle_for(make()).models.items()))), tmp_path / "d.edgevid")
+    assert len({(tmp_path / f"{name}.edgevid").read_bytes() for name in "abcd"}) == 1
 
 
 def test_members_are_stored_so_that_any_zip_tool_shows_them(good, tmp_path):
     (tmp_path / "a.edgevid").write_bytes(good)
     with zipfile.ZipFile(tmp_path / "a.edgevid") as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["manifest.json", "encoder.tflite", "head.tflite", "labels.txt", "golden.npz", "report.json"]
+        assert archive.namelist() == ["manifest.json", "encoder.tflite", "golden.npz", "head.tflite", "labels.txt", "report.json"]
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
@@ -87,7 +86,7 @@ def test_a_crash_while_writing_leaves_the_old_bundle_and_nothing_else(tmp_path, 
         write(tiny_bundle(report={"agreement": 0.5}), path)
     monkeypatch.undo()
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["a.edgevid"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_a_crash_while_writing_leaves_the_old_bundle_and_nothing_else(tmp_path, 
 def test_a_bundle_that_its_reader_would_refuse_is_never_put_in_place(tmp_path, changes):
     with pytest.raises(BundleError):
         write(tiny_bundle(**changes), tmp_path / "a.edgevid")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_written_bundle_can_be_read_by_everyone(tmp_path):
@@ -139,7 +138,7 @@ def test_each_attack_meets_its_refusal(good, tmp_path, error, attack):
     assert message.startswith("Expected ")
 
 
-@pytest.mark.parametrize("attack", [bomb, lying_bomb])
+@pytest.mark.parametrize("attack", REFUSALS["golden-oversized"].attacks.values())
 def test_a_bomb_is_refused_before_it_is_unpacked(good, tmp_path, attack):
     path = tmp_path / "bomb.edgevid"
     path.write_bytes(attack(good))
@@ -161,14 +160,12 @@ def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(good, tmp_path_fac
     assert_refused_or_equal(bytes(bad), good, tmp_path_factory.mktemp("flip"))
 
 
-@pytest.mark.parametrize("start", [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"])
-def test_every_byte_of_the_archives_own_records_may_be_anything_without_a_crash(good, tmp_path, start):
-    first = good.index(start)
-    for place in range(first, min(first + 60, len(good))):
-        for value in (0x00, 0x01, 0x7F, 0x80, 0xFF):
-            bad = bytearray(good)
-            bad[place] = value
-            assert_refused_or_equal(bytes(bad), good, tmp_path)
+@pytest.mark.parametrize(("start", "length"), [(b"PK\x03\x04", 30), (b"PK\x01\x02", 46), (b"PK\x05\x06", 22)])
+@pytest.mark.parametrize("value", [0x00, 0x01, 0x80, 0xFF])
+def test_every_byte_of_the_archives_own_records_may_be_anything_without_a_crash(good, tmp_path, start, length, value):
+    last = good.rindex(start)
+    for place in range(last, last + length):
+        assert_refused_or_equal(good[:place] + bytes([value]) + good[place + 1 :], good, tmp_path)
 
 
 def assert_refused_or_equal(bad, good, folder):

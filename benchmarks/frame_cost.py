@@ -1,0 +1,225 @@
+"""How much of a frame's time is not the interpreter's? Goal: at most 20 % of the interpreter's own for MobileNetV2-0.35 at 112x112 from 320x240.
+
+    python benchmarks/frame_cost.py [--frames 2000] [--lrcn MODEL.h5] [--keep DIR]
+
+A CNN-LSTM around MobileNetV2 (untrained: weights cost no time) is converted, and frames in memory go through the whole pipeline with every
+output off. The interpreter's time is that of `invoke` alone; everything else counts as outside, copying tensors in and out included. With
+--lrcn, the same is reported for a small LRCN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+import numpy as np
+from results_file import summary, table, write
+
+from edgevid import bundle
+from edgevid.backends import Model
+from edgevid.backends.litert import LiteRt
+from edgevid.bundle import Bundle
+from edgevid.capture.noise import NoiseSource
+from edgevid.capture.synthetic import GestureSource
+from edgevid.engine import Engine
+from edgevid.frame import Array
+from edgevid.manifest import Part
+from edgevid.pipeline import Pipeline
+from edgevid.telemetry import Histogram, Telemetry
+
+SOURCE_SIZE = (320, 240)
+WINDOW = 16
+GOAL = 0.20
+LABELS = 8
+
+
+class Stopwatch:
+    """A backend that times nothing but `invoke`.
+
+    Attributes:
+        name: The interpreter's.
+        ns: Time in `invoke` since the last `take`.
+    """
+
+    def __init__(self) -> None:
+        self._backend = LiteRt()
+        self.name = self._backend.name
+        self.ns = 0
+
+    def load(self, part: Part, data: bytes) -> Model:
+        """Load a part whose runs are timed."""
+        return _Timed(self._backend.load(part, data), self)
+
+    def take(self) -> int:
+        """Give the time in nanoseconds since the last call, and start again."""
+        ns, self.ns = self.ns, 0
+        return ns
+
+
+class _Timed:
+    def __init__(self, model: Model, watch: Stopwatch) -> None:
+        self._invoke, self._watch = model.invoke, watch
+        self.write, self.read = model.write, model.read
+
+    def invoke(self) -> None:
+        started_ns = monotonic_ns()
+        self._invoke()
+        self._watch.ns += monotonic_ns() - started_ns
+
+
+class InvokeTimes(NoiseSource):
+    """A source that notes, when the next frame is asked for, how long the interpreter ran for the one before."""
+
+    def __init__(self, watch: Stopwatch, model: Bundle, *, count: int) -> None:
+        super().__init__(model.manifest, count=count, size=SOURCE_SIZE)
+        self._watch = watch
+        self.invoke_ns: list[int] = []
+
+    def frames(self) -> Any:
+        self._watch.take()
+        for frame in super().frames():
+            yield frame
+            self.invoke_ns.append(self._watch.take())
+
+
+def measure(model: Bundle, *, frames: int) -> dict[str, Any]:
+    """Put frames through the pipeline.
+
+    Args:
+        model: The bundle.
+        frames: Measured after a warm-up that fills the window.
+
+    Returns:
+        Medians in microseconds, their ratio, and the samples.
+    """
+    watch = Stopwatch()
+    engine = Engine(model, backend=watch)
+    warm = model.manifest.window.frames + 100
+    Pipeline(engine, NoiseSource(model.manifest, count=warm, size=SOURCE_SIZE)).run()
+    source = InvokeTimes(watch, model, count=frames + model.manifest.window.frames)
+    telemetry = Pipeline(engine, source).run()
+    invoke_us = np.array(source.invoke_ns[-frames:]) / 1e3
+    total_us = _kept(telemetry.total, frames)
+    outside_us = total_us - invoke_us
+    return {
+        "invoke_us": summary(invoke_us, digits=1),
+        "outside_us": summary(outside_us, digits=1),
+        "ratio_of_medians": round(float(np.median(outside_us) / np.median(invoke_us)), 4),
+        "where_us": _where(telemetry, invoke_us),
+        "samples": {"invoke_us": invoke_us.tolist(), "outside_us": outside_us.tolist()},
+    }
+
+
+def _kept(histogram: Histogram, frames: int) -> Array:
+    """The last samples in the order they were taken; the run is shorter than the histogram."""
+    return histogram.samples_ns[-frames:] / 1e3
+
+
+def _where(telemetry: Telemetry, invoke_us: Array) -> dict[str, float]:
+    """Medians of the parts of a frame's time outside the interpreter; what is left over is the loop itself."""
+    stages = {name: latency.p50_ms * 1e3 for name, latency in telemetry.stages().items()}
+    parts = {name: stages[name] for name in ("preprocess", "decide", "emit")}
+    tensors = stages.get("encode", 0.0) + stages["head"] - float(np.median(invoke_us))
+    rest = stages["total"] - float(np.median(invoke_us)) - sum(parts.values()) - tensors
+    return {name: round(value, 1) for name, value in {**parts, "tensors in and out": tensors, "loop, rings, scores, telemetry": rest}.items()}
+
+
+def mobilenet(folder: Path) -> Bundle:
+    """Convert an untrained CNN-LSTM around MobileNetV2-0.35.
+
+    Args:
+        folder: For the model, the clips and the bundle.
+
+    Returns:
+        The bundle.
+    """
+    from convert import Options, convert_model
+    from convert.progress import Terminal
+    from convert.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(0)
+    encoder = keras.applications.MobileNetV2(input_shape=(112, 112, 3), alpha=0.35, include_top=False, weights=None, pooling="avg")
+    frames = keras.Input((WINDOW, 112, 112, 3))
+    features = keras.layers.LSTM(32)(keras.layers.TimeDistributed(encoder)(frames))
+    keras.Model(frames, keras.layers.Dense(LABELS, activation="softmax")(features)).save(folder / "mobilenetv2.keras")
+    write_clips(folder / "clips")
+    # Random weights have no answers worth keeping: precision is asked for, the budget is open.
+    options = Options(precision="int8", interval=0.1, max_drop=100.0, min_agreement=0.0)
+    done = convert_model(folder / "mobilenetv2.keras", folder / "clips", folder / "mobilenetv2.edgevid", options=options, progress=Terminal())
+    return bundle.read(done.path)
+
+
+def write_clips(folder: Path, *, count: int = 4) -> None:
+    """Write unlabelled clips of made-up gestures.
+
+    Args:
+        folder: Where to.
+        count: How many.
+    """
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(count):
+        writer = cv2.VideoWriter(str(folder / f"{seed}.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (160, 120))
+        for frame in GestureSource(seed=seed, height_px=120, width_px=160, duration_s=3.0).frames():
+            writer.write(np.ascontiguousarray(frame.data[:, :, ::-1]))
+        writer.release()
+
+
+def lrcn(model: Path, folder: Path) -> Bundle:
+    """Convert a small LRCN.
+
+    Args:
+        model: Its file.
+        folder: For the clips and the bundle.
+
+    Returns:
+        The bundle.
+    """
+    from convert import Options, convert_model
+    from convert.progress import Terminal
+
+    write_clips(folder / "clips")
+    options = Options(precision="int8", interval=0.1, color="bgr", max_drop=100.0, min_agreement=0.0)
+    return bundle.read(convert_model(model, folder / "clips", folder / "lrcn.edgevid", options=options, progress=Terminal()).path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=2000, help="frames measured (default: 2000, 4000 at most)")
+    parser.add_argument("--lrcn", type=Path, metavar="MODEL", help="a small LRCN to report beside it")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where to keep the bundles, and to look for them")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        made = folder / "mobilenetv2.edgevid"
+        models = {"MobileNetV2-0.35 112x112": bundle.read(made) if made.exists() else mobilenet(folder)}
+        if args.lrcn:
+            models[args.lrcn.stem] = lrcn(args.lrcn, folder)
+        results = {name: measure(model, frames=min(args.frames, 4000)) for name, model in models.items()}
+    samples = {f"{name} {key}": values for name, result in results.items() for key, values in result.pop("samples").items()}
+    path = write(
+        "frame_cost",
+        question="Time of a frame outside the interpreter over the interpreter's own, frames of 320x240 in memory; goal at most 0.20 for MobileNetV2-0.35.",
+        numbers=results,
+        samples=samples,
+        threads=1,
+    )
+    rows = [("model", "invoke us", "outside us", "ratio")]
+    rows += [(name, result["invoke_us"]["p50"], result["outside_us"]["p50"], result["ratio_of_medians"]) for name, result in results.items()]
+    print(table(rows))
+    for name, result in results.items():
+        print(f"\n{name}, outside, median us:\n" + table([tuple(result["where_us"]), tuple(result["where_us"].values())]))
+    print(f"\nWrote {path}")
+    return 0 if results["MobileNetV2-0.35 112x112"]["ratio_of_medians"] <= GOAL else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

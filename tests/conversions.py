@@ -1,0 +1,75 @@
+"""Bundles converted from small models, made once a test run and shared; the converter's child process too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgevid.bundle import Bundle, Golden
+from edgevid.manifest import DecisionRule, Window
+from edgevid.preprocess import InputSpec
+
+
+def stream(shape: tuple[int, ...], count: int, seed: int = 1) -> np.ndarray:
+    """Frames that change smoothly from one to the next, as a camera's do, over the whole range of pixels."""
+    rng = np.random.default_rng(seed)
+    ends = rng.integers(0, 256, (count // 4 + 2, *shape))
+    places = np.linspace(0, len(ends) - 1.001, count)
+    low = places.astype(int)
+    weight = (places - low).reshape(-1, *[1] * len(shape))
+    return np.rint(ends[low] * (1 - weight) + ends[low + 1] * weight).astype(np.uint8)
+
+
+class Workshop:
+    """Builds bundles from Keras models in memory."""
+
+    def __init__(self, converter: Any) -> None:
+        self._converter = converter
+        self._made: dict[tuple[str, str, str], Bundle] = {}
+
+    def bundle(self, name: str, make: Any, *, plan: str = "window", recipe: str = "int8") -> Bundle:
+        """Give the bundle of a model, made on the first call for this name, plan and recipe."""
+        key = (name, plan, recipe)
+        if key not in self._made:
+            self._made[key] = self._build(make(), plan, recipe)
+        return self._made[key]
+
+    def _build(self, model: Any, plan: str, recipe: str) -> Bundle:
+        from convert.build import Builder, Job, choose_plan
+        from convert.calibrate import Calibration
+        from convert.graph import read_graph
+        from convert.recipes import RECIPES
+        from convert.reference import Reference
+        from convert.settings import Contract
+        from convert.split import split
+
+        parts = split(read_graph(model))
+        features = len(parts.frame_shape) == 1
+        shape = (1, 1, *parts.frame_shape) if features else parts.frame_shape
+        spec = InputSpec(kind="features" if features else "frames", height=shape[0], width=shape[1], channels=shape[2], color="none" if features else "rgb")
+        labels = tuple(f"class_{index}" for index in range(3))
+        contract = Contract(labels, spec, Window(frames=parts.frames, interval_s=0.1), "softmax", DecisionRule(), False, ())
+        windows = np.stack([self.frames(spec, parts.frames, seed) for seed in range(16)])
+        blank = np.zeros((5, len(labels)), np.float32)
+        golden = Golden(self.frames(spec, parts.frames + 4, 99), blank, blank, "")
+        reference = Reference(model, parts, spec, "softmax")
+        job = Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self._converter, "small", golden)
+        return Builder(job).build(next(each for each in RECIPES if each.name == recipe))
+
+    @staticmethod
+    def frames(spec: InputSpec, count: int, seed: int) -> np.ndarray:
+        """Prepared frames for a specification."""
+        frames = stream(spec.shape, count, seed)
+        return frames if spec.kind == "frames" else (frames / 128.0 - 1.0).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Workshop]:
+    """A place to convert small models in; its child process serves the whole run."""
+    from convert.quantize import Converter
+
+    with Converter() as converter:
+        yield Workshop(converter)
