@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.environment import machine, versions
-from edgevid.manifest import to_json
+from edgevid.strict import to_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from convert.quiet import quiet_start
 from convert.split import PartFunction
 from edgevid.backends.litert import LiteRt
 from edgevid.errors import ConversionError, ConverterCrashed
@@ -59,6 +60,7 @@ class Converter:
 
     def start(self) -> None:
         """Start the child now, so that it imports TensorFlow while the caller does something else."""
+        self.stop()
         log = (Path(self._folder.name) / "child.log").open("a")
         self._child = subprocess.Popen(
             [sys.executable, "-m", "convert.quantize_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
@@ -166,7 +168,8 @@ def export(function: PartFunction, path: Path) -> None:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
-    frozen = convert_variables_to_constants_v2(tf.function(function.function).get_concrete_function(*specs))
+    with quiet_start():
+        frozen = convert_variables_to_constants_v2(tf.function(function.function).get_concrete_function(*specs))
     module = tf.Module()
     module.frozen = frozen
 

@@ -18,7 +18,7 @@ from convert.verify import Stage
 from edgevid.bundle import Bundle
 from edgevid.engine import Engine
 from edgevid.frame import Array
-from edgevid.manifest import to_json
+from edgevid.strict import to_json
 
 WORST = 12
 _PACKAGES = ("edgevid", "numpy", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "opencv-python-headless")

@@ -23,8 +23,9 @@ import numpy as np
 
 from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ContractError, ManifestInvalid, UsageError
 from edgevid.frame import Array
-from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json, to_json
+from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json
 from edgevid.npy import ZIP_FAULTS, read_npz
+from edgevid.strict import to_json
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
 MAX_MEMBER_BYTES = 512 * 2**20

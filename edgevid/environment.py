@@ -5,7 +5,6 @@ A latency without these is not a result. Every fact is read from a file or a pac
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
@@ -77,6 +76,8 @@ def versions() -> dict[str, str]:
     Returns:
         Name to version, of those that are installed.
     """
+    import importlib.metadata  # a tenth of the whole import, and needed by reports alone
+
     found = {"python": platform.python_version(), "edgevid": __version__}
     for package in _PACKAGES:
         try:

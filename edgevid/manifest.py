@@ -5,27 +5,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-import sys
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
+from edgevid.errors import PartsDoNotJoin
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype, QuantParams
 from edgevid.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
+from edgevid.strict import build, refuse_unless
 
 Plan = Literal["window", "stateful", "stack"]
 Role = Literal["encoder", "head", "step", "whole"]
 Precision = Literal["int8", "int16x8", "float16", "float32"]
 Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logits"]
 Sampling = Literal["interval", "uniform"]
-Built = typing.TypeVar("Built")
 PLANS: tuple[Plan, ...] = get_args(Plan)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stateful": ("encoder", "step"), "stack": ("whole",)}
@@ -58,7 +54,7 @@ class Tensor:
 
     def __post_init__(self) -> None:
         _ = self.params
-        _check(len(self.shape) >= 2 and self.shape[0] == 1 and min(self.shape) >= 1, "a static shape with a batch of 1", self.shape)
+        refuse_unless(len(self.shape) >= 2 and self.shape[0] == 1 and min(self.shape) >= 1, "a static shape with a batch of 1", self.shape)
 
     @property
     def params(self) -> QuantParams:
@@ -101,9 +97,9 @@ class Window:
     sampling: Sampling = "interval"
 
     def __post_init__(self) -> None:
-        _check(1 <= self.frames <= MAX_FRAMES, f"a window of 1 to {MAX_FRAMES} frames", self.frames)
-        _check(MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", self.interval_s)
-        _check(self.sampling in get_args(Sampling), "a sampling of 'interval' or 'uniform'", self.sampling)
+        refuse_unless(1 <= self.frames <= MAX_FRAMES, f"a window of 1 to {MAX_FRAMES} frames", self.frames)
+        refuse_unless(MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", self.interval_s)
+        refuse_unless(self.sampling in get_args(Sampling), "a sampling of 'interval' or 'uniform'", self.sampling)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +123,8 @@ class DecisionRule:
     background: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
-        _check(all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), "times of at least 0 s", self)
+        refuse_unless(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
+        refuse_unless(all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), "times of at least 0 s", self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,12 +170,12 @@ class Manifest:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        _check(self.plan in PLANS, f"a plan, one of {', '.join(PLANS)}", self.plan)
-        _check(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
-        _check(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
-        _check(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
+        refuse_unless(self.plan in PLANS, f"a plan, one of {', '.join(PLANS)}", self.plan)
+        refuse_unless(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
+        refuse_unless(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
+        refuse_unless(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
         unknown = set(self.decision.background) - set(self.labels)
-        _check(not unknown, "background labels that are labels", sorted(unknown))
+        refuse_unless(not unknown, "background labels that are labels", sorted(unknown))
         _join(self)
 
     @property
@@ -204,24 +200,6 @@ class Manifest:
         return next(part for part in self.parts if part.role == role)
 
 
-def to_json(value: object) -> Any:
-    """Turn a manifest, or any part of it, into what `json.dumps` takes.
-
-    Args:
-        value: A dataclass, mapping, tuple or scalar.
-
-    Returns:
-        The same in dicts, lists and scalars.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [to_json(item) for item in value]
-    return value
-
-
 def from_json(data: object) -> Manifest:
     """Read a manifest from parsed JSON.
 
@@ -238,77 +216,14 @@ def from_json(data: object) -> Manifest:
     return build(Manifest, data, "manifest")
 
 
-def build(kind: type[Built], data: object, where: str) -> Built:
-    """Read one frozen dataclass from parsed JSON, as strictly as a manifest.
-
-    Args:
-        kind: The dataclass.
-        data: What `json.loads` gave.
-        where: What it is, for messages.
-
-    Returns:
-        An instance.
-
-    Raises:
-        ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
-    """
-    try:
-        return typing.cast("Built", _build(kind, data, where))
-    except ContractError as error:
-        raise ManifestInvalid(f"Expected a legal {where}. {error}", expected=error.expected, got=error.got) from error
-
-
-def _build(kind: Any, data: object, where: str) -> Any:
-    origin, arguments = typing.get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, data, where)
-    if origin is tuple:
-        items = _typed(list, data, where)
-        kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
-        _check(len(kinds) == len(items), f"{len(kinds)} items in {where}", len(items))
-        return tuple(_build(each, item, f"{where}[{index}]") for index, (each, item) in enumerate(zip(kinds, items, strict=True)))
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return types.MappingProxyType({key: _build(arguments[1], item, f"{where}.{key}") for key, item in _typed(dict, data, where).items()})
-    if origin is Literal:
-        _check(isinstance(data, str) and data in arguments, f"{where}, one of {', '.join(arguments)}", data)
-        return data
-    if kind is float:
-        return _number(data, where)
-    return _typed(kind, data, where)
-
-
-def _build_dataclass(kind: Any, data: object, where: str) -> Any:
-    given = _typed(dict, data, where)
-    hints = typing.get_type_hints(kind)
-    required = {item.name for item in dataclasses.fields(kind)}
-    _check(set(given) == required, f"exactly the fields {', '.join(sorted(required))} in {where}", ", ".join(sorted(given)))
-    return kind(**{name: _build(hints[name], given[name], f"{where}.{name}") for name in given})
-
-
-def _number(data: object, where: str) -> float:
-    number = data if type(data) is int or type(data) is float else math.nan
-    _check(abs(number) <= sys.float_info.max, f"{where} to be a finite number", data)
-    return float(number)
-
-
-def _typed(kind: type, data: object, where: str) -> Any:
-    _check(type(data) is kind, f"{where} of type {kind.__name__}", type(data).__name__)
-    return data
-
-
-def _check(legal: bool, expected: str, got: object) -> None:
-    if not legal:
-        raise ManifestInvalid(f"Expected {expected}, got {got!r}.", expected=expected, got=got)
-
-
 def _join(manifest: Manifest) -> None:
     """Refuse parts whose tensors do not fit the manifest or each other."""
     roles = tuple(part.role for part in manifest.parts)
-    _check(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
+    refuse_unless(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
     files = [part.file for part in manifest.parts]
-    _check(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), "a .tflite file of its own for each part", files)
-    _check(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
-    _check(manifest.plan != "stack" or manifest.lookback == 0, "no lookback for plan 'stack', which sees the whole window", manifest.lookback)
+    refuse_unless(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), "a .tflite file of its own for each part", files)
+    refuse_unless(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
+    refuse_unless(manifest.plan != "stack" or manifest.lookback == 0, "no lookback for plan 'stack', which sees the whole window", manifest.lookback)
     first, last = manifest.parts[0], manifest.parts[-1]
     _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
     _fit_count("inputs of the first part", 1, len(first.inputs))

@@ -5,6 +5,7 @@ Recording writes into memory that was set aside before the run; percentiles are 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,9 @@ class Histogram:
     def __init__(self, kept: int = KEPT) -> None:
         self.count = 0
         self.max_ns = 0
-        self._samples = np.zeros(kept, np.int64)
+        # An array of the standard library takes an integer several times quicker than one of numpy.
+        self._samples = array("q", bytes(8 * kept))
+        self._kept = kept
 
     def record(self, ns: int) -> None:
         """Add a sample.
@@ -60,14 +63,15 @@ class Histogram:
 
         Cost: no allocation.
         """
-        self._samples[self.count % len(self._samples)] = ns
+        self._samples[self.count % self._kept] = ns
         self.count += 1
-        self.max_ns = max(self.max_ns, ns)
+        if ns > self.max_ns:  # noqa: PLR1730  # a third of the price of max()
+            self.max_ns = ns
 
     @property
     def samples_ns(self) -> Array:
         """The samples held, int64, in no particular order; a view."""
-        return self._samples[: self.count]
+        return np.frombuffer(self._samples, np.int64)[: self.count]
 
     def latency(self) -> Latency:
         """Summarise.

@@ -38,10 +38,16 @@ class Workshop:
         return self._made[key]
 
     def _build(self, model: Any, plan: str, recipe: str) -> Bundle:
-        from convert.build import Builder, Job, choose_plan
+        from convert.build import Builder
+        from convert.recipes import RECIPES
+
+        return Builder(self.job(model, plan=plan)).build(next(each for each in RECIPES if each.name == recipe))
+
+    def job(self, model: Any, *, plan: str = "window") -> Any:
+        """Give everything that stays the same while precisions are tried."""
+        from convert.build import Job, choose_plan
         from convert.calibrate import Calibration
         from convert.graph import read_graph
-        from convert.recipes import RECIPES
         from convert.reference import Reference
         from convert.settings import Contract
         from convert.split import split
@@ -53,11 +59,11 @@ class Workshop:
         labels = tuple(f"class_{index}" for index in range(3))
         contract = Contract(labels, spec, Window(frames=parts.frames, interval_s=0.1), "softmax", DecisionRule(), False, ())
         windows = np.stack([self.frames(spec, parts.frames, seed) for seed in range(16)])
-        blank = np.zeros((5, len(labels)), np.float32)
-        golden = Golden(self.frames(spec, parts.frames + 4, 99), blank, blank, "")
         reference = Reference(model, parts, spec, "softmax")
-        job = Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self._converter, "small", golden)
-        return Builder(job).build(next(each for each in RECIPES if each.name == recipe))
+        frames = self.frames(spec, parts.frames + 4, 99)
+        scores = reference.scores(np.stack([frames[start : start + parts.frames] for start in range(5)]))
+        golden = Golden(frames, scores, scores, "float Keras")
+        return Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self._converter, "small", golden)
 
     @staticmethod
     def frames(spec: InputSpec, count: int, seed: int) -> np.ndarray:

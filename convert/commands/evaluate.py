@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from convert.commands.convert import configure_input
 from edgevid.commands.options import add_threads
-from edgevid.manifest import to_json
+from edgevid.strict import to_json
 
 if TYPE_CHECKING:
     from convert.clips import Clips

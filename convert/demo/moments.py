@@ -10,8 +10,8 @@ import numpy as np
 
 from edgevid.gestures import BACKGROUND, GESTURES, Gesture, Track, plan
 
-SHARE_MADE = 0.6
-SHARE_NONE = 0.25
+SHARE_MADE = 0.55
+SHARE_NONE = 0.33
 
 
 def plan_moment(rng: np.random.Generator, label: str, *, clip_s: float, window_s: float, arm_rad: float) -> Track:

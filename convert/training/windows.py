@@ -148,6 +148,6 @@ def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed
         (T, *frame) of the clip's type; a clip shorter than the window begins at its first frame and holds its last.
     """
     paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
-    latest_ns = clip.timestamps_ns[-1] - (paced.frames - 1) * paced.interval_s * 1e9
+    latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * 1e9)
     starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
     return clip.frames[window_indices(clip, paced, start=int(rng.integers(starts)))]

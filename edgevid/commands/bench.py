@@ -86,7 +86,7 @@ def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -
 
 def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, threads: int, size: tuple[int, int] | None) -> dict[str, Any]:
     from edgevid.environment import machine, versions
-    from edgevid.manifest import to_json
+    from edgevid.strict import to_json
 
     manifest = engine.bundle.manifest
     return {

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         0.
     """
     from edgevid import bundle
-    from edgevid.manifest import to_json
+    from edgevid.strict import to_json
 
     read = bundle.read(args.bundle)
     whole = {"manifest": to_json(read.manifest), "report": to_json(read.report)}

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from edgevid import bundle
     from edgevid.engine import Engine
-    from edgevid.manifest import to_json
     from edgevid.selftest import Selftest, selftest
+    from edgevid.strict import to_json
 
     def sentence(found: Selftest) -> str:
         same = "all bit-identical" if found.identical else f"the same classes, at most {found.max_steps:.2f} output steps apart"

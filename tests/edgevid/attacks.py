@@ -28,7 +28,7 @@ from edgevid.errors import (
     ManifestInvalid,
     PartsDoNotJoin,
 )
-from edgevid.manifest import to_json
+from edgevid.strict import to_json
 from tests.builders import bundle_for, stack_manifest, stateful_manifest, tensor
 
 Members = dict[str, bytes]

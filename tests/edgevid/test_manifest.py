@@ -4,9 +4,10 @@ import json
 import pytest
 
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
-from edgevid.manifest import PLAN_ROLES, DecisionRule, Manifest, Tensor, Window, build, from_json, to_json
+from edgevid.manifest import PLAN_ROLES, DecisionRule, Manifest, Tensor, Window, from_json
 from edgevid.preprocess import InputSpec
 from edgevid.quant import QuantParams
+from edgevid.strict import build, to_json
 from tests.builders import features_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, window_manifest
 
 PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest}

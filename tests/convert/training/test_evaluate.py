@@ -17,11 +17,9 @@ LABELS = ("left", "right", "still")
 
 
 def by_motion(frames):
-    """A scorer that tracks the block: one window at each frame from the fourth on."""
-    places = [int(np.roll(frame[:, :, 0].max(axis=0) > 128, 16).argmax()) for frame in frames]
-    step = np.sign(((places[1] - places[0]) + 16) % 32 - 16)
-    scores = np.eye(3, dtype=np.float32)[[{-1: 0, 1: 1, 0: 2}[int(step)]]]
-    return np.repeat(scores, len(frames) - 3, axis=0)
+    """A scorer that is always right: it finds by how many columns the second frame is moved from the first."""
+    moved = [index for index, step in enumerate((-4, 4, 0)) if np.array_equal(np.roll(frames[0], step, axis=1), frames[1])]
+    return np.repeat(np.eye(3, dtype=np.float32)[moved], len(frames) - 3, axis=0)
 
 
 def always(index):

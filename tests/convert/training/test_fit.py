@@ -23,8 +23,8 @@ OPTIONS = TrainOptions(
     window=Window(frames=5, interval_s=0.1),
     model=ModelOptions(filters=(8, 8), features=16, units=16, dropout=0.0),
     augmentation=NONE,
-    epochs=10,
-    windows_per_clip=4,
+    epochs=12,
+    windows_per_clip=3,
     learning_rate=0.01,
     val_fraction=0.25,
 )
@@ -37,7 +37,7 @@ def changed(**changes):
 @pytest.fixture(scope="module")
 def trained():
     seen = []
-    return train(moving_clips(8), OPTIONS, on_epoch=seen.append), seen
+    return train(moving_clips(20), OPTIONS, on_epoch=seen.append), seen
 
 
 def test_motion_is_learned_from_clips_that_differ_in_nothing_else(trained):
@@ -53,7 +53,7 @@ def test_the_result_says_what_it_was_trained_on_and_how_it_went(trained):
     assert model.info.labels == CLASSES
     assert (model.info.window, model.info.input) == (OPTIONS.window, OPTIONS.input)
     assert model.evaluation is not None
-    assert len(model.evaluation.predictions) == 6
+    assert len(model.evaluation.predictions) == 15
     assert list(model.history) == seen
     assert [epoch.number for epoch in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].loss < seen[0].loss
@@ -71,8 +71,8 @@ def test_a_saved_model_answers_as_it_did_and_carries_its_information(trained, tm
 def test_training_ends_early_and_keeps_the_best_weights():
     validation = moving_clips(2, first_seed=50)
     # With a learning rate this high the first epochs are the best ones.
-    model = train(moving_clips(4), changed(epochs=12, patience=2, learning_rate=0.5), validation=validation)
-    assert len(model.history) < 12
+    model = train(moving_clips(4), changed(epochs=30, patience=2, learning_rate=1.0), validation=validation)
+    assert len(model.history) < 30
     best = min(model.history, key=lambda epoch: epoch.val_loss)
     assert len(model.history) == best.number + 2
     assert model.evaluation is not None

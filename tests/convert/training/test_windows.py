@@ -23,7 +23,7 @@ def random_windows(clips, augmentation=NONE, *, windows_per_clip=1, batch=4, see
 def test_a_batch_is_pixels_in_the_training_range_and_one_target_a_window():
     frames, targets = random_windows(moving_clips(2).clips)[0]
     assert (frames.shape, frames.dtype) == ((4, 4, 32, 32, 3), np.float32)
-    assert (frames.min(), frames.max()) == (np.float32(40 / 255), np.float32(220 / 255))
+    assert (frames.min(), frames.max()) == pytest.approx((40 / 255, 220 / 255))
     assert (targets.shape, targets.dtype) == ((4, 3), np.float32)
     np.testing.assert_array_equal(targets.sum(axis=1), 1)
 

@@ -1,0 +1,50 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`. They need Python 3.11 to 3.13, make and a package index.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONVERT := $(VENV)/.convert-installed
+DEV := $(VENV)/.dev-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check bench demo-bundle clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(CONVERT) ## Render gestures, train, convert, prove, run; leaves build/demo/report.html
+	$(BIN)/python -m convert.demo --dir build/demo
+
+test: $(DEV) ## Run every test
+	$(BIN)/python -m pytest
+
+lint: $(DEV) ## Style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## Everything a change has to pass
+
+bench: $(DEV) ## Measure on this machine; writes benchmarks/results
+	$(BIN)/python -m benchmarks
+
+demo-bundle: $(CONVERT) ## Make the bundle that ships inside the package again
+	$(BIN)/python scripts/make_demo_bundle.py
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Expected Python 3.11 to 3.13, got $$($(PYTHON) --version 2>&1). Run: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(CONVERT): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[convert]'
+	touch $@
+
+$(DEV): $(CONVERT)
+	$(BIN)/python -m pip install --quiet --editable '.[convert,dev]'
+	touch $@

@@ -1,0 +1,99 @@
+"""Loading what people have, and refusing the rest in one line."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from edgevid.errors import ModelError, UsageError
+from tests.keras_models import cnn_rnn
+
+pytestmark = pytest.mark.tf
+
+
+def load(path, **options):
+    from convert.load import load as loader
+
+    return loader(path, **options)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The same kind of model as each framework saves it."""
+    folder = tmp_path_factory.mktemp("models")
+    cnn_rnn("lstm").save(folder / "keras3.keras")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each framework warns that HDF5 is old
+        cnn_rnn("lstm").save(folder / "keras3.h5")
+        cnn_rnn("lstm", framework="tf_keras").save(folder / "keras2.h5")
+    cnn_rnn("lstm", framework="tf_keras").save(folder / "keras2.keras")
+    return folder
+
+
+@pytest.mark.parametrize(("name", "framework"), [("keras3.keras", "keras"), ("keras3.h5", "keras"), ("keras2.h5", "tf_keras"), ("keras2.keras", "tf_keras")])
+def test_a_file_is_loaded_by_the_framework_that_wrote_it(models, name, framework):
+    trained = load(models / name)
+    assert trained.framework == framework
+    assert trained.model.input_shape == (None, 6, 16, 16, 3)
+    assert len(trained.sha256) == 64
+
+
+def test_hdf5_under_a_keras_name_is_loaded_by_what_it_is(models, tmp_path):
+    path = tmp_path / "misnamed.keras"
+    path.write_bytes((models / "keras2.h5").read_bytes())
+    assert load(path).framework == "tf_keras"
+    assert [each.name for each in tmp_path.iterdir()] == ["misnamed.keras"]
+
+
+def test_weights_alone_are_refused_with_what_to_do(tmp_path):
+    cnn_rnn("lstm").save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(ModelError, match=r"weights only.*load_weights"):
+        load(tmp_path / "only.weights.h5")
+
+
+def test_a_lambda_layer_is_refused_unless_code_is_allowed(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)])
+    model.save(tmp_path / "code.keras")
+    with pytest.raises(ModelError, match="--allow-code"):
+        load(tmp_path / "code.keras")
+    window = np.ones((1, 4, 8), np.float32)
+    np.testing.assert_allclose(load(tmp_path / "code.keras", allow_code=True).model(window), model(window), atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, 4000, -50])
+@pytest.mark.parametrize("name", ["keras3.keras", "keras2.h5"])
+def test_a_truncated_file_is_refused(models, tmp_path, name, keep):
+    path = tmp_path / name
+    path.write_bytes((models / name).read_bytes()[:keep])
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "text.keras").write_text("not a model")
+    with pytest.raises(ModelError, match="another kind of file"):
+        load(tmp_path / "text.keras")
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        archive.writestr("hello.txt", "no model")
+    with pytest.raises(ModelError, match=r"config\.json"):
+        load(tmp_path / "other.keras")
+    with pytest.raises(UsageError, match="nothing at"):
+        load(tmp_path / "absent.keras")
+    with pytest.raises(UsageError, match="a directory at"):
+        load(tmp_path)
+
+
+def test_a_configuration_that_is_nonsense_is_refused(models, tmp_path):
+    path = tmp_path / "nonsense.keras"
+    with zipfile.ZipFile(models / "keras3.keras") as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, json.dumps({"class_name": "Nothing"}) if name == "config.json" else source.read(name))
+    with pytest.raises(ModelError):
+        load(path)

@@ -1,0 +1,118 @@
+"""The converter's child process: what it makes, and what becomes of its death."""
+
+import numpy as np
+import pytest
+
+from edgevid.errors import ConversionError, ConverterCrashed
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def converter():
+    from convert.quantize import Converter
+
+    with Converter() as each:
+        yield each
+
+
+def dense_part():
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    weights = tf.Variable(np.eye(4, dtype=np.float32) * 2.0)
+    return PartFunction("head", lambda x: [x @ weights, x + 1.0], ((1, 4),))
+
+
+def looping_lstm():
+    """An LSTM left as a WHILE loop: the model on which the stock converter dies."""
+    import keras
+
+    from convert.split import PartFunction
+
+    layer = keras.layers.LSTM(8)
+    layer.build((1, 10, 6))
+    return PartFunction("head", lambda x: [layer(x)], ((1, 10, 6),))
+
+
+def run(made, values):
+    from edgevid.backends.litert import LiteRt
+
+    model = LiteRt().load(made.part, made.data)
+    model.write(0, values)
+    model.invoke()
+    outputs = [np.empty(each.shape[1:], each.dtype) for each in made.part.outputs]
+    for index, out in enumerate(outputs):
+        model.read(index, out)
+    return outputs
+
+
+def test_a_float_part_holds_its_weights(converter):
+    made = converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)])
+    doubled, raised = run(made, np.array([1, 2, 3, 4], np.float32))
+    np.testing.assert_allclose(doubled, [2, 4, 6, 8])
+    np.testing.assert_allclose(raised, [2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("int8", "int8"), ("int16x8", "int16"), ("float16", "float32")])
+def test_each_precision_gives_tensors_of_its_type_in_the_parts_order(converter, precision, dtype):
+    samples = np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)
+    made = converter.convert(dense_part(), precision, [samples])
+    assert {tensor.dtype for tensor in (*made.part.inputs, *made.part.outputs)} == {dtype}
+    from edgevid.quant import dequantize, quantize
+
+    doubled, raised = run(made, quantize(np.array([0.5, -0.5, 0.25, 1.0]), made.part.inputs[0].params))
+    np.testing.assert_allclose(dequantize(doubled, made.part.outputs[0].params), [1, -1, 0.5, 2], atol=0.03)
+    np.testing.assert_allclose(dequantize(raised, made.part.outputs[1].params), [1.5, 0.5, 1.25, 2], atol=0.03)
+
+
+def test_calibration_reaches_the_input_it_is_for(converter):
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    part = PartFunction("step", lambda first, second: [tf.nn.relu(first), tf.nn.relu(second)], ((1, 3), (1, 3)))
+    small, large = np.full((8, 3), 0.1, np.float32), np.full((8, 3), 50.0, np.float32)
+    made = converter.convert(part, "int8", [small, large])
+    assert made.part.inputs[0].scale < 0.01
+    assert made.part.inputs[1].scale > 0.1
+
+
+def test_the_converters_segmentation_fault_is_a_message_and_the_next_job_goes_on(converter):
+    samples = np.random.default_rng(0).random((4, 10, 6)).astype(np.float32)
+    with pytest.raises(ConverterCrashed, match=r"head in int8; its process was ended by SIG(SEGV|ABRT)"):
+        converter.convert(looping_lstm(), "int8", [samples])
+    assert converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data
+
+
+def test_an_operator_that_the_device_lacks_is_named(converter):
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    part = PartFunction("head", lambda x: [tf.linalg.inv(tf.reshape(x, (1, 2, 2)))], ((1, 4),))
+    with pytest.raises(ConversionError, match="head in float32"):
+        converter.convert(part, "float32", [np.zeros((0, 4), np.float32)])
+
+
+def test_a_job_that_takes_too_long_is_ended_with_its_child():
+    from convert.quantize import Converter
+
+    with Converter(timeout_s=0.01) as hasty:
+        child = hasty._child
+        with pytest.raises(ConverterCrashed, match="within 0 s"):
+            hasty.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)])
+        assert child.poll() is not None
+
+
+def test_leaving_ends_the_child_and_removes_its_folder():
+    from pathlib import Path
+
+    from convert.quantize import Converter
+
+    with Converter() as each:
+        child, folder = each._child, Path(each._folder.name)
+        assert child.poll() is None
+    assert child.poll() is not None
+    assert not folder.exists()

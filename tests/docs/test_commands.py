@@ -1,0 +1,70 @@
+import re
+
+import pytest
+
+from edgevid import cli
+from tests.docs.pages import PAGES, ROOT, shell_commands, simple_commands
+
+COMMANDS = [(page, words) for page in PAGES for words in shell_commands(page.read_text())]
+OURS = [pytest.param(words, id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] == "edgevid"]
+MAKES = [pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] == "make"]
+PROGRAMS = [pytest.param(words, id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] in ("python", "python3")]
+
+
+def parse(words):
+    """Parse a command line with the real parser; asking for help or the version is fine."""
+    if words[1:2] and words[1] in ("--help", "--version"):
+        return
+    try:
+        cli.verb_parser(words[1]).parse_args(words[2:])
+    except SystemExit as end:
+        assert end.code == 0, words
+
+
+@pytest.mark.parametrize("words", OURS)
+def test_each_edgevid_command_in_the_pages_is_one_that_the_command_line_takes(words):
+    parse(words)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_each_example_in_a_help_text_is_one_that_the_command_line_takes(verb):
+    parser = cli.verb_parser(verb)
+    lines = [line.strip() for line in f"{parser.epilog or ''}\n{parser.description or ''}".splitlines()]
+    examples = [words for line in lines if line.startswith("edgevid ") for words in simple_commands(line) if words[0] == "edgevid"]
+    assert examples
+    for words in examples:
+        parse(words)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_each_verb_is_shown_in_the_readme(verb):
+    assert any(words[:2] == ["edgevid", verb] for words in shell_commands((ROOT / "README.md").read_text()))
+
+
+@pytest.mark.parametrize("targets", MAKES)
+def test_each_make_target_in_the_pages_is_in_the_makefile(targets):
+    rules = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert {word for word in targets if "=" not in word and not word.startswith("-")} <= set(rules)
+
+
+@pytest.mark.parametrize("words", PROGRAMS)
+def test_each_python_program_in_the_pages_is_there(words):
+    if words[1] == "-m" and words[2].partition(".")[0] in ("edgevid", "convert"):
+        path = ROOT.joinpath(*words[2].split("."))
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+    elif words[1].endswith(".py") and "/" in words[1]:
+        assert (ROOT / words[1]).is_file()
+
+
+def test_commands_are_found_as_a_reader_would_type_them():
+    page = (
+        "text\n```sh\n$ edgevid run a.edgevid --source 'my clip.mp4' | head  # why\n"
+        "make demo && edgevid demo > out.txt\nedgevid \\\n  demo\n```\n```python\nedgevid x\n```\n"
+    )
+    assert shell_commands(page) == [
+        ["edgevid", "run", "a.edgevid", "--source", "my clip.mp4"],
+        ["head"],
+        ["make", "demo"],
+        ["edgevid", "demo"],
+        ["edgevid", "demo"],
+    ]
