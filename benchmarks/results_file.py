@@ -9,6 +9,7 @@ The file is written beside its place and renamed.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ def environment(*, threads: int | None = None) -> dict[str, Any]:
         "machine": to_json(machine()),
         "versions": versions(),
         "threads": threads,
+        "load_1min": round(os.getloadavg()[0], 2),
     }
 
 

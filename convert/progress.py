@@ -53,7 +53,7 @@ class Terminal:
 
     def step(self, text: str) -> None:
         """Print the line."""
-        self._console.print(f"• {text}")
+        self._console.print(f"• {text}", soft_wrap=True, markup=False)
 
     def track(self, items: Sequence[Item], text: str) -> Iterator[Item]:
         """Show a bar that goes away when it is full."""

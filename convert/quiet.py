@@ -36,7 +36,12 @@ def quiet_start() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras quietly; later imports find them loaded."""
+    """Import TensorFlow and Keras quietly, without the graph remapper; later imports find them loaded.
+
+    The remapper of TensorFlow 2.21 changes answers: on a trained CNN with a stack of bidirectional LSTMs (Keras 3.8, float32, CPU) a graph's
+    probabilities differed from eager execution's by up to 1.0, and by nothing once it was off. The float model is the measure of everything
+    here, so it has to be right before it is fast. Remove when a release gives equal answers in `tests/convert/test_reference.py`.
+    """
     with quiet_start():
         import keras  # noqa: F401
         import tensorflow as tf
@@ -44,3 +49,4 @@ def import_tensorflow() -> None:
         # The first use of a device writes what the import did not.
         tf.config.list_physical_devices()
         tf.constant(0.0)
+    tf.config.optimizer.set_experimental_options({"remapping": False})

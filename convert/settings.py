@@ -61,6 +61,12 @@ class Options:
     allow_code: bool = False
     command: str = ""
 
+    def __post_init__(self) -> None:
+        _refuse_unless(self.range is None or self.range[0] < self.range[1], "a --range LOW,HIGH with LOW below HIGH", self.range)
+        _refuse_unless(0 <= self.max_drop <= 100, "--max-drop in points, 0 to 100", self.max_drop)
+        _refuse_unless(0 <= self.min_agreement <= 1, "--min-agreement as a share, 0 to 1", self.min_agreement)
+        _refuse_unless(self.frames is None or self.frames >= 1, "--frames of at least 1", self.frames)
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -139,10 +145,20 @@ def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, o
     notes += assumed
     window, assumed = _window(frames, clips.clips, options, info)
     notes += assumed
-    decision = info.decision if info is not None else DecisionRule()
-    if options.background is not None:
-        decision = replace(decision, background=options.background)
-    return Contract(labels, spec, window, scores, decision, _labelled(labels, clips, notes), tuple(notes))
+    return Contract(labels, spec, window, scores, _decision(labels, options, info), _labelled(labels, clips, notes), tuple(notes))
+
+
+def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
+    rule = info.decision if info is not None else DecisionRule()
+    background = options.background if options.background is not None else tuple(label for label in rule.background if label in labels)
+    for label in background:
+        _refuse_unless(label in labels, f"--background, one of {', '.join(labels)}", label)
+    return replace(rule, background=background)
+
+
+def _refuse_unless(legal: bool, what: str, got: object) -> None:
+    if not legal:
+        raise UsageError(f"Expected {what}, got {got}.", expected=what, got=got)
 
 
 def _scores(graph: LayerGraph) -> tuple[Scores, int]:

@@ -92,12 +92,12 @@ class Decider:
         """The event that has begun and not ended, once it has lasted `min_duration_s`, so that what is shown is never taken back."""
         return None if self._open is None else self._event(self._open, self._rises[self._open])
 
-    def update(self, t_s: float, scores: Array) -> tuple[Event, ...]:
+    def update(self, t_s: float, scores: Sequence[float]) -> tuple[Event, ...]:
         """Take the scores of one decision.
 
         Args:
             t_s: Its time in seconds, later than the one before; call `flush` where time jumps.
-            scores: (classes,) probabilities, finite; read, not kept.
+            scores: One probability a class, finite; a list is quicker than an array.
 
         Returns:
             The events that ended with this decision, usually none.
@@ -128,21 +128,22 @@ class Decider:
         self._rises = {}
         return ended
 
-    def _smooth(self, t_s: float, scores: Array) -> None:
-        given = scores.tolist()
-        if scores.shape != (len(self.labels),) or not math.isfinite(sum(given)):
-            raise ContractError(f"Expected {len(self.labels)} finite scores, got {scores}.", expected=(len(self.labels),), got=scores.shape)
+    def _smooth(self, t_s: float, scores: Sequence[float]) -> None:
+        if len(scores) != len(self.labels) or not math.isfinite(sum(scores)):
+            raise ContractError(f"Expected {len(self.labels)} finite scores, got {scores}.", expected=len(self.labels), got=len(scores))
         if self._last_s is None:
-            self._smoothed = given
+            self._smoothed = list(scores)
             return
         if not t_s > self._last_s:
             raise ContractError(f"Expected a time after {self._last_s} s, got {t_s} s. Flush where time jumps.", expected=self._last_s, got=t_s)
         weight = -math.expm1((self._last_s - t_s) / self.rule.smoothing_s) if self.rule.smoothing_s else 1.0
-        self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, given, strict=True)]
+        self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores, strict=True)]
 
     def _watch(self, t_s: float) -> dict[int, _Rise]:
         """Carry on or begin the rise of each label that is at or above `exit` and may be an event; few are, of however many."""
         rises: dict[int, _Rise] = {}
+        if max(self._smoothed) < self.rule.exit:
+            return rises
         for index, score in enumerate(self._smoothed):
             if score < self.rule.exit or index in self._background or self._is_cooling(index, t_s):
                 continue
@@ -156,8 +157,10 @@ class Decider:
 
     def _leader(self) -> int | None:
         """The label with the highest smoothed score of those that may be an event now, if it reaches `enter`."""
-        leader = max(self._rises, key=self._smoothed.__getitem__, default=None)
-        return leader if leader is not None and self._smoothed[leader] >= self.rule.enter else None
+        if not self._rises:
+            return None
+        leader = max(self._rises, key=self._smoothed.__getitem__)
+        return leader if self._smoothed[leader] >= self.rule.enter else None
 
     def _is_over(self, leader: int | None) -> bool:
         """Whether the open event ends: its score fell below `exit`, or another label leads."""

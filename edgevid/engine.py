@@ -24,7 +24,7 @@ from edgevid.bundle import Bundle
 from edgevid.frame import Array
 from edgevid.manifest import Manifest, Part
 from edgevid.preprocess import InputSpec
-from edgevid.quant import QuantParams, dequantize, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
+from edgevid.quant import QuantParams, dequantizer, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
 from edgevid.ring import Ring
 from edgevid.scores import to_probabilities
 
@@ -63,7 +63,7 @@ class Engine:
         self._seen = _FrameRing(manifest)
         self._encoder = _Encoder(models["encoder"], manifest) if "encoder" in models else None
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
-        self._grid = manifest.parts[-1].outputs[0].params
+        self._real = dequantizer(manifest.parts[-1].outputs[0].params)
         self._probabilities = to_probabilities(manifest.scores)
 
     def slot(self) -> Array:
@@ -99,7 +99,7 @@ class Engine:
         started_ns = perf_counter_ns()
         raw = self._tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        return self._probabilities(dequantize(raw, self._grid))
+        return self._probabilities(self._real(raw))
 
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""
@@ -257,4 +257,11 @@ def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Ar
     if params.same_grid(pixel_grid(*spec.range)):
         return pixels_to_int8
     levels = quantize(spec.range[0] + np.arange(256) * ((spec.range[1] - spec.range[0]) / 255.0), params)
-    return lambda frame, out: np.copyto(out, levels[frame])
+    places = np.zeros(spec.shape, np.intp)
+
+    def look_up(frame: Array, out: Array) -> None:
+        # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the frame.
+        np.copyto(places, frame)
+        levels.take(places, out=out, mode="clip")
+
+    return look_up

@@ -82,22 +82,26 @@ def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: t
     """
     cv2 = opencv(f"resizing frames of {source[1]}x{source[0]} to {target[1]}x{target[0]}")
     mode = getattr(cv2, _CV_INTERPOLATION[interpolation])
-    take = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
     fit = _aspect_fit(source[:2], target) if rule == "letterbox" else target
+    fill = _filler(cv2, mode, size=(fit[1], fit[0]), gray=source[2] == 1)
+    if rule == "stretch":
+        return fill
+    take = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
     place = _centred(target, fit)
 
-    def resize(pixels: Array, out: Array) -> None:
+    def cut_and_place(pixels: Array, out: Array) -> None:
         if fit != target:
             out[...] = 0
-        _resize_into(cv2, mode, pixels[take], out[place])
+        fill(pixels[take], out[place])
 
-    return resize
+    return cut_and_place
 
 
-def _resize_into(cv2: Any, mode: int, pixels: Array, out: Array) -> None:
-    # OpenCV writes into a view whose rows lie apart, as long as each row is one block.
-    flat = out[:, :, 0] if out.shape[2] == 1 else out
-    cv2.resize(pixels, (out.shape[1], out.shape[0]), dst=flat, interpolation=mode)
+def _filler(cv2: Any, mode: int, *, size: tuple[int, int], gray: bool) -> Callable[[Array, Array], None]:
+    """The plain resize; OpenCV writes into a view whose rows lie apart, as long as each row is one block."""
+    if gray:  # a one-channel picture is two-dimensional to OpenCV
+        return lambda pixels, out: cv2.resize(pixels, size, dst=out[:, :, 0], interpolation=mode)
+    return lambda pixels, out: cv2.resize(pixels, size, dst=out, interpolation=mode)
 
 
 def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:

@@ -111,9 +111,10 @@ class Pipeline:
         """Turn scores into a decision and perhaps the end of an event, and give both out."""
         answered_ns = monotonic_ns()
         age_ns = answered_ns - (frame.timestamp_ns if self._live else arrived_ns)
-        best = int(scores.argmax())
-        decision = Decision(frame.timestamp_ns / _NS_PER_S, self._decider.labels[best], float(scores[best]), scores, age_ns / _NS_PER_MS)
-        ended = self._decider.update(decision.t_s, scores)
+        values: list[float] = scores.tolist()
+        score = max(values)
+        decision = Decision(frame.timestamp_ns / _NS_PER_S, self._decider.labels[values.index(score)], score, scores, age_ns / _NS_PER_MS)
+        ended = self._decider.update(decision.t_s, values)
         decided_ns = monotonic_ns()
         for output in self._outputs:
             output.decided(decision, self._decider.ongoing)

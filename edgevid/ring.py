@@ -45,7 +45,8 @@ class Ring:
     def commit(self) -> None:
         """Take the row that was written into `slot`."""
         place = self.count % self.length
-        self._rows[place + self.length] = self._rows[place]
+        if self.length > 1:  # one row is its own window
+            self._rows[place + self.length] = self._rows[place]
         self.count += 1
 
     def window(self) -> Array:

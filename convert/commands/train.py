@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevid.commands.options import positive, size_px
-from edgevid.preprocess import MODEL_COLORS, RESIZE_RULES
+from edgevid.errors import ManifestInvalid, UsageError
+from edgevid.manifest import Window
+from edgevid.preprocess import MODEL_COLORS, RESIZE_RULES, InputSpec
 
 if TYPE_CHECKING:
     from convert.training.fit import TrainOptions
@@ -114,14 +116,12 @@ def _options(args: argparse.Namespace, labels: Sequence[str]) -> TrainOptions:
     from convert.training.augment import NONE, Augmentation, parse_flip
     from convert.training.fit import TrainOptions
     from convert.training.models import ModelOptions
-    from edgevid.manifest import Window
-    from edgevid.preprocess import InputSpec
 
     flip = parse_flip(args.flip, labels)
     channels = 1 if args.color == "gray" else 3
     return TrainOptions(
         input=InputSpec(width=args.size[0], height=args.size[1], channels=channels, color=args.color, resize=args.resize),
-        window=Window(frames=args.frames, interval_s=args.interval),
+        window=_window(args),
         model=ModelOptions(motion=args.motion == "on", rnn=args.rnn),
         augmentation=NONE if args.no_augment else Augmentation(flip=flip),
         epochs=args.epochs,
@@ -134,6 +134,13 @@ def _options(args: argparse.Namespace, labels: Sequence[str]) -> TrainOptions:
         background=args.background,
         tensorboard=args.tensorboard,
     )
+
+
+def _window(args: argparse.Namespace) -> Window:
+    try:
+        return Window(frames=args.frames, interval_s=args.interval)
+    except ManifestInvalid as error:
+        raise UsageError(f"{error} Change --frames or --interval.", expected=error.expected, got=error.got) from error
 
 
 def _frame_size(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from convert.training.evaluate import Evaluation, check_labels, evaluate, keras_
 from convert.training.models import ModelOptions, build
 from convert.training.split import check_classes, split
 from convert.training.windows import CentreWindows, RandomWindows, Task
-from edgevid.errors import UsageError
+from edgevid.errors import ModelError, UsageError
 from edgevid.manifest import DecisionRule, Window
 from edgevid.preprocess import InputSpec
 
@@ -126,6 +126,7 @@ def train(clips: Clips, options: TrainOptions, *, validation: Clips | None = Non
     Raises:
         ClipsError: No classifier can be trained on the clips.
         UsageError: The options do not fit them.
+        ModelError: Training diverged.
     """
     labels = check_classes(clips)
     _check_names(options, labels)
@@ -178,6 +179,9 @@ def _fit(
     report = _Report(options.epochs, on_epoch)
     callbacks = [*_callbacks(options, held=validation is not None), report]
     model.fit(windows, epochs=options.epochs, verbose=0, validation_data=validation, callbacks=callbacks)
+    last = report.history[-1]
+    if not math.isfinite(last.loss):
+        raise ModelError(f"Expected a finite loss, got {last.loss} in epoch {last.number}. Lower the learning rate.", got=last.loss)
     return tuple(report.history)
 
 

@@ -12,7 +12,7 @@ from convert.training.augment import NONE, Augmentation
 from convert.training.evaluate import evaluate, keras_scorer
 from convert.training.fit import TrainOptions, save, train
 from convert.training.models import ModelOptions
-from edgevid.errors import ClipsError, UsageError
+from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
 from tests.moving import CLASSES, moving_clips
@@ -99,6 +99,11 @@ def test_a_background_class_becomes_part_of_the_decision_rule():
 def test_logs_are_written_for_tensorboard(tmp_path):
     train(moving_clips(2), changed(val_fraction=0.0, epochs=1, tensorboard=tmp_path))
     assert list(tmp_path.rglob("events.out.tfevents*"))
+
+
+def test_training_that_diverges_is_an_error_and_no_model():
+    with pytest.raises(ModelError, match="Lower the learning rate"):
+        train(moving_clips(4), changed(val_fraction=0.0, epochs=3, learning_rate=1e30))
 
 
 @pytest.mark.parametrize(

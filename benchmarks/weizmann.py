@@ -1,0 +1,181 @@
+"""Does int8 keep the accuracy on people never seen in training? Goals: float at least 0.75 on average, int8 within a point of it.
+
+    python benchmarks/weizmann.py [--data DIR] [--epochs N] [--subjects NAME ...] [--keep DIR]
+
+Ten actions by several people ("Actions as Space-Time Shapes", Weizmann Institute), <action>/<subject>_<action>.avi. Each subject in turn is
+held out whole: nothing is trained, chosen or calibrated on them. A clip's answer is the mean over every window that a stream of it shows,
+for the float model and for the bundle alike. Run, skip, walk and side, and the two waves, differ by motion alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results_file import table, write
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from convert import Options, convert_model
+from convert.clips import Clip, Clips, decode_all, find_clips
+from convert.progress import Terminal
+from convert.training.augment import Augmentation
+from convert.training.evaluate import Evaluation, bundle_scorer, evaluate, keras_scorer
+from convert.training.fit import TrainedModel, TrainOptions, save, train
+from convert.training.present import epochs_bar
+from convert.training.split import grouper
+from edgevid import bundle
+from edgevid.engine import Engine
+from edgevid.manifest import Window
+from edgevid.preprocess import InputSpec
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "weizmann"
+FLOAT_GOAL, DROP_GOAL_POINTS = 0.75, 1.0
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One subject held out.
+
+    Attributes:
+        subject: Who.
+        floating: The trained model on this subject's clips.
+        int8: The bundle on the same.
+        precision: Of each of the bundle's parts.
+        train_s: Time that training took.
+    """
+
+    subject: str
+    floating: Evaluation
+    int8: Evaluation
+    precision: dict[str, str]
+    train_s: float
+
+
+def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
+    """The same for every subject; a mirrored action is the same action."""
+    return TrainOptions(
+        input=InputSpec(height=64, width=64, channels=1, color="gray"),
+        window=Window(frames=16, interval_s=0.08),
+        augmentation=Augmentation(flip={label: label for label in labels}),
+        epochs=epochs,
+        learning_rate=3e-3,
+        label_smoothing=0.1,
+        val_fraction=0.0,
+        seed=1,
+    )
+
+
+def hold_out(subject: str, clips: Clips, options: TrainOptions, folder: Path) -> Fold:
+    """Train without one subject, convert, and measure both on that subject."""
+    kept = tuple(clip for clip in clips.clips if clip.ref.group != subject)
+    held = [clip for clip in clips.clips if clip.ref.group == subject]
+    started_s = time.monotonic()
+    with epochs_bar(f"Without {subject}") as on_epoch:
+        trained = train(Clips(kept), options, on_epoch=on_epoch)
+    train_s = time.monotonic() - started_s
+    conversion = convert_fold(trained, kept, folder / subject)
+    window, labels = options.window, trained.info.labels
+    floating = evaluate(keras_scorer(trained.model, options.input, window), held, labels=labels, window=window, views="all")
+    int8 = evaluate(bundle_scorer(Engine(bundle.read(conversion.path))), held, labels=labels, window=window, views="all")
+    return Fold(subject, floating, int8, dict(conversion.report["precision"]), train_s)
+
+
+def convert_fold(trained: TrainedModel, kept: Sequence[Clip], stem: Path) -> Any:
+    """Convert on the clips that were trained on: calibration sees nothing of the subject held out."""
+    save(trained, stem.with_suffix(".keras"))
+    listing = stem.with_suffix(".csv")
+    with listing.open("w", newline="") as handle:
+        rows = csv.writer(handle)
+        rows.writerow(("path", "label"))
+        rows.writerows((clip.ref.path.resolve(), clip.ref.label) for clip in kept)
+    return convert_model(stem.with_suffix(".keras"), listing, stem.with_suffix(".edgevid"), options=Options(), progress=Terminal())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the clips (default: beside the repository)")
+    parser.add_argument("--epochs", type=int, default=100, metavar="N", help="passes over the training clips (default: 100)")
+    parser.add_argument("--subjects", nargs="+", metavar="NAME", help="hold out these only, and write no results")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models and bundles there")
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        sys.stderr.write(f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n")
+        return 2
+
+    refs = find_clips(args.data, group=grouper("subject"))
+    options = options_for(sorted({str(ref.label) for ref in refs}), epochs=args.epochs)
+    clips = decode_all(refs, options.input)
+    subjects = args.subjects or sorted({clip.ref.group for clip in clips.clips})
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        folds = [hold_out(subject, clips, options, folder) for subject in subjects]
+    print(table(rows(folds)))
+    numbers = answer(folds, options)
+    print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in numbers["goals_met"].items()))
+    if args.subjects is None:
+        print(f"Wrote {write('weizmann', question=question(), numbers=numbers, threads=1)}")
+    return 0 if all(numbers["goals_met"].values()) else 1
+
+
+def question() -> str:
+    return (
+        "Accuracy on subjects held out whole, by subject: float (goal at least 0.75 on average; chance is 0.10) "
+        "and the int8 bundle (goal: within a point of float on average)."
+    )
+
+
+def mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4)
+
+
+def rows(folds: Sequence[Fold]) -> list[Sequence[object]]:
+    """The table that is printed."""
+    lines = [(fold.subject, len(fold.floating.predictions), f"{fold.floating.accuracy:.3f}", f"{fold.int8.accuracy:.3f}") for fold in folds]
+    total = sum(len(fold.floating.predictions) for fold in folds)
+    means = (mean([fold.floating.accuracy for fold in folds]), mean([fold.int8.accuracy for fold in folds]))
+    return [("held out", "clips", "float", "int8"), *lines, ("mean", total, *(f"{value:.3f}" for value in means))]
+
+
+def answer(folds: Sequence[Fold], options: TrainOptions) -> dict[str, Any]:
+    """The numbers that are written."""
+    floating, int8 = mean([fold.floating.accuracy for fold in folds]), mean([fold.int8.accuracy for fold in folds])
+    return {
+        "accuracy_float": floating,
+        "accuracy_int8": int8,
+        "clips": sum(len(fold.floating.predictions) for fold in folds),
+        "subjects": {
+            fold.subject: {
+                "clips": len(fold.floating.predictions),
+                "accuracy_float": round(fold.floating.accuracy, 4),
+                "accuracy_int8": round(fold.int8.accuracy, 4),
+                "precision": fold.precision,
+                "wrong_float": wrong(fold.floating),
+                "wrong_int8": wrong(fold.int8),
+                "train_s": round(fold.train_s, 1),
+            }
+            for fold in folds
+        },
+        "training": {"epochs": options.epochs, "windows_per_clip": options.windows_per_clip, "learning_rate": options.learning_rate, "seed": options.seed},
+        "goals_met": {
+            f"float at least {FLOAT_GOAL} on average": floating >= FLOAT_GOAL,
+            f"int8 within {DROP_GOAL_POINTS} points of float": 100 * (floating - int8) <= DROP_GOAL_POINTS,
+        },
+    }
+
+
+def wrong(evaluation: Evaluation) -> list[str]:
+    return [f"{each.path.name} answered {each.answer}" for each in evaluation.predictions if each.answer != each.truth]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

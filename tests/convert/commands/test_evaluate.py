@@ -1,0 +1,101 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("cv2")
+import cv2
+
+import edgevid.engine
+from edgevid.backends.fake import Fake
+from edgevid.bundle import write
+from edgevid.cli import main
+from tests.builders import LABELS, tiny_bundle
+from tests.moving import write_moving
+from tests.streams import encode
+from tests.videos import CODECS
+
+GRAYS = dict(zip(LABELS, (40, 130, 215), strict=True))
+
+
+def head(inputs):
+    """The class is how bright the newest frame is."""
+    scores = np.full((1, len(LABELS)), -128, np.int8)
+    scores[0, (int(inputs[0][0, -1, 0]) + 128) // 86] = 127
+    return [scores]
+
+
+@pytest.fixture
+def bright_bundle(tmp_path, monkeypatch):
+    """A bundle that tells dark, middling and bright clips apart."""
+    monkeypatch.setattr(edgevid.engine, "LiteRt", lambda **_options: Fake({"encoder": encode, "head": head}))
+    write(tiny_bundle(), tmp_path / "tiny.edgevid")
+    return tmp_path / "tiny.edgevid"
+
+
+def write_grays(root, **levels):
+    """Clips `<class>/<number>.avi` of flat grays."""
+    for label, grays in levels.items():
+        for number, gray in enumerate(grays):
+            path = root / label / f"{number}.avi"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODECS[".avi"]), 10.0, (64, 48))
+            for _ in range(8):
+                writer.write(np.full((48, 64, 3), gray, np.uint8))
+            writer.release()
+    return root
+
+
+@pytest.mark.parametrize("views", ["centre", "all"])
+def test_a_bundle_is_measured_and_each_answer_given_as_json(bright_bundle, tmp_path, capsys, views):
+    clips = write_grays(tmp_path / "clips", none=[40, 130], wave=[130], swipe=[215])
+    assert main(["evaluate", str(bright_bundle), str(clips), "--json", "--views", views]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["accuracy"] == 0.75
+    assert report["clips"] == 4
+    assert report["labels"] == list(LABELS)
+    assert report["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    wrong = [each for each in report["predictions"] if each["truth"] != each["answer"]]
+    assert [(each["path"], each["answer"]) for each in wrong] == [(str(clips / "none" / "1.avi"), "wave")]
+    assert report["skipped"] == []
+
+
+def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
+    clips = write_grays(tmp_path / "clips", none=[40], wave=[130], swipe=[215])
+    (clips / "wave" / "broken.avi").write_bytes(b"RIFF no video")
+    assert main(["evaluate", str(bright_bundle), str(clips)]) == 0
+    out, err = capsys.readouterr()
+    assert "accuracy 1.000 over 3 clips" in out
+    assert "broken.avi" in err
+    assert "Skipped 1 of 4 clips." in err
+
+
+@pytest.mark.parametrize(("extra", "message"), [({"jump": [40]}, "(none, wave, swipe), got 'jump'"), ({".": [40]}, "got none for")])
+def test_clips_that_the_model_cannot_be_right_about_are_refused(bright_bundle, tmp_path, capsys, extra, message):
+    clips = write_grays(tmp_path / "clips", none=[40], **extra)
+    assert main(["evaluate", str(bright_bundle), str(clips)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err.splitlines()[-1]
+
+
+def test_a_model_that_is_not_there_is_a_usage_error(tmp_path, capsys):
+    clips = write_grays(tmp_path / "clips", none=[40])
+    for name in ("m.keras", "m.edgevid"):
+        assert main(["evaluate", str(tmp_path / name), str(clips)]) == 2
+        assert name in capsys.readouterr().err
+
+
+@pytest.mark.tf
+def test_a_trained_model_is_measured_as_its_information_says(tmp_path, capsys):
+    clips = write_moving(tmp_path / "clips", 2)
+    trained = ("--frames", "4", "--size", "32", "--epochs", "1", "--windows-per-clip", "1", "--interval", "0.2")
+    assert main(["train", str(clips), "-o", str(tmp_path / "m.keras"), "--val-fraction", "0", *trained]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "m.keras"), str(clips), "--json", "--views", "all"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["labels"] == ["left", "right", "still"]
+    assert len(report["predictions"]) == 6
+    assert "Note" not in err

@@ -1,0 +1,92 @@
+import pytest
+
+pytest.importorskip("keras")
+
+from convert.info import read_info
+from edgevid.cli import main
+from tests.moving import write_moving
+
+pytestmark = pytest.mark.tf
+SMALL = ("--frames", "4", "--size", "32", "--epochs", "1", "--windows-per-clip", "1")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return write_moving(tmp_path_factory.mktemp("clips"), 4)
+
+
+def refused(capsys, *argv, code):
+    """The one line that a command ends with."""
+    assert main(["train", *map(str, argv)]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()[-1]
+
+
+def test_a_model_is_written_and_the_metrics_on_held_out_clips_printed(clips, tmp_path, capsys):
+    options = ("--size", "40x32", "--color", "gray", "--interval", "0.2", "--flip", "still,left=right", "--background", "still", "--group-by", "subject")
+    assert main(["train", str(clips), "-o", str(tmp_path / "m.keras"), *SMALL, *options]) == 0
+    out, err = capsys.readouterr()
+    assert "accuracy" in out
+    assert "over 6 clips" in out
+    assert "Wrote" in err
+    info = read_info(tmp_path / "m.keras")
+    assert info is not None
+    assert info.labels == ("left", "right", "still")
+    assert (info.window.frames, info.window.interval_s) == (4, 0.2)
+    assert (info.input.width, info.input.height, info.input.color) == (40, 32, "gray")
+    assert info.decision.background == ("still",)
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_counted(tmp_path, capsys):
+    root = write_moving(tmp_path / "clips", 2)
+    (root / "left" / "broken.avi").write_bytes(b"RIFF no video")
+    assert main(["train", str(root), "-o", str(tmp_path / "m.keras"), *SMALL, "--val-fraction", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert "broken.avi" in err
+    assert "Skipped 1 of 7 clips." in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("-o", "m.h5"), 2, "*.keras"),
+        (("-o", "no/such/m.keras"), 2, "folder"),
+        (("-o", "m.keras", "--flip", "up"), 2, "left, right, still"),
+        (("-o", "m.keras", "--background", "none"), 2, "left, right, still"),
+        (("-o", "m.keras", "--group-by", "("), 2, "regular expression"),
+        (("-o", "m.keras", "--group-by", "(_)"), 1, "--group-by none"),
+        (("-o", "m.keras", "--size", "8"), 2, "at least 16 pixels"),
+        (("-o", "m.keras", "--val-fraction", "1.5"), 2, "fraction"),
+        (("-o", "m.keras", "--interval", "0"), 2, "interval"),
+    ],
+)
+def test_a_wrong_option_gets_one_line_and_nothing_is_written(clips, tmp_path, capsys, monkeypatch, options, code, message):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, clips, *options, code=code)
+    assert line.startswith("edgevid: Expected ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_with_one_clip_is_refused(tmp_path, capsys):
+    root = write_moving(tmp_path / "clips", 2)
+    (root / "still" / "ann_1.avi").unlink()
+    assert "one of still" in refused(capsys, root, "-o", tmp_path / "m.keras", code=1)
+
+
+def test_a_folder_without_clips_is_refused(tmp_path, capsys):
+    (tmp_path / "clips").mkdir()
+    assert "found none" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=1)
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path, capsys):
+    assert "found nothing" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=2)
+
+
+def test_clips_of_which_none_can_be_read_are_refused(tmp_path, capsys):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "x.mp4").write_bytes(b"no video")
+    assert "none of 2" in refused(capsys, tmp_path, "-o", tmp_path / "m.keras", code=1)

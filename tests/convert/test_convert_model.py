@@ -1,0 +1,157 @@
+"""The conversion from end to end on real files: a model, videos, a bundle, and the device's commands on it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgevid import bundle
+from edgevid.cli import main
+from edgevid.errors import VerificationFailed
+from tests.clip_folders import LABELS, write_folder
+from tests.keras_models import FRAMES, cnn_rnn, over_features
+from tests.videos import write_video
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with clips, a model for them and its bundle."""
+    folder = tmp_path_factory.mktemp("conversion")
+    write_folder(folder / "clips")
+    (folder / "clips" / "left" / "broken.avi").write_bytes(b"RIFF no video")
+    cnn_rnn("lstm").save(folder / "model.keras")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def converted(place):
+    from convert import Options, convert_model
+
+    return convert_model(place / "model.keras", place / "clips", place / "model.edgevid", options=Options(interval=0.1, min_agreement=0.9, max_drop=100))
+
+
+def test_the_report_says_what_was_proven(converted):
+    report = converted.report
+    assert report["plan"] == "window"
+    assert set(report["precision"]) == {"encoder", "head"}
+    assert (report["clips"], len(report["clips_skipped"])) == (12, 1)
+    assert report["agreement"] >= 0.9
+    assert 0 < report["max_abs_error"] < 0.2
+    assert 0 <= report["accuracy_bundle"] <= 1
+    assert report["bundle_bytes"] == converted.path.stat().st_size
+    assert [stage["name"] for stage in report["stages"]] == ["float Keras", "float split", "bundle, whole window", "bundle, stream"]
+    assert report["stages"][1]["max_abs_error"] < 1e-5
+    assert report["stages"][2] | {"name": ""} == report["stages"][3] | {"name": ""}
+    assert report["joined_in_integers"] is True
+    assert report["confusion"] is not None
+    json.dumps(report)
+
+
+def test_the_bundle_carries_its_proof(converted):
+    held = bundle.read(converted.path)
+    assert held.manifest.labels == LABELS
+    assert held.manifest.window.interval_s == 0.1
+    assert held.report["agreement"] == converted.report["agreement"]
+    assert held.golden.frames.shape[0] == FRAMES + 4
+    assert np.abs(held.golden.scores - held.golden.float_scores).max() < 0.2
+    assert held.manifest.provenance["source"] == "model.keras"
+
+
+def test_the_devices_commands_take_the_bundle(converted, place, capsys):
+    path = str(converted.path)
+    assert main(["selftest", path]) == 0
+    assert "identical" in capsys.readouterr().out.lower()
+    assert main(["inspect", path]) == 0
+    clip = str(next((place / "clips" / "right").glob("*.avi")))
+    capsys.readouterr()
+    assert main(["run", path, "--source", clip, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    decisions = [line for line in lines if "label" in line]
+    assert len(decisions) == 12 - FRAMES + 1, "30 frames at 25 fps end at 1.16 s and hold twelve samples 0.1 s apart"
+    assert all(set(line["scores"]) == set(LABELS) for line in decisions)
+    assert main(["evaluate", path, str(place / "clips"), "--json"]) == 0
+
+
+def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_path, monkeypatch):
+    from convert import Options, convert_model
+    from convert.verify import Budget
+
+    monkeypatch.setattr(Budget, "broken", lambda *_stages: "no conversion is good enough today")
+
+    out = tmp_path / "kept.edgevid"
+    out.write_bytes(b"the bundle before")
+    with pytest.raises(VerificationFailed):
+        convert_model(place / "model.keras", place / "clips", out, options=Options(interval=0.1, precision="int8"))
+    assert out.read_bytes() == b"the bundle before"
+    assert [each.name for each in tmp_path.iterdir()] == ["kept.edgevid"]
+
+
+def test_feature_sequences_convert_from_arrays(tmp_path):
+    from convert import Options, convert_model
+
+    over_features("lstm").save(tmp_path / "model.keras")
+    for number in range(8):
+        path = tmp_path / "clips" / f"{number}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, np.cumsum(np.random.default_rng(number).normal(0, 0.3, (20, 10)), axis=0))
+    done = convert_model(tmp_path / "model.keras", tmp_path / "clips", tmp_path / "model.edgevid", options=Options(interval="uniform", min_agreement=0.8))
+    assert done.report["plan"] == "window"
+    assert done.report["accuracy_float"] is None
+    assert done.manifest.labels == ("class_0", "class_1", "class_2")
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_both_frameworks_and_the_stateful_plan_convert(place, tmp_path, framework):
+    from convert import Options, convert_model
+
+    cnn_rnn("gru", framework=framework).save(tmp_path / "model.keras")
+    options = Options(interval="uniform", plan="stateful", min_agreement=0.5, max_drop=100, color="bgr", background=("down",))
+    done = convert_model(tmp_path / "model.keras", place / "clips", tmp_path / "model.edgevid", options=options)
+    assert list(done.report["precision"]) == ["encoder", "step"]
+    assert [stage["name"] for stage in done.report["stages"]] == ["float Keras", "float split", "bundle, stream"]
+    assert done.manifest.window.sampling == "uniform"
+    assert done.manifest.window.interval_s == pytest.approx(0.2)
+    assert (done.manifest.input.color, done.manifest.decision.background) == ("bgr", ("down",))
+
+
+def arguments(place, *more, model="model.keras", clips="clips", out="new.edgevid"):
+    return ["convert", str(place / model), "--clips", str(place / clips), "-o", str(place / out), *more]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"model": "absent.keras"}, 2, "found nothing at"),
+        ({"clips": "absent"}, 2, "found nothing at"),
+        ({"clips": "empty"}, 1, "found none"),
+        ({"clips": "unreadable"}, 1, "got none of 1"),
+        ({"clips": "strangers"}, 1, "the model's"),
+        ({"out": "new.zip"}, 2, ".edgevid"),
+        ({"out": "absent/new.edgevid"}, 2, ".edgevid"),
+        ({"more": ["--interval", "soon"]}, 2, "--interval"),
+        ({"more": ["--interval", "-1"]}, 2, "--interval"),
+        ({"more": ["--color", "gray"]}, 2, "--color rgb or bgr"),
+        ({"more": ["--labels", "absent.txt"]}, 2, "could not read"),
+        ({"more": ["--frames", "9"]}, 1, "--frames 6"),
+        ({"more": ["--range", "1,0"]}, 2, "range"),
+        ({"more": ["--background", "nobody"]}, 2, "background"),
+        ({"more": ["--min-agreement", "98"]}, 2, "0 to 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_right_exit_code(place, capsys, change, code, says):
+    (place / "empty").mkdir(exist_ok=True)
+    (place / "unreadable" / "left").mkdir(parents=True, exist_ok=True)
+    (place / "unreadable" / "left" / "clip.avi").write_bytes(b"nothing")
+    write_video(place / "strangers" / "left" / "a.avi")
+    write_video(place / "strangers" / "juggle" / "a.avi")
+    labels = place / "labels.txt"
+    labels.write_text("".join(f"{label}\n" for label in LABELS))
+    more = change.get("more", ["--labels", str(labels)] if change.get("clips") == "strangers" else [])
+    before = sorted(place.iterdir())
+    assert main(arguments(place, *more, **{key: value for key, value in change.items() if key != "more"})) == code
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("edgevid: Expected")
+    assert says in error[-1]
+    assert sorted(place.iterdir()) == before
