@@ -11,31 +11,31 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from results_file import table, write
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from convert import Options, convert_model
 from convert.clips import Clip, Clips, decode_all, find_clips
 from convert.progress import Terminal
+from convert.quiet import import_tensorflow
 from convert.training.augment import Augmentation
 from convert.training.evaluate import Evaluation, bundle_scorer, evaluate, keras_scorer
-from convert.training.fit import TrainedModel, TrainOptions, save, train
 from convert.training.present import epochs_bar
 from convert.training.split import grouper
 from edgevid import bundle
 from edgevid.engine import Engine
 from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+
+if TYPE_CHECKING:
+    from convert.training.fit import TrainedModel, TrainOptions
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "weizmann"
 FLOAT_GOAL, DROP_GOAL_POINTS = 0.75, 1.0
@@ -62,6 +62,8 @@ class Fold:
 
 def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
     """The same for every subject; a mirrored action is the same action."""
+    from convert.training.fit import TrainOptions
+
     return TrainOptions(
         input=InputSpec(height=64, width=64, channels=1, color="gray"),
         window=Window(frames=16, interval_s=0.08),
@@ -76,6 +78,8 @@ def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
 
 def hold_out(subject: str, clips: Clips, options: TrainOptions, folder: Path) -> Fold:
     """Train without one subject, convert, and measure both on that subject."""
+    from convert.training.fit import train
+
     kept = tuple(clip for clip in clips.clips if clip.ref.group != subject)
     held = [clip for clip in clips.clips if clip.ref.group == subject]
     started_s = time.monotonic()
@@ -91,6 +95,8 @@ def hold_out(subject: str, clips: Clips, options: TrainOptions, folder: Path) ->
 
 def convert_fold(trained: TrainedModel, kept: Sequence[Clip], stem: Path) -> Any:
     """Convert on the clips that were trained on: calibration sees nothing of the subject held out."""
+    from convert.training.fit import save
+
     save(trained, stem.with_suffix(".keras"))
     listing = stem.with_suffix(".csv")
     with listing.open("w", newline="") as handle:
@@ -111,6 +117,7 @@ def main() -> int:
         sys.stderr.write(f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n")
         return 2
 
+    import_tensorflow()
     refs = find_clips(args.data, group=grouper("subject"))
     options = options_for(sorted({str(ref.label) for ref in refs}), epochs=args.epochs)
     clips = decode_all(refs, options.input)

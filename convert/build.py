@@ -173,7 +173,8 @@ def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, s
         for frame, out in zip(window, stored, strict=True):
             quantize(frame, out)
         for start, row in enumerate(rows):
-            model.write(0, stored[start] if seen == 1 else stored[start : start + seen])
+            frames = stored[start : start + seen]
+            model.write(0, frames if seen == 1 else frames[None])
             model.invoke()
-            model.read(0, row)
+            row[...] = model.read(0)[0]
     return features

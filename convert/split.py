@@ -82,7 +82,7 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     recurrent = {call: Recurrent(call.layer) for call in graph.calls if is_recurrent(call.layer)}
     prefix = _Prefix(graph, window[0])
     runner = _Runner(graph, recurrent)
-    whole = PartFunction("whole", lambda clip: [runner.run(graph.calls, {graph.input: clip})[graph.output]], ((1, *window),))
+    whole = _whole(graph, runner, window)
     if not prefix.worthwhile(recurrent):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
     return _parts(graph, prefix, runner, window, whole)
@@ -198,6 +198,16 @@ class _Runner:
     def recurrent(self, call: Call) -> Recurrent | None:
         """The recurrence of a call, if it has one."""
         return self._recurrent.get(call)
+
+
+def _whole(graph: LayerGraph, runner: _Runner, window: tuple[int, ...]) -> PartFunction:
+    import tensorflow as tf
+
+    def whole(clip: Tensor) -> list[Tensor]:
+        return [runner.run(graph.calls, {graph.input: tf.reshape(clip, (1, *window))})[graph.output]]
+
+    # A window of one frame is given as that frame: its axis of time is the batch.
+    return PartFunction("whole", whole, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
 
 
 def _parts(graph: LayerGraph, prefix: _Prefix, runner: _Runner, window: tuple[int, ...], whole: PartFunction) -> Split:

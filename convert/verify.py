@@ -170,8 +170,10 @@ class _WholeWindow:
         for frame, stored in zip(window, frames, strict=True):
             self._quantize(frame, stored)
         if manifest.plan == "window":
-            frames = self._features(frames)
-        return self._probabilities(dequantize(self._run(-1, frames), manifest.parts[-1].outputs[0].params))
+            frames = self._features(frames)[None]
+        elif manifest.seen_frames > 1:
+            frames = frames[None]
+        return self._probabilities(dequantize(self._run(-1, frames)[0], manifest.parts[-1].outputs[0].params))
 
     def _features(self, frames: Array) -> Array:
         encoder, head = self._manifest.parts
@@ -180,13 +182,11 @@ class _WholeWindow:
         features = np.empty((steps, *encoder.outputs[0].shape[1:]), head.inputs[0].dtype)
         for position in range(steps):
             view = frames[position : position + seen]
-            join(self._run(0, view[0] if seen == 1 else view), features[position])
+            join(self._run(0, view if seen == 1 else view[None])[0], features[position])
         return features
 
     def _run(self, index: int, values: Array) -> Array:
-        part, model = self._manifest.parts[index], self._models[index]
+        model = self._models[index]
         model.write(0, values)
         model.invoke()
-        out = np.empty(part.outputs[0].shape[1:], part.outputs[0].dtype)
-        model.read(0, out)
-        return out
+        return model.read(0)

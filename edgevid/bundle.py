@@ -177,7 +177,7 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
         raise BundleTruncated(f"Expected a whole .edgevid bundle, got a damaged or truncated file: {path} ({error}).", path=path) from error
     # The golden vectors are a zip as well: a bundle that ends behind them would pass for one with bytes before it.
     handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
-    ends = handle.read(len(_ZIP_END)) == _ZIP_END and not archive.comment
+    ends = handle.read(len(_ZIP_END)) == _ZIP_END
     begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
     if not (begins and ends):
         raise BundleTruncated(f"Expected a bundle from the first byte to the last, got bytes before or behind it in {path}.", path=path)

@@ -61,7 +61,7 @@ class Engine:
         self.head_ns = 0
         models = {part.role: backend.load(part, bundle.models[part.file]) for part in manifest.parts}
         self._seen = _FrameRing(manifest)
-        self._encoder = _Encoder(models["encoder"], manifest) if "encoder" in models else None
+        self._encoder = _Encoder(models["encoder"]) if "encoder" in models else None
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
         self._real = dequantizer(manifest.parts[-1].outputs[0].params)
         self._probabilities = to_probabilities(manifest.scores)
@@ -89,7 +89,7 @@ class Engine:
         self._seen.commit()
         if not self._seen.ring.full:
             return None
-        row = self._seen.ring.window()
+        row = self._seen.batch()
         if self._encoder is not None:
             started_ns = perf_counter_ns()
             row = self._encoder.encode(row)
@@ -99,7 +99,7 @@ class Engine:
         started_ns = perf_counter_ns()
         raw = self._tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        return self._probabilities(self._real(raw))
+        return self._probabilities(self._real(raw[0]))
 
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""
@@ -116,25 +116,28 @@ class _FrameRing:
         self.ring = Ring(manifest.seen_frames, spec.shape, tensor.dtype)
         self.slot = np.zeros(spec.shape, spec.dtype)
         self._store = input_quantizer(spec, tensor.params)
+        self._single = manifest.seen_frames == 1
 
     def commit(self) -> None:
         self._store(self.slot, self.ring.slot())
         self.ring.commit()
 
+    def batch(self) -> Array:
+        """The frames as the part's input; a single one's row is its batch axis."""
+        window = self.ring.window()
+        return window if self._single else window[None]
+
 
 class _Encoder:
-    """Runs the encoder; keeps the feature in a buffer of its own."""
+    """Runs the encoder on the frames it sees."""
 
-    def __init__(self, model: Model, manifest: Manifest) -> None:
-        output = manifest.part("encoder").outputs[0]
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._feature = np.zeros(output.shape[1:], output.dtype)
 
     def encode(self, frames: Array) -> Array:
-        self._model.write(0, frames[0] if len(frames) == 1 else frames)
+        self._model.write(0, frames)
         self._model.invoke()
-        self._model.read(0, self._feature)
-        return self._feature
+        return self._model.read(0)
 
 
 class _Tail(Protocol):
@@ -155,18 +158,16 @@ class _WindowTail:
         self._model = model
         self._join = joiner(feature, target.params)
         self._ring = Ring(target.shape[1], target.shape[2:], target.dtype)
-        self._scores = _output_buffer(part)
 
     def push(self, row: Array) -> bool:
-        self._join(row, self._ring.slot())
+        self._join(row[0], self._ring.slot())
         self._ring.commit()
         return self._ring.full
 
     def answer(self) -> Array:
-        self._model.write(0, self._ring.window())
+        self._model.write(0, self._ring.window()[None])
         self._model.invoke()
-        self._model.read(0, self._scores)
-        return self._scores
+        return self._model.read(0)
 
     def restart(self) -> None:
         self._ring.clear()
@@ -178,11 +179,9 @@ class _StepTail:
     def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
         self._model = model
         self._join = joiner(feature, part.inputs[0].params)
-        self._feature = np.zeros(part.inputs[0].shape[1:], part.inputs[0].dtype)
-        self._scores = _output_buffer(part)
-        self._given = [np.zeros(tensor.shape[1:], tensor.dtype) for tensor in part.outputs[1:]]
-        self._states = [np.zeros(tensor.shape[1:], tensor.dtype) for tensor in part.inputs[1:]]
-        self._zeros = [quantize(np.zeros(tensor.shape[1:]), tensor.params) for tensor in part.inputs[1:]]
+        self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
+        self._states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
+        self._zeros = [quantize(np.zeros(tensor.shape), tensor.params) for tensor in part.inputs[1:]]
         self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], part.outputs[1:], strict=True)]
         self.restart()
 
@@ -192,14 +191,12 @@ class _StepTail:
 
     def answer(self) -> Array:
         self._model.write(0, self._feature)
-        for index, state in enumerate(self._states):
-            self._model.write(index + 1, state)
+        for index, state in enumerate(self._states, start=1):
+            self._model.write(index, state)
         self._model.invoke()
-        for index, (given, state, carry) in enumerate(zip(self._given, self._states, self._carry, strict=True)):
-            self._model.read(index + 1, given)
-            carry(given, state)
-        self._model.read(0, self._scores)
-        return self._scores
+        for index, (state, carry) in enumerate(zip(self._states, self._carry, strict=True), start=1):
+            carry(self._model.read(index), state)
+        return self._model.read(0)
 
     def restart(self) -> None:
         for state, zero in zip(self._states, self._zeros, strict=True):
@@ -209,20 +206,16 @@ class _StepTail:
 class _StackTail:
     """The whole model over the window of frames."""
 
-    def __init__(self, model: Model, part: Part) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._scores = _output_buffer(part)
-        self._frames: Array = self._scores
 
     def push(self, row: Array) -> bool:
-        self._frames = row
+        self._model.write(0, row)
         return True
 
     def answer(self) -> Array:
-        self._model.write(0, self._frames)
         self._model.invoke()
-        self._model.read(0, self._scores)
-        return self._scores
+        return self._model.read(0)
 
     def restart(self) -> None:
         """Hold nothing: the frames are the engine's."""
@@ -231,13 +224,9 @@ class _StackTail:
 def _tail(manifest: Manifest, model: Model) -> _Tail:
     part = manifest.parts[-1]
     if manifest.plan == "stack":
-        return _StackTail(model, part)
+        return _StackTail(model)
     feature = manifest.part("encoder").outputs[0].params
     return _WindowTail(model, part, feature) if manifest.plan == "window" else _StepTail(model, part, feature)
-
-
-def _output_buffer(part: Part) -> Array:
-    return np.zeros(part.outputs[0].shape[1:], part.outputs[0].dtype)
 
 
 def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Array], None]:

@@ -49,10 +49,13 @@ def measure(bundle: Path, *, threads: int = 1) -> Startup:
         Times and memory of that process.
 
     Raises:
-        EdgevidError: The child failed.
+        EdgevidError: The child failed, or took too long.
     """
     command = [sys.executable, "-m", "edgevid.startup", str(bundle), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EdgevidError(f"Expected {bundle} to start in a fresh process within {_LIMIT_S} s, it did not.", expected=_LIMIT_S, path=bundle) from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise EdgevidError(f"Expected {bundle} to start in a fresh process, got exit code {done.returncode}: {last}", got=done.returncode, path=bundle)

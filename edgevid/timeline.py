@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgevid.decide import Event
+from edgevid.tables import table
 
 # A window's answer changes when about half of the window shows the new thing, and smoothing adds to that.
 TOLERANCE_S = 0.5
@@ -91,21 +92,32 @@ def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
     return event.label == real.label and event.start_s <= real.end_s + tolerance_s and event.end_s >= real.start_s - tolerance_s
 
 
-def table(score: EventScore) -> str:
-    """Print truth and events side by side, in order of time.
+def rows(score: EventScore) -> list[tuple[str, ...]]:
+    """Put truth and events side by side, in order of time.
 
     Args:
         score: What `match` gave.
 
     Returns:
-        Lines of text; each says what was, what was reported, and whether that is right.
+        A heading, and a row for each pair, missed truth and false alarm, which says in its last cell which it is.
     """
-    rows: list[tuple[float, str]] = [(real.start_s, _row(real, event, "right")) for real, event in score.matched]
-    rows += [(real.start_s, _row(real, None, "missed")) for real in score.missed]
-    rows += [(event.start_s, _row(None, event, "false alarm")) for event in score.false_alarms]
-    width = len(_span(None))
-    heading = f"{'truth':<{width}}   {'event':<{width}}   score"
-    return "\n".join([heading, *(line for _, line in sorted(rows))])
+    found = [(real.start_s, _row(real, event, "right")) for real, event in score.matched]
+    found += [(real.start_s, _row(real, None, "missed")) for real in score.missed]
+    found += [(event.start_s, _row(None, event, "false alarm")) for event in score.false_alarms]
+    heading = ("truth", "from s", "to s", "event", "from s", "to s", "score", "")
+    return [heading, *(row for _, row in sorted(found, key=lambda each: each[0]))]
+
+
+def as_table(score: EventScore) -> str:
+    """Lay `rows` out as text.
+
+    Args:
+        score: What `match` gave.
+
+    Returns:
+        Lines without an end of line.
+    """
+    return table(rows(score))
 
 
 def summary(score: EventScore) -> str:
@@ -122,7 +134,7 @@ def summary(score: EventScore) -> str:
     return f"Event precision {score.precision:.3f} ({right} of {reported} events), recall {score.recall:.3f} ({right} of {there} in truth)"
 
 
-def to_json(score: EventScore) -> dict[str, object]:
+def as_json(score: EventScore) -> dict[str, object]:
     """Give the same as data.
 
     Args:
@@ -140,13 +152,12 @@ def to_json(score: EventScore) -> dict[str, object]:
     }
 
 
-def _row(real: Interval | None, event: Event | None, verdict: str) -> str:
-    score = f"{event.score:5.2f}" if event is not None else " " * 5
-    return f"{_span(real)}   {_span(event)}   {score}   {verdict}"
+def _row(real: Interval | None, event: Event | None, verdict: str) -> tuple[str, ...]:
+    return (*_cells(real), *_cells(event), "" if event is None else f"{event.score:.2f}", verdict)
 
 
-def _span(interval: Interval | None) -> str:
-    return f"{interval.start_s:6.2f} - {interval.end_s:6.2f} s  {interval.label:<12}" if interval is not None else " " * 31
+def _cells(interval: Interval | None) -> tuple[str, str, str]:
+    return ("", "", "") if interval is None else (interval.label, f"{interval.start_s:.2f}", f"{interval.end_s:.2f}")
 
 
 def _interval(interval: Interval) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +76,6 @@ def run(args: argparse.Namespace) -> int:
         BundleError: The bundle cannot be used.
         ClipsError: No clip can be read, or one shows no class of the model.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from convert.progress import Terminal
     from convert.training.evaluate import evaluate
     from convert.training.present import metrics_text, skipped_text

@@ -9,7 +9,6 @@ better, and their metrics are printed on stdout. What training knew (labels, sam
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
         UsageError: An option is wrong.
         ClipsError: No classifier can be trained on the clips.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from convert.quiet import import_tensorflow
+
+    import_tensorflow()
     from convert.beside import check_folder
     from convert.clips import decode_all, find_clips
     from convert.progress import Terminal

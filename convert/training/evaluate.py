@@ -15,6 +15,7 @@ import numpy as np
 
 from convert.calibrate import to_real
 from convert.clips import Clip, centre_window
+from convert.quiet import import_tensorflow
 from edgevid.engine import Engine
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frame import Array
@@ -185,6 +186,7 @@ def keras_scorer(model: Any, spec: InputSpec, window: Window, *, kind: Scores = 
     Returns:
         A scorer that gives each window of the frames, one frame apart, to the model.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     probabilities = to_probabilities(kind)

@@ -13,6 +13,7 @@ import keras
 from convert.beside import check_folder, written_beside
 from convert.clips import Clip, Clips
 from convert.info import TrainingInfo, write_info
+from convert.quiet import import_tensorflow
 from convert.training.augment import Augmentation
 from convert.training.evaluate import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
@@ -128,6 +129,7 @@ def train(clips: Clips, options: TrainOptions, *, validation: Clips | None = Non
         UsageError: The options do not fit them.
         ModelError: Training diverged.
     """
+    import_tensorflow()
     labels = check_classes(clips)
     _check_names(options, labels)
     kept, held = split(clips.clips, fraction=options.val_fraction, seed=options.seed) if validation is None else (clips.clips, validation.clips)

@@ -16,7 +16,7 @@ class Model(Protocol):
 
         Args:
             index: Position in `Part.inputs`.
-            values: Array of the tensor's type, with its shape with or without the batch axis.
+            values: Array of the tensor's type and shape, the batch of 1 with it.
         """
         ...
 
@@ -28,12 +28,14 @@ class Model(Protocol):
         """
         ...
 
-    def read(self, index: int, out: Array) -> None:
-        """Copy an output into an array.
+    def read(self, index: int) -> Array:
+        """Give an output.
 
         Args:
             index: Position in `Part.outputs`.
-            out: Array of the tensor's type, with its shape with or without the batch axis; filled.
+
+        Returns:
+            A new array of the tensor's type and shape, the batch of 1 with it.
         """
         ...
 

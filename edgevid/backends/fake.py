@@ -57,7 +57,7 @@ class FakeModel:
 
         Args:
             index: Position in `Part.inputs`.
-            values: The tensor's type and shape, with or without the batch axis.
+            values: The tensor's type and shape, the batch of 1 with it.
         """
         np.copyto(self._inputs[index], values, casting="no")
 
@@ -67,11 +67,13 @@ class FakeModel:
         for stored, given in zip(self._outputs, self._function(self._inputs), strict=True):
             np.copyto(stored, given, casting="no")
 
-    def read(self, index: int, out: Array) -> None:
-        """Copy an output into an array.
+    def read(self, index: int) -> Array:
+        """Give an output.
 
         Args:
             index: Position in `Part.outputs`.
-            out: The tensor's type and shape, without the batch axis; filled.
+
+        Returns:
+            A new array of the tensor's type and shape, the batch of 1 with it.
         """
-        np.copyto(out, self._outputs[index][0], casting="no")
+        return self._outputs[index].copy()

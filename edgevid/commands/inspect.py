@@ -21,6 +21,8 @@ EXAMPLES = """examples:
   edgevid inspect action.edgevid
   edgevid inspect action.edgevid --json | jq .manifest.labels"""
 _LABELS_SHOWN = 24
+_NUMBERS = ("clips", "agreement", "agreement_held_out", "max_abs_error", "accuracy_float", "accuracy_bundle", "joined_in_integers", "seconds")
+_STAGE = ("name", "clips", "agreement", "max_abs_error", "accuracy")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +71,8 @@ def describe(bundle: Bundle) -> Iterator[str]:
     yield from _aligned(dict(_facts(manifest)))
     yield ""
     yield table([("part", "file", "precision", "bytes", "inputs", "outputs"), *_parts(bundle)])
-    yield from _section("proof", _flat(bundle.report))
-    yield from _section("provenance", dict(manifest.provenance))
+    yield from _proof(bundle.report)
+    yield from _section("provenance", {name: value for name, value in manifest.provenance.items() if value})
     yield from _section("made with", {**manifest.versions, "golden answers": f"{len(bundle.golden.scores)} by {bundle.golden.engine}"})
 
 
@@ -99,15 +101,16 @@ def _tensors(tensors: tuple[Tensor, ...]) -> str:
     return " ".join(f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}" for tensor in tensors)
 
 
-def _flat(report: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    """The report's numbers and words by dotted names; longer lists are left to --json."""
-    found: dict[str, object] = {}
-    for name, value in report.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
-            found[prefix + name] = value
-    return found
+def _proof(report: Mapping[str, Any]) -> Iterator[str]:
+    """The numbers that the conversion vouches for; the whole report is left to --json."""
+    from edgevid.tables import table
+
+    yield from _section("proof", {name: report[name] for name in _NUMBERS if report.get(name) is not None})
+    if report.get("stages"):
+        yield ""
+        yield table([_STAGE, *([stage.get(key) for key in _STAGE] for stage in report["stages"])], indent="  ")
+    for note in report.get("notes", ()):
+        yield f"  note: {note}"
 
 
 def _section(title: str, rows: Mapping[str, object]) -> Iterator[str]:

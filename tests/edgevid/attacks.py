@@ -37,9 +37,10 @@ Attack = Callable[[bytes], bytes]
 
 @dataclass(frozen=True)
 class Refusal:
-    """What must be refused, how, and the attacks that try it."""
+    """What must be refused, how, what the message says of it (a pattern), and the attacks that try it."""
 
     error: type[BundleError]
+    says: str
     attacks: dict[str, Attack]
 
 
@@ -252,6 +253,7 @@ SCORES = np.full((4, 3), 1 / 3, np.float32)
 REFUSALS: dict[str, Refusal] = {
     "not-an-archive": Refusal(
         BundleTruncated,
+        "a damaged or truncated file",
         {
             "empty": lambda _good: b"",
             "text": lambda _good: b"not a zip archive\n" * 9,
@@ -262,6 +264,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "truncated": Refusal(
         BundleTruncated,
+        "truncated file|bytes before or behind",
         {
             **{f"after {place} 64ths": lambda good, place=place: good[: len(good) * place // 64] for place in range(64)},
             "by one byte": lambda good: good[:-1],
@@ -270,6 +273,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "bytes-around": Refusal(
         BundleTruncated,
+        "from the first byte to the last",
         {
             "before": lambda good: b"#!/bin/sh\n" + good,
             "behind": lambda good: good + b"\0",
@@ -278,10 +282,11 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "too-many-members": Refusal(
-        BundleMemberRefused, {"one more": lambda good: zipped({**unzipped(good), **{f"m{index}": b"" for index in range(MAX_MEMBERS)}})}
+        BundleMemberRefused, "at most 64 members", {"one more": lambda good: zipped({**unzipped(good), **{f"m{index}": b"" for index in range(MAX_MEMBERS)}})}
     ),
     "member-name": Refusal(
         BundleMemberRefused,
+        "plain member names",
         {
             repr(name): renamed(name)
             for name in ("../report.json", "/report.json", "a/b", "..", "a\\b", "C:report", ".hidden", "-rf", "", "a b", "é", "x" * 101, "folder/", "a\nb")
@@ -289,6 +294,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "member-packed": Refusal(
         BundleMemberRefused,
+        "stored members",
         {
             "deflated": lambda good: zipped(unzipped(good), compression=zipfile.ZIP_DEFLATED),
             "bzip2": lambda good: zipped(unzipped(good), compression=zipfile.ZIP_BZIP2),
@@ -296,9 +302,10 @@ REFUSALS: dict[str, Refusal] = {
             "encrypted": directory(8, "<H", 1),
         },
     ),
-    "member-oversized": Refusal(BundleMemberRefused, {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)}),
+    "member-oversized": Refusal(BundleMemberRefused, "members of at most", {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)}),
     "member-twice": Refusal(
         BundleMemberRefused,
+        "each member once",
         {
             "the manifest": lambda good: zipped([*unzipped(good).items(), ("manifest.json", b"{}")]),
             "a part": lambda good: zipped([("head.tflite", b"first"), *unzipped(good).items()]),
@@ -306,6 +313,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "member-missing": Refusal(
         BundleMemberRefused,
+        "a member manifest.json|Expected the members",
         {
             "the manifest": without("manifest.json"),
             "everything": lambda _good: zipped({}),
@@ -317,6 +325,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "member-extra": Refusal(
         BundleMemberRefused,
+        "Expected the members",
         {
             "not listed": lambda good: zipped({**unzipped(good), "extra.bin": b""}),
             "listed": forged(extra__bin=b""),
@@ -325,6 +334,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "version-unknown": Refusal(
         BundleVersionUnknown,
+        "edgevid-bundle version 1, got",
         {
             "a later version": field("version", 2),
             "an earlier version": field("version", 0),
@@ -336,6 +346,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "member-altered": Refusal(
         BundleAltered,
+        "listed SHA-256|damaged bytes",
         {
             "one byte, with the old checksum": damaged,
             "other bytes, with their own checksum": same_length,
@@ -349,6 +360,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "json-invalid": Refusal(
         ManifestInvalid,
+        "JSON",
         {
             "no JSON": raw_manifest(lambda before: before[:-1]),
             "nothing": raw_manifest(lambda _before: b""),
@@ -370,11 +382,16 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "field-missing": Refusal(
-        ManifestInvalid, {path: field(path, ...) for path in ("name", "window", "window.frames", "input.color", "parts.0.inputs.0.name", "decision.exit")}
+        ManifestInvalid,
+        "exactly the fields",
+        {path: field(path, ...) for path in ("name", "window", "window.frames", "input.color", "parts.0.inputs.0.name", "decision.exit")},
     ),
-    "field-unknown": Refusal(ManifestInvalid, {path: field(path, 1) for path in ("extra", "window.fps", "input.mean", "parts.0.inputs.0.axis", "decision.x")}),
+    "field-unknown": Refusal(
+        ManifestInvalid, "exactly the fields", {path: field(path, 1) for path in ("extra", "window.fps", "input.mean", "parts.0.inputs.0.axis", "decision.x")}
+    ),
     "field-type": Refusal(
         ManifestInvalid,
+        "of type|to be a finite number|items in",
         {
             f"{path} {value!r}": field(path, value)
             for path, value in (
@@ -399,6 +416,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "field-value": Refusal(
         ManifestInvalid,
+        r"^(?!.*(hold the manifest|golden vectors|JSON))",
         {
             f"{path} {str(value)[:30]}": field(path, value)
             for path, value in (
@@ -448,6 +466,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "parts-do-not-join": Refusal(
         PartsDoNotJoin,
+        "to have shape|inputs|outputs|states",
         {
             "a frame of another size": field("parts.0.inputs.0.shape", [1, 8, 6, 3]),
             "a lookback that the encoder does not have": field("lookback", 1),
@@ -471,6 +490,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "labels-differ": Refusal(
         ManifestInvalid,
+        "labels.txt to hold the manifest's labels",
         {
             "another label": forged(labels__txt=b"none\nwave\nswype\n"),
             "another order": forged(labels__txt=b"wave\nnone\nswipe\n"),
@@ -481,6 +501,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "golden-unreadable": Refusal(
         ManifestInvalid,
+        "golden vectors in golden.npz|engine's name",
         {
             "no archive": forged(golden__npz=b"not a zip"),
             "nothing": forged(golden__npz=b""),
@@ -499,9 +520,10 @@ REFUSALS: dict[str, Refusal] = {
             "a type of no size": golden_npy(b"{'descr': '|V0', 'fortran_order': False, 'shape': (3,), }\n"),
         },
     ),
-    "golden-oversized": Refusal(ManifestInvalid, {"by what it says": bomb(2**30), "by what it hides": bomb(100)}),
+    "golden-oversized": Refusal(ManifestInvalid, "bytes unpacked|that are none", {"by what it says": bomb(2**30), "by what it hides": bomb(100)}),
     "golden-does-not-fit": Refusal(
         ManifestInvalid,
+        "finite golden vectors",
         {
             "frames of another size": golden(frames=np.zeros((7, 8, 6, 3), np.uint8)),
             "frames of another type": golden(frames=FRAMES.astype(np.float32)),

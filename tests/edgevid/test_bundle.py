@@ -17,7 +17,7 @@ from tests.edgevid.attacks import REFUSALS
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle-format.md"
 PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest}
 NO_SCORES = np.zeros((0, 3), np.float32)
-ATTACKS = [pytest.param(refusal.error, attack, id=f"{name}: {how}") for name, refusal in REFUSALS.items() for how, attack in refusal.attacks.items()]
+ATTACKS = [pytest.param(refusal, attack, id=f"{name}: {how}") for name, refusal in REFUSALS.items() for how, attack in refusal.attacks.items()]
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +127,13 @@ def test_a_file_that_may_not_be_read_is_a_usage_error(tmp_path, monkeypatch):
         read(tmp_path / "a.edgevid")
 
 
-@pytest.mark.parametrize(("error", "attack"), ATTACKS)
-def test_each_attack_meets_its_refusal(good, tmp_path, error, attack):
+@pytest.mark.parametrize(("refusal", "attack"), ATTACKS)
+def test_each_attack_meets_its_refusal(good, tmp_path, refusal, attack):
     with pytest.raises(BundleError) as caught:
         read_bytes(attack(good), tmp_path)
     message = str(caught.value)
-    assert type(caught.value) is error, message
+    assert type(caught.value) is refusal.error, message
+    assert re.search(refusal.says, message)
     assert caught.value.exit_code == 1
     assert "\n" not in message
     assert message.startswith("Expected ")

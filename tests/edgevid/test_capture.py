@@ -91,6 +91,23 @@ def test_an_mp4_without_its_index_is_named(tmp_path):
         list(source.frames())
 
 
+def test_a_video_that_opens_and_has_no_frame_is_named(tmp_path, monkeypatch):
+    with VideoFile(write_video(tmp_path / "clip.avi")) as source:
+        monkeypatch.setattr(source, "_capture", Empty())
+        with pytest.raises(SourceError, match=r"Expected frames in .*clip\.avi, could not decode one"):
+            list(source.frames())
+
+
+class Empty:
+    """A file that OpenCV opens and cannot decode."""
+
+    def read(self, _buffer):
+        return False, None
+
+    def release(self):
+        pass
+
+
 def test_a_video_may_be_closed_twice(tmp_path):
     with VideoFile(write_video(tmp_path / "clip.avi")) as source:
         source.close()

@@ -24,7 +24,7 @@ def scores(left: float, right: float = 0.0) -> np.ndarray:
 def play(decider: Decider, rows: list[np.ndarray], *, step_s: float = 0.1, start_s: float = 0.0) -> list[Event]:
     ended: list[Event] = []
     for index, row in enumerate(rows):
-        ended.extend(decider.update(start_s + index * step_s, row))
+        ended.extend(decider.update(round(start_s + index * step_s, 9), row))
     return ended
 
 
@@ -46,6 +46,13 @@ def test_a_score_between_exit_and_enter_begins_nothing() -> None:
     decider = Decider(LABELS, PLAIN)
     assert play(decider, [scores(0.59)] * 20) == []
     assert decider.flush() == ()
+
+
+@pytest.mark.parametrize(("score", "begins"), [(0.599, False), (0.6, True)])
+def test_an_event_begins_at_enter(score: float, begins: bool) -> None:
+    decider = Decider(LABELS, PLAIN)
+    decider.update(0.0, [1 - score, score, 0.0])
+    assert (decider.ongoing is not None) is begins
 
 
 def test_a_dip_to_exit_does_not_end_an_event_and_a_dip_below_does() -> None:
@@ -113,6 +120,12 @@ def test_another_label_that_leads_takes_the_place_of_the_open_one() -> None:
     assert events[0].end_s == pytest.approx(0.1)
     # "right" was over exit at 0.1 already, where "left" still held.
     assert events[1].start_s == pytest.approx(0.1)
+
+
+def test_a_label_that_comes_back_after_another_has_a_score_of_its_own() -> None:
+    decider = Decider(LABELS, rule(exit=0.1))
+    events = play(decider, [scores(0.9), scores(0.3, 0.7), scores(0.65, 0.3), scores(0.0)])
+    assert [(event.label, round(event.score, 2)) for event in events] == [("left", 0.9), ("right", 0.7), ("left", 0.65)]
 
 
 def test_smoothing_follows_the_time_constant_whatever_the_frame_rate() -> None:

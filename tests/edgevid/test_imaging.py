@@ -84,6 +84,11 @@ def test_any_size_fits_into_any_other_and_a_white_frame_stays_white(rule, source
         assert out.min() == 255
 
 
+@pytest.mark.parametrize(("source", "target"), [((50, 1), (10, 60)), ((1, 50), (60, 10))])
+def test_a_cut_is_at_least_a_pixel_of_the_narrowest_frame(source, target):
+    assert resized("crop", np.full((*source, 3), 255, np.uint8), target).min() == 255
+
+
 @pytest.mark.parametrize(
     ("source", "target", "code"),
     [

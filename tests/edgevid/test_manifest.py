@@ -130,6 +130,12 @@ def test_a_label_is_one_line_without_control_characters(label):
         window_manifest(labels=("none", "wave", label))
 
 
+@pytest.mark.parametrize("labels", [(), ("wave",), ("none", "wave", "wave")])
+def test_there_are_two_labels_at_least_and_all_are_different(labels):
+    with pytest.raises(ManifestInvalid, match="at least two labels, all different"):
+        window_manifest(labels=labels)
+
+
 @pytest.mark.parametrize("files", [("a.tflite", "a.tflite"), ("a.tflite", "golden.npz"), ("a.tflite", "../b.tflite"), ("a.tflite", ".tflite")])
 def test_each_part_is_a_tflite_file_of_its_own(files):
     parts = tuple(dataclasses.replace(part, file=file) for part, file in zip(window_manifest().parts, files, strict=True))

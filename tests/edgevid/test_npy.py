@@ -63,6 +63,11 @@ def test_the_data_must_be_as_long_as_the_header_says(cut):
         read_npy(whole[:cut] if cut < 0 else whole + b"\0" * cut)
 
 
+def test_a_shape_is_never_left_to_be_worked_out():
+    with pytest.raises(ContractError, match="a plain shape"):
+        read_npy(with_header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8), }\n"))
+
+
 def test_objects_are_never_unpickled():
     with pytest.raises(ContractError):
         read_npy(npy(np.array([{}], dtype=object), allow_pickle=True))

@@ -20,7 +20,7 @@ from edgevid.manifest import DecisionRule, Window
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 from edgevid.preprocess import InputSpec
-from tests.builders import pixels, window_manifest
+from tests.builders import PIXEL_SCALE, pixels, window_manifest
 from tests.streams import PROBABILITY, Script, engine_for
 
 NONE, WAVE, SWIPE = 0, 1, 2
@@ -208,15 +208,18 @@ def test_every_stage_is_timed_for_every_decision() -> None:
     assert counts == {"preprocess": 10, "encode": 10, "head": 7, "decide": 7, "emit": 7, "outside": 10, "total": 10, "age": 7}
 
 
-@pytest.mark.parametrize("size", [None, (640, 480)], ids=["the model's size", "resized"])
-def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] | None) -> None:
+@pytest.mark.parametrize(
+    ("size", "scale"), [(None, PIXEL_SCALE), ((640, 480), PIXEL_SCALE), (None, 0.02)], ids=["the model's size", "resized", "another grid than the pixels'"]
+)
+def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] | None, scale: float) -> None:
     if size:
         pytest.importorskip("cv2")
     height, width = 240, 320
+    frame = dataclasses.replace(pixels(1, height, width, 3), scale=scale)
     manifest = window_manifest(
         window=Window(frames=4, interval_s=0.1),
         input=InputSpec(height=height, width=width, channels=3, color="bgr"),
-        parts=(dataclasses.replace(window_manifest().part("encoder"), inputs=(pixels(1, height, width, 3),)), window_manifest().part("head")),
+        parts=(dataclasses.replace(window_manifest().part("encoder"), inputs=(frame,)), window_manifest().part("head")),
     )
     source = Traced(NoiseSource(manifest, count=550, size=size, color="rgb"), warm_up=50)
     telemetry = Pipeline(engine_for(manifest), source).run()

@@ -9,6 +9,7 @@ from edgevid.quant import (
     FLOAT32,
     QuantParams,
     dequantize,
+    dequantizer,
     joiner,
     pixel_grid,
     pixels_to_float,
@@ -75,7 +76,8 @@ def test_float32_numbers_stand_for_themselves():
     assert not QuantParams("int8").is_float
 
 
-def test_joiner_copies_integers_untouched_where_both_lie_on_one_grid():
+def test_joiner_copies_integers_where_both_lie_on_one_grid_and_takes_none_through_a_float(monkeypatch):
+    monkeypatch.delattr("edgevid.quant.dequantize")
     grid = QuantParams("int16", 1e-4, 5)
     copy = joiner(grid, QuantParams("int16", 1e-4 * (1 + 2**-24), 5))
     stored = np.arange(-32768, 32768, dtype=np.int16)
@@ -165,3 +167,11 @@ def test_pixels_become_the_floats_of_training(low, high):
 def test_impossible_grids_are_refused(dtype, scale, zero_point):
     with pytest.raises(ContractError, match=r"Expected .*, got "):
         QuantParams(dtype, scale, zero_point)
+
+
+@pytest.mark.parametrize("params", [QuantParams("int8", 1 / 256, -128), QuantParams("uint8", 0.3, 7), QuantParams("int16", 1 / 32768), FLOAT32])
+def test_a_dequantizer_gives_what_dequantize_gives_bit_for_bit(params: QuantParams) -> None:
+    stored = np.linspace(*(params.limits if not params.is_float else (-1.0, 1.0)), 999).astype(params.dtype)
+    reals = dequantizer(params)(stored)
+    assert reals.dtype == np.float32
+    assert np.array_equal(reals, dequantize(stored, params))

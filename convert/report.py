@@ -1,0 +1,118 @@
+"""The conversion's report as one HTML page that needs nothing but itself: numbers first, then pictures, then every detail.
+
+Any conversion's `report.json` will do. Pictures and tables of the caller's own, such as a timeline, come in as sections.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.beside import written_beside
+
+TEMPLATE = "report.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page that the conversion's report does not know of.
+
+    Attributes:
+        title: Its heading.
+        text: What one is to see; plain text.
+        picture: A PNG, or None.
+        table: Rows of cells, the first one the heading; empty for none.
+        link: A file beside the page and what to call it, or None.
+    """
+
+    title: str
+    text: str = ""
+    picture: bytes | None = None
+    table: Sequence[Sequence[object]] = ()
+    link: tuple[str, str] | None = None
+
+
+def write_html(report: Mapping[str, Any], path: str | Path, *, title: str, bundle_bytes: int | None = None, sections: Sequence[Section] = ()) -> None:
+    """Write the page, whole or not at all.
+
+    Args:
+        report: What the bundle's `report.json` holds.
+        path: The `.html` file to write.
+        title: The page's heading.
+        bundle_bytes: Size of the bundle.
+        sections: Put between the key numbers and the details, in order.
+
+    Raises:
+        UsageError: The folder is not there.
+    """
+    page = _environment().get_template(TEMPLATE).render(title=title, report=report, cards=_cards(report, bundle_bytes), parts=_parts(report), sections=sections)
+    with written_beside(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+def _environment() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("convert"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"percent": percent, "kilobytes": kilobytes, "data_url": _data_url, "number": _number}
+    return environment
+
+
+def _cards(report: Mapping[str, Any], bundle_bytes: int | None) -> list[tuple[str, str, str]]:
+    """The numbers that a person looks for first: heading, value, what it means."""
+    latency = report["latency"]
+    cards = [("Agreement", percent(report["agreement"]), f"of {report['clips']} clips get the trained model's answer")]
+    if report["accuracy_float"] is not None:
+        drop = 100 * (report["accuracy_float"] - report["accuracy_bundle"])
+        cards.append(("Accuracy", percent(report["accuracy_bundle"]), f"trained model {percent(report['accuracy_float'])}; {_cost(drop)}"))
+    parts = f"encoder {latency['encode_ms']:.3f} + head {latency['head_ms']:.3f}, interpreter only"
+    cards.append(("A new frame", f"{latency['encode_ms'] + latency['head_ms']:.3f} ms", parts))
+    if bundle_bytes is not None:
+        cards.append(("Bundle", kilobytes(bundle_bytes), f"models {kilobytes(sum(report['part_bytes'].values()))}"))
+    cards.append(("Largest error", f"{report['max_abs_error']:.3f}", "of any probability on any clip"))
+    return cards
+
+
+def _cost(drop: float) -> str:
+    return f"{drop:.1f} points lost" if drop > 0 else "nothing lost"
+
+
+def _parts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [(role, precision, kilobytes(report["part_bytes"][role])) for role, precision in report["precision"].items()]
+
+
+def percent(share: float | None) -> str:
+    """Print a share.
+
+    Args:
+        share: 0 to 1, or None where it is unknown.
+
+    Returns:
+        As "98.3 %".
+    """
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def kilobytes(count: int) -> str:
+    """Print a size.
+
+    Args:
+        count: Bytes.
+
+    Returns:
+        As "123 kB", of 1000 bytes each.
+    """
+    return f"{count / 1000:,.0f} kB"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

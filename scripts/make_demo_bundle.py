@@ -1,0 +1,102 @@
+"""Make the bundle that `edgevid demo` runs, edgevid/data/gestures.edgevid, from nothing: render, train, convert, check, install.
+
+    python scripts/make_demo_bundle.py [--dir build/demo-bundle]
+
+The clips are drawn at the model's own size, as the demo's stream is, and written without loss. The bundle is installed only if it is small
+enough to ship and right about several streams that nothing was trained or chosen on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from edgevid import bundle
+from edgevid.capture.synthetic import GestureSource
+from edgevid.engine import Engine
+from edgevid.errors import VerificationFailed
+from edgevid.outputs.collect import Collector
+from edgevid.pipeline import Pipeline
+from edgevid.timeline import match, summary
+
+TARGET = Path(__file__).parents[1] / "edgevid" / "data" / "gestures.edgevid"
+MAX_BYTES = 300_000
+LEAST_PRECISION = LEAST_RECALL = 0.9
+UNSEEN_SEEDS = range(9000, 9008)
+EPOCHS = 60
+
+
+def main() -> int:
+    """Make the bundle.
+
+    Returns:
+        0.
+
+    Raises:
+        VerificationFailed: It is too large or not right often enough; the one installed stays.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, default=Path("build/demo-bundle"), help="where to work (default: %(default)s)")
+    folder: Path = parser.parse_args().dir
+    folder.mkdir(parents=True, exist_ok=True)
+    made = make(folder)
+    check(made)
+    TARGET.parent.mkdir(exist_ok=True)
+    shutil.copyfile(made, TARGET)
+    sys.stderr.write(f"Installed {TARGET}: {TARGET.stat().st_size} bytes.\n")
+    return 0
+
+
+def make(folder: Path) -> Path:
+    """Render, train and convert.
+
+    Args:
+        folder: Where to work; clips rendered there before are used again.
+
+    Returns:
+        The bundle.
+    """
+    from convert import Options, convert_model
+    from convert.demo.dataset import DatasetSpec, write_dataset
+    from convert.progress import Terminal
+    from convert.quiet import import_tensorflow
+
+    progress = Terminal()
+    spec = DatasetSpec(train=300, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2)
+    dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
+    import_tensorflow()
+    from convert.demo.recipe import train_gestures, train_options
+
+    train_gestures(dataset, folder / "gestures.keras", train_options(epochs=EPOCHS), progress)
+    options = Options(name="gestures", command="scripts/make_demo_bundle.py")
+    return convert_model(folder / "gestures.keras", dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
+
+
+def check(path: Path) -> None:
+    """Refuse a bundle that should not ship.
+
+    Args:
+        path: The bundle.
+
+    Raises:
+        VerificationFailed: It is too large, or event precision or recall on unseen streams is too low.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise VerificationFailed(f"Expected a bundle of at most {MAX_BYTES} bytes, got {size}. Make the model or its frames smaller.", got=size, path=path)
+    model = bundle.read(path)
+    for seed in UNSEEN_SEEDS:
+        seen = Collector()
+        with GestureSource(seed=seed, height_px=model.manifest.input.height, width_px=model.manifest.input.width) as source:
+            Pipeline(Engine(model), source, [seen]).run()
+            score = match(seen.events, source.truth)
+        sys.stderr.write(f"seed {seed}: {summary(score)}\n")
+        if score.precision < LEAST_PRECISION or score.recall < LEAST_RECALL:
+            raise VerificationFailed(f"Expected event precision and recall of at least {LEAST_PRECISION} on seed {seed}. {summary(score)}", path=path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The HTML report."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.report import Section, kilobytes, percent, write_html
+from edgevid.errors import UsageError
+
+STAGE = {"name": "float Keras", "clips": 8, "agreement": 1.0, "max_abs_error": 2e-7, "accuracy": 0.75}
+REPORT: dict[str, Any] = {
+    "model": {"file": "wave.keras", "sha256": "0" * 64, "framework": "keras", "written_by": "Keras 3"},
+    "plan": "window",
+    "precision": {"encoder": "int8", "head": "int16x8"},
+    "recipe": "int8+int16x8",
+    "labels": ["none", "wave"],
+    "clips": 8,
+    "clips_skipped": [],
+    "clips_calibrated": 4,
+    "agreement": 0.875,
+    "agreement_held_out": None,
+    "max_abs_error": 0.031,
+    "accuracy_float": 0.75,
+    "accuracy_bundle": 0.625,
+    "stages": [STAGE, {**STAGE, "name": "stream", "agreement": 0.875, "accuracy": None}],
+    "split": {"encoder_layers": ["conv"], "hoisted": ["lstm"], "lookback": 1, "not_causal": ""},
+    "trials": [{"recipe": "int8", "failure": "agreement 50.0% is below 98.0%", "stage": None}, {"recipe": "int8+int16x8", "failure": "", "stage": STAGE}],
+    "joined_in_integers": True,
+    "part_bytes": {"encoder": 12_000, "head": 3_400},
+    "confusion": {"float": [[4, 0], [1, 3]], "bundle": [[4, 0], [2, 2]]},
+    "worst": [{"path": "clips/<wave>/1.avi", "truth": None, "float": "wave", "bundle": "none", "max_abs_error": 0.031}],
+    "latency": {"machine": "Linux", "interpreter": "ai-edge-litert 2", "encode_ms": 0.1, "head_ms": 0.02, "frames": 20},
+    "notes": ["frames are RGB"],
+    "window": {"frames": 16, "interval_s": 0.1, "sampling": "interval"},
+    "input": {"height": 48, "width": 48},
+    "versions": {"edgevid": "0.1.0"},
+    "seconds": 12.3,
+    "command": "edgevid convert wave.keras",
+}
+
+
+def page(tmp_path: Path, report: dict[str, Any] | None = None, **options: Any) -> str:
+    write_html(report or REPORT, tmp_path / "report.html", title="Waves", **options)
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_numbers_of_the_conversion_are_on_the_page(tmp_path: Path) -> None:
+    text = page(tmp_path, bundle_bytes=45_600)
+    for wanted in ("87.5 %", "62.5 %", "12.5 points lost", "0.120 ms", "46 kB", "int16x8", "agreement 50.0% is below 98.0%", "Assumed: frames are RGB."):
+        assert wanted in text
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
+    text = page(tmp_path, sections=[Section(title="Timeline", picture=b"png", link=("annotated.mp4", "Watch"))])
+    assert set(re.findall(r'(?:src|href)="([^":]+)', text)) == {"data", "annotated.mp4"}
+    assert "<script" not in text
+
+
+def test_what_comes_from_files_is_escaped(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "clips/&lt;wave&gt;/1.avi" in text
+    assert "<wave>" not in text
+
+
+def test_sections_come_in_order_with_their_tables_and_verdicts(tmp_path: Path) -> None:
+    text = page(tmp_path, sections=[Section(title="First", table=[("event", ""), ("wave", "false alarm")]), Section(title="Second", text="after")])
+    assert text.index("<h2>First") < text.index("<h2>Second") < text.index("<h2>The proof")
+    assert '<td class="false-alarm">false alarm</td>' in text
+
+
+def test_a_conversion_without_labels_says_nothing_of_accuracy(tmp_path: Path) -> None:
+    assert "trained model 7" not in page(tmp_path, {**REPORT, "accuracy_float": None, "accuracy_bundle": None, "confusion": None, "worst": []})
+
+
+def test_every_tag_that_is_opened_is_closed(tmp_path: Path) -> None:
+    class Balance(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            if tag not in ("meta", "img", "br"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    balance = Balance()
+    balance.feed(page(tmp_path, sections=[Section(title="T", text="t", picture=b"p", table=[("a",), ("b",)])]))
+    assert balance.open == []
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="folder"):
+        write_html(REPORT, tmp_path / "no" / "report.html", title="Waves")
+
+
+def test_sizes_and_shares_are_printed_for_people() -> None:
+    assert kilobytes(1_234_567) == "1,235 kB"
+    assert percent(None) == "–"
+    assert percent(0.983) == "98.3 %"
