@@ -116,16 +116,12 @@ class _FrameRing:
         self.ring = Ring(manifest.seen_frames, spec.shape, tensor.dtype)
         self.slot = np.zeros(spec.shape, spec.dtype)
         self._store = input_quantizer(spec, tensor.params)
-        self._single = manifest.seen_frames == 1
+        # A single frame's axis of time is the batch.
+        self.batch = self.ring.window if manifest.seen_frames == 1 else self.ring.batch
 
     def commit(self) -> None:
         self._store(self.slot, self.ring.slot())
         self.ring.commit()
-
-    def batch(self) -> Array:
-        """The frames as the part's input; a single one's row is its batch axis."""
-        window = self.ring.window()
-        return window if self._single else window[None]
 
 
 class _Encoder:
@@ -165,7 +161,7 @@ class _WindowTail:
         return self._ring.full
 
     def answer(self) -> Array:
-        self._model.write(0, self._ring.window()[None])
+        self._model.write(0, self._ring.batch())
         self._model.invoke()
         return self._model.read(0)
 

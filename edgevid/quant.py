@@ -128,12 +128,16 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
         A function `(stored, out)` that fills `out`, an array of `target.dtype` with the shape of `stored`.
     """
     if source.same_grid(target):
-        return lambda stored, out: np.copyto(out, stored)
+        return _copy
 
     def requantize(stored: Array, out: Array) -> None:
         np.copyto(out, quantize(dequantize(stored, source), target))
 
     return requantize
+
+
+def _copy(stored: Array, out: Array) -> None:
+    out[...] = stored
 
 
 def pixel_grid(low: float, high: float) -> QuantParams:

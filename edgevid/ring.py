@@ -23,7 +23,12 @@ class Ring:
     def __init__(self, length: int, row_shape: tuple[int, ...], dtype: Dtype) -> None:
         self.length = length
         self.count = 0
-        self._rows = np.zeros((2 * length, *row_shape), dtype)
+        rows = np.zeros((1, 2 * length, *row_shape), dtype)
+        # Every view there can be, made once: a slice costs more than the copy of a small row.
+        self._slots = [rows[0, place] for place in range(length)]
+        self._twins = [rows[0, length + place] for place in range(length)]
+        self._batches = [rows[:, place : place + length] for place in range(length)]
+        self._windows = [batch[0] for batch in self._batches]
 
     @property
     def full(self) -> bool:
@@ -40,13 +45,13 @@ class Ring:
         Returns:
             A view to fill before `commit`; the ring owns it.
         """
-        return self._rows[self.count % self.length]
+        return self._slots[self.count % self.length]
 
     def commit(self) -> None:
         """Take the row that was written into `slot`."""
-        place = self.count % self.length
         if self.length > 1:  # one row is its own window
-            self._rows[place + self.length] = self._rows[place]
+            place = self.count % self.length
+            self._twins[place][...] = self._slots[place]
         self.count += 1
 
     def window(self) -> Array:
@@ -55,5 +60,12 @@ class Ring:
         Returns:
             A contiguous view of shape (length, *row_shape); the ring owns it. Its oldest row is the next `slot`: use it before that is filled.
         """
-        start = self.count % self.length
-        return self._rows[start : start + self.length]
+        return self._windows[self.count % self.length]
+
+    def batch(self) -> Array:
+        """Give the window as a batch of one.
+
+        Returns:
+            The same memory, of shape (1, length, *row_shape).
+        """
+        return self._batches[self.count % self.length]

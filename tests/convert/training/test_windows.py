@@ -61,7 +61,8 @@ def test_validation_sees_the_middle_of_each_clip_as_it_is():
     clips = moving_clips(2).clips
     middles = CentreWindows(clips, TASK, batch=4)
     assert [len(middles[index][0]) for index in range(len(middles))] == [4, 2]
-    np.testing.assert_allclose(middles[1][0][0] * 255, centre_window(clips[4], WINDOW), atol=1e-4)
+    np.testing.assert_allclose(middles[0][0][1] * 255, centre_window(clips[1], WINDOW), atol=1e-4)
+    assert not np.array_equal(centre_window(clips[1], WINDOW), clips[1].frames[:4])
     np.testing.assert_array_equal(middles[1][1], [[0, 0, 1], [0, 0, 1]])
 
 
