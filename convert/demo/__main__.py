@@ -117,12 +117,12 @@ def _note(path: Path, key: str) -> None:
 
 def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:
     from convert.demo.show import sections
-    from convert.demo.watch import test_strips
+    from convert.demo.watch import clip_strips
     from convert.report import write_html
     from convert.video import annotate
 
     page, video = folder / "report.html", folder / "annotated.mp4"
-    evaluation, strips = test_strips(made, dataset.root / "test", progress)
+    evaluation, strips = clip_strips(made, dataset.root / "test", progress)
     progress.step(f"writing {video} and {page}")
     annotate(dataset.stream, video, labels=made.manifest.labels, decisions=watched.seen.decisions, events=watched.seen.events)
     size = (folder / BUNDLE).stat().st_size

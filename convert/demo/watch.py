@@ -58,7 +58,7 @@ def watch_stream(bundle: Bundle, dataset: Dataset) -> Watched:
     return Watched(seen, match(seen.events, dataset.truth), telemetry, engine.interpreter)
 
 
-def test_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evaluation, list[Strip]]:
+def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evaluation, list[Strip]]:
     """Ask the bundle about the test clips, and show some it was wrong about and one of each class that it was right about.
 
     Args:

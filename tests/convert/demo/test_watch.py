@@ -1,0 +1,69 @@
+"""What the demo shows of its bundle; the one that ships stands in for a fresh one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from convert.demo.__main__ import demo
+from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
+from convert.demo.show import sections
+from convert.demo.watch import Watched, clip_strips, watch_stream
+from convert.progress import Silent
+from edgevid.commands.demo import shipped_bundle
+from edgevid.gestures import GESTURES
+
+SPEC = DatasetSpec(train=1, validation=1, test=2, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=30.0, codec="FFV1", seed=77)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return write_dataset(tmp_path_factory.mktemp("watch") / "clips", SPEC, Silent(), processes=2)
+
+
+@pytest.fixture(scope="module")
+def watched(dataset: Dataset) -> Watched:
+    return watch_stream(shipped_bundle(), dataset)
+
+
+def test_the_long_video_is_watched_to_its_end_and_scored(watched: Watched, dataset: Dataset) -> None:
+    assert watched.telemetry.seen == 300
+    assert len(watched.score.matched) + len(watched.score.missed) == len(dataset.truth)
+    assert watched.score.recall >= 0.7
+
+
+def test_strips_show_wrong_answers_first_and_each_class_once(dataset: Dataset) -> None:
+    evaluation, strips = clip_strips(shipped_bundle(), dataset.root / "test", Silent())
+    verdicts = [strip.right for strip in strips]
+    assert verdicts == sorted(verdicts)
+    assert len(evaluation.predictions) == 2 * 8
+    truths = [strip.caption.split(":")[0] for strip in strips if strip.right]
+    assert truths == sorted(set(truths))
+
+
+def test_the_report_has_a_picture_of_the_timeline_the_clips_and_the_confusion(watched: Watched, dataset: Dataset) -> None:
+    made = shipped_bundle()
+    evaluation, strips = clip_strips(made, dataset.root / "test", Silent())
+    shown = sections(made, watched, dataset, evaluation=evaluation, strips=strips, video=Path("annotated.mp4"))
+    pictures = [cv2.imdecode(np.frombuffer(section.picture, np.uint8), cv2.IMREAD_COLOR) for section in shown if section.picture]
+    assert len(pictures) == 3
+    assert min(picture.shape[1] for picture in pictures) > 800
+    listed = next(section for section in shown if section.title == "Every event").table
+    assert {row[0] for row in listed[1:]} <= {"", *GESTURES}
+
+
+@pytest.mark.tf
+def test_a_second_run_uses_what_the_first_one_made(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model trained for one epoch is enough to go the whole way, if the conversion need not be good."""
+    folder = dataset.root.parent
+    assert demo(folder, SPEC, epochs=1, processes=1, progress=Silent()) == 0
+    first = capsys.readouterr().out
+    made = {path.name: path.stat().st_mtime_ns for path in folder.glob("gestures.*")}
+    assert demo(folder, SPEC, epochs=1, processes=1, progress=Silent()) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("gestures.*")} == made
+    assert "Event precision" in first and "encode" in first
+    assert (folder / "report.html").stat().st_size > 100_000
+    assert (folder / "annotated.mp4").stat().st_size > 10_000
