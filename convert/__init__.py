@@ -30,10 +30,12 @@ from edgevid.manifest import Manifest
 
 if TYPE_CHECKING:
     from convert.clips import Clips
+    from convert.load import LoadedModel
     from convert.reference import Reference
     from convert.search import Examples
     from convert.split import Split
     from convert.verify import Stage
+    from edgevid.bundle import Bundle
     from edgevid.frame import Array
 
 __all__ = ["Conversion", "Options", "convert_model"]
@@ -86,7 +88,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     from convert.load import load
     from convert.quantize import Converter
     from convert.recipes import candidates
-    from convert.record import record, versions
+    from convert.record import record
     from convert.reference import Reference
     from convert.search import search
     from convert.settings import contract, input_spec
@@ -102,7 +104,6 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         parts = split(graph, frames=options.frames)
         plan = choose_plan(parts, options.plan)
         recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
-
         spec = input_spec(parts.frame_shape, options, info)
         clips = _decode(Path(clips_dir), spec, options, progress)
         settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
@@ -111,20 +112,23 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         reference = Reference(trained.model, parts, spec, settled.scores)
         examples = _examples(clips, settled, reference)
         stages = _float_stages(reference, parts, examples)
-        golden = _golden(clips, settled, reference)
 
-        job = Job(parts, plan, settled, choose(clips.clips, settled.window), reference, converter, options.name or Path(model).stem, golden)
+        calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
+        job = Job(parts, plan, settled, calibration, reference, converter, options.name or Path(model).stem, golden)
         trials = search(job, recipes, examples, Budget(max_drop=options.max_drop, min_agreement=options.min_agreement), progress)
 
-    proven = trials[-1].bundle
+    report = record(job, trained=trained, clips=clips, examples=examples, stages=stages, trials=trials, seconds=time.monotonic() - started_s)
+    return _pack(trials[-1].bundle, trained, report, Path(out), options.command)
+
+
+def _pack(proven: Bundle | None, trained: LoadedModel, report: dict[str, Any], out: Path, command: str) -> Conversion:
+    from convert.record import versions
+
     assert proven is not None
-    report = record(job, trained=trained, clips=clips, examples=examples, stages=stages, trials=trials, seconds=time.monotonic() - started_s) | {
-        "command": options.command
-    }
-    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": options.command}
+    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": command}
     manifest = replace(proven.manifest, versions=versions(), provenance=provenance)
-    written = write(replace(proven, manifest=manifest, report=report), out)
-    return Conversion(Path(out), written, report | {"bundle_bytes": Path(out).stat().st_size})
+    written = write(replace(proven, manifest=manifest, report=report | {"command": command}), out)
+    return Conversion(out, written, report | {"command": command, "bundle_bytes": out.stat().st_size})
 
 
 def _check_out(out: Path) -> None:

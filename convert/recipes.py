@@ -34,8 +34,8 @@ class Recipe:
         return self.encoder if role in ("encoder", "whole") else self.tail
 
 
-# In the order of their cost on a CPU. 16x8 has no XNNPACK kernels and takes about four times as long as int8, float32 about as long as int8
-# for a small head (FACTS in docs/decisions/0002-precision.md), so a float head comes before a 16x8 one only in accuracy, not in size.
+# In the order of their cost on a CPU: a head in 16x8 has no XNNPACK kernels and takes four times as long as one in int8 or float, and its
+# answers are not nearer to the trained model's than a float head's (docs/decisions/0002-precision.md).
 RECIPES = (
     Recipe("int8", "int8", "int8"),
     Recipe("int8+float", "int8", "float32"),

@@ -66,7 +66,7 @@ def record(
         "recipe": good.recipe.name,
         "labels": list(job.contract.labels),
         "clips": len(clips.clips),
-        "clips_skipped": [{"path": str(path), "reason": reason} for path, reason in clips.skipped],
+        "clips_skipped": [{"path": "/".join(path.parts[-2:]), "reason": reason.replace(str(path), path.name)} for path, reason in clips.skipped],
         "clips_calibrated": len(job.calibration.clips),
         "agreement": good.stream.agreement,
         "agreement_held_out": _held_out(good.scores, examples, job.calibration.clips),
@@ -122,7 +122,8 @@ def _worst(clips: Clips, examples: Examples, scores: Array, labels: Sequence[str
     order = np.lexsort((-errors, ~differs))[:WORST]
     return [
         {
-            "path": str(clips.clips[index].ref.path),
+            # Class and file, as the folder of clips has them: a bundle travels, and says nothing of the disk that it was made on.
+            "path": "/".join(clips.clips[index].ref.path.parts[-2:]),
             "truth": clips.clips[index].ref.label,
             "float": labels[int(examples.scores[index].argmax())],
             "bundle": labels[int(scores[index].argmax())],
