@@ -63,10 +63,12 @@ class Fold:
 def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
     """The same for every subject; a mirrored action is the same action."""
     from convert.training.fit import TrainOptions
+    from convert.training.models import ModelOptions
 
     return TrainOptions(
         input=InputSpec(height=64, width=64, channels=1, color="gray"),
         window=Window(frames=16, interval_s=0.08),
+        model=ModelOptions(pool="columns"),
         augmentation=Augmentation(flip={label: label for label in labels}),
         epochs=epochs,
         learning_rate=3e-3,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   edgevid train clips -o gestures.keras --background none
-  edgevid train clips -o actions.keras --group-by subject --flip all --frames 16 --size 80x64 --interval 0.08
+  edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
 GROUP_BY = "'subject' (the file's name up to its first '_'), 'none', or a regular expression with one group, searched in the file's name"
 
@@ -50,6 +50,12 @@ def _configure_frames(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--color", choices=[color for color in MODEL_COLORS if color != "none"], default="rgb", help="channels of a frame (default: rgb)")
     group.add_argument("--resize", choices=RESIZE_RULES, default="stretch", help="how other aspect ratios fit (default: stretch)")
     group.add_argument("--motion", choices=("on", "off"), default="on", help="whether it sees differences of frames, not frames (default: on)")
+    group.add_argument(
+        "--pool",
+        choices=("none", "columns"),
+        default="none",
+        help="'columns' looks at what moves at which height, wherever across the picture, as for people who walk by (default: none)",
+    )
     group.add_argument("--rnn", choices=("lstm", "gru"), default="lstm", help="its recurrent layer (default: lstm)")
     group.add_argument("--background", metavar="LABEL", help="a class that is never an event, such as 'none'")
 
@@ -69,7 +75,7 @@ def _configure_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--group-by", default="none", metavar="RULE", help=f"what is held out together: {GROUP_BY} (default: none)")
     group.add_argument("--val-fraction", type=float, default=0.2, metavar="F", help="of the groups or clips, held out; 0 for none (default: 0.2)")
     group.add_argument("--epochs", type=positive, default=60, metavar="N", help="passes over the clips, at most (default: 60)")
-    group.add_argument("--patience", type=positive, default=15, metavar="N", help="epochs without a better held-out loss before it ends (default: 15)")
+    group.add_argument("--patience", type=positive, default=30, metavar="N", help="epochs without a better held-out loss before it ends (default: 30)")
     group.add_argument("--batch", type=positive, default=16, metavar="N", help="windows in a step (default: 16)")
     group.add_argument("--learning-rate", type=float, default=2e-3, metavar="R", help="Adam's, at its peak (default: 0.002)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: 0)")
@@ -123,7 +129,7 @@ def _options(args: argparse.Namespace, labels: Sequence[str]) -> TrainOptions:
     return TrainOptions(
         input=InputSpec(width=args.size[0], height=args.size[1], channels=channels, color=args.color, resize=args.resize),
         window=_window(args),
-        model=ModelOptions(motion=args.motion == "on", rnn=args.rnn),
+        model=ModelOptions(motion=args.motion == "on", pool=args.pool, rnn=args.rnn),
         augmentation=NONE if args.no_augment else Augmentation(flip=flip),
         epochs=args.epochs,
         windows_per_clip=args.windows_per_clip,

@@ -59,7 +59,7 @@ class TrainOptions:
     clip_norm: float = 1.0
     label_smoothing: float = 0.05
     val_fraction: float = 0.2
-    patience: int = 15
+    patience: int = 30
     seed: int = 0
     background: str | None = None
     tensorboard: Path | None = None

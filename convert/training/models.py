@@ -6,6 +6,7 @@ normalisation and ReLU only: each folds into one int8 operator.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -16,6 +17,9 @@ from convert.layers import FrameDifference
 from edgevid.errors import UsageError
 
 Rnn = Literal["lstm", "gru"]
+Pool = Literal["none", "columns"]
+RNNS: tuple[Rnn, ...] = get_args(Rnn)
+POOLS: tuple[Pool, ...] = get_args(Pool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class ModelOptions:
     Attributes:
         motion: Whether the encoder sees the difference of two neighbouring frames instead of a frame.
         filters: Channels of each convolution, of which each halves the picture.
+        pool: "columns" keeps, of each row of the last map, only the strongest answer: the network then sees what moves at which height, and
+            not where across the picture. That fits people who walk by; gestures that differ by their direction need "none".
         features: Length of the vector that stands for a frame.
         units: Units of the recurrent layer.
         rnn: Its kind.
@@ -33,14 +39,17 @@ class ModelOptions:
 
     motion: bool = True
     filters: tuple[int, ...] = (8, 16, 32, 64)
+    pool: Pool = "none"
     features: int = 64
     units: int = 48
     rnn: Rnn = "lstm"
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.rnn not in get_args(Rnn):
-            raise UsageError(f"Expected a recurrent layer, one of {', '.join(get_args(Rnn))}, got {self.rnn!r}.", expected=get_args(Rnn), got=self.rnn)
+        if self.rnn not in RNNS:
+            raise UsageError(f"Expected a recurrent layer, one of {', '.join(RNNS)}, got {self.rnn!r}.", expected=RNNS, got=self.rnn)
+        if self.pool not in POOLS:
+            raise UsageError(f"Expected a pool, one of {', '.join(POOLS)}, got {self.pool!r}.", expected=POOLS, got=self.pool)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def build(options: ModelOptions, *, shape: tuple[int, ...], classes: int) -> Net
         UsageError: The window is too short for `motion`, or the frames too small for the convolutions.
     """
     _refuse_small(options, shape)
-    layers = _encoder(options)
+    layers = _encoder(options, columns=math.ceil(shape[2] / 2 ** len(options.filters)))
     tail = _tail(options, classes)
     return Network(
         _wire(options, shape, tail, lambda frames: _step_by_step(layers, frames)), _wire(options, shape, tail, lambda frames: _folded(layers, frames))
@@ -87,10 +96,12 @@ def _refuse_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
         raise UsageError(f"Expected frames of at least {least} pixels a side, got {shape[2]}x{shape[1]}.", expected=least, got=shape[1:3])
 
 
-def _encoder(options: ModelOptions) -> list[keras.layers.Layer]:
+def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]:
     convolutions = [layer for place, filters in enumerate(options.filters) for layer in _convolution(place, filters)]
+    pool = [keras.layers.MaxPooling2D((1, columns), name="across")] if options.pool == "columns" else []
     return [
         *convolutions,
+        *pool,
         keras.layers.Flatten(name="flatten"),
         keras.layers.Dense(options.features, activation="relu", name="features"),
         keras.layers.Dropout(options.dropout, name="features_dropout"),

@@ -65,6 +65,25 @@ def test_a_window_too_small_for_the_network_is_refused(options, shape, message):
         build(options, shape=shape, classes=2)
 
 
+@pytest.mark.parametrize("width", [32, 40])
+def test_pooling_columns_makes_where_across_the_picture_not_matter(width):
+    shape = (5, 32, width, 1)
+    windows = np.zeros((2, *shape), np.float32)
+    for step in range(5):
+        windows[0, step, 10 + step : 14 + step, 10:14] = 1
+        windows[1, step, 10 + step : 14 + step, 18:22] = 1
+    for pool, same in (("columns", True), ("none", False)):
+        model = build(ModelOptions(filters=(8, 16), pool=pool), shape=shape, classes=4).model
+        first, second = np.asarray(model(windows))
+        # Padding with zeros still shows the edge, so a first layer without bias is not enough to make them equal to the last bit.
+        assert np.allclose(first, second, atol=1e-6) == same
+
+
+def test_an_unknown_pool_is_refused():
+    with pytest.raises(UsageError, match="none, columns"):
+        ModelOptions(pool="rows")
+
+
 def test_an_unknown_recurrent_layer_is_refused():
     with pytest.raises(UsageError, match="lstm, gru"):
         ModelOptions(rnn="rnn")
