@@ -13,7 +13,6 @@ import argparse
 import csv
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,8 @@ from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
 
 if TYPE_CHECKING:
-    from convert.training.fit import TrainedModel, TrainOptions
+    from convert import Conversion
+    from convert.training.fit import TrainOptions
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "weizmann"
 FLOAT_GOAL, DROP_GOAL_POINTS = 0.75, 1.0
@@ -50,14 +50,12 @@ class Fold:
         floating: The trained model on this subject's clips.
         int8: The bundle on the same.
         precision: Of each of the bundle's parts.
-        train_s: Time that training took.
     """
 
     subject: str
     floating: Evaluation
     int8: Evaluation
     precision: dict[str, str]
-    train_s: float
 
 
 def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
@@ -80,32 +78,31 @@ def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
 
 def hold_out(subject: str, clips: Clips, options: TrainOptions, folder: Path) -> Fold:
     """Train without one subject, convert, and measure both on that subject."""
-    from convert.training.fit import train
+    from convert.load import load
+    from convert.training.fit import save, train
 
     kept = tuple(clip for clip in clips.clips if clip.ref.group != subject)
     held = [clip for clip in clips.clips if clip.ref.group == subject]
-    started_s = time.monotonic()
-    with epochs_bar(f"Without {subject}") as on_epoch:
-        trained = train(Clips(kept), options, on_epoch=on_epoch)
-    train_s = time.monotonic() - started_s
-    conversion = convert_fold(trained, kept, folder / subject)
-    window, labels = options.window, trained.info.labels
-    floating = evaluate(keras_scorer(trained.model, options.input, window), held, labels=labels, window=window, views="all")
+    path = folder / f"{subject}.keras"
+    if not path.exists():
+        with epochs_bar(f"Without {subject}") as on_epoch:
+            save(train(Clips(kept), options, on_epoch=on_epoch), path)
+    conversion = convert_fold(kept, folder / subject)
+    window, labels = options.window, conversion.manifest.labels
+    floating = evaluate(keras_scorer(load(path).model, options.input, window), held, labels=labels, window=window, views="all")
     int8 = evaluate(bundle_scorer(Engine(bundle.read(conversion.path))), held, labels=labels, window=window, views="all")
-    return Fold(subject, floating, int8, dict(conversion.report["precision"]), train_s)
+    return Fold(subject, floating, int8, dict(conversion.report["precision"]))
 
 
-def convert_fold(trained: TrainedModel, kept: Sequence[Clip], stem: Path) -> Any:
-    """Convert on the clips that were trained on: calibration sees nothing of the subject held out."""
-    from convert.training.fit import save
-
-    save(trained, stem.with_suffix(".keras"))
+def convert_fold(kept: Sequence[Clip], stem: Path) -> Conversion:
+    """Convert to int8 and nothing better, on the clips that were trained on: calibration sees nothing of the subject held out."""
     listing = stem.with_suffix(".csv")
     with listing.open("w", newline="") as handle:
         rows = csv.writer(handle)
         rows.writerow(("path", "label"))
         rows.writerows((clip.ref.path.resolve(), clip.ref.label) for clip in kept)
-    return convert_model(stem.with_suffix(".keras"), listing, stem.with_suffix(".edgevid"), options=Options(), progress=Terminal())
+    options = Options(precision="int8", max_drop=100.0, min_agreement=0.0)
+    return convert_model(stem.with_suffix(".keras"), listing, stem.with_suffix(".edgevid"), options=options, progress=Terminal())
 
 
 def main() -> int:
@@ -113,7 +110,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the clips (default: beside the repository)")
     parser.add_argument("--epochs", type=int, default=100, metavar="N", help="passes over the training clips (default: 100)")
     parser.add_argument("--subjects", nargs="+", metavar="NAME", help="hold out these only, and write no results")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models and bundles there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models and bundles there, and take the models that are there")
     args = parser.parse_args()
     if not args.data.is_dir():
         sys.stderr.write(f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n")
@@ -170,7 +167,6 @@ def answer(folds: Sequence[Fold], options: TrainOptions) -> dict[str, Any]:
                 "precision": fold.precision,
                 "wrong_float": wrong(fold.floating),
                 "wrong_int8": wrong(fold.int8),
-                "train_s": round(fold.train_s, 1),
             }
             for fold in folds
         },

@@ -25,6 +25,7 @@ import numpy as np
 from convert.progress import Progress, Silent
 from convert.settings import Contract, Options
 from edgevid.bundle import Golden, write
+from edgevid.environment import versions
 from edgevid.errors import UsageError
 from edgevid.manifest import Manifest
 
@@ -103,8 +104,9 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         graph = read_graph(trained.model)
         parts = split(graph, frames=options.frames)
         plan = choose_plan(parts, options.plan)
+        parts = parts.as_stack() if plan == "stack" else parts
         recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
-        spec = input_spec(parts.frame_shape, options, info)
+        spec = input_spec(graph, parts.frame_shape, options, info)
         clips = _decode(Path(clips_dir), spec, options, progress)
         settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
 
@@ -122,8 +124,6 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
 
 
 def _pack(proven: Bundle | None, trained: LoadedModel, report: dict[str, Any], out: Path, command: str) -> Conversion:
-    from convert.record import versions
-
     assert proven is not None
     provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": command}
     manifest = replace(proven.manifest, versions=versions(), provenance=provenance)

@@ -21,7 +21,6 @@ from edgevid.quant import QuantParams, dequantize, pixels_to_float
 
 MAX_CLIPS = 32
 MAX_ENCODER_SAMPLES = 256
-MAX_WINDOWS = 64
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,11 @@ def choose(clips: Sequence[Clip], window: Window) -> Calibration:
         window: The model's view of time.
 
     Returns:
-        At most `MAX_WINDOWS` windows of at most `MAX_CLIPS` clips.
+        One or two windows of each of at most `MAX_CLIPS` clips.
     """
-    chosen = np.unique(np.linspace(0, len(clips) - 1, min(MAX_CLIPS, len(clips))).astype(int))
+    chosen = _evenly(len(clips), MAX_CLIPS)
     windows = [clips[index].frames[indices] for index in chosen for indices in _windows(clips[index], window)]
-    step = max(len(windows) // MAX_WINDOWS, 1)
-    return Calibration(np.stack(windows[::step][:MAX_WINDOWS]), tuple(int(index) for index in chosen))
+    return Calibration(np.stack(windows), tuple(chosen))
 
 
 def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
@@ -92,11 +90,15 @@ def frame_samples(calibration: Calibration, spec: InputSpec, seen: int) -> Array
     """
     windows = calibration.windows
     positions = windows.shape[1] - seen + 1
-    every = max(len(windows) * positions // MAX_ENCODER_SAMPLES, 1)
-    picked = [divmod(index, positions) for index in range(0, len(windows) * positions, every)][:MAX_ENCODER_SAMPLES]
+    picked = [divmod(index, positions) for index in _evenly(len(windows) * positions, MAX_ENCODER_SAMPLES)]
     samples = to_real(np.stack([windows[clip, start : start + seen] for clip, start in picked]), spec)
     samples = samples[:, 0] if seen == 1 else samples
     return pin(samples, *spec.range) if spec.kind == "frames" else samples
+
+
+def _evenly(count: int, limit: int) -> list[int]:
+    """Pick indices over the whole of a list: clips are in the order of their classes, and the last class counts as the first does."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).astype(int)).tolist()
 
 
 def pin(samples: Array, low: float, high: float) -> Array:
@@ -110,7 +112,7 @@ def pin(samples: Array, low: float, high: float) -> Array:
     Returns:
         A copy, clipped to the range.
     """
-    pinned = np.clip(samples, np.float32(low), np.float32(high))
+    pinned = np.ascontiguousarray(np.clip(samples, np.float32(low), np.float32(high)))
     flat = pinned.reshape(-1)
     flat[flat.argmin()], flat[flat.argmax()] = low, high
     return pinned
@@ -145,12 +147,11 @@ def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODE
     """
     import tensorflow as tf
 
-    run: Callable[..., list[object]] = tf.function(step.function)
+    run: Callable[..., list[object]] = tf.function(step.function, autograph=False)
     rows: list[list[Array]] = []
     for window in features:
         states = [np.zeros(shape, np.float32) for shape in step.input_shapes[1:]]
         for feature in window:
             rows.append([feature, *(state[0] for state in states)])
             states = [np.asarray(each) for each in run(tf.constant(feature[None]), *map(tf.constant, states))[1:]]
-    every = max(len(rows) // limit, 1)
-    return [np.stack(column) for column in zip(*rows[::every], strict=True)]
+    return [np.stack(column) for column in zip(*(rows[index] for index in _evenly(len(rows), limit)), strict=True)]

@@ -23,12 +23,14 @@ class Call:
         inputs: Numbers of the tensors it reads.
         outputs: Numbers of the tensors it gives.
         arguments: From tensors by number to the call's positional and keyword arguments.
+        shape: Of its first output, with the batch; None where the model leaves it open.
     """
 
     layer: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     arguments: Arguments
+    shape: tuple[int | None, ...]
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ def read_graph(model: Any) -> LayerGraph:
     Raises:
         ModelError: A subclassed model, an unbuilt one, or one with several inputs or outputs.
     """
-    if not _is_nested(model):
+    if not is_nested(model):
         raise ModelError(
             f"Expected a Sequential or functional Keras model, got {type(model).__name__}: its layers cannot be told apart. Rebuild it with the functional API."
         )
@@ -95,7 +97,15 @@ def read_graph(model: Any) -> LayerGraph:
     return LayerGraph(tuple(reader.calls), start, outputs[0], tuple(model.inputs[0].shape)[1:])
 
 
-def _is_nested(layer: Any) -> bool:
+def is_nested(layer: Any) -> bool:
+    """Tell whether a layer is a model, whose layers can be laid flat.
+
+    Args:
+        layer: Any Keras layer.
+
+    Returns:
+        Whether it is a Sequential or functional model.
+    """
     return hasattr(layer, "_nodes_by_depth") or type(layer).__name__ == "Sequential"
 
 
@@ -112,7 +122,7 @@ class _Reader:
         """Add a model's calls; give the numbers of its outputs."""
         if type(model).__name__ == "Sequential":
             for layer in model.layers:
-                inputs = self._add(layer, inputs, _positional(tuple(inputs)), outputs=1)
+                inputs = self._add(layer, inputs, _positional(tuple(inputs)), None)
             return inputs
         number = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -127,16 +137,18 @@ class _Reader:
         results = list(node.outputs) if hasattr(node, "operation") else _flat(node.outputs)
         known = dict(number)
         arguments = _keras3_arguments(node, sources, known) if hasattr(node, "operation") else _keras2_arguments(node, sources, known)
-        given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, outputs=len(results))
+        given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, results)
         number.update({id(tensor): each for tensor, each in zip(results, given, strict=True)})
 
-    def _add(self, layer: Any, inputs: list[int], arguments: Arguments, *, outputs: int) -> list[int]:
+    def _add(self, layer: Any, inputs: list[int], arguments: Arguments, outputs: list[Any] | None) -> list[int]:
+        """Add one call; its outputs are those of the layer's first call where they are not given."""
         if type(layer).__name__ == "InputLayer":
             return inputs
-        if _is_nested(layer):
+        if is_nested(layer):
             return self.inline(layer, inputs)
-        results = [self.new() for _ in range(outputs)]
-        self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments))
+        outputs = _flat(layer._inbound_nodes[0].outputs) if outputs is None else outputs
+        results = [self.new() for _ in outputs]
+        self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments, tuple(outputs[0].shape)))
         return results
 
 

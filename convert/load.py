@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convert.quiet import import_tensorflow
+from convert.reasons import reason_of
 from edgevid.errors import ModelError, UsageError
 
 Framework = Literal["keras", "tf_keras"]
+# Policies and types that compute in half precision.
+_HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def load(path: str | Path, *, allow_code: bool = False) -> LoadedModel:
     if not allow_code:
         _refuse_code(header.config, path)
     framework: Framework = "keras" if header.version.startswith("3") else "tf_keras"
-    model = _load_with(framework, path, allow_code=allow_code)
+    model = _load_with(framework, path, allow_code=allow_code, half=_says_half(header.config))
     return LoadedModel(model, framework, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version)
 
 
@@ -116,19 +119,17 @@ def _parse(data: Any, path: Path) -> dict[str, Any]:
     return value
 
 
-def _class_names(config: Any) -> Iterator[str]:
-    if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str):
-            yield config["class_name"]
-        for value in config.values():
-            yield from _class_names(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _class_names(value)
+def _values(config: Any) -> Iterator[Any]:
+    """Give everything in a configuration, however deep: without recursion, which a file could exhaust."""
+    left = [config]
+    while left:
+        value = left.pop()
+        yield value
+        left.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
 
 
 def _refuse_code(config: dict[str, Any], path: Path) -> None:
-    if "Lambda" in set(_class_names(config)):
+    if any(isinstance(each, dict) and each.get("class_name") == "Lambda" for each in _values(config)):
         raise ModelError(
             f"Expected a model without code, got a Lambda layer in {path}: loading it would run Python from the file. "
             "Replace it by a built-in layer, or pass --allow-code if you trust the file.",
@@ -136,20 +137,37 @@ def _refuse_code(config: dict[str, Any], path: Path) -> None:
         )
 
 
-def _load_with(framework: Framework, path: Path, *, allow_code: bool) -> Any:
+def _says_half(config: dict[str, Any]) -> bool:
+    return any(isinstance(each, str) and each in _HALF for each in _values(config))
+
+
+def _load_with(framework: Framework, path: Path, *, allow_code: bool, half: bool) -> Any:
     import_tensorflow()
     module = _framework(framework)
     target = _as_named(path)
     try:
-        if framework == "keras":
-            return module.models.load_model(target, compile=False, safe_mode=not allow_code)
-        return module.models.load_model(target, compile=False)
+        model = module.models.load_model(target, compile=False, safe_mode=not allow_code)
+        return _in_float32(model) if half else model
     except Exception as error:  # a framework raises anything at all on a file that it does not like
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise ModelError(f"Expected a model that {framework} {module.__version__} can load, got {path}: {reason}", path=path) from error
+        raise ModelError(f"Expected a model that {framework} {module.__version__} can load, got {path}: {reason_of(error)}", path=path) from error
     finally:
         if target != str(path):
             Path(target).unlink()
+
+
+def _in_float32(model: Any) -> Any:
+    """Build a model of mixed precision again in float32, in which its weights are kept; half precision is for training on a GPU."""
+    again = type(model).from_config(_without_half(model.get_config()))
+    again.set_weights(model.get_weights())
+    return again
+
+
+def _without_half(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _without_half(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_without_half(value) for value in config)
+    return "float32" if isinstance(config, str) and config in _HALF else config
 
 
 def _framework(framework: Framework) -> Any:

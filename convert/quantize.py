@@ -6,6 +6,7 @@ One child serves many jobs, because importing TensorFlow takes longer than most 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import signal
@@ -62,9 +63,9 @@ class Converter:
         """Start the child now, so that it imports TensorFlow while the caller does something else."""
         self.stop()
         log = (Path(self._folder.name) / "child.log").open("a")
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "convert.quantize_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-        )
+        # By its path and with -P: nothing in the folder that a person happens to be in is imported in place of TensorFlow.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("quantize_child.py"))]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         log.close()
 
     def convert(self, function: PartFunction, precision: Precision, calibration: list[Array]) -> ConvertedPart:
@@ -136,8 +137,10 @@ class Converter:
             self._child.kill()
             self._child.wait()
             for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    pipe.close()
+                # A job that the child did not live to read is still in the pipe's buffer.
+                with contextlib.suppress(BrokenPipeError):
+                    if pipe is not None:
+                        pipe.close()
             self._child = None
 
     def __enter__(self) -> Self:
@@ -169,7 +172,7 @@ def export(function: PartFunction, path: Path) -> None:
 
     specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
     with quiet_start():
-        frozen = convert_variables_to_constants_v2(tf.function(function.function).get_concrete_function(*specs))
+        frozen = convert_variables_to_constants_v2(tf.function(function.function, autograph=False).get_concrete_function(*specs))
     module = tf.Module()
     module.frozen = frozen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,26 +16,11 @@ from convert.search import Examples, Trial
 from convert.verify import Stage
 from edgevid.bundle import Bundle
 from edgevid.engine import Engine
+from edgevid.environment import versions
 from edgevid.frame import Array
 from edgevid.strict import to_json
 
 WORST = 12
-_PACKAGES = ("edgevid", "numpy", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "opencv-python-headless")
-
-
-def versions() -> dict[str, str]:
-    """Tell the versions of everything that had a part in the conversion.
-
-    Returns:
-        Package to version; packages that are not installed are left out.
-    """
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def record(

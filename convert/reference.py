@@ -34,9 +34,10 @@ class Reference:
         self._parts, self._spec = parts, spec
         self._probabilities = to_probabilities(kind)
         self._model = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-        self._whole = tf.function(parts.whole.function)
-        self._encoder = tf.function(parts.encoder.function) if parts.encoder is not None else None
-        self._head = tf.function(parts.head.function) if parts.head is not None else None
+        # Without autograph, which would put an error of its own in the place of ours.
+        self._whole = tf.function(parts.whole.function, autograph=False)
+        self._encoder = tf.function(parts.encoder.function, autograph=False) if parts.encoder is not None else None
+        self._head = tf.function(parts.head.function, autograph=False) if parts.head is not None else None
 
     def scores(self, windows: Array) -> Array:
         """Ask the trained model as it was loaded.

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from convert.clips import Clip, Clips
+from convert.ends import scores_of, takes_bytes
 from convert.graph import LayerGraph
 from convert.info import TrainingInfo
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frame import Color
 from edgevid.manifest import DecisionRule, Plan, Sampling, Scores, Window
 from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
+from edgevid.sampling import MIN_INTERVAL_S
 
 UNIFORM = "uniform"
+BYTES = (0.0, 255.0)
 _CHANNEL_COLORS: dict[int, tuple[Color, ...]] = {1: ("gray",), 3: ("rgb", "bgr")}
 
 
@@ -91,10 +94,11 @@ class Contract:
     notes: tuple[str, ...]
 
 
-def input_spec(frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None) -> InputSpec:
+def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None) -> InputSpec:
     """Settle what the model expects of a frame.
 
     Args:
+        graph: The model; one that divides by 255 itself takes pixels as they are.
         frame_shape: (H, W, C) or (F,).
         options: What was said.
         info: What training left.
@@ -112,7 +116,9 @@ def input_spec(frame_shape: tuple[int, ...], options: Options, info: TrainingInf
     if channels not in _CHANNEL_COLORS:
         raise ModelError(f"Expected frames of 1 or 3 channels, channels last, got shape {frame_shape}.", got=frame_shape)
     legal = _CHANNEL_COLORS[channels]
-    given = info.input if info is not None and info.input.shape == frame_shape else InputSpec(height=height, width=width, channels=channels, color=legal[0])
+    known = info is not None and info.input.shape == frame_shape
+    custom = InputSpec(height=height, width=width, channels=channels, color=legal[0], range=BYTES if takes_bytes(graph) else (0.0, 1.0))
+    given = info.input if info is not None and known else custom
     if options.color is not None and options.color not in legal:
         raise UsageError(f"Expected --color {' or '.join(legal)} for a model of {channels} channel(s), got {options.color}.", expected=legal, got=options.color)
     said = {"color": options.color, "range": options.range, "resize": options.resize, "interpolation": options.interpolation}
@@ -139,13 +145,22 @@ def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, o
         ClipsError: Some of the clips' classes are the model's and some are not.
         ModelError: The model's output is no list of classes.
     """
-    notes: list[str] = []
-    scores, width = _scores(graph)
+    scores, width = scores_of(graph)
+    notes = _range_notes(graph, spec, options, info)
     labels, assumed = _labels(max(width, 2), clips, options, info)
     notes += assumed
     window, assumed = _window(frames, clips.clips, options, info)
     notes += assumed
     return Contract(labels, spec, window, scores, _decision(labels, options, info), _labelled(labels, clips, notes), tuple(notes))
+
+
+def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:
+    if spec.kind == "features" or info is not None or not takes_bytes(graph):
+        return []
+    if options.range is None:
+        return ["pixels are given as 0 to 255, because the model scales them itself; give --range LOW,HIGH if training scaled them before"]
+    low, high = options.range
+    return [] if options.range == BYTES else [f"the model scales pixels itself, and is given {low:g} to {high:g}: make sure that training scaled them twice"]
 
 
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
@@ -159,21 +174,6 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
 def _refuse_unless(legal: bool, what: str, got: object) -> None:
     if not legal:
         raise UsageError(f"Expected {what}, got {got}.", expected=what, got=got)
-
-
-def _scores(graph: LayerGraph) -> tuple[Scores, int]:
-    last = next(call for call in graph.calls if graph.output in call.outputs)
-    shape = last.layer.output.shape
-    if len(shape) != 2 or shape[-1] is None:
-        raise ModelError(f"Expected a classifier with an output of (classes), got {tuple(shape)[1:]} from layer {last.name!r}.", got=tuple(shape))
-    inner = last.layer
-    activation = last.kind.lower() if last.kind in ("Softmax",) else getattr(getattr(inner, "activation", None), "__name__", "linear")
-    width = int(shape[-1])
-    if activation == "sigmoid":
-        return "sigmoid", width
-    if activation == "softmax" and width > 1:
-        return "softmax", width
-    return ("logits" if width > 1 else "sigmoid_logits"), width
 
 
 def _labels(count: int, clips: Clips, options: Options, info: TrainingInfo | None) -> tuple[tuple[str, ...], list[str]]:
@@ -246,11 +246,12 @@ def seconds(interval: float | str) -> float:
         value = float(interval)
     except ValueError:
         value = 0.0
-    if not 0.001 <= value <= 60:
-        raise UsageError(f"Expected --interval in seconds (0.001 to 60) or 'uniform', got {interval!r}.", got=interval)
+    if not MIN_INTERVAL_S <= value <= 60:
+        raise UsageError(f"Expected --interval in seconds ({MIN_INTERVAL_S} to 60) or 'uniform', got {interval!r}.", got=interval)
     return value
 
 
 def _uniform_step_s(clip: Clip, frames: int) -> float:
     count = len(clip.frames)
-    return max(clip.duration_s / count if count > 1 else 0.04, 0.001) * max(count // frames, 1)
+    step_s = clip.duration_s / count if count > 1 else 0.04
+    return max(step_s * max(count // frames, 1), MIN_INTERVAL_S)

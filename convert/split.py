@@ -7,14 +7,16 @@ layer's input projection goes with it (hoisting): W·x + b of a frame never chan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.accept import check_layers, window_shape
 from convert.graph import Call, LayerGraph
 from convert.heads import Recurrent, is_recurrent
+from convert.reasons import reason_of
 from convert.temporal import lookback, repeat
-from edgevid.errors import ModelError
+from edgevid.errors import EdgevidError, ModelError
 from edgevid.manifest import Role
 
 Tensor = Any
@@ -63,6 +65,14 @@ class Split:
     hoisted: tuple[str, ...]
     not_causal: str = ""
 
+    def as_stack(self) -> Split:
+        """Give the same model left whole.
+
+        Returns:
+            The parts without a per-frame prefix, so that proofs are of what will be run.
+        """
+        return replace(self, lookback=0, encoder=None, head=None, step=None, prefix_layers=(), hoisted=(), not_causal="the model is run as a whole")
+
 
 def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     """Find the per-frame prefix and make the parts.
@@ -77,37 +87,15 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     Raises:
         ModelError: The window or a frame's shape is unknown, or a layer cannot be converted.
     """
-    window = _window_shape(graph, frames)
-    _refuse_masks(graph)
-    recurrent = {call: Recurrent(call.layer) for call in graph.calls if is_recurrent(call.layer)}
+    window = window_shape(graph, frames)
+    check_layers(graph)
+    recurrent = {call: Recurrent(call.layer, call.shape) for call in graph.calls if is_recurrent(call.layer)}
     prefix = _Prefix(graph, window[0])
-    runner = _Runner(graph, recurrent)
+    runner = _Runner(graph, recurrent, frozenset(prefix.calls))
     whole = _whole(graph, runner, window)
     if not prefix.worthwhile(recurrent):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
     return _parts(graph, prefix, runner, window, whole)
-
-
-def _window_shape(graph: LayerGraph, frames: int | None) -> tuple[int, ...]:
-    shape = graph.input_shape
-    if len(shape) not in (2, 4):
-        raise ModelError(f"Expected an input of (frames, height, width, channels) or (frames, features), got {shape}.", got=shape)
-    if shape[0] is None and frames is None:
-        raise ModelError("Expected a model with a fixed window, got one of any length. Say how many frames it was trained on: --frames N.", got=shape)
-    if shape[0] is not None and frames is not None and shape[0] != frames:
-        raise ModelError(f"Expected --frames {shape[0]}, which the model fixes, got {frames}.", expected=shape[0], got=frames)
-    window = (shape[0] if shape[0] is not None else frames, *shape[1:])
-    if any(size is None for size in window):
-        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {shape}. Rebuild it with a fixed input size.", got=shape)
-    return tuple(int(size) for size in window if size is not None)
-
-
-def _refuse_masks(graph: LayerGraph) -> None:
-    for call in graph.calls:
-        if call.kind == "Masking" or getattr(call.layer, "mask_zero", False):
-            raise ModelError(
-                f"Expected a model without masks, got layer {call.name!r} ({call.kind}). A device's window is always full: remove it and save again."
-            )
 
 
 class _Prefix:
@@ -115,20 +103,26 @@ class _Prefix:
 
     def __init__(self, graph: LayerGraph, frames: int) -> None:
         self.lookback = {graph.input: 0}
+        self._rank = {graph.input: len(graph.input_shape) + 1}
         self.calls: list[Call] = []
         for call in graph.calls:
             back = self._lookback(call, frames)
             if back is not None:
                 self.calls.append(call)
                 self.lookback.update(dict.fromkeys(call.outputs, back))
+                self._rank.update(dict.fromkeys(call.outputs, len(call.shape)))
         inside = set(self.calls)
         self.rest = [call for call in graph.calls if call not in inside]
         self.frontier = tuple(sorted({tensor for call in self.rest for tensor in call.inputs if tensor in self.lookback}))
-        self._input, self._output = graph.input, graph.output
+        self._input, self.output = graph.input, graph.output
 
     def _lookback(self, call: Call, frames: int) -> int | None:
         backs = {self.lookback.get(tensor) for tensor in call.inputs}
         if len(backs) != 1 or None in backs:
+            return None
+        ranks = {self._rank[tensor] for tensor in call.inputs}
+        if len(ranks) != 1 or min(ranks) < 3:
+            # Broadcasting would lay one tensor's time along another's height; and without a third axis, a layer's last one is time.
             return None
         before = backs.pop() or 0
         own = lookback(call, frames - before)
@@ -144,9 +138,10 @@ class _Prefix:
 class _Runner:
     """Runs some of a graph's calls on given tensors."""
 
-    def __init__(self, graph: LayerGraph, recurrent: Mapping[Call, Recurrent]) -> None:
+    def __init__(self, graph: LayerGraph, recurrent: Mapping[Call, Recurrent], by_frame: Collection[Call]) -> None:
         self._graph = graph
         self._recurrent = recurrent
+        self._by_frame = by_frame
 
     def run(
         self, calls: tuple[Call, ...] | list[Call], values: dict[int, Tensor], projected: Mapping[int, Tensor] | None = None, states: list[Tensor] | None = None
@@ -166,7 +161,7 @@ class _Runner:
         renewed: list[Tensor] = []
         for call in calls:
             if call not in self._recurrent:
-                values.update(zip(call.outputs, repeat(call, values), strict=True))
+                values.update(zip(call.outputs, self._repeat(call, values), strict=True))
                 continue
             layer, source = self._recurrent[call], call.inputs[0]
             sequence = (projected or {}).get(source)
@@ -181,6 +176,15 @@ class _Runner:
         if states is not None:
             states[:] = renewed
         return values
+
+    def _repeat(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
+        try:
+            return repeat(call, values, by_frame=call in self._by_frame)
+        except EdgevidError:
+            raise
+        except Exception as error:  # a layer may be anyone's, and raise anything
+            shapes = ", ".join(str(tuple(values[tensor].shape)) for tensor in call.inputs)
+            raise ModelError(f"Expected layer {call.name!r} ({call.kind}) to take a tensor of {shapes}, it says: {reason_of(error)}") from error
 
     def project(self, call: Call, window: Tensor) -> Tensor:
         """Project a window (1, T, ...) for a recurrent call, all frames at once."""
@@ -242,7 +246,7 @@ def _parts(graph: LayerGraph, prefix: _Prefix, runner: _Runner, window: tuple[in
         return [scores, *renewed]
 
     seen = (1, *window[1:]) if back == 0 else (1, back + 1, *window[1:])
-    width = int(tf.function(encode).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
+    width = int(tf.function(encode, autograph=False).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
     obstacle = _obstacle(prefix, runner)
     states = [shape for call in prefix.rest if (each := runner.recurrent(call)) is not None for shape in each.state_shapes]
     return Split(
@@ -262,11 +266,17 @@ def _parts(graph: LayerGraph, prefix: _Prefix, runner: _Runner, window: tuple[in
 def _obstacle(prefix: _Prefix, runner: _Runner) -> str:
     """Name the first layer of the head that needs the whole window, if any."""
     temporal = set(prefix.frontier)
+    if any(prefix.output in call.outputs and runner.recurrent(call) for call in prefix.rest):
+        return "the answer is itself a state"
     seen_recurrence = False
     for call in prefix.rest:
         layer = runner.recurrent(call)
         if not temporal & set(call.inputs):
+            if layer is not None:
+                return f"layer {call.name!r} ({call.kind}) runs over a sequence of its own"
             continue
+        if not temporal >= set(call.inputs):
+            return f"layer {call.name!r} ({call.kind}) joins each frame with the whole window"
         if layer is None and lookback(call, 0) != 0:
             return f"layer {call.name!r} ({call.kind}) looks at the whole window"
         if layer is not None and not layer.causal:
@@ -276,4 +286,4 @@ def _obstacle(prefix: _Prefix, runner: _Runner) -> str:
             temporal |= set(call.outputs)
     if not seen_recurrence:
         return "the head has no recurrent layer"
-    return "" if not temporal & {prefix._output} else "the model answers for every frame of the window"
+    return "" if prefix.output not in temporal else "the model answers for every frame of the window"

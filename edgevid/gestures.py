@@ -262,7 +262,7 @@ def _circle_path(rng: np.random.Generator, sense: float) -> Array:
     progress = _ease(round(turns * rng.uniform(0.8, 1.0) * _RATE_HZ))
     # Half eased and half even: a hand comes up to speed soon and keeps it round the circle.
     angle = rng.uniform(0, 2 * math.pi) + sense * 2 * math.pi * turns * (progress + np.linspace(0, 1, len(progress))) / 2
-    radius_x, radius_y = rng.uniform(0.13, 0.2) * rng.uniform(0.85, 1.15, 2)
+    radius_x, radius_y = rng.uniform(0.14, 0.2) * rng.uniform(0.85, 1.15, 2)
     x, y = radius_x * np.cos(angle), radius_y * np.sin(angle)
     return np.stack([x - x[0], y - y[0], rng.uniform(-0.3, 0.3) * progress], axis=1)
 

@@ -118,7 +118,7 @@ def _model(args: argparse.Namespace) -> _Subject:
     model, info = load(args.model).model, read_info(args.model)
     graph = read_graph(model)
     parts = split(graph, frames=args.frames)
-    spec = input_spec(parts.frame_shape, options, info)
+    spec = input_spec(graph, parts.frame_shape, options, info)
     clips = _decode(args, spec)
     settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
     scorer = keras_scorer(model, spec, settled.window, kind=settled.scores)

@@ -7,13 +7,13 @@ from an earlier run, made from the same inputs, is used again.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.demo.dataset import MARKER, Dataset, DatasetSpec, write_dataset
+from convert.demo.once import once
 from convert.progress import Progress, Terminal
 from edgevid.errors import EdgevidError
 
@@ -76,43 +76,25 @@ def demo(folder: Path, spec: DatasetSpec, *, epochs: int, processes: int, progre
 
 
 def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path:
-    made_from = _key(f"{epochs} epochs", (dataset.root / MARKER).read_bytes(), (Path(__file__).parent / "recipe.py").read_bytes())
-    if _is_made_from(out, made_from):
-        progress.step(f"using {out}")
-        return out
-    from convert.quiet import import_tensorflow
+    def make(path: Path) -> None:
+        from convert.quiet import import_tensorflow
 
-    import_tensorflow()
-    from convert.demo.recipe import train_gestures, train_options
+        import_tensorflow()
+        from convert.demo.recipe import train_gestures, train_options
 
-    train_gestures(dataset, out, train_options(epochs=epochs), progress)
-    _note(out, made_from)
-    return out
+        train_gestures(dataset, path, train_options(epochs=epochs), progress)
+
+    recipe = Path(__file__).with_name("recipe.py")
+    return once(out, [str(epochs).encode(), (dataset.root / MARKER).read_bytes(), recipe.read_bytes()], make, progress)
 
 
 def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Path:
-    made_from = _key("test clips", (dataset.root / MARKER).read_bytes(), model.read_bytes())
-    if _is_made_from(out, made_from):
-        progress.step(f"using {out}")
-        return out
-    from convert import Options, convert_model
+    def make(path: Path) -> None:
+        from convert import Options, convert_model
 
-    convert_model(model, dataset.root / "test", out, options=Options(command="python -m convert.demo"), progress=progress)
-    _note(out, made_from)
-    return out
+        convert_model(model, dataset.root / "test", path, options=Options(command="python -m convert.demo"), progress=progress)
 
-
-def _key(text: str, *inputs: bytes) -> str:
-    return hashlib.sha256(b"\0".join([text.encode(), *inputs])).hexdigest()
-
-
-def _is_made_from(path: Path, key: str) -> bool:
-    note = path.with_name(f"{path.name}.made-from")
-    return path.exists() and note.exists() and note.read_text() == key
-
-
-def _note(path: Path, key: str) -> None:
-    path.with_name(f"{path.name}.made-from").write_text(key)
+    return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes()], make, progress)
 
 
 def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:

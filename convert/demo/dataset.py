@@ -48,9 +48,9 @@ class DatasetSpec:
         seed: Draws everything.
     """
 
-    train: int = 130
+    train: int = 160
     validation: int = 12
-    test: int = 24
+    test: int = 20
     none_share: int = 3
     height_px: int = 120
     width_px: int = 160

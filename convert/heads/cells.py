@@ -46,12 +46,12 @@ class Cell(Protocol):
         ...
 
 
-def cell_of(layer: Any, output_shape: tuple[int, ...] = ()) -> Cell:
+def cell_of(layer: Any, shape: tuple[int | None, ...]) -> Cell:
     """Take a recurrent layer's cell apart.
 
     Args:
-        layer: A Keras LSTM, GRU, SimpleRNN or ConvLSTM2D, of either framework.
-        output_shape: Shape of one output step without the batch, for convolutional cells.
+        layer: A Keras LSTM, GRU, SimpleRNN or ConvLSTM2D of either framework, or an RNN over one of their cells.
+        shape: Of its output, with the batch.
 
     Returns:
         The cell.
@@ -59,13 +59,14 @@ def cell_of(layer: Any, output_shape: tuple[int, ...] = ()) -> Cell:
     Raises:
         ModelError: A recurrent layer of another kind.
     """
-    kind = type(layer).__name__
-    if kind == "LSTM":
-        return LstmCell(layer.cell)
-    if kind == "GRU":
-        return GruCell(layer.cell)
-    if kind == "SimpleRNN":
-        return SimpleRnnCell(layer.cell)
-    if kind == "ConvLSTM2D":
-        return ConvLstmCell(layer.cell, output_shape)
-    raise ModelError(f"Expected an LSTM, GRU, SimpleRNN or ConvLSTM2D layer, got {kind} {layer.name!r}.")
+    kind, cell = type(layer).__name__, getattr(layer, "cell", None)
+    cell_kind = type(cell).__name__
+    if cell_kind == "LSTMCell":
+        return LstmCell(cell)
+    if cell_kind == "GRUCell":
+        return GruCell(cell)
+    if cell_kind == "SimpleRNNCell":
+        return SimpleRnnCell(cell)
+    if cell_kind == "ConvLSTMCell" and kind == "ConvLSTM2D":
+        return ConvLstmCell(cell, shape[-3:-1])
+    raise ModelError(f"Expected an LSTM, GRU, SimpleRNN or ConvLSTM2D layer, got {kind} {layer.name!r}. Rebuild the model with one of these.")

@@ -13,20 +13,21 @@ class ConvLstmCell:
 
     Args:
         cell: A Keras ConvLSTMCell of rank 2.
-        output_shape: (H, W, filters) of its output.
+        size: (H, W) of its output.
 
     Source: Shi et al., 2015, without peepholes, as in Keras's `ConvLSTMCell.call`: the input's convolution has the layer's padding, strides
         and dilation, the state's is "same" with stride 1.
     """
 
-    def __init__(self, cell: Any, output_shape: tuple[int, ...]) -> None:
+    def __init__(self, cell: Any, size: tuple[int | None, ...]) -> None:
         if cell.data_format != "channels_last":
             raise ModelError(f"Expected channels_last in ConvLSTM2D, got {cell.data_format}.")
         self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
         self._bias = constant(cell.bias) if cell.use_bias else None
         self._activation, self._gate = cell.activation, cell.recurrent_activation
         self._geometry = {"strides": tuple(cell.strides), "padding": cell.padding.upper(), "dilations": tuple(cell.dilation_rate)}
-        self.state_shapes = (output_shape, output_shape)
+        state = (*(int(each) for each in size if each is not None), int(cell.filters))
+        self.state_shapes = (state, state)
 
     def project(self, inputs: Any) -> Any:
         """Convolve the input for all gates.

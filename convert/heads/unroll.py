@@ -7,7 +7,6 @@ from typing import Any
 from convert.heads.cells import Cell, cell_of
 from edgevid.errors import ModelError
 
-KINDS = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM2D")
 _MERGES = ("concat", "sum", "mul", "ave")
 
 
@@ -18,10 +17,9 @@ def is_recurrent(layer: Any) -> bool:
         layer: Any Keras layer.
 
     Returns:
-        Whether `Recurrent` takes it.
+        Whether it does; `Recurrent` takes it, or says why not.
     """
-    kind = type(layer).__name__
-    return kind in KINDS or (kind == "Bidirectional" and type(layer.forward_layer).__name__ in KINDS)
+    return any(base.__name__ in ("RNN", "Bidirectional") for base in type(layer).__mro__)
 
 
 class Recurrent:
@@ -29,6 +27,7 @@ class Recurrent:
 
     Args:
         layer: One that `is_recurrent` knows.
+        shape: Of its output, with the batch.
 
     Raises:
         ModelError: It does something that cannot be unrolled.
@@ -38,7 +37,7 @@ class Recurrent:
         state_shapes: Shapes of the states of a step, without the batch; empty where it is not causal.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, shape: tuple[int | None, ...]) -> None:
         both = type(layer).__name__ == "Bidirectional"
         directions = [layer.forward_layer, layer.backward_layer] if both else [layer]
         self._merge = layer.merge_mode if both else None
@@ -47,7 +46,8 @@ class Recurrent:
         if any(direction.return_state for direction in directions):
             raise ModelError(f"Expected a recurrent layer that returns its output only, got return_state=True in {layer.name!r}.")
         self.return_sequences = bool(directions[0].return_sequences)
-        self._cells: list[Cell] = [cell_of(direction, _step_shape(direction)) for direction in directions]
+        self._cells: list[Cell] = [cell_of(direction, shape) for direction in directions]
+        self._widths: list[int] = []
         self._backwards = [bool(direction.go_backwards) for direction in directions]
         self.causal = not any(self._backwards)
         self.state_shapes = self._cells[0].state_shapes if self.causal else ()
@@ -64,6 +64,7 @@ class Recurrent:
         import tensorflow as tf
 
         projected = [cell.project(frames) for cell in self._cells]
+        self._widths = [int(each.shape[-1]) for each in projected]
         return projected[0] if len(projected) == 1 else tf.concat(projected, axis=-1)
 
     def run(self, projected: Any) -> Any:
@@ -77,8 +78,8 @@ class Recurrent:
         """
         import tensorflow as tf
 
-        parts = [projected] if len(self._cells) == 1 else tf.split(projected, len(self._cells), axis=-1)
-        runs = [self._sweep(cell, part, backwards) for cell, part, backwards in zip(self._cells, parts, self._backwards, strict=True)]
+        parts = [projected] if len(self._cells) == 1 else tf.split(projected, self._widths, axis=-1)
+        runs = [self._sweep(index, part) for index, part in enumerate(parts)]
         return runs[0] if self._merge is None else _merge(self._merge, *runs)
 
     def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
@@ -94,26 +95,20 @@ class Recurrent:
         states = self._cells[0].step(projected[:, 0], states)
         return (states[0][:, None] if self.return_sequences else states[0]), states
 
-    def _sweep(self, cell: Cell, projected: Any, backwards: bool) -> Any:
+    def _sweep(self, index: int, projected: Any) -> Any:
         import tensorflow as tf
 
+        cell = self._cells[index]
         states = [tf.zeros((1, *shape)) for shape in cell.state_shapes]
         outputs = []
         frames = tf.unstack(projected, axis=1)
-        for frame in reversed(frames) if backwards else frames:
+        for frame in reversed(frames) if self._backwards[index] else frames:
             states = cell.step(frame, states)
             outputs.append(states[0])
         if not self.return_sequences:
             return states[0]
-        # Keras gives a backward layer's sequence in the order of the sweep; Bidirectional turns it round again.
-        return tf.stack(outputs[::-1] if backwards and self._merge is not None else outputs, axis=1)
-
-
-def _step_shape(layer: Any) -> tuple[int, ...]:
-    if type(layer).__name__ != "ConvLSTM2D":
-        return ()
-    shape = layer.output.shape
-    return tuple(int(size) for size in shape[-3:])
+        # Keras gives a backward layer's sequence in the order of the sweep; Bidirectional turns its second one round again.
+        return tf.stack(outputs[::-1] if index == 1 else outputs, axis=1)
 
 
 def _merge(mode: str, forward: Any, backward: Any) -> Any:

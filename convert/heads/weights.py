@@ -18,4 +18,7 @@ def constant(variable: Any) -> Any:
     """
     import tensorflow as tf
 
-    return tf.constant(np.asarray(variable), tf.float32)
+    # A part may be in the middle of being traced, where a variable has no value.
+    with tf.init_scope():
+        value = np.asarray(variable)
+    return tf.constant(value, tf.float32)

@@ -1,7 +1,8 @@
 """The reference CNN-LSTM: a small convolutional encoder applied to each frame alone, and a recurrent layer over its features.
 
 Every layer before the recurrent one stands in `TimeDistributed`, so the converter can cut there and stream. Convolution, batch
-normalisation and ReLU only: each folds into one int8 operator.
+normalisation and ReLU6 only: each folds into one int8 operator. ReLU6 and not ReLU, because where little moves a rare strong answer lies
+far outside all others: unbounded, it reached 60 standard deviations on real footage, and one int8 grid cannot hold both.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]
         *convolutions,
         *pool,
         keras.layers.Flatten(name="flatten"),
-        keras.layers.Dense(options.features, activation="relu", name="features"),
+        keras.layers.Dense(options.features, activation="relu6", name="features"),
         keras.layers.Dropout(options.dropout, name="features_dropout"),
     ]
 
@@ -113,7 +114,7 @@ def _convolution(place: int, filters: int) -> list[keras.layers.Layer]:
     first = place == 0
     convolution = keras.layers.Conv2D(filters, 5 if first else 3, strides=2, padding="same", use_bias=first, name=f"conv{place}")
     norm = [] if first else [keras.layers.BatchNormalization(momentum=0.9, name=f"norm{place}")]
-    return [convolution, *norm, keras.layers.ReLU(name=f"relu{place}")]
+    return [convolution, *norm, keras.layers.ReLU(6.0, name=f"relu{place}")]
 
 
 def _tail(options: ModelOptions, classes: int) -> list[keras.layers.Layer]:

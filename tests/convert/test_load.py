@@ -97,3 +97,47 @@ def test_a_configuration_that_is_nonsense_is_refused(models, tmp_path):
             target.writestr(name, json.dumps({"class_name": "Nothing"}) if name == "config.json" else source.read(name))
     with pytest.raises(ModelError):
         load(path)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(("framework", "suffix"), [("keras", ".keras"), ("tf_keras", ".keras"), ("tf_keras", ".h5")])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_model_of_mixed_precision_is_loaded_in_float32(tmp_path, framework, policy, suffix):
+    import keras
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+    k.mixed_precision.set_global_policy(policy)
+    try:
+        model = cnn_rnn("lstm", framework=framework)
+    finally:
+        k.mixed_precision.set_global_policy("float32")
+    model.save(tmp_path / f"half{suffix}")
+    trained = load(tmp_path / f"half{suffix}").model
+    for kept, saved in zip(trained.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, saved)
+    window = np.random.default_rng(0).random((1, 6, 16, 16, 3)).astype(np.float32)
+    assert np.asarray(trained(window)).dtype == np.float32
+    np.testing.assert_allclose(trained(window), cnn_rnn("lstm", framework=framework)(window), atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_code_in_a_file_of_keras_2_is_loaded_where_it_is_allowed(tmp_path, suffix):
+    import tf_keras as keras
+
+    model = keras.Sequential([keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)])
+    model.save(tmp_path / f"code{suffix}")
+    with pytest.raises(ModelError, match="--allow-code"):
+        load(tmp_path / f"code{suffix}")
+    window = np.ones((1, 4, 8), np.float32)
+    np.testing.assert_allclose(load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6)
+
+
+def test_a_configuration_of_endless_depth_exhausts_nothing():
+    from convert.load import _values
+
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert sum(1 for _ in _values(deep)) == 100_001

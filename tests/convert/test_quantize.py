@@ -113,3 +113,25 @@ def test_leaving_ends_the_child_and_removes_its_folder():
         assert child.poll() is None
     assert child.poll() is not None
     assert not folder.exists()
+
+
+def test_nothing_in_the_current_folder_is_imported_by_the_child(tmp_path, monkeypatch):
+    from convert.quantize import Converter
+
+    for name in ("tensorflow.py", "numpy.py", "convert.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('a stranger')\n")
+    monkeypatch.chdir(tmp_path)
+    with Converter() as each:
+        assert each.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data
+
+
+def test_a_child_that_does_not_live_to_read_its_job_is_a_message(monkeypatch):
+    from convert.quantize import Converter
+
+    with Converter() as each:
+        each._child.kill()
+        each._child.wait()
+        # As if it had died just after it was looked at.
+        monkeypatch.setattr(each._child, "poll", lambda: None)
+        with pytest.raises(ConverterCrashed, match="SIGKILL"):
+            each._ask({"precision": "x" * 1_000_000}, "head in int8")

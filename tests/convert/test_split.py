@@ -159,3 +159,200 @@ def test_an_open_window_is_taken_as_stated():
 
     model = keras.Sequential([keras.Input((None, 8)), keras.layers.LSTM(3), keras.layers.Dense(2, activation="softmax")])
     assert split(read_graph(model), frames=5).head.input_shapes[0][1] == 5
+
+
+def pooled(k, inputs):
+    """Four features a frame."""
+    x = k.layers.TimeDistributed(k.layers.Conv2D(4, 3, strides=2, activation="relu"))(inputs)
+    return k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D())(x)
+
+
+def classified(k, inputs, x):
+    return k.Model(inputs, k.layers.Dense(3, activation="softmax")(x))
+
+
+def over_frames(body, framework="keras", frames=FRAMES):
+    """A classifier over what `body` makes of four features a frame."""
+    import keras
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+    k.utils.set_random_seed(1)
+    inputs = k.Input((frames, *FRAME))
+    model = classified(k, inputs, body(k, k.layers, pooled(k, inputs)))
+    rng = np.random.default_rng(2)
+    model.set_weights([weight + rng.uniform(0.1, 0.9, weight.shape).astype(np.float32) for weight in model.get_weights()])
+    return model
+
+
+def assert_all_parts_agree(model):
+    parts, window = parts_of(model), clip(frames=model.input_shape[1], shape=tuple(model.input_shape[2:]))
+    expected = np.asarray(model(window))
+    np.testing.assert_allclose(parts.whole.function(window)[0], expected, atol=TOLERANCE)
+    if parts.encoder is not None:
+        features = encode(parts, window)
+        np.testing.assert_allclose(parts.head.function(features)[0], expected, atol=TOLERANCE)
+        if parts.step is not None:
+            states = [np.zeros(shape, np.float32) for shape in parts.step.input_shapes[1:]]
+            for frame in range(parts.frames - parts.lookback):
+                scores, *states = parts.step.function(features[:, frame], *states)
+            np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
+    return parts
+
+
+def table(k, x):
+    """A constant over all frames, as position encodings are."""
+    import tensorflow as tf
+
+    return x + tf.constant(np.random.default_rng(0).random((1, FRAMES, 4)).astype(np.float32))
+
+
+MIXES_TIME = {
+    "softmax over time": lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Softmax(axis=1)(L.Dense(1)(x))])),
+    "normalisation of time and features": lambda k, L, x: L.LSTM(4)(L.LayerNormalization(axis=[-1, -2])(x)),
+    "batch normalisation of time, counted from behind": lambda k, L, x: L.LSTM(4)(L.BatchNormalization(axis=-2)(x)),
+    "concatenation along time, counted from behind": lambda k, L, x: L.LSTM(4)(L.Concatenate(axis=-2)([x, L.Dense(4)(x)])),
+    "a reshape that merges frames": lambda k, L, x: L.LSTM(4)(L.Reshape((FRAMES // 2, 8))(x)),
+    "a reshape of a vector": lambda k, L, x: L.LSTM(4)(L.Reshape((4, 3))(L.LSTM(12)(x))),
+    "a permutation": lambda k, L, x: L.LSTM(4)(L.Permute((2, 1))(x)),
+    "a slope for each frame": lambda k, L, x: L.LSTM(4)(L.PReLU()(x)),
+    "a position encoding": lambda k, L, x: L.LSTM(4)(table(k, x)),
+    "the last frame": lambda k, L, x: L.LSTM(4, return_sequences=True)(x)[:, -1],
+    "a decoder": lambda k, L, x: L.LSTM(3)(L.RepeatVector(5)(L.LSTM(4)(x))),
+    "frames beside a summary": lambda k, L, x: L.LSTM(3)(L.Multiply()([x, L.RepeatVector(FRAMES)(L.LSTM(4)(x))])),
+}
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+@pytest.mark.parametrize("case", MIXES_TIME)
+def test_what_mixes_frames_stays_in_the_head_and_has_no_step(case, framework):
+    parts = assert_all_parts_agree(over_frames(MIXES_TIME[case], framework))
+    assert parts.encoder is not None
+    assert parts.step is None
+
+
+BY_FRAME = {
+    "one layer called twice": lambda k, L, x: (lambda shared: L.Concatenate()([shared(x), shared(L.Dense(4)(x))]))(L.LSTM(5)),
+    "one tensor added to itself": lambda k, L, x: L.GRU(4)(L.Add()([x, x])),
+    "operators with numbers": lambda k, L, x: L.LSTM(4)((x / 0.5 - 1.0) * 2.0 + x),
+    "a constant for each feature": lambda k, L, x: L.LSTM(4)(x * np.array([1.0, 2.0, 3.0, 4.0], np.float32)),
+    "a bare cell": lambda k, L, x: L.RNN(L.LSTMCell(4))(x),
+    "activations of old": lambda k, L, x: L.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", dropout=0.2, recurrent_dropout=0.2, unroll=True)(x),
+}
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+@pytest.mark.parametrize("case", BY_FRAME)
+def test_what_treats_each_frame_by_itself_goes_into_the_encoder(case, framework):
+    parts = assert_all_parts_agree(over_frames(BY_FRAME[case], framework))
+    assert parts.step is not None
+    assert parts.hoisted
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_a_window_of_one_frame_is_split_too(framework):
+    assert_all_parts_agree(over_frames(lambda k, L, x: L.LSTM(4)(L.Reshape((1, 4))(x)), framework, frames=1))
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_pixels_scaled_by_an_operator_do_not_end_the_prefix_at_its_beginning(framework):
+    import keras
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+    inputs = k.Input((FRAMES, *FRAME))
+    parts = assert_all_parts_agree(classified(k, inputs, k.layers.LSTM(4)(pooled(k, inputs / 127.5 - 1.0))))
+    assert len(parts.hoisted) == 1
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_a_nested_model_called_several_times_is_laid_flat_each_time(framework):
+    def body(k, layers, x):
+        first, second = k.Input((FRAMES, 4)), k.Input((FRAMES, 4))
+        inner = k.Model([first, second], [layers.Dense(4)(first), layers.Subtract()([first, second])])
+        dense, difference = inner([x, layers.Dense(4)(x)])
+        again, last = inner([difference, x])
+        return layers.LSTM(4)(layers.Concatenate()([dense, difference, again, last]))
+
+    assert assert_all_parts_agree(over_frames(body, framework)).step is not None
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_flat_convolutions_of_three_axes_are_encoded_frame_by_frame(framework):
+    import keras
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+    inputs = k.Input((FRAMES, *FRAME))
+    x = k.layers.MaxPooling3D((1, 2, 2))(k.layers.Conv3D(4, (1, 3, 3), activation="relu", padding="same")(inputs))
+    parts = assert_all_parts_agree(classified(k, inputs, k.layers.GlobalAveragePooling3D()(k.layers.Conv3D(3, 3)(x))))
+    assert len(parts.prefix_layers) == 2
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_a_bidirectional_convlstm_is_unrolled(framework):
+    import keras
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+    inputs = k.Input((3, *FRAME))
+    assert_all_parts_agree(classified(k, inputs, k.layers.Flatten()(k.layers.Bidirectional(k.layers.ConvLSTM2D(2, 3))(inputs))))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda k, L, x: L.Bidirectional(L.LSTM(4), backward_layer=L.GRU(5, go_backwards=True))(x),
+        lambda k, L, x: L.Flatten()(L.Bidirectional(L.LSTM(4, go_backwards=True, return_sequences=True))(x)),
+    ],
+)
+def test_a_bidirectional_of_two_kinds_or_begun_backwards_is_unrolled(body):
+    assert_all_parts_agree(over_frames(body, "tf_keras"))  # Keras 3 builds neither
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (lambda k, L, x: L.GRU(4)(x, initial_state=L.Dense(4)(L.GlobalAveragePooling1D()(x))), "initial_state"),
+        (lambda k, L, x: L.LSTM(4, return_state=True)(x)[1], "return_state"),
+        (lambda k, L, x: L.RNN([L.LSTMCell(4), L.LSTMCell(4)])(x), "got RNN"),
+        (lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((FRAMES, 4, 1))(x))), "got ConvLSTM1D"),
+        (lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.LSTM(4))(L.Reshape((FRAMES, 2, 2))(x))), "inside of"),
+        (lambda k, L, x: L.Concatenate()(L.Bidirectional(L.LSTM(4), merge_mode=None)(x)), "merge_mode"),
+    ],
+)
+def test_recurrences_that_cannot_be_unrolled_are_refused_by_name(body, says, framework):
+    with pytest.raises(ModelError, match=says) as caught:
+        parts_of(over_frames(body, framework))
+    assert "'" in str(caught.value), "the layer is named"
+
+
+def test_a_stateful_layer_is_refused():
+    import keras
+
+    model = keras.Sequential([keras.Input(batch_shape=(1, 4, 8)), keras.layers.LSTM(3, stateful=True), keras.layers.Dense(2)])
+    with pytest.raises(ModelError, match="stateful=False"):
+        parts_of(model)
+
+
+def test_what_a_strange_layer_raises_is_one_line_that_names_it(tmp_path):
+    import keras
+
+    from convert.quantize import export
+
+    class Strange(keras.layers.Layer):
+        def call(self, x):
+            if x.shape[0] == 1:
+                raise RuntimeError("\nnot today\nnor tomorrow")
+            return x
+
+    parts = parts_of(over_frames(lambda _k, layers, x: Strange(name="odd")(layers.LSTM(4)(x))))
+    with pytest.raises(ModelError, match=r"'odd' \(Strange\) to take a tensor of \(1, 4\), it says: .*not today") as caught:
+        export(parts.head, tmp_path / "head")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_split_left_whole_has_no_parts():
+    stack = parts_of(cnn_rnn("lstm", motion=True)).as_stack()
+    assert (stack.encoder, stack.head, stack.step, stack.lookback, stack.prefix_layers) == (None, None, None, 0, ())

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.demo.__main__ import demo
 from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
 from convert.demo.show import sections
 from convert.demo.watch import Watched, clip_strips, watch_stream
@@ -16,7 +15,7 @@ from convert.progress import Silent
 from edgevid.commands.demo import shipped_bundle
 from edgevid.gestures import GESTURES
 
-SPEC = DatasetSpec(train=1, validation=1, test=2, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=30.0, codec="FFV1", seed=77)
+SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=30.0, codec="FFV1", seed=77)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def test_strips_show_wrong_answers_first_and_each_class_once(dataset: Dataset) -
     evaluation, strips = clip_strips(shipped_bundle(), dataset.root / "test", Silent())
     verdicts = [strip.right for strip in strips]
     assert verdicts == sorted(verdicts)
-    assert len(evaluation.predictions) == 2 * 8
+    assert len(evaluation.predictions) == 8
     truths = [strip.caption.split(":")[0] for strip in strips if strip.right]
     assert truths == sorted(set(truths))
 
@@ -53,17 +52,3 @@ def test_the_report_has_a_picture_of_the_timeline_the_clips_and_the_confusion(wa
     assert min(picture.shape[1] for picture in pictures) > 800
     listed = next(section for section in shown if section.title == "Every event").table
     assert {row[0] for row in listed[1:]} <= {"", *GESTURES}
-
-
-@pytest.mark.tf
-def test_a_second_run_uses_what_the_first_one_made(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
-    """A model trained for one epoch is enough to go the whole way, if the conversion need not be good."""
-    folder = dataset.root.parent
-    assert demo(folder, SPEC, epochs=1, processes=1, progress=Silent()) == 0
-    first = capsys.readouterr().out
-    made = {path.name: path.stat().st_mtime_ns for path in folder.glob("gestures.*")}
-    assert demo(folder, SPEC, epochs=1, processes=1, progress=Silent()) == 0
-    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("gestures.*")} == made
-    assert "Event precision" in first and "encode" in first
-    assert (folder / "report.html").stat().st_size > 100_000
-    assert (folder / "annotated.mp4").stat().st_size > 10_000

@@ -79,6 +79,15 @@ def test_pooling_columns_makes_where_across_the_picture_not_matter(width):
         assert np.allclose(first, second, atol=1e-6) == same
 
 
+def test_no_answer_inside_the_encoder_leaves_the_grid_that_int8_can_hold():
+    model = build(ModelOptions(), shape=SHAPE, classes=4).model
+    bounded = [layer.name for layer in model.layers if "relu" in layer.name or layer.name == "each_features"]
+    assert len(bounded) == 5
+    model.set_weights([1000 * np.abs(weights) for weights in model.get_weights()])
+    outputs = keras.Model(model.input, [model.get_layer(name).output for name in bounded])(np.cumsum(windows(), axis=1))
+    assert [float(np.max(output)) for output in outputs] == [6.0] * 5
+
+
 def test_an_unknown_pool_is_refused():
     with pytest.raises(UsageError, match="none, columns"):
         ModelOptions(pool="rows")

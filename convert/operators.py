@@ -1,0 +1,69 @@
+"""Operators in a functional model: `x / 127.5` is no layer, but a call all the same.
+
+Keras 3 names some of its operators as it names layers (`Add`, `Softmax`, `Reshape`), with other attributes: kinds are only trusted for layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convert.graph import Call
+
+# Keras 3's class, or the last word of tf_keras's symbol, in small letters.
+_BY_ELEMENT = frozenset(
+    "add sub subtract mul multiply div divide truediv truedivide maximum minimum pow power neg negative abs absolute square sqrt exp "
+    "relu sigmoid tanh cast identity".split()
+)
+
+
+def is_operator(call: Call) -> bool:
+    """Tell an operator from a layer.
+
+    Args:
+        call: Any call.
+
+    Returns:
+        Whether what it calls is an operator.
+    """
+    return hasattr(call.layer, "symbol") or not hasattr(call.layer, "trainable_weights")
+
+
+def name(call: Call) -> str:
+    """Give an operator's name, one for both frameworks.
+
+    Args:
+        call: A call of an operator.
+
+    Returns:
+        Such as "add", in small letters.
+    """
+    symbol = str(getattr(call.layer, "symbol", call.kind))
+    return symbol.rpartition(".")[2].lower()
+
+
+def is_by_element(call: Call) -> bool:
+    """Tell whether an operator treats each number by itself.
+
+    Args:
+        call: A call of an operator.
+
+    Returns:
+        Whether it does; not where it takes a constant with so many axes that one lies along time.
+    """
+    return name(call) in _BY_ELEMENT and all(np.ndim(each) < len(call.shape) - 1 for each in constants(call))
+
+
+def constants(call: Call) -> list[Any]:
+    """Give what a call is given besides tensors.
+
+    Args:
+        call: Any call.
+
+    Returns:
+        Its other arguments.
+    """
+    tensor = object()
+    args, kwargs = call.arguments(dict.fromkeys(call.inputs, tensor))
+    return [each for each in (*args, *kwargs.values()) if each is not tensor]
