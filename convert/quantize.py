@@ -1,6 +1,7 @@
 """Turn a part's function into a `.tflite` file, in a child process.
 
-TensorFlow's converter can end its process with a segmentation fault (tensorflow#75140). The child's death is a diagnosis here, not ours.
+TensorFlow's converter can end its process with a segmentation fault (tensorflow#75140), and so can the interpreter, which aborts on scales that
+it cannot represent: each part is run once in the child before it is opened here. The child's death is a diagnosis, not ours.
 One child serves many jobs, because importing TensorFlow takes longer than most of them; it starts while the model is still being read.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import signal
 import subprocess
@@ -63,9 +65,17 @@ class Converter:
         """Start the child now, so that it imports TensorFlow while the caller does something else."""
         self.stop()
         log = (Path(self._folder.name) / "child.log").open("a")
-        # By its path and with -P: nothing in the folder that a person happens to be in is imported in place of TensorFlow.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("quantize_child.py"))]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+        # With -P nothing in the folder that a person happens to be in is imported in place of TensorFlow; our own packages are where this file is.
+        paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "convert.quantize_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        )
         log.close()
 
     def convert(self, function: PartFunction, precision: Precision, calibration: list[Array]) -> ConvertedPart:
@@ -122,7 +132,7 @@ class Converter:
             self.stop()
             raise ConverterCrashed(f"Expected the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s; it was ended.")
         if not line:
-            raise ConverterCrashed(f"Expected the TensorFlow converter to survive the {what}; its process {_death(child.wait())}.{self._last_words()}")
+            raise ConverterCrashed(f"Expected TensorFlow and the interpreter to survive the {what}; their process {_death(child.wait())}.{self._last_words()}")
         answer = json.loads(line)
         if answer["error"]:
             raise ConversionError(f"Expected the TensorFlow converter to take the {what}, it says: {answer['error']}")

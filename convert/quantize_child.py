@@ -1,4 +1,7 @@
-"""The child process that holds TensorFlow's converter: one JSON job a line on standard input, one JSON answer a line on standard output."""
+"""The child process that holds TensorFlow's converter and tries what it makes.
+
+One JSON job a line on standard input, one JSON answer a line on standard output.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgevid.backends.litert import LiteRt
 
 
 def main() -> None:
@@ -24,7 +29,9 @@ def main() -> None:
         job = json.loads(line)
         error = ""
         try:
-            Path(job["out"]).write_bytes(convert(tf, job))
+            data = convert(tf, job)
+            LiteRt().open(data, "the part").invoke()
+            Path(job["out"]).write_bytes(data)
         except Exception as reason:  # noqa: BLE001  # whatever the converter raises goes to the parent as a message
             error = _one_line(reason)
         answers.write(json.dumps({"error": error}) + "\n")

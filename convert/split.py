@@ -268,22 +268,23 @@ def _obstacle(prefix: _Prefix, runner: _Runner) -> str:
     temporal = set(prefix.frontier)
     if any(prefix.output in call.outputs and runner.recurrent(call) for call in prefix.rest):
         return "the answer is itself a state"
-    seen_recurrence = False
-    for call in prefix.rest:
-        layer = runner.recurrent(call)
-        if not temporal & set(call.inputs):
-            if layer is not None:
-                return f"layer {call.name!r} ({call.kind}) runs over a sequence of its own"
-            continue
-        if not temporal >= set(call.inputs):
-            return f"layer {call.name!r} ({call.kind}) joins each frame with the whole window"
-        if layer is None and lookback(call, 0) != 0:
-            return f"layer {call.name!r} ({call.kind}) looks at the whole window"
-        if layer is not None and not layer.causal:
-            return f"layer {call.name!r} ({call.kind}) runs backwards in time"
-        seen_recurrence = seen_recurrence or layer is not None
-        if layer is None or layer.return_sequences:
+    layers = [(call, runner.recurrent(call)) for call in prefix.rest]
+    for call, layer in layers:
+        if reason := _call_obstacle(call, layer, temporal):
+            return f"layer {call.name!r} ({call.kind}) {reason}"
+        if temporal & set(call.inputs) and (layer is None or layer.return_sequences):
             temporal |= set(call.outputs)
-    if not seen_recurrence:
+    if all(layer is None for _, layer in layers):
         return "the head has no recurrent layer"
     return "" if prefix.output not in temporal else "the model answers for every frame of the window"
+
+
+def _call_obstacle(call: Call, layer: Recurrent | None, temporal: set[int]) -> str:
+    """Say why a call cannot be made one frame at a time, if so; `temporal` are the tensors that have an axis of time."""
+    if not temporal & set(call.inputs):
+        return "" if layer is None else "runs over a sequence of its own"
+    if not temporal >= set(call.inputs):
+        return "joins each frame with the whole window"
+    if layer is None:
+        return "" if lookback(call, 0) == 0 else "looks at the whole window"
+    return "" if layer.causal else "runs backwards in time"

@@ -67,7 +67,13 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
     )
     group.add_argument("--precision", choices=(AUTO, *NAMES), default=AUTO, help="auto takes the cheapest within the budget (default: auto)")
-    group.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS", help="top-1 accuracy that may be lost on labelled clips; one clip is forgiven unless 0 (default: 1)")
+    group.add_argument(
+        "--max-drop",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="top-1 accuracy that may be lost on labelled clips; one clip is forgiven unless 0 (default: 1)",
+    )
     group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
     group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
     group.add_argument("--name", help="what the bundle is called (default: the model's file name)")

@@ -23,7 +23,6 @@ def graph_of(framework, body, shape=(4, 8)):
     return read_graph(k.Model(inputs, body(k, k.layers, inputs)))
 
 
-
 OUTPUTS = {
     "softmax": (lambda k, L, x: L.Dense(3, activation="softmax")(L.LSTM(2)(x)), "softmax"),
     "softmax as a layer": (lambda k, L, x: L.Softmax()(L.Dense(3)(L.LSTM(2)(x))), "softmax"),

@@ -78,7 +78,7 @@ def test_calibration_reaches_the_input_it_is_for(converter):
 
 def test_the_converters_segmentation_fault_is_a_message_and_the_next_job_goes_on(converter):
     samples = np.random.default_rng(0).random((4, 10, 6)).astype(np.float32)
-    with pytest.raises(ConverterCrashed, match=r"head in int8; its process was ended by SIG(SEGV|ABRT)"):
+    with pytest.raises(ConverterCrashed, match=r"head in int8; their process was ended by SIG(SEGV|ABRT)"):
         converter.convert(looping_lstm(), "int8", [samples])
     assert converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data
 
@@ -135,3 +135,14 @@ def test_a_child_that_does_not_live_to_read_its_job_is_a_message(monkeypatch):
         monkeypatch.setattr(each._child, "poll", lambda: None)
         with pytest.raises(ConverterCrashed, match="SIGKILL"):
             each._ask({"precision": "x" * 1_000_000}, "head in int8")
+
+
+def test_a_part_that_the_interpreter_dies_of_is_a_message_too(converter):
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    part = PartFunction("head", lambda x: [(x[:, :4] + x[:, 4:]) * 1e-12 + tf.tanh(x[:, :4] * 1e-12)], ((1, 8),))
+    with pytest.raises(ConverterCrashed, match="SIGABRT"):
+        converter.convert(part, "int8", [np.random.default_rng(0).uniform(-1, 1, (8, 8)).astype(np.float32)])
+    assert converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data

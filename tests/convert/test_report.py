@@ -51,7 +51,17 @@ def page(tmp_path: Path, report: dict[str, Any] | None = None, **options: Any) -
 
 def test_the_numbers_of_the_conversion_are_on_the_page(tmp_path: Path) -> None:
     text = page(tmp_path, bundle_bytes=45_600)
-    for wanted in ("wave.keras (Keras 3.15.1)", "87.5 %", "62.5 %", "12.5 points lost", "0.120 ms", "46 kB", "int16x8", "agreement 50.0% is below 98.0%", "Assumed: frames are RGB."):
+    for wanted in (
+        "wave.keras (Keras 3.15.1)",
+        "87.5 %",
+        "62.5 %",
+        "12.5 points lost",
+        "0.120 ms",
+        "46 kB",
+        "int16x8",
+        "agreement 50.0% is below 98.0%",
+        "Assumed: frames are RGB.",
+    ):
         assert wanted in text
 
 

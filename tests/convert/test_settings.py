@@ -121,7 +121,9 @@ def test_trainings_background_is_dropped_where_the_labels_are_others(tmp_path):
     assert settle(info=info, labels=labels_file(tmp_path, "down\nleft\nright\n")).decision.background == ()
 
 
-@pytest.mark.parametrize(("count", "fps", "frames", "step_s"), [(20, 10.0, 4, 0.5), (23, 10.0, 4, 0.5), (20, 25.0, 20, 0.04), (3, 10.0, 4, 0.1), (1, 10.0, 4, 0.04)])
+@pytest.mark.parametrize(
+    ("count", "fps", "frames", "step_s"), [(20, 10.0, 4, 0.5), (23, 10.0, 4, 0.5), (20, 25.0, 20, 0.04), (3, 10.0, 4, 0.1), (1, 10.0, 4, 0.04)]
+)
 def test_uniform_sampling_states_the_step_that_its_clips_have(count, fps, frames, step_s):
     settled = settle(clips(*LABELS, count=count, fps=fps), frames=frames)
     assert (settled.window.sampling, settled.window.frames) == ("uniform", frames)
@@ -194,7 +196,9 @@ def test_a_model_that_scales_pixels_itself_is_given_bytes_and_the_report_says_so
     assert not any("0 to 255" in note or "twice" in note for note in settle(model=model, range=(0.0, 255.0)).notes)
 
 
-@pytest.mark.parametrize("said", [{"range": (1.0, 0.0)}, {"max_drop": -1}, {"max_drop": 101}, {"min_agreement": 98}, {"frames": 0}, {"range": (0.0, float("nan"))}])
+@pytest.mark.parametrize(
+    "said", [{"range": (1.0, 0.0)}, {"max_drop": -1}, {"max_drop": 101}, {"min_agreement": 98}, {"frames": 0}, {"range": (0.0, float("nan"))}]
+)
 def test_options_out_of_range_are_refused(said):
     with pytest.raises(UsageError, match="Expected"):
         Options(**said)
