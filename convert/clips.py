@@ -115,6 +115,8 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
         raise ClipsError(f"Expected a CSV file with the columns path and label, could not read {path}: {error}.", path=path) from error
     if not rows or not {"path", "label"} <= set(rows[0]):
         raise ClipsError(f"Expected a CSV file with the columns path and label, got {path}.", expected="path,label", path=path)
+    if any(not row["path"] for row in rows):
+        raise ClipsError(f"Expected a path in each row of {path}, got a row without one.", expected="path", path=path)
     refs = [ClipRef(path.parent / row["path"], row["label"] or None, row.get("group") or group(path.parent / row["path"])) for row in rows]
     return sorted(refs, key=lambda ref: str(ref.path))
 

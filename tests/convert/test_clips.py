@@ -170,3 +170,9 @@ def test_a_clip_that_is_no_video_is_a_source_error(tmp_path):
     (tmp_path / "bad.avi").write_bytes(b"no video")
     with pytest.raises(SourceError):
         decode(ClipRef(tmp_path / "bad.avi"), SPEC)
+
+
+def test_a_csv_row_that_names_no_clip_is_refused(tmp_path):
+    (tmp_path / "clips.csv").write_text("label,path\nwave\n")
+    with pytest.raises(ClipsError, match="a path in each row"):
+        find_clips(tmp_path / "clips.csv")
