@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from convert.demo.watch import Watched
     from edgevid.bundle import Bundle
 
-EPOCHS = 30
+EPOCHS = 25
 BUNDLE = "gestures.edgevid"
 
 
