@@ -17,7 +17,7 @@ from edgevid.manifest import DecisionRule, Window
 from edgevid.preprocess import InputSpec
 
 # A hand that comes, goes or finishes a circle looks for a moment like a swipe: ask for more certainty, and for longer, than the default rule.
-RULE = DecisionRule(smoothing_s=0.3, enter=0.65, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))
+RULE = DecisionRule(smoothing_s=0.3, enter=0.7, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))
 
 
 def train_options(*, epochs: int, seed: int = 0) -> TrainOptions:
