@@ -59,7 +59,7 @@ class Bundle:
 
     Attributes:
         manifest: What it says about itself.
-        models: Member name to `.tflite` bytes.
+        models: Member name to `.tflite` bytes, of the parts and of their Edge TPU twins.
         golden: Its proof.
         report: The conversion's report, as parsed JSON.
         path: Where it was read from, if from a file.
@@ -166,7 +166,7 @@ def _read(handle: IO[bytes], path: Path) -> Bundle:
     if data[LABELS] != _labels(manifest):
         raise ManifestInvalid(f"Expected {LABELS} to hold the manifest's labels, got others in {path}.", path=path)
     report = _json(data[REPORT], REPORT, path)
-    models = {part.file: data[part.file] for part in manifest.parts}
+    models = {file: data[file] for file in manifest.files}
     return Bundle(manifest, models, _read_golden(data[GOLDEN], manifest, path), report, path)
 
 
@@ -185,7 +185,7 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
 
 
 def _refuse_other_members(manifest: Manifest, found: set[str], path: Path) -> None:
-    wanted = {part.file for part in manifest.parts} | {LABELS, GOLDEN, REPORT}
+    wanted = {*manifest.files, LABELS, GOLDEN, REPORT}
     for where, names in (("listed in the manifest", set(manifest.members)), ("stored", found - {MANIFEST})):
         if names != wanted:
             raise BundleMemberRefused(f"Expected the members {sorted(wanted)}, got {sorted(names)} {where} of {path}.", expected=wanted, got=names, path=path)

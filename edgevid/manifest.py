@@ -15,7 +15,7 @@ from edgevid.errors import PartsDoNotJoin
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype, QuantParams
 from edgevid.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
-from edgevid.strict import build, refuse_unless
+from edgevid.strict import build, optional, refuse_unless
 
 Plan = Literal["window", "stateful", "stack"]
 Role = Literal["encoder", "head", "step", "whole"]
@@ -72,6 +72,7 @@ class Part:
         precision: How it was quantised.
         inputs: In order. A "step" has the feature first, then its states.
         outputs: In order. A "step" has the scores first, then its states.
+        edgetpu: Member name of its twin: the same part compiled for the Edge TPU, with the same tensors; empty where there is none.
     """
 
     role: Role
@@ -79,6 +80,7 @@ class Part:
     precision: Precision
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    edgetpu: str = optional("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,11 @@ class Manifest:
         return self.window.frames if self.plan == "stack" else self.lookback + 1
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Every `.tflite` member, in the order of the parts, a twin behind its part."""
+        return tuple(file for part in self.parts for file in (part.file, part.edgetpu) if file)
+
+    @property
     def steps(self) -> int:
         """Features in the head's window: one for each position of the encoder in a window."""
         return self.window.frames - self.lookback
@@ -220,8 +227,10 @@ def _join(manifest: Manifest) -> None:
     """Refuse parts whose tensors do not fit the manifest or each other."""
     roles = tuple(part.role for part in manifest.parts)
     refuse_unless(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
-    files = [part.file for part in manifest.parts]
+    files = manifest.files
     refuse_unless(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), "a .tflite file of its own for each part", files)
+    floating = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
+    refuse_unless(not floating, "an Edge TPU twin for parts in int8 only", floating)
     refuse_unless(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
     refuse_unless(manifest.plan != "stack" or manifest.lookback == 0, "no lookback for plan 'stack', which sees the whole window", manifest.lookback)
     first, last = manifest.parts[0], manifest.parts[-1]

@@ -1,4 +1,7 @@
-"""Frozen dataclasses to JSON and back, as strictly as a contract wants it: no field too many, none missing, no type guessed."""
+"""Frozen dataclasses to JSON and back, as strictly as a contract wants it: no field too many, none missing, no type guessed.
+
+A field declared with `optional` is left out where it has its default, and has another value where it is there: one content, one JSON.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,19 @@ from typing import Any, Literal, get_args
 from edgevid.errors import ContractError, ManifestInvalid
 
 Built = typing.TypeVar("Built")
+_OPTIONAL = "optional"
+
+
+def optional(default: Any) -> Any:
+    """Declare a field that JSON leaves out where it has its default.
+
+    Args:
+        default: Of an immutable type.
+
+    Returns:
+        The field of a dataclass.
+    """
+    return dataclasses.field(default=default, metadata={_OPTIONAL: True})
 
 
 def to_json(value: object) -> Any:
@@ -25,7 +41,7 @@ def to_json(value: object) -> Any:
         The same in dicts, lists and scalars.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value) if not _left_out(item, getattr(value, item.name))}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -75,9 +91,17 @@ def _build(kind: Any, data: object, where: str) -> Any:
 def _build_dataclass(kind: Any, data: object, where: str) -> Any:
     given = _typed(dict, data, where)
     hints = typing.get_type_hints(kind)
-    required = {item.name for item in dataclasses.fields(kind)}
-    refuse_unless(set(given) == required, f"exactly the fields {', '.join(sorted(required))} in {where}", ", ".join(sorted(given)))
-    return kind(**{name: _build(hints[name], given[name], f"{where}.{name}") for name in given})
+    items = {item.name: item for item in dataclasses.fields(kind)}
+    required = {name for name, item in items.items() if _OPTIONAL not in item.metadata}
+    refuse_unless(required <= set(given) <= set(items), f"exactly the fields {', '.join(sorted(required))} in {where}", ", ".join(sorted(given)))
+    values = {name: _build(hints[name], given[name], f"{where}.{name}") for name in given}
+    for name, value in values.items():
+        refuse_unless(not _left_out(items[name], value), f"{where}.{name} to be left out where it says nothing", value)
+    return kind(**values)
+
+
+def _left_out(item: dataclasses.Field[Any], value: object) -> bool:
+    return _OPTIONAL in item.metadata and value == item.default
 
 
 def _number(data: object, where: str) -> float:

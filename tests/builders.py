@@ -81,6 +81,12 @@ def features_manifest(**changes: Any) -> Manifest:
     return window_manifest(**{"input": spec, "parts": (encoder, head), **changes})
 
 
+def twin_manifest(**changes: Any) -> Manifest:
+    """Plan "window" with an encoder that has a twin for the Edge TPU."""
+    encoder, head = window_manifest().parts
+    return window_manifest(**{"parts": (dataclasses.replace(encoder, edgetpu="encoder_edgetpu.tflite"), head), **changes})
+
+
 def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
     """Golden vectors of the right shapes, `extra` frames longer than the window; the numbers mean nothing."""
     rng = np.random.default_rng(7)
@@ -93,7 +99,7 @@ def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
 
 def bundle_for(manifest: Manifest, **changes: Any) -> Bundle:
     """A bundle around a manifest, with bytes in place of each `.tflite` file."""
-    models = {part.file: f"TFL3 {part.role} ".encode() * 40 for part in manifest.parts}
+    models = {file: f"TFL3 {file} ".encode() * 40 for file in manifest.files}
     return dataclasses.replace(Bundle(manifest, models, golden_for(manifest), {"agreement": 1.0, "clips": 3}), **changes)
 
 

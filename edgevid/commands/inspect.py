@@ -95,6 +95,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
     for part in bundle.manifest.parts:
         yield part.role, part.file, part.precision, len(bundle.models[part.file]), _tensors(part.inputs), _tensors(part.outputs)
+        if part.edgetpu:
+            yield "  its twin", part.edgetpu, "Edge TPU", len(bundle.models[part.edgetpu]), "the same", "the same"
 
 
 def _tensors(tensors: tuple[Tensor, ...]) -> str:

@@ -243,6 +243,10 @@ def short_stack(manifest: Any) -> None:
     manifest["parts"][0]["inputs"][0]["shape"][1] = 3
 
 
+def twin(manifest: Any) -> None:
+    manifest["parts"][0]["edgetpu"] = "whole_edgetpu.tflite"
+
+
 def stack_with_lookback(manifest: Any) -> None:
     manifest["lookback"] = 1
 
@@ -321,6 +325,7 @@ REFUSALS: dict[str, Refusal] = {
             "the labels": without("labels.txt"),
             "the golden vectors": without("golden.npz"),
             "a report that is not listed either": unlisted,
+            "a twin that the manifest names": field("parts.0.edgetpu", "encoder_edgetpu.tflite"),
         },
     ),
     "member-extra": Refusal(
@@ -329,6 +334,7 @@ REFUSALS: dict[str, Refusal] = {
         {
             "not listed": lambda good: zipped({**unzipped(good), "extra.bin": b""}),
             "listed": forged(extra__bin=b""),
+            "a twin that no part names": forged(encoder_edgetpu__tflite=b"TFL3"),
             "the manifest lists itself": field("members.manifest\0json", {"bytes": 1, "sha256": ""}),
         },
     ),
@@ -411,6 +417,8 @@ REFUSALS: dict[str, Refusal] = {
                 ("parts.0.inputs.0.shape", [1, "6", 8, 3]),
                 ("versions", {"edgevid": 1}),
                 ("version", True),
+                ("parts.0.edgetpu", None),
+                ("parts.0.edgetpu", ["a.tflite"]),
             )
         },
     ),
@@ -453,6 +461,11 @@ REFUSALS: dict[str, Refusal] = {
                 ("parts.0.file", "labels.txt"),
                 ("parts.0.file", "head.tflite"),
                 ("parts.0.file", "../encoder.tflite"),
+                ("parts.0.edgetpu", ""),
+                ("parts.0.edgetpu", "labels.txt"),
+                ("parts.0.edgetpu", "../encoder.tflite"),
+                ("parts.0.edgetpu", "encoder.tflite"),
+                ("parts.0.edgetpu", "head.tflite"),
                 ("parts.0.inputs.0.dtype", "int4"),
                 ("parts.0.inputs.0.scale", 0),
                 ("parts.0.inputs.0.scale", 1e300),
@@ -462,7 +475,10 @@ REFUSALS: dict[str, Refusal] = {
                 ("parts.0.inputs.0.shape", [1, -1, 8, 3]),
             )
         }
-        | {"a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest)},
+        | {
+            "a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest),
+            "a twin of a part in float": whole_bundle(twin, make=stack_manifest),
+        },
     ),
     "parts-do-not-join": Refusal(
         PartsDoNotJoin,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from edgevid.bundle import Golden, read, write
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
 from edgevid.manifest import DecisionRule
-from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, window_manifest
+from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, window_manifest
 from tests.edgevid.attacks import REFUSALS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle-format.md"
-PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest}
+PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest, "twin": twin_manifest}
 NO_SCORES = np.zeros((0, 3), np.float32)
 ATTACKS = [pytest.param(refusal, attack, id=f"{name}: {how}") for name, refusal in REFUSALS.items() for how, attack in refusal.attacks.items()]
 

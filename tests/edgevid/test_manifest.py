@@ -8,9 +8,9 @@ from edgevid.manifest import PLAN_ROLES, DecisionRule, Manifest, Tensor, Window,
 from edgevid.preprocess import InputSpec
 from edgevid.quant import QuantParams
 from edgevid.strict import build, to_json
-from tests.builders import features_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, window_manifest
+from tests.builders import features_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, twin_manifest, window_manifest
 
-PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest}
+PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest, "twin": twin_manifest}
 
 
 def with_lookback() -> Manifest:
@@ -55,6 +55,12 @@ def test_two_labels_need_one_score_where_it_is_a_sigmoid_and_else_each_its_own(r
         else:
             with pytest.raises(PartsDoNotJoin, match="the scores to have shape"):
                 window_manifest(scores=rule, labels=names, parts=parts)
+
+
+def test_a_part_without_a_twin_says_nothing_of_one():
+    assert "edgetpu" not in to_json(window_manifest())["parts"][0]
+    assert to_json(twin_manifest())["parts"][0]["edgetpu"] == "encoder_edgetpu.tflite"
+    assert twin_manifest().files == ("encoder.tflite", "encoder_edgetpu.tflite", "head.tflite")
 
 
 def test_whole_numbers_are_read_where_a_real_one_is_meant_and_not_the_other_way_round():
