@@ -26,8 +26,10 @@ class Decision:
         t_s: Sensor time of the newest frame of the window, in seconds.
         label: The class with the highest probability.
         score: Its probability, 0 to 1, as the model gave it, not smoothed.
-        scores: (classes,) float32, in the order of the labels; the engine owns it and the next step changes it.
+        scores: (classes,) float32, in the order of `labels`; the engine owns it and the next step changes it.
         age_ms: How old the answer was when it was made: from sensor to decision for a live source, processing time for a file.
+        labels: Every class of the model.
+        model: Name of the model that answered.
     """
 
     t_s: float
@@ -35,6 +37,8 @@ class Decision:
     score: float
     scores: Array = field(compare=False)
     age_ms: float
+    labels: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,18 @@ class Event:
     Attributes:
         label: Its class.
         start_s: When the smoothed score first reached `exit` on its way to `enter`; never before the end of the event before it.
-        end_s: The last time the smoothed score was still at or above `exit`.
-        score: The highest smoothed score from then till then, 0 to 1.
+        end_s: The last time the smoothed score was still at or above `exit`; so far, where the event goes on.
+        score: Its peak: the highest smoothed score from then till then, 0 to 1.
+        age_ms: How old the answer was that made it an event; see `Decision.age_ms`.
+        model: Name of the model that saw it.
     """
 
     label: str
     start_s: float
     end_s: float
     score: float
+    age_ms: float = 0.0
+    model: str = ""
 
 
 @dataclass(slots=True)
@@ -73,11 +81,19 @@ class Decider:
     Args:
         labels: One a class, in the order of the scores.
         rule: Thresholds and times.
+        model: Name of the model, for the events.
+
+    Attributes:
+        ongoing: The event that has begun and not ended, once it has lasted `min_duration_s`, so that what is shown is never taken back.
+        started: The same where the last update is the one that made it an event. Every event that ends was started once before.
     """
 
-    def __init__(self, labels: Sequence[str], rule: DecisionRule) -> None:
+    def __init__(self, labels: Sequence[str], rule: DecisionRule, *, model: str = "") -> None:
         self.labels = tuple(labels)
         self.rule = rule
+        self.model = model
+        self.ongoing: Event | None = None
+        self.started: Event | None = None
         self._background = frozenset(index for index, label in enumerate(self.labels) if label in rule.background)
         # Plain floats: for tens of classes a list is several times quicker than arrays, whose every call has a price.
         self._smoothed: list[float] = []
@@ -87,17 +103,13 @@ class Decider:
         self._last_end_s = -math.inf
         self._open: int | None = None
 
-    @property
-    def ongoing(self) -> Event | None:
-        """The event that has begun and not ended, once it has lasted `min_duration_s`, so that what is shown is never taken back."""
-        return None if self._open is None else self._event(self._open, self._rises[self._open])
-
-    def update(self, t_s: float, scores: Sequence[float]) -> tuple[Event, ...]:
+    def update(self, t_s: float, scores: Sequence[float], *, age_ms: float = 0.0) -> tuple[Event, ...]:
         """Take the scores of one decision.
 
         Args:
             t_s: Its time in seconds, later than the one before; call `flush` where time jumps.
             scores: One probability a class, finite; a list is quicker than an array.
+            age_ms: How old this answer is; an event that it begins keeps it.
 
         Returns:
             The events that ended with this decision, usually none.
@@ -113,6 +125,7 @@ class Decider:
         if self._open is None and leader is not None:
             self._open = leader
             self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_end_s)
+        self._announce(age_ms)
         self._last_s = t_s
         return ended
 
@@ -123,6 +136,7 @@ class Decider:
             The event that was open, if it had lasted long enough to count.
         """
         ended = self._close(self._rises)
+        self.started = None
         self._last_s = None
         self._last_end_s = -math.inf
         self._rises = {}
@@ -166,20 +180,32 @@ class Decider:
         """Whether the open event ends: its score fell below `exit`, or another label leads."""
         return self._open is not None and (self._open not in self._rises or leader not in (None, self._open))
 
+    def _announce(self, age_ms: float) -> None:
+        """Bring `ongoing` and `started` up to date."""
+        before = self.ongoing
+        self.ongoing = self._lasting(age_ms if before is None else before.age_ms)
+        self.started = self.ongoing if before is None else None
+
+    def _lasting(self, age_ms: float) -> Event | None:
+        """The open event, if it has lasted long enough to count."""
+        if self._open is None:
+            return None
+        rise = self._rises[self._open]
+        return None if rise.duration_s < self.rule.min_duration_s - _SLACK_S else self._event(self._open, rise, age_ms)
+
     def _close(self, rises: dict[int, _Rise]) -> tuple[Event, ...]:
         """End the open event with the rise it had; its label has to rise again before it begins another."""
         if self._open is None:
             return ()
         index, self._open = self._open, None
-        event = self._event(index, rises[index])
+        begun, self.ongoing = self.ongoing, None
+        rise = rises[index]
         self._rises.pop(index, None)
-        if event is None:
+        if begun is None:  # too short to count
             return ()
+        event = self._event(index, rise, begun.age_ms)
         self._last_end_s = self._ended_s[index] = event.end_s
         return (event,)
 
-    def _event(self, index: int, rise: _Rise) -> Event | None:
-        """The event that a rise is, if it lasted long enough."""
-        if rise.duration_s < self.rule.min_duration_s - _SLACK_S:
-            return None
-        return Event(self.labels[index], rise.start_s, rise.end_s, rise.score)
+    def _event(self, index: int, rise: _Rise, age_ms: float) -> Event:
+        return Event(self.labels[index], rise.start_s, rise.end_s, rise.score, age_ms, self.model)

@@ -1,7 +1,8 @@
-"""Run a bundle on a stream of frames and print the events it sees.
+"""Run one bundle or several on a stream of frames and print the events they see.
 
 Events go to standard output as they end, the latency table to standard error when the stream ends or you press Ctrl-C.
-With --json, standard output holds one JSON object a decision (t_s, label, score, scores, age_ms) and one an event (event, start_s, end_s, score).
+With --json, standard output holds one JSON object a decision (t_s, label, score, scores, age_ms) and one an event (event, start_s, end_s, score);
+where several bundles run, each object has its model's name.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.capture.open import SOURCES_HELP
-from edgevid.commands.options import add_bundle, add_threads, positive
+from edgevid.commands.running import lines, models, sources
+from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
 if TYPE_CHECKING:
-    from edgevid.manifest import Manifest
-    from edgevid.outputs.output import Output
     from edgevid.pipeline import Pipeline
 
 EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
   edgevid run action.edgevid --source clip.mp4 --json > decisions.jsonl
+  edgevid run gestures.edgevid falls.edgevid --source clip.mp4
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600"""
+
+# Everything that takes decisions, events or frames: a module each, in the order in which they are called.
+GROUPS: tuple[OptionGroup, ...] = (lines,)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,16 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    add_bundle(parser)
-    parser.add_argument("--source", required=True, metavar="SOURCE", help=SOURCES_HELP)
-    parser.add_argument("--json", action="store_true", help="print every decision and event as one JSON object a line")
-    add_threads(parser)
-    parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)")
-    parser.add_argument("--stall", type=float, default=10.0, metavar="SECONDS", help="fail when no frame comes for this long (default: 10)")
+    models.add(parser)
+    sources.add(parser)
+    for group in GROUPS:
+        group.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the bundle until the stream ends or a signal comes.
+    """Run the bundles until the stream ends or a signal comes.
 
     Args:
         args: Parsed options.
@@ -53,35 +54,27 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
-    from edgevid import bundle
-    from edgevid.capture import open_source
-    from edgevid.engine import Engine
     from edgevid.pipeline import Pipeline
 
-    model = bundle.read(args.bundle)
-    engine = Engine(model, threads=args.threads)
-    with open_source(args.source, model.manifest) as source:
-        pipeline = Pipeline(engine, source, [_output(model.manifest, as_json=args.json)], stall_s=args.stall)
-        heading = f"{args.bundle.name} on {source.name}, {engine.interpreter}, threads: {args.threads}"
+    lanes = models.open(args)
+    with sources.open(args, lanes[0].engine.bundle.manifest) as source:
+        opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source))
+        pipeline = Pipeline(lanes, source, opened.outputs, taps=opened.taps, stall_s=args.stall)
         try:
             with stopped_by_signals(pipeline):
                 pipeline.run(max_frames=args.max_frames)
         except SourceError:
-            _summarise(pipeline, heading)
+            _summarise(pipeline, args, source.name)
             raise
-    _summarise(pipeline, heading)
+    _summarise(pipeline, args, source.name)
     return 0
 
 
-def _summarise(pipeline: Pipeline, heading: str) -> None:
-    if pipeline.telemetry.seen:
-        sys.stderr.write(f"{heading}\n{pipeline.telemetry.as_table()}\n")
-
-
-def _output(manifest: Manifest, *, as_json: bool) -> Output:
-    from edgevid.outputs.jsonl import EventLines, JsonLines
-
-    return JsonLines(sys.stdout, manifest.labels) if as_json else EventLines(sys.stdout, sys.stderr)
+def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str) -> None:
+    """Say on standard error what each model cost and found, where there was a frame at all."""
+    for path, lane in zip(args.bundles, pipeline.lanes, strict=True):
+        if lane.telemetry.seen:
+            sys.stderr.write(f"{path.name} on {source}, {lane.engine.interpreter}, threads: {args.threads}\n{lane.telemetry.as_table()}\n")
 
 
 @contextmanager

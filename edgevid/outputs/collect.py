@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 from edgevid.decide import Decision, Event
+from edgevid.outputs.output import QuietOutput
 
 
-class Collector:
+class Collector(QuietOutput):
     """Holds every decision and event of a run.
 
     Attributes:
         decisions: In order, each with its own copy of the scores.
+        starts: Events as they began, in the order they were sure to be events.
         events: In the order they ended.
     """
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
+        self.starts: list[Event] = []
         self.events: list[Event] = []
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
@@ -28,6 +31,14 @@ class Collector:
         """
         self.decisions.append(dataclasses.replace(decision, scores=decision.scores.copy()))
 
+    def started(self, event: Event) -> None:
+        """Keep the beginning of an event.
+
+        Args:
+            event: As it is so far.
+        """
+        self.starts.append(event)
+
     def ended(self, event: Event) -> None:
         """Keep an event.
 
@@ -35,6 +46,3 @@ class Collector:
             event: It.
         """
         self.events.append(event)
-
-    def close(self) -> None:
-        """Keep everything."""

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from time import monotonic_ns
 from typing import Any, TextIO
 
 from edgevid.decide import Decision, Event
+from edgevid.outputs.output import QuietOutput
 
 # A terminal need not be redrawn faster than a person reads.
 _REDRAW_NS = 100_000_000
 _DIGITS = 6
 
 
-class JsonLines:
+class JsonLines(QuietOutput):
     """One JSON object a decision and one an event, each flushed as a line.
 
     A decision has `t_s`, `label`, `score`, `scores` (label to probability) and `age_ms`; an event has `event`, `start_s`, `end_s`, `score`.
 
     Args:
-        stream: Where to.
-        labels: In the order of the scores.
+        stream: Where to; it stays open.
+        several: Whether several models run: each object then has its model's name, as `model`.
     """
 
-    def __init__(self, stream: TextIO, labels: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, *, several: bool = False) -> None:
         self._stream = stream
-        self._labels = tuple(labels)
+        self._several = several
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
         """Write a decision.
@@ -35,15 +35,16 @@ class JsonLines:
             decision: It.
             ongoing: Not written.
         """
-        scores = {label: round(score, _DIGITS) for label, score in zip(self._labels, decision.scores.tolist(), strict=True)}
+        scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores.tolist(), strict=True)}
         self._write(
+            decision.model,
             {
                 "t_s": round(decision.t_s, _DIGITS),
                 "label": decision.label,
                 "score": round(decision.score, _DIGITS),
                 "scores": scores,
                 "age_ms": round(decision.age_ms, 3),
-            }
+            },
         )
 
     def ended(self, event: Event) -> None:
@@ -53,26 +54,27 @@ class JsonLines:
             event: It.
         """
         times = {"start_s": round(event.start_s, _DIGITS), "end_s": round(event.end_s, _DIGITS)}
-        self._write({"event": event.label, **times, "score": round(event.score, _DIGITS)})
+        self._write(event.model, {"event": event.label, **times, "score": round(event.score, _DIGITS)})
 
-    def close(self) -> None:
-        """Leave the stream open: it is the caller's."""
-
-    def _write(self, value: dict[str, Any]) -> None:
+    def _write(self, model: str, value: dict[str, Any]) -> None:
+        if self._several:
+            value = {"model": model, **value}
         self._stream.write(json.dumps(value, allow_nan=False, ensure_ascii=False) + "\n")
         self._stream.flush()
 
 
-class EventLines:
+class EventLines(QuietOutput):
     """One readable line an event, and on a terminal a line that shows what the model sees now.
 
     Args:
         stream: Where events go.
         status: Where the live line goes; left alone where it is no terminal.
+        several: Whether several models run: each line then has its model's name.
     """
 
-    def __init__(self, stream: TextIO, status: TextIO) -> None:
+    def __init__(self, stream: TextIO, status: TextIO, *, several: bool = False) -> None:
         self._stream = stream
+        self._several = several
         self._status = status if status.isatty() else None
         self._drawn_ns = -_REDRAW_NS
 
@@ -88,7 +90,7 @@ class EventLines:
             return
         self._drawn_ns = now_ns
         event = f"  [{ongoing.label} since {ongoing.start_s:.1f} s]" if ongoing else ""
-        self._redraw(f"{decision.t_s:9.2f} s  {decision.label} {decision.score:.2f}{event}")
+        self._redraw(f"{decision.t_s:9.2f} s  {self._of(decision.model)}{decision.label} {decision.score:.2f}{event}")
 
     def ended(self, event: Event) -> None:
         """Write an event.
@@ -97,12 +99,15 @@ class EventLines:
             event: It.
         """
         self._redraw("")
-        self._stream.write(f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {event.label}  {event.score:.2f}\n")
+        self._stream.write(f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {self._of(event.model)}{event.label}  {event.score:.2f}\n")
         self._stream.flush()
 
     def close(self) -> None:
         """Clear the live line."""
         self._redraw("")
+
+    def _of(self, model: str) -> str:
+        return f"{model}: " if self._several else ""
 
     def _redraw(self, text: str) -> None:
         if self._status is not None:

@@ -1,10 +1,11 @@
-"""The one interface that everything which takes decisions and events has."""
+"""The interfaces of everything that takes what the pipeline finds, or looks at its frames."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from edgevid.decide import Decision, Event
+from edgevid.frame import Frame
 
 
 class Output(Protocol):
@@ -15,12 +16,20 @@ class Output(Protocol):
 
         Args:
             decision: Its scores are valid until this returns.
-            ongoing: The event that is going on at its time, if any.
+            ongoing: The event of this model that is going on at its time, if any.
+        """
+        ...
+
+    def started(self, event: Event) -> None:
+        """Take one event that has begun, and has lasted long enough to be sure to end as an event.
+
+        Args:
+            event: As it is so far.
         """
         ...
 
     def ended(self, event: Event) -> None:
-        """Take one event that has ended.
+        """Take one event that has ended; it was started before.
 
         Args:
             event: It.
@@ -29,4 +38,32 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Write what is left. Called once, after the last frame, also where the run failed."""
+        ...
+
+
+class QuietOutput:
+    """An output that ignores everything: to inherit from where only some of it matters."""
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Ignore it."""
+
+    def started(self, event: Event) -> None:
+        """Ignore it."""
+
+    def ended(self, event: Event) -> None:
+        """Ignore it."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class Tap(Protocol):
+    """Looks at the frames as the source gives them, as a live page and a recorder of clips do."""
+
+    def saw(self, frame: Frame) -> None:
+        """Look at one frame, before any model has. Called in the loop for every frame: copy what is needed, rarely, and return.
+
+        Args:
+            frame: Its buffer is valid until this returns.
+        """
         ...

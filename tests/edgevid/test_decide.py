@@ -92,6 +92,25 @@ def test_an_event_is_shown_as_ongoing_only_when_it_will_be_reported() -> None:
     assert seen[3].end_s == pytest.approx(0.3)
 
 
+def test_an_event_starts_once_when_it_has_lasted_long_enough_with_the_age_of_that_answer() -> None:
+    decider = Decider(LABELS, rule(min_duration_s=0.2), model="gestures")
+    starts = []
+    for index in range(6):
+        decider.update(index / 10, scores(0.9), age_ms=10.0 + index)
+        starts.append(decider.started)
+    assert [start is not None for start in starts] == [False, False, True, False, False, False]
+    (ended,) = decider.flush()
+    assert (ended.model, ended.age_ms, ended.end_s) == ("gestures", 12.0, 0.5)
+    assert (decider.started, decider.ongoing) == (None, None)
+
+
+def test_an_event_that_takes_the_place_of_another_starts_as_that_one_ends() -> None:
+    decider = Decider(LABELS, PLAIN)
+    decider.update(0.0, scores(0.9))
+    (ended,) = decider.update(0.1, scores(0.0, 0.9))
+    assert (ended.label, decider.started.label) == ("left", "right")
+
+
 def test_a_label_cools_down_after_its_event_and_another_label_does_not() -> None:
     decider = Decider(LABELS, rule(cooldown_s=0.5))
     left, right, quiet = scores(0.9), scores(0.0, 0.9), scores(0.0)
@@ -191,14 +210,16 @@ rules = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(rules, st.lists(steps, min_size=5, max_size=60))
 def test_events_never_overlap_and_keep_the_rule(given_rule: DecisionRule, stream: list[tuple[float, np.ndarray, bool]]) -> None:
-    decider, events, t_s = Decider(LABELS, given_rule), [], 0.0
+    decider, events, starts, t_s = Decider(LABELS, given_rule), [], [], 0.0
     for step_s, row, gap in stream:
         if gap:
             events.extend(decider.flush())
             t_s += 3.0
         t_s += step_s
         events.extend(decider.update(t_s, row))
+        starts.extend([decider.started] if decider.started else [])
     events.extend(decider.flush())
+    assert [(event.label, event.start_s) for event in starts] == [(event.label, event.start_s) for event in events]
     assert all(event.end_s - event.start_s >= given_rule.min_duration_s - 1e-5 for event in events)
     assert all(event.score >= given_rule.enter for event in events)
     assert all(after.start_s >= before.end_s for before, after in itertools.pairwise(events))

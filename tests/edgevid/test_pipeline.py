@@ -16,6 +16,7 @@ from edgevid.capture.source import ClosingSource
 from edgevid.decide import Decision, Event
 from edgevid.errors import ContractError, SourceError, SourceStalled, UsageError
 from edgevid.frame import Frame
+from edgevid.lane import Lane
 from edgevid.manifest import DecisionRule, Window
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
@@ -181,6 +182,57 @@ def test_the_ongoing_event_is_shown_to_outputs_before_it_ends() -> None:
     assert watcher.ongoing[1].label == "wave"
 
 
+def test_an_event_is_announced_when_it_starts_and_when_it_ends() -> None:
+    class Order(Collector):
+        def __init__(self) -> None:
+            super().__init__()
+            self.told: list[tuple[str, str, float]] = []
+
+        def started(self, event: Event) -> None:
+            self.told.append(("started", event.label, round(event.start_s, 3)))
+
+        def ended(self, event: Event) -> None:
+            self.told.append(("ended", event.label, round(event.start_s, 3)))
+
+    order = Order()
+    Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6 + [SWIPE] * 6), [order]).run()
+    assert order.told == [("started", "wave", 0.3), ("ended", "wave", 0.3), ("started", "swipe", 0.6), ("ended", "swipe", 0.6)]
+
+
+def test_several_models_see_each_frame_once_and_answer_for_themselves() -> None:
+    slow = dataclasses.replace(SHARP_MANIFEST, window=Window(frames=4, interval_s=0.2))
+    source, collector = Counting([WAVE] * 20), Collector()
+    pipeline = Pipeline([Lane(engine_for(SHARP_MANIFEST), name="quick"), Lane(engine_for(slow), name="slow")], source, [collector])
+    pipeline.run()
+    assert source.given == 20
+    alone = {name: run(Script([WAVE] * 20), manifest=manifest)[0] for name, manifest in (("quick", SHARP_MANIFEST), ("slow", slow))}
+    for name, one in alone.items():
+        own = [decision for decision in collector.decisions if decision.model == name]
+        assert [(each.t_s, each.label, each.score) for each in own] == [(each.t_s, each.label, each.score) for each in one.decisions]
+        assert [event.end_s for event in collector.events if event.model == name] == [event.end_s for event in one.events]
+    assert [(lane.name, lane.telemetry.seen, lane.telemetry.taken) for lane in pipeline.lanes] == [("quick", 20, 20), ("slow", 20, 10)]
+
+
+@pytest.mark.parametrize("names", [[], ["same", "same"]], ids=["no model", "two of one name"])
+def test_models_that_cannot_be_told_apart_are_refused(names: list[str]) -> None:
+    with pytest.raises(UsageError, match="a name of its own"):
+        Pipeline([Lane(engine_for(), name=name) for name in names], Script([]))
+
+
+def test_a_tap_sees_every_frame_before_the_models_do() -> None:
+    class Paint:
+        seen = 0
+
+        def saw(self, frame: Frame) -> None:
+            self.seen += 1
+            frame.data[...] = SWIPE
+
+    paint, collector = Paint(), Collector()
+    Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 8, step_s=0.05), [collector], taps=[paint]).run()
+    assert paint.seen == 8
+    assert {decision.label for decision in collector.decisions} == {"swipe"}
+
+
 def test_the_age_of_a_live_answer_is_counted_from_the_sensor() -> None:
     class Late(Script):
         live = True
@@ -225,6 +277,17 @@ def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] |
     telemetry = Pipeline(engine_for(manifest), source).run()
     assert telemetry.decisions == 547
     assert source.growth_bytes < height * width * 3 / 4
+
+
+class Counting(Script):
+    """Counts the frames that were taken from it."""
+
+    given = 0
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in super().frames():
+            self.given += 1
+            yield frame
 
 
 class Traced(ClosingSource):

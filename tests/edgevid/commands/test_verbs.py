@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ import pytest
 from edgevid import bundle, cli, engine, startup
 from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
+from edgevid.commands.running.group import Opened, open_groups
+from edgevid.errors import UsageError
 from edgevid.manifest import DecisionRule
+from edgevid.outputs import QuietOutput
 from edgevid.startup import Startup
 from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
 from tests.edgevid.test_selftest import Machine
@@ -58,6 +62,40 @@ def test_run_json_prints_each_decision_and_each_event(path: Path, monkeypatch: p
     assert len(events) == 1
     assert set(decisions[0]["scores"]) == set(LABELS)
     assert events[0] == {"event": "wave", "start_s": 0.5, "end_s": 0.9, "score": pytest.approx(230 / 256, abs=1e-6)}
+
+
+def test_several_bundles_run_on_one_source_and_every_line_names_its_model(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = path.with_name("other.edgevid")
+    bundle.write(bundle_for(window_manifest(decision=SHARP, name="other")), other)
+    show(monkeypatch, Script([0] * 5 + [1] * 5))
+    assert cli.main(["run", str(path), str(other), "--source", "any", "--json"]) == 0
+    out, err = capsys.readouterr()
+    models = [json.loads(line)["model"] for line in out.splitlines()]
+    assert models.count("other") == len(models) / 2 == 8
+    assert [line.split()[0] for line in err.splitlines() if "on script" in line] == ["tiny.edgevid", "other.edgevid"]
+
+
+def test_one_bundle_twice_is_a_usage_error(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", str(path), str(path), "--source", "any"]) == 2
+    assert "a name of its own" in capsys.readouterr().err
+
+
+def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be() -> None:
+    closed = []
+
+    class Closing(QuietOutput):
+        def close(self) -> None:
+            closed.append(self)
+
+    def fails(_args: object, _setup: object) -> Opened:
+        raise UsageError("Expected a broker, got none.")
+
+    groups = [SimpleNamespace(add=None, open=lambda _args, _setup: Opened(outputs=[Closing()])), SimpleNamespace(add=None, open=fails)]
+    with pytest.raises(UsageError, match="broker"):
+        open_groups(groups, None, None)
+    assert len(closed) == 1
 
 
 def test_run_stops_after_max_frames(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,8 @@ import pytest
 from edgevid.decide import Decision, Event
 from edgevid.outputs.jsonl import EventLines, JsonLines
 
-LABELS = ("none", "wave")
-DECISION = Decision(1.25, "wave", 0.75, np.array([0.25, 0.75], np.float32), 12.3456)
-EVENT = Event("wave", 1.0, 2.5, 0.8125)
+DECISION = Decision(1.25, "wave", 0.75, np.array([0.25, 0.75], np.float32), 12.3456, ("none", "wave"), "gestures")
+EVENT = Event("wave", 1.0, 2.5, 0.8125, 12.3456, "gestures")
 
 
 class Terminal(io.StringIO):
@@ -32,19 +31,29 @@ class Flushed(io.StringIO):
 
 def test_a_decision_is_one_object_with_its_scores_by_label() -> None:
     stream = io.StringIO()
-    JsonLines(stream, LABELS).decided(DECISION, None)
+    JsonLines(stream).decided(DECISION, None)
     assert json.loads(stream.getvalue()) == {"t_s": 1.25, "label": "wave", "score": 0.75, "scores": {"none": 0.25, "wave": 0.75}, "age_ms": 12.346}
 
 
 def test_an_event_is_one_object() -> None:
     stream = io.StringIO()
-    JsonLines(stream, LABELS).ended(EVENT)
+    JsonLines(stream).ended(EVENT)
     assert json.loads(stream.getvalue()) == {"event": "wave", "start_s": 1.0, "end_s": 2.5, "score": 0.8125}
+
+
+def test_the_model_is_named_where_there_are_several() -> None:
+    stream, sentences = io.StringIO(), io.StringIO()
+    lines = JsonLines(stream, several=True)
+    lines.decided(DECISION, None)
+    lines.ended(EVENT)
+    assert [json.loads(line)["model"] for line in stream.getvalue().splitlines()] == ["gestures", "gestures"]
+    EventLines(sentences, io.StringIO(), several=True).ended(EVENT)
+    assert "gestures: wave" in sentences.getvalue()
 
 
 def test_each_line_is_flushed_when_it_is_written() -> None:
     stream = Flushed()
-    lines = JsonLines(stream, LABELS)
+    lines = JsonLines(stream)
     lines.decided(DECISION, None)
     assert stream.seen.count("\n") == 1
     lines.ended(EVENT)

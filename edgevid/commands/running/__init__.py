@@ -1,0 +1,1 @@
+"""The options of `edgevid run`, a module for each group of them."""

@@ -1,0 +1,43 @@
+"""Where the frames come from: `--source` and what belongs to it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from edgevid.capture.open import SOURCES_HELP
+from edgevid.commands.options import positive
+
+if TYPE_CHECKING:
+    from edgevid.capture import Source
+    from edgevid.manifest import Manifest
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the source and how long it is read.
+
+    Args:
+        parser: The verb's.
+    """
+    parser.add_argument("--source", required=True, metavar="SOURCE", help=SOURCES_HELP)
+    parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)")
+    parser.add_argument("--stall", type=float, default=10.0, metavar="SECONDS", help="fail when no frame comes for this long (default: 10)")
+
+
+def open(args: argparse.Namespace, manifest: Manifest) -> Source:
+    """Open the source.
+
+    Args:
+        args: Parsed options.
+        manifest: The first model's; see `open_source`.
+
+    Returns:
+        An open source, to be used in a `with`.
+
+    Raises:
+        UsageError: Nothing of that name, or of no known kind.
+        SourceError: It is there and cannot be read.
+    """
+    from edgevid.capture import open_source
+
+    return open_source(args.source, manifest)

@@ -1,0 +1,57 @@
+"""One model's way through a stream. Several models on one source have a lane each, and each sees every frame once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgevid.decide import Decider
+from edgevid.engine import Engine
+from edgevid.errors import UsageError
+from edgevid.preprocess import Preprocessor
+from edgevid.sampling import IntervalSampler
+from edgevid.telemetry import Telemetry
+
+
+class Lane:
+    """What one model needs to go from frames to events: which frames it takes, how they are prepared, its engine and its rule.
+
+    Args:
+        engine: Runs the model.
+        name: Tells its decisions from those of other models; the manifest's name where None.
+
+    Attributes:
+        name: See above.
+        engine: See above.
+        sampler: Picks frames at the training interval.
+        preprocessor: Makes them the model's.
+        decider: Turns its scores into events.
+        telemetry: Latency and counts of this model.
+    """
+
+    def __init__(self, engine: Engine, *, name: str | None = None) -> None:
+        manifest = engine.bundle.manifest
+        self.name = manifest.name if name is None else name
+        self.engine = engine
+        self.sampler = IntervalSampler(manifest.window.interval_s)
+        self.preprocessor = Preprocessor(manifest.input)
+        self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
+        self.telemetry = Telemetry()
+
+
+def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:
+    """Give one model, or several, as lanes.
+
+    Args:
+        models: An engine stands for a lane of its own.
+
+    Returns:
+        At least one lane.
+
+    Raises:
+        UsageError: None is given, or two have one name.
+    """
+    lanes = (Lane(models),) if isinstance(models, Engine) else (models,) if isinstance(models, Lane) else tuple(models)
+    names = [lane.name for lane in lanes]
+    if not lanes or len(set(names)) < len(names):
+        raise UsageError(f"Expected at least one model, each with a name of its own, got {names}.", expected="different names", got=names)
+    return lanes
