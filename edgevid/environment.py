@@ -55,17 +55,17 @@ def machine(root: Path = Path("/")) -> Machine:
     Returns:
         The facts; None for each that is not told.
     """
-    clock_khz = _text(root / _CPUFREQ / "scaling_cur_freq")
-    ram_kib = _field(root / "proc/meminfo", "MemTotal", ":")
+    clock_khz = read_text(root / _CPUFREQ / "scaling_cur_freq")
+    ram_kib = read_field(root / "proc/meminfo", "MemTotal", ":")
     return Machine(
-        board=_text(root / "proc/device-tree/model"),
+        board=read_text(root / "proc/device-tree/model"),
         cpu=_cpu(root / "proc/cpuinfo"),
         arch=platform.machine(),
         cores=len(os.sched_getaffinity(0)),
-        governor=_text(root / _CPUFREQ / "scaling_governor"),
+        governor=read_text(root / _CPUFREQ / "scaling_governor"),
         clock_mhz=int(clock_khz) // 1000 if clock_khz else None,
         ram_mib=int(ram_kib.split()[0]) // _KIB_PER_MIB if ram_kib else None,
-        os=(_field(root / "etc/os-release", "PRETTY_NAME", "=") or platform.system()).strip('"'),
+        os=(read_field(root / "etc/os-release", "PRETTY_NAME", "=") or platform.system()).strip('"'),
         kernel=platform.release(),
     )
 
@@ -98,26 +98,43 @@ def rss_mib(status: Path = Path("/proc/self/status")) -> float | None:
 
     Source: proc_pid_status(5), VmRSS, in KiB.
     """
-    text = _field(status, "VmRSS", ":")
+    text = read_field(status, "VmRSS", ":")
     return int(text.split()[0]) / _KIB_PER_MIB if text else None
 
 
 def _cpu(cpuinfo: Path) -> str | None:
-    part = _field(cpuinfo, "CPU part", ":") or ""
-    return _ARM_PARTS.get(part) or _field(cpuinfo, "model name", ":") or (f"Arm part {part}" if part else None)
+    part = read_field(cpuinfo, "CPU part", ":") or ""
+    return _ARM_PARTS.get(part) or read_field(cpuinfo, "model name", ":") or (f"Arm part {part}" if part else None)
 
 
-def _text(path: Path) -> str | None:
-    """A file's one line; the device tree ends its strings with a zero byte."""
+def read_text(path: Path) -> str | None:
+    """Read a file of the kernel's.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its text without white space around it and without the zero byte with which the device tree ends its strings; None where there is
+        nothing to read.
+    """
     try:
         return path.read_text(errors="replace").strip("\0\n ") or None
     except OSError:
         return None
 
 
-def _field(path: Path, name: str, separator: str) -> str | None:
-    """The value of the first line `name<separator> value`."""
-    for line in (_text(path) or "").splitlines():
+def read_field(path: Path, name: str, separator: str) -> str | None:
+    """Read the value of the first line `name<separator> value`.
+
+    Args:
+        path: The file.
+        name: What stands before the separator.
+        separator: As ":" or "=".
+
+    Returns:
+        The value; None where there is no such line.
+    """
+    for line in (read_text(path) or "").splitlines():
         key, found, value = line.partition(separator)
         if found and key.strip() == name:
             return value.strip() or None
