@@ -47,7 +47,7 @@ class Engine:
 
     Attributes:
         bundle: The bundle.
-        interpreter: Name and version of what executes the parts.
+        threads: Interpreter threads.
         encode_ns: Time the interpreter took for the encoder in the last step; 0 where it did not run.
         head_ns: The same for the head, step or whole model.
     """
@@ -56,7 +56,8 @@ class Engine:
         backend = backend or LiteRt(threads=threads)
         manifest = bundle.manifest
         self.bundle = bundle
-        self.interpreter = backend.name
+        self.threads = threads
+        self._backend = backend
         self.encode_ns = 0
         self.head_ns = 0
         models = {part.role: backend.load(part, bundle.models[part.file]) for part in manifest.parts}
@@ -65,6 +66,11 @@ class Engine:
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
         self._real = dequantizer(manifest.parts[-1].outputs[0].params)
         self._probabilities = to_probabilities(manifest.scores)
+
+    @property
+    def interpreter(self) -> str:
+        """Name and version of what executes the parts now."""
+        return self._backend.name
 
     def slot(self) -> Array:
         """Give the place of the next prepared frame.

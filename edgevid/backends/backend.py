@@ -41,13 +41,12 @@ class Model(Protocol):
 
 
 class Backend(Protocol):
-    """Loads parts.
+    """Loads parts."""
 
-    Attributes:
-        name: Interpreter, version and delegate, for reports.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """Interpreter, version and delegate as they are now, for reports."""
+        ...
 
     def load(self, part: Part, data: bytes) -> Model:
         """Load one part.

@@ -1,17 +1,22 @@
 """The LiteRT interpreter: the one file that imports it.
 
-`ai-edge-litert` is taken first, `tflite-runtime` in its place on Python 3.11. XNNPACK is the interpreter's default delegate.
+`ai-edge-litert` is taken first, `tflite-runtime` in its place on Python 3.11. XNNPACK is the interpreter's default delegate; an external one
+gets the operators first, and XNNPACK what it leaves.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgevid.errors import BackendError, MissingDependency, PartsDoNotJoin
+from edgevid.errors import BackendError, DelegateError, MissingDependency, PartsDoNotJoin
 from edgevid.frame import Array
 from edgevid.manifest import Part, Tensor
 
@@ -25,19 +30,26 @@ _REASONS = (
 
 
 class LiteRt:
-    """Runs parts on the CPU.
+    """Runs parts on the CPU, or on what an external delegate drives.
 
     Args:
         threads: Interpreter threads, >= 1.
+        library: Shared library of an external delegate: a path, or a name that the dynamic linker finds; None for none.
+        options: Passed to the delegate.
 
     Raises:
         MissingDependency: No interpreter is installed.
+        DelegateError: The delegate cannot be loaded, or refuses its options or the device.
     """
 
-    def __init__(self, *, threads: int = 1) -> None:
+    def __init__(self, *, threads: int = 1, library: str | None = None, options: Mapping[str, str] | None = None) -> None:
         self._threads = threads
         self._module, package = _import()
         self.name = f"{package} {importlib.metadata.version(package)}"
+        self._delegates: list[Any] = []
+        if library is not None:
+            self._delegates.append(_load_delegate(self._module, library, dict(options or {})))
+            self.name += f" + {Path(library).name}"
 
     def load(self, part: Part, data: bytes) -> LiteRtModel:
         """Load one part and check that it is what the manifest says.
@@ -94,13 +106,19 @@ class LiteRt:
             BackendError: The interpreter refuses the file.
         """
         try:
-            interpreter = self._module.Interpreter(model_content=data, num_threads=self._threads)
+            interpreter = self._interpreter(data)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             text = str(error)
             reason = next((reason for mark, reason in _REASONS if mark in text), text.splitlines()[0] if text else "no reason given")
             raise BackendError(f"Expected a model that {self.name} can run, got {name}: {reason}.") from error
         return interpreter
+
+    def _interpreter(self, data: bytes) -> Any:
+        with warnings.catch_warnings():
+            # tflite-runtime 2.14 is what it is: its advice to move to another package is this package's first choice already.
+            warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
+            return self._module.Interpreter(model_content=data, num_threads=self._threads, experimental_delegates=self._delegates or None)
 
 
 class LiteRtModel:
@@ -162,6 +180,17 @@ def _import() -> tuple[Any, str]:
         except ImportError:
             continue
     raise MissingDependency("Expected a TFLite interpreter; none is installed. Run: pip install ai-edge-litert.")
+
+
+def _load_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
+    """Load an external delegate. The interpreter keeps it as long as it needs it."""
+    try:
+        # The package's own loader leaves a half-made object behind where one of these is not there, which complains when it is collected.
+        _ = (opened := ctypes.CDLL(library)).tflite_plugin_create_delegate, opened.tflite_plugin_destroy_delegate
+        return module.load_delegate(library, options)
+    except (OSError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).splitlines()[-1:]) or "no reason given"
+        raise DelegateError(f"Expected the delegate {library} to load, got: {reason}", expected=library, got=reason) from error
 
 
 def _tensor(detail: dict[str, Any]) -> Tensor:

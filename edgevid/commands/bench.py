@@ -1,7 +1,8 @@
 """Measure a bundle on this machine: latency per stage, memory and start-up, with all that the numbers depend on beside them.
 
 Frames of random pixels, ready in memory, go through the whole loop as fast as it takes them; decoding is not part of it.
-Start-up is measured in fresh processes. Compare two numbers only when the lines above the table are the same.
+Temperature, clock and throttling of the board are read before, during and after: a board that was throttled says so.
+Start-up is measured in fresh processes, on the CPU. Compare two numbers only when the lines above the table are the same.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.options import add_bundle, add_threads, positive, size_px
+from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.options import add_bundle, positive, size_px
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edgevid.engine import Engine
     from edgevid.environment import Machine
     from edgevid.startup import Startup
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   edgevid bench action.edgevid
-  edgevid bench action.edgevid --threads 4 --size 640x480 --frames 2000
+  edgevid bench action.edgevid --threads auto --size 640x480 --frames 2000
+  edgevid bench action.edgevid --delegate coral
   edgevid bench action.edgevid --json > bench.json"""
 _WARM_UP_FRAMES = 50
+BOARD_ROOT = Path("/")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     add_bundle(parser)
-    add_threads(parser)
+    add_engine(parser)
     parser.add_argument("--frames", type=positive, default=500, metavar="N", help="frames to measure, after a warm-up (default: 500)")
     parser.add_argument("--size", type=size_px, metavar="WxH", help="size of the source's frames (default: the model's own, which needs no resize)")
     parser.add_argument("--starts", type=positive, default=3, metavar="N", help="fresh processes to measure start-up in (default: 3)")
@@ -54,14 +57,16 @@ def run(args: argparse.Namespace) -> int:
         0.
     """
     from edgevid import bundle
-    from edgevid.engine import Engine
+    from edgevid.board import BoardSampler
     from edgevid.startup import measure
 
-    engine = Engine(bundle.read(args.bundle), threads=args.threads)
-    starts = [measure(args.bundle, threads=args.threads) for _ in range(args.starts)]
-    telemetry = drive(engine, frames=args.frames, size=args.size)
-    result = _result(args.bundle, engine, telemetry, starts, threads=args.threads, size=args.size)
-    sys.stdout.write((json.dumps(result, indent=1) if args.json else "\n".join(_lines(result, telemetry))) + "\n")
+    engine = open_engine(bundle.read(args.bundle), args)
+    starts = [measure(args.bundle, threads=engine.threads) for _ in range(args.starts)]
+    with BoardSampler(BOARD_ROOT) as board:
+        telemetry = drive(engine, frames=args.frames, size=args.size)
+    result = {**_result(args.bundle, engine, telemetry, starts, size=args.size), "board": board.history.as_json()}
+    lines = [*_lines(result, telemetry), "", board.history.as_text()]
+    sys.stdout.write((json.dumps(result, indent=1) if args.json else "\n".join(lines)) + "\n")
     return 0
 
 
@@ -84,7 +89,7 @@ def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -
     return Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames - 1 + frames, size=size)).run()
 
 
-def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, threads: int, size: tuple[int, int] | None) -> dict[str, Any]:
+def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, size: tuple[int, int] | None) -> dict[str, Any]:
     from edgevid.environment import machine, versions
     from edgevid.strict import to_json
 
@@ -96,7 +101,7 @@ def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Start
         "input": list(manifest.input.shape),
         "source_size": list(size) if size else None,
         "window": manifest.window.frames,
-        "threads": threads,
+        "threads": engine.threads,
         "interpreter": engine.interpreter,
         "machine": to_json(machine()),
         "versions": versions(),

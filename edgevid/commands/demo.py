@@ -13,7 +13,7 @@ import sys
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
-from edgevid.commands.options import add_threads
+from edgevid.commands.engines import add_engine, open_engine
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="person, room and gestures to draw (default: 0)")
     parser.add_argument("--seconds", type=float, default=_SECONDS, metavar="S", help="length of the stream in its own time (default: 60)")
-    add_threads(parser)
+    add_engine(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
@@ -54,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
         UsageError: The seed is below 0, or the length not above 0.
     """
     from edgevid.capture.synthetic import GestureSource
-    from edgevid.engine import Engine
     from edgevid.outputs.collect import Collector
     from edgevid.pipeline import Pipeline
     from edgevid.timeline import as_json, as_table, match, summary
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise UsageError(f"Expected --seed of at least 0, got {args.seed}.", got=args.seed)
     model = shipped_bundle()
-    engine, seen = Engine(model, threads=args.threads), Collector()
+    engine, seen = open_engine(model, args), Collector()
     frame = model.manifest.input
     with GestureSource(seed=args.seed, duration_s=args.seconds, height_px=frame.height, width_px=frame.width) as source:
         telemetry = Pipeline(engine, source, [seen]).run()
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         result = {"seed": args.seed, "seconds": args.seconds, "interpreter": engine.interpreter, "events": as_json(score), "telemetry": telemetry.as_json()}
         sys.stdout.write(json.dumps(result) + "\n")
         return 0
-    heading = f"{model.manifest.name} on {args.seconds:g} s of {source.name}, {engine.interpreter}, threads: {args.threads}"
+    heading = f"{model.manifest.name} on {args.seconds:g} s of {source.name}, {engine.interpreter}, threads: {engine.threads}"
     sys.stdout.write(f"{heading}\n\n{as_table(score)}\n\n{summary(score)}\n\n{telemetry.as_table()}\n")
     return 0
 

@@ -74,7 +74,7 @@ def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str) -> Non
     """Say on standard error what each model cost and found, where there was a frame at all."""
     for path, lane in zip(args.bundles, pipeline.lanes, strict=True):
         if lane.telemetry.seen:
-            sys.stderr.write(f"{path.name} on {source}, {lane.engine.interpreter}, threads: {args.threads}\n{lane.telemetry.as_table()}\n")
+            sys.stderr.write(f"{path.name} on {source}, {lane.engine.interpreter}, threads: {lane.engine.threads}\n{lane.telemetry.as_table()}\n")
 
 
 @contextmanager

@@ -11,10 +11,12 @@ import argparse
 import json
 import sys
 
-from edgevid.commands.options import add_bundle, add_threads
+from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.options import add_bundle
 
 EXAMPLES = """examples:
   edgevid selftest action.edgevid
+  edgevid selftest action.edgevid --delegate coral
   edgevid selftest action.edgevid --threads 4 && systemctl restart my-camera"""
 
 
@@ -26,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     add_bundle(parser)
-    add_threads(parser)
+    add_engine(parser)
     parser.add_argument("--json", action="store_true", help="print what was compared as JSON")
 
 
@@ -43,7 +45,6 @@ def run(args: argparse.Namespace) -> int:
         SelftestFailed: An answer is not the golden one.
     """
     from edgevid import bundle
-    from edgevid.engine import Engine
     from edgevid.selftest import Selftest, selftest
     from edgevid.strict import to_json
 
@@ -52,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
         windows = f"; {found.windows} windows equal the stream bit for bit" if found.windows else "; a stateful stream has no window to equal"
         return f"passed: {found.answers} golden answers, {same}{windows} ({found.engine}; golden by {found.golden_engine})"
 
-    found = selftest(Engine(bundle.read(args.bundle), threads=args.threads))
+    found = selftest(open_engine(bundle.read(args.bundle), args))
     sys.stdout.write((json.dumps(to_json(found)) if args.json else sentence(found)) + "\n")
     return 0

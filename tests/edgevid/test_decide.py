@@ -144,7 +144,7 @@ def test_another_label_that_leads_takes_the_place_of_the_open_one() -> None:
 def test_a_label_that_comes_back_after_another_has_a_score_of_its_own() -> None:
     decider = Decider(LABELS, rule(exit=0.1))
     events = play(decider, [scores(0.9), scores(0.3, 0.7), scores(0.65, 0.3), scores(0.0)])
-    assert [(event.label, round(event.score, 2)) for event in events] == [("left", 0.9), ("right", 0.7), ("left", 0.65)]
+    assert [(event.label, round(float(event.score), 2)) for event in events] == [("left", 0.9), ("right", 0.7), ("left", 0.65)]
 
 
 def test_smoothing_follows_the_time_constant_whatever_the_frame_rate() -> None:

@@ -1,4 +1,4 @@
-"""Which bundles run, and on what: `BUNDLE...` and `--threads`."""
+"""Which bundles run, and on what: `BUNDLE...`, `--threads` and `--delegate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.options import add_threads
+from edgevid.commands.engines import add_engine, open_engine
 
 if TYPE_CHECKING:
     from edgevid.lane import Lane
@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser: The verb's.
     """
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="the .edgevid file; several see the same frames, each once")
-    add_threads(parser)
+    add_engine(parser)
 
 
 def open(args: argparse.Namespace) -> tuple[Lane, ...]:
@@ -37,7 +37,6 @@ def open(args: argparse.Namespace) -> tuple[Lane, ...]:
         UsageError: Two bundles have one name.
     """
     from edgevid import bundle
-    from edgevid.engine import Engine
     from edgevid.lane import Lane, as_lanes
 
-    return as_lanes([Lane(Engine(bundle.read(path), threads=args.threads)) for path in args.bundles])
+    return as_lanes([Lane(open_engine(bundle.read(path), args)) for path in args.bundles])
