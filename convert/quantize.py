@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from convert.layer_errors import LayerError, rank
 from convert.quiet import quiet_start
 from convert.split import PartFunction
 from edgevid.backends.litert import LiteRt
@@ -103,6 +104,25 @@ class Converter:
         arrays.unlink()
         return self._describe(function, precision, target.read_bytes())
 
+    def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
+        """Measure what int8 costs each layer of a part.
+
+        Args:
+            function: The part.
+            calibration: As for `convert`.
+            output: Name of the layer whose answer leaves the part.
+
+        Returns:
+            The layers, worst first.
+
+        Raises:
+            ConversionError: TensorFlow refused, or its process died.
+        """
+        arrays = Path(self._folder.name) / "layers.npz"
+        np.savez(arrays, *calibration)
+        job = {"what": "layers", "saved_model": str(self._export(function)), "calibration": str(arrays)}
+        return rank(function.role, self._ask(job, f"comparison of the {function.role}'s layers")["layers"], output=output)
+
     def _export(self, function: PartFunction) -> Path:
         if function not in self._exported:
             path = Path(self._folder.name) / f"{function.role}-{len(self._exported)}"
@@ -116,7 +136,7 @@ class Converter:
         ordered = tuple(inputs[INPUT.format(index)] for index in range(len(inputs))), tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs)))
         return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
 
-    def _ask(self, job: dict[str, Any], what: str) -> None:
+    def _ask(self, job: dict[str, Any], what: str) -> dict[str, Any]:
         if self._child is None or self._child.poll() is not None:
             self.start()
         child = self._child
@@ -133,9 +153,10 @@ class Converter:
             raise ConverterCrashed(f"Expected the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s; it was ended.")
         if not line:
             raise ConverterCrashed(f"Expected TensorFlow and the interpreter to survive the {what}; their process {_death(child.wait())}.{self._last_words()}")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if answer["error"]:
             raise ConversionError(f"Expected the TensorFlow converter to take the {what}, it says: {answer['error']}")
+        return answer
 
     def _last_words(self) -> str:
         lines = (Path(self._folder.name) / "child.log").read_text(errors="replace").strip().splitlines()

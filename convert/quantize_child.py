@@ -5,8 +5,11 @@ One JSON job a line on standard input, one JSON answer a line on standard output
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +18,25 @@ from typing import Any
 import numpy as np
 
 from edgevid.backends.litert import LiteRt
+
+
+def _energy(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any, float, int], float]:
+    """Give a metric of a float tensor and what its int8 twin stands for."""
+
+    def metric(floating: Any, stored: Any, scale: float, zero_point: int) -> float:
+        return float(np.sum(combine(floating.astype(np.float64), (stored.astype(np.float64) - zero_point) * scale)))
+
+    return metric
+
+
+# Samples that layers are compared on: their errors hardly differ from one to the next.
+_SHOWN = 4
+_ENERGIES = {
+    "signal": _energy(lambda real, _given: real**2),
+    "noise": _energy(lambda real, given: (real - given) ** 2),
+    "product": _energy(lambda real, given: real * given),
+    "stored": _energy(lambda _real, given: given**2),
+}
 
 
 def main() -> None:
@@ -27,14 +49,17 @@ def main() -> None:
 
     for line in sys.stdin:
         job = json.loads(line)
-        error = ""
+        answer: dict[str, Any] = {"error": ""}
         try:
-            data = convert(tf, job)
-            LiteRt().open(data, "the part").invoke()
-            Path(job["out"]).write_bytes(data)
+            if job.get("what") == "layers":
+                answer["layers"] = layers(tf, job)
+            else:
+                data = convert(tf, job)
+                LiteRt().open(data, "the part").invoke()
+                Path(job["out"]).write_bytes(data)
         except Exception as reason:  # noqa: BLE001  # whatever the converter raises goes to the parent as a message
-            error = _one_line(reason)
-        answers.write(json.dumps({"error": error}) + "\n")
+            answer["error"] = _one_line(reason)
+        answers.write(json.dumps(answer) + "\n")
 
 
 def convert(tf: Any, job: dict[str, str]) -> bytes:
@@ -47,6 +72,53 @@ def convert(tf: Any, job: dict[str, str]) -> bytes:
     Returns:
         The `.tflite` file.
     """
+    return bytes(_converter(tf, job).convert())
+
+
+def layers(tf: Any, job: dict[str, str]) -> list[dict[str, Any]]:
+    """Measure what int8 costs each operator of one SavedModel, by TensorFlow's QuantizationDebugger.
+
+    Args:
+        tf: The module tensorflow.
+        job: "saved_model" and "calibration" (paths).
+
+    Returns:
+        One row an operator, as `convert.layer_errors.rank` takes them.
+    """
+    samples = list(_representative(job["calibration"])())
+    shown = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, min(_SHOWN, len(samples))).astype(int))]
+    experimental = tf.lite.experimental
+    made = experimental.QuantizationDebugger(
+        converter=_converter(tf, {**job, "precision": "int8"}),
+        debug_dataset=lambda: iter(()),
+        debug_options=experimental.QuantizationDebugOptions(fully_quantize=True),
+    )
+    # A debugger that is made of a converter does not keep the tensors that it compares (TensorFlow 2.21: the arena gives their memory to
+    # others), one that is made of a model does.
+    names = _names(tf, made.quant_model)
+    options = experimental.QuantizationDebugOptions(layer_direct_compare_metrics=_ENERGIES)
+    debugger = experimental.QuantizationDebugger(
+        quant_debug_model_content=made.quant_model, debug_dataset=lambda: ([sample[name] for name in names] for sample in shown), debug_options=options
+    )
+    debugger.run()
+    return _rows(debugger)
+
+
+def _names(tf: Any, model: bytes) -> list[str]:
+    """Names of a model's inputs in its own order, by which the debugger feeds it."""
+    details = tf.lite.Interpreter(model_content=model).get_input_details()
+    return [re.search(r"input_\d+", each["name"])[0] for each in details]  # type: ignore[index]  # the names are ours
+
+
+def _rows(debugger: Any) -> list[dict[str, Any]]:
+    dump = io.StringIO()
+    debugger.layer_statistics_dump(dump)
+    wanted = (*_ENERGIES, "max_abs_error")
+    rows = csv.DictReader(io.StringIO(dump.getvalue()))
+    return [{"operator": row["op_name"], "tensor": row["tensor_name"], **{name: float(row[name]) for name in wanted}} for row in rows]
+
+
+def _converter(tf: Any, job: dict[str, str]) -> Any:
     converter = tf.lite.TFLiteConverter.from_saved_model(job["saved_model"])
     precision = job["precision"]
     if precision != "float32":
@@ -61,7 +133,7 @@ def convert(tf: Any, job: dict[str, str]) -> bytes:
         converter.inference_input_type = converter.inference_output_type = tf.int16
     if precision in ("int8", "int16x8"):
         converter.representative_dataset = _representative(job["calibration"])
-    return bytes(converter.convert())
+    return converter
 
 
 def _representative(path: str) -> Callable[[], Iterator[dict[str, Any]]]:

@@ -7,7 +7,9 @@ layer's input projection goes with it (hoisting): W·x + b of a frame never chan
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -168,10 +170,12 @@ class _Runner:
             if sequence is None:
                 sequence = self.project(call, values[source])
             if states is None:
-                values[call.outputs[0]] = layer.run(sequence)
+                with _named(call):
+                    values[call.outputs[0]] = layer.run(sequence)
                 continue
             count = len(layer.state_shapes)
-            values[call.outputs[0]], new = layer.step(sequence, pending[:count])
+            with _named(call):
+                values[call.outputs[0]], new = layer.step(sequence, pending[:count])
             pending, renewed = pending[count:], renewed + new
         if states is not None:
             states[:] = renewed
@@ -179,7 +183,8 @@ class _Runner:
 
     def _repeat(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
         try:
-            return repeat(call, values, by_frame=call in self._by_frame)
+            with _named(call):
+                return repeat(call, values, by_frame=call in self._by_frame)
         except EdgevidError:
             raise
         except Exception as error:  # a layer may be anyone's, and raise anything
@@ -191,7 +196,8 @@ class _Runner:
         import tensorflow as tf
 
         frames = int(window.shape[1])
-        result = self._recurrent[call].project(tf.reshape(window, (frames, *window.shape[2:])))
+        with _named(call):
+            result = self._recurrent[call].project(tf.reshape(window, (frames, *window.shape[2:])))
         return tf.reshape(result, (1, frames, *result.shape[1:]))
 
     def hoistable(self, calls: list[Call], tensor: int) -> Call | None:
@@ -202,6 +208,13 @@ class _Runner:
     def recurrent(self, call: Call) -> Recurrent | None:
         """The recurrence of a call, if it has one."""
         return self._recurrent.get(call)
+
+
+def _named(call: Call) -> AbstractContextManager[object]:
+    """Name the operators of a call for its layer, so that what is measured of an operator can be told of the layer."""
+    import tensorflow as tf
+
+    return tf.name_scope(re.sub(r"[^A-Za-z0-9_.]", "_", call.name).lstrip("_") or "layer")
 
 
 def _whole(graph: LayerGraph, runner: _Runner, window: tuple[int, ...]) -> PartFunction:

@@ -27,7 +27,7 @@ class Workshop:
     """Builds bundles from Keras models in memory."""
 
     def __init__(self, converter: Any) -> None:
-        self._converter = converter
+        self.converter = converter
         self._made: dict[tuple[str, str, str], Bundle] = {}
 
     def bundle(self, name: str, make: Any, *, plan: str = "window", recipe: str = "int8") -> Bundle:
@@ -63,7 +63,7 @@ class Workshop:
         frames = self.frames(spec, parts.frames + 4, 99)
         scores = reference.scores(np.stack([frames[start : start + parts.frames] for start in range(5)]))
         golden = Golden(frames, scores, scores, "float Keras")
-        return Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self._converter, "small", golden)
+        return Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self.converter, "small", golden)
 
     @staticmethod
     def frames(spec: InputSpec, count: int, seed: int) -> np.ndarray:
