@@ -114,3 +114,21 @@ class VerificationFailed(EdgevidError, ArithmeticError):
     """The converted model does not answer as the trained one does, within the stated budget."""
 
     exit_code = 3
+
+
+class DeploymentError(EdgevidError, ValueError):
+    """A deployment, or another file under `firmware_configs`, asks for what is unknown or does not go together."""
+
+    exit_code = 2
+
+
+class FlashError(EdgevidError, OSError):
+    """A card, an image or a boot partition is not what it must be, or could not be written."""
+
+
+class SlotsError(EdgevidError, RuntimeError):
+    """The bundles that a device keeps cannot be used or changed as asked."""
+
+
+class DeployError(EdgevidError, OSError):
+    """Another machine could not be reached, or refused a bundle."""

@@ -8,7 +8,7 @@ from edgevid import errors
 
 CLASSES = [found for _, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, errors.EdgevidError)]
 CHILDREN = [found for found in CLASSES if found is not errors.EdgevidError]
-EXIT_CODES = {"UsageError": 2, "MissingDependency": 2, "SelftestFailed": 3, "VerificationFailed": 3}
+EXIT_CODES = {"UsageError": 2, "DeploymentError": 2, "MissingDependency": 2, "SelftestFailed": 3, "VerificationFailed": 3}
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
