@@ -4,10 +4,10 @@ Everything is read under a root that tests replace. No Raspberry Pi was read for
 firmware's documentation, named where they are used.
 """
 
-from edgevid.board.facts import Board, identify
+from edgevid.board.facts import identify
 from edgevid.board.history import BoardHistory
 from edgevid.board.sampler import BoardSampler
 from edgevid.board.state import BoardState, read_state
 from edgevid.board.throttling import Throttling
 
-__all__ = ["Board", "BoardHistory", "BoardSampler", "BoardState", "Throttling", "identify", "read_state"]
+__all__ = ["BoardHistory", "BoardSampler", "BoardState", "Throttling", "identify", "read_state"]

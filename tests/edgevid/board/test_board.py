@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgevid.board import BoardHistory, BoardSampler, identify, read_state
-from edgevid.board.facts import boards
 from edgevid.board.throttling import parse
+from edgevid.firmware import boards
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, ZERO_2_W, Tree
 
 
@@ -54,7 +54,7 @@ def test_a_3b_and_a_3b_plus_are_not_the_same_board(tmp_path: Path) -> None:
 def test_an_unknown_board_is_none_and_every_known_one_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert identify(tmp_path) is None
     assert identify(PI_4B.but(model="Orange Pi 5").plant(tmp_path)) is None
-    assert len({board.model for board in boards()}) == len(boards())
+    assert len({board.model for board in boards().values()}) == len(boards())
 
 
 def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
