@@ -4,11 +4,12 @@
 
     load       the file, by the Keras that wrote it                              convert.load
     split      into a per-frame encoder and a temporal head                      convert.graph, convert.split, convert.heads
+    pack       thin convolutions for the processor that will run them            convert.packing
     settle     labels, colour, sampling: what the device must know               convert.settings
     look       at the user's clips, as the device will see them                  convert.clips
     ask        the float model, whole and in parts, for its answers              convert.reference, convert.verify
     search     the cheapest precision that keeps the budget, each one proven     convert.search, convert.build, convert.quantize
-    pack       parts, labels, golden vectors and report into one file            edgevid.bundle
+    write      parts, labels, golden vectors and report into one file            edgevid.bundle
 
 Importing this package imports no TensorFlow.
 """
@@ -87,6 +88,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     from convert.graph import read_graph
     from convert.info import read_info
     from convert.load import load
+    from convert.packing import pack
     from convert.quantize import Converter
     from convert.recipes import candidates
     from convert.record import record
@@ -104,7 +106,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         graph = read_graph(trained.model)
         parts = split(graph, frames=options.frames)
         plan = choose_plan(parts, options.plan)
-        parts = parts.as_stack() if plan == "stack" else parts
+        parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
         recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
         spec = input_spec(graph, parts.frame_shape, options, info)
         clips = _decode(Path(clips_dir), spec, options, progress)

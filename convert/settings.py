@@ -40,6 +40,7 @@ class Options:
         frames: Window of a model that leaves it open.
         plan: "auto" or a plan.
         precision: "auto" or a recipe's name.
+        target: Processor whose int8 kernels the encoder is laid out for; a key of `convert.packing.TARGETS`.
         max_drop: Accuracy that may be lost, in points of top-1.
         min_agreement: Least share of clips with the trained model's answer.
         background: Labels that are never events.
@@ -57,6 +58,7 @@ class Options:
     frames: int | None = None
     plan: Plan | str = "auto"
     precision: str = "auto"
+    target: str = "any"
     max_drop: float = 1.0
     min_agreement: float = 0.98
     background: tuple[str, ...] | None = None
