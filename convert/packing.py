@@ -23,6 +23,7 @@ import numpy as np
 
 from convert.split import PartFunction, Split
 from edgevid.errors import UsageError
+from edgevid.firmware import boards
 
 Tensor = Any
 Call = Callable[[Tensor], Tensor]
@@ -42,26 +43,24 @@ class Kernel:
 
 
 ANY, HOST = "any", "host"
+# By core. "any" packs nothing, which is right everywhere.
 KERNELS: Mapping[str, Kernel] = {
-    ANY: Kernel(1, 1),  # nothing is packed: right everywhere
-    "zero-2w": Kernel(1, 16),  # Cortex-A53
-    "3b-plus": Kernel(1, 16),  # Cortex-A53
-    "4b": Kernel(8, 8),  # Cortex-A72
-    "cm4": Kernel(8, 8),  # Cortex-A72
-    "5": Kernel(4, 16),  # Cortex-A76, dot product
-    "x86-avx2": Kernel(8, 8),
-    "x86-vnni": Kernel(8, 16),
-    "x86-amx": Kernel(4, 64),
+    ANY: Kernel(1, 1),
+    "Cortex-A53": Kernel(1, 16),
+    "Cortex-A72": Kernel(8, 8),
+    "Cortex-A76": Kernel(4, 16),
+    "x86 with AVX2": Kernel(8, 8),
+    "x86 with VNNI": Kernel(8, 16),
+    "x86 with AMX": Kernel(4, 64),
 }
-TARGETS = (*KERNELS, HOST)
-# What `/proc/cpuinfo` says of a processor, the strongest first.
-_HOSTS = (
-    (re.compile(r"^flags\s*:.*\bamx_int8\b", re.M), "x86-amx"),
-    (re.compile(r"^flags\s*:.*\b(avx512_vnni|avx_vnni)\b", re.M), "x86-vnni"),
-    (re.compile(r"^flags\s*:.*\bavx2\b", re.M), "x86-avx2"),
-    (re.compile(r"^Features\s*:.*\basimddp\b", re.M), "5"),
-    (re.compile(r"^CPU part\s*:\s*0xd08\b", re.M), "4b"),
-    (re.compile(r"^CPU part\s*:\s*0xd03\b", re.M), "3b-plus"),
+# What `/proc/cpuinfo` says of a core, the strongest first.
+_CORES = (
+    (re.compile(r"^flags\s*:.*\bamx_int8\b", re.M), "x86 with AMX"),
+    (re.compile(r"^flags\s*:.*\b(avx512_vnni|avx_vnni)\b", re.M), "x86 with VNNI"),
+    (re.compile(r"^flags\s*:.*\bavx2\b", re.M), "x86 with AVX2"),
+    (re.compile(r"^CPU part\s*:\s*0xd0b\b", re.M), "Cortex-A76"),
+    (re.compile(r"^CPU part\s*:\s*0xd08\b", re.M), "Cortex-A72"),
+    (re.compile(r"^CPU part\s*:\s*0xd03\b", re.M), "Cortex-A53"),
 )
 _MOST_PIXELS = 8
 # Padding and reshaping cost two copies of the frame; a smaller saving than this is not worth them.
@@ -89,7 +88,7 @@ def pack(parts: Split, model: Any, target: str) -> Split:
     Args:
         parts: The split model.
         model: The Keras model whose layers they call.
-        target: One of `TARGETS`; "host" is this machine.
+        target: One of `targets()`.
 
     Returns:
         The parts; the same object where nothing is to be gained.
@@ -97,9 +96,9 @@ def pack(parts: Split, model: Any, target: str) -> Split:
     Raises:
         UsageError: No such target.
     """
-    if target not in TARGETS:
-        raise UsageError(f"Expected a target, one of {', '.join(TARGETS)}, got {target!r}.", expected=TARGETS, got=target)
-    kernel = KERNELS[host_target() if target == HOST else target]
+    if target not in targets():
+        raise UsageError(f"Expected a target, one of {', '.join(targets())}, got {target!r}.", expected=targets(), got=target)
+    kernel = KERNELS[core_of(target)]
     calls = {layer: _convolution(layer, packing) for layer in _convolutions(model) if (packing := plan(layer, kernel)) is not None}
     if not calls:
         return parts
@@ -107,17 +106,39 @@ def pack(parts: Split, model: Any, target: str) -> Split:
     return replace(parts, encoder=encoder, whole=_packed(parts.whole, calls))
 
 
-def host_target(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Name the target that this machine is.
+def targets() -> tuple[str, ...]:
+    """Give what a conversion may be for.
+
+    Returns:
+        "any", "host" for this machine, and the boards that edgevid knows.
+    """
+    return (ANY, HOST, *boards())
+
+
+def core_of(target: str) -> str:
+    """Name the core of a target.
+
+    Args:
+        target: One of `targets()`.
+
+    Returns:
+        A key of `KERNELS`; "any" where nothing is known of it.
+    """
+    core = host_core() if target == HOST else ANY if target == ANY else boards()[target].cpu
+    return core if core in KERNELS else ANY
+
+
+def host_core(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name this machine's core.
 
     Args:
         cpuinfo: What the kernel says of the processor.
 
     Returns:
-        A key of `KERNELS`; "any" where the processor is none of them.
+        A key of `KERNELS`; "any" where it is none of them.
     """
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    return next((target for pattern, target in _HOSTS if pattern.search(text)), ANY)
+    return next((core for pattern, core in _CORES if pattern.search(text)), ANY)
 
 
 def plan(layer: Any, kernel: Kernel) -> Packing | None:

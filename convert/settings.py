@@ -40,7 +40,7 @@ class Options:
         frames: Window of a model that leaves it open.
         plan: "auto" or a plan.
         precision: "auto" or a recipe's name.
-        target: Processor whose int8 kernels the encoder is laid out for; a key of `convert.packing.TARGETS`.
+        target: Processor whose int8 kernels the encoder is laid out for; one of `convert.packing.targets`.
         max_drop: Accuracy that may be lost, in points of top-1.
         min_agreement: Least share of clips with the trained model's answer.
         background: Labels that are never events.

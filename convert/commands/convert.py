@@ -61,7 +61,7 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
 
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
-    from convert.packing import ANY, TARGETS
+    from convert.packing import ANY, targets
     from convert.recipes import AUTO, NAMES
 
     group.add_argument(
@@ -78,7 +78,7 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
     group.add_argument(
         "--target",
-        choices=TARGETS,
+        choices=targets(),
         default=ANY,
         help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
     )
