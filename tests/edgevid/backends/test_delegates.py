@@ -233,7 +233,7 @@ def test_the_commands_take_the_library_that_the_linker_finds(noop: Path, twinned
             text=True,
             check=True,
         )
-        assert json.loads(done.stdout)["identical"] is True
+        assert json.loads(done.stdout)["windows"] > 0
         assert json.loads(done.stdout)["engine"].endswith(" + libedgetpu.so.1")
         assert lines(log).count("prepare") == used
 
