@@ -45,6 +45,7 @@ VERBS: dict[str, Verb] = {
     "selftest": Verb("edgevid.commands.selftest", "check that this machine gives a bundle's golden answers"),
     "run": Verb("edgevid.commands.run", "run a bundle on a video, a folder or a synthetic stream"),
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
+    "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
 }
 
