@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+# What `StateDirectory=edgevid` of the unit is.
+DEVICE_FOLDER = "/var/lib/edgevid"
+
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:
     """Declare the bundle as the first argument, `args.bundle`.
@@ -13,6 +16,15 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
         parser: A verb's.
     """
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the .edgevid file")
+
+
+def add_slots(parser: argparse.ArgumentParser) -> None:
+    """Declare the folder in which a device keeps its bundles, `args.slots`.
+
+    Args:
+        parser: A verb's.
+    """
+    parser.add_argument("--slots", type=Path, default=Path(DEVICE_FOLDER), metavar="DIR", help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

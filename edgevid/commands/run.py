@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import lines, models, sources
+from edgevid.commands.running import lines, models, sources, trial
 from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
@@ -29,7 +29,7 @@ EXAMPLES = """examples:
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600"""
 
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
-GROUPS: tuple[OptionGroup, ...] = (lines,)
+GROUPS: tuple[OptionGroup, ...] = (lines, trial)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,9 @@ OPTIONS = {
     "run": ["BUNDLE", "--source", "--json", "--threads", "--max-frames"],
     "demo": ["--json"],
     "bench": ["BUNDLE", "--threads", "--frames", "--size", "--json"],
+    "activate": ["BUNDLE", "--slots", "--trial-s", "--starts", "--restart", "--json"],
+    "rollback": ["--slots", "--restart", "--json"],
+    "slots": ["--slots", "--json"],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The verb's.
     """
-    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="the .edgevid file; several see the same frames, each once")
+    parser.add_argument(
+        "bundles",
+        type=Path,
+        nargs="+",
+        metavar="BUNDLE",
+        help="the .edgevid file, or the DIR of a device's slots (see edgevid activate); several see the same frames, each once",
+    )
     add_engine(parser)
 
 
@@ -39,4 +46,16 @@ def open(args: argparse.Namespace) -> tuple[Lane, ...]:
     from edgevid import bundle
     from edgevid.lane import Lane, as_lanes
 
-    return as_lanes([Lane(open_engine(bundle.read(path), args)) for path in args.bundles])
+    return as_lanes([Lane(open_engine(bundle.read(_in_service(path)), args)) for path in args.bundles])
+
+
+def _in_service(path: Path) -> Path:
+    """The bundle that a device's folder has in service; a start of one on trial is counted before anything of it is read."""
+    if not path.is_dir():
+        return path
+    from edgevid.provision.slots import Slots
+
+    started = Slots(path).begin()
+    if started.message:
+        sys.stderr.write(f"edgevid: {started.path}: {started.message}\n")
+    return started.path
