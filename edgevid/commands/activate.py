@@ -15,8 +15,8 @@ from edgevid.commands.options import add_bundle, add_slots, positive
 
 EXAMPLES = """examples:
   edgevid activate action.edgevid --restart
-  edgevid activate action.edgevid --slots /tmp/slots --trial-s 600
-  edgevid run /tmp/slots --source synthetic:7 --max-frames 600"""
+  edgevid activate action.edgevid --slots slots --trial-s 600
+  edgevid run slots --source synthetic:7 --max-frames 600"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from edgevid.commands.options import add_slots
 
 EXAMPLES = """examples:
   edgevid rollback --restart
-  edgevid rollback --slots /tmp/slots --json"""
+  edgevid rollback --slots slots --json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from edgevid.commands.options import add_slots
 
 EXAMPLES = """examples:
   edgevid slots
-  edgevid slots --slots /tmp/slots --json"""
+  edgevid slots --slots slots --json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
