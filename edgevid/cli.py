@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from edgevid import __version__
 from edgevid.errors import EdgevidError, MissingDependency, UsageError
@@ -35,6 +35,13 @@ class Command(Protocol):
 
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+
+
+@runtime_checkable
+class Expanding(Protocol):
+    """What the module of a verb offers whose arguments may come from elsewhere."""
+
+    expand: Callable[[Sequence[str], argparse.ArgumentParser], list[str]]
 
 
 VERBS: dict[str, Verb] = {
@@ -101,7 +108,8 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     command = _command(argv[0])
     try:
-        return command.run(_parser(argv[0], command).parse_args(argv[1:]))
+        parser = _parser(argv[0], command)
+        return command.run(parser.parse_args(command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:]))
     except ModuleNotFoundError as error:
         raise _extra_missing(argv[0], error) from error
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import lines, models, sources, trial
+from edgevid.commands.running import config, lines, models, sources, trial
 from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
@@ -26,7 +26,8 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
   edgevid run action.edgevid --source clip.mp4 --json > decisions.jsonl
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
-  edgevid run gestures.edgevid --source synthetic:7 --max-frames 600"""
+  edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
+  edgevid run --config deployment.toml --json"""
 
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
 GROUPS: tuple[OptionGroup, ...] = (lines, trial)
@@ -39,10 +40,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
+    config.add(parser)
     models.add(parser)
     sources.add(parser)
     for group in GROUPS:
         group.add(parser)
+
+
+def expand(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """Take the options of `--config` before those that were written.
+
+    Args:
+        argv: As written, without the verb.
+        parser: The verb's own.
+
+    Returns:
+        Arguments to parse.
+    """
+    return config.expand(argv, parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,48 @@
+"""What the loop tells about itself while it runs: two numbers a frame, read by whoever watches it from another thread."""
+
+from __future__ import annotations
+
+
+class Pulse:
+    """The loop's sign of life. Written by the loop only.
+
+    Attributes:
+        frames: Frames that went all the way through.
+        busy_ns: Time spent on them.
+        began_ns: When the frame in hand was taken up, on the monotonic clock; 0 while the loop waits for one.
+    """
+
+    __slots__ = ("began_ns", "busy_ns", "frames")
+
+    def __init__(self) -> None:
+        self.frames = self.busy_ns = self.began_ns = 0
+
+    def begin(self, now_ns: int) -> None:
+        """Take up a frame.
+
+        Args:
+            now_ns: Monotonic time.
+        """
+        self.began_ns = now_ns
+
+    def end(self, now_ns: int) -> None:
+        """Be done with it.
+
+        Args:
+            now_ns: Monotonic time.
+        """
+        self.busy_ns += now_ns - self.began_ns
+        self.began_ns = 0
+        self.frames += 1
+
+    def stuck_s(self, now_ns: int) -> float:
+        """Say how long the frame in hand has been in hand.
+
+        Args:
+            now_ns: Monotonic time.
+
+        Returns:
+            Seconds; 0 while the loop waits for a frame.
+        """
+        began_ns = self.began_ns
+        return (now_ns - began_ns) / 1e9 if began_ns else 0.0
