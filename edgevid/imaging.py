@@ -41,6 +41,41 @@ def opencv(purpose: str) -> ModuleType:
     return cv2
 
 
+def silence_opencv() -> None:
+    """Keep OpenCV and its FFmpeg from writing on standard error: on a failure they print the address of a stream with its password.
+
+    FFmpeg's own messages are off already unless OPENCV_FFMPEG_DEBUG asks for them. What failed is told by our errors.
+    """
+    cv2 = opencv("reading a network stream")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Array, Array], None]:
+    """Choose the conversion from a camera's planes of luma and chroma.
+
+    Args:
+        layout: "YUV420" (planes Y, U, V) or "NV12" (planes Y, UV).
+        target: "rgb", "bgr" or "gray".
+        width_px: Width of the picture; rows in memory may be longer.
+
+    Returns:
+        A function from planes, (H * 3 / 2, row length) uint8, to (H, W, channels) uint8.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv(f"converting {layout} frames to {target}")
+    code = getattr(cv2, f"COLOR_YUV2{target.upper()}_{'I420' if layout == 'YUV420' else layout}")
+
+    def convert(planes: Array, out: Array) -> None:
+        if planes.shape[1] == width_px:
+            cv2.cvtColor(planes, code, dst=out)
+        else:  # OpenCV knows no padding: it is converted with the picture and then left out
+            np.copyto(out, cv2.cvtColor(planes, code)[:, :width_px])
+
+    return convert
+
+
 def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | None:
     """Choose the colour conversion from one channel order to another.
 

@@ -13,6 +13,8 @@ from contextlib import closing
 from time import monotonic_ns
 
 from edgevid.capture.feed import FrameFeed
+from edgevid.capture.live import LiveFeed
+from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
 from edgevid.decide import Decision, Event
 from edgevid.engine import Engine
@@ -41,6 +43,8 @@ class Pipeline:
         source: Open; the caller closes it.
         outputs: Take decisions and events of all models, in this order.
         taps: Look at each frame before the models do.
+        policy: "live" takes the newest frame and drops what it was too slow for; a camera that breaks is opened again. "file" lets the source
+            wait and sees every frame. The source's own kind where None.
         stall_s: Longest wait for a frame, in seconds.
 
     Attributes:
@@ -55,17 +59,22 @@ class Pipeline:
         outputs: Sequence[Output] = (),
         *,
         taps: Sequence[Tap] = (),
+        policy: Policy | None = None,
         stall_s: float = STALL_S,
     ) -> None:
         if not stall_s > 0:
             raise UsageError(f"Expected a longest wait above 0 s, got {stall_s!r}.", expected="> 0", got=stall_s)
+        if policy not in (None, *POLICIES):
+            raise UsageError(f"Expected a policy, one of {', '.join(POLICIES)}, got {policy!r}.", expected=POLICIES, got=policy)
         self.lanes = as_lanes(models)
         self.telemetry = self.lanes[0].telemetry
         self._live = source.live
         self._outputs = tuple(outputs)
         self._taps = tuple(taps)
-        self._feed = FrameFeed(source, stall_s=stall_s)
+        live = source.live if policy is None else policy == "live"
+        self._feed = LiveFeed(source, stall_s=stall_s) if live else FrameFeed(source, stall_s=stall_s)
         self._next_index: int | None = None
+        self._missing = 0
 
     def run(self, *, max_frames: int | None = None) -> Telemetry:
         """Take frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
@@ -99,13 +108,19 @@ class Pipeline:
     def _look_at(self, frame: Frame) -> None:
         """Show the frame to the taps and to each model for which it is due."""
         arrived_ns = monotonic_ns()
-        lost = 0 if self._next_index is None else max(0, frame.index - self._next_index)
+        if self._next_index is not None and frame.index > self._next_index:
+            self._missing += frame.index - self._next_index
         self._next_index = frame.index + 1
+        late = self._feed.late
         for tap in self._taps:
             tap.saw(frame)
         for lane in self.lanes:
-            lane.telemetry.seen += 1
-            lane.telemetry.drops["source"] += lost
+            telemetry = lane.telemetry
+            telemetry.seen += 1
+            telemetry.reconnects = self._feed.reconnects
+            telemetry.drops["late"] = late
+            # Numbers that are missing were dropped by us, or by the source.
+            telemetry.drops["source"] = max(telemetry.drops["source"], self._missing - late)
             sample = lane.sampler.offer(frame.timestamp_ns)
             if sample is Sample.RESTART:
                 self._restart(lane)
@@ -116,6 +131,7 @@ class Pipeline:
         """Bring one frame through one model, and its answer to the outputs."""
         engine, telemetry = lane.engine, lane.telemetry
         started_ns = monotonic_ns()
+        telemetry.phase.record(lane.sampler.late_ns)
         lane.preprocessor.write(frame, engine.slot())
         telemetry.preprocess.record(monotonic_ns() - started_ns)
         scores = engine.step()

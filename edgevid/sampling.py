@@ -37,6 +37,8 @@ class IntervalSampler:
     Attributes:
         interval_ns: The same in nanoseconds.
         gaps: How often time jumped; the first frame is no gap.
+        late_ns: How long after the time it was due at the last frame was taken that was taken: the error of the time base, at most the
+            time between two frames of the source. A frame within the tolerance before its time counts as 0.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -46,6 +48,7 @@ class IntervalSampler:
         self._due_ns: int | None = None
         self._last_ns = 0
         self.gaps = 0
+        self.late_ns = 0
 
     def offer(self, timestamp_ns: int) -> Sample:
         """Say whether the frame with this timestamp belongs to the model's sequence.
@@ -64,11 +67,13 @@ class IntervalSampler:
         if timestamp_ns < self._due_ns - _TOLERANCE_NS:
             return Sample.SKIP
         self._last_ns = timestamp_ns
+        self.late_ns = max(0, timestamp_ns - self._due_ns)
         while self._due_ns <= timestamp_ns + _TOLERANCE_NS:
             self._due_ns += self.interval_ns
         return Sample.TAKE
 
     def _anchor(self, timestamp_ns: int) -> Sample:
+        self.late_ns = 0
         self._last_ns = timestamp_ns
         self._due_ns = timestamp_ns + self.interval_ns
         return Sample.RESTART

@@ -25,6 +25,7 @@ STAGES: Mapping[str, str] = {
     "outside": "all but the interpreter",
     "total": "from frame to outputs",
     "age": "of an answer: sensor to decision",
+    "phase": "a frame's time after the one it was due at",
 }
 KEPT = 4096
 _NS_PER_MS = 1e6
@@ -94,12 +95,13 @@ class Telemetry:
         gaps: Restarts of the window because time jumped.
         decisions: Answers given.
         events: Events that ended.
-        drops: Frames lost, by cause; "source" are those that the source counted and did not give.
+        reconnects: How often the source was opened again.
+        drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow.
     """
 
     def __init__(self) -> None:
-        self.seen = self.taken = self.gaps = self.decisions = self.events = 0
-        self.drops: dict[str, int] = {"source": 0}
+        self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = 0
+        self.drops: dict[str, int] = {"source": 0, "late": 0}
         self.preprocess = Histogram()
         self.encode = Histogram()
         self.head = Histogram()
@@ -108,6 +110,7 @@ class Telemetry:
         self.outside = Histogram()
         self.total = Histogram()
         self.age = Histogram()
+        self.phase = Histogram()
 
     @property
     def skipped(self) -> int:
@@ -130,7 +133,7 @@ class Telemetry:
             `frames`, `drops`, `latency_ms` by stage and `rss_mib`.
         """
         return {
-            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps},
+            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps, "reconnects": self.reconnects},
             "drops": dict(self.drops),
             "decisions": self.decisions,
             "events": self.events,
@@ -150,7 +153,7 @@ class Telemetry:
         memory = rss_mib()
         return (
             f"{table(rows)}\n"
-            f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; dropped: {lost}\n"
+            f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; reconnects {self.reconnects}; dropped: {lost}\n"
             f"{self.decisions} decisions, {self.events} events" + (f"; resident memory {memory:.1f} MiB" if memory else "")
         )
 

@@ -1,6 +1,6 @@
 """Sources of frames. Each third-party capture library is imported in one file here, when a source of its kind is opened."""
 
-from edgevid.capture.open import SOURCES_HELP, open_source
+from edgevid.capture.open import POLICIES, SOURCES_HELP, Policy, open_source
 from edgevid.capture.source import Source
 
-__all__ = ["SOURCES_HELP", "Source", "open_source"]
+__all__ = ["POLICIES", "SOURCES_HELP", "Policy", "Source", "open_source"]

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
+from edgevid.capture.address import split_options
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
+from edgevid.frame import Color
 from edgevid.manifest import Manifest
 
-SOURCES_HELP = "a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, a .npy FILE of features, or 'synthetic[:SEED]'"
+Policy = Literal["live", "file"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+SOURCES_HELP = (
+    "picamera2[:N] for a CSI camera, v4l2:DEVICE for a USB camera, an rtsp:// or http:// stream, a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, "
+    "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, as v4l2:0?size=1280x720&fps=30"
+)
 
 
-def open_source(text: str, manifest: Manifest) -> Source:
+def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) -> Source:
     """Open the source that a person named.
 
     Args:
         text: See `SOURCES_HELP`.
-        manifest: The model's; gives the time between pictures of a folder, and the size of synthetic frames.
+        manifest: The model's; gives the time between pictures of a folder, and the size of synthetic frames and of a CSI camera's.
+        policy: How its frames will be taken. "live" shows a file or the synthetic stream at its own pace, as a camera would.
 
     Returns:
         An open source, to be used in a `with`.
@@ -26,18 +35,28 @@ def open_source(text: str, manifest: Manifest) -> Source:
         UsageError: Nothing of that name, or of no known kind.
         SourceError: It is there and cannot be read.
     """
-    if text.partition(":")[0] == "synthetic":
-        return _synthetic(text.partition(":")[2], manifest)
+    kind, colon, rest = text.partition(":")
+    if kind in _KINDS and (colon or kind in _ALONE) and not Path(text).exists():
+        source = _KINDS[kind](text if rest.startswith("//") else rest, manifest)
+    else:
+        kind, source = "", _recorded(text, manifest)
+    wanted = policy or ("live" if kind == "replay" else None)
+    return _paced(source) if wanted == "live" and not source.live else source
+
+
+def _recorded(text: str, manifest: Manifest) -> Source:
     path = Path(text)
     if not path.exists():
-        raise UsageError(f"Expected a source: {SOURCES_HELP}; got {text!r}, which is none of these.", got=text, path=path)
-    return _opener(path)(path, manifest)
-
-
-def _opener(path: Path) -> Callable[[Path, Manifest], Source]:
+        raise UsageError(f"Expected a source: {SOURCES_HELP}; got {text.partition('@')[0]!r}, which is none of these.", got=text.partition("@")[0])
     if path.is_dir():
-        return _pictures
-    return _features if path.suffix.lower() == ".npy" else _video
+        return _pictures(path, manifest)
+    return _features(path, manifest) if path.suffix.lower() == ".npy" else _video(path)
+
+
+def _paced(source: Source) -> Source:
+    from edgevid.capture.paced import Paced
+
+    return Paced(source)
 
 
 def _pictures(path: Path, manifest: Manifest) -> Source:
@@ -52,10 +71,44 @@ def _features(path: Path, manifest: Manifest) -> Source:
     return FeatureFile(path, interval_s=manifest.window.interval_s)
 
 
-def _video(path: Path, manifest: Manifest) -> Source:
+def _video(path: Path) -> Source:
     from edgevid.capture.opencv import VideoFile
 
     return VideoFile(path)
+
+
+def _replay(where: str, _manifest: Manifest) -> Source:
+    from edgevid.capture.recording import Recording
+
+    return Recording(where)
+
+
+def _stream(url: str, _manifest: Manifest) -> Source:
+    from edgevid.capture.network import NetworkStream
+
+    return NetworkStream(url)
+
+
+def _v4l2(where: str, _manifest: Manifest) -> Source:
+    from edgevid.capture.v4l2 import OPTIONS, V4l2Camera
+
+    device, options = split_options(where, OPTIONS)
+    return V4l2Camera(device, options)
+
+
+def _picamera2(where: str, manifest: Manifest) -> Source:
+    from edgevid.capture.picamera import OPTIONS, PiCamera
+
+    number, options = split_options(where, OPTIONS)
+    if number and not number.isdecimal():
+        raise UsageError(f"Expected picamera2:N with the number of a camera, got {number!r}.", got=number)
+    spec = manifest.input
+    if spec.kind == "features":
+        raise UsageError("Expected a source of feature vectors for this model, got a camera.")
+    # The ISP can squeeze and cut, but adds no bars: for "letterbox" it gives a whole picture, which is fitted here.
+    size_px = (640, 480) if spec.resize == "letterbox" else (spec.width, spec.height)
+    color: Color = "bgr" if spec.color == "bgr" else "rgb"
+    return PiCamera(int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options)
 
 
 def _synthetic(seed: str, manifest: Manifest) -> Source:
@@ -64,3 +117,16 @@ def _synthetic(seed: str, manifest: Manifest) -> Source:
     if seed and not seed.isdecimal():
         raise UsageError(f"Expected synthetic:SEED with a whole number, got {seed!r}.", got=seed)
     return GestureSource(seed=int(seed or 0), height_px=manifest.input.height, width_px=manifest.input.width)
+
+
+_KINDS: Mapping[str, Callable[[str, Manifest], Source]] = {
+    "picamera2": _picamera2,
+    "v4l2": _v4l2,
+    "rtsp": _stream,
+    "rtsps": _stream,
+    "http": _stream,
+    "https": _stream,
+    "replay": _replay,
+    "synthetic": _synthetic,
+}
+_ALONE = ("picamera2", "synthetic")

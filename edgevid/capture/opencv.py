@@ -1,16 +1,17 @@
-"""Video files and folders of pictures, through OpenCV."""
+"""Video files and folders of pictures, through OpenCV, and writing a video."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.errors import SourceError
+from edgevid.errors import SourceError, UsageError
 from edgevid.frame import Frame, Pixels
-from edgevid.imaging import opencv
+from edgevid.imaging import converter, opencv
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -105,3 +106,53 @@ class PictureFolder(ClosingSource):
             if pixels is None:
                 raise SourceError(f"Expected a picture that OpenCV can read, got {file}.", path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * 1e9), index)
+
+
+class VideoWriter:
+    """Writes pictures into a Motion JPEG video, which is made with the first of them.
+
+    Args:
+        path: An `.avi` file.
+        fps: Rate that the container names; true times are kept elsewhere.
+    """
+
+    def __init__(self, path: Path, *, fps: float = 30.0) -> None:
+        self._cv2 = opencv("writing video files")
+        self._path, self._fps = path, fps
+        self._writer: Any = None
+        self._shape: tuple[int, ...] = ()
+
+    def write(self, frame: Frame) -> None:
+        """Add a picture.
+
+        Args:
+            frame: Of the size of the first.
+
+        Raises:
+            UsageError: It is no picture.
+            SourceError: It has another size, or the file cannot be made.
+        """
+        if self._writer is None:
+            self._writer = self._open(frame)
+        if frame.data.shape != self._shape:
+            raise SourceError(f"Expected frames of one size in a recording, {self._shape}, got {frame.data.shape}.", expected=self._shape, got=frame.data.shape)
+        self._recolor(frame.data, self._buffer)
+        self._writer.write(self._buffer)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+
+    def _open(self, frame: Frame) -> Any:
+        if frame.color == "none":
+            raise UsageError("Expected pictures to record, got feature vectors.")
+        self._shape = frame.data.shape
+        height, width = self._shape[:2]
+        self._buffer: Pixels = np.zeros((height, width, 3), np.uint8)
+        self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
+        writer = self._cv2.VideoWriter(str(self._path), self._cv2.CAP_OPENCV_MJPEG, self._cv2.VideoWriter.fourcc(*"MJPG"), self._fps, (width, height))
+        if not writer.isOpened():
+            raise SourceError(f"Expected to write {self._path}, could not. Is there such a folder, and may this user write there?", path=self._path)
+        return writer

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import config, lines, models, sources, trial
+from edgevid.commands.running import config, lines, models, record, sources, trial
 from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
@@ -26,11 +26,14 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
   edgevid run action.edgevid --source clip.mp4 --json > decisions.jsonl
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
+  edgevid run action.edgevid --source picamera2
+  edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
+  edgevid run action.edgevid --source replay:seen.avi
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
   edgevid run --config deployment.toml --json"""
 
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
-GROUPS: tuple[OptionGroup, ...] = (lines, trial)
+GROUPS: tuple[OptionGroup, ...] = (lines, record, trial)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     lanes = models.open(args)
     with sources.open(args, lanes[0].engine.bundle.manifest) as source:
         opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source))
-        pipeline = Pipeline(lanes, source, opened.outputs, taps=opened.taps, stall_s=args.stall)
+        pipeline = Pipeline(lanes, source, opened.outputs, taps=opened.taps, policy=args.policy, stall_s=args.stall)
         try:
             with stopped_by_signals(pipeline):
                 pipeline.run(max_frames=args.max_frames)

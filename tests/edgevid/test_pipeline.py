@@ -91,7 +91,7 @@ def test_frames_that_the_source_lost_are_counted() -> None:
                 yield dataclasses.replace(frame, index=frame.index * 3)
 
     _, pipeline = run(Lossy([WAVE] * 4))
-    assert pipeline.telemetry.drops == {"source": 6}
+    assert pipeline.telemetry.drops == {"source": 6, "late": 0}
 
 
 def test_a_source_that_stalls_is_left_and_the_open_event_is_kept() -> None:
@@ -242,7 +242,8 @@ def test_the_age_of_a_live_answer_is_counted_from_the_sensor() -> None:
             for frame in super().frames():
                 yield dataclasses.replace(frame, timestamp_ns=start_ns + frame.timestamp_ns)
 
-    live, _ = run(Late([WAVE] * 4))
+    live = Collector()
+    Pipeline(engine_for(SHARP_MANIFEST), Late([WAVE] * 4), [live], policy="file").run()
     recorded, _ = run(Script([WAVE] * 4))
     # Five seconds late, and the fourth frame is three tenths of a second younger than the first.
     assert live.decisions[0].age_ms >= 4700
@@ -257,7 +258,7 @@ def test_a_wait_of_no_time_is_refused() -> None:
 def test_every_stage_is_timed_for_every_decision() -> None:
     _, pipeline = run(Script([WAVE] * 10))
     counts = {name: latency.count for name, latency in pipeline.telemetry.stages().items()}
-    assert counts == {"preprocess": 10, "encode": 10, "head": 7, "decide": 7, "emit": 7, "outside": 10, "total": 10, "age": 7}
+    assert counts == {"preprocess": 10, "encode": 10, "head": 7, "decide": 7, "emit": 7, "outside": 10, "total": 10, "age": 7, "phase": 10}
 
 
 @pytest.mark.parametrize(

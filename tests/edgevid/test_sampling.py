@@ -126,3 +126,12 @@ def test_uniform_indices_of_no_frames_are_refused():
 @pytest.mark.parametrize(("given_indices", "wanted"), [([4, 5, 6], [4, 5]), ([4, 5], [4, 5]), ([4], [4, 4])])
 def test_hold_last_cuts_or_repeats(given_indices, wanted):
     assert hold_last(given_indices, 2) == wanted
+
+
+def test_the_error_of_the_time_base_is_how_late_a_frame_is_that_is_taken() -> None:
+    sampler, late_ms = IntervalSampler(0.1), []
+    for stamp_ms in (0, 40, 80, 120, 160, 200, 240, 900, 1000):
+        if sampler.offer(stamp_ms * 1_000_000) is not Sample.SKIP:
+            late_ms.append(sampler.late_ns / 1e6)
+    # 0 is taken, then 120 for 100, 200 for 200; 900 begins again, and 1000 is on time.
+    assert late_ms == [0, 20, 0, 0, 0]

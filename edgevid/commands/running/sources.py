@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from edgevid.capture.open import SOURCES_HELP
+from edgevid.capture.open import POLICIES, SOURCES_HELP
 from edgevid.commands.options import positive
 
 if TYPE_CHECKING:
@@ -20,8 +20,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser: The verb's.
     """
     parser.add_argument("--source", required=True, metavar="SOURCE", help=SOURCES_HELP)
+    policies = "live: the newest frame, older ones dropped and counted, a broken camera opened again; file: every frame, the source waits"
+    parser.add_argument("--policy", choices=POLICIES, help=f"{policies} (default: the source's kind)")
     parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)")
-    parser.add_argument("--stall", type=float, default=10.0, metavar="SECONDS", help="fail when no frame comes for this long (default: 10)")
+    parser.add_argument(
+        "--stall",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="a source that gives no frame for this long hangs: a camera is opened again, anything else fails (default: 10)",
+    )
 
 
 def open(args: argparse.Namespace, manifest: Manifest) -> Source:
@@ -40,4 +48,4 @@ def open(args: argparse.Namespace, manifest: Manifest) -> Source:
     """
     from edgevid.capture import open_source
 
-    return open_source(args.source, manifest)
+    return open_source(args.source, manifest, policy=args.policy)

@@ -38,7 +38,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
-    monkeypatch.setattr("edgevid.capture.open_source", lambda _text, _manifest: source)
+    monkeypatch.setattr("edgevid.capture.open_source", lambda _text, _manifest, *, policy: source)
 
 
 def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,110 @@
+"""Streams from the network, rtsp:// and http://, through OpenCV's FFmpeg.
+
+An address may hold a password. It is given to FFmpeg and to nobody else: names, logs and errors have the address without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic_ns
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from edgevid.capture.address import public_address
+from edgevid.capture.buffers import Buffers
+from edgevid.capture.clock import StreamClock, TimeBase
+from edgevid.capture.source import ClosingSource
+from edgevid.errors import SourceError, UsageError
+from edgevid.frame import Array, Frame
+from edgevid.imaging import opencv, silence_opencv
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+TIMEOUT_MS = 8000
+_NS_PER_MS = 1e6
+
+
+class NetworkStream(ClosingSource):
+    """A camera's stream, BGR. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
+
+    Args:
+        url: With user and password where the server wants them.
+        timeout_ms: Longest wait for the connection, and for a frame.
+
+    Raises:
+        UsageError: The address is none.
+        SourceError: It cannot be opened.
+
+    Attributes:
+        time_base: "stream" where the sender's time stamps are used (RTSP), "arrival" elsewhere: MJPEG over HTTP has none.
+    """
+
+    live = True
+    reopens = True
+
+    def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in SCHEMES or not parts.hostname:
+            raise UsageError(f"Expected an address {'://, '.join(SCHEMES)}://HOST/..., got {public_address(url)!r}.", expected=SCHEMES)
+        self.name = public_address(url)
+        self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
+        self._url, self._timeout_ms = url, timeout_ms
+        self._cv2 = opencv("reading a network stream")
+        silence_opencv()
+        self._buffers = Buffers()
+        self._capture = self._open()
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode frames as they come.
+
+        Yields:
+            Frames (H, W, 3) BGR.
+
+        Raises:
+            SourceError: The stream broke off.
+        """
+        clock = StreamClock()
+        buffer: Array | None = None
+        index = 0
+        while True:
+            given, buffer = self._capture.read(buffer)
+            arrived_ns = monotonic_ns()
+            if not given or buffer is None:
+                raise SourceError(f"Expected a frame from {self.name}, the stream broke off.")
+            yield Frame(buffer, "bgr", self._stamp_ns(clock, arrived_ns), index)
+            buffer, index = self._buffers.take(buffer.shape), index + 1
+
+    def release(self, frame: Frame) -> None:
+        """Use the frame's buffer again.
+
+        Args:
+            frame: One of these.
+        """
+        self._buffers.give(frame.data)
+
+    def reopen(self) -> Self:
+        """Connect again.
+
+        Returns:
+            A new source.
+
+        Raises:
+            SourceError: The server does not answer.
+        """
+        return type(self)(self._url, timeout_ms=self._timeout_ms)
+
+    def close(self) -> None:
+        """Leave the stream."""
+        self._capture.release()
+
+    def _open(self) -> Any:
+        cv2 = self._cv2
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._timeout_ms]
+        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            raise SourceError(f"Expected a video stream at {self.name}, could not open it. Is the server there, and are the path and password right?")
+        return capture
+
+    def _stamp_ns(self, clock: StreamClock, arrived_ns: int) -> int:
+        if self.time_base == "arrival":
+            return arrived_ns
+        return clock.to_monotonic_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * _NS_PER_MS), arrived_ns)

@@ -1,0 +1,217 @@
+"""CSI cameras on a Raspberry Pi, through picamera2: the one file that imports it.
+
+The ISP brings the picture to the size that is asked for, by default the model's, so that no processor time goes into it. Its scaler is not
+OpenCV's: `picamera2:0?size=640x480` gives larger pictures, which are then resized exactly as in training.
+Every request is copied from and given back at once, so that the camera always has buffers to fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from time import monotonic_ns
+from typing import Any, Self
+
+import numpy as np
+
+from edgevid.capture.address import POSITIVE, SIZE, SWITCH, Option, Value
+from edgevid.capture.buffers import Buffers
+from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
+from edgevid.capture.source import ClosingSource
+from edgevid.errors import MissingDependency, SourceError, UsageError
+from edgevid.frame import Color, Frame
+from edgevid.imaging import yuv_converter
+
+BUFFERS = 4
+TIMEOUT_S = 5.0
+# picamera2 names formats by the bytes of a little-endian word: its "BGR888" has red first in memory.
+# Source: The Picamera2 Library, appendix "Pixel and image formats", https://datasheets.raspberrypi.com/camera/picamera2-manual.pdf
+_PLAIN: Mapping[str, Color] = {"BGR888": "rgb", "RGB888": "bgr"}
+FORMATS = (*_PLAIN, "YUV420", "NV12")
+
+
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError(text)
+    return text
+
+
+OPTIONS: Mapping[str, Option] = {
+    "size": SIZE,
+    "fps": POSITIVE,
+    "format": Option(_format, " or ".join(FORMATS)),
+    "exposure_us": POSITIVE,
+    "gain": POSITIVE,
+    "hflip": SWITCH,
+    "vflip": SWITCH,
+}
+
+
+class PiCamera(ClosingSource):
+    """A camera that libcamera knows. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
+
+    Args:
+        number: Of the camera, as `rpicam-hello --list-cameras` counts.
+        size_px: (width, height) that the ISP gives, where the options do not say.
+        color: Channel order of the frames.
+        keep_aspect: Whether the ISP cuts the sensor's picture to the aspect of `size_px` (as resize rule "crop"), or squeezes it ("stretch").
+        options: Of `OPTIONS`. "YUV420" comes from the ISP's second output (lores), everything else from the first.
+
+    Raises:
+        MissingDependency: picamera2 or libcamera is not installed.
+        UsageError: There is no such camera.
+        SourceError: It cannot be opened or configured; another program may hold it.
+
+    Attributes:
+        time_base: "sensor" where libcamera stamps the frames, else "arrival".
+    """
+
+    live = True
+    reopens = True
+
+    def __init__(
+        self, number: int, *, size_px: tuple[int, int], color: Color = "rgb", keep_aspect: bool = True, options: Mapping[str, Value] | None = None
+    ) -> None:
+        self.name = f"picamera2:{number}"
+        self.time_base: TimeBase = "sensor"
+        self._arguments: dict[str, Any] = {"size_px": size_px, "color": color, "keep_aspect": keep_aspect, "options": options}
+        self._number = number
+        self._options = {"size": size_px, **(options or {})}
+        self._color: Color = color
+        self._format = str(self._options.get("format", "RGB888" if color == "bgr" else "BGR888"))
+        self._stream = "lores" if self._format == "YUV420" else "main"
+        self._keep_aspect = keep_aspect
+        self._buffers = Buffers()
+        self._library = _import()
+        self._camera = self._open()
+
+    def frames(self) -> Iterator[Frame]:
+        """Take frames as the camera gives them.
+
+        Yields:
+            Frames (H, W, 3) of the colour asked for, 8 bits a channel.
+
+        Raises:
+            SourceError: The camera gave nothing for `TIMEOUT_S`, or failed.
+        """
+        counter = FrameCounter()
+        copy = self._copier()
+        width, height = self._size_px
+        while True:
+            request = self._request()
+            try:
+                arrived_ns = monotonic_ns()
+                stamp_ns = sensor_ns(request.get_metadata().get("SensorTimestamp"), arrived_ns)
+                buffer = self._buffers.take((height, width, 3))
+                with self._library.MappedArray(request, self._stream, write=False) as mapped:
+                    copy(mapped.array, buffer)
+            finally:
+                request.release()
+            if stamp_ns is None:
+                self.time_base, stamp_ns = "arrival", arrived_ns
+            yield Frame(buffer, self._color, stamp_ns, counter.index(stamp_ns))
+
+    def release(self, frame: Frame) -> None:
+        """Use the frame's buffer again.
+
+        Args:
+            frame: One of these.
+        """
+        self._buffers.give(frame.data)
+
+    def reopen(self) -> Self:
+        """Open the same camera again.
+
+        Returns:
+            A new source.
+
+        Raises:
+            SourceError: It is not there, or cannot be opened.
+        """
+        try:
+            return type(self)(self._number, **self._arguments)
+        except UsageError as error:
+            raise SourceError(str(error)) from error
+
+    def close(self) -> None:
+        """Give the camera back."""
+        try:
+            self._camera.close()
+        except (RuntimeError, OSError) as error:
+            raise SourceError(f"Expected {self.name} to be given back, got {error}.") from error
+
+    @property
+    def _size_px(self) -> tuple[int, int]:
+        return self._options["size"]  # type: ignore[return-value]  # the option's reader gives a pair
+
+    def _open(self) -> Any:
+        found = self._library.Picamera2.global_camera_info()
+        if self._number >= len(found):
+            known = ", ".join(f"{index}: {each.get('Model', '?')}" for index, each in enumerate(found)) or "none"
+            raise UsageError(f"Expected a camera that libcamera sees ({known}), got {self._number}. Run: rpicam-hello --list-cameras.", got=self._number)
+        try:
+            camera = self._library.Picamera2(self._number)
+        except (RuntimeError, IndexError) as error:
+            raise SourceError(f"Expected to open {self.name}, could not: {error}. Does another program hold it?") from error
+        try:
+            self._configure(camera)
+            camera.start()
+        except (RuntimeError, ValueError, KeyError) as error:
+            camera.close()
+            raise SourceError(f"Expected {self.name} to take its settings {self._options}, it did not: {error}.") from error
+        return camera
+
+    def _configure(self, camera: Any) -> None:
+        stream = {"size": self._size_px, "format": self._format, "preserve_ar": self._keep_aspect}
+        streams = {"main": stream} if self._stream == "main" else {"main": {"size": self._size_px}, "lores": stream}
+        flips = self._library.Transform(hflip=bool(self._options.get("hflip", False)), vflip=bool(self._options.get("vflip", False)))
+        wanted = camera.create_video_configuration(**streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS)
+        camera.configure(wanted)
+        got = tuple(camera.camera_configuration()[self._stream]["size"])
+        if got != self._size_px:
+            raise ValueError(f"it gives {got[0]}x{got[1]} px, ask for that as size={got[0]}x{got[1]}")
+
+    def _controls(self) -> dict[str, object]:
+        """The options as libcamera's controls. An exposure or gain that is set turns the automatic off for that one."""
+        controls: dict[str, object] = {}
+        if "fps" in self._options:
+            frame_us = round(1e6 / float(self._options["fps"]))  # type: ignore[arg-type]
+            controls["FrameDurationLimits"] = (frame_us, frame_us)
+        if "exposure_us" in self._options:
+            controls["ExposureTime"] = round(float(self._options["exposure_us"]))  # type: ignore[arg-type]
+        if "gain" in self._options:
+            controls["AnalogueGain"] = self._options["gain"]
+        return controls
+
+    def _request(self) -> Any:
+        """Wait for a frame, with a limit: picamera2's own wait never ends where its thread has died (picamera2#1090)."""
+        try:
+            return self._camera.capture_request(wait=TIMEOUT_S)
+        except TimeoutError as error:
+            raise SourceError(f"Expected a frame from {self.name} within {TIMEOUT_S:g} s, got none.") from error
+        except (RuntimeError, OSError) as error:
+            raise SourceError(f"Expected a frame from {self.name}, got {error}.") from error
+
+    def _copier(self) -> Any:
+        if self._format in _PLAIN:
+            swap = _PLAIN[self._format] != self._color
+            return lambda mapped, out: np.copyto(out, mapped[:, :, ::-1] if swap else mapped)
+        return yuv_converter(self._format, self._color, width_px=self._size_px[0])
+
+
+def _import() -> Any:
+    """Import picamera2, and libcamera's `Transform`, which it does not export.
+
+    Returns:
+        A namespace of the names that are used here.
+    """
+    try:
+        import libcamera
+        import picamera2
+    except ImportError as error:
+        raise MissingDependency(
+            f"Expected picamera2 for a CSI camera, could not import {error.name!r}. Run: sudo apt install python3-picamera2, "
+            "and make the environment with python3 -m venv --system-site-packages."
+        ) from error
+    from types import SimpleNamespace
+
+    return SimpleNamespace(Picamera2=picamera2.Picamera2, MappedArray=picamera2.MappedArray, Transform=libcamera.Transform)
