@@ -129,9 +129,8 @@ def test_hold_last_cuts_or_repeats(given_indices, wanted):
 
 
 def test_the_error_of_the_time_base_is_how_late_a_frame_is_that_is_taken() -> None:
-    sampler, late_ms = IntervalSampler(0.1), []
-    for stamp_ms in (0, 40, 80, 120, 160, 200, 240, 900, 1000):
-        if sampler.offer(stamp_ms * 1_000_000) is not Sample.SKIP:
-            late_ms.append(sampler.late_ns / 1e6)
+    sampler = IntervalSampler(0.1)
+    stamps_ms = (0, 40, 80, 120, 160, 200, 240, 900, 1000)
+    late_ms = [sampler.late_ns / 1e6 for stamp_ms in stamps_ms if sampler.offer(stamp_ms * 1_000_000) is not Sample.SKIP]
     # 0 is taken, then 120 for 100, 200 for 200; 900 begins again, and 1000 is on time.
     assert late_ms == [0, 20, 0, 0, 0]
