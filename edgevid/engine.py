@@ -2,9 +2,10 @@
 
 Every plan is the same chain, with links that some plans leave out:
 
-    frame -> ring of seen frames -> encoder -> ring of features -> head -> scores      window
-    frame -> ring of seen frames -> encoder -> step with its states     -> scores      stateful
-    frame -> ring of the window                                  -> whole -> scores    stack
+    frame -> ring of seen frames -> encoder -> ring of features -> head  -> scores     window
+    frame -> ring of seen frames -> encoder -> head, windows in flight   -> scores     window, causal recurrent heads
+    frame -> ring of seen frames -> encoder -> step with its states      -> scores     stateful
+    frame -> ring of the window                                 -> whole -> scores     stack
 
 For `window` and `stack` the answer after each frame equals, bit for bit, running every frame of the window through the parts again: an
 encoder's answer depends on its frames alone, and a ring only keeps it. `tests/parity` holds that at every step.
@@ -105,7 +106,7 @@ class Engine:
         started_ns = perf_counter_ns()
         raw = self._tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        return self._probabilities(self._real(raw[0]))
+        return None if raw is None else self._probabilities(self._real(raw))
 
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""
@@ -143,11 +144,11 @@ class _Encoder:
 
 
 class _Tail(Protocol):
-    """What turns the newest row into an answer: `push` says whether there is one."""
+    """What turns the newest row into an answer: `push` says whether there is something to run, `answer` gives the stored scores, if there are any yet."""
 
     def push(self, row: Array) -> bool: ...
 
-    def answer(self) -> Array: ...
+    def answer(self) -> Array | None: ...
 
     def restart(self) -> None: ...
 
@@ -169,40 +170,70 @@ class _WindowTail:
     def answer(self) -> Array:
         self._model.write(0, self._ring.batch())
         self._model.invoke()
-        return self._model.read(0)
+        return self._model.read(0)[0]
 
     def restart(self) -> None:
         self._ring.clear()
 
 
-class _StepTail:
-    """One step of a recurrent head; its states go back in as they came out, and begin as zeros."""
+class _Step:
+    """One step of a recurrent head; its states go back in as they came out."""
 
     def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
         self._model = model
         self._join = joiner(feature, part.inputs[0].params)
         self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
-        self._states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
-        self._zeros = [quantize(np.zeros(tensor.shape), tensor.params) for tensor in part.inputs[1:]]
+        self.states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
+        self.zeros = [quantize(np.zeros(1), tensor.params)[0] for tensor in part.inputs[1:]]
         self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], part.outputs[1:], strict=True)]
-        self.restart()
 
     def push(self, row: Array) -> bool:
         self._join(row, self._feature)
         return True
 
-    def answer(self) -> Array:
+    def run(self) -> Array:
         self._model.write(0, self._feature)
-        for index, state in enumerate(self._states, start=1):
+        for index, state in enumerate(self.states, start=1):
             self._model.write(index, state)
         self._model.invoke()
-        for index, (state, carry) in enumerate(zip(self._states, self._carry, strict=True), start=1):
+        for index, (state, carry) in enumerate(zip(self.states, self._carry, strict=True), start=1):
             carry(self._model.read(index), state)
-        return self._model.read(0)
+        return self._model.read(0)[0]
+
+
+class _StepTail(_Step):
+    """A step whose states outlive the window: they begin as zeros and are never put back."""
+
+    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+        super().__init__(model, part, feature)
+        self.restart()
+
+    def answer(self) -> Array:
+        return self.run()
 
     def restart(self) -> None:
-        for state, zero in zip(self._states, self._zeros, strict=True):
-            np.copyto(state, zero)
+        for state, zero in zip(self.states, self.zeros, strict=True):
+            state[...] = zero
+
+
+class _FlightTail(_Step):
+    """A step for all windows in flight, a row each: one begins with every frame, and the one that began a window ago is complete."""
+
+    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+        super().__init__(model, part, feature)
+        self._rows = part.outputs[0].shape[1]
+        self._count = 0
+
+    def answer(self) -> Array | None:
+        begins = self._count % self._rows
+        for state, zero in zip(self.states, self.zeros, strict=True):
+            state[0, begins] = zero
+        scores = self.run()
+        self._count += 1
+        return scores[self._count % self._rows] if self._count >= self._rows else None
+
+    def restart(self) -> None:
+        self._count = 0
 
 
 class _StackTail:
@@ -217,7 +248,7 @@ class _StackTail:
 
     def answer(self) -> Array:
         self._model.invoke()
-        return self._model.read(0)
+        return self._model.read(0)[0]
 
     def restart(self) -> None:
         """Hold nothing: the frames are the engine's."""
@@ -228,7 +259,8 @@ def _tail(manifest: Manifest, model: Model) -> _Tail:
     if manifest.plan == "stack":
         return _StackTail(model)
     feature = manifest.part("encoder").outputs[0].params
-    return _WindowTail(model, part, feature) if manifest.plan == "window" else _StepTail(model, part, feature)
+    kind = _StepTail if manifest.plan == "stateful" else _FlightTail if manifest.in_flight else _WindowTail
+    return kind(model, part, feature)
 
 
 def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Array], None]:

@@ -70,8 +70,8 @@ class Part:
         role: What the plan uses it for.
         file: Member name.
         precision: How it was quantised.
-        inputs: In order. A "step" has the feature first, then its states.
-        outputs: In order. A "step" has the scores first, then its states.
+        inputs: In order. A "step", and a "head" of windows in flight, has the feature first, then its states.
+        outputs: In order. Of these the scores first, then the states.
         edgetpu: Member name of its twin: the same part compiled for the Edge TPU, with the same tensors; empty where there is none.
     """
 
@@ -195,6 +195,11 @@ class Manifest:
         """Features in the head's window: one for each position of the encoder in a window."""
         return self.window.frames - self.lookback
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether the head moves all windows that have begun by one step a frame, instead of running over a ring of features."""
+        return self.plan == "window" and len(self.parts[-1].inputs) > 1
+
     def part(self, role: Role) -> Part:
         """Give the part with a role.
 
@@ -239,16 +244,24 @@ def _join(manifest: Manifest) -> None:
     if manifest.plan != "stack":
         _fit_count("outputs of the encoder", 1, len(first.outputs))
         features = first.outputs[0].shape[1:]
-        _fit("the features", (1, manifest.steps, *features) if manifest.plan == "window" else (1, *features), last.inputs)
-    if manifest.plan == "stateful":
-        for before, after in zip(last.inputs[1:], last.outputs[1:], strict=False):
-            _fit("a state", before.shape, (after,))
-        _fit_count("states", len(last.inputs), len(last.outputs))
+        ring = manifest.plan == "window" and not manifest.in_flight
+        _fit("the features", (1, manifest.steps, *features) if ring else (1, *features), last.inputs)
+    if manifest.plan == "stateful" or manifest.in_flight:
+        _join_states(manifest, last)
     else:
         _fit_count("inputs of the last part", 1, len(last.inputs))
         _fit_count("outputs of the last part", 1, len(last.outputs))
     width = 1 if manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 else len(manifest.labels)
-    _fit("the scores", (1, width), last.outputs)
+    _fit("the scores", (1, manifest.steps, width) if manifest.in_flight else (1, width), last.outputs)
+
+
+def _join_states(manifest: Manifest, last: Part) -> None:
+    """Refuse states that do not go back in as they came out, or that are not one a window in flight."""
+    for before, after in zip(last.inputs[1:], last.outputs[1:], strict=False):
+        _fit("a state", before.shape, (after,))
+        if manifest.in_flight:
+            _fit("a state of windows in flight", (1, manifest.steps, *before.shape[2:]), (before,))
+    _fit_count("states", len(last.inputs), len(last.outputs))
 
 
 def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -129,6 +129,14 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
     """
     if source.same_grid(target):
         return _copy
+    if source.dtype in ("int8", "uint8"):
+        joined = quantize(dequantize(np.arange(256, dtype=np.uint8).view(source.dtype), source), target)
+
+        def look_up(stored: Array, out: Array) -> None:
+            # With mode "raise", take() would fill a buffer of its own and copy it.
+            joined.take(stored.view(np.uint8), out=out, mode="clip")
+
+        return look_up
 
     def requantize(stored: Array, out: Array) -> None:
         np.copyto(out, quantize(dequantize(stored, source), target))

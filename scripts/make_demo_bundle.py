@@ -55,7 +55,7 @@ def make(folder: Path) -> Path:
     """Render, train and convert.
 
     Args:
-        folder: Where to work; clips rendered there before are used again.
+        folder: Where to work; what was made there before from the same inputs is used again.
 
     Returns:
         The bundle.
@@ -69,11 +69,15 @@ def make(folder: Path) -> Path:
     spec = DatasetSpec(train=400, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2)
     dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
     import_tensorflow()
-    from convert.demo.recipe import train_gestures, train_options
+    from convert.demo import recipe
+    from convert.demo.dataset import MARKER
+    from convert.demo.once import once
 
-    train_gestures(dataset, folder / "gestures.keras", train_options(epochs=EPOCHS), progress)
+    model = folder / "gestures.keras"
+    inputs = [str(EPOCHS).encode(), (dataset.root / MARKER).read_bytes(), Path(recipe.__file__).read_bytes()]
+    once(model, inputs, lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress), progress)
     options = Options(name="gestures", command="scripts/make_demo_bundle.py")
-    return convert_model(folder / "gestures.keras", dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
+    return convert_model(model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
 
 
 def check(path: Path) -> None:

@@ -53,6 +53,14 @@ def window_manifest(**changes: Any) -> Manifest:
     return Manifest(**{**fields, **changes})
 
 
+def flight_manifest(**changes: Any) -> Manifest:
+    """Plan "window" whose head moves all four windows in flight by one step a frame, with one state of seven units each."""
+    state = tensor(1, 4, 7, name="h", dtype="int16", zero_point=0)
+    scores_of_each = dataclasses.replace(scores(), shape=(1, 4, len(LABELS)))
+    head = Part(role="head", file="head.tflite", precision="int8", inputs=(tensor(1, FEATURES, name="feature"), state), outputs=(scores_of_each, state))
+    return window_manifest(**{"parts": (window_manifest().part("encoder"), head), **changes})
+
+
 def stateful_manifest(**changes: Any) -> Manifest:
     """Plan "stateful": one step with two states of seven units."""
     states = (tensor(1, 7, name="h", dtype="int16", zero_point=0), tensor(1, 7, name="c", dtype="int16", zero_point=0))

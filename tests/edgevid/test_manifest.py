@@ -8,9 +8,16 @@ from edgevid.manifest import PLAN_ROLES, DecisionRule, Manifest, Tensor, Window,
 from edgevid.preprocess import InputSpec
 from edgevid.quant import QuantParams
 from edgevid.strict import build, to_json
-from tests.builders import features_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, twin_manifest, window_manifest
+from tests.builders import features_manifest, flight_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, twin_manifest, window_manifest
 
-PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest, "twin": twin_manifest}
+PLANS = {
+    "window": window_manifest,
+    "flight": flight_manifest,
+    "stateful": stateful_manifest,
+    "stack": stack_manifest,
+    "features": features_manifest,
+    "twin": twin_manifest,
+}
 
 
 def with_lookback() -> Manifest:
@@ -147,3 +154,33 @@ def test_each_part_is_a_tflite_file_of_its_own(files):
     parts = tuple(dataclasses.replace(part, file=file) for part, file in zip(window_manifest().parts, files, strict=True))
     with pytest.raises(ManifestInvalid, match=r"a \.tflite file of its own for each part"):
         window_manifest(parts=parts)
+
+
+def test_a_head_with_states_is_one_of_windows_in_flight():
+    assert flight_manifest().in_flight
+    assert not window_manifest().in_flight and not stateful_manifest().in_flight
+
+
+@pytest.mark.parametrize(
+    ("field", "shapes", "message"),
+    [
+        ("inputs", [(1, 4, 5), (1, 4, 7)], "the features"),
+        ("inputs", [(1, 5), (1, 3, 7)], "a state"),
+        ("outputs", [(1, 3, 3), (1, 4, 7)], "the scores"),
+        ("outputs", [(1, 4, 3), (1, 4, 6)], "a state"),
+        ("outputs", [(1, 4, 3)], "states"),
+    ],
+)
+def test_windows_in_flight_must_fit_the_window_and_each_other(field, shapes, message):
+    encoder, head = flight_manifest().parts
+    given = [dataclasses.replace(each, shape=shape) for each, shape in zip(getattr(head, field), shapes, strict=False)]
+    with pytest.raises(PartsDoNotJoin, match=f"Expected .*{message}|{message}"):
+        flight_manifest(parts=(encoder, dataclasses.replace(head, **{field: tuple(given)})))
+
+
+def test_each_window_in_flight_has_a_row_in_every_state():
+    encoder, head = flight_manifest().parts
+    state = dataclasses.replace(head.inputs[1], shape=(1, 3, 7))
+    parts = (encoder, dataclasses.replace(head, inputs=(head.inputs[0], state), outputs=(head.outputs[0], state)))
+    with pytest.raises(PartsDoNotJoin, match="a state of windows in flight"):
+        flight_manifest(parts=parts)
