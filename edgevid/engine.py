@@ -81,11 +81,14 @@ class Engine:
         """
         return self._seen.slot
 
-    def step(self) -> Array | None:
+    def step(self, *, answer: bool = True) -> Array | None:
         """Take the frame in the slot and answer for the window that ends with it.
 
+        Args:
+            answer: Whether one is wanted; if not, nothing runs that only this answer needs. A part that keeps a state runs and answers always.
+
         Returns:
-            A new (classes,) float32 array of probabilities, or None until the first window is full ("stateful": until the first frame).
+            A new (classes,) float32 array of probabilities; None where none is wanted, or the first window ("stateful": frame) is not there yet.
 
         Raises:
             BackendError: The interpreter failed.
@@ -101,7 +104,9 @@ class Engine:
             started_ns = perf_counter_ns()
             row = self._encoder.encode(row)
             self.encode_ns = perf_counter_ns() - started_ns
-        if not self._tail.push(row):
+        elif not answer:
+            return None
+        if not self._tail.push(row) or not (answer or isinstance(self._tail, _Step)):
             return None
         started_ns = perf_counter_ns()
         raw = self._tail.answer()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgevid.decide import Decider
 from edgevid.engine import Engine
 from edgevid.errors import UsageError
+from edgevid.pace import Pace
 from edgevid.preprocess import Preprocessor
 from edgevid.sampling import IntervalSampler
 from edgevid.telemetry import Telemetry
@@ -26,6 +27,7 @@ class Lane:
         preprocessor: Makes them the model's.
         decider: Turns its scores into events.
         telemetry: Latency and counts of this model.
+        slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
     """
 
     def __init__(self, engine: Engine, *, name: str | None = None) -> None:
@@ -36,6 +38,28 @@ class Lane:
         self.preprocessor = Preprocessor(manifest.input)
         self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
         self.telemetry = Telemetry()
+        self.slowdown = 1
+        self._stride = 1
+        self._unanswered = 0
+
+    def keep_pace(self, pace: Pace) -> None:
+        """Answer and take frames as often as a level says.
+
+        Args:
+            pace: The level. Where the time between frames changes, the next one begins a new window.
+        """
+        self._stride = pace.stride
+        if pace.slowdown != self.slowdown:
+            self.slowdown = pace.slowdown
+            self.sampler.slow_down(pace.slowdown)
+
+    def wants_answer(self) -> bool:
+        """Say whether the frame in hand is one that gets an answer, and count it."""
+        self._unanswered += 1
+        if self._unanswered < self._stride:
+            return False
+        self._unanswered = 0
+        return True
 
 
 def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:

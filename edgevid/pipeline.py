@@ -22,6 +22,8 @@ from edgevid.errors import UsageError
 from edgevid.frame import Array, Frame
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output, Tap
+from edgevid.pace import LEVELS
+from edgevid.pulse import Pulse
 from edgevid.sampling import Sample
 from edgevid.telemetry import Telemetry
 
@@ -50,6 +52,7 @@ class Pipeline:
     Attributes:
         lanes: The models, each with its telemetry.
         telemetry: Latency and counts so far of the first model.
+        pulse: The loop's sign of life.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class Pipeline:
         self._feed = LiveFeed(source, stall_s=stall_s) if live else FrameFeed(source, stall_s=stall_s)
         self._next_index: int | None = None
         self._missing = 0
+        self.pulse = Pulse()
+        self._level = self._wanted_level = 0
 
     def run(self, *, max_frames: int | None = None) -> Telemetry:
         """Take frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
@@ -94,7 +99,10 @@ class Pipeline:
         try:
             with closing(self._feed.frames()) as frames:
                 for frame in frames:
-                    self._look_at(frame)
+                    arrived_ns = monotonic_ns()
+                    self.pulse.begin(arrived_ns)
+                    self._look_at(frame, arrived_ns)
+                    self.pulse.end(monotonic_ns())
                     if self.telemetry.seen == max_frames:
                         break
         finally:
@@ -105,9 +113,32 @@ class Pipeline:
         """End the run after the frame in hand. May be called from a signal handler or another thread."""
         self._feed.stop()
 
-    def _look_at(self, frame: Frame) -> None:
+    @property
+    def live(self) -> bool:
+        """Whether frames come whether or not the loop is ready for them."""
+        return isinstance(self._feed, LiveFeed)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the source is open, as far as is known."""
+        return self._feed.connected
+
+    def keep_pace(self, level: int) -> None:
+        """Give up as much as a level says, or take it back, from the next frame on. May be called from another thread.
+
+        Args:
+            level: Index into `edgevid.pace.LEVELS`.
+        """
+        self._wanted_level = level
+
+    def abandon(self) -> None:
+        """Give out what is known and close the outputs, from another thread, because the loop hangs in a call that never returns."""
+        self._finish()
+
+    def _look_at(self, frame: Frame, arrived_ns: int) -> None:
         """Show the frame to the taps and to each model for which it is due."""
-        arrived_ns = monotonic_ns()
+        if self._wanted_level != self._level:
+            self._change_pace(self._wanted_level)
         if self._next_index is not None and frame.index > self._next_index:
             self._missing += frame.index - self._next_index
         self._next_index = frame.index + 1
@@ -116,7 +147,7 @@ class Pipeline:
             tap.saw(frame)
         for lane in self.lanes:
             telemetry = lane.telemetry
-            telemetry.seen += 1
+            telemetry.saw(arrived_ns)
             telemetry.reconnects = self._feed.reconnects
             telemetry.drops["late"] = late
             # Numbers that are missing were dropped by us, or by the source.
@@ -134,9 +165,14 @@ class Pipeline:
         telemetry.phase.record(lane.sampler.late_ns)
         lane.preprocessor.write(frame, engine.slot())
         telemetry.preprocess.record(monotonic_ns() - started_ns)
-        scores = engine.step()
+        wanted = lane.wants_answer()
+        scores = engine.step(answer=wanted)
         if scores is not None:
             self._answer(lane, frame, scores, arrived_ns)
+        elif not wanted:
+            telemetry.unanswered += 1
+        if lane.slowdown > 1:
+            telemetry.drops["pace"] = telemetry.drops.get("pace", 0) + lane.slowdown - 1
         _record(lane, monotonic_ns() - started_ns)
 
     def _answer(self, lane: Lane, frame: Frame, scores: Array, arrived_ns: int) -> None:
@@ -166,6 +202,13 @@ class Pipeline:
         if started is not None:
             for output in self._outputs:
                 output.started(started)
+
+    def _change_pace(self, level: int) -> None:
+        self._level = level
+        for lane in self.lanes:
+            lane.keep_pace(LEVELS[level])
+            lane.telemetry.pace_level = level
+            lane.telemetry.pace_changes += 1
 
     def _restart(self, lane: Lane) -> None:
         lane.telemetry.gaps = lane.sampler.gaps

@@ -35,7 +35,7 @@ class IntervalSampler:
         interval_s: Training's sampling interval in seconds, `MIN_INTERVAL_S` to `MAX_INTERVAL_S`.
 
     Attributes:
-        interval_ns: The same in nanoseconds.
+        interval_ns: Time between two frames now, in nanoseconds.
         gaps: How often time jumped; the first frame is no gap.
         late_ns: How long after the time it was due at the last frame was taken that was taken: the error of the time base, at most the
             time between two frames of the source. A frame within the tolerance before its time counts as 0.
@@ -44,11 +44,22 @@ class IntervalSampler:
     def __init__(self, interval_s: float) -> None:
         if not MIN_INTERVAL_S <= interval_s <= MAX_INTERVAL_S:
             raise ContractError(f"Expected a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s, got {interval_s!r}.", got=interval_s)
-        self.interval_ns = round(interval_s * 1e9)
+        self._trained_ns = self.interval_ns = round(interval_s * 1e9)
         self._due_ns: int | None = None
         self._last_ns = 0
         self.gaps = 0
         self.late_ns = 0
+
+    def slow_down(self, times: int) -> None:
+        """Take frames further apart than training did, or again as it did.
+
+        The next frame begins a new window: one whose frames are partly one and partly another time apart shows nothing that ever happened.
+
+        Args:
+            times: Training's intervals between two frames, at least 1.
+        """
+        self.interval_ns = self._trained_ns * times
+        self._due_ns = None
 
     def offer(self, timestamp_ns: int) -> Sample:
         """Say whether the frame with this timestamp belongs to the model's sequence.

@@ -96,11 +96,19 @@ class Telemetry:
         decisions: Answers given.
         events: Events that ended.
         reconnects: How often the source was opened again.
-        drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow.
+        unanswered: Frames that were taken and got no answer, because the device could not keep up.
+        pace_level: How much is given up for that now, see `edgevid.pace.LEVELS`; 0 for nothing.
+        pace_changes: How often that changed.
+        began_ns: When the first frame came, on this machine's monotonic clock; 0 before.
+        latest_ns: When the last one came.
+        drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow,
+            "pace" those that were due and left out because the device could not keep up.
     """
 
     def __init__(self) -> None:
         self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = 0
+        self.unanswered = self.pace_level = self.pace_changes = 0
+        self.began_ns = self.latest_ns = 0
         self.drops: dict[str, int] = {"source": 0, "late": 0}
         self.preprocess = Histogram()
         self.encode = Histogram()
@@ -116,6 +124,25 @@ class Telemetry:
     def skipped(self) -> int:
         """Frames between two due times."""
         return self.seen - self.taken
+
+    def saw(self, now_ns: int) -> None:
+        """Count a frame of the source.
+
+        Args:
+            now_ns: Monotonic time at which it came.
+        """
+        self.seen += 1
+        self.latest_ns = now_ns
+        if not self.began_ns:
+            self.began_ns = now_ns
+
+    @property
+    def fps(self) -> dict[str, float]:
+        """Frames a second, over the run: those that the source gave, and those that the model took."""
+        seconds = (self.latest_ns - self.began_ns) / 1e9
+        if seconds <= 0:
+            return {"source": 0.0, "model": 0.0}
+        return {"source": (self.seen - 1) / seconds, "model": max(0, self.taken - 1) / seconds}
 
     def stages(self) -> dict[str, Latency]:
         """Summarise each stage that was recorded.
@@ -134,7 +161,9 @@ class Telemetry:
         """
         return {
             "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps, "reconnects": self.reconnects},
+            "fps": {name: round(value, 2) for name, value in self.fps.items()},
             "drops": dict(self.drops),
+            "pace": {"level": self.pace_level, "changes": self.pace_changes, "unanswered": self.unanswered},
             "decisions": self.decisions,
             "events": self.events,
             "latency_ms": {name: _rounded(latency) for name, latency in self.stages().items()},
@@ -154,8 +183,14 @@ class Telemetry:
         return (
             f"{table(rows)}\n"
             f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; reconnects {self.reconnects}; dropped: {lost}\n"
-            f"{self.decisions} decisions, {self.events} events" + (f"; resident memory {memory:.1f} MiB" if memory else "")
+            f"{self.decisions} decisions, {self.events} events; {self.fps['source']:.1f} frames a second from the source, "
+            f"{self.fps['model']:.1f} to the model" + (f"; resident memory {memory:.1f} MiB" if memory else "") + self._pace_text()
         )
+
+    def _pace_text(self) -> str:
+        if not self.pace_changes:
+            return ""
+        return f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; {self.unanswered} frames without an answer of their own"
 
 
 def _rounded(latency: Latency) -> dict[str, float | int]:

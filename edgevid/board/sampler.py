@@ -9,6 +9,7 @@ from typing import Self
 
 from edgevid.board.history import BoardHistory
 from edgevid.board.state import BoardState, read_state
+from edgevid.board.throttling import NOW
 
 INTERVAL_S = 1.0
 # Where throttling is told by a program only, running it is the dearest part of a look.
@@ -42,6 +43,20 @@ class BoardSampler:
     def state(self) -> BoardState | None:
         """The newest look; safe to read from any thread."""
         return self.history.latest
+
+    def facts(self) -> dict[str, float]:
+        """Give the newest look as plain numbers, for metrics and pages.
+
+        Returns:
+            `temperature_c`, `clock_mhz`, `fan_rpm`, `memory_available_mib`, and 0 or 1 for `under_voltage`, `capped`, `throttled`, `soft_limit`
+            now; without those that the board does not tell.
+        """
+        state = self.state
+        if state is None:
+            return {}
+        numbers = {name: getattr(state, name) for name in ("temperature_c", "clock_mhz", "fan_rpm", "memory_available_mib")}
+        flags = {} if state.throttling is None else {name: float(name in state.throttling.now) for name in NOW}
+        return {name: float(value) for name, value in numbers.items() if value is not None} | flags
 
     def look(self) -> None:
         """Take a look now."""

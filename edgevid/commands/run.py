@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
 if TYPE_CHECKING:
+    from edgevid.board import BoardSampler
     from edgevid.pipeline import Pipeline
+    from edgevid.supervise import Supervisor
 
 EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
@@ -32,6 +35,7 @@ EXAMPLES = """examples:
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
   edgevid run --config deployment.toml --json"""
 
+BOARD_ROOT = Path("/")
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
 GROUPS: tuple[OptionGroup, ...] = (lines, record, trial)
 
@@ -72,27 +76,39 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
+    from edgevid.board import BoardSampler
     from edgevid.pipeline import Pipeline
 
     lanes = models.open(args)
-    with sources.open(args, lanes[0].engine.bundle.manifest) as source:
-        opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source))
+    with sources.open(args, lanes[0].engine.bundle.manifest) as source, BoardSampler(BOARD_ROOT) as board:
+        opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source, board=board))
         pipeline = Pipeline(lanes, source, opened.outputs, taps=opened.taps, policy=args.policy, stall_s=args.stall)
         try:
-            with stopped_by_signals(pipeline):
+            with stopped_by_signals(pipeline), _supervised(pipeline, board):
                 pipeline.run(max_frames=args.max_frames)
         except SourceError:
-            _summarise(pipeline, args, source.name)
+            _summarise(pipeline, args, source.name, board)
             raise
-    _summarise(pipeline, args, source.name)
+        _summarise(pipeline, args, source.name, board)
     return 0
 
 
-def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str) -> None:
-    """Say on standard error what each model cost and found, where there was a frame at all."""
+def _supervised(pipeline: Pipeline, board: BoardSampler) -> Supervisor:
+    from edgevid.notify import Notifier
+    from edgevid.pace import Pacer
+    from edgevid.supervise import Supervisor
+
+    return Supervisor(pipeline, board=board, notifier=Notifier(), pacer=Pacer() if pipeline.live else None)
+
+
+def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str, board: BoardSampler) -> None:
+    """Say on standard error what each model cost and found, and how the board was, where there was a frame at all."""
+    board.stop()
     for path, lane in zip(args.bundles, pipeline.lanes, strict=True):
         if lane.telemetry.seen:
             sys.stderr.write(f"{path.name} on {source}, {lane.engine.interpreter}, threads: {lane.engine.threads}\n{lane.telemetry.as_table()}\n")
+    if pipeline.telemetry.seen:
+        sys.stderr.write(f"{board.history.as_text()}\n")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from edgevid.board import BoardSampler
     from edgevid.capture import Source
     from edgevid.lane import Lane
     from edgevid.outputs import Output, Tap
@@ -23,10 +24,12 @@ class Setup:
     Attributes:
         lanes: The models, each with its engine, its telemetry and its manifest (`lane.engine.bundle.manifest`).
         source: Open.
+        board: Looks at the board once a second; its `facts()` are for metrics and pages. None where nobody looks.
     """
 
     lanes: tuple[Lane, ...]
     source: Source
+    board: BoardSampler | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,186 @@
+"""Watches the loop once a second, from a thread of its own: that it lives, that it keeps up, and that systemd knows.
+
+- A frame that is in hand for too long means an interpreter, a delegate's driver or a tap that hangs, in a call that Python cannot interrupt.
+  What is known is given out, and the process ends with `STUCK_EXIT_CODE`, to be started again by whoever started it.
+- Where the loop is late, or the board throttled, the pace goes down by `edgevid.pace`, and up again.
+- systemd gets READY=1 after the first frame, WATCHDOG=1 only where frames went through since the last one, and a STATUS line.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import threading
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import NoReturn, Self
+
+from edgevid.board import BoardSampler
+from edgevid.notify import Notifier
+from edgevid.pace import Change, Pacer
+from edgevid.pipeline import Pipeline
+
+# 75 is EX_TEMPFAIL of sysexits.h: the failure is a passing one, try again. The command line's own codes are 0 to 3.
+STUCK_EXIT_CODE = 75
+# Found within 10 s: this, a tick, and the time to see it.
+STUCK_S, TICK_S = 8.0, 1.0
+# The first steps build caches and load a device, and a slow model is no dead one.
+_FIRST_FRAMES, _FIRST_STUCK_S, _SLOWEST_TIMES = 3, 60.0, 10
+_LEAVE_S = 5.0
+# Whatever keeps even this thread from running, such as a driver that hangs while it holds the interpreter's lock, is ended from C.
+_LAST_RESORT_S = 30.0
+_STATUS_TICKS = 5
+_NS_PER_S = 1e9
+_STDERR = 2  # the descriptor, which a closed or replaced sys.stderr does not change
+_log = logging.getLogger(__name__)
+
+
+def leave() -> NoReturn:
+    """End the process at once: a thread that hangs would keep it from ending by itself."""
+    os._exit(STUCK_EXIT_CODE)
+
+
+class Supervisor:
+    """Looks after a pipeline while it runs.
+
+        with Supervisor(pipeline, board=board):
+            pipeline.run()
+
+    Args:
+        pipeline: About to run.
+        board: Tells of throttling; None where nobody asks the board.
+        notifier: The way to systemd.
+        pacer: Decides what to give up; None to give up nothing, as for a file, which waits.
+        stuck_s: Longest time for one frame, in seconds; ten times the slowest so far where that is longer, and a minute for the first ones.
+        tick_s: Time between two looks, in seconds.
+        leave: Ends the process.
+
+    Attributes:
+        pacer: See above.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        board: BoardSampler | None = None,
+        notifier: Notifier | None = None,
+        pacer: Pacer | None = None,
+        stuck_s: float = STUCK_S,
+        tick_s: float = TICK_S,
+        leave: Callable[[], object] = leave,
+    ) -> None:
+        self.pacer = pacer
+        self._pipeline = pipeline
+        self._board = board
+        self._notifier = notifier or Notifier({})
+        self._stuck_s = stuck_s
+        self._tick_s = tick_s
+        self._leave = leave
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="edgevid-supervisor", daemon=True)
+        self._frames = 0
+        self._busy_ns = 0
+        self._taken = 0
+        self._ticks = 0
+
+    def look(self, now_ns: int) -> None:
+        """Look once.
+
+        Args:
+            now_ns: Monotonic time.
+        """
+        pulse = self._pipeline.pulse
+        stuck_s = pulse.stuck_s(now_ns)
+        if stuck_s > self._longest_s():
+            self._give_up(stuck_s)
+            return
+        progress, self._frames = pulse.frames - self._frames, pulse.frames
+        if progress and self._frames == progress:
+            self._notifier.ready()
+        # A camera that is being opened again, with pauses, is at work; a new process would do no more.
+        if progress or not self._pipeline.connected:
+            self._notifier.alive()
+        self._keep_pace(now_ns)
+        if self._ticks % _STATUS_TICKS == 0:
+            self._notifier.status(self.status())
+        self._ticks += 1
+
+    def status(self) -> str:
+        """Say in one line how it goes.
+
+        Returns:
+            Rates, age, heat, pace.
+        """
+        telemetry = self._pipeline.telemetry
+        parts = [f"{telemetry.fps['source']:.1f} frames a second, {telemetry.decisions} decisions, {telemetry.events} events"]
+        parts.append(f"age p99 {telemetry.age.latency().p99_ms:.0f} ms")
+        state = self._board.state if self._board else None
+        if state and state.temperature_c is not None:
+            parts.append(f"{state.temperature_c:.0f} °C")
+        if telemetry.pace_level:
+            parts.append(f"pace level {telemetry.pace_level}")
+        if not self._pipeline.connected:
+            parts.append("the camera is gone, opening it again")
+        return ", ".join(parts)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End, and tell systemd that the service ends."""
+        self._done.set()
+        self._thread.join()
+        self._notifier.stopping()
+
+    def _run(self) -> None:
+        try:
+            while not self._done.wait(self._tick_s):
+                faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
+                self.look(monotonic_ns())
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _longest_s(self) -> float:
+        if self._pipeline.pulse.frames < _FIRST_FRAMES:
+            return max(self._stuck_s, _FIRST_STUCK_S)
+        slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / _NS_PER_S
+        return max(self._stuck_s, _SLOWEST_TIMES * slowest_s)
+
+    def _give_up(self, stuck_s: float) -> None:
+        """Say where it hangs, give out what is known, and leave; if even that hangs, leave all the same."""
+        _log.error("A frame has been in hand for %.0f s: an interpreter, a driver or an output hangs. Leaving with %d.", stuck_s, STUCK_EXIT_CODE)
+        faulthandler.dump_traceback(file=_STDERR)
+        timer = threading.Timer(_LEAVE_S, self._leave)
+        timer.daemon = True
+        timer.start()
+        self._notifier.status("a frame hangs, leaving to be started again")
+        self._pipeline.abandon()
+        timer.cancel()
+        self._leave()
+
+    def _keep_pace(self, now_ns: int) -> None:
+        if self.pacer is None:
+            return
+        state = self._board.state if self._board else None
+        throttled = bool(state and state.throttling and state.throttling.is_slowed_by_heat)
+        change = self.pacer.update(now_ns / _NS_PER_S, demand=self._demand(), throttled=throttled)
+        if change is not None:
+            self._tell(change)
+            self._pipeline.keep_pace(change.level)
+
+    def _demand(self) -> float | None:
+        """Work for a frame over the time between two, since the last look: of the model that takes frames most often, all others' with it."""
+        pipeline = self._pipeline
+        lane = min(pipeline.lanes, key=lambda lane: lane.sampler.interval_ns)
+        busy_ns, taken = pipeline.pulse.busy_ns, lane.telemetry.taken
+        spent_ns, self._busy_ns = busy_ns - self._busy_ns, busy_ns
+        frames, self._taken = taken - self._taken, taken
+        return spent_ns / frames / lane.sampler.interval_ns if frames > 0 else None
+
+    def _tell(self, change: Change) -> None:
+        (_log.info if change.cause == "recovered" else _log.warning)("%s", change)
+        self._notifier.status(str(change))
