@@ -182,5 +182,5 @@ class Supervisor:
         return spent_ns / frames / lane.sampler.interval_ns if frames > 0 else None
 
     def _tell(self, change: Change) -> None:
-        (_log.info if change.cause == "recovered" else _log.warning)("%s", change)
+        _log.warning("%s", change)
         self._notifier.status(str(change))
