@@ -94,6 +94,14 @@ class SourceStalled(SourceError, TimeoutError):
     """A source stopped giving frames without saying that it ended."""
 
 
+class OutputError(EdgevidError, OSError):
+    """An output cannot give out what it was given, now: its other side is away, or its place is taken."""
+
+
+class OutputRefused(OutputError):
+    """The other side of an output will never take what it was given."""
+
+
 class ClipsError(EdgevidError, ValueError):
     """A folder of clips cannot be used for what was asked."""
 

@@ -1,0 +1,292 @@
+"""Runs an output that may be slow, or gone for hours, in a thread of its own: the loop puts messages into a backlog and never waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic_ns, sleep
+from typing import Protocol
+
+from edgevid.decide import Decision, Event
+from edgevid.errors import OutputError, OutputRefused
+from edgevid.outputs.backlog import DECISIONS, EVENTS, Answered, Backlog, Happened, Message
+from edgevid.outputs.output import Output
+from edgevid.outputs.worker import STUCK_S, Pause, Term, Worker
+
+_TICK_S = 1.0
+_LAST_TRIES_S = 0.1
+
+
+class Sink(Output, Protocol):
+    """An output that may wait. All but `abort` is called in its own thread.
+
+    `decided`, `started` and `ended` may raise `OutputError` where the other side is away (a decision is then dropped; an event waits and is
+    given out later, in order) and `OutputRefused` where it will never take this one. Any other error ends this sink, and another is made.
+    """
+
+    def tick(self) -> None:
+        """Do what is due by the clock. Called about every second, whether or not there are decisions."""
+        ...
+
+    def abort(self) -> None:
+        """Make a call that hangs return. Called from another thread; must not wait."""
+        ...
+
+
+class Patient:
+    """Does nothing by the clock, and has nothing to abort: what a simple `Sink` inherits."""
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+
+class Plain(Patient):
+    """Makes a sink of an output that knows of no threads.
+
+    Args:
+        output: It.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.decided, self.started, self.ended, self.close = output.decided, output.started, output.ended, output.close
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How one output is doing.
+
+    Attributes:
+        name: Which.
+        waiting: Messages in its backlog.
+        delivered: Given out, by "decision" and "event" (starts and ends).
+        dropped: Not given out, by cause.
+        restarts: Times that it was begun again after a fault.
+        problem: What is wrong now, in one line; None where nothing is.
+    """
+
+    name: str
+    waiting: int = 0
+    delivered: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    restarts: int = 0
+    problem: str | None = None
+
+
+class Runner:
+    """One sink in its own thread.
+
+    Args:
+        name: For logs and metrics.
+        make: Makes the sink, in its thread; called again after a fault.
+        decisions: Decisions that may wait.
+        events: Starts and ends that may wait.
+        pause: Between tries while the other side is away.
+        stuck_s: Longest time for one call.
+        essential: Whether the run makes no sense without it, as with standard output: its first error is raised in the loop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Sink],
+        *,
+        decisions: int = DECISIONS,
+        events: int = EVENTS,
+        pause: Pause | None = None,
+        stuck_s: float = STUCK_S,
+        essential: bool = False,
+    ) -> None:
+        self.name = name
+        self._make = make
+        self._backlog = Backlog(decisions=decisions, events=events)
+        self._pause = pause or Pause()
+        self._essential = essential
+        self._fatal: OSError | None = None
+        self._fatal_told = False
+        self._lock = threading.Lock()
+        self._sink: Sink | None = None
+        self._in_hand: Message | None = None
+        self._delivered = {"decision": 0, "event": 0}
+        self._dropped = {"away": 0, "refused": 0}
+        self._deadline_ns: int | None = None
+        self._hurry = threading.Event()
+        self._worker = Worker(name, self._work, rescue=self._rescue, stuck_s=stuck_s)
+
+    def start(self) -> None:
+        """Begin to give out."""
+        self._worker.start()
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Queue a decision.
+
+        Args:
+            decision: Kept; its scores must not change any more.
+            ongoing: The event that goes on.
+        """
+        self._put(Answered(decision, ongoing))
+
+    def started(self, event: Event) -> None:
+        """Queue the start of an event.
+
+        Args:
+            event: It.
+        """
+        self._put(Happened(event, ended=False))
+
+    def ended(self, event: Event) -> None:
+        """Queue the end of an event.
+
+        Args:
+            event: It.
+        """
+        self._put(Happened(event, ended=True))
+
+    def check(self, now_ns: int) -> None:
+        """Look whether the thread hangs or is to be begun again.
+
+        Args:
+            now_ns: On the monotonic clock.
+        """
+        if self._fatal is None:
+            self._worker.check(now_ns)
+
+    def finish(self, deadline_ns: int) -> None:
+        """Say that nothing more comes, and how long what waits may still be tried; returns at once.
+
+        Args:
+            deadline_ns: On the monotonic clock.
+        """
+        self._deadline_ns = deadline_ns
+        self._worker.finish()
+        self._backlog.finish()
+        self._hurry.set()
+
+    def join(self, deadline_ns: int) -> int:
+        """Wait for the thread to end.
+
+        Args:
+            deadline_ns: On the monotonic clock.
+
+        Returns:
+            Starts and ends that were not given out.
+        """
+        self._worker.join(deadline_ns)
+        return self._backlog.events + isinstance(self._in_hand, Happened)
+
+    def report(self) -> Report:
+        """Say how it is doing.
+
+        Returns:
+            Counts so far.
+        """
+        dropped = {"full": self._backlog.dropped_decisions, "full_event": self._backlog.dropped_events, **self._dropped}
+        return Report(
+            name=self.name,
+            waiting=len(self._backlog),
+            delivered=dict(self._delivered),
+            dropped=dropped,
+            restarts=self._worker.restarts,
+            problem=self._worker.problem,
+        )
+
+    def _put(self, message: Message) -> None:
+        if self._fatal is None:
+            self._backlog.put(message)
+        elif not self._fatal_told:
+            self._fatal_told = True
+            raise self._fatal
+
+    def _work(self, term: Term) -> None:
+        """Run in the thread: give out one message after another."""
+        sink = self._sink = self._make()
+        try:
+            while not term.replaced and not self._is_late():
+                term.beat()
+                sink.tick()
+                term.rest()
+                message = self._backlog.take(_TICK_S)
+                if message is not None:
+                    self._give_out(sink, message, term)
+                elif self._deadline_ns is not None:
+                    break
+        finally:
+            term.beat()
+            sink.close()
+            term.rest()
+
+    def _is_late(self) -> bool:
+        return self._deadline_ns is not None and monotonic_ns() > self._deadline_ns
+
+    def _give_out(self, sink: Sink, message: Message, term: Term) -> None:
+        self._in_hand = message
+        term.beat()
+        try:
+            _hand_over(sink, message)
+        except OutputRefused as error:
+            if self._claim(message):
+                self._dropped["refused"] += 1
+                self._worker.failed(str(error))
+        except OutputError as error:
+            self._return(message)
+            self._wait_for_better(term, error)
+        except Exception as error:
+            self._return(message)
+            if not (self._essential and isinstance(error, OSError)):
+                raise
+            self._fatal = error
+            term.replaced = True
+        else:
+            self._count(message)
+
+    def _count(self, message: Message) -> None:
+        if self._claim(message):
+            self._delivered["event" if isinstance(message, Happened) else "decision"] += 1
+            self._pause.reset()
+            self._worker.works()
+
+    def _claim(self, message: Message) -> bool:
+        """Let go of the message in hand; False where it was taken from a thread that hung, and waits for another."""
+        with self._lock:
+            if self._in_hand is not message:
+                return False
+            self._in_hand = None
+            return True
+
+    def _return(self, message: Message) -> None:
+        """Keep an event that could not be given out for later; a decision will be old by then."""
+        if not self._claim(message):
+            return
+        if isinstance(message, Happened):
+            self._backlog.put_back(message)
+        else:
+            self._dropped["away"] += 1
+
+    def _wait_for_better(self, term: Term, error: OutputError) -> None:
+        if not term.replaced:
+            self._worker.failed(str(error))
+            term.rest()
+            if self._deadline_ns is None:
+                self._hurry.wait(self._pause.next_s())
+            else:
+                sleep(_LAST_TRIES_S)
+
+    def _rescue(self) -> None:
+        """Take from a thread that hangs what it was giving out, and cut its way out."""
+        sink, message = self._sink, self._in_hand
+        if message is not None:
+            self._return(message)
+        if sink is not None:
+            sink.abort()
+
+
+def _hand_over(sink: Sink, message: Message) -> None:
+    if isinstance(message, Answered):
+        sink.decided(message.decision, message.ongoing)
+    elif message.ended:
+        sink.ended(message.event)
+    else:
+        sink.started(message.event)
