@@ -46,5 +46,5 @@ $(CONVERT): pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(DEV): $(CONVERT)
-	$(BIN)/python -m pip install --quiet --editable '.[convert,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[convert,mqtt,metrics,web,dev]'
 	touch $@

@@ -9,7 +9,7 @@ from time import monotonic_ns
 from typing import Protocol
 
 from edgevid.decide import Decision, Event
-from edgevid.outputs.runner import Report
+from edgevid.outputs.sink import Report
 
 CLOSE_S = 5.0
 _CHECK_S = 1.0

@@ -4,76 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import monotonic_ns, sleep
-from typing import Protocol
 
 from edgevid.decide import Decision, Event
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.outputs.backlog import DECISIONS, EVENTS, Answered, Backlog, Happened, Message
-from edgevid.outputs.output import Output
+from edgevid.outputs.sink import Report, Sink
 from edgevid.outputs.worker import STUCK_S, Pause, Term, Worker
 
 _TICK_S = 1.0
 _LAST_TRIES_S = 0.1
-
-
-class Sink(Output, Protocol):
-    """An output that may wait. All but `abort` is called in its own thread.
-
-    `decided`, `started` and `ended` may raise `OutputError` where the other side is away (a decision is then dropped; an event waits and is
-    given out later, in order) and `OutputRefused` where it will never take this one. Any other error ends this sink, and another is made.
-    """
-
-    def tick(self) -> None:
-        """Do what is due by the clock. Called about every second, whether or not there are decisions."""
-        ...
-
-    def abort(self) -> None:
-        """Make a call that hangs return. Called from another thread; must not wait."""
-        ...
-
-
-class Patient:
-    """Does nothing by the clock, and has nothing to abort: what a simple `Sink` inherits."""
-
-    def tick(self) -> None:
-        """Do nothing."""
-
-    def abort(self) -> None:
-        """Do nothing."""
-
-
-class Plain(Patient):
-    """Makes a sink of an output that knows of no threads.
-
-    Args:
-        output: It.
-    """
-
-    def __init__(self, output: Output) -> None:
-        self.decided, self.started, self.ended, self.close = output.decided, output.started, output.ended, output.close
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """How one output is doing.
-
-    Attributes:
-        name: Which.
-        waiting: Messages in its backlog.
-        delivered: Given out, by "decision" and "event" (starts and ends).
-        dropped: Not given out, by cause.
-        restarts: Times that it was begun again after a fault.
-        problem: What is wrong now, in one line; None where nothing is.
-    """
-
-    name: str
-    waiting: int = 0
-    delivered: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    restarts: int = 0
-    problem: str | None = None
 
 
 class Runner:
@@ -204,22 +144,31 @@ class Runner:
         """Run in the thread: give out one message after another."""
         sink = self._sink = self._make()
         try:
-            while not term.replaced and not self._is_late():
-                term.beat()
-                sink.tick()
-                term.rest()
+            while not term.replaced and not self._is_over():
+                if not self._tick(sink, term):
+                    continue
                 message = self._backlog.take(_TICK_S)
                 if message is not None:
                     self._give_out(sink, message, term)
-                elif self._deadline_ns is not None:
-                    break
         finally:
             term.beat()
             sink.close()
             term.rest()
 
-    def _is_late(self) -> bool:
-        return self._deadline_ns is not None and monotonic_ns() > self._deadline_ns
+    def _is_over(self) -> bool:
+        """Whether the run is, and nothing is left, or no time."""
+        return self._deadline_ns is not None and (not len(self._backlog) or monotonic_ns() > self._deadline_ns)
+
+    def _tick(self, sink: Sink, term: Term) -> bool:
+        """Let the sink do what is due by the clock, and say whether its other side is there."""
+        term.beat()
+        try:
+            sink.tick()
+        except OutputError as error:
+            self._wait_for_better(term, error)
+            return False
+        term.rest()
+        return True
 
     def _give_out(self, sink: Sink, message: Message, term: Term) -> None:
         self._in_hand = message

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevid.decide import Decision, Event
 from edgevid.errors import OutputError
-from edgevid.outputs.runner import Patient
+from edgevid.outputs.sink import Patient
 
 LABELS = ("none", "wave", "swipe")
 

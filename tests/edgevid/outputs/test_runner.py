@@ -10,7 +10,8 @@ import pytest
 
 from edgevid.errors import OutputRefused
 from edgevid.outputs.fanout import FanOut
-from edgevid.outputs.runner import Patient, Plain, Runner
+from edgevid.outputs.runner import Runner
+from edgevid.outputs.sink import Patient, Plain
 from edgevid.outputs.worker import Pause, Term, Worker
 from tests.edgevid.outputs.sinks import Away, Gate, Told, decision, event, until
 

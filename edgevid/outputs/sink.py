@@ -1,0 +1,66 @@
+"""What an output that may wait offers, and what is known of how it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgevid.outputs.output import Output
+
+
+class Sink(Output, Protocol):
+    """An output that may wait. All but `abort` is called in its own thread.
+
+    `tick`, `decided`, `started` and `ended` may raise `OutputError` where the other side is away (a decision is then dropped; an event waits and is
+    given out later, in order) and `OutputRefused` where it will never take this one. Any other error ends this sink, and another is made.
+    """
+
+    def tick(self) -> None:
+        """Do what is due by the clock. Called about every second, whether or not there are decisions."""
+        ...
+
+    def abort(self) -> None:
+        """Make a call that hangs return. Called from another thread; must not wait."""
+        ...
+
+
+class Patient:
+    """Does nothing by the clock, and has nothing to abort: what a simple `Sink` inherits."""
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+
+class Plain(Patient):
+    """Makes a sink of an output that knows of no threads.
+
+    Args:
+        output: It.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.decided, self.started, self.ended, self.close = output.decided, output.started, output.ended, output.close
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How one output is doing.
+
+    Attributes:
+        name: Which.
+        waiting: Messages in its backlog.
+        delivered: Given out, by "decision" and "event" (starts and ends).
+        dropped: Not given out, by cause.
+        restarts: Times that it was begun again after a fault.
+        problem: What is wrong now, in one line; None where nothing is.
+    """
+
+    name: str
+    waiting: int = 0
+    delivered: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    restarts: int = 0
+    problem: str | None = None
