@@ -14,8 +14,10 @@ is away it raises `OutputError`, and the runner keeps the events in order until 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -132,9 +134,11 @@ class Mqtt:
         self._publish_states()
 
     def abort(self) -> None:
-        """Close the socket, so that whoever waits for it returns."""
-        if (connection := self._client.socket()) is not None:
-            connection.close()
+        """End the connection, so that whoever waits for it returns."""
+        connection = self._client.socket()
+        if isinstance(connection, socket.socket):  # paho could do without one, through WebSockets
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Say goodbye: `offline`, retained. Does not connect for that: the last will has said it."""

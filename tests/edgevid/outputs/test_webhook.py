@@ -1,0 +1,191 @@
+"""The webhook against a real server that fails, hangs and disappears."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from time import monotonic_ns
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgevid.errors import OutputError
+from edgevid.outputs.fanout import FanOut
+from edgevid.outputs.payload import Teller
+from edgevid.outputs.runner import Runner
+from edgevid.outputs.webhook import Webhook
+from edgevid.outputs.worker import Pause
+from tests.edgevid.outputs.sinks import decision, event, until
+from tests.receiver import Receiver
+
+TELLER = Teller(live=False, run="run")
+BOTH = [("start", 1.0), ("end", 1.0)]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+def runner(url: str, **options: object) -> Runner:
+    return Runner("webhook", lambda: Webhook(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02))  # type: ignore[arg-type]
+
+
+def tell(outputs: FanOut) -> None:
+    outputs.decided(decision(1.0), None)
+    outputs.started(event(1.0))
+    outputs.ended(event(1.0, 2.5))
+
+
+def test_the_start_and_the_end_of_an_event_are_posted_as_json(receiver: Receiver) -> None:
+    outputs = FanOut([runner(receiver.url)])
+    tell(outputs)
+    outputs.close()
+    assert receiver.told() == BOTH
+    body, headers = receiver.received[1]
+    assert body == {
+        "event": "wave",
+        "phase": "end",
+        "id": "run-tiny-wave-1.000",
+        "model": "tiny",
+        "start_s": 1.0,
+        "end_s": 2.5,
+        "duration_s": 1.5,
+        "score": 0.9,
+        "age_ms": 40.0,
+    }
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_server_in_trouble_gets_the_events_later_in_order_and_once(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    outputs = FanOut([runner(receiver.url)])
+    tell(outputs)
+    until(lambda: receiver.tries >= 3)
+    assert f"status {status}" in (outputs.reports()[0].problem or "")
+    receiver.status = 200
+    until(lambda: len(receiver.received) == 2)
+    outputs.close()
+    assert receiver.told() == BOTH
+
+
+def test_an_event_on_which_the_server_always_fails_does_not_hold_up_the_others(receiver: Receiver) -> None:
+    receiver.status = lambda body: 500 if body["phase"] == "start" else 200
+    outputs = FanOut([runner(receiver.url)])
+    tell(outputs)
+    until(lambda: receiver.told() == [("end", 1.0)])
+    outputs.close()
+    assert outputs.reports()[0].dropped["refused"] == 1
+    assert receiver.tries == 9
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 401, 404, 410])
+def test_a_refusal_is_counted_and_not_tried_again_and_redirects_are_not_followed(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    outputs = FanOut([runner(receiver.url)])
+    tell(outputs)
+    until(lambda: outputs.reports()[0].dropped["refused"] == 2)
+    outputs.close()
+    assert receiver.tries == 2
+
+
+def test_a_server_that_disappears_and_comes_back_gets_every_event(receiver: Receiver) -> None:
+    first = Receiver()
+    port = first.port
+    outputs = FanOut([runner(first.url)])
+    outputs.started(event(1.0))
+    until(lambda: len(first.received) == 1)
+    first.close()
+    outputs.ended(event(1.0))
+    outputs.started(event(2.0))
+    until(lambda: outputs.reports()[0].problem is not None)
+    second = Receiver(port=port)
+    until(lambda: len(second.received) == 2)
+    outputs.close()
+    second.close()
+    assert second.told() == [("end", 1.0), ("start", 2.0)]
+
+
+def test_a_server_that_hangs_times_out_and_the_event_waits() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        outputs = FanOut([runner(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.05)], close_s=0.3)
+        tell(outputs)
+        until(lambda: "timed out" in (outputs.reports()[0].problem or ""))
+        outputs.close()
+    assert outputs.reports()[0].delivered["event"] == 0
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_cut_off_and_the_event_is_posted_again() -> None:
+    """Each wait is short enough, and all together never end: only the watch over the whole call finds it."""
+    done = threading.Event()
+    served = []
+
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            while not done.wait(0.02):
+                try:
+                    connection.send(b"H")
+                except OSError:
+                    break
+            served.append("cut off")
+
+    with socket.socket() as drip:
+        drip.bind(("127.0.0.1", 0))
+        drip.listen()
+        thread = threading.Thread(target=serve, args=(drip,), daemon=True)
+        thread.start()
+        sink = runner(f"http://127.0.0.1:{drip.getsockname()[1]}/")
+        sink.start()
+        sink.started(event(1.0))
+        until(lambda: sink.report().waiting == 0)
+        sink.check(monotonic_ns() + 9_000_000_000)
+        assert "nothing moved" in (sink.report().problem or "")
+        assert sink.report().waiting == 1
+        until(lambda: served == ["cut off"])
+        done.set()
+        thread.join()
+
+
+def test_credentials_are_sent_and_never_shown(receiver: Receiver) -> None:
+    receiver.status = lambda body: 200 if body["phase"] == "start" else 404
+    outputs = FanOut([runner(receiver.url.replace("//", "//pi:se%20cret@") + "?key=hidden")])
+    tell(outputs)
+    until(lambda: outputs.reports()[0].problem is not None)
+    outputs.close()
+    assert receiver.received[0][1]["Authorization"] == "Basic cGk6c2UgY3JldA=="
+    assert not {"cret", "hidden", "pi:"} & {word for word in ("cret", "hidden", "pi:") if word in (outputs.reports()[0].problem or "")}
+
+
+def test_a_token_from_the_environment_is_sent_as_bearer(receiver: Receiver) -> None:
+    Webhook(receiver.url, teller=TELLER, environment={"EDGEVID_WEBHOOK_TOKEN": "word"}).started(event(1.0))
+    assert receiver.received[0][1]["Authorization"] == "Bearer word"
+
+
+@settings(max_examples=60)
+@given(answer=st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest)))
+def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
+    """What is no answer is a server that is away; what is one is taken."""
+    with socket.socket() as odd:
+        odd.bind(("127.0.0.1", 0))
+        odd.listen()
+
+        def serve() -> None:
+            connection, _ = odd.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with contextlib.suppress(OutputError):
+            Webhook(f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}).started(event(1.0))
+        thread.join()
