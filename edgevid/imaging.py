@@ -154,3 +154,52 @@ def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, 
 def _centred(outer: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, slice]:
     top, left = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
     return slice(top, top + inner[0]), slice(left, left + inner[1])
+
+
+def shrinker(size_px: tuple[int, int], *, gray: bool) -> Callable[[Array, Array], None]:
+    """Choose a quick resize for pictures that people look at.
+
+    Args:
+        size_px: (width, height) of the smaller picture.
+        gray: Whether pictures have one channel.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous and of that size.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv("pictures for people")
+    return _filler(cv2, cv2.INTER_LINEAR, size=size_px, gray=gray)
+
+
+class Encoder:
+    """Makes JPEGs.
+
+    Args:
+        quality: 1 to 100.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+
+    def __init__(self, quality: int) -> None:
+        self._cv2 = opencv("pictures for people")
+        self._options = [self._cv2.IMWRITE_JPEG_QUALITY, quality]
+        self._bgr: Array = np.empty(0, np.uint8)
+
+    def encode(self, pixels: Array, color: str) -> Array:
+        """Make one JPEG; the interpreter's lock is free meanwhile.
+
+        Args:
+            pixels: (H, W, 3) or (H, W, 1) uint8.
+            color: "rgb", "bgr" or "gray".
+
+        Returns:
+            (bytes,) uint8, the file.
+        """
+        if color == "rgb":
+            if self._bgr.shape != pixels.shape:
+                self._bgr = np.empty_like(pixels)
+            pixels = self._cv2.cvtColor(pixels, self._cv2.COLOR_RGB2BGR, dst=self._bgr)
+        return self._cv2.imencode(".jpg", pixels, self._options)[1]

@@ -130,9 +130,15 @@ def test_clients_that_hang_are_dropped_and_do_not_shut_others_out(monkeypatch: p
     outputs.close()
 
 
-@pytest.mark.parametrize(
-    "request_bytes", [b"\x00" * 100, b"GET\r\n\r\n", b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", b"G" * 70_000]
-)
+ODD_REQUESTS = {
+    "zeros": b"\x00" * 100,
+    "no path": b"GET\r\n\r\n",
+    "negative length": b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    "no end": b"G" * 70_000,
+}
+
+
+@pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=list(ODD_REQUESTS))
 def test_requests_that_are_none_leave_the_server_serving(served: tuple[Metrics, FanOut], request_bytes: bytes) -> None:
     metrics, _ = served
     with socket.create_connection(("127.0.0.1", metrics.where.port)) as client:

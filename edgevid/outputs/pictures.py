@@ -1,0 +1,184 @@
+"""Frames on their way to people: copied out of the loop rarely, encoded once for everyone in a thread of its own, and only if someone looks.
+
+In the loop a picture costs one copy, or one resize where the frame is larger than `width_px`, at most `fps` times a second of the stream.
+While the encoder is still at work on the one before, a picture is left out; the loop never waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from edgevid.decide import Decision, Event
+from edgevid.frame import Frame, Pixels
+from edgevid.imaging import Encoder, shrinker
+from edgevid.outputs.jpegs import JpegRing
+from edgevid.outputs.output import QuietOutput
+from edgevid.outputs.sink import Report
+from edgevid.outputs.worker import Term, Worker
+
+FPS, WIDTH_PX, QUALITY = 10.0, 640, 75
+_NS_PER_S = 1e9
+
+
+class Pictures(QuietOutput):
+    """A tap that makes JPEGs; as a member of the outputs it is watched like them.
+
+    Args:
+        ring: Where pictures go.
+        fps: Most pictures a second of the stream.
+        width_px: Wider frames are made this wide.
+        quality: Of the JPEGs, 1 to 100.
+
+    Attributes:
+        fps: Most pictures a second.
+        wanted: How many look; nothing is copied while it is 0. Guarded by `look` and `look_away`.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+
+    name = "pictures"
+
+    def __init__(self, ring: JpegRing, *, fps: float = FPS, width_px: int = WIDTH_PX, quality: int = QUALITY) -> None:
+        self.ring = ring
+        self.wanted = 0
+        self.fps = fps
+        self._period_ns = round(_NS_PER_S / fps)
+        self._width_px = width_px
+        self._encoder = Encoder(quality)
+        self._shape: tuple[int, ...] = ()
+        self._buffer: Pixels = np.empty(0, np.uint8)
+        self._copy: Any = None
+        self._color = "none"
+        self._stamp_ns = self._due_ns = 0
+        self._ready, self._free, self._counting = threading.Event(), threading.Event(), threading.Lock()
+        self._free.set()
+        self._made = self._left_out = self._too_large = 0
+        self._worker = Worker("pictures", self._work)
+
+    def look(self) -> None:
+        """Say that somebody looks."""
+        with self._counting:
+            self.wanted += 1
+
+    def look_away(self) -> None:
+        """Say that somebody does not look any more."""
+        with self._counting:
+            self.wanted -= 1
+
+    def saw(self, frame: Frame) -> None:
+        """Copy the frame if it is due and somebody looks.
+
+        Args:
+            frame: Of any size; rows of features are left alone.
+
+        Cost: nothing while nobody looks; else one copy or resize, `fps` times a second.
+        """
+        if not self.wanted or frame.color == "none":
+            return
+        stamp_ns, period_ns = frame.timestamp_ns, self._period_ns
+        early_ns = self._due_ns - stamp_ns
+        if period_ns // 8 < early_ns <= period_ns:  # earlier still, and time was set back
+            return
+        if not self._free.is_set():
+            self._left_out += 1
+            return
+        self._due_ns = (self._due_ns if abs(early_ns) <= period_ns else stamp_ns) + period_ns
+        if frame.data.shape != self._shape:
+            self._make_room(frame.data.shape)
+        self._copy(frame.data, self._buffer)
+        self._stamp_ns, self._color = stamp_ns, frame.color
+        self._free.clear()
+        self._ready.set()
+
+    def start(self) -> None:
+        """Begin to encode."""
+        self._worker.start()
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Nothing: pictures are of frames.
+
+        Args:
+            decision: Ignored.
+            ongoing: Ignored.
+        """
+
+    def check(self, now_ns: int) -> None:
+        """Look whether the encoder hangs.
+
+        Args:
+            now_ns: On the monotonic clock.
+        """
+        self._worker.check(now_ns)
+
+    def finish(self, deadline_ns: int) -> None:
+        """Stop encoding.
+
+        Args:
+            deadline_ns: Not needed.
+        """
+        self._worker.finish()
+        self._ready.set()
+
+    def join(self, deadline_ns: int) -> int:
+        """Wait for the encoder.
+
+        Args:
+            deadline_ns: On the monotonic clock.
+
+        Returns:
+            0: it holds no events.
+        """
+        self._worker.join(deadline_ns)
+        return 0
+
+    def report(self) -> Report:
+        """Say how it is doing.
+
+        Returns:
+            Pictures made and left out.
+        """
+        dropped = {"busy": self._left_out, "too_large": self._too_large}
+        delivered = {"picture": self._made}
+        return Report(name=self.name, delivered=delivered, dropped=dropped, restarts=self._worker.restarts, problem=self._worker.problem)
+
+    def _make_room(self, shape: tuple[int, ...]) -> None:
+        """Set memory aside for frames of this size."""
+        height_px, width_px, channels = shape
+        if width_px > self._width_px:
+            size_px = (self._width_px, max(1, round(height_px * self._width_px / width_px)))
+            self._buffer = np.empty((size_px[1], size_px[0], channels), np.uint8)
+            self._copy = shrinker(size_px, gray=channels == 1)
+        else:
+            self._buffer = np.empty(shape, np.uint8)
+            self._copy = _copy
+        self._shape = shape
+
+    def _work(self, term: Term) -> None:
+        """Run in the thread: encode what is handed over."""
+        self._free.set()
+        while not term.over.is_set():
+            term.rest()
+            self._ready.wait(1.0)
+            if not self._ready.is_set() or term.over.is_set():
+                continue
+            term.beat()
+            self._ready.clear()
+            try:
+                self._encode()
+            finally:
+                self._free.set()
+
+    def _encode(self) -> None:
+        height_px, width_px = self._buffer.shape[:2]
+        if self.ring.add(self._stamp_ns, (width_px, height_px), self._encoder.encode(self._buffer, self._color)):
+            self._made += 1
+        else:
+            self._too_large += 1
+
+
+def _copy(pixels: Pixels, out: Pixels) -> None:
+    np.copyto(out, pixels)
