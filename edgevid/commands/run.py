@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import config, lines, models, record, sources, trial
+from edgevid.commands.running import config, lines, models, outputs, record, sources, trial
 from edgevid.commands.running.group import OptionGroup, Setup, open_groups
 from edgevid.errors import SourceError
 
@@ -33,11 +33,12 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
   edgevid run action.edgevid --source replay:seen.avi
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
+  edgevid run action.edgevid --source picamera2 --mqtt mqtt://homeassistant.local/hall/camera --clips clips --metrics :9464
   edgevid run --config deployment.toml --json"""
 
 BOARD_ROOT = Path("/")
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
-GROUPS: tuple[OptionGroup, ...] = (lines, record, trial)
+GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record, trial)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

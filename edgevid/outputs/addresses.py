@@ -154,6 +154,8 @@ def broker(url: str, environment: Mapping[str, str] = os.environ) -> Broker:
         port = parts.port
     except ValueError as error:
         raise UsageError(f"Expected {_MQTT_FORM}, got one with {error}.") from error
+    if "#" in url:
+        raise UsageError(f"Expected an MQTT URL without #, got one in {without_secrets(url)}. In a password write %23; a prefix has no wildcards.")
     if parts.scheme not in _MQTT_PORTS or not parts.hostname or port == 0:
         raise UsageError(f"Expected {_MQTT_FORM}, got {without_secrets(url)}.")
     prefix = unquote(parts.path).strip("/") or f"edgevid/{_topic_level(socket.gethostname())}"

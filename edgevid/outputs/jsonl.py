@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from time import monotonic_ns
 from typing import Any, TextIO
 
@@ -12,6 +14,34 @@ from edgevid.outputs.output import QuietOutput
 # A terminal need not be redrawn faster than a person reads.
 _REDRAW_NS = 100_000_000
 _DIGITS = 6
+
+
+class Descriptor(io.TextIOBase):
+    """Writes text to a file descriptor, line by line and without a buffer or a lock.
+
+    A thread that hangs in a write to standard output would hold the lock of `sys.stdout`, and the process could not even end.
+
+    Args:
+        number: The descriptor; stays open.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, text: str) -> int:
+        """Write all of it.
+
+        Args:
+            text: Any.
+
+        Returns:
+            Its length.
+        """
+        data = text.encode()
+        while data:
+            data = data[os.write(self._number, data) :]
+        return len(text)
 
 
 class JsonLines(QuietOutput):

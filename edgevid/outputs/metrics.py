@@ -32,7 +32,7 @@ _BOARD: Mapping[str, tuple[str, str, float]] = {
     "fan_rpm": ("edgevid_fan_rpm", "Speed of the fan, in revolutions a minute.", 1.0),
     "memory_available_mib": ("edgevid_memory_available_bytes", "Memory that new programs can have.", 2.0**20),
 }
-_CONDITIONS = ("under_voltage", "frequency_capped", "throttled", "soft_limit")
+_CONDITIONS = ("under_voltage", "capped", "throttled", "soft_limit")
 
 
 class Metrics:

@@ -1,0 +1,126 @@
+"""`edgevid run` with outputs, as a person would call it: a process of its own, a real broker, a real receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from edgevid import cli
+from tests.broker import Mosquitto, free_port, listening, needs_mosquitto
+from tests.edgevid.outputs.sinks import until
+from tests.receiver import Receiver
+from tests.repo.files import ROOT
+
+BUNDLE = str(resources.files("edgevid") / "data" / "gestures.edgevid")
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "edgevid.cli", "run", BUNDLE, *arguments]
+
+
+@needs_mosquitto
+def test_one_run_with_every_output_tells_each_of_the_same_events(tmp_path: Path) -> None:
+    broker, receiver = Mosquitto(tmp_path), Receiver()
+    broker.start()
+    with listening(broker.port) as listener:
+        done = subprocess.run(
+            command(
+                *("--source", "synthetic:3", "--max-frames", "300", "--json"),
+                *("--mqtt", f"mqtt://127.0.0.1:{broker.port}/hall", "--webhook", receiver.url),
+                *("--clips", str(tmp_path / "clips"), "--metrics", f"127.0.0.1:{free_port()}"),
+            ),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        objects = [json.loads(line) for line in done.stdout.splitlines()]
+        events = [each["event"] for each in objects if "event" in each]
+        assert len(events) >= 3
+        until(lambda: listener.on("hall/status")[-1:] == ["offline"])
+        assert [each["event"] for each in listener.on("hall/gestures/event/end")] == events
+    assert [body["event"] for body, _ in receiver.received if body["phase"] == "end"] == events
+    clips = sorted((tmp_path / "clips").glob("*.json"))
+    assert [json.loads(path.read_text())["event"] for path in clips] == events
+    assert "not delivered" not in done.stderr
+    broker.stop()
+    receiver.close()
+
+
+def test_a_terminated_live_run_ends_in_a_bounded_time_although_its_outputs_and_its_reader_hang() -> None:
+    """Nobody reads standard output until its pipe is full, and the broker is away."""
+    read_end, write_end = os.pipe()
+    process = subprocess.Popen(
+        command("--source", "synthetic:3", "--policy", "live", "--json", "--mqtt", "mqtt://127.0.0.1:1/hall", "--webhook", "http://127.0.0.1:1/x"),
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    os.close(write_end)
+    os.set_blocking(read_end, False)
+    filler = os.open(f"/proc/{process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(filler, b"x" * 65536)
+    except BlockingIOError:
+        pass
+    assert process.stderr is not None
+    while "webhook" not in process.stderr.readline():
+        pass
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "decisions" in errors
+    os.close(filler)
+    os.close(read_end)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--mqtt", "http://localhost"], "mqtt[s]://"),
+        (["--mqtt", "mqtt://me:pass-word@:1"], "mqtt[s]://"),
+        (["--mqtt", "mqtt://localhost/a/#"], "without #"),
+        (["--mqtt", "mqtt://localhost/a/+"], "without +"),
+        (["--mqtt", "mqtt://localhost/a?colour=red"], "discovery or ca"),
+        (["--mqtt", "mqtts://localhost/a?ca=/nowhere.pem"], "can be read"),
+        (["--webhook", "ftp://localhost/x"], "http[s]://"),
+        (["--webhook", "http://me:pass-word@"], "http[s]://"),
+        (["--metrics", "localhost"], "HOST:PORT"),
+        (["--metrics", "localhost:99999"], "HOST:PORT"),
+        (["--metrics", "192.0.2.1:9464"], "free address"),
+        (["--clips", "/dev/null/clips"], "folder for clips"),
+        (["--clips", "clips", "--clips-mib", "1"], "--clips-mib"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
+)
+def test_what_cannot_be_is_refused_in_one_line_that_shows_no_secret(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", BUNDLE, "--source", "synthetic", "--max-frames", "1", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("edgevid: Expected")
+    assert err.count("\n") == 1
+    assert says in err
+    assert "pass-word" not in err
+
+
+def test_a_reader_that_goes_away_ends_a_live_run_quietly() -> None:
+    process = subprocess.Popen(command("--source", "synthetic:3", "--policy", "live", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
