@@ -178,7 +178,7 @@ class Clips:
             for clip in list(self._clips.values()):
                 self._write_new(clip)
                 self._finish_if_over(clip)
-            if self._over and not self._clips:
+            if self._over and not self._clips and not len(self._backlog):
                 return
 
     def _hear(self, message: Happened) -> None:
