@@ -18,7 +18,7 @@ from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
 from edgevid.decide import Decision, Event
 from edgevid.engine import Engine
-from edgevid.errors import UsageError
+from edgevid.errors import ContractError, UsageError
 from edgevid.frame import Array, Frame
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output, Tap
@@ -28,6 +28,8 @@ from edgevid.sampling import Sample
 from edgevid.telemetry import Telemetry
 
 STALL_S = 10.0
+# A camera may spoil a frame when it is disturbed; one that spoils as many as this in a row is of another kind than the model's.
+MAX_TORN = 30
 _NS_PER_S = 1e9
 _NS_PER_MS = 1e6
 
@@ -80,6 +82,7 @@ class Pipeline:
         self._missing = 0
         self.pulse = Pulse()
         self._level = self._wanted_level = 0
+        self._torn = 0
 
     def run(self, *, max_frames: int | None = None) -> Telemetry:
         """Take frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
@@ -163,7 +166,8 @@ class Pipeline:
         engine, telemetry = lane.engine, lane.telemetry
         started_ns = monotonic_ns()
         telemetry.phase.record(lane.sampler.late_ns)
-        lane.preprocessor.write(frame, engine.slot())
+        if not self._prepare(lane, frame):
+            return
         telemetry.preprocess.record(monotonic_ns() - started_ns)
         wanted = lane.wants_answer()
         scores = engine.step(answer=wanted)
@@ -174,6 +178,19 @@ class Pipeline:
         if lane.slowdown > 1:
             telemetry.drops["pace"] = telemetry.drops.get("pace", 0) + lane.slowdown - 1
         _record(lane, monotonic_ns() - started_ns)
+
+    def _prepare(self, lane: Lane, frame: Frame) -> bool:
+        """Make the frame the model's. One that a live source spoilt is left out and counted; a source that gives nothing else is refused."""
+        try:
+            lane.preprocessor.write(frame, lane.engine.slot())
+        except ContractError:
+            if not self.live or self._torn >= MAX_TORN:
+                raise
+            self._torn += 1
+            lane.telemetry.drops["torn"] = lane.telemetry.drops.get("torn", 0) + 1
+            return False
+        self._torn = 0
+        return True
 
     def _answer(self, lane: Lane, frame: Frame, scores: Array, arrived_ns: int) -> None:
         """Turn scores into a decision and perhaps the start or end of an event, and give them out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Preprocessor:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self._layout: tuple[tuple[int, ...], Color] | None = None
+        self._layout: tuple[tuple[int, ...], np.dtype[Any], Color] | None = None
         self._steps: Callable[[Array, Array], None] = _refuse_call
 
     def write(self, frame: Frame, out: Array) -> None:
@@ -99,7 +99,7 @@ class Preprocessor:
 
         Cost: one resize and one channel swap, at most; no allocation of frame size.
         """
-        layout = (frame.data.shape, frame.color)
+        layout = (frame.data.shape, frame.data.dtype, frame.color)
         if layout != self._layout:
             self._steps = self._plan(frame)
             self._layout = layout
@@ -109,7 +109,7 @@ class Preprocessor:
         if self.spec.kind == "features":
             return self._plan_features(frame)
         data = frame.data
-        if data.ndim != 3 or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
+        if data.ndim != 3 or not data.size or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
             raise ContractError(
                 f"Expected a picture (H, W, C) uint8, got {data.shape} {data.dtype} of color {frame.color!r}.", expected="(H, W, C) uint8", got=data.shape
             )

@@ -102,7 +102,7 @@ class Telemetry:
         began_ns: When the first frame came, on this machine's monotonic clock; 0 before.
         latest_ns: When the last one came.
         drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow,
-            "pace" those that were due and left out because the device could not keep up.
+            "torn" those that a live source spoilt, "pace" those that were due and left out because the device could not keep up.
     """
 
     def __init__(self) -> None:

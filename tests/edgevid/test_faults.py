@@ -1,0 +1,152 @@
+"""Faults, one by one and in random order: the run goes on, every event that was announced ends, and nothing hangs."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgevid.capture import live
+from edgevid.errors import ContractError
+from edgevid.manifest import DecisionRule
+from edgevid.outputs.collect import Collector
+from edgevid.pace import LEVELS
+from edgevid.pipeline import MAX_TORN, Pipeline
+from tests.builders import window_manifest
+from tests.streams import engine_for
+from tests.weather import FAULTS, TORN, Script, Weather
+
+SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))
+SHIPPED = str(resources.files("edgevid") / "data" / "gestures.edgevid")
+STALL_S = 0.2
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FIRST_PAUSE_S", 0.01)
+
+
+def classes(count: int) -> list[int]:
+    """Ten frames of nothing, then ten of a gesture, in turns."""
+    return [(0, 1, 0, 2)[index // 10 % 4] for index in range(count)]
+
+
+def run(faults: dict[int, str], *, frames: int = 100) -> tuple[Collector, Pipeline]:
+    script = Script(classes(frames), faults)
+    collector = Collector()
+    pipeline = Pipeline(engine_for(window_manifest(decision=SHARP)), Weather(script), [collector], stall_s=STALL_S)
+    script.over = pipeline.stop
+    before = threading.active_count()
+    pipeline.run()
+    script.hung.set()
+    until_s = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    return collector, pipeline
+
+
+def announced_and_ended(collector: Collector) -> None:
+    """Each start has its end, in order, and no end comes unannounced."""
+    assert [(event.label, event.start_s) for event in collector.starts] == [(event.label, event.start_s) for event in collector.events]
+    assert all(event.end_s >= event.start_s for event in collector.events)
+
+
+def test_without_a_fault_every_gesture_is_an_event() -> None:
+    collector, pipeline = run({})
+    assert [event.label for event in collector.events] == ["wave", "swipe", "wave", "swipe", "wave"]
+    announced_and_ended(collector)
+    assert pipeline.telemetry.seen == 100
+    assert not any(pipeline.telemetry.drops.values())
+
+
+@pytest.mark.parametrize("place", [15, 25], ids=["within an event", "between two"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_alone_costs_little(fault: str, place: int) -> None:
+    collector, pipeline = run({place: fault})
+    announced_and_ended(collector)
+    telemetry = pipeline.telemetry
+    assert len(collector.events) in (5, 6)
+    assert {event.label for event in collector.events} == {"wave", "swipe"}
+    assert telemetry.seen >= 99
+    assert telemetry.drops.get("torn", 0) == (fault in TORN)
+    assert telemetry.reconnects == (fault in ("unplugged", "hangs"))
+    assert telemetry.gaps == (fault in ("unplugged", "hangs", "backwards", "the clock jumps"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_faults_in_random_order_never_end_the_run(seed: int) -> None:
+    rng = random.Random(seed)
+    places = rng.sample(range(5, 395), 40)
+    kinds = [rng.choice([fault for fault in FAULTS if fault not in ("none", "hangs")]) for _ in places]
+    # A hang costs real time, and only three in a row are forgiven.
+    kinds[:2] = ["hangs", "hangs"]
+    collector, pipeline = run(dict(zip(places, kinds, strict=True)), frames=400)
+    announced_and_ended(collector)
+    assert len(collector.events) >= 5
+    assert pipeline.telemetry.reconnects == sum(kind in ("unplugged", "hangs") for kind in kinds)
+    assert pipeline.telemetry.seen >= 400 - pipeline.telemetry.reconnects - 1
+
+
+def test_a_pace_that_changes_in_the_middle_of_faults_loses_no_event() -> None:
+    rng = random.Random(7)
+    script = Script(classes(400), {place: rng.choice(["unplugged", "backwards", *TORN]) for place in rng.sample(range(5, 395), 15)})
+
+    class Changing(Collector):
+        def decided(self, decision, ongoing) -> None:
+            super().decided(decision, ongoing)
+            if rng.random() < 0.1:
+                pipeline.keep_pace(rng.randrange(len(LEVELS)))
+
+    collector = Changing()
+    pipeline = Pipeline(engine_for(window_manifest(decision=SHARP)), Weather(script), [collector], stall_s=STALL_S)
+    script.over = pipeline.stop
+    pipeline.run()
+    script.hung.set()
+    announced_and_ended(collector)
+    assert pipeline.telemetry.pace_changes > 3
+
+
+def test_a_camera_that_gives_nothing_but_torn_frames_is_refused() -> None:
+    collector = Collector()
+    script = Script(classes(200), dict.fromkeys(range(50, 200), "torn to a row"))
+    pipeline = Pipeline(engine_for(window_manifest(decision=SHARP)), Weather(script), [collector], stall_s=STALL_S)
+    with pytest.raises(ContractError, match="Expected a picture"):
+        pipeline.run()
+    script.hung.set()
+    announced_and_ended(collector)
+    assert pipeline.telemetry.drops["torn"] == MAX_TORN
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "edgevid.cli", "run", SHIPPED, "--json", *options]
+
+
+@pytest.mark.parametrize("delay_s", np.random.default_rng(5).uniform(0.0, 2.5, 6).round(2).tolist())
+def test_asked_to_end_at_any_moment_it_ends_with_whole_lines(delay_s: float) -> None:
+    process = subprocess.Popen(command("--source", "synthetic:3", "--policy", "live"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    # Before the handler is there, Python itself ends, and has said nothing.
+    assert process.returncode == 0 or (process.returncode == -signal.SIGTERM and not out), err
+    assert out == b"" or out.endswith(b"\n")
+    assert all(json.loads(line) for line in out.splitlines())
+
+
+def test_a_full_disk_under_standard_output_is_one_line_and_a_code() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command("--source", "synthetic:3", "--max-frames", "200"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr.splitlines()[-1]
