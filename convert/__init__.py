@@ -83,9 +83,9 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         ConversionError: TensorFlow's converter failed in every precision tried.
         VerificationFailed: The result does not answer as the trained model does; nothing was written.
     """
+    from convert.arrange import arrange
     from convert.build import Job, choose_plan
     from convert.calibrate import choose
-    from convert.graph import read_graph
     from convert.info import read_info
     from convert.load import load
     from convert.packing import pack
@@ -102,18 +102,19 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     _check_out(Path(out))
     with Converter() as converter:
         progress.step(f"loading {model}")
-        trained, info = load(model, allow_code=options.allow_code), read_info(model)
-        graph = read_graph(trained.model)
-        parts = split(graph, frames=options.frames)
+        trained, info = load(model, allow_code=options.allow_code, custom_objects=options.custom_objects), read_info(model)
+        arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
+        graph = arranged.graph
+        parts = split(graph)
         plan = choose_plan(parts, options.plan)
         parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
         recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
         spec = input_spec(graph, parts.frame_shape, options, info)
         clips = _decode(Path(clips_dir), spec, options, progress)
-        settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
+        settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
 
         progress.step(f"asking the float model about {len(clips.clips)} clips")
-        reference = Reference(trained.model, parts, spec, settled.scores)
+        reference = Reference(arranged.ask, parts, spec, settled.scores)
         examples = _examples(clips, settled, reference)
         stages = _float_stages(reference, parts, examples)
 

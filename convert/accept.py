@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from convert.graph import Call, LayerGraph
-from convert.heads import is_recurrent
 from edgevid.errors import ModelError
 
 
@@ -50,12 +49,6 @@ def check_layers(graph: LayerGraph) -> None:
 
 def _refusal(call: Call) -> str:
     layer, name = call.layer, f"{call.name!r} ({call.kind})"
-    if call.kind == "Masking" or getattr(layer, "mask_zero", False):
-        return f"Expected a model without masks, got layer {name}. A device's window is always full: remove it and save again."
     if getattr(layer, "stateful", False):
         return f"Expected a model that begins each window with zeros, got stateful=True in {name}. Rebuild it with stateful=False."
-    if is_recurrent(layer) and len(call.inputs) != 1:
-        return f"Expected a recurrent layer that begins with zeros, got an initial_state for {name}. Rebuild the model without it."
-    if call.kind == "TimeDistributed" and any(is_recurrent(each) for each in layer.layer._flatten_layers()):
-        return f"Expected recurrent layers over frames only, got one inside of {name}. Rebuild the model without it."
     return ""

@@ -12,7 +12,7 @@ from edgevid.errors import ModelError
 from edgevid.manifest import Scores
 
 # What keeps probabilities what they are: nothing is done to them, or their mean is taken.
-_KEEPING = frozenset(("Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling1D", "Average"))
+_KEEPING = frozenset(("End", "Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling1D", "Average"))
 # A model that divides by this much at its beginning was given bytes.
 _BYTES = 100.0
 
@@ -65,7 +65,7 @@ def takes_bytes(graph: LayerGraph) -> bool:
         Whether the first thing that it does is to divide by a hundred or more.
     """
     readers = graph.consumers(graph.input)
-    while len(readers) == 1 and is_operator(readers[0]) and name(readers[0]) == "cast":
+    while len(readers) == 1 and (readers[0].kind == "Feed" or (is_operator(readers[0]) and name(readers[0]) == "cast")):
         readers = graph.consumers(readers[0].outputs[0])
     return len(readers) == 1 and _shrinks(readers[0])
 

@@ -5,7 +5,7 @@ A call can be made again on other tensors, which is how the splitter runs one pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,30 +71,102 @@ class LayerGraph:
         return [call for call in self.calls if tensor in call.inputs]
 
 
-def read_graph(model: Any) -> LayerGraph:
+@dataclass(frozen=True)
+class ModelGraph:
+    """A model with all of its inputs and outputs as a list of calls.
+
+    Attributes:
+        calls: In an order in which they can be made.
+        inputs, outputs: Numbers of the tensors, in the model's order.
+        input_shapes, output_shapes: Without the batch; None where the model leaves a size open.
+        input_names, output_names: As the model has them.
+    """
+
+    calls: tuple[Call, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    input_shapes: tuple[tuple[int | None, ...], ...]
+    output_shapes: tuple[tuple[int | None, ...], ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+
+def read_model(model: Any) -> ModelGraph:
     """Lay a Keras model out as calls.
 
     Args:
-        model: A Sequential or functional model of Keras 3 or tf_keras.
+        model: A Sequential or functional model of Keras 3 or tf_keras, or anything that can lay itself out (`as_graph`).
 
     Returns:
         The graph.
 
     Raises:
-        ModelError: A subclassed model, an unbuilt one, or one with several inputs or outputs.
+        ModelError: A subclassed model or an unbuilt one.
     """
+    if hasattr(model, "as_graph"):
+        return model.as_graph()
     if not is_nested(model):
         raise ModelError(
             f"Expected a Sequential or functional Keras model, got {type(model).__name__}: its layers cannot be told apart. Rebuild it with the functional API."
         )
-    if getattr(model, "inputs", None) is None or model.outputs is None:
+    if not getattr(model, "inputs", None) or not model.outputs:
         raise ModelError("Expected a model with a known input shape, got an unbuilt one. Give its first layer an input shape and save it again.")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(f"Expected a model with one input and one output, got {len(model.inputs)} and {len(model.outputs)}.")
     reader = _Reader()
-    start = reader.new()
-    outputs = reader.inline(model, [start])
-    return LayerGraph(tuple(reader.calls), start, outputs[0], tuple(model.inputs[0].shape)[1:])
+    starts = [reader.new() for _ in model.inputs]
+    outputs = reader.inline(model, starts)
+    names = [name.partition(":")[0] for name in (*_names(model, "input"), *_names(model, "output"))]
+    return ModelGraph(
+        needed(reader.calls, outputs),
+        tuple(starts),
+        tuple(outputs),
+        tuple(tuple(tensor.shape)[1:] for tensor in model.inputs),
+        tuple(tuple(tensor.shape)[1:] for tensor in model.outputs),
+        tuple(names[: len(starts)]),
+        tuple(names[len(starts) :]),
+    )
+
+
+def _names(model: Any, side: str) -> list[str]:
+    """Names of a model's inputs or outputs: those of the layers that give them."""
+    tensors = getattr(model, f"{side}s")
+    given = list(getattr(model, f"{side}_names", None) or [])
+    return given if len(given) == len(tensors) else [str(tensor.name) for tensor in tensors]
+
+
+def read_graph(model: Any) -> LayerGraph:
+    """Lay a Keras model of one input and one output out as calls.
+
+    Args:
+        model: As for `read_model`.
+
+    Returns:
+        The graph.
+
+    Raises:
+        ModelError: As `read_model`, or the model has several inputs or outputs.
+    """
+    whole = read_model(model)
+    if len(whole.inputs) != 1 or len(whole.outputs) != 1:
+        raise ModelError(f"Expected a model with one input and one output, got {len(whole.inputs)} and {len(whole.outputs)}.")
+    return LayerGraph(whole.calls, whole.inputs[0], whole.outputs[0], whole.input_shapes[0])
+
+
+def needed(calls: Sequence[Call], outputs: Iterable[int]) -> tuple[Call, ...]:
+    """Leave out calls that nothing asked for depends on.
+
+    Args:
+        calls: In order.
+        outputs: Numbers of the tensors that are asked for.
+
+    Returns:
+        The others, in order.
+    """
+    wanted, kept = set(outputs), []
+    for call in reversed(calls):
+        if wanted & set(call.outputs):
+            wanted |= set(call.inputs)
+            kept.append(call)
+    return tuple(reversed(kept))
 
 
 def is_nested(layer: Any) -> bool:
@@ -133,8 +205,8 @@ class _Reader:
 
     def _add_node(self, node: Any, number: dict[int, int]) -> None:
         layer = getattr(node, "operation", None) or node.layer
-        sources = list(node.input_tensors) if hasattr(node, "operation") else list(node.keras_inputs)
-        results = list(node.outputs) if hasattr(node, "operation") else _flat(node.outputs)
+        sources = _keras3_sources(node) if hasattr(node, "operation") else list(node.keras_inputs)
+        results = list(node.outputs) if hasattr(node, "operation") else flat(node.outputs)
         known = dict(number)
         arguments = _keras3_arguments(node, sources, known) if hasattr(node, "operation") else _keras2_arguments(node, sources, known)
         given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, results)
@@ -146,7 +218,7 @@ class _Reader:
             return inputs
         if is_nested(layer):
             return self.inline(layer, inputs)
-        outputs = _flat(layer._inbound_nodes[0].outputs) if outputs is None else outputs
+        outputs = flat(layer._inbound_nodes[0].outputs) if outputs is None else outputs
         results = [self.new() for _ in outputs]
         self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments, tuple(outputs[0].shape)))
         return results
@@ -156,14 +228,35 @@ def _positional(wanted: tuple[int, ...]) -> Arguments:
     return lambda values: (tuple(values[each] for each in wanted), {})
 
 
-def _flat(value: Any) -> list[Any]:
-    return [item for each in value for item in _flat(each)] if isinstance(value, (list, tuple)) else [value]
+def flat(value: Any) -> list[Any]:
+    """Lay nested lists flat.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        What is no list or tuple, in order.
+    """
+    return [item for each in value for item in flat(each)] if isinstance(value, (list, tuple)) else [value]
+
+
+def _keras3_sources(node: Any) -> list[Any]:
+    """The tensors that a call reads, without the masks that Keras passes on by itself: it does so again when the call is made again."""
+    passed_on = _passed_on(node)
+    return [tensor for tensor in node.input_tensors if id(tensor) not in passed_on]
+
+
+def _passed_on(node: Any) -> set[int]:
+    masks = [getattr(tensor, "_keras_mask", None) for tensor in node.input_tensors]
+    return {id(mask) for mask in masks if mask is not None}
 
 
 def _keras3_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:
+    passed_on = _passed_on(node)
+
     def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = node.arguments.fill_in({id(tensor): values[number[id(tensor)]] for tensor in sources})
-        return tuple(args), dict(kwargs)
+        return tuple(args), {key: None if passed_on & set(map(id, flat(each))) else each for key, each in kwargs.items()}
 
     return arguments
 

@@ -1,26 +1,34 @@
-"""Load what people have: Keras 3 and Keras 2 files, each by the framework that wrote it.
+"""Load what people have: Keras 3 and Keras 2 files and SavedModel folders, each by the framework that wrote it.
 
 Keras 3 refuses most files of Keras 2 (`time_major`, layers inside TimeDistributed) and tf_keras refuses those of Keras 3 (`batch_shape`),
-so the file is looked at before either is asked. A file name says little: HDF5 under a `.keras` name is common.
+so the file is looked at before either is asked. A file name says little: HDF5 under a `.keras` name is common. What a framework refuses is tried
+again with a repaired configuration (`convert.repairs`), and then with the other framework.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import numpy as np
+
+from convert import saved_model
+from convert.custom import defined_in
+from convert.header import Header, code_in, says_half, strangers_in, without_half, without_state, write_copy
+from convert.header import read as read_header
 from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
+from convert.repairs import repaired
 from edgevid.errors import ModelError, UsageError
 
 Framework = Literal["keras", "tf_keras"]
-# Policies and types that compute in half precision.
-_HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+OTHER: dict[Framework, Framework] = {"keras": "tf_keras", "tf_keras": "keras"}
+# A repaired model and the same file in another framework differ by the order of sums.
+REPAIR_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -29,33 +37,28 @@ class LoadedModel:
 
     Attributes:
         model: The Keras model; belongs to `framework`.
-        framework: "keras" (version 3) or "tf_keras" (version 2).
+        framework: "keras" (version 3) or "tf_keras" (version 2); "tensorflow" for a SavedModel without Keras's own description.
         path: The file.
-        sha256: Its hash.
+        sha256: Its hash; of a folder that of all its files.
         written_by: Keras version that wrote the file, or "unknown".
+        notes: What was done to load it.
     """
 
     model: Any
-    framework: Framework
+    framework: str
     path: Path
     sha256: str
     written_by: str
+    notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What a file says before any framework reads it."""
-
-    config: dict[str, Any]
-    version: str
-
-
-def load(path: str | Path, *, allow_code: bool = False) -> LoadedModel:
+def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> LoadedModel:
     """Load a trained model.
 
     Args:
-        path: A `.keras` or `.h5` file.
+        path: A `.keras` or `.h5` file, or a SavedModel folder.
         allow_code: Load Lambda layers, which run code from the file.
+        custom_objects: A Python module that defines the file's own layers and functions; it is run.
 
     Returns:
         The model with its weights.
@@ -65,113 +68,134 @@ def load(path: str | Path, *, allow_code: bool = False) -> LoadedModel:
         ModelError: It holds no model, holds code, or its framework refuses it.
     """
     path = Path(path)
+    if saved_model.is_one(path):
+        return _load_folder(path, allow_code=allow_code, custom_objects=custom_objects)
     if not path.is_file():
-        raise UsageError(f"Expected a .keras or .h5 model file, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path)
-    header = _read_header(path)
-    if not allow_code:
-        _refuse_code(header.config, path)
+        raise UsageError(f"Expected a .keras or .h5 model file or a SavedModel folder, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path)
+    header = read_header(path)
+    _refuse_code(header, path, allow_code=allow_code)
     framework: Framework = "keras" if header.version.startswith("3") else "tf_keras"
-    model = _load_with(framework, path, allow_code=allow_code, half=_says_half(header.config))
-    return LoadedModel(model, framework, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version)
+    model, used, notes = _Attempts(path, header, allow_code=allow_code, custom_objects=custom_objects).load(framework)
+    return LoadedModel(model, used, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version, notes)
 
 
-def _read_header(path: Path) -> _Header:
-    if zipfile.is_zipfile(path):
-        return _read_zip_header(path)
-    import h5py
-
-    if not h5py.is_hdf5(path):
-        raise ModelError(f"Expected a Keras model (.keras zip or HDF5), got another kind of file: {path}.", path=path)
-    try:
-        with h5py.File(path, "r") as file:
-            config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
-    except OSError as error:
-        raise ModelError(f"Expected a whole HDF5 file, got a damaged one: {path} ({error}).", path=path) from error
-    if config is None:
-        raise ModelError(
-            f"Expected a whole model, got weights only: {path} holds no model_config. Build the model in Python, load_weights, save it.",
-            path=path,
-        )
-    return _Header(_parse(config, path), _text(version))
-
-
-def _read_zip_header(path: Path) -> _Header:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = archive.read("config.json")
-            version = _parse(archive.read("metadata.json"), path).get("keras_version", "3")
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"Expected a .keras archive with config.json and metadata.json, got a damaged or other zip: {path} ({error}).", path=path) from error
-    return _Header(_parse(config, path), str(version))
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _parse(data: Any, path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"Expected a model configuration in JSON in {path}: {error}.", path=path) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"Expected a model configuration in {path}, got {type(value).__name__}.", path=path)
-    return value
-
-
-def _values(config: Any) -> Iterator[Any]:
-    """Give everything in a configuration, however deep: without recursion, which a file could exhaust."""
-    left = [config]
-    while left:
-        value = left.pop()
-        yield value
-        left.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
-
-
-def _refuse_code(config: dict[str, Any], path: Path) -> None:
-    if any(isinstance(each, dict) and each.get("class_name") == "Lambda" for each in _values(config)):
-        raise ModelError(
-            f"Expected a model without code, got a Lambda layer in {path}: loading it would run Python from the file. "
-            "Replace it by a built-in layer, or pass --allow-code if you trust the file.",
-            path=path,
-        )
-
-
-def _says_half(config: dict[str, Any]) -> bool:
-    return any(isinstance(each, str) and each in _HALF for each in _values(config))
-
-
-def _load_with(framework: Framework, path: Path, *, allow_code: bool, half: bool) -> Any:
+def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -> LoadedModel:
     import_tensorflow()
-    module = _framework(framework)
-    target = _as_named(path)
-    try:
-        model = module.models.load_model(target, compile=False, safe_mode=not allow_code)
-        return _in_float32(model) if half else model
-    except Exception as error:  # a framework raises anything at all on a file that it does not like
-        raise ModelError(f"Expected a model that {framework} {module.__version__} can load, got {path}: {reason_of(error)}", path=path) from error
-    finally:
-        if target != str(path):
-            Path(target).unlink()
+    if not allow_code and saved_model.holds_code(path):
+        raise _code_refused(path)
+    objects = defined_in(custom_objects, "tf_keras") if custom_objects else {}
+    model, framework, version, notes = saved_model.load(path, objects)
+    return LoadedModel(model, framework, path, saved_model.sha256(path), version, notes)
 
 
-def _in_float32(model: Any) -> Any:
-    """Build a model of mixed precision again in float32, in which its weights are kept; half precision is for training on a GPU."""
-    again = type(model).from_config(_without_half(model.get_config()))
-    again.set_weights(model.get_weights())
+def _refuse_code(header: Header, path: Path, *, allow_code: bool) -> None:
+    if not allow_code and code_in(header.config):
+        raise _code_refused(path)
+
+
+def _code_refused(path: Path) -> ModelError:
+    return ModelError(
+        f"Expected a model without code, got a Lambda layer in {path}: loading it would run Python from the file. "
+        "Replace it by a built-in layer, or pass --allow-code if you trust the file.",
+        path=path,
+    )
+
+
+class _Attempts:
+    """Ways to load one file, in their order; the first refusal is the one that is told."""
+
+    def __init__(self, path: Path, header: Header, *, allow_code: bool, custom_objects: Path | None) -> None:
+        import_tensorflow()
+        self._path, self._header, self._allow_code, self._custom = path, header, allow_code, custom_objects
+
+    def load(self, framework: Framework) -> tuple[Any, Framework, tuple[str, ...]]:
+        """Give the model, the framework that took it, and what was done."""
+        config, repairs = repaired(self._header.config)
+        ways: list[tuple[Framework, Any, tuple[str, ...]]] = [(framework, None, ()), (framework, config, repairs), (OTHER[framework], None, ())]
+        if repairs:
+            ways.append((OTHER[framework], config, repairs))
+        refusal: Exception | None = None
+        for used, changed, done in ways:
+            try:
+                model = self._load(used, changed)
+            except Exception as error:  # noqa: BLE001  # a framework raises anything at all on a file that it does not like
+                refusal = refusal or error
+                continue
+            model, more = _plain(model)
+            notes = (f"repaired to load: {', '.join(done)}",) if changed is not None else ()
+            notes += (f"loaded by {used}, which did not write it",) if used != framework else ()
+            return model, used, (*notes, *self._compared(model, used) * (changed is not None), *more)
+        assert refusal is not None
+        raise self._refusal(framework, refusal) from refusal
+
+    def _load(self, framework: Framework, config: Any) -> Any:
+        module = framework_of(framework)
+        objects = defined_in(self._custom, framework) if self._custom else {}
+        with TemporaryDirectory(prefix="edgevid-load-") as folder:
+            # A copy whose suffix tells the truth: both frameworks choose their reader by the name.
+            target = write_copy(self._path, Path(folder), config)
+            model = module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=objects)
+        if not hasattr(model, "get_config"):
+            raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
+        return _rebuilt(model, without_half) if says_half(self._header.config) else model
+
+    def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
+        """Hold a repaired model against the file as another framework reads it unrepaired, where one does."""
+        try:
+            other, _ = _plain(self._load(OTHER[used], None))
+        except Exception:  # noqa: BLE001  # most files are refused by the other framework; then there is nothing to compare
+            return ()
+        difference = _difference(model, other)
+        if not difference <= REPAIR_TOLERANCE:
+            raise ModelError(f"Expected the repaired model to answer as the file does in {OTHER[used]}, got a difference of {difference:.2g} in {self._path}.")
+        return (f"it answers as the file does in {OTHER[used]}, within {difference:.1g}",)
+
+    def _refusal(self, framework: Framework, error: Exception) -> ModelError:
+        module, reason = framework_of(framework), reason_of(error)
+        strangers = strangers_in(self._header.config, module)
+        if strangers and not self._custom:
+            return ModelError(
+                f"Expected built-in layers, got {', '.join(strangers)} in {self._path}. Give the Python file that defines them: --custom-objects module.py",
+                path=self._path,
+            )
+        return ModelError(f"Expected a model that {framework} {module.__version__} can load, got {self._path}: {reason}", path=self._path)
+
+
+def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """Give a model that takes any batch and begins each window with zeros."""
+    layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else ()
+    kept = [layer.name for layer in layers if getattr(layer, "stateful", False) is True]
+    fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or [] if tensor.shape[0] is not None]
+    if not kept and not fixed:
+        return model, ()
+    note = f"{', '.join(kept)} kept states from call to call in training (stateful=True); here each window begins with zeros"
+    return _rebuilt(model, without_state), (note,) if kept else ()
+
+
+def _rebuilt(model: Any, change: Callable[[Any], Any]) -> Any:
+    """Build a model again from a changed configuration, with its weights."""
+    again = type(model).from_config(change(model.get_config()))
+    again.set_weights([weight for weight, variable in zip(model.get_weights(), model.weights, strict=True) if "rnn_state" not in variable.name])
     return again
 
 
-def _without_half(config: Any) -> Any:
-    if isinstance(config, dict):
-        return {key: _without_half(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        return type(config)(_without_half(value) for value in config)
-    return "float32" if isinstance(config, str) and config in _HALF else config
+def _difference(first: Any, second: Any) -> float:
+    rng = np.random.default_rng(0)
+    inputs = [rng.random((2, *[size or 4 for size in tensor.shape[1:]])).astype(np.float32) for tensor in first.inputs]
+    given = inputs if len(inputs) > 1 else inputs[0]
+    return float(np.abs(np.asarray(first(given, training=False)) - np.asarray(second(given, training=False))).max())
 
 
-def _framework(framework: Framework) -> Any:
-    if framework == "keras":
+def framework_of(name: str) -> Any:
+    """Import a framework.
+
+    Args:
+        name: "keras" or "tf_keras".
+
+    Returns:
+        The module, with the layers of edgevid's own registered.
+    """
+    if name == "keras":
         import keras
 
         import convert.layers  # noqa: F401  # registers our layers with Keras
@@ -181,14 +205,3 @@ def _framework(framework: Framework) -> Any:
 
     return tf_keras
 
-
-def _as_named(path: Path) -> str:
-    """Give a path whose suffix tells the truth: both frameworks choose their reader by the name."""
-    import tempfile
-
-    suffix = ".keras" if zipfile.is_zipfile(path) else ".h5"
-    if path.suffix in (suffix, ".hdf5" if suffix == ".h5" else suffix):
-        return str(path)
-    with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as copy:
-        copy.write(path.read_bytes())
-    return copy.name

@@ -67,3 +67,24 @@ def constants(call: Call) -> list[Any]:
     tensor = object()
     args, kwargs = call.arguments(dict.fromkeys(call.inputs, tensor))
     return [each for each in (*args, *kwargs.values()) if each is not tensor]
+
+
+def takes_newest(call: Call) -> bool:
+    """Tell whether an operator is `x[:, -1]` or `x[:, -1, :]`.
+
+    Args:
+        call: A call of an operator.
+
+    Returns:
+        Whether it takes the last place on the second axis and all of any other.
+    """
+    if name(call) != "getitem":
+        return False
+    keys = [each for each in constants(call) if isinstance(each, (tuple, list))]
+    places = [_place(each) for each in keys[0]] if len(keys) == 1 else []
+    return len(places) >= 2 and places[1] == -1 and all(place == slice(None) for place in (places[0], *places[2:]))
+
+
+def _place(key: Any) -> Any:
+    """One index of a subscript: tf_keras writes slices as dictionaries."""
+    return slice(key["start"], key["stop"], key["step"]) if isinstance(key, dict) else key

@@ -211,4 +211,5 @@ def export(function: PartFunction, path: Path) -> None:
     def serve(*inputs: Any) -> dict[str, Any]:
         return {OUTPUT.format(index): value for index, value in enumerate(frozen(*inputs))}
 
-    tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function())
+    # Gradients are of no use here, and those of swish cannot be saved.
+    tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function(), options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))

@@ -38,6 +38,8 @@ class Options:
         interpolation: OpenCV's name, lower case.
         interval: Seconds between frames, or "uniform".
         frames: Window of a model that leaves it open.
+        axes: What the axes of its input are, one of `convert.axes.AXES`.
+        output: Name or number of the output to take, of several.
         plan: "auto" or a plan.
         precision: "auto" or a recipe's name.
         target: Processor whose int8 kernels the encoder is laid out for; one of `convert.packing.targets`.
@@ -46,6 +48,7 @@ class Options:
         background: Labels that are never events.
         name: What the bundle is called.
         allow_code: Load Lambda layers.
+        custom_objects: Python file that defines the model's own layers.
         command: How the conversion was asked for, for the record.
     """
 
@@ -56,6 +59,8 @@ class Options:
     interpolation: Interpolation | None = None
     interval: float | str | None = None
     frames: int | None = None
+    axes: str | None = None
+    output: str | None = None
     plan: Plan | str = "auto"
     precision: str = "auto"
     target: str = "any"
@@ -64,6 +69,7 @@ class Options:
     background: tuple[str, ...] | None = None
     name: str | None = None
     allow_code: bool = False
+    custom_objects: Path | None = None
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -128,7 +134,9 @@ def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options
     return replace(given, **changes)
 
 
-def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, options: Options, info: TrainingInfo | None) -> Contract:
+def contract(
+    graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, options: Options, info: TrainingInfo | None, notes: tuple[str, ...] = ()
+) -> Contract:
     """Settle the rest.
 
     Args:
@@ -138,6 +146,7 @@ def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, o
         clips: The user's clips, for their classes and, with "uniform" sampling, their lengths.
         options: What was said.
         info: What training left.
+        notes: What was assumed before.
 
     Returns:
         The contract.
@@ -148,12 +157,12 @@ def contract(graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, o
         ModelError: The model's output is no list of classes.
     """
     scores, width = scores_of(graph)
-    notes = _range_notes(graph, spec, options, info)
+    said = [*notes, *_range_notes(graph, spec, options, info)]
     labels, assumed = _labels(max(width, 2), clips, options, info)
-    notes += assumed
+    said += assumed
     window, assumed = _window(frames, clips.clips, options, info)
-    notes += assumed
-    return Contract(labels, spec, window, scores, _decision(labels, options, info), _labelled(labels, clips, notes), tuple(notes))
+    said += assumed
+    return Contract(labels, spec, window, scores, _decision(labels, options, info), _labelled(labels, clips, said), tuple(said))
 
 
 def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:

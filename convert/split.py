@@ -7,18 +7,15 @@ layer's input projection goes with it (hoisting): W·x + b of a frame never chan
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from convert.accept import check_layers, window_shape
 from convert.graph import Call, LayerGraph
-from convert.heads import Recurrent, is_recurrent
-from convert.reasons import reason_of
-from convert.temporal import lookback, repeat
-from edgevid.errors import EdgevidError, ModelError
+from convert.masks import as_numbers, from_numbers, mask_of, with_mask
+from convert.prefix import Prefix, Stateful, causality_of
+from convert.runner import Runner, recurrences
 from edgevid.manifest import Role
 
 Tensor = Any
@@ -91,133 +88,15 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     """
     window = window_shape(graph, frames)
     check_layers(graph)
-    recurrent = {call: Recurrent(call.layer, call.shape) for call in graph.calls if is_recurrent(call.layer)}
-    prefix = _Prefix(graph, window[0])
-    runner = _Runner(graph, recurrent, frozenset(prefix.calls))
-    whole = _whole(graph, runner, window)
-    if not prefix.worthwhile(recurrent):
+    prefix = Prefix(graph, window)
+    stateful = recurrences(graph.calls)
+    whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
+    if not prefix.worthwhile(stateful):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
-    return _parts(graph, prefix, runner, window, whole)
+    return _Parts(graph, prefix, stateful, window).split(whole)
 
 
-class _Prefix:
-    """The calls that treat each frame by itself, and the tensors that leave them."""
-
-    def __init__(self, graph: LayerGraph, frames: int) -> None:
-        self.lookback = {graph.input: 0}
-        self._rank = {graph.input: len(graph.input_shape) + 1}
-        self.calls: list[Call] = []
-        for call in graph.calls:
-            back = self._lookback(call, frames)
-            if back is not None:
-                self.calls.append(call)
-                self.lookback.update(dict.fromkeys(call.outputs, back))
-                self._rank.update(dict.fromkeys(call.outputs, len(call.shape)))
-        inside = set(self.calls)
-        self.rest = [call for call in graph.calls if call not in inside]
-        self.frontier = tuple(sorted({tensor for call in self.rest for tensor in call.inputs if tensor in self.lookback}))
-        self._input, self.output = graph.input, graph.output
-
-    def _lookback(self, call: Call, frames: int) -> int | None:
-        backs = {self.lookback.get(tensor) for tensor in call.inputs}
-        if len(backs) != 1 or None in backs:
-            return None
-        ranks = {self._rank[tensor] for tensor in call.inputs}
-        if len(ranks) != 1 or min(ranks) < 3:
-            # Broadcasting would lay one tensor's time along another's height; and without a third axis, a layer's last one is time.
-            return None
-        before = backs.pop() or 0
-        own = lookback(call, frames - before)
-        return None if own is None else before + own
-
-    def worthwhile(self, recurrent: Mapping[Call, Recurrent]) -> bool:
-        """Whether there is something to run once a frame, and something left to run over time."""
-        if not self.rest or len({self.lookback[tensor] for tensor in self.frontier}) != 1:
-            return False
-        return self._input not in self.frontier or all(call in recurrent and call.kind != "ConvLSTM2D" for call in self.rest if self._input in call.inputs)
-
-
-class _Runner:
-    """Runs some of a graph's calls on given tensors."""
-
-    def __init__(self, graph: LayerGraph, recurrent: Mapping[Call, Recurrent], by_frame: Collection[Call]) -> None:
-        self._graph = graph
-        self._recurrent = recurrent
-        self._by_frame = by_frame
-
-    def run(
-        self, calls: tuple[Call, ...] | list[Call], values: dict[int, Tensor], projected: Mapping[int, Tensor] | None = None, states: list[Tensor] | None = None
-    ) -> dict[int, Tensor]:
-        """Make the calls in order.
-
-        Args:
-            calls: What to run.
-            values: Tensors known so far; extended.
-            projected: Tensors that are already projected for the recurrent calls that read them, by number.
-            states: For a step: all states, in the order of the recurrent calls; replaced by the new ones.
-
-        Returns:
-            `values`.
-        """
-        pending = list(states or [])
-        renewed: list[Tensor] = []
-        for call in calls:
-            if call not in self._recurrent:
-                values.update(zip(call.outputs, self._repeat(call, values), strict=True))
-                continue
-            layer, source = self._recurrent[call], call.inputs[0]
-            sequence = (projected or {}).get(source)
-            if sequence is None:
-                sequence = self.project(call, values[source])
-            if states is None:
-                with _named(call):
-                    values[call.outputs[0]] = layer.run(sequence)
-                continue
-            count = len(layer.state_shapes)
-            with _named(call):
-                values[call.outputs[0]], new = layer.step(sequence, pending[:count])
-            pending, renewed = pending[count:], renewed + new
-        if states is not None:
-            states[:] = renewed
-        return values
-
-    def _repeat(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
-        try:
-            with _named(call):
-                return repeat(call, values, by_frame=call in self._by_frame)
-        except EdgevidError:
-            raise
-        except Exception as error:  # a layer may be anyone's, and raise anything
-            shapes = ", ".join(str(tuple(values[tensor].shape)) for tensor in call.inputs)
-            raise ModelError(f"Expected layer {call.name!r} ({call.kind}) to take a tensor of {shapes}, it says: {reason_of(error)}") from error
-
-    def project(self, call: Call, window: Tensor) -> Tensor:
-        """Project a window (1, T, ...) for a recurrent call, all frames at once."""
-        import tensorflow as tf
-
-        frames = int(window.shape[1])
-        with _named(call):
-            result = self._recurrent[call].project(tf.reshape(window, (frames, *window.shape[2:])))
-        return tf.reshape(result, (1, frames, *result.shape[1:]))
-
-    def hoistable(self, calls: list[Call], tensor: int) -> Call | None:
-        """The one recurrent call that reads a tensor, where nothing else does."""
-        readers = [call for call in calls if tensor in call.inputs]
-        return readers[0] if len(readers) == 1 and readers[0] in self._recurrent and len(readers[0].inputs) == 1 else None
-
-    def recurrent(self, call: Call) -> Recurrent | None:
-        """The recurrence of a call, if it has one."""
-        return self._recurrent.get(call)
-
-
-def _named(call: Call) -> AbstractContextManager[object]:
-    """Name the operators of a call for its layer, so that what is measured of an operator can be told of the layer."""
-    import tensorflow as tf
-
-    return tf.name_scope(re.sub(r"[^A-Za-z0-9_.]", "_", call.name).lstrip("_") or "layer")
-
-
-def _whole(graph: LayerGraph, runner: _Runner, window: tuple[int, ...]) -> PartFunction:
+def _whole(graph: LayerGraph, runner: Runner, window: tuple[int, ...]) -> PartFunction:
     import tensorflow as tf
 
     def whole(clip: Tensor) -> list[Tensor]:
@@ -227,77 +106,72 @@ def _whole(graph: LayerGraph, runner: _Runner, window: tuple[int, ...]) -> PartF
     return PartFunction("whole", whole, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
 
 
-def _parts(graph: LayerGraph, prefix: _Prefix, runner: _Runner, window: tuple[int, ...], whole: PartFunction) -> Split:
-    import tensorflow as tf
+class _Parts:
+    """Encoder, head and step of a model with a prefix. A feature is one row: each tensor that leaves the prefix, and the mask beside it if it has one."""
 
-    back = prefix.lookback[prefix.frontier[0]]
-    hoisted = {tensor: call for tensor in prefix.frontier if (call := runner.hoistable(prefix.rest, tensor)) is not None}
-    shapes: dict[int, tuple[int, ...]] = {}
+    def __init__(self, graph: LayerGraph, prefix: Prefix, stateful: Mapping[Call, Stateful], window: tuple[int, ...]) -> None:
+        self._graph, self._prefix, self._window = graph, prefix, window
+        self._causality = causality_of(prefix, stateful)
+        self._runner = Runner(stateful, frozenset(prefix.calls) | self._causality.by_frame)
+        self._back = prefix.lookback[prefix.frontier[0]]
+        self._hoisted = {tensor: call for tensor in prefix.frontier if (call := self._runner.hoistable(prefix.rest, tensor)) is not None}
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self._masked: dict[int, bool] = {}
 
-    def encode(frames: Tensor) -> list[Tensor]:
-        values = runner.run(prefix.calls, {graph.input: tf.reshape(frames, (1, back + 1, *window[1:]))})
-        rows = []
-        for tensor in prefix.frontier:
-            row = runner.project(hoisted[tensor], values[tensor]) if tensor in hoisted else values[tensor]
-            shapes[tensor] = tuple(int(size) for size in row.shape[2:])
-            rows.append(tf.reshape(row, (1, math.prod(shapes[tensor]))))
+    def split(self, whole: PartFunction) -> Split:
+        """Give the parts as functions of static shapes."""
+        import tensorflow as tf
+
+        frames, frame, back = self._window[0], self._window[1:], self._back
+        seen = (1, *frame) if back == 0 else (1, back + 1, *frame)
+        width = int(tf.function(self._encode, autograph=False).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
+        states = [shape for call in self._prefix.rest if (each := self._runner.recurrent.get(call)) is not None for shape in each.state_shapes]
+        step = PartFunction("step", self._step, ((1, width), *((1, *shape) for shape in states)))
+        return Split(
+            frames=frames,
+            frame_shape=frame,
+            lookback=back,
+            encoder=PartFunction("encoder", self._encode, (seen,)),
+            head=PartFunction("head", self._head, ((1, frames - back, width),)),
+            step=None if self._causality.obstacle else step,
+            whole=whole,
+            prefix_layers=tuple(call.name for call in self._prefix.calls),
+            hoisted=tuple(call.name for call in self._hoisted.values()),
+            not_causal=self._causality.obstacle,
+        )
+
+    def _encode(self, frames: Tensor) -> list[Tensor]:
+        import tensorflow as tf
+
+        values = self._runner.run(self._prefix.calls, {self._graph.input: tf.reshape(frames, (1, self._back + 1, *self._window[1:]))})
+        rows: list[Tensor] = []
+        for tensor in self._prefix.frontier:
+            mask = mask_of(values[tensor])
+            row = self._runner.project(self._hoisted[tensor], values[tensor]) if tensor in self._hoisted else values[tensor]
+            self._shapes[tensor], self._masked[tensor] = tuple(int(size) for size in row.shape[2:]), mask is not None
+            rows += [tf.reshape(row, (1, math.prod(self._shapes[tensor]))), *([] if mask is None else [as_numbers(mask)])]
         return [rows[0] if len(rows) == 1 else tf.concat(rows, axis=-1)]
 
-    def unpack(features: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        pieces = tf.split(features, [math.prod(shapes[tensor]) for tensor in prefix.frontier], axis=-1) if len(prefix.frontier) > 1 else [features]
-        given = {tensor: tf.reshape(piece, (1, int(piece.shape[1]), *shapes[tensor])) for tensor, piece in zip(prefix.frontier, pieces, strict=True)}
-        return {tensor: each for tensor, each in given.items() if tensor not in hoisted}, {tensor: each for tensor, each in given.items() if tensor in hoisted}
+    def _unpack(self, features: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """Take rows (1, T, F) apart: tensors that the rest reads as they are, and those that are projected already."""
+        import tensorflow as tf
 
-    def head(features: Tensor) -> list[Tensor]:
-        values, projected = unpack(features)
-        return [runner.run(prefix.rest, values, projected)[graph.output]]
+        sizes = [size for tensor in self._prefix.frontier for size in (math.prod(self._shapes[tensor]), *([1] if self._masked[tensor] else []))]
+        pieces = iter(tf.split(features, sizes, axis=-1) if len(sizes) > 1 else [features])
+        given: dict[int, Tensor] = {}
+        for tensor in self._prefix.frontier:
+            piece = next(pieces)
+            rows = tf.reshape(piece, (1, int(piece.shape[1]), *self._shapes[tensor]))
+            given[tensor] = with_mask(rows, from_numbers(next(pieces)[..., 0]) if self._masked[tensor] else None)
+        plain = {tensor: each for tensor, each in given.items() if tensor not in self._hoisted}
+        return plain, {tensor: each for tensor, each in given.items() if tensor in self._hoisted}
 
-    def step(feature: Tensor, *states: Tensor) -> list[Tensor]:
-        values, projected = unpack(feature[:, None])
+    def _head(self, features: Tensor) -> list[Tensor]:
+        values, projected = self._unpack(features)
+        return [self._runner.run(self._prefix.rest, values, projected)[self._graph.output]]
+
+    def _step(self, feature: Tensor, *states: Tensor) -> list[Tensor]:
+        values, projected = self._unpack(feature[:, None])
         renewed = list(states)
-        scores = runner.run(prefix.rest, values, projected, renewed)[graph.output]
+        scores = self._runner.run(self._prefix.rest, values, projected, renewed)[self._graph.output]
         return [scores, *renewed]
-
-    seen = (1, *window[1:]) if back == 0 else (1, back + 1, *window[1:])
-    width = int(tf.function(encode, autograph=False).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
-    obstacle = _obstacle(prefix, runner)
-    states = [shape for call in prefix.rest if (each := runner.recurrent(call)) is not None for shape in each.state_shapes]
-    return Split(
-        frames=window[0],
-        frame_shape=window[1:],
-        lookback=back,
-        encoder=PartFunction("encoder", encode, (seen,)),
-        head=PartFunction("head", head, ((1, window[0] - back, width),)),
-        step=None if obstacle else PartFunction("step", step, ((1, width), *((1, *shape) for shape in states))),
-        whole=whole,
-        prefix_layers=tuple(call.name for call in prefix.calls),
-        hoisted=tuple(call.name for call in hoisted.values()),
-        not_causal=obstacle,
-    )
-
-
-def _obstacle(prefix: _Prefix, runner: _Runner) -> str:
-    """Name the first layer of the head that needs the whole window, if any."""
-    temporal = set(prefix.frontier)
-    if any(prefix.output in call.outputs and runner.recurrent(call) for call in prefix.rest):
-        return "the answer is itself a state"
-    layers = [(call, runner.recurrent(call)) for call in prefix.rest]
-    for call, layer in layers:
-        if reason := _call_obstacle(call, layer, temporal):
-            return f"layer {call.name!r} ({call.kind}) {reason}"
-        if temporal & set(call.inputs) and (layer is None or layer.return_sequences):
-            temporal |= set(call.outputs)
-    if all(layer is None for _, layer in layers):
-        return "the head has no recurrent layer"
-    return "" if prefix.output not in temporal else "the model answers for every frame of the window"
-
-
-def _call_obstacle(call: Call, layer: Recurrent | None, temporal: set[int]) -> str:
-    """Say why a call cannot be made one frame at a time, if so; `temporal` are the tensors that have an axis of time."""
-    if not temporal & set(call.inputs):
-        return "" if layer is None else "runs over a sequence of its own"
-    if not temporal >= set(call.inputs):
-        return "joins each frame with the whole window"
-    if layer is None:
-        return "" if lookback(call, 0) == 0 else "looks at the whole window"
-    return "" if layer.causal else "runs backwards in time"

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from convert.graph import Call
-from convert.operators import is_by_element, is_operator
+from convert.masks import mask_of, with_mask
+from convert.operators import is_by_element, is_operator, takes_newest
 from convert.volumetric import apply_flat, is_flat_in_time, is_volumetric
 
-# Layers that act on the last axis or element by element, wherever time is.
+# Layers that act on the last axis or element by element, wherever time is. Noise and augmentation do nothing outside of training.
 _POINTWISE = frozenset(
-    "Activation ReLU LeakyReLU ELU ThresholdedReLU Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
-    "AlphaDropout ActivityRegularization Rescaling Dense Add Subtract Multiply Average Maximum Minimum".split()
+    "Activation ReLU LeakyReLU ELU ThresholdedReLU Identity Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
+    "GaussianDropout AlphaDropout ActivityRegularization Rescaling Dense Add Subtract Multiply Average Maximum Minimum".split()
 )
 # Layers that act along an axis which they name.
 _BY_AXIS = frozenset(("LayerNormalization", "BatchNormalization", "Normalization", "UnitNormalization", "Concatenate", "Softmax"))
+# Axes of a layer's usual input. Given more, tf_keras takes the first ones together as the batch.
+_USUAL_RANK = {"Conv1D": 3, "Conv2D": 4}
 TIME_AXIS = 1
+_TRIAL_TOLERANCE = 1e-5
 
 
-def lookback(call: Call, frames: int) -> int | None:
+def lookback(call: Call, frames: int, shape: Sequence[int | None] = ()) -> int | None:
     """Tell how many earlier frames each output frame of a call depends on.
 
     Args:
         call: A call whose inputs all have time on axis 1.
         frames: Length of its input window.
+        shape: Of its only input, with the batch; needed for layers that can only be known by trying them.
 
     Returns:
         0 for layers that treat each frame by itself, more for those that declare it, None for those that mix the window.
@@ -33,25 +41,94 @@ def lookback(call: Call, frames: int) -> int | None:
     if getattr(layer, "lookback", None) is not None:
         return int(layer.lookback)
     if is_operator(call):
-        return 0 if is_by_element(call) else None
-    if kind == "TimeDistributed" or kind in _POINTWISE:
+        return 0 if is_by_element(call) or _keeps_frames_apart(call, frames, shape) else None
+    if kind == "TimeDistributed" or kind in _POINTWISE or kind.startswith("Random"):
         return 0
-    if kind == "Reshape":
-        return 0 if _keeps_time(layer, frames) else None
-    if kind in _BY_AXIS:
-        return 0 if _acts_beside_time(layer, len(call.shape)) else None
-    return 0 if is_volumetric(layer) and is_flat_in_time(layer) else None
+    known = _LOOKS.get(kind)
+    if known is not None:
+        return 0 if known(call, frames, shape) else None
+    if is_volumetric(layer):
+        return 0 if is_flat_in_time(layer) else None
+    return 0 if _is_strange(layer) and _keeps_frames_apart(call, frames, shape) else None
 
 
-def _keeps_time(layer: Any, frames: int) -> bool:
-    target = tuple(layer.target_shape)
-    return len(target) >= 2 and target[0] == frames
+def _keeps_time(call: Call, frames: int, shape: Sequence[int | None]) -> bool:
+    target = [int(size) for size in call.layer.target_shape]
+    if len(target) < 2 or target[0] not in (frames, -1) or -1 in target[1:]:
+        return len(target) >= 2 and target[0] == frames
+    return target[0] == frames or math.prod(target[1:]) == math.prod(size or 1 for size in shape[2:])
 
 
-def _acts_beside_time(layer: Any, rank: int) -> bool:
-    axis = getattr(layer, "axis", -1)
+def _acts_beside_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+    axis, rank = getattr(call.layer, "axis", -1), len(call.shape)
     axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
     return all(each is not None and each % rank not in (0, TIME_AXIS) for each in axes)
+
+
+def _keeps_first_axis(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+    return call.layer.dims[0] == TIME_AXIS
+
+
+def _sees_one(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+    """Whether a convolution has time in its batch, or an extent of one frame along it."""
+    layer = call.layer
+    within_batch = len(call.shape) > _USUAL_RANK[call.kind]
+    return within_batch or (call.kind == "Conv1D" and tuple(layer.kernel_size) == (1,) and tuple(layer.strides) == (1,))
+
+
+def _shares_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+    return TIME_AXIS in (call.layer.shared_axes or ())
+
+
+_LOOKS = {
+    "Reshape": _keeps_time,
+    "Permute": _keeps_first_axis,
+    "PReLU": _shares_time,
+    "Conv1D": _sees_one,
+    "Conv2D": _sees_one,
+    **dict.fromkeys(_BY_AXIS, _acts_beside_time),
+}
+
+
+def _is_strange(layer: Any) -> bool:
+    """Whether what a layer does cannot be told from its name: anyone's class, or code in a file that was allowed."""
+    return type(layer).__name__ in ("Lambda", "EinsumDense") or type(layer).__module__.partition(".")[0] not in ("keras", "tf_keras")
+
+
+def _keeps_frames_apart(call: Call, frames: int, shape: Sequence[int | None]) -> bool:
+    """Try a call on noise: whether each frame by itself gives what it gives within the window. The proof on real clips holds it to that."""
+    sizes = [size for size in shape[2:] if size is not None]
+    if len(call.inputs) != 1 or len(call.outputs) != 1 or len(sizes) != len(shape) - 2 or len(shape) < 3:
+        return False
+    window = np.random.default_rng(0).normal(size=(1, frames, *sizes)).astype(np.float32)
+    try:
+        whole = _tried(call, window)
+        alone = [_tried(call, window[:, at : at + 1]) for at in range(frames)]
+    except Exception:  # noqa: BLE001  # a layer may be anyone's; one that does not take a single frame does not keep frames apart
+        return False
+    if whole.ndim < 3 or whole.shape[1] != frames or any(each.shape != (1, 1, *whole.shape[2:]) for each in alone):
+        return False
+    return bool(np.allclose(np.concatenate(alone, axis=1), whole, atol=_TRIAL_TOLERANCE * max(1.0, float(np.abs(whole).max()))))
+
+
+def sees_newest_only(call: Call) -> bool:
+    """Tell whether a call takes the newest frame out of a window.
+
+    Args:
+        call: A call on a window.
+
+    Returns:
+        Whether it does, as `x[:, -1]` in either framework.
+    """
+    return getattr(call.layer, "newest_only", False) or (is_operator(call) and takes_newest(call))
+
+
+def _tried(call: Call, window: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.init_scope():
+        (result,) = _call(call, {call.inputs[0]: tf.constant(window)})
+        return np.asarray(result)
 
 
 def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any]:
@@ -59,7 +136,7 @@ def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any
 
     Args:
         call: Any call but a recurrent one.
-        values: Tensors by number, batch of 1.
+        values: Tensors by number, with a static batch.
         by_frame: Whether it is known to treat each frame by itself.
 
     Returns:
@@ -67,12 +144,13 @@ def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any
     """
     if is_operator(call):
         return _call(call, values)
+    window = values[call.inputs[0]]
     if call.kind == "TimeDistributed":
-        return [_each_frame(call.layer.layer, values[call.inputs[0]])]
+        return [with_mask(_each_frame(call.layer.layer, window), mask_of(window))]
     if call.kind == "Reshape" and by_frame:
-        return [_reshape_frames(call.layer, values[call.inputs[0]])]
-    if is_volumetric(call.layer) and is_flat_in_time(call.layer):
-        return [apply_flat(call.layer, values[call.inputs[0]])]
+        return [with_mask(_reshape_frames(call.layer, window), mask_of(window))]
+    if is_volumetric(call.layer):
+        return [apply_flat(call.layer, window)]
     return _call(call, values)
 
 
@@ -86,22 +164,19 @@ def _each_frame(layer: Any, window: Any) -> Any:
     """Apply a layer to every frame by folding time into the batch."""
     import tensorflow as tf
 
-    frames = int(window.shape[TIME_AXIS])
-    result = layer(tf.reshape(window, (frames, *window.shape[2:])))
-    return tf.reshape(result, (1, frames, *result.shape[1:]))
+    from convert.runner import apply
+
+    batch, frames = int(window.shape[0]), int(window.shape[TIME_AXIS])
+    result = apply(layer, tf.reshape(window, (batch * frames, *window.shape[2:])))
+    return tf.reshape(result, (batch, frames, *result.shape[1:]))
 
 
 def _reshape_frames(layer: Any, window: Any) -> Any:
     import tensorflow as tf
 
-    frames = int(window.shape[TIME_AXIS])
-    size = 1
-    for each in window.shape[2:]:
-        size *= int(each)
+    batch, frames = int(window.shape[0]), int(window.shape[TIME_AXIS])
+    size = math.prod(int(each) for each in window.shape[2:])
     target = [int(each) for each in layer.target_shape[1:]]
     if -1 in target:
-        known = 1
-        for each in target:
-            known *= each if each != -1 else 1
-        target[target.index(-1)] = size // known
-    return tf.reshape(window, (1, frames, *target))
+        target[target.index(-1)] = size // math.prod(each for each in target if each != -1)
+    return tf.reshape(window, (batch, frames, *target))

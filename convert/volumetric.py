@@ -1,11 +1,16 @@
-"""Layers of three spatial axes whose first one is time: with an extent of 1 along it they see one frame, and run as their flat twins.
+"""Layers of three spatial axes whose first one is time, run as flat ones over frames.
 
-The converter has no builtin for three-dimensional max pooling ("'tf.MaxPool3D' op is neither a custom op nor a flex op").
+The converter has no builtin for three-dimensional max pooling ("'tf.MaxPool3D' op is neither a custom op nor a flex op") and only a float one for
+convolution. A convolution of k frames is a flat convolution of k times the channels, exactly; a pooling is one over each frame and one over frames.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from convert.heads.weights import constant
 
@@ -14,58 +19,132 @@ KINDS = (*_POOLS, "Conv3D")
 
 
 def is_volumetric(layer: Any) -> bool:
-    """Tell whether a layer is a three-dimensional convolution or pooling.
+    """Tell whether a layer is a three-dimensional convolution or pooling that can be run flat.
 
     Args:
         layer: Any Keras layer.
 
     Returns:
-        Whether it is one of `KINDS`.
+        Whether it is one of `KINDS`, channels last and in one group.
     """
-    return type(layer).__name__ in KINDS
+    return type(layer).__name__ in KINDS and layer.data_format == "channels_last" and getattr(layer, "groups", 1) == 1
 
 
 def is_flat_in_time(layer: Any) -> bool:
     """Tell whether a volumetric layer looks at one frame at a time.
 
     Args:
-        layer: One of `KINDS`.
+        layer: One that `is_volumetric`.
 
     Returns:
         Whether its extent and stride along time are 1.
     """
-    extent = layer.pool_size if type(layer).__name__ in _POOLS else layer.kernel_size
-    return extent[0] == 1 and layer.strides[0] == 1 and layer.data_format == "channels_last" and getattr(layer, "groups", 1) == 1
+    return _extent(layer)[0] == 1 and layer.strides[0] == 1
 
 
 def apply_flat(layer: Any, window: Any) -> Any:
-    """Run the layer's flat twin on every frame.
+    """Run a volumetric layer with flat operators.
 
     Args:
-        layer: One of `KINDS` that `is_flat_in_time`.
-        window: (1, T, H, W, C).
+        layer: One that `is_volumetric`.
+        window: (B, T, H, W, C).
 
     Returns:
-        (1, T, H', W', C').
+        (B, T', H', W', C').
     """
     import tensorflow as tf
 
-    frames = tf.reshape(window, window.shape[1:])
-    result = _pool(layer, frames) if type(layer).__name__ in _POOLS else _convolve(layer, frames)
-    return tf.reshape(result, (1, *result.shape))
+    # One clip after the other: batches of more than one only occur inside of TimeDistributed.
+    results = [_one(layer, clip) for clip in tf.unstack(window, axis=0)]
+    return results[0][None] if len(results) == 1 else tf.stack(results)
 
 
-def _pool(layer: Any, frames: Any) -> Any:
+def _one(layer: Any, clip: Any) -> Any:
+    taps = _taps(layer, int(clip.shape[0]))
+    kind = type(layer).__name__
+    if kind == "Conv3D":
+        return _convolve(layer, clip, taps)
+    return _pool_max(layer, clip, taps) if kind == "MaxPooling3D" else _pool_average(layer, clip, taps)
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Which frames each output frame sees.
+
+    Attributes:
+        count: Output frames.
+        before, after: Frames of padding.
+        extent, stride, dilation: Along time.
+    """
+
+    count: int
+    before: int
+    after: int
+    extent: int
+    stride: int
+    dilation: int
+
+    def views(self, padded: Any) -> list[Any]:
+        """For each tap the frames that it sees, (count, ...)."""
+        last = (self.count - 1) * self.stride + 1
+        return [padded[tap * self.dilation : tap * self.dilation + last : self.stride] for tap in range(self.extent)]
+
+
+def _extent(layer: Any) -> tuple[int, ...]:
+    return tuple(layer.pool_size if type(layer).__name__ in _POOLS else layer.kernel_size)
+
+
+def _taps(layer: Any, frames: int) -> _Taps:
+    """Source: TensorFlow's rule for "SAME" and "VALID", `tf.nn.convolution`."""
+    extent, stride = _extent(layer)[0], int(layer.strides[0])
+    dilation = 1 if type(layer).__name__ in _POOLS else int(layer.dilation_rate[0])
+    span = (extent - 1) * dilation + 1
+    if layer.padding == "valid":
+        return _Taps((frames - span) // stride + 1, 0, 0, extent, stride, dilation)
+    count = math.ceil(frames / stride)
+    missing = max((count - 1) * stride + span - frames, 0)
+    return _Taps(count, missing // 2, missing - missing // 2, extent, stride, dilation)
+
+
+def _convolve(layer: Any, clip: Any, taps: _Taps) -> Any:
     import tensorflow as tf
 
-    pool = tf.nn.max_pool2d if type(layer).__name__ == "MaxPooling3D" else tf.nn.avg_pool2d
-    return pool(frames, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper())
-
-
-def _convolve(layer: Any, frames: Any) -> Any:
-    import tensorflow as tf
-
-    kernel = constant(layer.kernel)[0]
-    result = tf.nn.conv2d(frames, kernel, strides=tuple(layer.strides[1:]), padding=layer.padding.upper(), dilations=tuple(layer.dilation_rate[1:]))
+    kernel = constant(layer.kernel)
+    extent, height, width, channels, filters = (int(size) for size in kernel.shape)
+    # Taps side by side as channels: every product is summed in one accumulator, as in the trained layer.
+    flat = tf.reshape(tf.transpose(kernel, (1, 2, 0, 3, 4)), (height, width, extent * channels, filters))
+    views = taps.views(_padded_with_zeros(clip, taps))
+    stacked = views[0] if extent == 1 else tf.concat(views, axis=-1)
+    result = tf.nn.conv2d(stacked, flat, strides=tuple(layer.strides[1:]), padding=layer.padding.upper(), dilations=tuple(layer.dilation_rate[1:]))
     result = result + constant(layer.bias) if layer.use_bias else result
     return layer.activation(result)
+
+
+def _pool_max(layer: Any, clip: Any, taps: _Taps) -> Any:
+    import tensorflow as tf
+
+    frames = tf.nn.max_pool2d(clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper())
+    # The first and last frame once more in place of padding: they are within the same window, so its maximum stays.
+    padded = tf.concat([*[frames[:1]] * taps.before, frames, *[frames[-1:]] * taps.after], axis=0) if taps.before + taps.after else frames
+    result, *others = taps.views(padded)
+    for view in others:
+        result = tf.maximum(result, view)
+    return result
+
+
+def _pool_average(layer: Any, clip: Any, taps: _Taps) -> Any:
+    import tensorflow as tf
+
+    frames = tf.nn.avg_pool2d(clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper())
+    if taps.extent == 1:
+        return taps.views(frames)[0]
+    # Padding is not counted, in space as in time.
+    seen = np.concatenate([np.zeros(taps.before), np.ones(int(clip.shape[0])), np.zeros(taps.after)])
+    counts = np.sum(taps.views(seen), axis=0).reshape(-1, 1, 1, 1)
+    return tf.add_n(taps.views(_padded_with_zeros(frames, taps))) * tf.constant(1.0 / counts, tf.float32)
+
+
+def _padded_with_zeros(frames: Any, taps: _Taps) -> Any:
+    import tensorflow as tf
+
+    return tf.pad(frames, ((taps.before, taps.after), (0, 0), (0, 0), (0, 0))) if taps.before + taps.after else frames

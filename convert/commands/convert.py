@@ -36,12 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, of Keras 2 or 3")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is")
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>, for calibration and proof; labels may be missing")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
     configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train')"))
     _configure_device(parser.add_argument_group("how the device runs it"))
     parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
+    parser.add_argument("--custom-objects", type=Path, metavar="MODULE.py", help="a Python file that defines the model's own layers and functions; it is run")
     parser.add_argument("--json", action="store_true", help="print the report on stdout as JSON")
 
 
@@ -58,6 +59,8 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--interpolation", choices=INTERPOLATIONS, help="OpenCV's (default: linear)")
     group.add_argument("--interval", metavar="SECONDS|uniform", help="time between frames, or 'uniform': T frames at equal steps over each clip (default)")
     group.add_argument("--frames", type=int, metavar="N", help="frames in a window, where the model leaves it open")
+    group.add_argument("--axes", metavar="AXES", help="what the axes of the model's input are, such as t,h,w,c or h,w,tc or t,f (default: read from the model)")
+    group.add_argument("--scores", metavar="NAME", help="which output gives the scores, of a model with several (default: the first with probabilities)")
 
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
@@ -127,6 +130,8 @@ def _options(args: argparse.Namespace) -> Options:
         interpolation=args.interpolation,
         interval=args.interval,
         frames=args.frames,
+        axes=args.axes,
+        output=args.scores,
         plan=args.plan,
         precision=args.precision,
         target=args.target,
@@ -135,6 +140,7 @@ def _options(args: argparse.Namespace) -> Options:
         background=tuple(args.background) if args.background else None,
         name=args.name,
         allow_code=args.allow_code,
+        custom_objects=args.custom_objects,
         command=shlex.join(["edgevid", *sys.argv[1:]]),
     )
 

@@ -106,22 +106,23 @@ def _bundle(args: argparse.Namespace) -> _Subject:
 
 
 def _model(args: argparse.Namespace) -> _Subject:
-    from convert.graph import read_graph
+    from convert.arrange import arrange
     from convert.info import read_info
     from convert.load import load
     from convert.settings import Options, contract, input_spec
     from convert.split import split
     from convert.training.evaluate import keras_scorer
 
-    said = ("labels", "color", "range", "resize", "interpolation", "interval", "frames")
-    options = Options(**{name: getattr(args, name) for name in said})
-    model, info = load(args.model).model, read_info(args.model)
-    graph = read_graph(model)
-    parts = split(graph, frames=args.frames)
+    said = ("labels", "color", "range", "resize", "interpolation", "interval", "frames", "axes")
+    options = Options(**{name: getattr(args, name) for name in said}, output=args.scores)
+    trained, info = load(args.model), read_info(args.model)
+    arranged = arrange(trained.model, axes=args.axes, frames=args.frames, output=args.scores)
+    graph = arranged.graph
+    parts = split(graph)
     spec = input_spec(graph, parts.frame_shape, options, info)
     clips = _decode(args, spec)
-    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info)
-    scorer = keras_scorer(model, spec, settled.window, kind=settled.scores)
+    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
+    scorer = keras_scorer(arranged.ask, spec, settled.window, kind=settled.scores)
     return _Subject(scorer, clips, settled.labels, settled.window, settled.notes)
 
 

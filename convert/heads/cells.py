@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+
+from convert.heads.composed import KerasCell, StackedCell
 from convert.heads.convlstm import ConvLstmCell
 from convert.heads.gru import GruCell
 from convert.heads.lstm import LstmCell
@@ -22,6 +26,11 @@ class Cell(Protocol):
         """Shape of each state, without the batch."""
         ...
 
+    @property
+    def gives_first_state(self) -> bool:
+        """Whether the output is the first of the states."""
+        ...
+
     def project(self, inputs: Tensor) -> Tensor:
         """Compute what does not depend on the state: W·x + b.
 
@@ -33,15 +42,15 @@ class Cell(Protocol):
         """
         ...
 
-    def step(self, projected: Tensor, states: list[Tensor]) -> list[Tensor]:
-        """Compute the next states; the first of them is the output.
+    def step(self, projected: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Compute the output and the next states.
 
         Args:
-            projected: (1, projected...).
-            states: As `state_shapes`, with a batch of 1.
+            projected: (B, projected...).
+            states: As `state_shapes`, with the batch.
 
         Returns:
-            The new states.
+            The output, and the new states.
         """
         ...
 
@@ -50,23 +59,41 @@ def cell_of(layer: Any, shape: tuple[int | None, ...]) -> Cell:
     """Take a recurrent layer's cell apart.
 
     Args:
-        layer: A Keras LSTM, GRU, SimpleRNN or ConvLSTM2D of either framework, or an RNN over one of their cells.
+        layer: A recurrent Keras layer of either framework.
         shape: Of its output, with the batch.
 
     Returns:
-        The cell.
+        The cell: in a form of its own for the families of this folder, as it is for any other.
 
     Raises:
-        ModelError: A recurrent layer of another kind.
+        ModelError: A layer without a cell that can be called one frame at a time.
     """
-    kind, cell = type(layer).__name__, getattr(layer, "cell", None)
-    cell_kind = type(cell).__name__
-    if cell_kind == "LSTMCell":
-        return LstmCell(cell)
-    if cell_kind == "GRUCell":
-        return GruCell(cell)
-    if cell_kind == "SimpleRNNCell":
-        return SimpleRnnCell(cell)
-    if cell_kind == "ConvLSTMCell" and kind == "ConvLSTM2D":
-        return ConvLstmCell(cell, shape[-3:-1])
-    raise ModelError(f"Expected an LSTM, GRU, SimpleRNN or ConvLSTM2D layer, got {kind} {layer.name!r}. Rebuild the model with one of these.")
+    cell = getattr(layer, "cell", None)
+    if cell is None:
+        raise ModelError(f"Expected a recurrent layer with a cell, got {type(layer).__name__} {layer.name!r}. Rebuild the model with LSTM, GRU or SimpleRNN.")
+    return _take_apart(cell, shape)
+
+
+def _take_apart(cell: Any, shape: tuple[int | None, ...]) -> Cell:
+    kind = type(cell).__name__
+    if kind == "StackedRNNCells":
+        return StackedCell([_take_apart(each, shape) for each in cell.cells])
+    if kind in _FAMILIES and not _is_strange(cell):
+        return _FAMILIES[kind](cell)
+    if kind == "ConvLSTMCell":
+        state = tuple(int(each) for each in shape[-(cell.rank + 1) :] if each is not None)
+        return ConvLstmCell(cell, state[:-1]) if cell.rank == 2 and cell.data_format == "channels_last" else KerasCell(cell, (state, state))
+    return KerasCell(cell, _state_shapes(cell.state_size))
+
+
+def _is_strange(cell: Any) -> bool:
+    """Whether a cell only has the name of a known one: a person's own class may do anything under it."""
+    return type(cell).__module__.partition(".")[0] not in ("keras", "tf_keras")
+
+
+def _state_shapes(sizes: Any) -> tuple[tuple[int, ...], ...]:
+    every = sizes if isinstance(sizes, (list, tuple)) else [sizes]
+    return tuple((int(size),) if np.ndim(size) == 0 else tuple(int(each) for each in size) for size in every)
+
+
+_FAMILIES: dict[str, Callable[[Any], Cell]] = {"LSTMCell": LstmCell, "GRUCell": GruCell, "SimpleRNNCell": SimpleRnnCell}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from convert.heads.weights import constant
-from edgevid.errors import ModelError
 
 
 class ConvLstmCell:
@@ -19,9 +18,9 @@ class ConvLstmCell:
         and dilation, the state's is "same" with stride 1.
     """
 
+    gives_first_state = True
+
     def __init__(self, cell: Any, size: tuple[int | None, ...]) -> None:
-        if cell.data_format != "channels_last":
-            raise ModelError(f"Expected channels_last in ConvLSTM2D, got {cell.data_format}.")
         self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
         self._bias = constant(cell.bias) if cell.use_bias else None
         self._activation, self._gate = cell.activation, cell.recurrent_activation
@@ -43,15 +42,15 @@ class ConvLstmCell:
         product = tf.nn.conv2d(inputs, self._kernel, **self._geometry)
         return product if self._bias is None else product + self._bias
 
-    def step(self, projected: Any, states: list[Any]) -> list[Any]:
+    def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next hidden and cell state.
 
         Args:
-            projected: (1, H', W', 4 * filters).
-            states: h and c, each (1, H', W', filters).
+            projected: (B, H', W', 4 * filters).
+            states: h and c, each (B, H', W', filters).
 
         Returns:
-            h and c.
+            The output, and h and c.
         """
         import tensorflow as tf
 
@@ -59,4 +58,5 @@ class ConvLstmCell:
         product = tf.nn.conv2d(hidden, self._recurrent, strides=1, padding="SAME")
         given, forget, candidate, output = tf.split(projected + product, 4, axis=-1)
         carry = self._gate(forget) * carry + self._gate(given) * self._activation(candidate)
-        return [self._gate(output) * self._activation(carry), carry]
+        hidden = self._gate(output) * self._activation(carry)
+        return hidden, [hidden, carry]

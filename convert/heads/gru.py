@@ -18,6 +18,8 @@ class GruCell:
     Source: gate order z, r, h as in Keras's `GRUCell.call`; `reset_after` is the form of Cho et al., 2014, v3, as cuDNN computes it, the other one that of v1.
     """
 
+    gives_first_state = True
+
     def __init__(self, cell: Any) -> None:
         units = int(cell.units)
         bias = np.asarray(cell.bias) if cell.use_bias else np.zeros((2, 3 * units), np.float32)
@@ -41,20 +43,21 @@ class GruCell:
         """
         return inputs @ self._kernel + self._input_bias
 
-    def step(self, projected: Any, states: list[Any]) -> list[Any]:
+    def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next state.
 
         Args:
-            projected: (1, 3 * units).
-            states: h, (1, units).
+            projected: (B, 3 * units).
+            states: h, (B, units).
 
         Returns:
-            h.
+            The output, and h.
         """
         hidden = states[0]
         update, candidate = self._after(projected, hidden) if self._reset_after else self._before(projected, hidden)
         # (1 - z) * g + z * h with one product less, and without a constant 1 to quantise.
-        return [candidate + update * (hidden - candidate)]
+        renewed = candidate + update * (hidden - candidate)
+        return renewed, [renewed]
 
     def _after(self, projected: Any, hidden: Any) -> tuple[Any, Any]:
         import tensorflow as tf

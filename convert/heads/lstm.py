@@ -16,6 +16,8 @@ class LstmCell:
     Source: gate order i, f, c, o as in Keras's `LSTMCell.call`; Hochreiter and Schmidhuber, 1997, with the forget gate of Gers et al., 2000.
     """
 
+    gives_first_state = True
+
     def __init__(self, cell: Any) -> None:
         self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
         self._bias = constant(cell.bias) if cell.use_bias else None
@@ -34,19 +36,20 @@ class LstmCell:
         product = inputs @ self._kernel
         return product if self._bias is None else product + self._bias
 
-    def step(self, projected: Any, states: list[Any]) -> list[Any]:
+    def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next hidden and cell state.
 
         Args:
-            projected: (1, 4 * units).
-            states: h and c, each (1, units).
+            projected: (B, 4 * units).
+            states: h and c, each (B, units).
 
         Returns:
-            h and c.
+            The output, and h and c.
         """
         import tensorflow as tf
 
         hidden, carry = states
         given, forget, candidate, output = tf.split(projected + hidden @ self._recurrent, 4, axis=-1)
         carry = self._gate(forget) * carry + self._gate(given) * self._activation(candidate)
-        return [self._gate(output) * self._activation(carry), carry]
+        hidden = self._gate(output) * self._activation(carry)
+        return hidden, [hidden, carry]

@@ -16,6 +16,8 @@ class SimpleRnnCell:
     Source: Elman, 1990, as in Keras's `SimpleRNNCell.call`.
     """
 
+    gives_first_state = True
+
     def __init__(self, cell: Any) -> None:
         self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
         self._bias = constant(cell.bias) if cell.use_bias else None
@@ -34,14 +36,15 @@ class SimpleRnnCell:
         product = inputs @ self._kernel
         return product if self._bias is None else product + self._bias
 
-    def step(self, projected: Any, states: list[Any]) -> list[Any]:
+    def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next state.
 
         Args:
-            projected: (1, units).
-            states: h, (1, units).
+            projected: (B, units).
+            states: h, (B, units).
 
         Returns:
-            h.
+            The output, and h.
         """
-        return [self._activation(projected + states[0] @ self._recurrent)]
+        hidden = self._activation(projected + states[0] @ self._recurrent)
+        return hidden, [hidden]

@@ -135,9 +135,10 @@ def test_code_in_a_file_of_keras_2_is_loaded_where_it_is_allowed(tmp_path, suffi
 
 
 def test_a_configuration_of_endless_depth_exhausts_nothing():
-    from convert.load import _values
+    from convert.header import depth, values
 
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    assert sum(1 for _ in _values(deep)) == 100_001
+    assert sum(1 for _ in values(deep)) == 100_001
+    assert depth(deep) == 100_001

@@ -1,0 +1,238 @@
+"""What each axis of a model's input is, and how a device's window becomes that input.
+
+A device gives windows of frames, (T, H, W, C), or of feature rows, (T, F). Models want them with frames stacked on the channels, channels first,
+without a channel axis, cut into clips of a clip, or flat. Which of these it is cannot always be told from a shape: what is assumed is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgevid.errors import ModelError, UsageError
+
+Shape = tuple[int, ...]
+CHANNELS = (1, 3)
+# Sides from which on a plane of numbers is taken for a grey picture rather than for rows of features.
+_PICTURE_PX = 16
+_PLANE_LAYERS = frozenset(
+    "Conv2D SeparableConv2D DepthwiseConv2D MaxPooling2D AveragePooling2D ZeroPadding2D GlobalAveragePooling2D Resizing CenterCrop RandomFlip".split()
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One reading of an input's axes.
+
+    Attributes:
+        axes: Name, one of `AXES`.
+        frames: Length of the window.
+        frame: Shape of what the device gives for each frame: (H, W, C) or (F,).
+        convert: From a window (N, T, *frame) to the model's input, in TensorFlow operators or numpy's.
+        by_frame: Whether time stays axis 1, so that any number of frames can be converted.
+    """
+
+    axes: str
+    frames: int
+    frame: Shape
+    convert: Callable[[Any], Any]
+    by_frame: bool
+
+
+class Feed:
+    """The layout of an input as the first layer of a graph.
+
+    Args:
+        layout: How the window becomes the input.
+        name: The input's.
+        columns: Which of the window's features are for this input; None for all.
+    """
+
+    trainable_weights = ()
+
+    def __init__(self, layout: Layout, name: str, columns: slice | None = None) -> None:
+        self.name = name
+        self.lookback = 0 if layout.by_frame else None
+        self._convert, self._columns = layout.convert, columns
+
+    def __call__(self, window: Any) -> Any:
+        """Give the input.
+
+        Args:
+            window: (N, T, *frame).
+
+        Returns:
+            What the model takes.
+        """
+        return self._convert(window if self._columns is None else window[..., self._columns])
+
+
+def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = None, frames: int | None = None) -> Layout:
+    """Settle what the axes of an input are.
+
+    Args:
+        shape: Of the input, without the batch; None where the model leaves it open.
+        first: Class of the first layer that does something with it.
+        axes: What the user says, one of `AXES`.
+        frames: Length of the window where it cannot be seen, as the user says.
+
+    Returns:
+        The layout.
+
+    Raises:
+        UsageError: `axes` is no name, or does not go with the shape.
+        ModelError: The window's length or a frame's size is open, or the shape is of no kind that is known.
+    """
+    if axes is not None and axes not in AXES:
+        raise UsageError(f"Expected --axes, one of {', '.join(AXES)}, got {axes!r}.", expected=tuple(AXES), got=axes)
+    chosen = axes or _guess(tuple(shape), first, frames)
+    rank, place = AXES[chosen].rank, AXES[chosen].time
+    if rank is not None and len(shape) != rank:
+        raise UsageError(f"Expected an input of {rank} axes for --axes {chosen}, got {len(shape)}: {tuple(shape)}.", expected=rank, got=len(shape))
+    full = _settle_window(tuple(shape), place, frames)
+    if any(size is None for size in full):
+        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {tuple(shape)}. Rebuild it with a fixed input size.", got=tuple(shape))
+    return AXES[chosen].layout(chosen, tuple(int(size) for size in full if size is not None), frames)
+
+
+def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:
+    if place is None:
+        return shape
+    if shape[place] is None and frames is None:
+        raise ModelError("Expected a model with a fixed window, got one of any length. Say how many frames it was trained on: --frames N.", got=shape)
+    if shape[place] is not None and frames is not None and shape[place] != frames:
+        raise ModelError(f"Expected --frames {shape[place]}, which the model fixes, got {frames}.", expected=shape[place], got=frames)
+    return tuple(frames if axis == place and size is None else size for axis, size in enumerate(shape))
+
+
+def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
+    rank = len(shape)
+    if rank == 1:
+        return "tf" if frames is not None and frames > 1 else "f"
+    if rank == 2:
+        return "t,f"
+    if rank == 3:
+        return _guess_plane(shape, first, frames)
+    if rank == 4:
+        if shape[-1] in CHANNELS:
+            return "t,h,w,c"
+        return "t,c,h,w" if shape[1] in CHANNELS and first in ("Permute", "TimeDistributed") else "t,f"
+    if rank == 5:
+        return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
+    raise ModelError(f"Expected an input of (frames, height, width, channels) or (frames, features), got {shape}.", got=shape)
+
+
+def _guess_plane(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
+    """Three axes: one picture, pictures stacked on the channels, grey pictures in a row, or rows of joints."""
+    sides = [size for size in shape[:2] if size is not None and size < _PICTURE_PX]
+    if first in _PLANE_LAYERS and not sides:
+        return "h,w,c" if shape[-1] in CHANNELS and frames in (None, 1) else "h,w,tc"
+    wide = all(size is None or size >= _PICTURE_PX for size in shape[1:])
+    return "t,h,w" if wide else "t,f"
+
+
+def _same(window: Any) -> Any:
+    return window
+
+
+def _permuted(*order: int) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    return lambda window: tf.transpose(window, order)
+
+
+def _reshaped(*sizes: int) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    return lambda window: tf.reshape(window, (-1, *sizes))
+
+
+def _pictures(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[0], shape[1:], _same, True)
+
+
+def _rows(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    import tensorflow as tf
+
+    width = math.prod(shape[1:])
+    if len(shape) == 2:
+        return Layout(axes, shape[0], (width,), _same, True)
+    return Layout(axes, shape[0], (width,), lambda window: tf.reshape(window, (-1, int(window.shape[1]), *shape[1:])), True)
+
+
+def _channels_first(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[0], (*shape[2:], shape[1]), _permuted(0, 1, 4, 2, 3), True)
+
+
+def _channels_before_time(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[1], (*shape[2:], shape[0]), _permuted(0, 4, 1, 2, 3), False)
+
+
+def _grey(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
+
+
+def _picture(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, 1, shape, lambda window: window[:, 0], False)
+
+
+def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
+    import tensorflow as tf
+
+    height, width, depth = shape
+    if frames is None or depth % frames or depth // frames not in CHANNELS:
+        legal = " or ".join(f"--frames {depth // each} ({'grey' if each == 1 else 'colour'})" for each in CHANNELS if depth % each == 0)
+        raise ModelError(f"Expected {legal} for frames stacked on {depth} channels, got {frames or 'no --frames'}.", got=frames)
+    return Layout(
+        axes,
+        frames,
+        (height, width, depth // frames),
+        lambda window: tf.reshape(tf.transpose(window, (0, 2, 3, 1, 4)), (-1, height, width, depth)),
+        False,
+    )
+
+
+def _flat(axes: str, shape: Shape, frames: int | None) -> Layout:
+    if frames is None or shape[0] % frames:
+        raise ModelError(f"Expected --frames N that divides the {shape[0]} numbers of the input, got {frames or 'none'}.", got=frames)
+    return Layout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
+
+
+def _row(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, 1, shape, lambda window: window[:, 0], False)
+
+
+def _clips_of_pictures(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
+
+
+def _clips_of_rows(axes: str, shape: Shape, _frames: int | None) -> Layout:
+    return Layout(axes, shape[0] * shape[1], (math.prod(shape[2:]),), _reshaped(*shape), False)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a name is read: number of axes (None for any), which axis may be left open for --frames, and the layout of a full shape."""
+
+    rank: int | None
+    time: int | None
+    layout: Callable[[str, Shape, int | None], Layout]
+
+
+AXES: dict[str, _Kind] = {
+    "t,h,w,c": _Kind(4, 0, _pictures),
+    "t,c,h,w": _Kind(4, 0, _channels_first),
+    "c,t,h,w": _Kind(4, 1, _channels_before_time),
+    "t,h,w": _Kind(3, 0, _grey),
+    "h,w,c": _Kind(3, None, _picture),
+    "h,w,tc": _Kind(3, None, _stacked),
+    "n,t,h,w,c": _Kind(5, None, _clips_of_pictures),
+    "t,f": _Kind(None, 0, _rows),
+    "n,t,f": _Kind(None, None, _clips_of_rows),
+    "tf": _Kind(1, None, _flat),
+    "f": _Kind(1, None, _row),
+}
+# Layouts that a model's shape says without doubt.
+PLAIN = ("t,h,w,c", "t,f")

@@ -1,0 +1,87 @@
+"""A person's own layers: a Python module that they name, run with the framework that the model file needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from convert.reasons import reason_of
+from edgevid.errors import ModelError, UsageError
+
+
+def defined_in(path: Path, framework: str) -> dict[str, Any]:
+    """Run a module and give the classes and functions that it defines.
+
+    Args:
+        path: A Python file.
+        framework: "keras" or "tf_keras": what its `keras` and `tensorflow.keras` are.
+
+    Returns:
+        Objects by name, for a framework's `custom_objects`.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It cannot be run.
+    """
+    if path.suffix != ".py" or not path.is_file():
+        raise UsageError(f"Expected --custom-objects to name a Python file, got {path}.", path=path)
+    spec = importlib.util.spec_from_file_location(f"custom_objects_{framework}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with _keras_is(framework), _beside(path):
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # the module is a person's own, and may raise anything
+            raise ModelError(f"Expected --custom-objects {path} to run with {framework}, it says: {reason_of(error)}", path=path) from error
+    return {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Let the module import what lies beside it, as it did where it was trained."""
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+
+
+@contextmanager
+def _keras_is(framework: str) -> Iterator[None]:
+    """Give tf_keras to a module that imports keras or tensorflow.keras, where its model was written by Keras 2."""
+    if framework != "tf_keras":
+        yield
+        return
+    import tensorflow as tf
+    import tf_keras
+
+    saved = {name: module for name, module in sys.modules.items() if _is_keras(name)}
+    kept = tf.__dict__.get("keras")
+    for name in saved:
+        del sys.modules[name]
+    aliases = {name: module for name, module in sys.modules.items() if name == "tf_keras" or name.startswith("tf_keras.")}
+    for name, module in aliases.items():
+        tail = name.removeprefix("tf_keras")
+        sys.modules[f"keras{tail}"] = sys.modules[f"tensorflow.keras{tail}"] = module
+    for part in ("layers", "models", "backend", "activations", "initializers", "regularizers", "constraints", "utils", "applications", "losses", "metrics"):
+        sys.modules[f"keras.{part}"] = sys.modules[f"tensorflow.keras.{part}"] = getattr(tf_keras, part)
+    tf.__dict__["keras"] = tf_keras
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if _is_keras(name)]:
+            del sys.modules[name]
+        sys.modules.update(saved)
+        if kept is None:
+            del tf.__dict__["keras"]
+        else:
+            tf.__dict__["keras"] = kept
+
+
+def _is_keras(name: str) -> bool:
+    return name.split(".")[0] == "keras" or name.startswith("tensorflow.keras")

@@ -1,0 +1,103 @@
+"""Model configurations of other Keras versions, rewritten so that the version here reads them and the model stays the same.
+
+Each repair renames or leaves out what another version wrote differently, and nothing that an answer depends on. A file is never changed: a repaired
+copy is loaded, and the conversion's report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Config = Any
+"""What a JSON file can hold."""
+_DRAWN = ("_initializer", "_regularizer", "_constraint")
+_CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
+
+
+def repaired(config: Config) -> tuple[Config, tuple[str, ...]]:
+    """Apply every repair that has something to do.
+
+    Args:
+        config: A model's configuration.
+
+    Returns:
+        A new configuration, and what was done to it.
+    """
+    done: list[str] = []
+
+    def visit(value: Config) -> Config:
+        if isinstance(value, list):
+            return [visit(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        changed = {key: visit(each) for key, each in value.items()}
+        for name, repair in REPAIRS.items():
+            after = repair(changed)
+            if after != changed:
+                done.append(name)
+                changed = after
+        return changed
+
+    return visit(config), tuple(dict.fromkeys(done))
+
+
+def _is_layer(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict)
+
+
+def _without_drawing(value: dict[str, Any]) -> dict[str, Any]:
+    """Weights come from the file: how they were first drawn, penalised or bounded in training says nothing of them."""
+    return {key: each for key, each in value.items() if not (isinstance(key, str) and key.endswith(_DRAWN))}
+
+
+def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
+    """Keras 2's GPU-only layers are LSTM and GRU with sigmoid gates; tf_keras converts their weights by the shape of the bias."""
+    if not _is_layer(value) or value["class_name"] not in _CUDNN:
+        return value
+    given = {"activation": "tanh", "recurrent_activation": "sigmoid", **value["config"]}
+    return {**value, "class_name": _CUDNN[value["class_name"]], "config": given | ({"reset_after": True} if "GRU" in value["class_name"] else {})}
+
+
+def _without_defaults(value: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that Keras 3 no longer has, where they say what it does anyway."""
+    dropped = {("time_major", False), ("ragged", False), ("sparse", False), ("implementation", 1), ("implementation", 2)}
+    if value.get("class_name") == "DepthwiseConv2D" and isinstance(value.get("config"), dict):
+        value = {**value, "config": {key: each for key, each in value["config"].items() if (key, each) != ("groups", 1)}}
+    return {key: each for key, each in value.items() if not (isinstance(each, (bool, int)) and (key, each) in dropped)}
+
+
+def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
+    """Keras 3 writes a type as an object, Keras 2 and its first releases by its name."""
+    policy = value.get("dtype")
+    if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "Policy") and isinstance(policy.get("config"), dict):
+        return {**value, "dtype": policy["config"].get("name", "float32")}
+    return value
+
+
+def _renamed_input(value: dict[str, Any]) -> dict[str, Any]:
+    """An input's shape has been `batch_input_shape` and `batch_shape`."""
+    if value.get("class_name") != "InputLayer" or not isinstance(value.get("config"), dict):
+        return value
+    config = dict(value["config"])
+    if "batch_shape" not in config and "batch_input_shape" in config:
+        config["batch_shape"] = config.pop("batch_input_shape")
+    config.pop("optional", None)
+    return {**value, "config": config}
+
+
+def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
+    """Before Keras 2.2.3 a Sequential's configuration was the list of its layers."""
+    if value.get("class_name") == "Sequential" and isinstance(value.get("config"), list):
+        return {**value, "config": {"name": "sequential", "layers": value["config"]}}
+    return value
+
+
+REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "initialisers, regularisers and constraints left out": _without_drawing,
+    "cuDNN layers read as LSTM and GRU": _without_cudnn,
+    "arguments without effect left out": _without_defaults,
+    "types named": _plain_policy,
+    "input shapes renamed": _renamed_input,
+    "a list of layers read as a Sequential": _listed_layers,
+}

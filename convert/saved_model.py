@@ -1,0 +1,141 @@
+"""SavedModel folders: those of Keras 2, which hold the layers, and any other, of which only the function can be had."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convert.graph import Call, ModelGraph
+from convert.reasons import reason_of
+from edgevid.errors import ModelError
+
+_KERAS = "keras_metadata.pb"
+_SIGNATURE = "serving_default"
+
+
+def is_one(path: Path) -> bool:
+    """Tell whether a path is a SavedModel.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        Whether it is a folder with a SavedModel in it.
+    """
+    return path.is_dir() and any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
+
+
+def holds_code(path: Path) -> bool:
+    """Tell whether Keras would run code from the folder.
+
+    Args:
+        path: A SavedModel.
+
+    Returns:
+        Whether its Keras part names a Lambda layer.
+    """
+    described = path / _KERAS
+    return described.is_file() and b'"class_name": "Lambda"' in described.read_bytes()
+
+
+def sha256(path: Path) -> str:
+    """Hash a folder.
+
+    Args:
+        path: A folder.
+
+    Returns:
+        One hash over the names and hashes of all its files.
+    """
+    whole = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        whole.update(f"{file.relative_to(path)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Any, str, str, tuple[str, ...]]:
+    """Load a SavedModel.
+
+    Args:
+        path: The folder.
+        custom_objects: Classes of its own layers, by name.
+
+    Returns:
+        The model, the framework it belongs to, the version that wrote it, and what was done.
+
+    Raises:
+        ModelError: TensorFlow refuses it, or it has no function from one window to scores.
+    """
+    if (path / _KERAS).is_file():
+        model = _load_keras(path, custom_objects)
+        if hasattr(model, "_nodes_by_depth") or type(model).__name__ == "Sequential":
+            return model, "tf_keras", "2", ()
+    note = "the SavedModel holds a function and no layers: it is run whole, whatever it repeats for each frame"
+    return SignatureModel(path), "tensorflow", "unknown", (note,)
+
+
+def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+    import tf_keras
+
+    try:
+        return tf_keras.models.load_model(str(path), compile=False, custom_objects=dict(custom_objects))
+    except Exception as error:  # a framework raises anything at all on a folder that it does not like
+        raise ModelError(f"Expected a SavedModel that tf_keras {tf_keras.__version__} can load, got {path}: {reason_of(error)}", path=path) from error
+
+
+class SignatureModel:
+    """A SavedModel's function with the face of a model.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        ModelError: TensorFlow refuses it, or it has no signature with known shapes.
+    """
+
+    trainable_weights = ()
+    name = _SIGNATURE
+
+    def __init__(self, path: Path) -> None:
+        import tensorflow as tf
+
+        try:
+            self._held = tf.saved_model.load(str(path))
+            self._function = self._held.signatures[_SIGNATURE]
+        except Exception as error:  # TensorFlow raises anything at all on a folder that it does not like
+            raise ModelError(f"Expected a SavedModel with the signature {_SIGNATURE!r}, got {path}: {reason_of(error)}", path=path) from error
+        self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
+        self._outputs = dict(sorted(self._function.structured_outputs.items()))
+        for name, spec in (*self._inputs.items(), *self._outputs.items()):
+            if spec.shape.rank is None or spec.shape.rank < 2 or not spec.dtype.is_floating:
+                raise ModelError(f"Expected a function from float windows to float scores, got {name!r} of {spec.dtype.name} {spec.shape} in {path}.", path=path)
+
+    def __call__(self, inputs: Any, training: bool = False) -> list[Any]:
+        """Run the function.
+
+        Args:
+            inputs: A tensor, or one for each input, with the batch.
+            training: Not looked at.
+
+        Returns:
+            Its outputs.
+        """
+        del training
+        given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        results = self._function(**dict(zip(self._inputs, given, strict=True)))
+        return [results[name] for name in self._outputs]
+
+    def as_graph(self) -> ModelGraph:
+        """Give the function as the one call of a graph.
+
+        Returns:
+            The graph.
+        """
+        shapes = [tuple(spec.shape) for spec in (*self._inputs.values(), *self._outputs.values())]
+        count = len(self._inputs)
+        numbers = tuple(range(1, len(shapes) + 1))
+        call = Call(self, numbers[:count], numbers[count:], lambda values: (([values[each] for each in numbers[:count]],), {}), shapes[count])
+        inner = tuple(shape[1:] for shape in shapes)
+        return ModelGraph((call,), numbers[:count], numbers[count:], inner[:count], inner[count:], tuple(self._inputs), tuple(self._outputs))

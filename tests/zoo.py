@@ -1,0 +1,247 @@
+"""Models as people build them, small, in both frameworks: what the page of supported layers promises is what is proven over this table.
+
+Importing this imports no TensorFlow. Each entry says what plan the model gets and whether it has a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+FRAMES, SIZE, CLASSES = 5, 16, 3
+VIDEO = (FRAMES, SIZE, SIZE, 3)
+FEATURES = (FRAMES, 12)
+BOTH = ("keras", "tf_keras")
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """One kind of model.
+
+    Attributes:
+        row: What the page says of it.
+        build: From the framework, its layers and the input tensor to what the classifier looks at.
+        shape: Of the input.
+        plan: What `auto` chooses.
+        step: Whether it can be run one frame at a time.
+        frameworks: Those that can build it.
+    """
+
+    row: str
+    build: Callable[[Any, Any, Any], Any]
+    shape: tuple[int, ...] = VIDEO
+    plan: str = "window"
+    step: bool = False
+    frameworks: tuple[str, ...] = BOTH
+
+
+def cnn(k: Any, layers: Any, x: Any) -> Any:
+    """A small CNN over every frame."""
+    x = layers.TimeDistributed(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"))(x)
+    return layers.TimeDistributed(layers.GlobalAveragePooling2D())(x)
+
+
+def nested(k: Any, layers: Any) -> Any:
+    """A backbone as a model of its own, with its preprocessing inside."""
+    inputs = k.Input((SIZE, SIZE, 3))
+    x = layers.Rescaling(1.5, offset=-0.2)(inputs)
+    x = layers.Conv2D(4, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    x = layers.Add()([x, layers.Conv2D(4, 1)(x)])
+    return k.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def encoder_block(k: Any, layers: Any, x: Any) -> Any:
+    """One block of a transformer."""
+    attended = layers.MultiHeadAttention(2, 4)(x, x)
+    x = layers.LayerNormalization()(layers.Add()([x, attended]))
+    dense = layers.Dense(4)(layers.Dense(8, activation="relu")(x))
+    return layers.LayerNormalization()(layers.Add()([x, dense]))
+
+
+def tcn(k: Any, layers: Any, x: Any) -> Any:
+    """Dilated causal convolutions with a way past them."""
+    for dilation in (1, 2):
+        y = layers.Conv1D(4, 2, dilation_rate=dilation, padding="causal", activation="relu")(x)
+        y = layers.SpatialDropout1D(0.1)(y)
+        x = layers.Add()([x, y])
+    return x
+
+
+def cells(layers: Any) -> Any:
+    """Two cells, one upon the other in each step."""
+    return layers.StackedRNNCells([layers.LSTMCell(5), layers.GRUCell(4)])
+
+
+def seq2seq(k: Any, layers: Any, x: Any) -> Any:
+    """An encoder's states begin a decoder."""
+    _, hidden, carry = layers.LSTM(4, return_state=True)(x)
+    repeated = layers.RepeatVector(3)(hidden)
+    return layers.Flatten()(layers.LSTM(4, return_sequences=True)(repeated, initial_state=[hidden, carry]))
+
+
+def r2plus1d(k: Any, layers: Any, x: Any) -> Any:
+    """Space, then time, twice."""
+    for _ in range(2):
+        x = layers.Conv3D(4, (1, 3, 3), strides=(1, 2, 2), padding="same")(x)
+        x = layers.ReLU()(layers.BatchNormalization()(layers.Conv3D(4, (3, 1, 1), padding="same")(x)))
+    return layers.GlobalAveragePooling3D()(x)
+
+
+def c3d(k: Any, layers: Any, x: Any) -> Any:
+    """Convolution and pooling over space and time at once."""
+    x = layers.MaxPooling3D((2, 2, 2), padding="same")(layers.Conv3D(4, 3, activation="relu", padding="same")(x))
+    x = layers.AveragePooling3D(2)(layers.Conv3D(3, 2, strides=(1, 2, 2))(x))
+    return layers.Flatten()(x)
+
+
+ZOO: dict[str, Specimen] = {
+    "lstm": Specimen("LSTM", lambda k, L, x: L.LSTM(4)(cnn(k, L, x)), step=True),
+    "relu lstm": Specimen("LSTM with other activations", lambda k, L, x: L.LSTM(4, activation="relu")(cnn(k, L, x)), step=True),
+    "gru": Specimen("GRU", lambda k, L, x: L.GRU(4)(cnn(k, L, x)), step=True),
+    "gru reset before": Specimen("GRU with reset_after=False", lambda k, L, x: L.GRU(4, reset_after=False)(cnn(k, L, x)), step=True),
+    "simple rnn": Specimen("SimpleRNN", lambda k, L, x: L.SimpleRNN(4)(cnn(k, L, x)), step=True),
+    "stack": Specimen(
+        "stacks of recurrent layers",
+        lambda k, L, x: L.GRU(4)(L.Dropout(0.2)(L.BatchNormalization()(L.LSTM(5, return_sequences=True)(cnn(k, L, x))))),
+        step=True,
+    ),
+    "bilstm": Specimen("Bidirectional", lambda k, L, x: L.Bidirectional(L.LSTM(4))(cnn(k, L, x))),
+    "bigru sequences": Specimen("Bidirectional", lambda k, L, x: L.Flatten()(L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="ave")(cnn(k, L, x)))),
+    "bidirectional apart": Specimen(
+        "Bidirectional with merge_mode=None", lambda k, L, x: L.Concatenate()(L.Bidirectional(L.LSTM(4), merge_mode=None)(cnn(k, L, x)))
+    ),
+    "stacked cells": Specimen("RNN over StackedRNNCells", lambda k, L, x: L.RNN(cells(L))(cnn(k, L, x)), step=True),
+    "rnn of a cell": Specimen("RNN over a cell", lambda k, L, x: L.RNN(L.GRUCell(4))(cnn(k, L, x)), step=True),
+    "returned states": Specimen("return_state and initial_state", seq2seq, FEATURES),
+    "initial state": Specimen(
+        "return_state and initial_state", lambda k, L, x: L.GRU(4)(x, initial_state=L.Dense(4)(L.GlobalAveragePooling1D()(x))), FEATURES, plan="stack"
+    ),
+    "states kept": Specimen("return_state and initial_state", lambda k, L, x: L.Concatenate()(L.LSTM(4, return_state=True)(cnn(k, L, x))), step=True),
+    "autoencoder": Specimen("RepeatVector", lambda k, L, x: L.LSTM(3)(L.RepeatVector(4)(L.LSTM(4)(cnn(k, L, x))))),
+    "masked lstm": Specimen("Masking before recurrent layers", lambda k, L, x: L.LSTM(4)(L.Dense(6)(L.Masking()(x))), FEATURES, step=True),
+    "masked stack": Specimen(
+        "Masking before recurrent layers", lambda k, L, x: L.LSTM(3)(L.GRU(4, return_sequences=True)(L.Masking(-1.0)(x))), FEATURES, step=True
+    ),
+    "masked bilstm": Specimen(
+        "Masking before recurrent layers", lambda k, L, x: L.LSTM(3)(L.Bidirectional(L.LSTM(4, return_sequences=True))(L.Masking(0.0)(x))), FEATURES
+    ),
+    "masked mean": Specimen("Masking before pooling", lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(4)(L.Masking()(x))), FEATURES),
+    "conv1d": Specimen("Conv1D and pooling over time", lambda k, L, x: L.GlobalMaxPooling1D()(L.MaxPooling1D(2)(L.Conv1D(4, 3)(cnn(k, L, x))))),
+    "conv1d lstm": Specimen(
+        "Conv1D before recurrent layers", lambda k, L, x: L.LSTM(4)(L.MaxPooling1D(2)(L.Conv1D(4, 3, padding="same")(x))), FEATURES, plan="stack"
+    ),
+    "separable": Specimen("Conv1D and pooling over time", lambda k, L, x: L.GlobalAveragePooling1D()(L.SeparableConv1D(4, 3)(cnn(k, L, x)))),
+    "tcn": Specimen("dilated causal TCN", lambda k, L, x: tcn(k, L, cnn(k, L, x))[:, -1], step=True),
+    "tcn mean": Specimen("dilated causal TCN", lambda k, L, x: L.GlobalAveragePooling1D()(tcn(k, L, cnn(k, L, x)))),
+    "last frame": Specimen("the newest frame of a sequence", lambda k, L, x: L.LSTM(4, return_sequences=True)(cnn(k, L, x))[:, -1, :], step=True),
+    "mha": Specimen("MultiHeadAttention", lambda k, L, x: L.GlobalAveragePooling1D()(L.MultiHeadAttention(2, 3)(*[cnn(k, L, x)] * 2))),
+    "transformer": Specimen("transformer encoder", lambda k, L, x: L.GlobalMaxPooling1D()(encoder_block(k, L, cnn(k, L, x)))),
+    "attention": Specimen("Attention and AdditiveAttention", lambda k, L, x: L.GlobalAveragePooling1D()(L.Attention()([cnn(k, L, x)] * 2))),
+    "additive": Specimen(
+        "Attention and AdditiveAttention", lambda k, L, x: L.Flatten()(L.AdditiveAttention()([L.LSTM(4, return_sequences=True)(cnn(k, L, x))] * 2))
+    ),
+    "weighted sum": Specimen(
+        "attention from Dense, Permute and Dot",
+        lambda k, L, x: L.Flatten()(L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)(cnn(k, L, x))), cnn(k, L, x)])),
+    ),
+    "permuted attention": Specimen(
+        "attention from Dense, Permute and Dot",
+        lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Permute((2, 1))(L.Dense(FRAMES, activation="softmax")(L.Permute((2, 1))(x)))])),
+        FEATURES,
+        plan="stack",
+    ),
+    "pooling": Specimen("pooling, Flatten and Dense over time", lambda k, L, x: L.GlobalAveragePooling1D()(cnn(k, L, x))),
+    "flatten": Specimen("pooling, Flatten and Dense over time", lambda k, L, x: L.Dense(5, activation="relu")(L.Flatten()(cnn(k, L, x)))),
+    "reshape": Specimen(
+        "Reshape and Permute within a frame",
+        lambda k, L, x: L.LSTM(3)(L.Reshape((FRAMES, -1))(L.Permute((1, 3, 2, 4))(L.MaxPooling3D((1, 4, 4))(x)))),
+        step=True,
+    ),
+    "reshape open": Specimen("Reshape and Permute within a frame", lambda k, L, x: L.GRU(3)(L.Reshape((-1, 48))(L.AveragePooling3D((1, 4, 4))(x))), step=True),
+    "nested": Specimen("TimeDistributed over nested models and preprocessing", lambda k, L, x: L.LSTM(4)(L.TimeDistributed(nested(k, L))(x)), step=True),
+    "recurrent inside": Specimen(
+        "recurrent layers inside of TimeDistributed", lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.LSTM(4))(L.Reshape((FRAMES, 4, 3))(x))), FEATURES, step=True
+    ),
+    "bn over features": Specimen(
+        "BatchNormalization, LayerNormalization and noise over frames",
+        lambda k, L, x: L.LSTM(4)(L.GaussianNoise(0.1)(L.LayerNormalization()(L.BatchNormalization()(x)))),
+        FEATURES,
+        step=True,
+    ),
+    "flat convolutions": Specimen(
+        "Conv3D and pooling of one frame's depth",
+        lambda k, L, x: L.LSTM(4)(L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, (1, 3, 3), activation="relu")(x)))),
+        step=True,
+    ),
+    "two streams": Specimen(
+        "several streams over the same frames", lambda k, L, x: L.Concatenate()([L.LSTM(3)(cnn(k, L, x)), L.GlobalMaxPooling1D()(cnn(k, L, x))])
+    ),
+    "c3d": Specimen("Conv3D and three-dimensional pooling", c3d, plan="stack"),
+    "r2plus1d": Specimen("(2+1)D convolutions", r2plus1d),
+    "c3d lstm": Specimen(
+        "Conv3D before recurrent layers",
+        lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, 3, padding="same")(x)))),
+        plan="stack",
+    ),
+    "convlstm": Specimen(
+        "ConvLSTM2D",
+        lambda k, L, x: L.Flatten()(
+            L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.Dropout(0.2))(L.MaxPooling3D((1, 2, 2))(L.ConvLSTM2D(3, 3, return_sequences=True)(x))))
+        ),
+        plan="stack",
+    ),
+    "convlstm after cnn": Specimen(
+        "ConvLSTM2D", lambda k, L, x: L.GlobalAveragePooling2D()(L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.MaxPooling2D(4))(x))), step=True
+    ),
+    "convlstm1d": Specimen("ConvLSTM1D and other cells", lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((FRAMES, 12, 1))(x))), FEATURES, step=True),
+    "activations": Specimen(
+        "the usual activations",
+        lambda k, L, x: L.LSTM(3)(L.LeakyReLU()(L.Dense(4, activation="elu")(L.Dense(4, activation="gelu")(L.Dense(4, activation="swish")(cnn(k, L, x)))))),
+        step=True,
+    ),
+    "selu": Specimen(
+        "the usual activations",
+        lambda k, L, x: L.LSTM(3)(L.PReLU(shared_axes=[1])(L.Dense(4, activation="softplus")(L.Dense(4, activation="selu")(cnn(k, L, x))))),
+        step=True,
+    ),
+}
+
+
+def framework(name: str) -> Any:
+    """Import a framework by its name."""
+    if name == "keras":
+        import keras
+
+        return keras
+    import tf_keras
+
+    return tf_keras
+
+
+def make(name: str, with_framework: str = "keras", *, frames: int | None = None) -> Any:
+    """Build a specimen with weights that say something.
+
+    Args:
+        name: In `ZOO`.
+        with_framework: "keras" or "tf_keras".
+        frames: Another length of the window.
+    """
+    k, specimen = framework(with_framework), ZOO[name]
+    k.utils.set_random_seed(3)
+    inputs = k.Input((frames or specimen.shape[0], *specimen.shape[1:]))
+    model = k.Model(inputs, k.layers.Dense(CLASSES, activation="softmax")(specimen.build(k, k.layers, inputs)))
+    return liven(model)
+
+
+def liven(model: Any) -> Any:
+    """Give every weight a share of chance, so that leaving one out shows, and the last layer weights that keep it from being certain."""
+    import numpy as np
+
+    rng = np.random.default_rng(5)
+    weights = [weight + rng.uniform(0.05, 0.5, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    spread = 1.0 / np.sqrt(weights[-2].shape[0])
+    model.set_weights([*weights[:-2], rng.normal(0, spread, weights[-2].shape).astype(np.float32), weights[-1]])
+    return model
