@@ -191,6 +191,19 @@ def without_state(config: Any) -> Any:
     return changed
 
 
+def shapeless(config: Any) -> bool:
+    """Tell whether a model never saw its input's shape, so that it cannot be built.
+
+    Args:
+        config: A model's configuration.
+
+    Returns:
+        Whether it is a Sequential in which no shape is written down.
+    """
+    shapes = ("batch_input_shape", "batch_shape", "build_input_shape")
+    return config.get("class_name") == "Sequential" and not any(isinstance(each, dict) and any(each.get(key) for key in shapes) for each in values(config))
+
+
 def strangers_in(config: Any, framework: Any) -> list[str]:
     """Name the layers of a configuration that a framework does not have.
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from convert import saved_model
 from convert.custom import defined_in
-from convert.header import Header, code_in, says_half, strangers_in, without_half, without_state, write_copy
+from convert.header import Header, code_in, says_half, shapeless, strangers_in, without_half, without_state, write_copy
 from convert.header import read as read_header
 from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
-from convert.repairs import repaired
+from convert.repairs import repaired, runnable
 from edgevid.errors import ModelError, UsageError
 
 Framework = Literal["keras", "tf_keras"]
@@ -110,10 +110,10 @@ class _Attempts:
 
     def load(self, framework: Framework) -> tuple[Any, Framework, tuple[str, ...]]:
         """Give the model, the framework that took it, and what was done."""
-        config, repairs = repaired(self._header.config)
-        ways: list[tuple[Framework, Any, tuple[str, ...]]] = [(framework, None, ()), (framework, config, repairs), (OTHER[framework], None, ())]
-        if repairs:
-            ways.append((OTHER[framework], config, repairs))
+        other = OTHER[framework]
+        config, needed = runnable(self._header.config)
+        plain = config if needed else None
+        ways = [(framework, plain, needed), (framework, *repaired(config, framework)), (other, plain, needed), (other, *repaired(config, other))]
         refusal: Exception | None = None
         for used, changed, done in ways:
             try:
@@ -122,7 +122,7 @@ class _Attempts:
                 refusal = refusal or error
                 continue
             model, more = _plain(model)
-            notes = (f"repaired to load: {', '.join(done)}",) if changed is not None else ()
+            notes = (f"repaired to load: {', '.join(done)}",) if done else ()
             notes += (f"loaded by {used}, which did not write it",) if used != framework else ()
             return model, used, (*notes, *self._compared(model, used) * (changed is not None), *more)
         assert refusal is not None
@@ -152,6 +152,11 @@ class _Attempts:
 
     def _refusal(self, framework: Framework, error: Exception) -> ModelError:
         module, reason = framework_of(framework), reason_of(error)
+        if shapeless(self._header.config):
+            return ModelError(
+                f"Expected a model with a known input shape, got a Sequential without one: {self._path}. Give its first layer an input shape and save it again.",
+                path=self._path,
+            )
         strangers = strangers_in(self._header.config, module)
         if strangers and not self._custom:
             return ModelError(

@@ -15,8 +15,21 @@ _DRAWN = ("_initializer", "_regularizer", "_constraint")
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
 
-def repaired(config: Config) -> tuple[Config, tuple[str, ...]]:
+def repaired(config: Config, framework: str) -> tuple[Config, tuple[str, ...]]:
     """Apply every repair that has something to do.
+
+    Args:
+        config: A model's configuration.
+        framework: What is to read it, "keras" or "tf_keras".
+
+    Returns:
+        A new configuration, and what was done to it.
+    """
+    return _apply({**REPAIRS, **(_FOR_KERAS_3 if framework == "keras" else _FOR_KERAS_2)}, config)
+
+
+def runnable(config: Config) -> tuple[Config, tuple[str, ...]]:
+    """Apply the repairs without which a model that loads does not run on a CPU.
 
     Args:
         config: A model's configuration.
@@ -24,6 +37,10 @@ def repaired(config: Config) -> tuple[Config, tuple[str, ...]]:
     Returns:
         A new configuration, and what was done to it.
     """
+    return _apply(_FOR_CPU, config)
+
+
+def _apply(repairs: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]], config: Config) -> tuple[Config, tuple[str, ...]]:
     done: list[str] = []
 
     def visit(value: Config) -> Config:
@@ -32,7 +49,7 @@ def repaired(config: Config) -> tuple[Config, tuple[str, ...]]:
         if not isinstance(value, dict):
             return value
         changed = {key: visit(each) for key, each in value.items()}
-        for name, repair in REPAIRS.items():
+        for name, repair in repairs.items():
             after = repair(changed)
             if after != changed:
                 done.append(name)
@@ -75,14 +92,21 @@ def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _renamed_input(value: dict[str, Any]) -> dict[str, Any]:
+def _input_for_keras_3(value: dict[str, Any]) -> dict[str, Any]:
+    return _renamed(value, "batch_input_shape", "batch_shape", ("sparse", "ragged"))
+
+
+def _input_for_keras_2(value: dict[str, Any]) -> dict[str, Any]:
+    return _renamed(value, "batch_shape", "batch_input_shape", ("optional",))
+
+
+def _renamed(value: dict[str, Any], old: str, new: str, dropped: tuple[str, ...]) -> dict[str, Any]:
     """An input's shape has been `batch_input_shape` and `batch_shape`."""
     if value.get("class_name") != "InputLayer" or not isinstance(value.get("config"), dict):
         return value
-    config = dict(value["config"])
-    if "batch_shape" not in config and "batch_input_shape" in config:
-        config["batch_shape"] = config.pop("batch_input_shape")
-    config.pop("optional", None)
+    config = {key: each for key, each in value["config"].items() if key not in dropped}
+    if new not in config and old in config:
+        config[new] = config.pop(old)
     return {**value, "config": config}
 
 
@@ -93,11 +117,12 @@ def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_FOR_CPU = {"cuDNN layers read as LSTM and GRU": _without_cudnn}
 REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    **_FOR_CPU,
     "initialisers, regularisers and constraints left out": _without_drawing,
-    "cuDNN layers read as LSTM and GRU": _without_cudnn,
-    "arguments without effect left out": _without_defaults,
     "types named": _plain_policy,
-    "input shapes renamed": _renamed_input,
     "a list of layers read as a Sequential": _listed_layers,
 }
+_FOR_KERAS_3 = {"arguments without effect left out": _without_defaults, "input shapes renamed": _input_for_keras_3}
+_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2}
