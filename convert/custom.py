@@ -84,4 +84,4 @@ def _keras_is(framework: str) -> Iterator[None]:
 
 
 def _is_keras(name: str) -> bool:
-    return name.split(".")[0] == "keras" or name.startswith("tensorflow.keras")
+    return name.split(".", maxsplit=1)[0] == "keras" or name.startswith("tensorflow.keras")

@@ -71,7 +71,9 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     if saved_model.is_one(path):
         return _load_folder(path, allow_code=allow_code, custom_objects=custom_objects)
     if not path.is_file():
-        raise UsageError(f"Expected a .keras or .h5 model file or a SavedModel folder, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path)
+        raise UsageError(
+            f"Expected a .keras or .h5 model file or a SavedModel folder, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path
+        )
     header = read_header(path)
     _refuse_code(header, path, allow_code=allow_code)
     framework: Framework = "keras" if header.version.startswith("3") else "tf_keras"
@@ -122,9 +124,10 @@ class _Attempts:
                 refusal = refusal or error
                 continue
             model, more = _plain(model)
-            notes = (f"repaired to load: {', '.join(done)}",) if done else ()
-            notes += (f"loaded by {used}, which did not write it",) if used != framework else ()
-            return model, used, (*notes, *self._compared(model, used) * (changed is not None), *more)
+            notes = [f"repaired to load: {', '.join(done)}"] if done else []
+            notes += [f"loaded by {used}, which did not write it"] if used != framework else []
+            notes += self._compared(model, used) if changed is not None else ()
+            return model, used, (*notes, *more)
         assert refusal is not None
         raise self._refusal(framework, refusal) from refusal
 
@@ -154,7 +157,7 @@ class _Attempts:
         module, reason = framework_of(framework), reason_of(error)
         if shapeless(self._header.config):
             return ModelError(
-                f"Expected a model with a known input shape, got a Sequential without one: {self._path}. Give its first layer an input shape and save it again.",
+                f"Expected a model with a known input shape, got a Sequential without one: {self._path}. Give its first layer a shape and save it again.",
                 path=self._path,
             )
         strangers = strangers_in(self._header.config, module)
@@ -209,4 +212,3 @@ def framework_of(name: str) -> Any:
     import tf_keras
 
     return tf_keras
-

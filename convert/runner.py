@@ -118,10 +118,10 @@ class Runner:
                 count = len(layer.state_shapes)
                 with _named(call):
                     if states is None:
-                        results, new = layer.run(sequence, mask=mask, initial=_initial(call, values)), []
+                        results = layer.run(sequence, mask=mask, initial=_initial(call, values))
                     else:
                         results, new = layer.step(sequence, left[:count], mask=mask)
-                left, renewed = left[count:], renewed + new
+                        left, renewed = left[count:], renewed + new
                 results[0] = with_mask(results[0], mask) if layer.return_sequences else results[0]
             values.update(zip(call.outputs, results, strict=True))
         if states is not None:

@@ -110,7 +110,9 @@ class SignatureModel:
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
         for name, spec in (*self._inputs.items(), *self._outputs.items()):
             if spec.shape.rank is None or spec.shape.rank < 2 or not spec.dtype.is_floating:
-                raise ModelError(f"Expected a function from float windows to float scores, got {name!r} of {spec.dtype.name} {spec.shape} in {path}.", path=path)
+                raise ModelError(
+                    f"Expected a function from float windows to float scores, got {name!r} of {spec.dtype.name} {spec.shape} in {path}.", path=path
+                )
 
     def __call__(self, inputs: Any, training: bool = False) -> list[Any]:
         """Run the function.

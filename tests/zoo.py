@@ -26,6 +26,7 @@ class Specimen:
         plan: What `auto` chooses.
         step: Whether it can be run one frame at a time.
         frameworks: Those that can build it.
+        int8_error: How far a probability may be from the trained model's; more where noise ends in a sharp answer.
     """
 
     row: str
@@ -34,6 +35,7 @@ class Specimen:
     plan: str = "window"
     step: bool = False
     frameworks: tuple[str, ...] = BOTH
+    int8_error: float = 0.1
 
 
 def cnn(k: Any, layers: Any, x: Any) -> Any:
@@ -149,7 +151,7 @@ ZOO: dict[str, Specimen] = {
     ),
     "permuted attention": Specimen(
         "attention from Dense, Permute and Dot",
-        lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Permute((2, 1))(L.Dense(FRAMES, activation="softmax")(L.Permute((2, 1))(x)))])),
+        lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Permute((2, 1))(L.Dense(x.shape[1], activation="softmax")(L.Permute((2, 1))(x)))])),
         FEATURES,
         plan="stack",
     ),
@@ -157,13 +159,16 @@ ZOO: dict[str, Specimen] = {
     "flatten": Specimen("pooling, Flatten and Dense over time", lambda k, L, x: L.Dense(5, activation="relu")(L.Flatten()(cnn(k, L, x)))),
     "reshape": Specimen(
         "Reshape and Permute within a frame",
-        lambda k, L, x: L.LSTM(3)(L.Reshape((FRAMES, -1))(L.Permute((1, 3, 2, 4))(L.MaxPooling3D((1, 4, 4))(x)))),
+        lambda k, L, x: L.LSTM(3)(L.Reshape((x.shape[1], -1))(L.Permute((1, 3, 2, 4))(L.MaxPooling3D((1, 4, 4))(x)))),
         step=True,
     ),
     "reshape open": Specimen("Reshape and Permute within a frame", lambda k, L, x: L.GRU(3)(L.Reshape((-1, 48))(L.AveragePooling3D((1, 4, 4))(x))), step=True),
     "nested": Specimen("TimeDistributed over nested models and preprocessing", lambda k, L, x: L.LSTM(4)(L.TimeDistributed(nested(k, L))(x)), step=True),
     "recurrent inside": Specimen(
-        "recurrent layers inside of TimeDistributed", lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.LSTM(4))(L.Reshape((FRAMES, 4, 3))(x))), FEATURES, step=True
+        "recurrent layers inside of TimeDistributed",
+        lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.LSTM(4))(L.Reshape((x.shape[1], 4, 3))(x))),
+        FEATURES,
+        step=True,
     ),
     "bn over features": Specimen(
         "BatchNormalization, LayerNormalization and noise over frames",
@@ -196,7 +201,9 @@ ZOO: dict[str, Specimen] = {
     "convlstm after cnn": Specimen(
         "ConvLSTM2D", lambda k, L, x: L.GlobalAveragePooling2D()(L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.MaxPooling2D(4))(x))), step=True
     ),
-    "convlstm1d": Specimen("ConvLSTM1D and other cells", lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((FRAMES, 12, 1))(x))), FEATURES, step=True),
+    "convlstm1d": Specimen(
+        "ConvLSTM1D and other cells", lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((x.shape[1], 12, 1))(x))), FEATURES, step=True
+    ),
     "activations": Specimen(
         "the usual activations",
         lambda k, L, x: L.LSTM(3)(L.LeakyReLU()(L.Dense(4, activation="elu")(L.Dense(4, activation="gelu")(L.Dense(4, activation="swish")(cnn(k, L, x)))))),
@@ -221,27 +228,45 @@ def framework(name: str) -> Any:
     return tf_keras
 
 
-def make(name: str, with_framework: str = "keras", *, frames: int | None = None) -> Any:
+def make(name: str, with_framework: str = "keras", *, frames: int | None = None, weights: Any = None) -> Any:
     """Build a specimen with weights that say something.
 
     Args:
         name: In `ZOO`.
         with_framework: "keras" or "tf_keras".
         frames: Another length of the window.
+        weights: To take instead of chance.
     """
     k, specimen = framework(with_framework), ZOO[name]
     k.utils.set_random_seed(3)
     inputs = k.Input((frames or specimen.shape[0], *specimen.shape[1:]))
     model = k.Model(inputs, k.layers.Dense(CLASSES, activation="softmax")(specimen.build(k, k.layers, inputs)))
-    return liven(model)
+    if weights is None:
+        return liven(model)
+    model.set_weights(weights)
+    return model
 
 
 def liven(model: Any) -> Any:
-    """Give every weight a share of chance, so that leaving one out shows, and the last layer weights that keep it from being certain."""
+    """Give every weight a share of chance, so that leaving one out shows, and the last layer weights that keep its answers from being certain."""
     import numpy as np
 
     rng = np.random.default_rng(5)
-    weights = [weight + rng.uniform(0.05, 0.5, weight.shape).astype(np.float32) for weight in model.get_weights()]
-    spread = 1.0 / np.sqrt(weights[-2].shape[0])
-    model.set_weights([*weights[:-2], rng.normal(0, spread, weights[-2].shape).astype(np.float32), weights[-1]])
+    *weights, kernel, _ = [weight + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    examples = rng.random((8, *model.input_shape[1:])).astype(np.float32)
+    kernel = rng.normal(0, 1, kernel.shape).astype(np.float32)
+    for _ in range(12):
+        model.set_weights([*weights, kernel, np.zeros(CLASSES, np.float32)])
+        answers = np.asarray(model(examples))
+        kernel = kernel * (0.5 if answers.max() > 0.9 else 1.0)
     return model
+
+
+def clip(name: str, *, count: int = 1, seed: int = 0) -> Any:
+    """Windows for a specimen; those for masks have frames to pass over."""
+    import numpy as np
+
+    windows = np.random.default_rng(seed).random((count, *ZOO[name].shape)).astype(np.float32)
+    if name.startswith("masked"):
+        windows[:, 1], windows[:, 3], windows[:, -1] = 0.0, -1.0, 0.0
+    return windows

@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is"
+    )
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>, for calibration and proof; labels may be missing")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
     configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train')"))
