@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from edgevid.commands.options import add_bundle
 
 if TYPE_CHECKING:
+    from edgevid.backends.survey import Survey
     from edgevid.bundle import Bundle
     from edgevid.manifest import Manifest, Tensor
 
 EXAMPLES = """examples:
   edgevid inspect action.edgevid
-  edgevid inspect action.edgevid --json | jq .manifest.labels"""
+  edgevid inspect action.edgevid --json | jq .manifest.labels
+  edgevid inspect from_somewhere.tflite
+      its operators, inputs and outputs, and whether this machine can run it"""
 _LABELS_SHOWN = 24
 _NUMBERS = ("clips", "agreement", "agreement_held_out", "max_abs_error", "accuracy_float", "accuracy_bundle", "joined_in_integers", "seconds")
 _STAGE = ("name", "clips", "agreement", "max_abs_error", "accuracy")
@@ -46,12 +49,52 @@ def run(args: argparse.Namespace) -> int:
         0.
     """
     from edgevid import bundle
+    from edgevid.backends.survey import is_tflite, survey
     from edgevid.strict import to_json
 
+    if is_tflite(args.bundle):
+        found = survey(args.bundle)
+        sys.stdout.write((json.dumps(to_json(found), indent=1) if args.json else "\n".join(describe_tflite(found, args.bundle.name))) + "\n")
+        return 0
     read = bundle.read(args.bundle)
     whole = {"manifest": to_json(read.manifest), "report": to_json(read.report)}
     sys.stdout.write((json.dumps(whole, indent=1) if args.json else "\n".join(describe(read))) + "\n")
     return 0
+
+
+def describe_tflite(found: Survey, name: str) -> Iterator[str]:
+    """Tell what a `.tflite` file holds.
+
+    Args:
+        found: Its survey.
+        name: Its name.
+
+    Yields:
+        Lines for people.
+    """
+    from edgevid.tables import table
+
+    yield f"{name}: a .tflite file, {sum(found.operators.values())} operators"
+    yield ""
+    rows = [(side, each["name"], "x".join(map(str, each["shape"])), each["dtype"], f"{each['scale']:g}", each["zero_point"]) for side, each in _sides(found)]
+    yield table([("", "tensor", "shape", "type", "scale", "zero point"), *rows])
+    yield ""
+    yield table([("operator", "count"), *sorted(found.operators.items(), key=lambda item: -item[1])])
+    yield ""
+    yield "runs here: " + ("yes" if found.runs else f"no. {found.reason}")
+    if found.flex:
+        yield f"needs TensorFlow's own operators (Flex): {', '.join(found.flex)}"
+    if found.edgetpu:
+        yield "compiled for the Edge TPU: it runs there, or as its uncompiled twin"
+    if found.dynamic:
+        yield "a size besides the batch is left open (-1): it has to be converted again with fixed sizes"
+    if found.runs and not found.dynamic:
+        yield f"take it as a bundle: edgevid convert {name} --clips DIR -o OUT.edgevid"
+
+
+def _sides(found: Survey) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from (("input", each) for each in found.inputs)
+    yield from (("output", each) for each in found.outputs)
 
 
 def describe(bundle: Bundle) -> Iterator[str]:

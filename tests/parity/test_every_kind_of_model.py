@@ -10,6 +10,13 @@ from tests.zoo import BOTH, ZOO, clip, make
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5
 EACH = [(name, framework) for name, specimen in ZOO.items() for framework in specimen.frameworks]
+# Rows that tests/parity/test_stream_equals_window.py holds to the bit already.
+COVERED = (
+    "LSTM|GRU|GRU with reset_after=False|SimpleRNN|stacks of recurrent layers|Bidirectional|Conv1D and pooling over time|MultiHeadAttention|ConvLSTM2D".split(
+        "|"
+    )
+)
+IN_INT8 = {specimen.row: name for name, specimen in reversed(ZOO.items()) if specimen.row not in COVERED}
 
 
 def parts_of(model):
@@ -49,7 +56,7 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
         np.testing.assert_allclose(scores, shorter(window[:, :length]), atol=TOLERANCE, err_msg=f"after {length} frames")
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", IN_INT8.values())
 def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name, workshop):
     from convert.verify import window_scores
 
