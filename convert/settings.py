@@ -17,7 +17,7 @@ from convert.graph import LayerGraph
 from convert.info import TrainingInfo
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frame import Color
-from edgevid.manifest import DecisionRule, Plan, Sampling, Scores, Window
+from edgevid.manifest import ClassThresholds, DecisionRule, Plan, Sampling, Scores, Window
 from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
 from edgevid.sampling import MIN_INTERVAL_S
 
@@ -46,6 +46,8 @@ class Options:
         max_drop: Accuracy that may be lost, in points of top-1.
         min_agreement: Least share of clips with the trained model's answer.
         background: Labels that are never events.
+        thresholds: Classes with thresholds of their own.
+        unknown_below: Score below which a decision names no class.
         name: What the bundle is called.
         allow_code: Load Lambda layers.
         custom_objects: Python file that defines the model's own layers.
@@ -67,6 +69,8 @@ class Options:
     max_drop: float = 1.0
     min_agreement: float = 0.98
     background: tuple[str, ...] | None = None
+    thresholds: tuple[ClassThresholds, ...] | None = None
+    unknown_below: float | None = None
     name: str | None = None
     allow_code: bool = False
     custom_objects: Path | None = None
@@ -177,9 +181,13 @@ def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: Tra
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
     rule = info.decision if info is not None else DecisionRule()
     background = options.background if options.background is not None else tuple(label for label in rule.background if label in labels)
+    thresholds = options.thresholds if options.thresholds is not None else tuple(each for each in rule.thresholds if each.label in labels)
     for label in background:
         _refuse_unless(label in labels, f"--background, one of {', '.join(labels)}", label)
-    return replace(rule, background=background)
+    for each in thresholds:
+        _refuse_unless(each.label in labels, f"--threshold of one of {', '.join(labels)}", each.label)
+    unknown_below = rule.unknown_below if options.unknown_below is None else options.unknown_below
+    return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below)
 
 
 def _refuse_unless(legal: bool, what: str, got: object) -> None:

@@ -14,6 +14,8 @@ from edgevid.errors import ContractError
 from edgevid.frame import Array
 from edgevid.manifest import DecisionRule
 
+# What a decision is called whose best class is not good enough.
+UNKNOWN = "unknown"
 # Times are whole nanoseconds turned into float seconds, so 0.3 - 0.1 may fall short of 0.2.
 _SLACK_S = 1e-6
 
@@ -24,8 +26,8 @@ class Decision:
 
     Attributes:
         t_s: Sensor time of the newest frame of the window, in seconds.
-        label: The class with the highest probability.
-        score: Its probability, 0 to 1, as the model gave it, not smoothed.
+        label: The class with the highest probability, or "unknown" where that is below the rule's `unknown_below`.
+        score: The highest probability, 0 to 1, as the model gave it, not smoothed.
         scores: (classes,) float32, in the order of `labels`; the engine owns it and the next step changes it.
         age_ms: How old the answer was when it was made: from sensor to decision for a live source, processing time for a file.
         labels: Every class of the model.
@@ -62,13 +64,14 @@ class Event:
     model: str = ""
 
 
-@dataclass(slots=True)
 class _Rise:
-    """A label that is at or above `exit`, since when, and the highest it was since then."""
+    """A label that is at or above its `exit`, since when, and the highest it was since then."""
 
-    start_s: float
-    end_s: float
-    score: float
+    __slots__ = ("end_s", "score", "start_s")
+
+    def __init__(self, t_s: float, score: float) -> None:
+        self.start_s = self.end_s = t_s
+        self.score = score
 
     @property
     def duration_s(self) -> float:
@@ -94,7 +97,11 @@ class Decider:
         self.model = model
         self.ongoing: Event | None = None
         self.started: Event | None = None
-        self._background = frozenset(index for index, label in enumerate(self.labels) if label in rule.background)
+        own = {each.label: each for each in rule.thresholds}
+        self._enter = [own[label].enter if label in own else rule.enter for label in self.labels]
+        exits = [own[label].exit if label in own else rule.exit for label in self.labels]
+        # Only these can be events, with the score below which each is none.
+        self._exits = [(index, exits[index]) for index, label in enumerate(self.labels) if label not in rule.background]
         # Plain floats: for tens of classes a list is several times quicker than arrays, whose every call has a price.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
@@ -102,6 +109,18 @@ class Decider:
         self._last_s: float | None = None
         self._last_end_s = -math.inf
         self._open: int | None = None
+
+    def name(self, scores: Sequence[float]) -> tuple[str, float]:
+        """Say which class one decision's scores are for.
+
+        Args:
+            scores: One probability a class, not smoothed.
+
+        Returns:
+            The label, or `UNKNOWN` where none reaches `unknown_below`, and the highest score.
+        """
+        score = max(scores)
+        return self.labels[scores.index(score)] if score >= self.rule.unknown_below else UNKNOWN, score
 
     def update(self, t_s: float, scores: Sequence[float], *, age_ms: float = 0.0) -> tuple[Event, ...]:
         """Take the scores of one decision.
@@ -118,10 +137,10 @@ class Decider:
             ContractError: Scores of another shape or not finite, or a time that does not go forward.
         """
         self._smooth(t_s, scores)
-        before = self._rises
-        self._rises = self._watch(t_s)
+        so_far = None if self._open is None else self._so_far(self._open)
+        self._watch(t_s)
         leader = self._leader()
-        ended = self._close(before) if self._is_over(leader) else ()
+        ended = self._close(so_far) if self._is_over(leader) else ()
         if self._open is None and leader is not None:
             self._open = leader
             self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_end_s)
@@ -135,7 +154,7 @@ class Decider:
         Returns:
             The event that was open, if it had lasted long enough to count.
         """
-        ended = self._close(self._rises)
+        ended = self._close(None if self._open is None else self._so_far(self._open))
         self.started = None
         self._last_s = None
         self._last_end_s = -math.inf
@@ -153,28 +172,32 @@ class Decider:
         weight = -math.expm1((self._last_s - t_s) / self.rule.smoothing_s) if self.rule.smoothing_s else 1.0
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores, strict=True)]
 
-    def _watch(self, t_s: float) -> dict[int, _Rise]:
-        """Carry on or begin the rise of each label that is at or above `exit` and may be an event; few are, of however many."""
-        rises: dict[int, _Rise] = {}
-        if max(self._smoothed) < self.rule.exit:
-            return rises
-        for index, score in enumerate(self._smoothed):
-            if score < self.rule.exit or index in self._background or self._is_cooling(index, t_s):
-                continue
-            so_far = self._rises.get(index)
-            rises[index] = _Rise(so_far.start_s, t_s, max(so_far.score, score)) if so_far else _Rise(t_s, t_s, score)
-        return rises
+    def _watch(self, t_s: float) -> None:
+        """Carry on, begin or end the rise of each label that may be an event; few are at or above their `exit`, of however many."""
+        smoothed, rises = self._smoothed, self._rises
+        for index, exit_score in self._exits:
+            score = smoothed[index]
+            if score < exit_score or (self._ended_s and self._is_cooling(index, t_s)):
+                if index in rises:
+                    del rises[index]
+            elif index in rises:
+                rise = rises[index]
+                rise.end_s, rise.score = t_s, max(rise.score, score)
+            else:
+                rises[index] = _Rise(t_s, score)
 
     def _is_cooling(self, index: int, t_s: float) -> bool:
         # A time before the label's last event means that the clock was set back, not that the label is cooling down.
         return 0 <= t_s - self._ended_s.get(index, math.inf) < self.rule.cooldown_s - _SLACK_S
 
     def _leader(self) -> int | None:
-        """The label with the highest smoothed score of those that may be an event now, if it reaches `enter`."""
-        if not self._rises:
-            return None
-        leader = max(self._rises, key=self._smoothed.__getitem__)
-        return leader if self._smoothed[leader] >= self.rule.enter else None
+        """The label with the highest smoothed score of those that reach their `enter`."""
+        leader: int | None = None
+        for index in self._rises:
+            score = self._smoothed[index]
+            if score >= self._enter[index] and (leader is None or score > self._smoothed[leader]):
+                leader = index
+        return leader
 
     def _is_over(self, leader: int | None) -> bool:
         """Whether the open event ends: its score fell below `exit`, or another label leads."""
@@ -182,28 +205,29 @@ class Decider:
 
     def _announce(self, age_ms: float) -> None:
         """Bring `ongoing` and `started` up to date."""
-        before = self.ongoing
-        self.ongoing = self._lasting(age_ms if before is None else before.age_ms)
+        if self._open is None:
+            self.started = None
+            return
+        before, rise = self.ongoing, self._rises[self._open]
+        if before is None and rise.duration_s < self.rule.min_duration_s - _SLACK_S:
+            self.started = None
+            return
+        self.ongoing = self._event(self._open, rise, age_ms if before is None else before.age_ms)
         self.started = self.ongoing if before is None else None
 
-    def _lasting(self, age_ms: float) -> Event | None:
-        """The open event, if it has lasted long enough to count."""
-        if self._open is None:
-            return None
-        rise = self._rises[self._open]
-        return None if rise.duration_s < self.rule.min_duration_s - _SLACK_S else self._event(self._open, rise, age_ms)
+    def _so_far(self, index: int) -> Event:
+        """The open event as it was before this decision, which may be the one that ends it."""
+        return self._event(index, self._rises[index], 0.0 if self.ongoing is None else self.ongoing.age_ms)
 
-    def _close(self, rises: dict[int, _Rise]) -> tuple[Event, ...]:
-        """End the open event with the rise it had; its label has to rise again before it begins another."""
-        if self._open is None:
+    def _close(self, event: Event | None) -> tuple[Event, ...]:
+        """End the open event; its label has to rise again before it begins another."""
+        if self._open is None or event is None:
             return ()
         index, self._open = self._open, None
         begun, self.ongoing = self.ongoing, None
-        rise = rises[index]
         self._rises.pop(index, None)
         if begun is None:  # too short to count
             return ()
-        event = self._event(index, rise, begun.age_ms)
         self._last_end_s = self._ended_s[index] = event.end_s
         return (event,)
 

@@ -105,6 +105,24 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassThresholds:
+    """Thresholds of one class that differ from the others'.
+
+    Attributes:
+        label: The class.
+        enter: As `DecisionRule.enter`.
+        exit: As `DecisionRule.exit`.
+    """
+
+    label: str
+    enter: float
+    exit: float
+
+    def __post_init__(self) -> None:
+        refuse_unless(0.0 <= self.exit <= self.enter <= 1.0, f"0 <= exit <= enter <= 1 for {self.label!r}", (self.exit, self.enter))
+
+
+@dataclass(frozen=True, kw_only=True)
 class DecisionRule:
     """How probabilities become events.
 
@@ -115,6 +133,8 @@ class DecisionRule:
         min_duration_s: An event that ends sooner is not reported.
         cooldown_s: Time after an event in which the same label cannot begin another.
         background: Labels that are never events.
+        thresholds: Classes with an `enter` and `exit` of their own.
+        unknown_below: A decision whose highest score is below this is "unknown": none of the classes.
     """
 
     smoothing_s: float = 0.2
@@ -123,8 +143,13 @@ class DecisionRule:
     min_duration_s: float = 0.2
     cooldown_s: float = 0.5
     background: tuple[str, ...] = ()
+    thresholds: tuple[ClassThresholds, ...] = optional(())
+    unknown_below: float = optional(0.0)
 
     def __post_init__(self) -> None:
+        named = [each.label for each in self.thresholds]
+        refuse_unless(len(set(named)) == len(named), "thresholds once for each label", named)
+        refuse_unless(0.0 <= self.unknown_below <= 1.0, "unknown_below of 0 to 1", self.unknown_below)
         refuse_unless(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
         refuse_unless(all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), "times of at least 0 s", self)
 
@@ -176,8 +201,8 @@ class Manifest:
         refuse_unless(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
         refuse_unless(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
         refuse_unless(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
-        unknown = set(self.decision.background) - set(self.labels)
-        refuse_unless(not unknown, "background labels that are labels", sorted(unknown))
+        unknown = (set(self.decision.background) | {each.label for each in self.decision.thresholds}) - set(self.labels)
+        refuse_unless(not unknown, "background and threshold labels that are labels", sorted(unknown))
         _join(self)
 
     @property

@@ -196,10 +196,9 @@ class Pipeline:
         """Turn scores into a decision and perhaps the start or end of an event, and give them out."""
         decider, telemetry = lane.decider, lane.telemetry
         answered_ns = monotonic_ns()
-        age_ns = answered_ns - (frame.timestamp_ns if self._live else arrived_ns)
+        age_ns = max(0, answered_ns - (frame.timestamp_ns if self._live else arrived_ns))
         values: list[float] = scores.tolist()
-        score = max(values)
-        label = decider.labels[values.index(score)]
+        label, score = decider.name(values)
         decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name)
         ended = decider.update(decision.t_s, values, age_ms=decision.age_ms)
         decided_ns = monotonic_ns()

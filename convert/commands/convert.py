@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.manifest import PLANS
+from edgevid.manifest import PLANS, ClassThresholds
 from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
 
 if TYPE_CHECKING:
@@ -88,7 +88,24 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
     )
     group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
+    group.add_argument(
+        "--threshold",
+        action="append",
+        type=_threshold,
+        metavar="LABEL=ENTER,EXIT",
+        help="smoothed scores at which this class's events begin and end; may be given again",
+    )
+    group.add_argument("--unknown-below", type=float, metavar="SCORE", help="a decision whose highest score is below this is 'unknown' (default: 0)")
     group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
+
+
+def _threshold(text: str) -> ClassThresholds:
+    label, _, scores = text.rpartition("=")
+    try:
+        enter, exit_ = map(float, scores.split(","))
+        return ClassThresholds(label=label, enter=enter, exit=exit_)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, as wave=0.8,0.5, got {text!r}.") from error
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -140,6 +157,8 @@ def _options(args: argparse.Namespace) -> Options:
         max_drop=args.max_drop,
         min_agreement=args.min_agreement,
         background=tuple(args.background) if args.background else None,
+        thresholds=tuple(args.threshold) if args.threshold else None,
+        unknown_below=args.unknown_below,
         name=args.name,
         allow_code=args.allow_code,
         custom_objects=args.custom_objects,

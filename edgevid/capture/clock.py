@@ -7,6 +7,8 @@ from typing import Literal
 _NS_PER_S = 1_000_000_000
 # A frame older than this is not on our clock: drivers hold a few frames at most.
 MAX_AGE_NS = 5 * _NS_PER_S
+# Some drivers stamp a frame with the end of its interval, which may still be to come: the kernel's vivid is up to 40 ms ahead.
+MAX_AHEAD_NS = 100_000_000
 # Clocks of cameras drift by some 50 parts in a million; the offset may grow by four times that and is else held.
 _DRIFT = 5000
 _RESET_NS = 2 * _NS_PER_S
@@ -22,9 +24,9 @@ def sensor_ns(stamp_ns: int | None, arrived_ns: int) -> int | None:
         arrived_ns: When the frame came, on the monotonic clock.
 
     Returns:
-        The stamp, or None where it lies in the future or too far back: the driver uses another clock.
+        The stamp, or None where it lies further ahead or back than a driver's can: it uses another clock.
     """
-    return stamp_ns if stamp_ns and 0 <= arrived_ns - stamp_ns <= MAX_AGE_NS else None
+    return stamp_ns if stamp_ns and -MAX_AHEAD_NS <= arrived_ns - stamp_ns <= MAX_AGE_NS else None
 
 
 class StreamClock:

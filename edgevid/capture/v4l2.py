@@ -152,7 +152,5 @@ class V4l2Camera(ClosingSource):
     def _stamp_ns(self, arrived_ns: int) -> int:
         """The driver's time of the frame; OpenCV gives it in milliseconds."""
         stamp_ns = sensor_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * 1e6), arrived_ns)
-        if stamp_ns is None:
-            self.time_base = "arrival"
-            return arrived_ns
-        return stamp_ns
+        self.time_base = "arrival" if stamp_ns is None else "sensor"
+        return arrived_ns if stamp_ns is None else stamp_ns

@@ -1,16 +1,18 @@
 """What the device must know: said by options, left by training, or assumed with a note. Nothing is guessed in silence."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convert.clips import Clip, ClipRef, Clips
+from convert.commands.convert import _threshold
 from convert.graph import Call, LayerGraph
 from convert.info import TrainingInfo
 from convert.settings import Options, contract, input_spec, seconds
 from edgevid.errors import ClipsError, ModelError, UsageError
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import ClassThresholds, DecisionRule, Window
 from edgevid.preprocess import InputSpec
 
 LABELS = ("down", "left", "right")
@@ -202,3 +204,17 @@ def test_a_model_that_scales_pixels_itself_is_given_bytes_and_the_report_says_so
 def test_options_out_of_range_are_refused(said):
     with pytest.raises(UsageError, match="Expected"):
         Options(**said)
+
+
+def test_thresholds_of_a_class_are_checked_and_kept():
+    own = ClassThresholds(label="left", enter=0.8, exit=0.5)
+    settled = settle(thresholds=(own,), unknown_below=0.3)
+    assert (settled.decision.thresholds, settled.decision.unknown_below) == ((own,), 0.3)
+    with pytest.raises(UsageError, match="--threshold of one of down, left, right, got nobody"):
+        settle(thresholds=(ClassThresholds(label="nobody", enter=0.8, exit=0.5),))
+
+
+@pytest.mark.parametrize("text", ["left", "left=0.5", "left=0.4,0.5", "left=1.5,0.5", "left=a,b", "left=0.5,0.4,0.3"])
+def test_a_threshold_is_written_as_a_label_and_two_scores(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="LABEL=ENTER,EXIT"):
+        _threshold(text)

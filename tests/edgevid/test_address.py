@@ -8,7 +8,7 @@ import pytest
 
 from edgevid.capture import open_source
 from edgevid.capture.address import POSITIVE, SIZE, SWITCH, public_address, split_options
-from edgevid.capture.clock import MAX_AGE_NS, FrameCounter, StreamClock, sensor_ns
+from edgevid.capture.clock import MAX_AGE_NS, MAX_AHEAD_NS, FrameCounter, StreamClock, sensor_ns
 from edgevid.errors import MissingDependency, UsageError
 from tests.builders import features_manifest, window_manifest
 
@@ -58,13 +58,14 @@ def test_a_camera_is_no_source_of_feature_vectors() -> None:
         open_source("picamera2:0", features_manifest())
 
 
-@pytest.mark.parametrize("stamp_ns", [None, 0, 1, 10**12 + 1, 10**12 - MAX_AGE_NS - 1])
+@pytest.mark.parametrize("stamp_ns", [None, 0, 1, 10**12 + MAX_AHEAD_NS + 1, 10**12 - MAX_AGE_NS - 1])
 def test_a_drivers_time_that_cannot_be_on_our_clock_is_not_believed(stamp_ns: int | None) -> None:
     assert sensor_ns(stamp_ns, 10**12) is None
 
 
 def test_a_drivers_time_on_our_clock_is_believed() -> None:
     assert sensor_ns(10**12 - 33_000_000, 10**12) == 10**12 - 33_000_000
+    assert sensor_ns(10**12 + 33_000_000, 10**12) == 10**12 + 33_000_000
 
 
 def test_a_stream_keeps_its_intervals_however_late_its_frames_come() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevid.decide import Decider, Event
+from edgevid.decide import UNKNOWN, Decider, Event
 from edgevid.errors import ContractError
-from edgevid.manifest import DecisionRule
+from edgevid.manifest import ClassThresholds, DecisionRule
 
 LABELS = ("none", "left", "right")
 PLAIN = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0, cooldown_s=0, background=("none",))
@@ -227,3 +227,22 @@ def test_events_never_overlap_and_keep_the_rule(given_rule: DecisionRule, stream
         own = [event for event in events if event.label == label]
         assert not (own and label in given_rule.background)
         assert all(after.start_s - before.end_s >= given_rule.cooldown_s - 1e-5 for before, after in itertools.pairwise(own))
+
+
+def test_a_class_may_have_thresholds_of_its_own() -> None:
+    own = rule(thresholds=(ClassThresholds(label="left", enter=0.3, exit=0.2),))
+    decider = Decider(LABELS, own)
+    assert [event.label for event in [*play(decider, [scores(0.35, 0.0), scores(0.0, 0.35), scores(0.0, 0.7), scores(0.0)])]] == ["left", "right"]
+
+
+def test_a_class_that_reaches_its_own_threshold_begins_though_a_higher_one_misses_its_own() -> None:
+    decider = Decider(LABELS, rule(exit=0.1, thresholds=(ClassThresholds(label="left", enter=0.3, exit=0.2),)))
+    decider.update(0.0, scores(0.35, 0.5))
+    assert decider.ongoing is not None
+    assert decider.ongoing.label == "left"
+
+
+@pytest.mark.parametrize(("top", "label"), [(0.5, "left"), (0.499, UNKNOWN)])
+def test_a_decision_below_what_counts_as_known_names_no_class(top: float, label: str) -> None:
+    decider = Decider(LABELS, rule(unknown_below=0.5))
+    assert decider.name([0.0, top, 0.1]) == (label, top)
