@@ -13,8 +13,9 @@ from pathlib import Path
 
 from convert.beside import written_beside
 from edgevid.errors import ContractError, ManifestInvalid, ModelError
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 from edgevid.strict import build, to_json
 
 MEMBER = "edgevid.json"

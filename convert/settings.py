@@ -17,8 +17,9 @@ from convert.graph import LayerGraph
 from convert.info import TrainingInfo
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frame import Color
-from edgevid.manifest import ClassThresholds, DecisionRule, Plan, Sampling, Scores, Window
+from edgevid.manifest import Plan, Sampling, Scores, Window
 from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
+from edgevid.rule import ClassThresholds, DecisionRule
 from edgevid.sampling import MIN_INTERVAL_S
 
 UNIFORM = "uniform"

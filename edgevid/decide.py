@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from edgevid.errors import ContractError
 from edgevid.frame import Array
-from edgevid.manifest import DecisionRule
+from edgevid.rule import DecisionRule
 
 # What a decision is called whose best class is not good enough.
 UNKNOWN = "unknown"

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from edgevid.bundle import Bundle, Golden
-from edgevid.manifest import DecisionRule, Manifest, Part, Tensor, Window
+from edgevid.manifest import Manifest, Part, Tensor, Window
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype
+from edgevid.rule import DecisionRule
 
 LABELS = ("none", "wave", "swipe")
 FEATURES = 5

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from edgevid.bundle import Bundle, Golden
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 
 
 def stream(shape: tuple[int, ...], count: int, seed: int = 1) -> np.ndarray:

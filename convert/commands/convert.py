@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.manifest import PLANS, ClassThresholds
+from edgevid.manifest import PLANS
 from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
+from edgevid.rule import ClassThresholds
 
 if TYPE_CHECKING:
     from convert.settings import Options

@@ -13,8 +13,9 @@ from convert.training.fit import TrainedModel, TrainOptions, save, train
 from convert.training.models import ModelOptions
 from convert.training.present import epochs_bar
 from edgevid.gestures import BACKGROUND
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 
 # A hand that comes, goes or finishes a circle looks for a moment like a swipe: ask for more certainty, and for longer, than the default rule.
 RULE = DecisionRule(smoothing_s=0.3, enter=0.7, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))

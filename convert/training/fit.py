@@ -20,8 +20,9 @@ from convert.training.models import ModelOptions, build
 from convert.training.split import check_classes, split
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from edgevid.errors import ModelError, UsageError
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 
 _WARM_UP = 0.05  # fraction of the steps in which the learning rate rises, so that Adam's first estimates do no harm
 

@@ -5,8 +5,9 @@ import pytest
 
 from convert.info import MEMBER, TrainingInfo, read_info, write_info
 from edgevid.errors import ContractError, ModelError
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 
 INFO = TrainingInfo(
     labels=("none", "wave"),

@@ -12,8 +12,9 @@ from convert.graph import Call, LayerGraph
 from convert.info import TrainingInfo
 from convert.settings import Options, contract, input_spec, seconds
 from edgevid.errors import ClipsError, ModelError, UsageError
-from edgevid.manifest import ClassThresholds, DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
+from edgevid.rule import ClassThresholds, DecisionRule
 
 LABELS = ("down", "left", "right")
 SPEC = InputSpec(height=8, width=8, channels=3, color="rgb")

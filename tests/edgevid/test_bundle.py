@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgevid.bundle import Golden, read, write
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
-from edgevid.manifest import DecisionRule
+from edgevid.rule import DecisionRule
 from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, window_manifest
 from tests.edgevid.attacks import REFUSALS
 

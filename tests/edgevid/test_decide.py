@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgevid.decide import UNKNOWN, Decider, Event
 from edgevid.errors import ContractError
-from edgevid.manifest import ClassThresholds, DecisionRule
+from edgevid.rule import ClassThresholds, DecisionRule
 
 LABELS = ("none", "left", "right")
 PLAIN = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0, cooldown_s=0, background=("none",))

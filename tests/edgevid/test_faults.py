@@ -17,10 +17,10 @@ import pytest
 
 from edgevid.capture import live
 from edgevid.errors import ContractError
-from edgevid.manifest import DecisionRule
 from edgevid.outputs.collect import Collector
 from edgevid.pace import LEVELS
 from edgevid.pipeline import MAX_TORN, Pipeline
+from edgevid.rule import DecisionRule
 from tests.builders import window_manifest
 from tests.streams import engine_for
 from tests.weather import FAULTS, TORN, Script, Weather

@@ -4,9 +4,10 @@ import json
 import pytest
 
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
-from edgevid.manifest import PLAN_ROLES, DecisionRule, Manifest, Tensor, Window, from_json
+from edgevid.manifest import PLAN_ROLES, Manifest, Tensor, Window, from_json
 from edgevid.preprocess import InputSpec
 from edgevid.quant import QuantParams
+from edgevid.rule import DecisionRule
 from edgevid.strict import build, to_json
 from tests.builders import features_manifest, flight_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, twin_manifest, window_manifest
 

@@ -11,10 +11,10 @@ import pytest
 from edgevid import bundle
 from edgevid.decide import Decision, Event
 from edgevid.engine import Engine
-from edgevid.manifest import DecisionRule
 from edgevid.outputs.collect import Collector
 from edgevid.pace import LEVELS
 from edgevid.pipeline import Pipeline
+from edgevid.rule import DecisionRule
 from edgevid.sampling import IntervalSampler, Sample
 from tests.builders import stack_manifest, stateful_manifest, window_manifest
 from tests.streams import Script, engine_for

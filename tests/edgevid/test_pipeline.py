@@ -17,10 +17,11 @@ from edgevid.decide import Decision, Event
 from edgevid.errors import ContractError, SourceError, SourceStalled, UsageError
 from edgevid.frame import Frame
 from edgevid.lane import Lane
-from edgevid.manifest import DecisionRule, Window
+from edgevid.manifest import Window
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 from edgevid.preprocess import InputSpec
+from edgevid.rule import DecisionRule
 from tests.builders import PIXEL_SCALE, pixels, window_manifest
 from tests.streams import PROBABILITY, Script, engine_for
 

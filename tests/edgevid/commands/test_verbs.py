@@ -17,8 +17,8 @@ from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
 from edgevid.commands.running.group import Opened, open_groups
 from edgevid.errors import UsageError
-from edgevid.manifest import DecisionRule
 from edgevid.outputs import QuietOutput
+from edgevid.rule import DecisionRule
 from edgevid.startup import Startup
 from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
 from tests.edgevid.test_selftest import Machine
