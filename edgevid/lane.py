@@ -19,6 +19,7 @@ class Lane:
     Args:
         engine: Runs the model.
         name: Tells its decisions from those of other models; the manifest's name where None.
+        telemetry: To count in; a new one where None.
 
     Attributes:
         name: See above.
@@ -30,14 +31,14 @@ class Lane:
         slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
     """
 
-    def __init__(self, engine: Engine, *, name: str | None = None) -> None:
+    def __init__(self, engine: Engine, *, name: str | None = None, telemetry: Telemetry | None = None) -> None:
         manifest = engine.bundle.manifest
         self.name = manifest.name if name is None else name
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
         self.preprocessor = Preprocessor(manifest.input)
         self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
-        self.telemetry = Telemetry()
+        self.telemetry = telemetry or Telemetry()
         self.slowdown = 1
         self._stride = 1
         self._unanswered = 0

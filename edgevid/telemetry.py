@@ -99,6 +99,7 @@ class Telemetry:
         unanswered: Frames that were taken and got no answer, because the device could not keep up.
         pace_level: How much is given up for that now, see `edgevid.pace.LEVELS`; 0 for nothing.
         pace_changes: How often that changed.
+        fallback: Why the model runs on the CPU though it was to run on an accelerator; empty where it does not.
         began_ns: When the first frame came, on this machine's monotonic clock; 0 before.
         latest_ns: When the last one came.
         drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow,
@@ -108,6 +109,7 @@ class Telemetry:
     def __init__(self) -> None:
         self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = 0
         self.unanswered = self.pace_level = self.pace_changes = 0
+        self.fallback = ""
         self.began_ns = self.latest_ns = 0
         self.drops: dict[str, int] = {"source": 0, "late": 0}
         self.preprocess = Histogram()
@@ -164,6 +166,7 @@ class Telemetry:
             "fps": {name: round(value, 2) for name, value in self.fps.items()},
             "drops": dict(self.drops),
             "pace": {"level": self.pace_level, "changes": self.pace_changes, "unanswered": self.unanswered},
+            "fallback": self.fallback,
             "decisions": self.decisions,
             "events": self.events,
             "latency_ms": {name: _rounded(latency) for name, latency in self.stages().items()},
@@ -184,13 +187,15 @@ class Telemetry:
             f"{table(rows)}\n"
             f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; reconnects {self.reconnects}; dropped: {lost}\n"
             f"{self.decisions} decisions, {self.events} events; {self.fps['source']:.1f} frames a second from the source, "
-            f"{self.fps['model']:.1f} to the model" + (f"; resident memory {memory:.1f} MiB" if memory else "") + self._pace_text()
+            f"{self.fps['model']:.1f} to the model" + (f"; resident memory {memory:.1f} MiB" if memory else "") + self._given_up()
         )
 
-    def _pace_text(self) -> str:
-        if not self.pace_changes:
-            return ""
-        return f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; {self.unanswered} frames without an answer of their own"
+    def _given_up(self) -> str:
+        """Lines for what was not as asked for, each with its line end before it."""
+        lines = f"\non the CPU in place of the accelerator: {self.fallback}" if self.fallback else ""
+        if self.pace_changes:
+            lines += f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; {self.unanswered} frames without an answer of their own"
+        return lines
 
 
 def _rounded(latency: Latency) -> dict[str, float | int]:

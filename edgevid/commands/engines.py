@@ -39,13 +39,14 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delegate", type=_delegate, default=AUTO, metavar="DELEGATE", help=f"what runs the model: {DELEGATE_HELP} (default: auto)")
 
 
-def open_engine(bundle: Bundle, args: argparse.Namespace, *, lost: Callable[[str], None] | None = None) -> Engine:
+def open_engine(bundle: Bundle, args: argparse.Namespace, *, fell_back: Callable[[str], None] = lambda _reason: None) -> Engine:
     """Load a bundle as the options ask.
 
     Args:
         bundle: A checked one.
         args: With `threads` and `delegate`.
-        lost: Called with the reason when a device fails while running and the CPU takes over; says it on standard error where None.
+        fell_back: Called with the reason where the CPU runs a bundle that has parts for an Edge TPU, at once or when the device fails later. It is
+            said on standard error as well.
 
     Returns:
         An engine, whose `threads` and `interpreter` tell what was taken.
@@ -55,35 +56,37 @@ def open_engine(bundle: Bundle, args: argparse.Namespace, *, lost: Callable[[str
         BackendError: The interpreter refuses a part.
     """
     threads = args.threads or _measured(bundle, args)
-    return _engine(bundle, args.delegate, threads=threads, lost=lost or _say_lost, say=tell)
+    name = bundle.manifest.name
+
+    def told(reason: str) -> None:
+        tell(f"{name} runs on the CPU: {reason}")
+        fell_back(reason)
+
+    return _engine(bundle, args.delegate, threads=threads, fell_back=told)
 
 
-def _engine(bundle: Bundle, choice: DelegateChoice, *, threads: int, lost: Callable[[str], None], say: Callable[[str], None]) -> Engine:
+def _engine(bundle: Bundle, choice: DelegateChoice, *, threads: int, fell_back: Callable[[str], None] = lambda _reason: None) -> Engine:
     from edgevid.engine import Engine
 
     if choice.kind == "xnnpack" or (choice.kind == "auto" and not any(part.edgetpu for part in bundle.manifest.parts)):
         return Engine(bundle, threads=threads)
     from edgevid.backends.choose import choose_backend
 
-    chosen = choose_backend(choice, bundle, threads=threads, lost=lost)
-    if chosen.reason:
-        say(f"{bundle.manifest.name} runs on {'the Edge TPU' if chosen.delegate == 'coral' else 'the CPU'}: {chosen.reason}")
+    chosen = choose_backend(choice, bundle, threads=threads, lost=fell_back)
+    if chosen.reason and chosen.backend is None:
+        fell_back(chosen.reason)
     return Engine(bundle, threads=threads, backend=chosen.backend)
 
 
 def _measured(bundle: Bundle, args: argparse.Namespace) -> int:
     from edgevid.threads import choose_threads
 
-    choice = choose_threads(lambda threads: _engine(bundle, args.delegate, threads=threads, lost=_say_lost, say=lambda _text: None))
+    choice = choose_threads(lambda threads: _engine(bundle, args.delegate, threads=threads))
     if choice.measured:
         times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
         where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
         tell(f"{bundle.manifest.name}: {choice.threads} threads, by measurement ({times}); {where}")
     return choice.threads
-
-
-def _say_lost(reason: str) -> None:
-    tell(f"the Edge TPU failed, the CPU goes on in its place: {reason}")
 
 
 def _threads(text: str) -> int:

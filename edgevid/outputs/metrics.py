@@ -143,6 +143,7 @@ class Metrics:
         yield _family("gauge", "edgevid_info", "Version and models.", [({"version": __version__, "model": name}, 1.0) for name in self._telemetry])
         yield from self._latency()
         yield from self._frames()
+        yield from self._given_up()
         yield from self._answers()
         yield from self._device()
         yield from self._outputs()
@@ -164,6 +165,17 @@ class Metrics:
         yield _family("gauge", "edgevid_camera_frames_per_second", "Rate of the source.", [({}, self._vitals.camera_fps())])
         rates = [({"model": name}, rate) for name, rate in self._vitals.model_fps().items()]
         yield _family("gauge", "edgevid_model_frames_per_second", "Rate at which a model takes frames.", rates)
+
+    def _given_up(self) -> Iterator[Any]:
+        """What a device that cannot keep up, or lost its accelerator, does otherwise than it was asked to."""
+        models = self._telemetry.items()
+        yield _family(
+            "gauge", "edgevid_pace_level", "How much is given up to keep up; 0 for nothing.", [({"model": name}, each.pace_level) for name, each in models]
+        )
+        unanswered = [({"model": name}, each.unanswered) for name, each in models]
+        yield _family("counter", "edgevid_frames_unanswered", "Frames that were taken and got no answer of their own, to keep up.", unanswered)
+        fallbacks = [({"model": name, "reason": each.fallback}, 1.0) for name, each in models if each.fallback]
+        yield _family("gauge", "edgevid_delegate_fallback", "1 for a model that runs on the CPU because its accelerator cannot be had.", fallbacks)
 
     def _answers(self) -> Iterator[Any]:
         def rows(counts: Counter[tuple[str, str]]) -> list[tuple[dict[str, str], float]]:

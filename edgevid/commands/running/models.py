@@ -43,10 +43,22 @@ def open(args: argparse.Namespace) -> tuple[Lane, ...]:
         BackendError: The interpreter refuses a part.
         UsageError: Two bundles have one name.
     """
-    from edgevid import bundle
-    from edgevid.lane import Lane, as_lanes
+    from edgevid.lane import as_lanes
 
-    return as_lanes([Lane(open_engine(bundle.read(_in_service(path)), args)) for path in args.bundles])
+    return as_lanes([_lane(path, args) for path in args.bundles])
+
+
+def _lane(path: Path, args: argparse.Namespace) -> Lane:
+    from edgevid import bundle
+    from edgevid.lane import Lane
+    from edgevid.telemetry import Telemetry
+
+    telemetry = Telemetry()
+
+    def fell_back(reason: str) -> None:
+        telemetry.fallback = reason
+
+    return Lane(open_engine(bundle.read(_in_service(path)), args, fell_back=fell_back), telemetry=telemetry)
 
 
 def _in_service(path: Path) -> Path:

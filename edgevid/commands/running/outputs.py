@@ -87,7 +87,7 @@ class _Opening:
     def _vitals(self) -> Vitals:
         from edgevid.outputs.vitals import Vitals, no_board
 
-        board: BoardFacts = no_board
+        board: BoardFacts = self._setup.board.facts if self._setup.board else no_board
         return Vitals(self._telemetry, board=board)
 
     def _metrics(self) -> Metrics:

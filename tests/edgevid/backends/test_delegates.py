@@ -242,3 +242,18 @@ def test_selftest_on_a_delegate_that_answers_otherwise_fails_with_3(noop: Path, 
     """Operators that are claimed and not computed leave nonsense in the outputs."""
     assert cli.main(["selftest", str(SHIPPED), "--delegate", f"{noop},fail_after=1000000"]) == 3
     assert "libedgetpu.so.1" in capsys.readouterr().err
+
+
+def test_a_run_says_that_the_device_was_lost_in_its_log_and_its_summary_and_goes_on(
+    root: Path, twinned: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "twinned.edgevid"
+    bundle.write(twinned, where)
+    monkeypatch.setattr(choose, "edgetpus", lambda _root: ("usb 1-1.2",))
+    faulty(monkeypatch, {"fail_after": "60"})
+    assert cli.main(["run", str(where), "--source", "synthetic:0", "--max-frames", "400"]) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert "runs on the CPU: Expected encoder_edgetpu.tflite to run" in err
+    assert "on the CPU in place of the accelerator: Expected encoder_edgetpu.tflite to run" in err
+    assert err.count("runs on the CPU") == 1

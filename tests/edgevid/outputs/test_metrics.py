@@ -32,6 +32,7 @@ def telemetry() -> Telemetry:
     made = Telemetry()
     made.seen, made.taken, made.gaps = 100, 50, 2
     made.drops["source"] = 7
+    made.pace_level, made.unanswered, made.fallback = 2, 9, "the device is gone"
     for ms in (1, 2, 3, 400):
         made.total.record(ms * 1_000_000)
         made.age.record(ms * 1_000_000)
@@ -211,3 +212,11 @@ def test_a_rate_is_growth_a_second_between_two_looks() -> None:
     assert rate.of(60, now_ns=began_ns + 2_000_000_000) == 30
     assert rate.of(61, now_ns=began_ns + 2_100_000_000) == 30
     assert rate.of(70, now_ns=began_ns + 3_000_000_000) == 10
+
+
+def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(served: tuple[Metrics, FanOut]) -> None:
+    found = samples(scraped(served[0]))
+    model = ("model", "tiny")
+    assert found["edgevid_pace_level", frozenset([model])] == 2
+    assert found["edgevid_frames_unanswered_total", frozenset([model])] == 9
+    assert found["edgevid_delegate_fallback", frozenset([model, ("reason", "the device is gone")])] == 1
