@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from convert.answers import Unfinished
 from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
 from convert.quantize import ConvertedPart, Converter
 from convert.recipes import Recipe
@@ -85,6 +86,7 @@ class Builder:
         self._job = job
         self._parts: dict[tuple[str, Precision, Precision | None], ConvertedPart] = {}
         self._features: dict[Precision, Array] = {}
+        self._unfinished = Unfinished(_tail(job), job.contract.scores)
 
     def build(self, recipe: Recipe) -> Bundle:
         """Convert what is not yet converted and join it.
@@ -105,7 +107,7 @@ class Builder:
             input=job.contract.input,
             parts=tuple(each.part for each in made),
             lookback=0 if job.plan == "stack" else job.parts.lookback,
-            scores=job.contract.scores,
+            scores=self._unfinished.kind if made[-1].part.precision in CALIBRATED else job.contract.scores,
             decision=job.contract.decision,
         )
         return Bundle(manifest, {each.part.file: each.data for each in made}, job.golden, {})
@@ -113,16 +115,19 @@ class Builder:
     def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job, precision = self._job, recipe.precision("whole")
         samples = frame_samples(job.calibration, job.contract.input, job.parts.frames) if precision in CALIBRATED else _none(job.parts.whole)
-        return [self._convert(job.parts.whole, precision, [samples])]
+        return [self._convert(self._last(precision), precision, [samples])]
 
     def _chain(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job = self._job
         encoder = self._encoder(recipe.precision("encoder"))
-        tail = job.parts.step if job.plan == "stateful" else job.parts.head
-        assert tail is not None
+        tail = _tail(job)
         precision = recipe.precision(tail.role)
         samples = self._tail_samples(encoder, tail) if precision in CALIBRATED else [_none(tail, index) for index in range(len(tail.input_shapes))]
-        return [encoder, self._convert(tail, precision, samples, after=encoder.part.precision)]
+        return [encoder, self._convert(self._last(precision), precision, samples, after=encoder.part.precision)]
+
+    def _last(self, precision: Precision) -> PartFunction:
+        """The last part; in integers it ends before its activation."""
+        return self._unfinished.part if precision in CALIBRATED else _tail(self._job)
 
     def _encoder(self, precision: Precision) -> ConvertedPart:
         job = self._job
@@ -145,6 +150,12 @@ class Builder:
         if key not in self._parts:
             self._parts[key] = self._job.converter.convert(function, precision, samples)
         return self._parts[key]
+
+
+def _tail(job: Job) -> PartFunction:
+    tail = {"window": job.parts.head, "stateful": job.parts.step, "stack": job.parts.whole}[job.plan]
+    assert tail is not None
+    return tail
 
 
 def _none(function: PartFunction, index: int = 0) -> Array:

@@ -34,24 +34,43 @@ class Recipe:
         return self.encoder if role in ("encoder", "whole") else self.tail
 
 
-# In the order of their cost on a CPU: a head in 16x8 has no XNNPACK kernels and takes four times as long as one in int8 or float, and its
-# answers are not nearer to the trained model's than a float head's (docs/decisions/0002-precision.md).
+    def coarser(self, other: Recipe) -> bool:
+        """Tell whether no part is nearer to the trained model than in another recipe.
+
+        Args:
+            other: The other one.
+
+        Returns:
+            Whether trying this one can be spared where the other has failed.
+        """
+        return all(_FINENESS[own] <= _FINENESS[its] for own, its in ((self.encoder, other.encoder), (self.tail, other.tail)))
+
+
+_FINENESS: dict[Precision, int] = {"int8": 0, "int16x8": 1, "float16": 2, "float32": 3}
+
+# Part by part, in the order of their cost on a CPU. The encoder is most of it, so the head rises first; a head in 16x8 has no XNNPACK kernels and
+# takes four times as long as one in int8 or float, and its answers are not nearer to the trained model's than a float head's; behind a float
+# encoder the head may be int8 again (docs/decisions/0002-precision.md).
 RECIPES = (
     Recipe("int8", "int8", "int8"),
     Recipe("int8+float", "int8", "float32"),
     Recipe("int8+int16x8", "int8", "int16x8"),
+    Recipe("float16+int8", "float16", "int8"),
     Recipe("float16", "float16", "float16"),
     Recipe("float32", "float32", "float32"),
 )
 NAMES = tuple(recipe.name for recipe in RECIPES)
 AUTO = "auto"
+# What people write who name the head.
+ALIASES = {"int8+float head": "int8+float", "int8+16x8 head": "int8+int16x8", "int8+16x8": "int8+int16x8", "float16+int8 head": "float16+int8"}
+TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {"int8+float": "int8 + float head", "int8+int16x8": "int8 + 16x8 head", "float16+int8": "float16 + int8 head"}
 
 
 def candidates(name: str, *, parts: int) -> tuple[Recipe, ...]:
     """Give the recipes to try.
 
     Args:
-        name: One of `NAMES`, or "auto".
+        name: One of `NAMES` or `ALIASES`, or "auto".
         parts: How many parts the plan has; recipes that differ only in a second part are left out for one.
 
     Returns:
@@ -60,11 +79,13 @@ def candidates(name: str, *, parts: int) -> tuple[Recipe, ...]:
     Raises:
         UsageError: No recipe of that name.
     """
+    name = ALIASES.get(name, name)
     if name not in (*NAMES, AUTO):
         raise UsageError(f"Expected a precision, one of {AUTO}, {', '.join(NAMES)}, got {name!r}.", expected=(AUTO, *NAMES), got=name)
     chosen = [recipe for recipe in RECIPES if name in (AUTO, recipe.name)]
     if parts > 1:
         return tuple(chosen)
-    if name in ("int8+float", "int8+int16x8"):
+    alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)
+    if not alike:
         raise UsageError(f"Expected a precision for a model of one part, one of int8, float16, float32, got {name!r}.", got=name)
-    return tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)
+    return alike

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convert.build import Builder, Job
+from convert.latency import Latency, latency
 from convert.progress import Progress
 from convert.recipes import Recipe
 from convert.verify import Budget, Stage, measure, stream_scores, window_scores
@@ -43,6 +44,7 @@ class Trial:
         window: Stage 3; None for plan "stateful", which keeps no window.
         stream: Stage 4.
         scores: (N, classes), the stream's answers.
+        latency: What a new frame costs on this machine.
     """
 
     recipe: Recipe
@@ -51,10 +53,40 @@ class Trial:
     window: Stage | None = None
     stream: Stage | None = None
     scores: Array | None = None
+    latency: Latency | None = None
 
 
-def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress) -> list[Trial]:
+@dataclass(frozen=True)
+class Search:
+    """What came of a search.
+
+    Attributes:
+        trials: In the order tried; the last one is good, or none is.
+        builder: Holds the parts that were converted.
+    """
+
+    trials: tuple[Trial, ...]
+    builder: Builder
+
+    @property
+    def failure(self) -> str:
+        """Each recipe with its reason, or an empty string where the last one is good."""
+        if not self.trials[-1].failure:
+            return ""
+        return "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in self.trials)
+
+    @property
+    def shown(self) -> Trial:
+        """The good trial; where there is none, the first of those that came nearest."""
+        if not self.trials[-1].failure:
+            return self.trials[-1]
+        return max(self.trials, key=lambda trial: trial.stream.agreement if trial.stream is not None else -1.0)
+
+
+def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress) -> Search:
     """Try recipes in their order until one keeps the budget.
+
+    A recipe that is coarser in every part than one whose answers were too far off is passed over.
 
     Args:
         job: What to build.
@@ -64,16 +96,19 @@ def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budg
         progress: Told of each.
 
     Returns:
-        The trials; the last one is good.
+        The trials, and the parts that were converted for them.
 
     Raises:
-        VerificationFailed: None keeps the budget; the message lists each with its reason.
         ConversionError: The only recipe could not be converted.
     """
     builder = Builder(job)
     reference = measure("float Keras", examples.scores, examples.scores, examples.truth)
     trials: list[Trial] = []
     for recipe in recipes:
+        nearer = next((trial for trial in trials if trial.stream is not None and recipe.coarser(trial.recipe)), None)
+        if nearer is not None:
+            trials.append(Trial(recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do"))
+            continue
         progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
         try:
             trial = _prove(builder.build(recipe), recipe, examples, budget, reference)
@@ -83,10 +118,9 @@ def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budg
             trial = Trial(recipe, str(error))
         trials.append(trial)
         if not trial.failure:
-            return trials
+            break
         progress.step(f"  {recipe.name} does not do: {trial.failure}")
-    tried = "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in trials)
-    raise VerificationFailed(f"Expected a precision within the budget, got none: {tried}. Nothing was written. Allow more with --max-drop or --min-agreement.")
+    return Search(tuple(trials), builder)
 
 
 def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: Stage) -> Trial:
@@ -98,7 +132,7 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         window = measure("bundle, whole window", anew, examples.scores, examples.truth)
         _check_stream(scores, anew)
     golden = replace(bundle.golden, scores=stream_scores(bundle, [bundle.golden.frames])[0], engine=LiteRt().name)
-    return Trial(recipe, budget.broken(reference, stream), replace(bundle, golden=golden), window, stream, scores)
+    return Trial(recipe, budget.broken(reference, stream), replace(bundle, golden=golden), window, stream, scores, latency(bundle))
 
 
 def _check_stream(streamed: Array, anew: Array) -> None:
