@@ -24,20 +24,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert.progress import Progress, Silent
-from convert.settings import Contract, Options
-from edgevid.bundle import Golden, write
-from edgevid.environment import versions
-from edgevid.errors import UsageError
+from convert.settings import CORAL, Contract, Options
+from edgevid.bundle import Golden
 from edgevid.manifest import Manifest
 
 if TYPE_CHECKING:
     from convert.clips import Clips
-    from convert.load import LoadedModel
     from convert.reference import Reference
     from convert.search import Examples
     from convert.split import Split
     from convert.verify import Stage
-    from edgevid.bundle import Bundle
     from edgevid.frame import Array
 
 __all__ = ["Conversion", "Options", "convert_model"]
@@ -56,11 +52,13 @@ class Conversion:
         path: The bundle.
         manifest: What it says of itself.
         report: Its proof.
+        page: The proof as a page for people.
     """
 
     path: Path
     manifest: Manifest
     report: dict[str, Any]
+    page: Path
 
 
 def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, options: Options | None = None, progress: Progress | None = None) -> Conversion:
@@ -81,17 +79,20 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         ModelError: The model cannot be loaded or is of a kind that cannot be converted.
         ClipsError: The clips cannot be used.
         ConversionError: TensorFlow's converter failed in every precision tried.
-        VerificationFailed: The result does not answer as the trained model does; nothing was written.
+        VerificationFailed: The result does not answer as the trained model does. No bundle was written; where the parts are the trained model and
+            no precision keeps the budget, the page was, and says which layers are to blame.
     """
     from convert.arrange import arrange
+    from convert.backbones import warnings
     from convert.build import Job, choose_plan
     from convert.calibrate import choose
+    from convert.finish import check_places, finish
     from convert.info import read_info
     from convert.load import load
     from convert.packing import pack
     from convert.quantize import Converter
     from convert.recipes import candidates
-    from convert.record import record
+    from convert.record import Story
     from convert.reference import Reference
     from convert.search import search
     from convert.settings import contract, input_spec
@@ -99,7 +100,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     from convert.verify import Budget
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
-    _check_out(Path(out))
+    page = check_places(Path(out), options.report)
     with Converter() as converter:
         progress.step(f"loading {model}")
         trained, info = load(model, allow_code=options.allow_code, custom_objects=options.custom_objects), read_info(model)
@@ -108,7 +109,10 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         parts = split(graph)
         plan = choose_plan(parts, options.plan)
         parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
-        recipes = candidates(options.precision, parts=1 if plan == "stack" else 2)
+        recipes = candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL)
+        cautions = warnings(graph)
+        for caution in cautions:
+            progress.step(f"  careful: {caution}")
         spec = input_spec(graph, parts.frame_shape, options, info)
         clips = _decode(Path(clips_dir), spec, options, progress)
         settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
@@ -119,24 +123,17 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         stages = _float_stages(reference, parts, examples)
 
         calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
-        job = Job(parts, plan, settled, calibration, reference, converter, options.name or Path(model).stem, golden)
-        trials = search(job, recipes, examples, Budget(max_drop=options.max_drop, min_agreement=options.min_agreement), progress)
+        job = Job(parts, plan, settled, calibration, reference, converter, options.name or Path(model).stem, golden, edgetpu=options.delegate == CORAL)
+        budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
+        found = search(job, recipes, examples, budget, progress)
+        progress.step("measuring what int8 costs each layer")
+        layers = found.builder.layer_errors()
 
-    report = record(job, trained=trained, clips=clips, examples=examples, stages=stages, trials=trials, seconds=time.monotonic() - started_s)
-    return _pack(trials[-1].bundle, trained, report, Path(out), options.command)
-
-
-def _pack(proven: Bundle | None, trained: LoadedModel, report: dict[str, Any], out: Path, command: str) -> Conversion:
-    assert proven is not None
-    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": command}
-    manifest = replace(proven.manifest, versions=versions(), provenance=provenance)
-    written = write(replace(proven, manifest=manifest, report=report | {"command": command}), out)
-    return Conversion(out, written, report | {"command": command, "bundle_bytes": out.stat().st_size})
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix != ".edgevid" or not out.parent.is_dir() or out.is_dir():
-        raise UsageError(f"Expected -o to name a file *.edgevid in a folder that is there, got {out}.", got=out, path=out)
+    story = Story(
+        job=job, trained=trained, clips=clips, examples=examples, stages=stages, search=found, budget=budget, layers=layers, warnings=cautions, options=options
+    )
+    manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
+    return Conversion(Path(out), manifest, report, page)
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -10,6 +11,8 @@ import numpy as np
 
 from convert.answers import Unfinished
 from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
+from convert.coverage import InputRange, at_the_ends, ranges
+from convert.layer_errors import LayerError
 from convert.quantize import ConvertedPart, Converter
 from convert.recipes import Recipe
 from convert.reference import Reference
@@ -18,9 +21,9 @@ from convert.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle, Golden
 from edgevid.engine import input_quantizer
-from edgevid.errors import ModelError, UsageError
+from edgevid.errors import ConversionError, ModelError, UsageError
 from edgevid.frame import Array
-from edgevid.manifest import PLANS, Manifest, Plan, Precision
+from edgevid.manifest import PLANS, Manifest, Part, Plan, Precision
 from edgevid.quant import dequantize
 
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
@@ -39,6 +42,7 @@ class Job:
         converter: The child process.
         name: The bundle's name.
         golden: Frames of the proof, and float answers; the bundle's own answers are filled in later.
+        edgetpu: Whether the first part shall be one that the Edge TPU takes.
     """
 
     parts: Split
@@ -49,6 +53,7 @@ class Job:
     converter: Converter
     name: str
     golden: Golden
+    edgetpu: bool = False
 
 
 def choose_plan(parts: Split, asked: str) -> Plan:
@@ -80,10 +85,15 @@ class Builder:
 
     Args:
         job: What to build.
+
+    Attributes:
+        ranges: What each quantised part's inputs were calibrated with, of every part converted so far.
     """
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self.ranges: dict[ConvertedPart, list[InputRange]] = {}
+        self._shown: dict[str, tuple[PartFunction, list[Array]]] = {}
         self._parts: dict[tuple[str, Precision, Precision | None], ConvertedPart] = {}
         self._features: dict[Precision, Array] = {}
         self._unfinished = Unfinished(_tail(job), job.contract.scores)
@@ -148,8 +158,43 @@ class Builder:
     def _convert(self, function: PartFunction, precision: Precision, samples: list[Array], after: Precision | None = None) -> ConvertedPart:
         key = (function.role, precision, after if precision in CALIBRATED else None)
         if key not in self._parts:
-            self._parts[key] = self._job.converter.convert(function, precision, samples)
+            edgetpu = self._job.edgetpu and after is None
+            made = self._job.converter.convert(function, precision, samples, edgetpu=edgetpu)
+            if precision in CALIBRATED:
+                self.ranges[made] = ranges(made, samples)
+            if precision == "int8":
+                self._shown.setdefault(function.role, (function, samples))
+            self._parts[key] = made
         return self._parts[key]
+
+    def layer_errors(self) -> list[LayerError]:
+        """Measure what int8 costs the layers of every part that was converted to it.
+
+        Returns:
+            The layers, worst first; none of a part that cannot be measured: that never fails a conversion.
+        """
+        found: list[LayerError] = []
+        for role, (function, samples) in self._shown.items():
+            output = next(iter(self._job.parts.hoisted or self._job.parts.prefix_layers[-1:]), "") if role == "encoder" else "the answer"
+            with contextlib.suppress(ConversionError):
+                found += self._job.converter.layer_errors(function, samples, output=output)
+        return sorted(found, key=lambda error: error.snr_db)
+
+    def at_the_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
+        """Tell how many of a quantised encoder's features lie at the ends of their grid.
+
+        Args:
+            encoder: The part.
+            data: Its file.
+            windows: (N, T, *frame) prepared frames.
+
+        Returns:
+            A share; None where features are in float.
+        """
+        params = encoder.outputs[0].params
+        if params.is_float or not len(windows):
+            return None
+        return at_the_ends(encode_windows(ConvertedPart(encoder, data), windows, self._job.contract, self._job.parts.lookback + 1), params)
 
 
 def _tail(job: Job) -> PartFunction:

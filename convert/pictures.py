@@ -95,41 +95,6 @@ def _frame_timeline(axis: Any, start_s: float) -> None:
     axis.set_axisbelow(True)
 
 
-def confusion_png(labels: Sequence[str], matrices: Mapping[str, Sequence[Sequence[int]]]) -> bytes:
-    """Draw confusion matrices side by side.
-
-    Args:
-        labels: One a class.
-        matrices: Title to counts by truth (row) and answer (column).
-
-    Returns:
-        A PNG.
-    """
-    size = 0.5 * len(labels) + 1.9
-    figure, axes = _subplots(1, len(matrices), size=(size * len(matrices), size + 0.4))
-    for axis, (title, counts) in zip(axes[0], matrices.items(), strict=True):
-        _confusion(axis, np.asarray(counts), labels)
-        axis.set_title(title, fontsize=11, color=_INK)
-    axes[0, 0].set_ylabel("truth")
-    return _png(figure)
-
-
-def _confusion(axis: Any, counts: Array, labels: Sequence[str]) -> None:
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    right = np.eye(len(labels), dtype=bool)
-    # Right answers in green, wrong ones in red, the deeper the more of the row.
-    picture = np.ones((*counts.shape, 3))
-    picture -= np.where(right, share, 0)[..., None] * np.array([0.62, 0.28, 0.50])
-    picture -= np.where(right, 0, np.sqrt(share))[..., None] * np.array([0.15, 0.68, 0.72])
-    axis.imshow(picture.clip(0, 1))
-    for row, column in np.argwhere(counts > 0):
-        axis.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=_INK)
-    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=9)
-    axis.set_yticks(range(len(labels)), labels, fontsize=9)
-    axis.set_xlabel("answer")
-    axis.tick_params(length=0)
-
-
 def strips_png(strips: Sequence[Strip]) -> bytes:
     """Draw clips as strips of frames, one a row, with what was answered beneath.
 

@@ -32,7 +32,7 @@ from edgevid.manifest import Part, Precision
 INPUT, OUTPUT = "input_{}", "output_{}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConvertedPart:
     """A part and its file.
 
@@ -79,13 +79,14 @@ class Converter:
         )
         log.close()
 
-    def convert(self, function: PartFunction, precision: Precision, calibration: list[Array]) -> ConvertedPart:
+    def convert(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> ConvertedPart:
         """Convert one part.
 
         Args:
             function: The part.
             precision: How to quantise it.
             calibration: For each input an array (N, *shape) float32 of what it is given in real use; looked at for "int8" and "int16x8".
+            edgetpu: Keep to what the Edge TPU's compiler knows.
 
         Returns:
             The part.
@@ -100,7 +101,8 @@ class Converter:
         np.savez(arrays, *calibration)
         target = folder / f"{function.role}-{precision}-{self.jobs}.tflite"
         self.jobs += 1
-        self._ask({"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target)}, f"{function.role} in {precision}")
+        job = {"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target), "edgetpu": edgetpu}
+        self._ask(job, f"{function.role} in {precision}")
         arrays.unlink()
         return self._describe(function, precision, target.read_bytes())
 

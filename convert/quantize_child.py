@@ -62,12 +62,12 @@ def main() -> None:
         answers.write(json.dumps(answer) + "\n")
 
 
-def convert(tf: Any, job: dict[str, str]) -> bytes:
+def convert(tf: Any, job: dict[str, Any]) -> bytes:
     """Convert one SavedModel.
 
     Args:
         tf: The module tensorflow.
-        job: "saved_model", "calibration" (paths) and "precision".
+        job: "saved_model", "calibration" (paths), "precision" and "edgetpu".
 
     Returns:
         The `.tflite` file.
@@ -75,7 +75,7 @@ def convert(tf: Any, job: dict[str, str]) -> bytes:
     return bytes(_converter(tf, job).convert())
 
 
-def layers(tf: Any, job: dict[str, str]) -> list[dict[str, Any]]:
+def layers(tf: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
     """Measure what int8 costs each operator of one SavedModel, by TensorFlow's QuantizationDebugger.
 
     Args:
@@ -118,7 +118,7 @@ def _rows(debugger: Any) -> list[dict[str, Any]]:
     return [{"operator": row["op_name"], "tensor": row["tensor_name"], **{name: float(row[name]) for name in wanted}} for row in rows]
 
 
-def _converter(tf: Any, job: dict[str, str]) -> Any:
+def _converter(tf: Any, job: dict[str, Any]) -> Any:
     converter = tf.lite.TFLiteConverter.from_saved_model(job["saved_model"])
     precision = job["precision"]
     if precision != "float32":
@@ -131,6 +131,8 @@ def _converter(tf: Any, job: dict[str, str]) -> Any:
     if precision == "int16x8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int16
+    # Dense weights with a grid for every channel came after the Edge TPU's last compiler (TensorFlow 2.16; compiler 16 is of 2021).
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = bool(job.get("edgetpu"))
     if precision in ("int8", "int16x8"):
         converter.representative_dataset = _representative(job["calibration"])
     return converter

@@ -33,7 +33,6 @@ class Recipe:
         """
         return self.encoder if role in ("encoder", "whole") else self.tail
 
-
     def coarser(self, other: Recipe) -> bool:
         """Tell whether no part is nearer to the trained model than in another recipe.
 
@@ -63,26 +62,33 @@ NAMES = tuple(recipe.name for recipe in RECIPES)
 AUTO = "auto"
 # What people write who name the head.
 ALIASES = {"int8+float head": "int8+float", "int8+16x8 head": "int8+int16x8", "int8+16x8": "int8+int16x8", "float16+int8 head": "float16+int8"}
-TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {"int8+float": "int8 + float head", "int8+int16x8": "int8 + 16x8 head", "float16+int8": "float16 + int8 head"}
+TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {
+    "int8+float": "int8 + float head",
+    "int8+int16x8": "int8 + 16x8 head",
+    "float16+int8": "float16 + int8 head",
+}
 
 
-def candidates(name: str, *, parts: int) -> tuple[Recipe, ...]:
+def candidates(name: str, *, parts: int, int8_first: bool = False) -> tuple[Recipe, ...]:
     """Give the recipes to try.
 
     Args:
         name: One of `NAMES` or `ALIASES`, or "auto".
         parts: How many parts the plan has; recipes that differ only in a second part are left out for one.
+        int8_first: Whether the first part has to be in int8, as for the Edge TPU.
 
     Returns:
         Recipes, cheapest first.
 
     Raises:
-        UsageError: No recipe of that name.
+        UsageError: No recipe of that name, or not for such a model.
     """
     name = ALIASES.get(name, name)
     if name not in (*NAMES, AUTO):
         raise UsageError(f"Expected a precision, one of {AUTO}, {', '.join(NAMES)}, got {name!r}.", expected=(AUTO, *NAMES), got=name)
-    chosen = [recipe for recipe in RECIPES if name in (AUTO, recipe.name)]
+    chosen = [recipe for recipe in RECIPES if name in (AUTO, recipe.name) and (recipe.encoder == "int8" or not int8_first)]
+    if not chosen:
+        raise UsageError(f"Expected a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8, got {name!r}.", got=name)
     if parts > 1:
         return tuple(chosen)
     alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)

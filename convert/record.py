@@ -2,80 +2,171 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from convert.build import Job
 from convert.clips import Clips
+from convert.coverage import InputRange, summary
+from convert.layer_errors import LayerError
 from convert.load import LoadedModel
-from convert.search import Examples, Trial
-from convert.verify import Stage
+from convert.placement import measure
+from convert.search import Examples, Search, Trial
+from convert.settings import Options
+from convert.verify import Budget, Stage
+from convert.weights import part_weights, sparsity_note, trained_weights
 from edgevid.bundle import Bundle
-from edgevid.engine import Engine
 from edgevid.environment import versions
 from edgevid.frame import Array
 from edgevid.strict import to_json
 
 WORST = 12
+# Windows that calibration did not see, on which its features are looked at again.
+_UNSEEN = 8
 
 
-def record(
-    job: Job, *, trained: LoadedModel, clips: Clips, examples: Examples, stages: Sequence[Stage], trials: Sequence[Trial], seconds: float
-) -> dict[str, Any]:
-    """Write down a conversion.
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """All that there is to tell of a conversion, good or not.
 
-    Args:
+    Attributes:
         job: What was built.
         trained: The model.
         clips: The clips it was proven on.
         examples: Their windows and float answers.
         stages: Float Keras and the float split.
-        trials: Precisions tried; the last one is good.
+        search: Precisions tried.
+        budget: What the conversion may cost.
+        layers: What int8 costs each layer, worst first.
+        warnings: What a person should know.
+        options: How it was asked for.
+    """
+
+    job: Job
+    trained: LoadedModel
+    clips: Clips
+    examples: Examples
+    stages: Sequence[Stage]
+    search: Search
+    budget: Budget
+    layers: Sequence[LayerError]
+    warnings: Sequence[str]
+    options: Options
+
+
+def record(story: Story, *, seconds: float) -> dict[str, Any]:
+    """Write down a conversion.
+
+    Args:
+        story: What happened.
         seconds: How long it took.
 
     Returns:
-        JSON-ready data.
+        JSON-ready data. Where no precision keeps the budget, "failure" says so and the rest is of the one that came nearest.
     """
-    good = trials[-1]
-    assert good.bundle is not None and good.stream is not None and good.scores is not None
-    every = [*stages, *(stage for stage in (good.window, good.stream) if stage is not None)]
+    job, trained, shown = story.job, story.trained, story.search.shown
     return {
+        "failure": story.search.failure,
         "model": {"file": trained.path.name, "sha256": trained.sha256, "framework": trained.framework, "written_by": trained.written_by},
         "plan": job.plan,
-        "precision": {part.role: part.precision for part in good.bundle.manifest.parts},
-        "recipe": good.recipe.name,
+        "recipe": shown.recipe.name,
         "labels": list(job.contract.labels),
-        "clips": len(clips.clips),
-        "clips_skipped": [{"path": "/".join(path.parts[-2:]), "reason": reason.replace(str(path), path.name)} for path, reason in clips.skipped],
-        "clips_calibrated": len(job.calibration.clips),
-        "agreement": good.stream.agreement,
-        "agreement_held_out": _held_out(good.scores, examples, job.calibration.clips),
-        "max_abs_error": good.stream.max_abs_error,
-        "accuracy_float": stages[0].accuracy,
-        "accuracy_bundle": good.stream.accuracy,
-        "stages": [asdict(stage) for stage in every],
+        **_clips(story),
+        "accuracy_float": story.stages[0].accuracy,
+        "stages": [asdict(stage) for stage in (*story.stages, shown.window, shown.stream) if stage is not None],
+        "budget": asdict(story.budget),
         "split": {
             "encoder_layers": list(job.parts.prefix_layers),
             "hoisted": list(job.parts.hoisted),
             "lookback": job.parts.lookback,
             "not_causal": job.parts.not_causal,
         },
-        "trials": [{"recipe": trial.recipe.name, "failure": trial.failure, "stage": asdict(trial.stream) if trial.stream else None} for trial in trials],
-        "joined_in_integers": _joins(good.bundle),
-        "part_bytes": {part.role: len(good.bundle.models[part.file]) for part in good.bundle.manifest.parts},
-        "confusion": _confusion(job.contract.labels, examples, good.scores),
-        "worst": _worst(clips, examples, good.scores, job.contract.labels),
-        "latency": _latency(good.bundle),
+        "trials": [_trial(trial) for trial in story.search.trials],
+        "layers": [asdict(layer) for layer in story.layers],
+        **_answers(story, shown),
+        **_bundle(story, shown),
+        "edgetpu": None,
         "notes": list(job.contract.notes),
+        "warnings": list(story.warnings),
         "window": to_json(job.contract.window),
         "input": to_json(job.contract.input),
         "versions": versions(),
         "seconds": round(seconds, 2),
+        "command": story.options.command,
     }
+
+
+def _clips(story: Story) -> dict[str, Any]:
+    clips = story.clips
+    return {
+        "clips": len(clips.clips),
+        "clips_skipped": [{"path": "/".join(path.parts[-2:]), "reason": reason.replace(str(path), path.name)} for path, reason in clips.skipped],
+        "clips_calibrated": len(story.job.calibration.clips),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "recipe": trial.recipe.name,
+        "failure": trial.failure,
+        "stage": asdict(trial.stream) if trial.stream else None,
+        "frame_ms": round(trial.latency.encode_ms + trial.latency.head_ms, 4) if trial.latency else None,
+        "bytes": sum(map(len, trial.bundle.models.values())) if trial.bundle else None,
+    }
+
+
+def _answers(story: Story, shown: Trial) -> dict[str, Any]:
+    """What the bundle answered; None in every field where no bundle could be made."""
+    if shown.stream is None or shown.scores is None:
+        return dict.fromkeys(("agreement", "agreement_held_out", "max_abs_error", "accuracy_bundle", "confusion", "latency")) | {"worst": []}
+    labels, examples = story.job.contract.labels, story.examples
+    return {
+        "agreement": shown.stream.agreement,
+        "agreement_held_out": _held_out(shown.scores, examples, story.job.calibration.clips),
+        "max_abs_error": shown.stream.max_abs_error,
+        "accuracy_bundle": shown.stream.accuracy,
+        "confusion": _confusion(labels, examples, shown.scores),
+        "worst": _worst(story.clips, examples, shown.scores, labels),
+        "latency": asdict(shown.latency) if shown.latency else None,
+    }
+
+
+def _bundle(story: Story, shown: Trial) -> dict[str, Any]:
+    """What the bundle is made of; empty where none could be made."""
+    bundle = shown.bundle
+    if bundle is None:
+        return {"precision": {}, "joined_in_integers": False, "part_bytes": {}, "weights": [], "trained_weights": None, "placement": [], "calibration": None}
+    weights, trained = part_weights(bundle), trained_weights(story.trained.model)
+    return {
+        "precision": {part.role: part.precision for part in bundle.manifest.parts},
+        "joined_in_integers": _joins(bundle),
+        "part_bytes": {part.role: len(bundle.models[part.file]) for part in bundle.manifest.parts},
+        "weights": [asdict(each) for each in weights],
+        "trained_weights": asdict(trained) | {"note": sparsity_note(trained, weights)},
+        "placement": [asdict(each) for each in measure(bundle)],
+        "calibration": _calibration(story, bundle),
+    }
+
+
+def _calibration(story: Story, bundle: Bundle) -> dict[str, Any] | None:
+    found = _ranges(story.search, bundle)
+    if not found:
+        return None
+    chosen, first = story.job.calibration.clips, bundle.manifest.parts[0]
+    unseen = np.setdiff1d(np.arange(len(story.examples.windows)), chosen)
+    unseen = unseen[np.unique(np.linspace(0, len(unseen) - 1, min(len(unseen), _UNSEEN)).astype(int))] if len(unseen) else unseen
+    shares: list[float | None] = [None, None]
+    if bundle.manifest.plan != "stack":
+        seen = story.job.calibration.windows[:_UNSEEN]
+        shares = [story.search.builder.at_the_ends(first, bundle.models[first.file], windows) for windows in (seen, story.examples.windows[unseen])]
+    return summary(found, story.clips, chosen, ends_calibrated=shares[0], ends_unseen=shares[1], unseen=len(unseen))
+
+
+def _ranges(search: Search, bundle: Bundle) -> list[InputRange]:
+    return [each for made, found in search.builder.ranges.items() if made.part in bundle.manifest.parts for each in found]
 
 
 def _held_out(scores: Array, examples: Examples, calibrated: Sequence[int]) -> float | None:
@@ -101,47 +192,31 @@ def _confusion(labels: Sequence[str], examples: Examples, scores: Array) -> dict
 
 def _worst(clips: Clips, examples: Examples, scores: Array, labels: Sequence[str]) -> list[dict[str, Any]]:
     """The clips on which the bundle differs most, another answer before a larger difference."""
-    differs = scores.argmax(1) != examples.scores.argmax(1)
-    errors = np.abs(scores - examples.scores).max(axis=1)
-    order = np.lexsort((-errors, ~differs))[:WORST]
     return [
         {
             # Class and file, as the folder of clips has them: a bundle travels, and says nothing of the disk that it was made on.
             "path": "/".join(clips.clips[index].ref.path.parts[-2:]),
             "truth": clips.clips[index].ref.label,
             "float": labels[int(examples.scores[index].argmax())],
+            "float_score": round(float(examples.scores[index].max()), 4),
             "bundle": labels[int(scores[index].argmax())],
-            "max_abs_error": float(errors[index]),
+            "bundle_score": round(float(scores[index].max()), 4),
+            "max_abs_error": float(np.abs(scores[index] - examples.scores[index]).max()),
         }
-        for index in order
+        for index in worst(examples, scores)
     ]
 
 
-def _latency(bundle: Bundle) -> dict[str, Any]:
-    """Interpreter time of the golden stream on this machine, after one warm-up pass."""
-    engine = Engine(bundle)
-    _stream_ns(engine, bundle.golden.frames)
-    engine.restart()
-    encode_ns, head_ns = _stream_ns(engine, bundle.golden.frames)
-    return {
-        "machine": platform.platform(),
-        "interpreter": engine.interpreter,
-        "encode_ms": _median_ms(encode_ns),
-        "head_ms": _median_ms([each for each in head_ns if each]),
-        "frames": len(bundle.golden.frames),
-    }
+def worst(examples: Examples, scores: Array) -> list[int]:
+    """Order clips by how much the bundle differs on them.
 
+    Args:
+        examples: The float answers.
+        scores: (N, classes), the bundle's.
 
-def _stream_ns(engine: Engine, frames: Array) -> tuple[list[int], list[int]]:
-    encode_ns: list[int] = []
-    head_ns: list[int] = []
-    for frame in frames:
-        np.copyto(engine.slot(), frame)
-        engine.step()
-        encode_ns.append(engine.encode_ns)
-        head_ns.append(engine.head_ns)
-    return encode_ns, head_ns
-
-
-def _median_ms(samples_ns: Sequence[int]) -> float:
-    return round(float(np.median(samples_ns)) / 1e6, 4) if samples_ns else 0.0
+    Returns:
+        At most `WORST` indices, another answer before a larger difference.
+    """
+    differs = scores.argmax(1) != examples.scores.argmax(1)
+    errors = np.abs(scores - examples.scores).max(axis=1)
+    return [int(index) for index in np.lexsort((-errors, ~differs))[:WORST]]

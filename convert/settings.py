@@ -23,6 +23,8 @@ from edgevid.rule import ClassThresholds, DecisionRule
 from edgevid.sampling import MIN_INTERVAL_S
 
 UNIFORM = "uniform"
+XNNPACK, CORAL = "xnnpack", "coral"
+DELEGATES = (XNNPACK, CORAL)
 BYTES = (0.0, 255.0)
 _CHANNEL_COLORS: dict[int, tuple[Color, ...]] = {1: ("gray",), 3: ("rgb", "bgr")}
 
@@ -53,6 +55,8 @@ class Options:
         allow_code: Load Lambda layers.
         custom_objects: Python file that defines the model's own layers.
         command: How the conversion was asked for, for the record.
+        report: Where to write the page; beside the bundle where None.
+        delegate: What to tell of beyond the report: "xnnpack" or "coral"; "coral" also makes the first part's twin for the Edge TPU.
     """
 
     labels: Path | None = None
@@ -76,12 +80,15 @@ class Options:
     allow_code: bool = False
     custom_objects: Path | None = None
     command: str = ""
+    report: Path | None = None
+    delegate: str | None = None
 
     def __post_init__(self) -> None:
         _refuse_unless(self.range is None or self.range[0] < self.range[1], "a --range LOW,HIGH with LOW below HIGH", self.range)
         _refuse_unless(0 <= self.max_drop <= 100, "--max-drop in points, 0 to 100", self.max_drop)
         _refuse_unless(0 <= self.min_agreement <= 1, "--min-agreement as a share, 0 to 1", self.min_agreement)
         _refuse_unless(self.frames is None or self.frames >= 1, "--frames of at least 1", self.frames)
+        _refuse_unless(self.delegate in (None, *DELEGATES), f"--delegate, one of {', '.join(DELEGATES)}", self.delegate)
 
 
 @dataclass(frozen=True)

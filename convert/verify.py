@@ -18,8 +18,8 @@ from edgevid.bundle import Bundle
 from edgevid.engine import Engine, input_quantizer
 from edgevid.errors import VerificationFailed
 from edgevid.frame import Array
-from edgevid.quant import dequantize, joiner
-from edgevid.scores import to_probabilities
+from edgevid.quant import joiner
+from edgevid.scores import answers
 
 # Float32 sums of a few hundred terms in another order differ by about 1e-6; a wrong split differs by more than 1e-2.
 SPLIT_TOLERANCE = 1e-4
@@ -166,7 +166,7 @@ class _WholeWindow:
         self._models = [backend.load(part, bundle.models[part.file]) for part in manifest.parts]
         self._manifest = manifest
         self._quantize = input_quantizer(manifest.input, manifest.parts[0].inputs[0].params)
-        self._probabilities = to_probabilities(manifest.scores)
+        self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
 
     def scores(self, window: Array) -> Array:
         manifest = self._manifest
@@ -177,7 +177,7 @@ class _WholeWindow:
             frames = self._features(frames)[None]
         elif manifest.seen_frames > 1:
             frames = frames[None]
-        return self._probabilities(dequantize(self._run(-1, frames)[0], manifest.parts[-1].outputs[0].params))
+        return self._probabilities(self._run(-1, frames)[0])
 
     def _features(self, frames: Array) -> Array:
         encoder, head = self._manifest.parts

@@ -25,9 +25,9 @@ from edgevid.bundle import Bundle
 from edgevid.frame import Array
 from edgevid.manifest import Manifest, Part
 from edgevid.preprocess import InputSpec
-from edgevid.quant import QuantParams, dequantizer, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
+from edgevid.quant import QuantParams, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
 from edgevid.ring import Ring
-from edgevid.scores import to_probabilities
+from edgevid.scores import answers
 
 
 class Engine:
@@ -65,8 +65,7 @@ class Engine:
         self._seen = _FrameRing(manifest)
         self._encoder = _Encoder(models["encoder"]) if "encoder" in models else None
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
-        self._real = dequantizer(manifest.parts[-1].outputs[0].params)
-        self._probabilities = to_probabilities(manifest.scores)
+        self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
 
     @property
     def interpreter(self) -> str:
@@ -111,7 +110,7 @@ class Engine:
         started_ns = perf_counter_ns()
         raw = self._tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        return None if raw is None else self._probabilities(self._real(raw))
+        return None if raw is None else self._probabilities(raw)
 
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""

@@ -8,6 +8,10 @@ import numpy as np
 
 from edgevid.frame import Array
 from edgevid.manifest import Scores
+from edgevid.quant import QuantParams, dequantize, dequantizer
+
+# Powers of e within this range are far from float32's ends, sums of thousands of them too.
+_LARGEST_EXPONENT = 80.0
 
 
 def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
@@ -26,6 +30,33 @@ def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
     if kind == "sigmoid":
         return _both_sides
     return lambda raw: _both_sides(sigmoid(raw))
+
+
+def answers(params: QuantParams, kind: Scores) -> Callable[[Array], Array]:
+    """Choose how the last part's stored output becomes probabilities, once, before the loop.
+
+    Logits on a grid of 256 numbers have 256 powers, which are looked up: no maximum is sought and nothing is exponentiated for a decision.
+
+    Args:
+        params: Grid of the output.
+        kind: What the output is.
+
+    Returns:
+        A function from (outputs,) contiguous of `params.dtype` to a new (classes,) float32 array.
+    """
+    if kind != "logits" or params.dtype not in ("int8", "uint8") or 255 * params.scale > _LARGEST_EXPONENT:
+        real, probabilities = dequantizer(params), to_probabilities(kind)
+        return lambda stored: probabilities(real(stored))
+    # From the greatest number of the grid down, so that no power exceeds 1.
+    exponents = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
+    powers = np.exp(exponents - exponents.max())
+
+    def look_up(stored: Array) -> Array:
+        scores = powers.take(stored.view(np.uint8))
+        scores /= np.add.reduce(scores)
+        return scores
+
+    return look_up
 
 
 def softmax(logits: Array) -> Array:

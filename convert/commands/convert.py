@@ -1,8 +1,9 @@
 """Convert a trained Keras video classifier into a bundle for the device, and prove it on real clips.
 
 The model is split into a part that runs once a frame and a part that runs over time, quantised, and held against the trained model on every
-clip given. The cheapest precision that keeps the budget is taken; where none does, nothing is written and the exit code is 3. The bundle
-carries the proof: 'edgevid inspect' shows it, 'edgevid selftest' repeats it on any machine.
+clip given. The cheapest precision that keeps the budget is taken; where none does, no bundle is written and the exit code is 3. The bundle
+carries the proof: 'edgevid inspect' shows it, 'edgevid selftest' repeats it on any machine. A page beside it, OUT.report.html, tells it with
+pictures; it is written for failures too, and says which layers are to blame.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ EXAMPLES = """examples:
   edgevid convert lrcn.h5 --clips clips -o lrcn.edgevid --color bgr --interval uniform --labels labels.txt
       an LRCN from the usual tutorials: OpenCV's BGR frames over 255, T of them at equal steps over each clip
   edgevid convert pose_lstm.h5 --clips sequences -o pose.edgevid --interval 0.033
-      a model over feature sequences: the clips are .npy arrays of (frames, features)"""
+      a model over feature sequences: the clips are .npy arrays of (frames, features)
+  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --precision 'int8+16x8 head' --report proof.html
+  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --delegate coral"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_device(parser.add_argument_group("how the device runs it"))
     parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
     parser.add_argument("--custom-objects", type=Path, metavar="MODULE.py", help="a Python file that defines the model's own layers and functions; it is run")
-    parser.add_argument("--json", action="store_true", help="print the report on stdout as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="where to write the page of the proof (default: OUT.report.html, beside the bundle)")
+    parser.add_argument("--json", action="store_true", help="print the report on stdout as JSON, also where no precision keeps the budget")
 
 
 def configure_input(group: argparse._ArgumentGroup) -> None:
@@ -68,12 +72,24 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
     from convert.packing import ANY, targets
-    from convert.recipes import AUTO, NAMES
+    from convert.recipes import ALIASES, AUTO, NAMES
+    from convert.settings import DELEGATES
 
     group.add_argument(
         "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
     )
-    group.add_argument("--precision", choices=(AUTO, *NAMES), default=AUTO, help="auto takes the cheapest within the budget (default: auto)")
+    group.add_argument(
+        "--precision",
+        choices=(AUTO, *NAMES, *ALIASES),
+        default=AUTO,
+        metavar="RECIPE",
+        help=f"{', '.join(NAMES)}: encoder, then head; auto takes the cheapest within the budget (default: auto)",
+    )
+    group.add_argument(
+        "--delegate",
+        choices=DELEGATES,
+        help="xnnpack: tell which operators the CPU's fast kernels take; coral: also compile the encoder for the Edge TPU (edgetpu_compiler on PATH)",
+    )
     group.add_argument(
         "--max-drop",
         type=float,
@@ -131,11 +147,17 @@ def run(args: argparse.Namespace) -> int:
         EdgevidError: The conversion failed; see `convert.convert_model`.
     """
     from convert import convert_model
+    from convert.finish import OverBudget
     from convert.progress import Terminal
 
-    done = convert_model(args.model, args.clips, args.output, options=_options(args), progress=Terminal())
-    sys.stdout.write(f"{json.dumps(done.report, indent=1) if args.json else summary(done.report)}\n")
-    sys.stderr.write(f"Wrote {done.path}\n")
+    try:
+        done = convert_model(args.model, args.clips, args.output, options=_options(args), progress=Terminal())
+    except OverBudget as error:
+        if args.json:
+            sys.stdout.write(f"{json.dumps(error.report, indent=1)}\n")
+        raise
+    sys.stdout.write(f"{json.dumps(done.report, indent=1) if args.json else summary(done.report, delegate=args.delegate)}\n")
+    sys.stderr.write(f"Wrote {done.path} and {done.page}\n")
     return 0
 
 
@@ -164,14 +186,17 @@ def _options(args: argparse.Namespace) -> Options:
         allow_code=args.allow_code,
         custom_objects=args.custom_objects,
         command=shlex.join(["edgevid", *sys.argv[1:]]),
+        report=args.report,
+        delegate=args.delegate,
     )
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     """Write a report for a person.
 
     Args:
         report: As `convert.record.record` gives it.
+        delegate: Whose placement was asked for.
 
     Returns:
         Lines of text.
@@ -179,8 +204,17 @@ def summary(report: dict[str, Any]) -> str:
     parts = ", ".join(f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)" for role, precision in report["precision"].items())
     lines = [f"plan {report['plan']}: {parts}", f"{'stage':<22}{'clips':>6}{'agreement':>11}{'max error':>11}{'accuracy':>10}"]
     lines += [_stage(stage) for stage in report["stages"]]
+    lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]
+    lines += [f"careful: {warning}" for warning in report["warnings"]]
     return "\n".join([*lines, f"{report['bundle_bytes'] / 1024:.0f} KiB in {report['seconds']:.1f} s"])
+
+
+def _placement(report: dict[str, Any], delegate: str | None) -> list[str]:
+    from convert import placement, placement_coral
+
+    lines = placement.told([placement.Placement(**each) for each in report["placement"]]) if delegate else []
+    return lines + ([placement_coral.told(report["edgetpu"])] if report["edgetpu"] else [])
 
 
 def _stage(stage: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from convert.demo.dataset import Dataset
 from convert.demo.watch import Watched
-from convert.pictures import Strip, confusion_png, strips_png, timeline_png
+from convert.pictures import Strip, strips_png, timeline_png
 from convert.report import Section, percent
 from convert.training.evaluate import Evaluation
 from edgevid.bundle import Bundle
@@ -39,19 +39,15 @@ def sections(made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Ev
         link=(video.name, "Watch the annotated video"),
     )
     listed = Section(title="Every event", table=rows(watched.score))
-    matrices = Section(
-        title="Test clips, before and after the conversion",
-        text=f"{len(evaluation.predictions)} clips of people and rooms that training never saw. The bundle's accuracy is {percent(evaluation.accuracy)}, "
-        f"its mean F1 {evaluation.f1:.3f}. Rows are the truth, columns the answers.",
-        picture=_confusion(made),
-    )
     shown = Section(
         title="What it was asked",
-        text="Eight of the sixteen frames of a window. Motion decides: single frames of different classes look alike. Wrong answers come first.",
+        text=f"{len(evaluation.predictions)} clips of people and rooms that training never saw. The bundle's accuracy is {percent(evaluation.accuracy)}, "
+        f"its mean F1 {evaluation.f1:.3f}. Eight of the sixteen frames of a window. Motion decides: single frames of different classes look alike. "
+        "Wrong answers come first.",
         picture=strips_png(strips),
     )
     latency = Section(title="Latency of a frame on this machine", text=f"{watched.interpreter}, one thread, in milliseconds.", table=_latency(watched))
-    return [timeline, matrices, shown, listed, latency]
+    return [timeline, shown, listed, latency]
 
 
 def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
@@ -59,11 +55,6 @@ def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
     times, scores = np.array([each.t_s for each in decisions]), np.stack([each.scores for each in decisions])
     background = made.manifest.decision.background
     return timeline_png(times, scores, made.manifest.labels, events=watched.seen.events, truth=dataset.truth, background=background)
-
-
-def _confusion(made: Bundle) -> bytes:
-    confusion = made.report["confusion"]
-    return confusion_png(made.manifest.labels, {"trained model, float32": confusion["float"], "bundle, on the device's engine": confusion["bundle"]})
 
 
 def _latency(watched: Watched) -> list[tuple[object, ...]]:

@@ -46,6 +46,11 @@ def test_the_report_says_what_was_proven(converted):
     assert report["stages"][2] | {"name": ""} == report["stages"][3] | {"name": ""}
     assert report["joined_in_integers"] is True
     assert report["confusion"] is not None
+    assert {layer["part"] for layer in report["layers"]} == {"encoder", "head"}
+    assert report["layers"] == sorted(report["layers"], key=lambda layer: layer["snr_db"])
+    assert [place["part"] for place in report["placement"]] == ["encoder", "head"]
+    assert report["calibration"]["classes"] == {label: {"clips": 4, "calibrated": 4} for label in LABELS}
+    assert report["latency"]["machine"]
     json.dumps(report)
 
 
@@ -82,10 +87,15 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
 
     out = tmp_path / "kept.edgevid"
     out.write_bytes(b"the bundle before")
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(VerificationFailed) as caught:
         convert_model(place / "model.keras", place / "clips", out, options=Options(interval=0.1, precision="int8"))
     assert out.read_bytes() == b"the bundle before"
-    assert [each.name for each in tmp_path.iterdir()] == ["kept.edgevid"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept.edgevid", "kept.report.html"]
+    page = (tmp_path / "kept.report.html").read_text()
+    assert "no conversion is good enough today" in page
+    assert "over the budget" in page
+    assert str(caught.value).count("dB)") == 3
+    assert caught.value.report["failure"].startswith("int8: no conversion")
 
 
 def test_feature_sequences_convert_from_arrays(tmp_path):

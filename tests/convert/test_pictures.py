@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from convert.pictures import Strip, confusion_png, label_colors, strips_png, timeline_png
+from convert.pictures import Strip, label_colors, strips_png, timeline_png
 from edgevid.decide import Event
 from edgevid.gestures import Gesture
 
@@ -44,15 +44,6 @@ def test_labels_have_different_colors_and_the_background_is_gray() -> None:
     colors = label_colors([f"class{index}" for index in range(7)] + ["none"], ("none",))
     assert len(set(colors.values())) == 8
     assert colors["none"] == "#aab2bd"
-
-
-def test_wrong_answers_are_red_in_the_confusion_matrix() -> None:
-    def reddest(counts: list[list[int]]) -> int:
-        picture = pixels(confusion_png(LABELS, {"bundle": counts})).astype(int)
-        return int((picture[..., 0] - picture[..., 1]).max())
-
-    assert reddest([[5, 0, 0], [0, 5, 0], [0, 0, 5]]) < 40
-    assert reddest([[5, 0, 0], [0, 1, 4], [0, 0, 5]]) > 90
 
 
 def test_strips_show_their_frames_one_clip_a_row() -> None:

@@ -13,7 +13,28 @@ from convert.report import Section, kilobytes, percent, write_html
 from edgevid.errors import UsageError
 
 STAGE = {"name": "float Keras", "clips": 8, "agreement": 1.0, "max_abs_error": 2e-7, "accuracy": 0.75}
+PLACE = {"partitions": 1, "delegated": 3, "operators": {"CONV_2D": 2, "SOFTMAX": 1}, "outside": {"SOFTMAX": 1}}
 REPORT: dict[str, Any] = {
+    "failure": "",
+    "budget": {"max_drop": 1.0, "min_agreement": 0.98},
+    "warnings": [],
+    "edgetpu": None,
+    "layers": [
+        {"part": "encoder", "layer": "conv_2", "operator": "CONV_2D", "operators": 1, "snr_db": 8.5, "cosine": 0.93, "max_abs_error": 0.4},
+        {"part": "head", "layer": "lstm", "operator": "MUL", "operators": 300, "snr_db": 90.0, "cosine": 1.0, "max_abs_error": 0.0},
+    ],
+    "weights": [
+        {"part": part, "bytes": size, "gzip_bytes": size // 2, "kernels": size, "zeros": 0.25} for part, size in (("encoder", 12_000), ("head", 3_400))
+    ],
+    "trained_weights": {"kernels": 15_000, "zeros": 0.5, "clusters": 0, "note": "the model was pruned"},
+    "placement": [{"part": "encoder", **PLACE}, {"part": "head", **PLACE}],
+    "calibration": {
+        "clips": 4,
+        "of": 8,
+        "classes": {"none": {"clips": 4, "calibrated": 2}, "wave": {"clips": 4, "calibrated": 2}},
+        "inputs": [{"part": "encoder", "input": 0, "samples": 64, "low": 0.0, "high": 1.0, "grid_low": 0.0, "grid_high": 1.0}],
+        "features_at_ends": {"calibrated": 0.001, "unseen": None, "unseen_windows": 0},
+    },
     "model": {"file": "wave.keras", "sha256": "0" * 64, "framework": "keras", "written_by": "3.15.1"},
     "plan": "window",
     "precision": {"encoder": "int8", "head": "int16x8"},
@@ -29,12 +50,15 @@ REPORT: dict[str, Any] = {
     "accuracy_bundle": 0.625,
     "stages": [STAGE, {**STAGE, "name": "stream", "agreement": 0.875, "accuracy": None}],
     "split": {"encoder_layers": ["conv"], "hoisted": ["lstm"], "lookback": 1, "not_causal": ""},
-    "trials": [{"recipe": "int8", "failure": "agreement 50.0% is below 98.0%", "stage": None}, {"recipe": "int8+int16x8", "failure": "", "stage": STAGE}],
+    "trials": [
+        {"recipe": "int8", "failure": "agreement 50.0% is below 98.0%", "stage": None, "frame_ms": None, "bytes": None},
+        {"recipe": "int8+int16x8", "failure": "", "stage": STAGE, "frame_ms": 0.12, "bytes": 15_400},
+    ],
     "joined_in_integers": True,
     "part_bytes": {"encoder": 12_000, "head": 3_400},
     "confusion": {"float": [[4, 0], [1, 3]], "bundle": [[4, 0], [2, 2]]},
     "worst": [{"path": "clips/<wave>/1.avi", "truth": None, "float": "wave", "bundle": "none", "max_abs_error": 0.031}],
-    "latency": {"machine": "Linux", "interpreter": "ai-edge-litert 2", "encode_ms": 0.1, "head_ms": 0.02, "frames": 20},
+    "latency": {"machine": "Linux", "cpu": "Cortex-A76", "interpreter": "ai-edge-litert 2", "encode_ms": 0.1, "head_ms": 0.02, "frames": 20},
     "notes": ["frames are RGB"],
     "window": {"frames": 16, "interval_s": 0.1, "sampling": "interval"},
     "input": {"height": 48, "width": 48},
@@ -68,6 +92,7 @@ def test_the_numbers_of_the_conversion_are_on_the_page(tmp_path: Path) -> None:
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     text = page(tmp_path, sections=[Section(title="Timeline", picture=b"png", link=("annotated.mp4", "Watch"))])
     assert set(re.findall(r'(?:src|href)="([^":]+)', text)) == {"data", "annotated.mp4"}
+    assert "url(" not in text
     assert "<script" not in text
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgevid.engine import Engine
-from edgevid.quant import dequantize, joiner, quantize
+from edgevid.quant import joiner, quantize
+from edgevid.scores import answers as probabilities
 from tests.conversions import Workshop
 from tests.keras_models import HEADS, cnn_rnn, convlstm, over_features
 
@@ -75,7 +76,7 @@ def test_a_stateful_stream_equals_its_parts_chained_by_hand_at_every_step(head, 
         (feature,) = run(models[0], encoder, [(frame.astype(np.int16) - 128).astype(np.int8)])
         raw, *new = run(models[1], step, [carried(feature, encoder.outputs[0], step.inputs[0]), *states])
         states = [carried(state, after, before) for state, after, before in zip(new, step.outputs[1:], step.inputs[1:], strict=True)]
-        np.testing.assert_array_equal(scores, dequantize(raw, step.outputs[0].params))
+        np.testing.assert_array_equal(scores, probabilities(step.outputs[0].params, bundle.manifest.scores)(raw))
 
 
 @pytest.mark.parametrize("recipe", ["int8", "int8+float"])
