@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -126,3 +127,11 @@ def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> N
     path = write(f"bundles = [{json.dumps(SHIPPED)}]\nsource = 'synthetic:3'\nmax-frames = 60\njson = true\n")
     assert cli.main(["run", "--config", path]) == 0
     assert all("t_s" in json.loads(line) or "event" in json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    args = parsed(["--config", write(example)])
+    assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"
+    assert (args.clips_mib, args.metrics, args.threads) == (2048, "127.0.0.1:9464", 0)
