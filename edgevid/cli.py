@@ -54,6 +54,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
     "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
+    "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
     "rollback": Verb("edgevid.commands.rollback", "go back to the bundle before this one"),
     "slots": Verb("edgevid.commands.slots", "show which bundles this device keeps, and which is on trial"),

@@ -35,6 +35,7 @@ class Board:
         limit_c: From here on it throttles all it can.
         dot_product: Whether the cores have int8 dot-product instructions.
         device_trees: Files of which a boot partition must hold one for this board to start.
+        config_filters: Sections of config.txt that it reads, besides [all].
         camera_ports: Connectors for a CSI camera.
         camera_pins: Of each connector; 0 where there is none.
         wifi: Whether it has Wi-Fi.
@@ -54,6 +55,7 @@ class Board:
     limit_c: int
     dot_product: bool
     device_trees: tuple[str, ...]
+    config_filters: tuple[str, ...]
     camera_ports: int
     camera_pins: int
     wifi: bool
@@ -79,7 +81,7 @@ class Camera:
         name: What a deployment calls it.
         title: What its maker calls it.
         interface: How it is connected.
-        driver: Which source of edgevid reads it.
+        source: What `edgevid run --source` calls it.
         autofocus: Whether its lens moves.
         formats: Pixel formats it gives.
         modes: Of the sensor; none where the camera names them itself.
@@ -90,7 +92,7 @@ class Camera:
     name: str
     title: str
     interface: Literal["csi", "usb"]
-    driver: Literal["picamera", "v4l2"]
+    source: str
     autofocus: bool
     formats: tuple[str, ...]
     modes: tuple[Mode, ...]

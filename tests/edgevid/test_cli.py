@@ -22,6 +22,7 @@ OPTIONS = {
     "demo": ["--json"],
     "doctor": ["--json"],
     "bench": ["BUNDLE", "--threads", "--frames", "--size", "--json"],
+    "flash": ["DEPLOYMENT", "--to", "--yes", "--wheels", "--json"],
     "activate": ["BUNDLE", "--slots", "--trial-s", "--starts", "--restart", "--json"],
     "rollback": ["--slots", "--restart", "--json"],
     "slots": ["--slots", "--json"],

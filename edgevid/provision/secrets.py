@@ -1,0 +1,122 @@
+"""Keys, hashes and passwords: checked, derived, and never shown. No message of this module holds one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+
+from edgevid.errors import DeploymentError
+
+# What OpenSSH 9 (Bookworm) accepts for logging in. Source: sshd_config(5), PubkeyAcceptedAlgorithms.
+KEY_TYPES = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+_FIELDS = {"ssh-ed25519": 2, "ssh-rsa": 3, "sk-ecdsa-sha2-nistp256@openssh.com": 4}
+# RequiredRSASize of sshd_config(5), and what anyone should have.
+_MIN_RSA_BITS = 2048
+# crypt(5): yescrypt, SHA-512, SHA-256, bcrypt.
+_HASH = re.compile(r"\$(y|6|5|2[aby])\$[./A-Za-z0-9=,$]+")
+_HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
+# IEEE 802.11-2020, J.4.1: 4096 rounds, 256 bits.
+_PSK_ROUNDS, _PSK_BYTES = 4096, 32
+
+
+def check_ssh_key(line: str) -> None:
+    """Refuse a line that sshd would pass over.
+
+    Args:
+        line: As in `authorized_keys`, without options.
+
+    Raises:
+        DeploymentError: It is no public key; the message does not hold it.
+
+    Source: RFC 4253, 6.6, for the blob: length-prefixed fields, of which the first is the type.
+    """
+    parts = line.split(None, 2)
+    if "PRIVATE KEY" in line:
+        raise DeploymentError("Expected public keys in ssh_keys, got a private one. Keep it secret, and give the line of its .pub file.")
+    if len(parts) < 2 or parts[0] not in KEY_TYPES or not line.isprintable():
+        kind = parts[0][:24] if parts and "-" in parts[0] else "something else"
+        raise DeploymentError(f"Expected a line as in id_ed25519.pub in ssh_keys, of a type of {', '.join(KEY_TYPES)}, got {kind!r}.", expected=KEY_TYPES)
+    fields = _blob_fields(parts[1])
+    if not fields or fields[0] != parts[0].encode() or len(fields) != _FIELDS.get(parts[0], 3):
+        raise DeploymentError(f"Expected a whole {parts[0]} key in ssh_keys, got a damaged one. Copy the line of the .pub file again.", got=parts[0])
+    if parts[0] == "ssh-rsa" and int.from_bytes(fields[2], "big").bit_length() < _MIN_RSA_BITS:
+        raise DeploymentError(f"Expected an RSA key of at least {_MIN_RSA_BITS} bits in ssh_keys, got a shorter one. Run: ssh-keygen -t ed25519")
+
+
+def check_password_hash(text: str) -> None:
+    """Refuse what is no hash: a password in clear must not reach a card.
+
+    Args:
+        text: As in /etc/shadow; empty for none.
+
+    Raises:
+        DeploymentError: It is none; the message does not hold it.
+    """
+    if text and not _HASH.fullmatch(text):
+        raise DeploymentError("Expected password_hash as `openssl passwd -6` prints it, got something else, which is not repeated here.")
+
+
+def secret(variable: str, what: str) -> str:
+    """Take a secret from the environment.
+
+    Args:
+        variable: Its name.
+        what: What it is for, for the message.
+
+    Returns:
+        Its value.
+
+    Raises:
+        DeploymentError: It is not set, or of several lines.
+    """
+    value = os.environ.get(variable, "")
+    if not value or not value.isprintable():
+        raise DeploymentError(f"Expected the variable {variable} for {what}, of one line; it is not set so. Run: export {variable}=...", expected=variable)
+    return value
+
+
+def wifi_psk(ssid: str, password: str) -> str:
+    """Derive a network's key from its password, as wpa_passphrase does.
+
+    Args:
+        ssid: The network's name.
+        password: 8 to 63 printable ASCII characters, or the key itself in 64 hexadecimal digits.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DeploymentError: It is neither; the message does not hold it.
+
+    Source: IEEE 802.11-2020, J.4.1: PBKDF2 with HMAC-SHA-1 over the SSID.
+    """
+    if _HEX_KEY.fullmatch(password):
+        return password.lower()
+    if not (8 <= len(password) <= 63 and password.isascii() and password.isprintable()):
+        raise DeploymentError("Expected a Wi-Fi password of 8 to 63 ASCII characters, or a key of 64 hexadecimal digits, got neither.")
+    return hashlib.pbkdf2_hmac("sha1", password.encode(), ssid.encode(), _PSK_ROUNDS, _PSK_BYTES).hex()
+
+
+def _blob_fields(text: str) -> list[bytes]:
+    """The fields of a key's blob; none where it does not end with the last one."""
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return []
+    fields = []
+    while len(blob) >= 4:
+        size = int.from_bytes(blob[:4], "big")
+        fields.append(blob[4 : 4 + size])
+        blob = blob[4 + size :] if len(blob) >= 4 + size else b"?"
+    return fields if not blob else []

@@ -1,0 +1,95 @@
+"""The service's files: the unit, its limits on the journal, its user, and the rules for its devices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from edgevid.firmware import Release, folder
+from edgevid.provision.deployment import Deployment
+from edgevid.provision.templates import fill
+
+PROGRAM = "/opt/edgevid/current/bin/python -m edgevid.cli"
+STATE_FOLDER, RUN_CONFIG = "/var/lib/edgevid", "/etc/edgevid/run.toml"
+_HIGH = 0.9
+# systemd 254 came after Bookworm's 252. Source: systemd.service(5), RestartSteps=.
+_BACK_OFF = "RestartSteps=6\nRestartMaxDelaySec=5min"
+# journald.conf(5): one sync of unflushed messages each SyncIntervalSec, here 5 minutes.
+_SYNCS_PER_HOUR = 12
+
+
+def unit_files(deployment: Deployment, *, release: Release | None) -> dict[str, str]:
+    """Render everything that systemd and udev read.
+
+    Args:
+        deployment: Whose.
+        release: Of the system; None where it is not known, for what every release understands.
+
+    Returns:
+        File name to text.
+    """
+    card = deployment.card
+    return {
+        "edgevid.service": _unit(deployment, release=release),
+        "run.toml": run_toml(deployment),
+        "journald.conf": fill("systemd/journald.conf", storage=card.journal, journal_mib=card.journal_mib, writes=writes_sentence(deployment)),
+        "sysusers.conf": (folder() / "systemd/sysusers.conf").read_text(),
+        "60-edgevid.rules": (folder() / "udev/60-edgevid.rules").read_text(),
+        "edgevid-install.service": (folder() / "systemd/edgevid-install.service").read_text(),
+    }
+
+
+def writes_per_hour(deployment: Deployment) -> int:
+    """Say how often the classifier causes a write to the card once it runs, at most.
+
+    Args:
+        deployment: Whose.
+
+    Returns:
+        Writes an hour: the journal's, where it is kept on the card. Slots are written when a bundle is changed and not otherwise.
+    """
+    return _SYNCS_PER_HOUR if deployment.card.journal == "persistent" else 0
+
+
+def writes_sentence(deployment: Deployment) -> str:
+    """Say it in words."""
+    count = writes_per_hour(deployment)
+    return f"at most {count} writes an hour" if count else "no writes to the card"
+
+
+def run_toml(deployment: Deployment) -> str:
+    """Write the deployment's `[run]` as the file that `edgevid run --config` reads.
+
+    Args:
+        deployment: Whose camera is the source, unless `[run]` names one.
+
+    Returns:
+        TOML.
+    """
+    table = {"source": deployment.optics.source, **deployment.run}
+    plain = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    tables = {name: value for name, value in table.items() if isinstance(value, dict)}
+    sections = [_pairs(plain), *(f"\n[{name}]\n{_pairs(inner)}" for name, inner in tables.items())]
+    return "# Options of `edgevid run`, from the deployment.\n" + "".join(sections)
+
+
+def _unit(deployment: Deployment, *, release: Release | None) -> str:
+    service = deployment.service
+    return fill(
+        "systemd/edgevid.service",
+        description=f"{deployment.optics.title} on {deployment.facts.model}".replace("%", "%%"),
+        exec_start=f"{PROGRAM} run {STATE_FOLDER} --config {RUN_CONFIG}",
+        restart_s=service.restart_s,
+        restart_back_off=_BACK_OFF if release == "trixie" else "",
+        start_limit_s=service.start_limit_s,
+        watchdog_s=service.watchdog_s,
+        memory_mib=service.memory_mib,
+        memory_high_mib=int(service.memory_mib * _HIGH),
+        cpu_percent=service.cpu_percent,
+    )
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    """Keys and values: JSON's texts, numbers and arrays are TOML's. Source: https://toml.io/en/v1.0.0."""
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items())

@@ -1,0 +1,94 @@
+#!/bin/sh
+# Installs edgevid from the folder in which this file lies: `edgevid` on the boot partition. Needs no network. Run it again when it failed;
+# what is done already is not done twice. Its words are kept in first-boot.log beside it.
+#
+#   EDGEVID_ROOT    install below this folder and start nothing (an image that is being built, a test)
+#   EDGEVID_PYTHON  the Python to build on (default: /usr/bin/python3)
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+root=${EDGEVID_ROOT:-}
+python=${EDGEVID_PYTHON:-/usr/bin/python3}
+
+say() { echo "edgevid: $*"; }
+give_up() { say "$*" >&2; exit 1; }
+
+check() {
+    (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) ||
+        give_up "Expected the files that were flashed in $here, got others. Flash the card again."
+}
+
+# Each set of packages has a folder of its own, so a cut in the middle leaves the one in use alone.
+install_packages() {
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    wanted=$here/wheels/$version.txt
+    [ -f "$wanted" ] || give_up "Expected wheels for Python $version, got none. Flash the card again for this release of Raspberry Pi OS."
+    name=$(sha256sum "$wanted" | cut -c 1-12)
+    home=$root/opt/edgevid/$name
+    if [ ! -f "$home/complete" ]; then
+        say "installing packages for Python $version"
+        rm -rf "$home"
+        "$python" -m venv --without-pip {{venv_options}} "$home"
+        PYTHONPATH=$(echo "$here"/wheels/pip-*.whl) "$home/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+            --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --requirement "$wanted"
+        sync
+        touch "$home/complete"
+    fi
+    ln -sfn "$name" "$root/opt/edgevid/current.new"
+    mv -T "$root/opt/edgevid/current.new" "$root/opt/edgevid/current"
+    edgevid=$root/opt/edgevid/current/bin/edgevid
+}
+
+install_files() {
+    install -D -m 644 "$here/sysusers.conf" "$root/etc/sysusers.d/edgevid.conf"
+    install -D -m 644 "$here/60-edgevid.rules" "$root/etc/udev/rules.d/60-edgevid.rules"
+    install -D -m 644 "$here/journald.conf" "$root/etc/systemd/journald.conf.d/50-edgevid.conf"
+    install -D -m 644 "$here/edgevid.service" "$root/etc/systemd/system/edgevid.service"
+    install -D -m 644 "$here/run.toml" "$root/etc/edgevid/run.toml"
+    systemd-sysusers ${root:+--root="$root"} edgevid.conf
+    # FAT knows no owners: what is secret moves to where it has one.
+    if [ -f "$here/environment" ]; then
+        install -D -m 600 "$here/environment" "$root/etc/edgevid/environment"
+    fi
+}
+
+# The first bundle must pass its self-test here, and is in service at once; a later one is on trial.
+install_bundle() {
+    install -d -m 755 "$root/var/lib/edgevid"
+    owner=$(awk -F: '$1 == "edgevid" { print $3 ":" $4 }' "$root/etc/passwd")
+    chown "$owner" "$root/var/lib/edgevid"
+    "$edgevid" activate "$here/{{bundle}}" --slots "$root/var/lib/edgevid"
+}
+
+start() {
+    systemctl ${root:+--root="$root"} enable --quiet edgevid.service
+    if [ -z "$root" ]; then
+        systemctl daemon-reload
+        udevadm control --reload && udevadm trigger
+        systemctl try-restart systemd-journald.service
+        systemctl disable --quiet edgevid-install.service 2>/dev/null || true
+        systemctl restart --no-block edgevid.service
+    fi
+    rm -f "$here/environment"
+}
+
+{{read_only}}
+main() {
+    check
+    install_packages
+    install_files
+    install_bundle
+    start
+    keep_root_read_only
+    say "installed; see: systemctl status edgevid"
+}
+
+# In a shell of its own: where a function's failure is looked at, the shell that calls it goes on after the failure.
+if [ "${1:-}" = now ]; then
+    main
+    exit
+fi
+status=0
+said=$(sh "$0" now 2>&1) || status=$?
+echo "$said"
+{ date -u; echo "$said"; echo "exit code $status"; } >"$here/first-boot.log" 2>/dev/null || true
+exit "$status"

@@ -1,0 +1,1 @@
+keep_root_read_only() { :; }

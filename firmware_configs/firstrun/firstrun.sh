@@ -1,0 +1,20 @@
+#!/bin/bash
+# First boot of Raspberry Pi OS Bookworm, started by systemd.run= in cmdline.txt. Written by `edgevid flash`; removes itself.
+# Each line is tried whatever became of the one before: a device that can be reached is better than none.
+set +e
+raspi-config nonint do_hostname {{hostname}}
+raspi-config nonint do_change_timezone {{timezone}}
+/usr/lib/userconf-pi/userconf {{user}} {{password_hash}}
+home=$(getent passwd {{user}} | cut -d: -f6)
+group=$(id -gn {{user}})
+install -o {{user}} -g "$group" -m 700 -d "$home/.ssh"
+printf '%s\n' {{ssh_keys}} >"$home/.ssh/authorized_keys"
+chown {{user}}:"$group" "$home/.ssh/authorized_keys"
+chmod 600 "$home/.ssh/authorized_keys"
+install -D -m 644 /dev/stdin /etc/ssh/sshd_config.d/50-edgevid.conf <<<'PasswordAuthentication no'
+{{wifi}}
+sh /boot/firmware/edgevid/first-boot.sh later
+sed -i 's| systemd\.[^ ]*||g' /boot/firmware/cmdline.txt
+rm -f /boot/firmware/firstrun.sh
+sync
+exit 0

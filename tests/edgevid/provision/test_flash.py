@@ -1,0 +1,355 @@
+"""Cards: images laid out as the official ones (see `official`; none of them is one), mounted partitions, and what must never be written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edgevid import cli, firmware
+from edgevid.errors import FlashError, UsageError
+from edgevid.provision import bootfs, config_txt, deployment, flash, system, target, wheels
+from tests.edgevid.provision import official
+from tests.edgevid.provision.deployments import write
+from tests.edgevid.provision.repack import DEVICE, wheelhouse
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few small wheels and their pins, in place of the device's, which test_wheels downloads."""
+    return wheelhouse(tmp_path_factory.mktemp("house"), ("flatbuffers", "pip"))
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An image of each kind, to be copied."""
+    folder = tmp_path_factory.mktemp("official")
+    return {kind: official.make_image(folder / f"{kind.replace(' ', '-')}.img", kind) for kind in official.FIRST_BOOT}
+
+
+@pytest.fixture(params=official.FIRST_BOOT)
+def image(request: pytest.FixtureRequest, originals: dict[str, Path], tmp_path: Path) -> tuple[str, Path]:
+    """Each kind of image, fresh."""
+    return request.param, fresh(originals[request.param], tmp_path)
+
+
+def fresh(original: Path, folder: Path) -> Path:
+    path = folder / original.name
+    subprocess.run(["cp", "--sparse=always", str(original), str(path)], check=True)
+    return path
+
+
+def flashed(config: Path, to: Path, house: Path) -> target.Target:
+    goal = target.open_target(to)
+    with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        flash.write(made)
+    return goal
+
+
+def test_an_image_is_known_by_looking_at_it(image: tuple[str, Path]) -> None:
+    kind, path = image
+    goal = target.open_target(path)
+    found = system.look(goal, goal.boot.files())
+    release = kind.partition(" ")[0]
+    assert (found.release, found.first_boot, found.has_picamera) == (release, official.FIRST_BOOT[kind], True)
+    assert found.pythons == ({"bookworm": "3.11", "trixie": "3.13"}[release],)
+
+
+def test_a_flashed_image_holds_everything_that_the_first_boot_needs(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
+    kind, path = image
+    before = path.read_bytes()
+    goal = flashed(write(tmp_path, camera="imx219", environment={"TOKEN": "t-0-k-e-n"}), path, house)
+    files, python = goal.boot.files(), "3.11" if kind == "bookworm" else "3.13"
+    assert {"edgevid/install.sh", "edgevid/edgevid.service", "edgevid/gestures.edgevid", "edgevid/run.toml", f"edgevid/wheels/{python}.txt"} <= files
+    assert ("firstrun.sh" in files) == (official.FIRST_BOOT[kind] == "firstrun")
+    assert config_txt.parse(goal.boot.read("config.txt").decode(), firmware.board("4b")).overlays == ["vc4-kms-v3d", "imx219"]
+    assert (b"systemd.run=" in goal.boot.read("cmdline.txt")) == (official.FIRST_BOOT[kind] == "firstrun")
+    assert goal.boot.read("kernel8.img") == b"stands for kernel8.img\n", "what is not ours stays"
+    start = goal.root.start_bytes
+    assert path.read_bytes()[start:] == before[start:], "the root partition is not touched"
+    assert PASSWORD.encode() not in path.read_bytes()
+
+
+def test_what_lies_on_the_card_passes_its_own_check_and_names_what_it_installs(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
+    _, path = image
+    goal = flashed(write(tmp_path), path, house)
+    subprocess.run(["mcopy", "-s", "-n", "-i", f"{path}@@4M", "::edgevid", str(tmp_path / "out")], check=True)
+    subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=tmp_path / "out", check=True)
+    lock = next(name for name in goal.boot.files() if name.startswith("edgevid/wheels/") and name.endswith(".txt"))
+    wanted = {line.partition("sha256:")[2] for line in goal.boot.read(lock).decode().splitlines()}
+    there = {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (tmp_path / "out/wheels").glob("*.whl")}
+    assert wanted == there
+    assert len(there) == 3
+
+
+def test_flashing_twice_leaves_what_flashing_once_does(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
+    _, path = image
+    config = write(tmp_path, camera="imx708")
+    goal = flashed(config, path, house)
+    first = [goal.boot.read(name) for name in ("config.txt", "cmdline.txt")]
+    flashed(config, path, house)
+    assert [goal.boot.read(name) for name in ("config.txt", "cmdline.txt")] == first
+
+
+def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_python_it_may_have(tmp_path: Path, house: Path) -> None:
+    (tmp_path / "bootfs").mkdir()
+    folder = official.make_folder(tmp_path / "bootfs", "bookworm")
+    goal = flashed(write(tmp_path), folder, house)
+    assert {"edgevid/wheels/3.11.txt", "edgevid/wheels/3.13.txt"} <= goal.boot.files()
+    assert not list(folder.rglob("*.new"))
+
+
+def test_the_command_shows_the_plan_and_writes_only_with_yes(
+    originals: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fresh(originals["trixie"], tmp_path)
+    monkeypatch.setattr(wheels, "lock_path", lambda python: house / "lock.txt")
+    before = hashlib.sha256(path.read_bytes()).digest()
+    command = ["flash", str(write(tmp_path)), "--to", str(path), "--wheels", str(house)]
+    assert cli.main(command) == UsageError.exit_code
+    out, err = capsys.readouterr()
+    assert "Raspberry Pi OS trixie, set up by cloud-init" in out
+    assert "Expected --yes to write this plan; nothing was written." in err
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+    assert cli.main([*command, "--yes", "--json"]) == 0
+    out, err = capsys.readouterr()
+    plan = json.loads(out)
+    assert (plan["release"], plan["first_boot"], plan["writes_per_hour"]) == ("trixie", "cloud-init", 0)
+    assert "is written and read back" in err
+    assert PASSWORD not in out + err
+
+
+@pytest.mark.parametrize(("kind", "last"), [("trixie", "user-data"), ("bookworm", "cmdline.txt")])
+def test_triggers_are_written_last_so_that_a_card_pulled_out_half_way_boots_as_before(kind: str, last: str, tmp_path: Path, house: Path) -> None:
+    written: list[str] = []
+    goal = target.open_target(official.make_folder(tmp_path / kind, kind))
+    with flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        flash.write(made, progress=lambda path, _size: written.append(path))
+    assert written[-1] == last
+    ours = [path.startswith("edgevid/") for path in written]
+    assert ours == sorted(ours, reverse=True)
+
+
+def test_a_card_that_gives_back_other_bytes_is_named(tmp_path: Path, house: Path) -> None:
+    folder = official.make_folder(tmp_path / "bootfs", "trixie")
+
+    class Worn(bootfs.MountedPartition):
+        def write(self, path: str, source: Path) -> None:
+            super().write(path, source)
+            if path.endswith(".service"):
+                (folder / path).write_bytes(source.read_bytes()[:-1] + b"?")
+
+    goal = target.Target(what="a worn card", boot=Worn(folder))
+    plan = flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt")
+    with plan as made, pytest.raises(FlashError, match=r"Expected edgevid/edgevid\.service on a worn card as it was written"):
+        flash.write(made)
+
+
+def spoil(folder: Path, *, remove: str = "", add: str = "") -> Path:
+    if remove:
+        (folder / remove).unlink()
+    if add:
+        (folder / add).write_bytes(b"x")
+    return folder
+
+
+MISFITS = {
+    "no Raspberry Pi OS": ({"remove": "config.txt"}, {}, "found no config.txt"),
+    "the 32-bit one": ({"add": "kernel7l.img"}, {}, "got the 32-bit one"),
+    "no kernel for the board": ({"remove": "bcm2712-rpi-5-b.dtb"}, {"board": "5"}, "Expected a system for the board '5', got one for 3b"),
+    "no overlay for the camera": ({"remove": "overlays/imx708.dtbo"}, {"camera": "imx708"}, "Expected the overlay imx708.dtbo"),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_a_system_that_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_path: Path, house: Path) -> None:
+    change, deployed, message = MISFITS[case]
+    folder = spoil(official.make_folder(tmp_path / "bootfs", "trixie"), **change)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(FlashError) as caught:
+        flashed(write(tmp_path, **deployed), folder, house)
+    assert message in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_bundle_too_large_for_the_card_is_refused_before_anything_is_written(tmp_path: Path, house: Path) -> None:
+    path = official.make_image(tmp_path / "small.img", "trixie", fat_mib=48)
+    before = path.read_bytes()
+    with pytest.raises(FlashError, match=r"Expected \d+ MiB of room on the image .* got \d+ MiB\. The largest file is edgevid/"):
+        flashed(write(tmp_path), path, house)
+    assert path.read_bytes() == before
+
+
+def test_a_target_that_is_no_disk_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.img").write_bytes(bytes(4096))
+    (tmp_path / "a.img.xz").write_bytes(b"x")
+    for name, message in {"none.img": "found nothing at", "a.img": "got none in", "a.img.xz": "Run: xz --decompress"}.items():
+        with pytest.raises((FlashError, UsageError), match=message):
+            target.open_target(tmp_path / name)
+
+
+def test_a_disk_with_another_layout_is_refused(tmp_path: Path) -> None:
+    official.need_tools()
+    path = tmp_path / "data.img"
+    path.write_bytes(bytes(8 * official.MIB))
+    subprocess.run(["sfdisk", "--quiet", str(path)], input="label: dos\nstart=1MiB,type=83\n", text=True, check=True)
+    with pytest.raises(FlashError, match="got the types 0x83"):
+        target.open_target(path)
+
+
+def disk(root: Path, name: str, *, removable: str = "1", gib: float = 32, partition: bool = False, mounted: str = "", bus: str = "pci") -> Path:
+    """sysfs and mountinfo of a machine with one disk."""
+    place = root / "sys/devices" / bus / name
+    (place / f"{name}1").mkdir(parents=True)
+    (place / "removable").write_text(f"{removable}\n")
+    (place / "size").write_text(f"{int(gib * 2**30 / 512)}\n")
+    if partition:
+        (place / "partition").write_text("1\n")
+    (root / "sys/class/block").mkdir(parents=True)
+    (root / "sys/class/block" / name).symlink_to(place)
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/mountinfo").write_text(f"22 1 8:1 / {mounted} rw - ext4 /dev/{name}1 rw\n" if mounted else "1 1 0:1 / /proc rw - proc proc rw\n")
+    return root
+
+
+DISKS = {
+    "a card": ({}, None),
+    "a card in a reader of its own": ({"name": "mmcblk0", "removable": "0"}, None),
+    "a USB reader that says nothing": ({"removable": "0", "bus": "pci/usb1"}, None),
+    "a disk of this machine": ({"removable": "0"}, "which is a disk of this machine"),
+    "a partition": ({"partition": True}, "Expected a whole card, got the partition"),
+    "the disk of the root": ({"mounted": "/"}, "mounted at /"),
+    "a card that is mounted": ({"mounted": "/media/me/bootfs"}, "mounted at /media/me/bootfs"),
+    "a backup disk": ({"gib": 4000}, "Expected a card of 4 to 1024 GiB"),
+    "a reader without a card": ({"gib": 0}, "got sda with 0.0 GiB"),
+}
+
+
+@pytest.mark.parametrize("case", DISKS)
+def test_only_a_card_that_can_be_taken_out_and_is_not_in_use_is_written(case: str, tmp_path: Path) -> None:
+    facts, message = DISKS[case]
+    name = str(facts.pop("name", "sda")) if "name" in facts else "sda"
+    machine = disk(tmp_path, name, **facts)
+    if message is None:
+        target.check_card(name, machine=machine)
+        return
+    with pytest.raises(FlashError) as caught:
+        target.check_card(name, machine=machine)
+    assert message in str(caught.value)
+
+
+def test_a_real_block_device_of_this_machine_is_refused() -> None:
+    devices = [Path("/dev") / path.name for path in Path("/sys/class/block").iterdir()] if Path("/sys/class/block").is_dir() else []
+    there = [device for device in devices if device.is_block_device()]
+    if not there:
+        pytest.skip("no block device is visible here")
+    with pytest.raises(FlashError):
+        target.open_target(there[0])
+
+
+def test_this_machines_own_boot_partition_is_not_flashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(target, "_OWN_BOOT", (str(tmp_path),))
+    with pytest.raises(FlashError, match="Run: edgevid install-service"):
+        target.open_target(tmp_path)
+
+
+def test_edgevids_own_wheel_is_the_same_each_time_and_holds_its_data(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (pin, path), (again, other) = wheels.pack(tmp_path / "a"), wheels.pack(tmp_path / "b")
+    assert (pin, path.read_bytes()) == (again, other.read_bytes())
+    names = zipfile.ZipFile(path).namelist()
+    assert {"edgevid/cli.py", "edgevid/data/gestures.edgevid", "edgevid/firmware_configs/boards/4b.toml", "convert/__init__.py"} <= set(names)
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_a_wheel_with_another_hash_is_refused(house: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(house, tmp_path / "house")
+    next(copy.glob("flatbuffers*.whl")).write_bytes(b"other")
+    with pytest.raises(FlashError, match="found none with the pinned hash of flatbuffers"):
+        wheels.collect("3.11", wheelhouse=copy, lock=copy / "lock.txt")
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_the_pins_name_a_wheel_of_each_package_that_a_device_needs(python: str) -> None:
+    pins = {pin.name for pin in wheels.read_lock(wheels.lock_path(python))}
+    assert {"ai-edge-litert", "numpy", "opencv-python-headless", "paho-mqtt", "pip"} <= pins
+
+
+def test_the_pinned_wheels_are_downloaded_for_the_devices_processor_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--timeout", "5", "--retries", "0", "--dest", str(tmp_path), "flatbuffers"]
+    if subprocess.run(probe, capture_output=True, timeout=120, check=False).returncode:
+        pytest.skip("no package index can be reached")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    small = ("backports.strenum", "ml_dtypes", "protobuf")
+    (tmp_path / "lock.txt").write_text(wheels.requirements(pin for pin in wheels.read_lock(wheels.lock_path("3.13")) if pin.name in small))
+    found = wheels.collect("3.13", lock=tmp_path / "lock.txt")
+    names = {pin.name: path.name for pin, path in found.items()}
+    assert "aarch64" in names["ml_dtypes"]
+    assert [name for name in names.values() if "x86" in name] == []
+    monkeypatch.setattr(wheels, "_download", lambda *_: pytest.fail("asked the index again"))
+    assert wheels.collect("3.13", lock=tmp_path / "lock.txt") == found
+
+
+def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(tmp_path: Path) -> None:
+    """install.sh as it lies on a card, run below a folder, with wheels for this machine's processor in place of the device's."""
+    pytest.importorskip("ai_edge_litert")
+    for tool in ("systemctl", "systemd-sysusers"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}: apt-get install systemd")
+    if os.geteuid() != 0:
+        pytest.skip("needs root to give the state to the service's user")
+    version = "{}.{}".format(*sys.version_info)
+    house = wheelhouse(tmp_path / "house", DEVICE)
+    folder = official.make_folder(tmp_path / "bootfs", "trixie")
+    goal = target.open_target(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system, "PYTHONS", {"trixie": version})
+        with flash.plan(deployment.read(write(tmp_path, environment={"TOKEN": "t"})), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+            flash.write(made)
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    environment = {**os.environ, "EDGEVID_ROOT": str(root), "EDGEVID_PYTHON": sys.executable, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_NO_INDEX": "1"}
+    for _ in range(2):  # once more is harmless
+        done = subprocess.run(["sh", str(folder / "edgevid/install.sh")], env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    log = (folder / "edgevid/first-boot.log").read_text()
+    assert "exit code 0" in log
+    assert (root / "etc/systemd/system/multi-user.target.wants/edgevid.service").is_symlink()
+    assert (root / "etc/edgevid/environment").stat().st_mode & 0o777 == 0o600
+    assert not (folder / "edgevid/environment").exists(), "secrets do not stay on the FAT"
+    state = json.loads((root / "var/lib/edgevid/state.json").read_text())
+    assert state["slots"]["a"]["name"] == "gestures.edgevid"
+    assert (root / "var/lib/edgevid/a.edgevid").stat().st_uid != 0
+    run = [
+        str(root / "opt/edgevid/current/bin/python"),
+        "-m",
+        "edgevid.cli",
+        "run",
+        str(root / "var/lib/edgevid"),
+        "--config",
+        str(root / "etc/edgevid/run.toml"),
+    ]
+    said = subprocess.run([*run, "--source", "synthetic:7", "--max-frames", "60"], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout.splitlines()[0])["scores"]
+
+
+def test_a_card_whose_files_were_changed_installs_nothing(tmp_path: Path, house: Path) -> None:
+    folder = official.make_folder(tmp_path / "bootfs", "trixie")
+    flashed(write(tmp_path), folder, house)
+    (folder / "edgevid/edgevid.service").write_text("[Service]\nExecStart=/bin/true\n")
+    environment = {**os.environ, "EDGEVID_ROOT": str(tmp_path / "root"), "EDGEVID_PYTHON": sys.executable}
+    done = subprocess.run(["sh", str(folder / "edgevid/install.sh")], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Flash the card again" in done.stdout
+    assert not (tmp_path / "root/opt").exists()
