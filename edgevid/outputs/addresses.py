@@ -116,7 +116,7 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
         purpose: What it is for, for the error message.
 
     Returns:
-        A bound socket that does not listen yet.
+        A socket that listens already, so that who comes before its server only waits.
 
     Raises:
         UsageError: The address is not this machine's, is taken, or may not be used.
@@ -130,6 +130,7 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(64)
     except OSError as error:
         bound.close()
         raise UsageError(f"Expected a free address for {purpose}, got {where}: {error.strerror}. Choose another port.", got=str(where)) from error

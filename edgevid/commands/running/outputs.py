@@ -1,4 +1,4 @@
-"""Where decisions and events go besides standard output: `--mqtt`, `--webhook`, `--metrics`, `--clips`."""
+"""Where decisions and events go besides standard output: `--page`, `--mqtt`, `--webhook`, `--metrics`, `--clips`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from edgevid.outputs.metrics import Metrics
     from edgevid.outputs.output import Tap
     from edgevid.outputs.payload import Teller
-    from edgevid.outputs.vitals import BoardFacts, Vitals
+    from edgevid.outputs.pictures import Pictures
+    from edgevid.outputs.vitals import Vitals
+    from edgevid.outputs.web.hub import Hub, Shown
     from edgevid.telemetry import Telemetry
 
 _LEAST_CLIPS_MIB, _CLIPS_MIB = 64, 1024
+_PAGE_PICTURES_BYTES = 2**20
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser: The verb's.
     """
     group = parser.add_argument_group("outputs", "Each has a thread of its own: a slow one drops decisions, never an event, and never holds up the model.")
+    group.add_argument(
+        "--page",
+        metavar="HOST:PORT",
+        help="show video, probabilities, events and the device's health in a browser, as localhost:8080; ':8080' for every address, which then needs "
+        "the token that is printed, or EDGEVID_PAGE_TOKEN",
+    )
     group.add_argument(
         "--mqtt",
         metavar="URL",
@@ -51,7 +60,7 @@ def open(args: argparse.Namespace, setup: Setup) -> Opened:
     Returns:
         One output that stands for all, and what looks at frames; nothing where nothing is asked for.
     """
-    if not any((args.mqtt, args.webhook, args.metrics, args.clips)):
+    if not any((args.page, args.mqtt, args.webhook, args.metrics, args.clips)):
         return Opened()
     return _Opening(args, setup).open()
 
@@ -73,22 +82,25 @@ class _Opening:
         from edgevid.outputs.fanout import FanOut
 
         metrics = self._metrics() if self._args.metrics else None
-        if self._args.clips:
-            self._add_clips()
+        pictures = self._pictures() if self._args.clips or self._args.page else None
+        if self._args.clips and pictures is not None:
+            self._add_clips(pictures)
         if self._args.mqtt:
             self._add_mqtt()
         if self._args.webhook:
             self._add_webhook()
+        hub = self._add_page(pictures) if self._args.page else None
         everything = FanOut(self._members)
         if metrics is not None:
             metrics.reports = everything.reports
+        if hub is not None:
+            hub.reports = everything.reports
         return Opened(outputs=[everything], taps=self._taps)
 
     def _vitals(self) -> Vitals:
         from edgevid.outputs.vitals import Vitals, no_board
 
-        board: BoardFacts = self._setup.board.facts if self._setup.board else no_board
-        return Vitals(self._telemetry, board=board)
+        return Vitals(self._telemetry, board=no_board if self._setup.board is None else self._setup.board.facts)
 
     def _metrics(self) -> Metrics:
         from edgevid.outputs.addresses import endpoint
@@ -98,19 +110,36 @@ class _Opening:
         self._members.append(metrics)
         return metrics
 
-    def _add_clips(self) -> None:
-        from edgevid.errors import UsageError
-        from edgevid.outputs.clips import Clips, ring_for
-        from edgevid.outputs.payload import slugs
+    def _pictures(self) -> Pictures:
+        from edgevid.outputs.clips import ring_for
+        from edgevid.outputs.jpegs import JpegRing
         from edgevid.outputs.pictures import FPS, Pictures
+
+        pictures = Pictures(ring_for(fps=FPS) if self._args.clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4))
+        self._members.append(pictures)
+        self._taps.append(pictures)
+        return pictures
+
+    def _add_clips(self, pictures: Pictures) -> None:
+        from edgevid.errors import UsageError
+        from edgevid.outputs.clips import Clips
+        from edgevid.outputs.payload import slugs
         from edgevid.outputs.shelf import Shelf
 
         if self._args.clips_mib < _LEAST_CLIPS_MIB:
             raise UsageError(f"Expected --clips-mib of at least {_LEAST_CLIPS_MIB}, got {self._args.clips_mib}.", got=self._args.clips_mib)
         shelf = Shelf(self._args.clips, quota_bytes=self._args.clips_mib * 2**20)
-        pictures = Pictures(ring_for(fps=FPS))
-        self._members += [pictures, Clips(shelf, pictures, teller=self._teller, slugs=slugs(tuple(self._telemetry)), live=self._live)]
-        self._taps.append(pictures)
+        self._members.append(Clips(shelf, pictures, teller=self._teller, slugs=slugs(tuple(self._telemetry)), live=self._live))
+
+    def _add_page(self, pictures: Pictures | None) -> Hub:
+        from edgevid.outputs.addresses import endpoint
+        from edgevid.outputs.web.hub import Hub
+        from edgevid.outputs.web.page import Page
+
+        models, source = [_shown(lane) for lane in self._setup.lanes], self._setup.source.name
+        hub = Hub(source=source, models=models, telemetry=self._telemetry, vitals=self._vitals(), teller=self._teller)
+        self._members.append(Page(endpoint(self._args.page), hub, pictures=pictures))
+        return hub
 
     def _add_mqtt(self) -> None:
         from edgevid.outputs import mqtt
@@ -139,3 +168,13 @@ def _model(lane: Lane) -> Model:
 
     decider = lane.decider
     return Model(lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background))
+
+
+def _shown(lane: Lane) -> Shown:
+    from edgevid.outputs.web.hub import Shown
+
+    manifest = lane.engine.bundle.manifest
+    window = manifest.window
+    precisions = "+".join(dict.fromkeys(part.precision for part in manifest.parts))
+    about = f"{manifest.plan}, {precisions}, {window.frames} frames of {window.interval_s:g} s"
+    return Shown(lane.name, lane.decider.labels, lane.decider.rule, about)

@@ -1,0 +1,132 @@
+"""The live page as a member of the outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+
+from edgevid.decide import Decision, Event
+from edgevid.outputs.addresses import Endpoint, listen
+from edgevid.outputs.pictures import Pictures
+from edgevid.outputs.sink import Report
+from edgevid.outputs.web import server
+from edgevid.outputs.web.gate import Gate, choose_token
+from edgevid.outputs.web.hub import Hub
+from edgevid.outputs.worker import Term, Worker
+
+
+class Page:
+    """Serves the live page in a thread of its own. In the loop it keeps a reference to each decision, and no more.
+
+    Args:
+        where: Where to listen.
+        hub: What is shown.
+        pictures: The video; None for a source without pictures.
+        environment: See `choose_token`.
+
+    Attributes:
+        where: With the port that was taken.
+        address: What to open in a browser; has the token where one was made up.
+
+    Raises:
+        UsageError: The address is taken or not this machine's, or the token is too short.
+        MissingDependency: websockets is not installed.
+    """
+
+    name = "page"
+
+    def __init__(self, where: Endpoint, hub: Hub, *, pictures: Pictures | None, environment: Mapping[str, str] = os.environ) -> None:
+        server.check()
+        token, made_up = choose_token(where, environment)
+        self._bound: socket.socket | None = listen(where, purpose="--page")
+        self.where = Endpoint(host=where.host, port=self._bound.getsockname()[1])
+        name = Endpoint(host=where.host or socket.gethostname(), port=self.where.port)
+        self.address = f"http://{name}/" + (f"?token={token}" if made_up else "")
+        self._hub, self._pictures = hub, pictures
+        self._gate = Gate(self.where, token)
+        self._server: server.PageServer | None = None
+        self._worker = Worker("page", self._work)
+
+    def start(self) -> None:
+        """Begin to serve, and say where."""
+        sys.stderr.write(f"edgevid: live page at {self.address}\n")
+        self._worker.start()
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        """Show a decision.
+
+        Args:
+            decision: It.
+            ongoing: Not used: starts and ends say it.
+        """
+        self._hub.decided(decision)
+
+    def started(self, event: Event) -> None:
+        """Show that an event began.
+
+        Args:
+            event: It.
+        """
+        self._hub.happened(event, ended=False)
+
+    def ended(self, event: Event) -> None:
+        """Show that it ended.
+
+        Args:
+            event: It.
+        """
+        self._hub.happened(event, ended=True)
+
+    def check(self, now_ns: int) -> None:
+        """Look whether the server hangs or died.
+
+        Args:
+            now_ns: On the monotonic clock.
+        """
+        self._worker.check(now_ns)
+
+    def finish(self, deadline_ns: int) -> None:
+        """Stop serving.
+
+        Args:
+            deadline_ns: Not needed: nothing waits.
+        """
+        self._worker.finish()
+
+    def join(self, deadline_ns: int) -> int:
+        """Wait for the server to end.
+
+        Args:
+            deadline_ns: On the monotonic clock.
+
+        Returns:
+            0: nothing waits.
+        """
+        self._worker.join(deadline_ns)
+        return 0
+
+    def report(self) -> Report:
+        """Say how it is doing.
+
+        Returns:
+            Visits and pictures sent as what was delivered.
+        """
+        delivered = {} if self._server is None else {"visit": self._server.visits, "picture": self._server.sent}
+        return Report(name=self.name, delivered=delivered, restarts=self._worker.restarts, problem=self._worker.problem)
+
+    def _work(self, term: Term) -> None:
+        """Run in the thread; after a fault the place is taken again."""
+        bound, self._bound = self._bound or listen(self.where, purpose="--page"), None
+
+        def beat() -> bool:
+            term.beat()
+            return not term.over.is_set()
+
+        try:
+            self._server = server.PageServer(self._hub, self._gate, self._pictures)
+            asyncio.run(self._server.serve(bound, beat))
+        finally:
+            bound.close()

@@ -1,0 +1,428 @@
+"""The live page, over real sockets and in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from edgevid.decide import Decision
+from edgevid.errors import MissingDependency, UsageError
+from edgevid.frame import Frame
+from edgevid.outputs.addresses import Endpoint
+from edgevid.outputs.fanout import FanOut
+from edgevid.outputs.jpegs import JpegRing
+from edgevid.outputs.payload import Teller
+from edgevid.outputs.pictures import Pictures
+from edgevid.outputs.vitals import Vitals
+from edgevid.outputs.web import server
+from edgevid.outputs.web.hub import Hub, Shown
+from edgevid.outputs.web.page import Page
+from edgevid.rule import DecisionRule
+from edgevid.telemetry import Telemetry
+from tests.browser import Browser, chromium, needs_chromium
+from tests.edgevid.outputs.sinks import LABELS, decision, event, until
+
+RULE = DecisionRule(background=("none",))
+TOKEN = "a-token-that-is-long"
+BOARD = {"temperature_c": 81.5, "clock_mhz": 1500.0, "throttled": 1.0}
+
+
+class Show:
+    """A page with something on it: ten frames and decisions a second, and events.
+
+    Args:
+        host: Where to listen.
+        labels: Of the model.
+        environment: For the token.
+    """
+
+    def __init__(self, *, host: str = "localhost", labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None) -> None:
+        names = ["tiny", "other"][:models]
+        self.telemetry = {name: Telemetry() for name in names}
+        self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
+        shown = [Shown(name, labels, RULE, "window, int8") for name in names]
+        vitals = Vitals(self.telemetry, board=lambda: BOARD)
+        self.hub = Hub(source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True))
+        self.page = Page(Endpoint(host=host, port=0), self.hub, pictures=self.pictures, environment=environment or {})
+        self.outputs = FanOut([self.pictures, self.page])
+        self.hub.reports = self.outputs.reports
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"localhost:{self.page.where.port}"
+
+    def frame(self, number: int) -> None:
+        """Show one frame with its decision; every forty frames there is an event of two seconds."""
+        t_s = time.monotonic()
+        pixels = np.full((120, 160, 3), 40, np.uint8)
+        cv2.putText(pixels, str(number), (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 200, 250), 4)
+        self.pictures.saw(Frame(pixels, "bgr", round(t_s * 1e9), number))
+        for name, telemetry in self.telemetry.items():
+            telemetry.seen += 1
+            telemetry.total.record(3_000_000)
+            telemetry.age.record(9_000_000)
+            label = "wave" if number % 40 >= 20 else "none"
+            self.outputs.decided(decision(t_s, label, score=0.9, model=name), None)
+        if number % 40 == 22:
+            self._began_s = t_s
+            self.outputs.started(event(t_s))
+        if number % 40 == 39:
+            self.outputs.ended(event(self._began_s, t_s))
+
+    def play(self) -> None:
+        """Show frames until closed."""
+
+        def run() -> None:
+            number = 18
+            while not self._done.wait(0.1):
+                self.frame(number)
+                number += 1
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.outputs.close()
+
+
+@pytest.fixture
+def show() -> Iterator[Show]:
+    made = Show()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as running:
+        yield running
+
+
+def get(show: Show, path: str = "/", **headers: str) -> Any:
+    return urllib.request.urlopen(urllib.request.Request(f"http://{show.address}{path}", headers=headers), timeout=20)
+
+
+def status(show: Show, path: str = "/", **headers: str) -> int:
+    try:
+        with get(show, path, **headers) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def look(show: Show, **headers: str) -> ClientConnection:
+    return connect(f"ws://{show.address}/live", additional_headers=headers, compression=None)
+
+
+def texts(line: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a kind."""
+    while True:
+        message = line.recv(20)
+        if isinstance(message, str) and (found := json.loads(message))["kind"] == kind:
+            return found
+
+
+def test_everything_that_the_page_needs_is_served_from_here(show: Show) -> None:
+    with get(show) as answer:
+        page, headers = answer.read().decode(), answer.headers
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert set(needed) == {"/icon.svg", "/page.css", "/page.js"}
+    for path in [*needed, "/chart.js"]:
+        assert status(show, path) == 200
+    assert status(show, "/../page.css") == 404
+    assert status(show, "/login.html") == 404
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_viewer_gets_what_was_before_it_came_and_then_what_is_new(show: Show) -> None:
+    show.outputs.decided(decision(1.0, score=0.5), None)
+    show.outputs.started(event(0.5))
+    show.outputs.ended(event(0.5, 0.9))
+    with look(show) as line:
+        hello = texts(line, "hello")
+        assert hello["source"] == "test camera"
+        assert hello["models"][0] == {"name": "tiny", "labels": list(LABELS), "background": ["none"], "enter": 0.6, "exit": 0.4, "about": "window, int8"}
+        assert hello["history"] == [[[1.0, 0.25, 0.5, 0.25]]]
+        assert [(each["event"], each["phase"], each["end_s"]) for each in hello["events"]] == [("wave", "end", 0.9)]
+        show.outputs.decided(decision(2.0, "swipe"), None)
+        until(lambda: texts(line, "state")["decisions"][0]["label"] == "swipe")
+        show.outputs.started(event(2.0, label="swipe"))
+        assert texts(line, "event")["event"] in ("wave", "swipe")
+        vitals = texts(line, "vitals")
+        assert vitals["viewers"] == 1
+        assert vitals["temperature_c"] == 81.5
+        assert {each["name"] for each in vitals["outputs"]} == {"pictures", "page"}
+
+
+def test_the_history_holds_a_minute_at_ten_a_second_whatever_the_rate(show: Show) -> None:
+    for index in range(5000):
+        show.hub.decided(decision(index / 30))
+    (history,) = json.loads(show.hub.hello())["history"]
+    assert len(history) == 600
+    assert history[-1][0] == pytest.approx(5000 / 30, abs=0.2)
+
+
+def test_pictures_are_made_once_for_all_viewers_and_only_while_one_looks(show: Show) -> None:
+    show.frame(0)
+    assert show.pictures.report().delivered["picture"] == 0
+    with ExitStack() as stack:
+        lines = [stack.enter_context(look(show)) for _ in range(4)]
+        until(lambda: show.pictures.wanted == 4)
+        show.frame(1)
+        got = []
+        for line in lines:
+            while isinstance(message := line.recv(20), str):
+                pass
+            got.append(message)
+    assert len({bytes(each) for each in got}) == 1
+    (t_s,) = struct.unpack(">d", got[0][:8])
+    assert t_s == pytest.approx(time.monotonic(), abs=20)
+    assert cv2.imdecode(np.frombuffer(got[0][8:], np.uint8), cv2.IMREAD_COLOR).shape == (120, 160, 3)
+    assert show.pictures.report().delivered["picture"] == 1
+    until(lambda: show.pictures.wanted == 0)
+
+
+def test_a_viewer_gets_the_next_picture_when_it_has_shown_the_last_and_never_an_old_one(show: Show) -> None:
+    with look(show) as line:
+        until(lambda: show.pictures.wanted == 1)
+        for number in range(6):
+            show.frame(number)
+            time.sleep(0.12)
+        until(lambda: show.pictures.report().delivered["picture"] >= 5)
+        newest = show.pictures.ring.get(show.pictures.ring.next_number - 1)
+        assert newest is not None
+        pictures = []
+        while len(pictures) < 2:
+            if not isinstance(message := line.recv(20), str):
+                pictures.append(message)
+                line.send("ok")
+        assert bytes(pictures[1][8:]) == newest.jpeg
+
+
+def test_a_viewer_that_takes_nothing_is_dropped_and_the_others_see_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PATIENCE_S", 0.4)
+    show = Show()
+    hanging = socket.create_connection(("localhost", show.page.where.port))
+    hanging.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    hanging.sendall(
+        f"GET /live HTTP/1.1\r\nHost: {show.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    until(lambda: show.pictures.wanted == 1)
+    with look(show) as line:
+        until(lambda: show.pictures.wanted == 2)
+        show.play()
+        until(lambda: show.pictures.wanted == 1)
+        assert texts(line, "state")
+    hanging.close()
+    show.close()
+
+
+def test_clients_that_connect_and_do_not_ask_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_S", 0.2)
+    show = Show()
+    idle = [socket.create_connection(("localhost", show.page.where.port)) for _ in range(20)]
+    for client in idle[:10]:
+        client.sendall(b"GET / HT")
+    for client in idle:
+        client.settimeout(20)
+        try:
+            while client.recv(100):
+                pass
+        except ConnectionResetError:
+            pass
+        client.close()
+    assert status(show) == 200
+    show.close()
+
+
+def test_there_is_room_for_a_number_of_viewers_and_no_more(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_VIEWERS", 2)
+    with look(show), look(show):
+        until(lambda: show.pictures.wanted == 2)
+        with look(show) as third, pytest.raises(ConnectionClosed) as refused:
+            third.recv(20)
+    assert refused.value.rcvd is not None
+    assert refused.value.rcvd.code == 1013
+
+
+def test_a_request_in_a_strangers_name_or_from_its_page_gets_nothing(show: Show) -> None:
+    assert status(show, Host="evil.example") == 421
+    with pytest.raises(InvalidStatus) as refused:
+        look(show, Origin="https://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+def test_an_open_page_shows_nothing_without_its_token() -> None:
+    show = Show(host="", environment={"EDGEVID_PAGE_TOKEN": TOKEN})
+    assert status(show) == status(show, "/page.js") == status(show, "/?token=wrong") == 401
+    with pytest.raises(InvalidStatus) as refused:
+        look(show)
+    assert refused.value.response.status_code == 401
+    assert status(show, Authorization=f"Bearer {TOKEN}") == 200
+    with look(show, Authorization=f"Bearer {TOKEN}") as line:
+        assert texts(line, "hello")
+    show.close()
+
+
+def test_a_made_up_token_is_said_once_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    show = Show(host="")
+    said = capsys.readouterr().err
+    (token,) = re.findall(r"\?token=(\S+)", said)
+    assert status(show, f"/?token={token}x") == 401
+    assert status(show, Authorization=f"Bearer {token}") == 200
+    show.close()
+    assert token not in capsys.readouterr().err
+
+
+ODD_REQUESTS = {
+    "zeros": b"\x00" * 100 + b"\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "post": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+    "long line": b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
+    "half a socket": b"GET /live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=list(ODD_REQUESTS))
+def test_requests_that_are_none_leave_the_page_serving(show: Show, request_bytes: bytes) -> None:
+    with socket.create_connection(("localhost", show.page.where.port)) as client:
+        client.sendall(request_bytes)
+        client.settimeout(20)
+        try:
+            answer = client.recv(4096)
+            assert not answer.startswith(b"HTTP/1.1 200")
+        except ConnectionResetError:
+            pass
+    assert status(show) == 200
+
+
+def test_a_viewer_that_says_more_than_ok_is_dropped(show: Show) -> None:
+    with look(show) as line, pytest.raises(ConnectionClosed):
+        line.send("x" * 1000)
+        while True:
+            line.recv(20)
+    assert status(show) == 200
+
+
+def test_a_place_that_is_taken_is_refused_before_the_run(show: Show) -> None:
+    with pytest.raises(UsageError, match="Choose another port"):
+        Page(show.page.where, show.hub, pictures=None, environment={})
+
+
+def test_without_websockets_the_message_says_what_to_install(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "websockets.asyncio.server", None)
+    with pytest.raises(MissingDependency, match=r"edgevid\[web\]"):
+        server.check()
+
+
+def test_many_models_in_the_loop_cost_the_page_no_text_while_nobody_looks(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_args: object, **_kwargs: object) -> str:
+        raise AssertionError("made for nobody")
+
+    monkeypatch.setattr("edgevid.outputs.web.hub._text", never)
+    for number in range(30):
+        show.frame(number)
+    time.sleep(0.3)
+    assert show.outputs.reports()[1].problem is None
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width_px", "height_px", "phone", "dark"), [(1280, 900, False, False), (390, 844, True, True)], ids=["desktop, light", "phone, dark"])
+def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
+    show: Show, browser: Browser, tmp_path: Path, width_px: int, height_px: int, phone: bool, dark: bool
+) -> None:
+    show.play()
+    with browser.page(f"http://{show.address}/", width_px=width_px, height_px=height_px, phone=phone, dark=dark) as page:
+        page.until("document.querySelector('#video').dataset.shown > 5")
+        page.until("document.querySelector('#stage').classList.contains('event')")
+        assert page.run("document.querySelector('#label').textContent") == "wave"
+        assert "event: wave for" in page.run("document.querySelector('#ongoing').textContent")
+        assert page.run("[...document.querySelectorAll('#bars b')].map(each => each.textContent)") == list(LABELS)
+        page.until("document.querySelector('#facts').textContent.includes('81.5')")
+        assert "throttled" in page.run("document.querySelector('#troubles').textContent")
+        page.until("document.querySelector('#events .number:not(.going)')?.textContent.includes('90%')")
+        assert page.run("document.querySelector('#link').textContent") == "live"
+        painted = page.run(
+            "(() => {const c = document.querySelector('#chart'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)})()"
+        )
+        assert painted
+        assert page.run("document.documentElement.scrollWidth") <= width_px
+        picture = tmp_path / "page.png"
+        page.picture(picture)
+        light = cv2.imread(str(picture))[2:20, 2:20].mean()
+        assert light < 60 if dark else light > 200
+        assert page.complaints == []
+        assert all(re.match(rf"(?:http|ws|blob:http)://{show.address}/", address) for address in page.asked)
+
+
+@needs_chromium
+def test_in_a_browser_the_token_leaves_the_address_and_a_reload_needs_none(browser: Browser) -> None:
+    show = Show(host="", environment={"EDGEVID_PAGE_TOKEN": TOKEN})
+    show.play()
+    with browser.page(f"http://{show.address}/") as page:
+        assert "token" in page.run("document.body.textContent")
+        page.run(f"document.querySelector('input').value = '{TOKEN}'")
+        page.run("document.querySelector('form').requestSubmit()")
+        page.until("document.querySelector('#video')?.dataset.shown > 1")
+        assert page.run("location.href") == f"http://{show.address}/"
+        assert page.run("document.cookie") == ""
+        page.run("location.reload()")
+        page.until("document.querySelector('#video')?.dataset.shown > 1")
+    show.close()
+
+
+@needs_chromium
+def test_in_a_browser_the_page_comes_back_after_a_restart_and_models_can_be_chosen(browser: Browser) -> None:
+    show = Show(models=2)
+    show.play()
+    where = show.page.where
+    with browser.page(f"http://{show.address}/") as page:
+        page.until("document.querySelectorAll('#models button').length === 2")
+        page.run("document.querySelectorAll('#models button')[1].click()")
+        assert page.run("document.querySelector('[aria-pressed=true]').textContent") == "other"
+        show.close()
+        page.until("document.querySelector('#link').textContent === 'run ended'")
+        again = Show.__new__(Show)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.edgevid.outputs.web.test_page.Endpoint", lambda **_: where)
+            again.__init__(models=2)  # type: ignore[misc]
+        again.play()
+        page.until("document.querySelector('#link').textContent === 'live'")
+    again.close()
+
+
+def test_scores_of_hundreds_of_labels_are_sent_as_numbers() -> None:
+    labels = tuple(f"label {index}" for index in range(300))
+    show = Show(labels=labels)
+    scores = np.full(300, 1 / 300, np.float32)
+    show.outputs.decided(Decision(1.0, labels[0], 1 / 300, scores, 1.0, labels, "tiny"), None)
+    with look(show) as line:
+        assert len(texts(line, "hello")["history"][0][0]) == 301
+    show.close()
