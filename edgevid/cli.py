@@ -55,6 +55,8 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
     "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
+    "install-service": Verb("edgevid.commands.install_service", "do the same on a Raspberry Pi that already runs"),
+    "deploy": Verb("edgevid.commands.deploy", "bring a bundle to a device over ssh, on trial"),
     "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
     "rollback": Verb("edgevid.commands.rollback", "go back to the bundle before this one"),
     "slots": Verb("edgevid.commands.slots", "show which bundles this device keeps, and which is on trial"),
@@ -143,7 +145,7 @@ def _parser(name: str, command: Command) -> argparse.ArgumentParser:
 
 
 def _overview() -> str:
-    verbs = "\n".join(f"  {name:<10}{verb.help}" for name, verb in VERBS.items())
+    verbs = "\n".join(f"  {name:<17}{verb.help}" for name, verb in VERBS.items())
     return (
         "usage: edgevid COMMAND [options]\n\n"
         "Run a trained Keras video classifier on a Raspberry Pi: int8, frame by frame, with the answers it had on the workstation.\n\n"

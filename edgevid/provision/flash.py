@@ -79,9 +79,7 @@ def plan(deployment: Deployment, target: Target, *, wheelhouse: Path | None = No
     check_bundle(deployment)
     with tempfile.TemporaryDirectory(prefix="edgevid-flash-") as place:
         stage = Stage(Path(place))
-        _stage_payload(stage, deployment, system)
-        _stage_wheels(stage, system, wheelhouse=wheelhouse, lock=lock)
-        stage.add(f"{OURS}/{SUMS}", stage.sums())
+        stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
         _stage_first_boot(stage, deployment, target, system)
         made = Plan(target=target, system=system, files=stage.ordered(), warnings=tuple(_warnings(deployment, system)))
         _refuse_full(made, before)
@@ -194,9 +192,23 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
     }
 
 
-def _stage_payload(stage: Stage, deployment: Deployment, system: System) -> None:
+def stage_device(stage: Stage, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
+    """Make the folder `edgevid`: what `install.sh` installs, with the sums that it checks.
+
+    Args:
+        stage: Takes the files in.
+        deployment: Whose.
+        system: On which it will run.
+        wheelhouse: A folder with the device's wheels; downloaded where None.
+        lock: Pins other than those of `firmware_configs`.
+
+    Raises:
+        FlashError: A wheel is missing, or has another hash.
+    """
     for name, content in payload(deployment, system).items():
         stage.add(f"{OURS}/{name}", content)
+    _stage_wheels(stage, system, wheelhouse=wheelhouse, lock=lock)
+    stage.add(f"{OURS}/{SUMS}", stage.sums())
 
 
 def _stage_wheels(stage: Stage, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:

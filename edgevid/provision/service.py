@@ -1,12 +1,28 @@
-"""The unit on a device that runs: restarting it, and installing it."""
+"""The service on a device that already runs: installing it, the way a flashed card does at its first boot, and restarting it."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import tempfile
+from pathlib import Path
+from typing import cast
 
-from edgevid.errors import DeployError
+from edgevid.board import identify
+from edgevid.environment import read_text
+from edgevid.errors import DeployError, FlashError
+from edgevid.firmware import Release
+from edgevid.provision.bootfs import MountedPartition
+from edgevid.provision.deployment import Deployment
+from edgevid.provision.first_boot import cmdline_txt, config_txt
+from edgevid.provision.flash import OURS, Stage, check_bundle, stage_device
+from edgevid.provision.system import PYTHONS, System
 
 UNIT = "edgevid.service"
+_CODENAME = re.compile(r"^VERSION_CODENAME=(\w+)$", re.MULTILINE)
+_INSTALL_LIMIT_S = 1800
+_RESTART_LIMIT_S = 120
 
 
 def restart() -> None:
@@ -16,8 +32,85 @@ def restart() -> None:
         DeployError: systemd refuses; it is not there, or the caller may not.
     """
     try:
-        done = subprocess.run(["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeployError(f"Expected systemctl to restart {UNIT}: {error}.") from error
     if done.returncode != 0:
         raise DeployError(f"Expected to restart {UNIT}: {done.stderr.strip() or done.returncode}. Run the command with sudo.", got=done.returncode)
+
+
+def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
+    """Look at this machine, and refuse it where the deployment is for another.
+
+    Args:
+        deployment: What this device shall be.
+        root: Where `proc` and `etc` lie.
+
+    Returns:
+        Its system.
+
+    Raises:
+        FlashError: It is another board, or a Raspberry Pi OS that edgevid does not know.
+    """
+    found = identify(root)
+    if found is None or found.name != deployment.board:
+        model = found.model if found else read_text(root / "proc/device-tree/model") or "no Raspberry Pi"
+        raise FlashError(f"Expected the {deployment.facts.model} of the deployment, got {model}.", expected=deployment.facts.model, got=model)
+    codename = _CODENAME.search(read_text(root / "etc/os-release") or "")
+    name = codename[1] if codename else "no codename"
+    if name not in PYTHONS:
+        raise FlashError(f"Expected Raspberry Pi OS {' or '.join(PYTHONS)}, got {name}.", expected=tuple(PYTHONS), got=name)
+    release = cast("Release", name)
+    return System(release=release, first_boot="cloud-init", pythons=(PYTHONS[release],), has_picamera=None)
+
+
+def install(deployment: Deployment, system: System, *, root: Path = Path("/"), wheelhouse: Path | None = None, lock: Path | None = None) -> tuple[str, bool]:
+    """Install packages, unit and bundle, as the first boot of a card does; who may log in and the network stay as they are.
+
+    Args:
+        deployment: What this device shall be.
+        system: From `check_machine`.
+        root: Where to install; nothing is started where it is not "/".
+        wheelhouse: A folder with the device's wheels; downloaded where None.
+        lock: Pins other than those of `firmware_configs`.
+
+    Returns:
+        What the installation said, and whether the board must be started again for its camera or its limits.
+
+    Raises:
+        FlashError: The installation failed; its last words are in the message.
+    """
+    check_bundle(deployment)
+    with tempfile.TemporaryDirectory(prefix="edgevid-install-") as place:
+        stage = Stage(Path(place))
+        stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
+        card = MountedPartition(Path(place) / "card")
+        for path, source in stage.ordered().items():
+            card.write(path, source)
+        said = _run_installer(Path(place) / "card" / OURS / "install.sh", root)
+    return said, _change_boot(deployment, MountedPartition(root / "boot/firmware"))
+
+
+def _run_installer(script: Path, root: Path) -> str:
+    environment = {**os.environ, **({} if root == Path("/") else {"EDGEVID_ROOT": str(root)})}
+    done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False)
+    if done.returncode != 0:
+        last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise FlashError(f"Expected the installation to work, it ended with exit code {done.returncode}: {last}", got=done.returncode)
+    return done.stdout
+
+
+def _change_boot(deployment: Deployment, boot: MountedPartition) -> bool:
+    """Change config.txt and cmdline.txt where the deployment needs it; whether anything was changed."""
+    before = {name: boot.read(name).decode() for name in ("config.txt", "cmdline.txt")}
+    after = {
+        "config.txt": config_txt(deployment, before["config.txt"]),
+        "cmdline.txt": cmdline_txt(deployment, before["cmdline.txt"], has_firstrun=False),
+    }
+    changed = {name: text for name, text in after.items() if text != before[name]}
+    for name, text in changed.items():
+        with tempfile.NamedTemporaryFile("w") as source:
+            source.write(text)
+            source.flush()
+            boot.write(name, Path(source.name))
+    return bool(changed)

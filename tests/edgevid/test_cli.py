@@ -23,6 +23,8 @@ OPTIONS = {
     "doctor": ["--json"],
     "bench": ["BUNDLE", "--threads", "--frames", "--size", "--json"],
     "flash": ["DEPLOYMENT", "--to", "--yes", "--wheels", "--json"],
+    "install-service": ["DEPLOYMENT", "--yes", "--wheels"],
+    "deploy": ["BUNDLE", "--to", "--trial-s", "--no-wait", "--json"],
     "activate": ["BUNDLE", "--slots", "--trial-s", "--starts", "--restart", "--json"],
     "rollback": ["--slots", "--restart", "--json"],
     "slots": ["--slots", "--json"],
@@ -61,7 +63,7 @@ def test_the_overview_has_one_line_for_each_verb(capsys: pytest.CaptureFixture[s
     assert cli.main(["--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for name, verb in cli.VERBS.items():
-        assert f"  {name:<10}{verb.help}" in lines
+        assert f"  {name:<17}{verb.help}" in lines
 
 
 def test_no_command_shows_the_overview_and_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from edgevid.errors import FlashError, UsageError
 from edgevid.provision import bootfs, config_txt, deployment, flash, system, target, wheels
 from tests.edgevid.provision import official
 from tests.edgevid.provision.deployments import write
-from tests.edgevid.provision.repack import DEVICE, wheelhouse
+from tests.edgevid.provision.repack import wheelhouse
 
 PASSWORD = "correct horse"
 
@@ -300,18 +300,11 @@ def test_the_pinned_wheels_are_downloaded_for_the_devices_processor_and_kept(tmp
     assert wheels.collect("3.13", lock=tmp_path / "lock.txt") == found
 
 
-def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(tmp_path: Path) -> None:
+def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(tmp_path: Path, device_house: Path) -> None:
     """install.sh as it lies on a card, run below a folder, with wheels for this machine's processor in place of the device's."""
-    pytest.importorskip("ai_edge_litert")
-    for tool in ("systemctl", "systemd-sysusers"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"needs {tool}: apt-get install systemd")
-    if os.geteuid() != 0:
-        pytest.skip("needs root to give the state to the service's user")
-    version = "{}.{}".format(*sys.version_info)
-    house = wheelhouse(tmp_path / "house", DEVICE)
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
-    goal = target.open_target(folder)
+    goal, version = target.open_target(folder), "{}.{}".format(*sys.version_info)
+    house = device_house
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system, "PYTHONS", {"trixie": version})
         with flash.plan(deployment.read(write(tmp_path, environment={"TOKEN": "t"})), goal, wheelhouse=house, lock=house / "lock.txt") as made:
