@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--clips", type=Path, metavar="DIR", help="its clips")
     parser.add_argument("--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes")
     args = parser.parse_args()
-    jobs = [["startup.py"], ["frame_cost.py"]]
+    jobs = [["startup.py"], ["frame_cost.py"], ["soak.py"]]
     if args.lrcn and args.clips:
         jobs.append(["stream_vs_window.py", str(args.lrcn), "--clips", str(args.clips)])
     if args.weizmann:

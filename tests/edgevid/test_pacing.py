@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgevid import bundle
+from edgevid.backends.fake import Fake, FakeModel
 from edgevid.decide import Decision, Event
 from edgevid.engine import Engine
 from edgevid.outputs.collect import Collector
@@ -16,7 +17,7 @@ from edgevid.pace import LEVELS
 from edgevid.pipeline import Pipeline
 from edgevid.rule import DecisionRule
 from edgevid.sampling import IntervalSampler, Sample
-from tests.builders import stack_manifest, stateful_manifest, window_manifest
+from tests.builders import bundle_for, stack_manifest, stateful_manifest, window_manifest
 from tests.streams import Script, engine_for
 
 SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))
@@ -114,6 +115,17 @@ def test_an_unwanted_answer_costs_no_head() -> None:
         assert ran is None or runs[ran] == 10
 
 
+def test_an_unwanted_answer_of_a_whole_model_does_not_even_copy_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes = []
+    monkeypatch.setattr(FakeModel, "write", lambda _model, index, _values: writes.append(index))
+    engine = counting(stack_manifest(), {"whole": 0})
+    for _ in range(10):
+        engine.step(answer=False)
+    assert writes == []
+    engine.step()
+    assert writes == [0]
+
+
 def test_a_state_sees_every_frame_whether_or_not_its_answer_is_wanted() -> None:
     runs = {"encoder": 0, "step": 0}
     engine = counting(stateful_manifest(), runs)
@@ -122,9 +134,6 @@ def test_a_state_sees_every_frame_whether_or_not_its_answer_is_wanted() -> None:
 
 
 def counting(manifest, runs: dict[str, int]) -> Engine:
-    from edgevid.backends.fake import Fake
-    from tests.builders import bundle_for
-
     def role(name: str):
         part = next(part for part in manifest.parts if part.role == name)
 

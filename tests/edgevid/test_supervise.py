@@ -16,18 +16,22 @@ from pathlib import Path
 import pytest
 
 from edgevid.board import BoardSampler
+from edgevid.frame import Frame
+from edgevid.manifest import DecisionRule
 from edgevid.notify import Notifier
 from edgevid.outputs.collect import Collector
 from edgevid.pace import Pacer
 from edgevid.pipeline import Pipeline
 from edgevid.supervise import STUCK_EXIT_CODE, Supervisor
 from tests.boards import PI_4B
+from tests.builders import window_manifest
 from tests.edgevid.backends.delegates import noop
 from tests.streams import Script, engine_for
 
 __all__ = ["noop"]
 SHIPPED = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
 S = 1_000_000_000
+SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))
 
 
 @pytest.fixture
@@ -111,6 +115,32 @@ def test_a_frame_that_is_in_hand_for_too_long_ends_the_process(manager: socket.s
         supervisor.look(109 * S)
     assert "WATCHDOG=1" not in said(manager)[-1:]
     assert "most recent call first" in capfd.readouterr().err
+
+
+def test_before_the_process_ends_the_open_event_is_given_out_and_the_outputs_are_closed() -> None:
+    class Closing(Collector):
+        closed = threading.Event()
+
+        def close(self) -> None:
+            self.closed.set()
+
+    class Hangs:
+        until = threading.Event()
+
+        def saw(self, frame: Frame) -> None:
+            if frame.index == 12:
+                self.until.wait(30)
+
+    collector, tap, left = Closing(), Hangs(), threading.Event()
+    pipeline = Pipeline(engine_for(window_manifest(decision=SHARP)), Script([1] * 20), [collector], taps=[tap])
+    with Supervisor(pipeline, stuck_s=0.2, tick_s=0.02, leave=left.set):
+        loop = threading.Thread(target=pipeline.run)
+        loop.start()
+        assert left.wait(20)
+        assert collector.closed.is_set()
+        assert [event.label for event in collector.starts] == [event.label for event in collector.events] == ["wave"]
+        tap.until.set()
+        loop.join(20)
 
 
 def test_the_first_frames_and_a_slow_model_have_more_time(manager: socket.socket) -> None:

@@ -77,7 +77,7 @@ def test_another_bundle_or_number_of_cores_is_measured_for_itself(tmp_path: Path
     assert len(measured) == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}}', '{"key": {}, "ms": {"1": "x"}}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}}', '{"key": {}, "ms": {"1": "x"}}', '{"key": {}, "ms": {"1": 1.0}}', "\0"])
 def test_a_damaged_file_is_measured_again(tmp_path: Path, measured: list[set[int]], text: str) -> None:
     kept = choose_threads(lambda _count: engine_for(), cores=4, folder=tmp_path).kept
     assert kept is not None

@@ -161,6 +161,25 @@ def test_coral_by_name_is_never_replaced_by_the_cpu(twinned: Bundle, monkeypatch
         choose_backend(parse_delegate("coral"), twinned)
 
 
+def test_coral_by_name_ends_the_run_when_the_device_is_lost(noop: Path, twinned: Bundle) -> None:
+    chosen = choose_backend(DelegateChoice("coral", str(noop), {"fail_after": "5"}), twinned)
+    with pytest.raises(BackendError, match="the device is gone"):
+        play(Engine(twinned, backend=chosen.backend))
+
+
+def test_a_device_on_which_every_part_ran_is_lost_once(root: Path, twinned: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty(monkeypatch, {"fail_after": "30"})
+    encoder, head = twinned.manifest.parts
+    manifest = dataclasses.replace(twinned.manifest, parts=(encoder, dataclasses.replace(head, edgetpu="head_edgetpu.tflite")))
+    both = dataclasses.replace(twinned, manifest=manifest, models={**twinned.models, "head_edgetpu.tflite": twinned.models[head.file]})
+    told: list[str] = []
+    engine = Engine(both, backend=choose_backend(AUTO, both, root=root, lost=told.append).backend)
+    for _ in range(4):
+        again = play(engine)
+    np.testing.assert_array_equal(again, play(Engine(both)))
+    assert len(told) == 1
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noop: Path) -> Path:
     """A machine with an Edge TPU on its USB, whose driver is the delegate of these tests."""
