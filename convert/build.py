@@ -152,7 +152,7 @@ class Builder:
             stored = encode_windows(encoder, self._job.calibration.windows, self._job.contract, self._job.parts.lookback + 1)
             self._features[precision] = dequantize(stored, params)
         features = self._features[precision]
-        inputs = [features] if tail.role == "head" else step_samples(tail, features)
+        inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
         return [on_grid(inputs[0], params), *inputs[1:]]
 
     def _convert(self, function: PartFunction, precision: Precision, samples: list[Array], after: Precision | None = None) -> ConvertedPart:

@@ -7,13 +7,14 @@ feature passes from part to part as the integer it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from convert.clips import Clip, window_indices
 from convert.split import PartFunction
+from convert.stepping import steps
 from edgevid.frame import Array
 from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
@@ -135,23 +136,20 @@ def on_grid(features: Array, params: QuantParams) -> Array:
 
 
 def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:
-    """Give inputs of a step with the states that really occur, by running the float step over the windows.
+    """Give inputs of a step, or of a head of windows in flight, with the states that really occur, by running the float part over the windows.
 
     Args:
-        step: The float step.
+        step: The float part.
         features: (N, T, F) float32.
         limit: Most samples to return.
 
     Returns:
-        For each input of the step an array (M, *shape).
+        For each input of the part an array (M, *shape).
     """
     import tensorflow as tf
 
-    run: Callable[..., list[object]] = tf.function(step.function, autograph=False)
-    rows: list[list[Array]] = []
-    for window in features:
-        states = [np.zeros(shape, np.float32) for shape in step.input_shapes[1:]]
-        for feature in window:
-            rows.append([feature, *(state[0] for state in states)])
-            states = [np.asarray(each) for each in run(tf.constant(feature[None]), *map(tf.constant, states))[1:]]
-    return [np.stack(column) for column in zip(*(rows[index] for index in _evenly(len(rows), limit)), strict=True)]
+    run = tf.function(step.function, autograph=False)
+    picked = set(_evenly(features.shape[0] * features.shape[1], limit))
+    shown = (inputs for window in features for inputs, _ in steps(step, run, window))
+    rows = [[each[0] for each in inputs] for index, inputs in enumerate(shown) if index in picked]
+    return [np.stack(column) for column in zip(*rows, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from convert.calibrate import to_real
 from convert.split import Split
+from convert.stepping import last_answer
 from edgevid.frame import Array
 from edgevid.manifest import Scores
 from edgevid.preprocess import InputSpec
@@ -60,9 +61,10 @@ class Reference:
         Returns:
             (N, classes) float32 probabilities.
         """
-        if self._head is None:
+        head = self._parts.head
+        if head is None or self._head is None:
             return self._collect(self._whole(to_real(window[None], self._spec))[0] for window in windows)
-        return self._collect(self._head(features[None])[0] for features in map(self.features, windows))
+        return self._collect(last_answer(head, self._head, self.features(window)) for window in windows)
 
     def features(self, window: Array) -> Array:
         """Run the float encoder over a window.

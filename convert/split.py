@@ -7,18 +7,21 @@ layer's input projection goes with it (hoisting): W·x + b of a frame never chan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from convert.accept import check_layers, window_shape
 from convert.graph import Call, LayerGraph
+from convert.heads import CausalConv
 from convert.masks import as_numbers, from_numbers, mask_of, with_mask
 from convert.prefix import Prefix, Stateful, causality_of
 from convert.runner import Runner, recurrences
 from edgevid.manifest import Role
 
 Tensor = Any
+# Numbers of state that are copied out of the interpreter and in again for each frame: a megabyte in int8.
+MOST_STATE = 2**20
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Split:
         frame_shape: Shape of one frame.
         lookback: Earlier frames that the encoder also sees.
         encoder: One position of the per-frame prefix; None where there is no prefix.
-        head: The rest, over T - lookback features; None where there is no prefix.
+        head: The rest, over T - lookback features; where it is causal, one step of all windows in flight, with a row of every state for
+            each of them; None where there is no prefix.
         step: One frame of the rest with its states; None where it is not causal.
         whole: All of it, over the window of frames.
         prefix_layers: Names of the layers in the encoder, in order.
@@ -63,6 +67,11 @@ class Split:
     prefix_layers: tuple[str, ...]
     hoisted: tuple[str, ...]
     not_causal: str = ""
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the head is a step of all windows in flight."""
+        return self.head is not None and len(self.head.input_shapes) > 1
 
     def as_stack(self) -> Split:
         """Give the same model left whole.
@@ -127,12 +136,13 @@ class _Parts:
         width = int(tf.function(self._encode, autograph=False).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
         states = [shape for call in self._prefix.rest if (each := self._runner.recurrent.get(call)) is not None for shape in each.state_shapes]
         step = PartFunction("step", self._step, ((1, width), *((1, *shape) for shape in states)))
+        in_flight = not self._causality.obstacle and self._may_fly(frames - back, states)
         return Split(
             frames=frames,
             frame_shape=frame,
             lookback=back,
             encoder=PartFunction("encoder", self._encode, (seen,)),
-            head=PartFunction("head", self._head, ((1, frames - back, width),)),
+            head=self._in_flight(step, frames - back) if in_flight else PartFunction("head", self._head, ((1, frames - back, width),)),
             step=None if self._causality.obstacle else step,
             whole=whole,
             prefix_layers=tuple(call.name for call in self._prefix.calls),
@@ -153,7 +163,7 @@ class _Parts:
         return [rows[0] if len(rows) == 1 else tf.concat(rows, axis=-1)]
 
     def _unpack(self, features: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """Take rows (1, T, F) apart: tensors that the rest reads as they are, and those that are projected already."""
+        """Take rows (B, T, F) apart: tensors that the rest reads as they are, and those that are projected already."""
         import tensorflow as tf
 
         sizes = [size for tensor in self._prefix.frontier for size in (math.prod(self._shapes[tensor]), *([1] if self._masked[tensor] else []))]
@@ -161,7 +171,7 @@ class _Parts:
         given: dict[int, Tensor] = {}
         for tensor in self._prefix.frontier:
             piece = next(pieces)
-            rows = tf.reshape(piece, (1, int(piece.shape[1]), *self._shapes[tensor]))
+            rows = tf.reshape(piece, (int(piece.shape[0]), int(piece.shape[1]), *self._shapes[tensor]))
             given[tensor] = with_mask(rows, from_numbers(next(pieces)[..., 0]) if self._masked[tensor] else None)
         plain = {tensor: each for tensor, each in given.items() if tensor not in self._hoisted}
         return plain, {tensor: each for tensor, each in given.items() if tensor in self._hoisted}
@@ -175,3 +185,22 @@ class _Parts:
         renewed = list(states)
         scores = self._runner.run(self._prefix.rest, values, projected, renewed)[self._graph.output]
         return [scores, *renewed]
+
+    def _may_fly(self, rows: int, states: Sequence[tuple[int, ...]]) -> bool:
+        """Whether carrying a state for every window costs less than what it saves: a convolution over the ring is few operators already."""
+        convolutions = any(isinstance(self._runner.recurrent.get(call), CausalConv) for call in self._prefix.rest)
+        return not convolutions and not any(self._masked.values()) and rows * sum(map(math.prod, states)) <= MOST_STATE
+
+    def _in_flight(self, step: PartFunction, rows: int) -> PartFunction:
+        """One step of as many windows as are in flight: a batch of them, each with its own states, that all see the same frame."""
+        import tensorflow as tf
+
+        hoisted = set(self._prefix.frontier) == set(self._hoisted)
+
+        def step_all(feature: Tensor, *states: Tensor) -> list[Tensor]:
+            # A projected feature meets the states in a sum, which repeats it for every row by itself.
+            shared = feature if hoisted else tf.tile(feature, (rows, 1))
+            return [tf.expand_dims(each, 0) for each in step.function(shared, *(state[0] for state in states))]
+
+        feature, *states = step.input_shapes
+        return PartFunction("head", step_all, (feature, *((1, rows, *shape[1:]) for shape in states)))

@@ -18,7 +18,7 @@ from edgevid.bundle import Bundle
 from edgevid.engine import Engine, input_quantizer
 from edgevid.errors import VerificationFailed
 from edgevid.frame import Array
-from edgevid.quant import joiner
+from edgevid.quant import joiner, quantize
 from edgevid.scores import answers
 
 # Float32 sums of a few hundred terms in another order differ by about 1e-6; a wrong split differs by more than 1e-2.
@@ -173,6 +173,8 @@ class _WholeWindow:
         frames = np.empty(window.shape, manifest.parts[0].inputs[0].dtype)
         for frame, stored in zip(window, frames, strict=True):
             self._quantize(frame, stored)
+        if manifest.in_flight:
+            return self._probabilities(self._in_flight(self._features(frames)))
         if manifest.plan == "window":
             frames = self._features(frames)[None]
         elif manifest.seen_frames > 1:
@@ -188,6 +190,18 @@ class _WholeWindow:
             view = frames[position : position + seen]
             join(self._run(0, view if seen == 1 else view[None])[0], features[position])
         return features
+
+    def _in_flight(self, features: Array) -> Array:
+        """One window alone, in the first row; the engine has every window in another."""
+        head, model = self._manifest.parts[1], self._models[1]
+        states = [quantize(np.zeros(tensor.shape), tensor.params) for tensor in head.inputs[1:]]
+        for feature in features:
+            for index, values in enumerate([feature[None], *states]):
+                model.write(index, values)
+            model.invoke()
+            for index, (state, before, after) in enumerate(zip(states, head.inputs[1:], head.outputs[1:], strict=True), start=1):
+                joiner(after.params, before.params)(model.read(index), state)
+        return model.read(0)[0, 0]
 
     def _run(self, index: int, values: Array) -> Array:
         model = self._models[index]
