@@ -109,7 +109,9 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         parts = split(graph)
         plan = choose_plan(parts, options.plan)
         parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
-        recipes = candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL)
+        recipes = candidates(
+            options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=plan == "window" and parts.light_head
+        )
         cautions = warnings(graph)
         for caution in cautions:
             progress.step(f"  careful: {caution}")

@@ -37,10 +37,17 @@ class Unfinished:
     def _answer(self, *inputs: Any) -> list[Any]:
         answer, *rest = self._whole.function(*inputs)
         activation, raw = _BEFORE[self._finished]
-        source = answer.op
-        while source.type in _TRANSPARENT:
-            source = source.inputs[0].op
+        source = _behind(answer.op)
+        # The answers of windows in flight have the batch of 1 put before them.
+        in_flight = source.type == "ExpandDims"
+        source = _behind(source.inputs[0].op) if in_flight else source
         if source.type != activation:
             return [answer, *rest]
         self.kind = raw
-        return [source.inputs[0], *rest]
+        return [source.inputs[0][None] if in_flight else source.inputs[0], *rest]
+
+
+def _behind(operation: Any) -> Any:
+    while operation.type in _TRANSPARENT:
+        operation = operation.inputs[0].op
+    return operation

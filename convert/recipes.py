@@ -58,6 +58,7 @@ RECIPES = (
     Recipe("float16", "float16", "float16"),
     Recipe("float32", "float32", "float32"),
 )
+_LIGHT = "int8+float"
 NAMES = tuple(recipe.name for recipe in RECIPES)
 AUTO = "auto"
 # What people write who name the head.
@@ -69,13 +70,14 @@ TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {
 }
 
 
-def candidates(name: str, *, parts: int, int8_first: bool = False) -> tuple[Recipe, ...]:
+def candidates(name: str, *, parts: int, int8_first: bool = False, light_head: bool = False) -> tuple[Recipe, ...]:
     """Give the recipes to try.
 
     Args:
         name: One of `NAMES` or `ALIASES`, or "auto".
         parts: How many parts the plan has; recipes that differ only in a second part are left out for one.
         int8_first: Whether the first part has to be in int8, as for the Edge TPU.
+        light_head: Whether the head's products are so few that it costs in float what it costs in int8.
 
     Returns:
         Recipes, cheapest first.
@@ -90,7 +92,7 @@ def candidates(name: str, *, parts: int, int8_first: bool = False) -> tuple[Reci
     if not chosen:
         raise UsageError(f"Expected a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8, got {name!r}.", got=name)
     if parts > 1:
-        return tuple(chosen)
+        return tuple(sorted(chosen, key=lambda recipe: recipe.name != _LIGHT)) if light_head else tuple(chosen)
     alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)
     if not alike:
         raise UsageError(f"Expected a precision for a model of one part, one of int8, float16, float32, got {name!r}.", got=name)

@@ -22,6 +22,8 @@ from edgevid.manifest import Role
 Tensor = Any
 # Numbers of state that are copied out of the interpreter and in again for each frame: a megabyte in int8.
 MOST_STATE = 2**20
+# LSTM(32) over 100 frames, with two fifths of this, takes 56 us in float and 51 in int8 on one x86 thread (docs/decisions/0006-windows-in-flight.md).
+LIGHT_PRODUCTS = 2**19
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ class Split:
     def in_flight(self) -> bool:
         """Whether the head is a step of all windows in flight."""
         return self.head is not None and len(self.head.input_shapes) > 1
+
+    @property
+    def light_head(self) -> bool:
+        """Whether a head of windows in flight multiplies so little that its operators' own time, the same in float and int8, is most of its cost."""
+        if self.head is None or not self.in_flight:
+            return False
+        return sum(rows * units[-1] ** 2 for _, rows, *units in self.head.input_shapes[1:]) <= LIGHT_PRODUCTS
 
     def as_stack(self) -> Split:
         """Give the same model left whole.

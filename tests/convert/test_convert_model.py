@@ -29,7 +29,8 @@ def place(tmp_path_factory):
 def converted(place):
     from convert import Options, convert_model
 
-    return convert_model(place / "model.keras", place / "clips", place / "model.edgevid", options=Options(interval=0.1, min_agreement=0.9, max_drop=100))
+    options = Options(interval=0.1, precision="int8", min_agreement=0.9, max_drop=100)
+    return convert_model(place / "model.keras", place / "clips", place / "model.edgevid", options=options)
 
 
 def test_the_report_says_what_was_proven(converted):

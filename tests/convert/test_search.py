@@ -61,6 +61,8 @@ def test_a_split_that_is_another_model_is_refused_even_when_it_is_nan():
 
 def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():
     assert [recipe.name for recipe in candidates("auto", parts=2)] == list(NAMES)
+    assert [recipe.name for recipe in candidates("auto", parts=2, light_head=True)][:2] == ["int8+float", "int8"]
+    assert [recipe.name for recipe in candidates("int8", parts=2, light_head=True)] == ["int8"]
     assert [recipe.name for recipe in candidates("auto", parts=1)] == ["int8", "float16", "float32"]
     assert [recipe.name for recipe in candidates("int8+float", parts=2)] == ["int8+float"]
     assert [recipe.name for recipe in candidates("int8+16x8 head", parts=2)] == ["int8+int16x8"]

@@ -348,6 +348,15 @@ def test_causal_recurrent_heads_hold_all_windows_in_flight_and_others_see_the_wi
         assert {shape[:2] for shape in parts.head.input_shapes[1:]} == {(1, FRAMES)}
 
 
+def test_a_head_is_light_where_its_products_are_few(monkeypatch):
+    from convert import split
+
+    assert parts_of(cnn_rnn("lstm")).light_head
+    assert not parts_of(cnn_rnn("bilstm")).light_head
+    monkeypatch.setattr(split, "LIGHT_PRODUCTS", 2 * FRAMES * 5**2 - 1)
+    assert not parts_of(cnn_rnn("lstm")).light_head
+
+
 def test_a_head_whose_states_are_too_large_to_carry_for_every_window_is_unrolled(monkeypatch):
     from convert import split
 
