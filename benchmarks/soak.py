@@ -8,8 +8,8 @@ within 10 s.
 The run is a process of its own, so that its memory is its own. It plays a minute of made-up gestures and four of a still scene again and
 again, with time going on, as fast as `--rate` allows: hours of stream in minutes, and an event a third of a second at 2000 frames a second.
 Its outputs are real: a mosquitto that this starts and, half-way, stops for some seconds; an HTTP server for the webhook; clips on disk
-under a quota; metrics that are scraped; JSON lines through a pipe. Every start and end of an event is counted where it arrives and held
-against what the run itself saw.
+under a quota; metrics that are scraped; the live page with one viewer who looks and one who hangs; JSON lines through a pipe. Every start
+and end of an event is counted where it arrives and held against what the run itself saw.
 """
 
 from __future__ import annotations
@@ -173,16 +173,17 @@ def soak(folder: Path, *, frames: int, rate: float) -> dict[str, Any]:
     """
     from tests.broker import Listener, Mosquitto, free_port
 
-    broker, posts, metrics_port = Mosquitto(folder), Posts(), free_port()
+    broker, posts, metrics_port, page_port = Mosquitto(folder), Posts(), free_port(), free_port()
     broker.start()
     listener = Listener(broker.port, name="soak")
     mqtt = f"mqtt://127.0.0.1:{broker.port}"
     options = ["--mqtt", mqtt, "--webhook", posts.url, "--metrics", f"127.0.0.1:{metrics_port}", "--clips", str(folder / "clips"), "--clips-mib", "64"]
+    options += ["--page", f"127.0.0.1:{page_port}"]
     command = [sys.executable, __file__, "--child", "--frames", str(frames), "--rate", str(rate), "--", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     outage = threading.Timer(frames / rate / 2, _outage, [broker])
     outage.start()
-    scraped = Scraper(metrics_port)
+    scraped, viewer = Scraper(metrics_port), Viewer(page_port)
     errors: list[str] = []
     reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
     reader.start()
@@ -191,6 +192,7 @@ def soak(folder: Path, *, frames: int, rate: float) -> dict[str, Any]:
     reader.join()
     outage.join()
     scraped.stop()
+    viewer.stop()
     time.sleep(2.0)
     heard = Counter(_phase(payload) for topic, payload, retained in listener.heard if not retained)
     listener.close()
@@ -202,7 +204,14 @@ def soak(folder: Path, *, frames: int, rate: float) -> dict[str, Any]:
         raise SystemExit(f"The run ended with {process.returncode}:\n{''.join(errors)[-3000:]}")
     arrived = {"json lines, ends": lines, "webhook, starts": posts.counts["start"], "webhook, ends": posts.counts["end"]}
     arrived |= {"mqtt, starts": heard["start"], "mqtt, ends": heard["end"], "metrics, ends": scraped.events}
-    return {**account, "arrived": arrived, "scrapes": scraped.scrapes, "clips_mib": _size_mib(folder / "clips")}
+    return {
+        **account,
+        "arrived": arrived,
+        "scrapes": scraped.scrapes,
+        "page_pictures": viewer.pictures,
+        "page_messages": viewer.messages,
+        "clips_mib": _size_mib(folder / "clips"),
+    }
 
 
 def _outage(broker: Any) -> None:
@@ -250,6 +259,40 @@ class Scraper:
             self.events = int(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("edgevid_events_total")))
 
 
+class Viewer:
+    """Two people at the live page: one who watches, and one whose browser hangs and reads nothing.
+
+    Attributes:
+        pictures: How many the first one got.
+        messages: Other messages that it got.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.pictures = self.messages = 0
+        self._address = f"ws://127.0.0.1:{port}/live"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        from websockets.exceptions import ConnectionClosed
+        from websockets.sync.client import connect
+
+        while not self._done.wait(0.2):
+            try:
+                with connect(self._address, compression=None) as watches, connect(self._address, compression=None, max_queue=1):
+                    for message in watches:
+                        self.pictures += isinstance(message, bytes)
+                        self.messages += isinstance(message, str)
+            except (OSError, ConnectionClosed):
+                continue
+
+
 def restarts(count: int) -> list[float]:
     """Kill a run in the middle of its stream, start it again, and time it to its first decision."""
     command = [sys.executable, "-m", "edgevid.cli", "run", str(BUNDLE), "--source", "synthetic", "--policy", "live", "--json"]
@@ -292,7 +335,8 @@ def main() -> int:
     )
     path = write("soak", question=question, numbers={**numbers, "goals_met": goals}, samples={"memory_mib": memory, "restart_s": again_s}, threads=1)
     print(table([("what", "count"), ("frames", found["frames"]["seen"]), ("events seen, starts", found["starts"]), *found["arrived"].items()]))
-    print(f"\nmemory {after[0]} MiB after the warm-up, at most {numbers['growth_after_warm_up_mib']} more; {found['took_s']} s; restart {max(again_s)} s")
+    print(f"\nlive page: {found['page_pictures']} pictures, {found['page_messages']} messages; {found['scrapes']} scrapes; {found['clips_mib']} MiB of clips")
+    print(f"memory {after[0]} MiB after the warm-up, at most {numbers['growth_after_warm_up_mib']} more; {found['took_s']} s; restart {max(again_s)} s")
     print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in goals.items()) + f"\nWrote {path}")
     return 0 if all(goals.values()) else 1
 
