@@ -228,7 +228,25 @@ def _size_mib(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.iterdir()) / 2**20, 1)
 
 
-class Scraper:
+class Beside:
+    """Something that goes on beside the run, in a thread, until it is stopped."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        """Go on until `_done` is set."""
+        raise NotImplementedError
+
+
+class Scraper(Beside):
     """Asks for the metrics every two seconds, as Prometheus would.
 
     Attributes:
@@ -239,14 +257,7 @@ class Scraper:
     def __init__(self, port: int) -> None:
         self.scrapes = self.events = 0
         self._url = f"http://127.0.0.1:{port}/metrics"
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._done.set()
-        self._thread.join()
+        super().__init__()
 
     def _run(self) -> None:
         while not self._done.wait(2.0):
@@ -259,7 +270,7 @@ class Scraper:
             self.events = int(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("edgevid_events_total")))
 
 
-class Viewer:
+class Viewer(Beside):
     """Two people at the live page: one who watches, and one whose browser hangs and reads nothing.
 
     Attributes:
@@ -270,14 +281,7 @@ class Viewer:
     def __init__(self, port: int) -> None:
         self.pictures = self.messages = 0
         self._address = f"ws://127.0.0.1:{port}/live"
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._done.set()
-        self._thread.join()
+        super().__init__()
 
     def _run(self) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -285,7 +289,7 @@ class Viewer:
 
         while not self._done.wait(0.2):
             try:
-                with connect(self._address, compression=None) as watches, connect(self._address, compression=None, max_queue=1):
+                with connect(self._address, compression=None) as watches, connect(self._address, compression=None, max_queue=1, ping_interval=None):
                     for message in watches:
                         self.pictures += isinstance(message, bytes)
                         self.messages += isinstance(message, str)

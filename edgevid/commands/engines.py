@@ -85,7 +85,7 @@ def _measured(bundle: Bundle, args: argparse.Namespace) -> int:
     if choice.measured:
         times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
         where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
-        tell(f"{bundle.manifest.name}: {choice.threads} threads, by measurement ({times}); {where}")
+        tell(f"{bundle.manifest.name}: threads: {choice.threads}, by measurement ({times}); {where}")
     return choice.threads
 
 

@@ -19,6 +19,7 @@ _DIAGNOSTICS: Mapping[str, tuple[str, str | None, str | None]] = {
     "model_fps": ("Model frame rate", "fps", None),
     "age_p99_ms": ("Age of answers, p99", "ms", "duration"),
     "dropped": ("Frames dropped", None, None),
+    "pace_level": ("Pace level", None, None),
     "rss_mib": ("Memory", "MiB", "data_size"),
 }
 

@@ -95,7 +95,8 @@ class Vitals:
 
         Returns:
             `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`, `dropped` (frames, all causes), `gaps`,
-            `age_p50_ms`, `age_p99_ms`, `rss_mib`, and the board's facts.
+            `age_p50_ms`, `age_p99_ms`, `rss_mib`, `pace_level` (the highest), `fallbacks` (models that lost their accelerator), and the board's
+            facts.
         """
         age = self._first.age.latency()
         every = self._telemetry.values()
@@ -109,6 +110,8 @@ class Vitals:
             "gaps": self._first.gaps,
             "age_p50_ms": round(age.p50_ms, 2),
             "age_p99_ms": round(age.p99_ms, 2),
+            "pace_level": max(each.pace_level for each in every),
+            "fallbacks": sum(bool(each.fallback) for each in every),
             "rss_mib": None if (memory := rss_mib()) is None else round(memory, 1),
             **self._board(),
         }

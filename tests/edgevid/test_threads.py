@@ -116,7 +116,7 @@ def test_the_commands_say_what_was_measured_and_only_once(
     command = ["run", str(SHIPPED), "--source", "synthetic", "--max-frames", "40", "--threads", "auto"]
     assert cli.main(command) == 0
     err = capsys.readouterr().err
-    assert "3 threads, by measurement (1: 3.00 ms, 2: 2.00 ms, 3: 1.00 ms)" in err
+    assert "threads: 3, by measurement (1: 3.00 ms, 2: 2.00 ms, 3: 1.00 ms)" in err
     assert "threads: 3" in err
     assert cli.main(command) == 0
     assert "by measurement" not in capsys.readouterr().err

@@ -69,7 +69,8 @@ def _taken_out(argv: list[str]) -> tuple[Path | None, list[str]]:
             continue
         value = value if equals else next(words, "")
         if not value or path is not None:
-            raise UsageError(f"Expected {OPTION} once, with a file, got {' '.join(argv)!r}.", got=argv)
+            # What else was written may hold a password.
+            raise UsageError(f"Expected {OPTION} once, with a file, got it {'twice' if path else 'without one'}.")
         path = Path(value)
     return path, rest
 

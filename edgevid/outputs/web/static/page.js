@@ -185,6 +185,8 @@ function vitals(message) {
   }));
   const meaning = { under_voltage: "The supply is too weak: under-voltage.", throttled: "The cores are throttled by heat.", capped: "The clock is capped.", soft_limit: "The soft temperature limit is reached." };
   const troubles = Object.entries(meaning).filter(([name]) => message[name]).map(([, text]) => text);
+  if (message.pace_level) troubles.push(`The device cannot keep up: pace level ${message.pace_level} of 3, ${message.pace_level === 1 ? "fewer answers" : "fewer answers, of longer windows than trained"}.`);
+  if (message.fallbacks) troubles.push("The accelerator is lost; the CPU does its work.");
   for (const { name, problem } of message.outputs) if (problem) troubles.push(`${name}: ${problem}`);
   $("troubles").replaceChildren(...troubles.map((text) => make("li", text)));
   const latency = message.latency_ms[state.models[state.chosen]?.name] ?? {};
