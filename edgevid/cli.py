@@ -57,6 +57,7 @@ VERBS: dict[str, Verb] = {
     "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb("edgevid.commands.install_service", "do the same on a Raspberry Pi that already runs"),
     "deploy": Verb("edgevid.commands.deploy", "bring a bundle to a device over ssh, on trial"),
+    "image": Verb("edgevid.commands.image", "build a whole image of a card from Debian packages, for USB cameras"),
     "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
     "rollback": Verb("edgevid.commands.rollback", "go back to the bundle before this one"),
     "slots": Verb("edgevid.commands.slots", "show which bundles this device keeps, and which is on trial"),

@@ -13,8 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("opencv", "mqtt", "metrics", "web")
-# picamera2 and simplejpeg of Bookworm's apt were built for NumPy 1, and share the process with ours. OpenCV from 4.12 on needs NumPy 2.
-BOUNDS = {"3.11": ["numpy<2", "opencv-python-headless<4.12"], "3.13": []}
+# picamera2 and simplejpeg of Bookworm's apt were built for NumPy 1, and share the process with ours. OpenCV from 4.12 on needs NumPy 2, and
+# 4.11 gives frames of a V4L2 camera that need no conversion as one flat row (opencv#27166, mended in 4.12).
+BOUNDS = {"3.11": ["numpy<2", "opencv-python-headless<4.11"], "3.13": []}
 PLATFORMS = [f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_34")]
 
 

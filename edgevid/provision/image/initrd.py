@@ -1,0 +1,117 @@
+"""The first file system that the kernel sees: busybox, the modules for the card, and a script that finds the root file system.
+
+Made on this machine within a second. Debian's own generator would have to run under emulation, which takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from edgevid import firmware
+from edgevid.errors import FlashError
+from edgevid.provision.image import host
+from edgevid.provision.image.recipe import FOLDER, Recipe
+from edgevid.provision.image.tree import Archive
+
+APPLETS = ("sh", "mount", "umount", "switch_root", "insmod", "sleep", "cat", "findfs", "ls")
+
+
+def kernel_release(archive: Archive) -> str:
+    """Find the kernel of an image.
+
+    Args:
+        archive: Its root file system.
+
+    Returns:
+        The kernel's release, as in `/usr/lib/modules`.
+
+    Raises:
+        FlashError: There is none, or more than one.
+    """
+    found = sorted({PurePosixPath(name).parts[3] for name in archive.names("usr/lib/modules")})
+    if len(found) != 1:
+        raise FlashError(f"Expected one kernel in the image, got {', '.join(found) or 'none'}.", got=found)
+    return found[0]
+
+
+def load_order(archive: Archive, release: str, wanted: tuple[str, ...]) -> list[str]:
+    """Find the files of modules, each after those that it needs.
+
+    Args:
+        archive: The root file system.
+        release: The kernel's.
+        wanted: Names of modules; those that are built into the kernel need no file.
+
+    Returns:
+        Paths below the release's folder.
+
+    Raises:
+        FlashError: The kernel does not have one of them.
+    """
+    lines = archive.read(f"usr/lib/modules/{release}/modules.dep").decode().splitlines()
+    needs = {path: rest.split() for path, _, rest in (line.partition(":") for line in lines)}
+    files = {module_name(path): path for path in needs}
+    builtin = {module_name(path) for path in archive.read(f"usr/lib/modules/{release}/modules.builtin").decode().split()}
+    order: dict[str, None] = {}
+    for name in map(module_name, wanted):
+        if name not in files and name not in builtin:
+            raise FlashError(f"Expected the module {name} in the kernel {release}, found none.", got=name)
+        if name in files:
+            # The file lists what a module needs, nearest first; the farthest must be loaded first. Source: modules.dep(5)
+            order |= dict.fromkeys([*reversed(needs[files[name]]), files[name]])
+    return list(order)
+
+
+def module_name(path: str) -> str:
+    """Give the name by which the kernel knows a module, in which a dash is an underscore."""
+    return re.sub(r"\.ko(\.\w+)?$", "", PurePosixPath(path).name).replace("-", "_")
+
+
+def make(archive: Archive, recipe: Recipe, *, epoch_s: int) -> bytes:
+    """Make the file that the firmware loads beside the kernel.
+
+    Args:
+        archive: The root file system.
+        recipe: Says which modules are needed.
+        epoch_s: The time of all files.
+
+    Returns:
+        A compressed cpio archive; the same for the same root file system.
+
+    Raises:
+        FlashError: Something that it needs is not there.
+    """
+    release = kernel_release(archive)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _fill(root, archive, release, load_order(archive, release, recipe.modules))
+        names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+        for name in names:
+            os.utime(root / name, (epoch_s, epoch_s), follow_symlinks=False)
+        command = ("cpio", "--quiet", "--create", "--format=newc", "--reproducible", "--owner=+0:+0", "--null")
+        packed = host.run(command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s)
+    return gzip.compress(packed, compresslevel=6, mtime=0)
+
+
+def _fill(root: Path, archive: Archive, release: str, modules: list[str]) -> None:
+    for name in ("bin", "dev", "proc", "sys", "new", "lib/modules"):
+        (root / name).mkdir(parents=True)
+    (root / "bin/busybox").write_bytes(archive.read("bin/busybox"))
+    for applet in APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    (root / "init").write_bytes((firmware.folder() / FOLDER / "init").read_bytes())
+    order = []
+    for path in modules:
+        data = archive.read(f"usr/lib/modules/{release}/{path}")
+        name = f"{module_name(path)}.ko"
+        (root / "lib/modules" / name).write_bytes(lzma.decompress(data) if path.endswith(".xz") else data)
+        order.append(name)
+    (root / "lib/modules/order").write_text("".join(f"{name}\n" for name in order))
+    for each in root.rglob("*"):
+        if not each.is_symlink():
+            each.chmod(0o755 if each.is_dir() or each.parent.name == "bin" or each.name == "init" else 0o644)

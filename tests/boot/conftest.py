@@ -1,0 +1,165 @@
+"""What the boots share: a card that `edgevid image build` wrote, and what was seen on the machine that booted from it.
+
+These tests run in `make test-boot` only: a boot takes minutes under emulation.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edgevid.provision.image import base, host, recipe
+from tests.boot import tools
+from tests.boot.machine import Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
+from tests.boot.tools import BUILD, CACHE, ROOT
+
+HOSTNAME, USER = "gate-7", "keeper"
+BUNDLE = ROOT / "edgevid/data/gestures.edgevid"
+DECISION = r'"label": "'
+# Seconds. Emulated on two cores that others share, a boot took 3 to 7 minutes.
+BOOT_S, SHELL_S = 1500, 600
+ASKED = {
+    "hostname": "hostname",
+    "user": "id -un; id -Gn",
+    "timezone": "cat /etc/timezone",
+    "failed": "systemctl --failed --plain --no-legend",
+    "service": "systemctl show edgevid --property=User,ActiveState,SubState,MainPID,NRestarts",
+    "owner": "ps -o user= -p $(systemctl show edgevid --property=MainPID --value)",
+    "camera": "sudo ls -l /proc/$(systemctl show edgevid --property=MainPID --value)/fd",
+    "decisions": "journalctl -b -u edgevid -o cat --no-pager | grep label | head -n 5",
+    "slots": "edgevid slots --json",
+    "selftest": "edgevid selftest $(ls /var/lib/edgevid/*.edgevid | head -n 1) --json",
+    "root": "df --output=size -B M / | tail -n 1",
+    "identity": "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; sudo sh -c 'cat /var/lib/cloud/data/instance-id'",
+    "done once": "sudo sh -c 'stat -c %n,%Y /var/lib/cloud/instance/sem/*'",
+    "boot": "cat /proc/sys/kernel/random/boot_id",
+    "cloud": "sudo cat /var/lib/cloud/data/result.json",
+}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the boots out, unless they are asked for."""
+    is_asked = config.getoption("markexpr", "") == "boot"
+    return None if is_asked or collection_path.name == "conftest.py" else True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """Say what has to be installed, rather than leave the tests out: they were asked for."""
+    missing = tools.missing()
+    if missing:
+        pytest.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}", returncode=2)
+    if tools.qemu_version() < tools.QEMU_LEAST:
+        pytest.exit(f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. Run: make test-boot, or scripts/newer_tools.sh", returncode=2)
+    if not base.path(recipe.recipe("bookworm"), CACHE).is_file():
+        host.need_emulation()
+    BUILD.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def key() -> tuple[Path, str]:
+    """An SSH key of these tests' own."""
+    return make_key(BUILD)
+
+
+@pytest.fixture(scope="session")
+def deployment(key: tuple[Path, str]) -> Path:
+    """A board with a USB camera; limits for a machine that is twenty times slower than a board."""
+    path = BUILD / "device.toml"
+    lines = [
+        'board = "4b"',
+        'camera = "uvc"',
+        f"bundle = {json.dumps(str(BUNDLE))}",
+        f'hostname = "{HOSTNAME}"',
+        'timezone = "Europe/Zurich"',
+        f'[user]\nname = "{USER}"\nssh_keys = [{json.dumps(key[1])}]',
+        '[run]\njson = true\nstall = 300\nsource = "v4l2:0?size=320x180&fps=5"',
+        "[service]\nstart_limit_s = 1800\nwatchdog_s = 1800\nmemory_mib = 384",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def image_build(deployment: Path, out: Path) -> dict[str, object]:
+    """The command as a person types it."""
+    command = [sys.executable, "-m", "edgevid.cli", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json"]
+    done = subprocess.run(["nice", "-n", "15", *command], capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600)
+    (BUILD / f"{out.stem}.build.log").write_text(done.stderr)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def card(deployment: Path) -> Path:
+    """The image, as `edgevid image build` wrote it; nothing writes to it any more."""
+    out = BUILD / "card.img"
+    image_build(deployment, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def firmware(card: Path) -> Firmware:
+    return play_firmware(card, BUILD / "firmware", device_tree="bcm2837-rpi-3-b.dtb")
+
+
+@pytest.fixture(scope="session")
+def shell(key: tuple[Path, str]) -> Shell:
+    return Shell(key[0], USER)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one boot: the console, and the answers over ssh."""
+
+    console: str
+    answers: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> str:
+        return self.answers[name]
+
+
+def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) -> Seen:
+    """Wait for the first decision on the console, then ask."""
+    machine.wait_for(DECISION, limit_s=BOOT_S)
+    shell.wait(machine, limit_s=SHELL_S)
+    answers = {name: shell.run(machine, command, limit_s=SHELL_S, check=False) for name, command in ASKED.items()}
+    answers |= {name: shell.run(machine, command, stdin=stdin, limit_s=SHELL_S) for name, (command, stdin) in more.items()}
+    keep(machine, "answers", "\n".join(f"# {name}\n{text}" for name, text in answers.items()))
+    return Seen(machine.text(), answers)
+
+
+@pytest.fixture(scope="session")
+def disk(card: Path) -> Path:
+    """A card of 4 GiB that the image was written to; it lives through the boots."""
+    return overlay(card, BUILD / "disk.qcow2", "4G")
+
+
+@pytest.fixture(scope="session")
+def first(firmware: Firmware, disk: Path, shell: Shell) -> Iterator[Seen]:
+    """The first boot, to its first decision, and then a proper shutdown."""
+    from tests.boot.golden import PROGRAM
+
+    machine = Machine(firmware, disk, BUILD / "first.log")
+    try:
+        seen = observe(machine, shell, {"golden": ("/opt/edgevid/current/bin/python -", PROGRAM)})
+        shell.run(machine, "sudo systemctl poweroff", check=False)
+        machine.wait_for_end(limit_s=SHELL_S)
+        yield seen
+    finally:
+        machine.cut_power()
+
+
+@pytest.fixture(scope="session")
+def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Iterator[Seen]:
+    """The same card started again."""
+    machine = Machine(firmware, disk, BUILD / "second.log")
+    try:
+        yield observe(machine, shell, {})
+    finally:
+        machine.cut_power()
