@@ -25,6 +25,7 @@ OPTIONS = {
     "flash": ["DEPLOYMENT", "--to", "--yes", "--wheels", "--json"],
     "install-service": ["DEPLOYMENT", "--yes", "--wheels"],
     "deploy": ["BUNDLE", "--to", "--trial-s", "--no-wait", "--json"],
+    "image": ["build", "DEPLOYMENT", "--output", "--suite", "--cache", "--wheels", "--json"],
     "activate": ["BUNDLE", "--slots", "--trial-s", "--starts", "--restart", "--json"],
     "rollback": ["--slots", "--restart", "--json"],
     "slots": ["--slots", "--json"],
