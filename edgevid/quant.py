@@ -132,9 +132,15 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
     if source.dtype in ("int8", "uint8"):
         joined = quantize(dequantize(np.arange(256, dtype=np.uint8).view(source.dtype), source), target)
 
+        places = np.zeros(0, np.intp)
+
         def look_up(stored: Array, out: Array) -> None:
-            # With mode "raise", take() would fill a buffer of its own and copy it.
-            joined.take(stored.view(np.uint8), out=out, mode="clip")
+            nonlocal places
+            if places.shape != stored.shape:
+                places = np.zeros(stored.shape, np.intp)
+            # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the array.
+            np.copyto(places, stored.view(np.uint8))
+            joined.take(places, out=out, mode="clip")
 
         return look_up
 

@@ -76,7 +76,8 @@ def make(folder: Path) -> Path:
     model = folder / "gestures.keras"
     inputs = [str(EPOCHS).encode(), (dataset.root / MARKER).read_bytes(), Path(recipe.__file__).read_bytes()]
     once(model, inputs, lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress), progress)
-    options = Options(name="gestures", command="scripts/make_demo_bundle.py")
+    # In integers throughout, so that its stored answers are the same bytes on every processor.
+    options = Options(name="gestures", precision="int8", command="scripts/make_demo_bundle.py")
     return convert_model(model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
 
 
