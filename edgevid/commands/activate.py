@@ -47,11 +47,12 @@ def run(args: argparse.Namespace) -> int:
         SelftestFailed: The bundle does not give its golden answers here; the one in service stays.
         BundleError: It is no whole bundle; the one in service stays.
     """
-    from edgevid.provision.service import restart
+    from edgevid.provision.service import refuse_volatile_root, restart
     from edgevid.provision.slots import Slots
     from edgevid.provision.vetting import vet
     from edgevid.strict import to_json
 
+    refuse_volatile_root()
     args.slots.mkdir(parents=True, exist_ok=True)
     state = Slots(args.slots, vet).activate(args.bundle, starts=args.starts, period_s=args.trial_s)
     if args.restart:

@@ -30,6 +30,7 @@ SUMS = "SHA256SUMS"
 _RESERVE_MIB = 48
 _MIB = 2**20
 _BUNDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}\.edgevid")
+_CREDENTIALS = re.compile(r"//[^/@\s]+:[^/@\s]+@")
 # What starts our part is written last: before it the card boots as it did.
 _TRIGGERS = ("config.txt", "firstrun.sh", "cmdline.txt", "network-config", "meta-data", "user-data")
 
@@ -249,6 +250,8 @@ def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
         yield "picamera2 is not in this image; the device needs `sudo apt install python3-picamera2 --no-install-recommends` before its camera works."
     if deployment.optics.interface == "csi" and system.has_picamera is None:
         yield "whether picamera2 is in this image cannot be seen from its boot partition; the official Lite images of Bookworm have it."
+    if any(isinstance(value, str) and _CREDENTIALS.search(value) for value in deployment.run.values()):
+        yield "a password stands in an address of [run], and so in clear on the boot partition; options that take it from [environment] keep it off it."
     if deployment.card.read_only_root:
         yield "the read-only root takes the package overlayroot from the network at the first boot, where the image lacks it."
 

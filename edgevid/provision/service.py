@@ -11,7 +11,7 @@ from typing import cast
 
 from edgevid.board import identify
 from edgevid.environment import read_text
-from edgevid.errors import DeployError, FlashError
+from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.firmware import Release
 from edgevid.provision.bootfs import MountedPartition
 from edgevid.provision.deployment import Deployment
@@ -37,6 +37,22 @@ def restart() -> None:
         raise DeployError(f"Expected systemctl to restart {UNIT}: {error}.") from error
     if done.returncode != 0:
         raise DeployError(f"Expected to restart {UNIT}: {done.stderr.strip() or done.returncode}. Run the command with sudo.", got=done.returncode)
+
+
+def refuse_volatile_root(machine: Path = Path("/")) -> None:
+    """Refuse to change what the next start will have forgotten.
+
+    Args:
+        machine: Where `proc` lies.
+
+    Raises:
+        SlotsError: The root file system is an overlay in memory, as overlayroot makes it.
+
+    Source: overlayroot(8), which mounts a device of its name.
+    """
+    mounts = read_text(machine / "proc/mounts") or ""
+    if any(line.split()[:2] == ["overlayroot", "/"] for line in mounts.splitlines()):
+        raise SlotsError("Expected a root file system that keeps what is written, got an overlay in memory. Run it in: sudo overlayroot-chroot")
 
 
 def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:

@@ -69,6 +69,8 @@ start() {
         systemctl restart --no-block edgevid.service
     fi
     rm -f "$here/environment"
+    cp "$here/SHA256SUMS" "$root/opt/edgevid/installed"
+    sync
 }
 
 {{read_only}}

@@ -337,6 +337,42 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     assert json.loads(said.stdout.splitlines()[0])["scores"]
 
 
+def test_a_card_that_was_flashed_again_is_installed_again_and_one_that_was_not_is_left_alone(tmp_path: Path) -> None:
+    """first-boot.sh, at a place of its own, with a systemctl that notes what it is asked."""
+    text = (firmware.folder() / "boot/first-boot.sh").read_text()
+    for place in ("/boot/firmware", "/opt/edgevid", "/etc/systemd"):
+        text = text.replace(place, f"{tmp_path}{place}")
+        (tmp_path / place[1:] / "edgevid").mkdir(parents=True)
+    (tmp_path / "etc/systemd/system").mkdir()
+    (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    card = tmp_path / "boot/firmware/edgevid"
+    (card / "edgevid-install.service").write_text("[Service]\n")
+
+    def asked(*words: str) -> str:
+        (tmp_path / "asked").write_text("")
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        subprocess.run(["sh", "-c", text, "first-boot.sh", *words], env=environment, check=False)
+        return (tmp_path / "asked").read_text()
+
+    (card / "SHA256SUMS").write_text("first\n")
+    assert "start --no-block" in asked()
+    assert "start --no-block" not in asked("later")
+    assert "enable" in asked("later")
+    shutil.copy(card / "SHA256SUMS", tmp_path / "opt/edgevid/installed")
+    assert asked() == ""
+    (card / "SHA256SUMS").write_text("second\n")
+    assert "start --no-block" in asked()
+
+
+def test_a_password_in_an_address_of_run_is_said_to_be_in_clear(tmp_path: Path, house: Path) -> None:
+    goal = target.open_target(official.make_folder(tmp_path / "bootfs", "trixie"))
+    config = write(tmp_path, run={"source": "rtsp://me:secret@camera/1"})
+    with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        assert ["in clear on the boot partition" in warning for warning in made.warnings] == [True]
+        assert "secret" not in "".join(made.warnings)
+
+
 def test_a_card_whose_files_were_changed_installs_nothing(tmp_path: Path, house: Path) -> None:
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
     flashed(write(tmp_path), folder, house)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.errors import DeployError, FlashError
+from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.provision import deployment, service, system
 from tests.boards import PI_4B
 from tests.edgevid.provision import official
@@ -75,3 +75,12 @@ def test_a_service_that_cannot_be_restarted_is_one_line(monkeypatch: pytest.Monk
     with pytest.raises(DeployError, match=r"Access denied\. Run the command with sudo"):
         service.restart()
     assert subprocess.run(["systemctl"], capture_output=True, check=False).returncode == 4
+
+
+def test_a_root_that_forgets_is_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/mounts").write_text("/dev/mmcblk0p2 / ext4 rw 0 0\n")
+    service.refuse_volatile_root(tmp_path)
+    (tmp_path / "proc/mounts").write_text("overlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
+    with pytest.raises(SlotsError, match="overlayroot-chroot"):
+        service.refuse_volatile_root(tmp_path)
