@@ -291,8 +291,10 @@ class Viewer(Beside):
             try:
                 with connect(self._address, compression=None) as watches, connect(self._address, compression=None, max_queue=1, ping_interval=None):
                     for message in watches:
-                        self.pictures += isinstance(message, bytes)
                         self.messages += isinstance(message, str)
+                        if isinstance(message, bytes):
+                            self.pictures += 1
+                            watches.send("ok")  # as the page does, which is sent the next one then
             except (OSError, ConnectionClosed):
                 continue
 

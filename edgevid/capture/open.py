@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
@@ -47,7 +48,9 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
 def _recorded(text: str, manifest: Manifest) -> Source:
     path = Path(text)
     if not path.exists():
-        raise UsageError(f"Expected a source: {SOURCES_HELP}; got {text.partition('@')[0]!r}, which is none of these.", got=text.partition("@")[0])
+        # A slip in the scheme of an address leaves its password where it was.
+        shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
+        raise UsageError(f"Expected a source: {SOURCES_HELP}; got {shown!r}, which is none of these.", got=shown)
     if path.is_dir():
         return _pictures(path, manifest)
     return _features(path, manifest) if path.suffix.lower() == ".npy" else _video(path)

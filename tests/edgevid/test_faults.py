@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgevid import cli
 from edgevid.capture import live
 from edgevid.errors import ContractError
 from edgevid.outputs.collect import Collector
@@ -154,6 +156,40 @@ def test_asked_to_end_at_any_moment_it_ends_with_whole_lines(delay_s: float) -> 
     assert process.returncode == 0 or (process.returncode == -signal.SIGTERM and not out), err
     assert out == b"" or out.endswith(b"\n")
     assert all(json.loads(line) for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://user:secret@127.0.0.1:1/x",
+        "http://user:secret@127.0.0.1:1/x?token=secret",
+        "rtsp://user:secret@",
+        "rtps://user:secret@host/x?token=secret",
+        "nowhere//user:secret@host",
+    ],
+)
+def test_a_source_that_cannot_be_had_shows_no_password(source: str, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "deployment.toml").write_text(f"source = {json.dumps(source)}\n")
+    for argv in (["--source", source], ["--config", str(tmp_path / "deployment.toml")], ["--source", source, "--config"]):
+        assert cli.main(["run", SHIPPED, *argv]) in (1, 2)
+    out, err = capfd.readouterr()
+    assert "Expected" in err
+    assert "secret" not in out + err
+
+
+def test_the_service_needs_no_root() -> None:
+    """Everything that a run does, as a user who may do nothing; where this is not root, the other tests are this one."""
+    if os.geteuid() != 0:
+        pytest.skip("this is not root already")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    environment = {**os.environ, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+    if subprocess.run([*nobody, sys.executable, "-c", "import edgevid"], env=environment, capture_output=True, check=False).returncode != 0:
+        pytest.skip("another user may not read this environment")
+    options = ["--source", "synthetic:3", "--max-frames", "200", "--threads", "auto"]
+    done = subprocess.run([*nobody, *command(*options)], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"event"')
+    assert "its folder cannot be written" in done.stderr
 
 
 def test_a_full_disk_under_standard_output_is_one_line_and_a_code() -> None:
