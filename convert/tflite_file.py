@@ -5,6 +5,7 @@ Source of the format: TensorFlow Lite's schema, https://github.com/tensorflow/te
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,8 +101,8 @@ def read_tflite(data: bytes, name: str = "the part") -> TfliteFile:
     try:
         model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         return _subgraph(schema, model)
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, UnicodeDecodeError, MemoryError) as error:
-        # The generated reader follows offsets wherever they lead. struct.error is a ValueError.
+    except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+        # The generated reader follows offsets wherever they lead.
         raise ModelError(f"Expected a whole .tflite file, got a damaged one in {name} ({type(error).__name__}).") from error
 
 

@@ -1,6 +1,7 @@
 """The conversion from end to end on real files: a model, videos, a bundle, and the device's commands on it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -97,6 +98,22 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
     assert "over the budget" in page
     assert str(caught.value).count("dB)") == 3
     assert caught.value.report["failure"].startswith("int8: no conversion")
+
+
+def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_warning(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    more = ["--interval", "0.1", "--min-agreement", "0.5", "--max-drop", "100", "--delegate", "coral", "--report", str(tmp_path / "proof.html")]
+    out = tmp_path / "coral.edgevid"
+    assert main(["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(out), *more]) == 0
+    said = capsys.readouterr().out
+    assert "careful: no edgetpu_compiler on PATH" in said
+    assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", said)
+    assert "encoder: XNNPACK runs" in said
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html"]
+    held = bundle.read(out)
+    assert (tmp_path / "coral.encoder.tflite").read_bytes() == held.models["encoder.tflite"]
+    assert held.report["edgetpu"]["kept"] == "coral.encoder.tflite"
+    assert "no edgetpu_compiler on PATH" in (tmp_path / "proof.html").read_text()
 
 
 def test_feature_sequences_convert_from_arrays(tmp_path):
