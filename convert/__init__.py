@@ -26,10 +26,16 @@ import numpy as np
 from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
 from edgevid.bundle import Golden
-from edgevid.manifest import Manifest
+from edgevid.manifest import Manifest, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convert.clips import Clips
+    from convert.load import LoadedModel
+    from convert.quantize import Converter
+    from convert.recipes import Recipe
+    from convert.record import Story
     from convert.reference import Reference
     from convert.search import Examples
     from convert.split import Split
@@ -82,60 +88,98 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         VerificationFailed: The result does not answer as the trained model does. No bundle was written; where the parts are the trained model and
             no precision keeps the budget, the page was, and says which layers are to blame.
     """
-    from convert.arrange import arrange
-    from convert.backbones import warnings
-    from convert.build import Job, choose_plan
-    from convert.calibrate import choose
     from convert.finish import check_places, finish
-    from convert.info import read_info
-    from convert.load import load
-    from convert.packing import pack
     from convert.quantize import Converter
-    from convert.recipes import candidates
-    from convert.record import Story
-    from convert.reference import Reference
-    from convert.search import search
-    from convert.settings import contract, input_spec
-    from convert.split import split
-    from convert.verify import Budget
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
     with Converter() as converter:
-        progress.step(f"loading {model}")
-        trained, info = load(model, allow_code=options.allow_code, custom_objects=options.custom_objects), read_info(model)
-        arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
-        graph = arranged.graph
-        parts = split(graph)
-        plan = choose_plan(parts, options.plan)
-        parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
-        recipes = candidates(
-            options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=plan == "window" and parts.light_head
-        )
-        cautions = warnings(graph)
-        for caution in cautions:
-            progress.step(f"  careful: {caution}")
-        spec = input_spec(graph, parts.frame_shape, options, info)
-        clips = _decode(Path(clips_dir), spec, options, progress)
-        settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
-
-        progress.step(f"asking the float model about {len(clips.clips)} clips")
-        reference = Reference(arranged.ask, parts, spec, settled.scores)
-        examples = _examples(clips, settled, reference)
-        stages = _float_stages(reference, parts, examples)
-
-        calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
-        job = Job(parts, plan, settled, calibration, reference, converter, options.name or Path(model).stem, golden, edgetpu=options.delegate == CORAL)
-        budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
-        found = search(job, recipes, examples, budget, progress)
-        progress.step("measuring what int8 costs each layer")
-        layers = found.builder.layer_errors()
-
-    story = Story(
-        job=job, trained=trained, clips=clips, examples=examples, stages=stages, search=found, budget=budget, layers=layers, warnings=cautions, options=options
-    )
+        subject = _read(Path(model), Path(clips_dir), options, progress)
+        story = _prove(subject, converter, options, progress)
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is converted: the model taken apart, and the clips to prove it on."""
+
+    name: str
+    trained: LoadedModel
+    ask: Callable[..., Any]
+    parts: Split
+    plan: Plan
+    clips: Clips
+    settled: Contract
+    cautions: list[str]
+
+
+def _read(model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Subject:
+    """Load, split, settle and look at the clips."""
+    from convert.arrange import arrange
+    from convert.backbones import warnings
+    from convert.build import choose_plan
+    from convert.info import read_info
+    from convert.load import load
+    from convert.packing import pack
+    from convert.settings import contract, input_spec
+    from convert.split import split
+
+    progress.step(f"loading {model}")
+    trained, info = load(model, allow_code=options.allow_code, custom_objects=options.custom_objects), read_info(model)
+    arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
+    graph = arranged.graph
+    parts = split(graph)
+    plan = choose_plan(parts, options.plan)
+    parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
+    _recipes(options, plan)  # refused before the clips are read
+    cautions = warnings(graph)
+    for caution in cautions:
+        progress.step(f"  careful: {caution}")
+    spec = input_spec(graph, parts.frame_shape, options, info)
+    clips = _decode(clips_dir, spec, options, progress)
+    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
+    return _Subject(options.name or model.stem, trained, arranged.ask, parts, plan, clips, settled, cautions)
+
+
+def _recipes(options: Options, plan: Plan) -> tuple[Recipe, ...]:
+    from convert.recipes import candidates
+
+    return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL)
+
+
+def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress) -> Story:
+    """Ask the float model, whole and in parts, and search for the precision."""
+    from convert.build import Job
+    from convert.calibrate import choose
+    from convert.record import Story
+    from convert.reference import Reference
+    from convert.search import search
+    from convert.verify import Budget
+
+    parts, clips, settled = subject.parts, subject.clips, subject.settled
+    progress.step(f"asking the float model about {len(clips.clips)} clips")
+    reference = Reference(subject.ask, parts, settled.input, settled.scores)
+    examples = _examples(clips, settled, reference)
+    stages = _float_stages(reference, parts, examples)
+
+    calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
+    job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=options.delegate == CORAL)
+    budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
+    found = search(job, _recipes(options, subject.plan), examples, budget, progress)
+    progress.step("measuring what int8 costs each layer")
+    return Story(
+        job=job,
+        trained=subject.trained,
+        clips=clips,
+        examples=examples,
+        stages=stages,
+        search=found,
+        budget=budget,
+        layers=found.builder.layer_errors(),
+        warnings=subject.cautions,
+        options=options,
+    )
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:

@@ -72,12 +72,33 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
     from convert.packing import ANY, targets
-    from convert.recipes import ALIASES, AUTO, NAMES
-    from convert.settings import DELEGATES
 
     group.add_argument(
         "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
     )
+    _configure_precision(group)
+    group.add_argument(
+        "--target",
+        choices=targets(),
+        default=ANY,
+        help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
+    )
+    group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
+    group.add_argument(
+        "--threshold",
+        action="append",
+        type=_threshold,
+        metavar="LABEL=ENTER,EXIT",
+        help="smoothed scores at which this class's events begin and end; may be given again",
+    )
+    group.add_argument("--unknown-below", type=float, metavar="SCORE", help="a decision whose highest score is below this is 'unknown' (default: 0)")
+    group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
+
+
+def _configure_precision(group: argparse._ArgumentGroup) -> None:
+    from convert.recipes import ALIASES, AUTO, NAMES
+    from convert.settings import DELEGATES
+
     group.add_argument(
         "--precision",
         choices=(AUTO, *NAMES, *ALIASES),
@@ -98,22 +119,6 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         help="top-1 accuracy that may be lost on labelled clips; one clip is forgiven unless 0 (default: 1)",
     )
     group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
-    group.add_argument(
-        "--target",
-        choices=targets(),
-        default=ANY,
-        help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
-    )
-    group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
-    group.add_argument(
-        "--threshold",
-        action="append",
-        type=_threshold,
-        metavar="LABEL=ENTER,EXIT",
-        help="smoothed scores at which this class's events begin and end; may be given again",
-    )
-    group.add_argument("--unknown-below", type=float, metavar="SCORE", help="a decision whose highest score is below this is 'unknown' (default: 0)")
-    group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
 
 
 def _threshold(text: str) -> ClassThresholds:
