@@ -13,6 +13,10 @@ mkdir -p "$folder/lists/partial" "$folder/archives/partial" "$folder/root"
 folder=$(cd "$folder" && pwd)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' | head -n 1)
+if [ -z "$mirror" ]; then
+    apt-get -qq update
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' | head -n 1)
+fi
 echo "deb [signed-by=$keyring] $mirror bookworm-backports main" >"$folder/sources.list"
 options="-o Dir::Etc::SourceList=$folder/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$folder/lists"
 options="$options -o Dir::Cache=$folder -o Dir::Cache::archives=$folder/archives -o APT::Sandbox::User=$(id -un)"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from edgevid.provision.image import base, host, recipe
 from tests.boot import tools
+from tests.boot.golden import PROGRAM
 from tests.boot.machine import Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
 from tests.boot.tools import BUILD, CACHE, ROOT
 
@@ -24,6 +24,7 @@ BUNDLE = ROOT / "edgevid/data/gestures.edgevid"
 DECISION = r'"label": "'
 # Seconds. Emulated on two cores that others share, a boot took 3 to 7 minutes.
 BOOT_S, SHELL_S = 1500, 600
+MARK = "@@@"
 ASKED = {
     "hostname": "hostname",
     "user": "id -un; id -Gn",
@@ -128,10 +129,18 @@ def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) ->
     """Wait for the first decision on the console, then ask."""
     machine.wait_for(DECISION, limit_s=BOOT_S)
     shell.wait(machine, limit_s=SHELL_S)
-    answers = {name: shell.run(machine, command, limit_s=SHELL_S, check=False) for name, command in ASKED.items()}
+    answers = _ask(machine, shell)
     answers |= {name: shell.run(machine, command, stdin=stdin, limit_s=SHELL_S) for name, (command, stdin) in more.items()}
     keep(machine, "answers", "\n".join(f"# {name}\n{text}" for name, text in answers.items()))
     return Seen(machine.text(), answers)
+
+
+def _ask(machine: Machine, shell: Shell) -> dict[str, str]:
+    """All questions in one login, which takes a while under emulation."""
+    program = "\n".join(f"echo '{MARK} {name}'\n{command}" for name, command in ASKED.items())
+    told = shell.run(machine, "sh 2>&1", stdin=program, limit_s=2 * SHELL_S, check=False)
+    parts = [part.partition("\n") for part in told.split(f"{MARK} ")[1:]]
+    return {name: answer for name, _, answer in parts}
 
 
 @pytest.fixture(scope="session")
@@ -141,25 +150,23 @@ def disk(card: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def first(firmware: Firmware, disk: Path, shell: Shell) -> Iterator[Seen]:
+def first(firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The first boot, to its first decision, and then a proper shutdown."""
-    from tests.boot.golden import PROGRAM
-
-    machine = Machine(firmware, disk, BUILD / "first.log")
-    try:
-        seen = observe(machine, shell, {"golden": ("/opt/edgevid/current/bin/python -", PROGRAM)})
-        shell.run(machine, "sudo systemctl poweroff", check=False)
-        machine.wait_for_end(limit_s=SHELL_S)
-        yield seen
-    finally:
-        machine.cut_power()
+    return _boot(firmware, disk, shell, "first", {"golden": ("/opt/edgevid/current/bin/python -", PROGRAM)})
 
 
 @pytest.fixture(scope="session")
-def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Iterator[Seen]:
-    """The same card started again."""
-    machine = Machine(firmware, disk, BUILD / "second.log")
+def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Seen:
+    """The same card started again; `first` is named for the order."""
+    return _boot(firmware, disk, shell, "second", {})
+
+
+def _boot(firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]]) -> Seen:
+    machine = Machine(firmware, disk, BUILD / f"{name}.log")
     try:
-        yield observe(machine, shell, {})
+        seen = observe(machine, shell, more)
+        shell.run(machine, "sudo systemctl poweroff", check=False)
+        machine.wait_for_end(limit_s=SHELL_S)
+        return seen
     finally:
         machine.cut_power()

@@ -67,7 +67,7 @@ def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
         raise UsageError(f"Expected an image's name, ending in {PACKED} or {PLAIN}, got {out.name}.", expected=(PACKED, PLAIN), got=out.name)
     if not out.parent.is_dir():
         raise UsageError(f"Expected a folder for the image, found none at {out.parent}.", path=out.parent)
-    recipe.check(made_of, deployment.facts, deployment.optics)
+    recipe.check(made_of, deployment)
     base.refuse_python(made_of)
     host.need([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)
 
@@ -101,7 +101,7 @@ def assemble(
         scratch, tree = Path(folder), Tree()
         say("installing packages and the bundle")
         installed = python.install(tree, wheels, scratch, python=made_of.python, epoch_s=EPOCH_S)
-        contents.root(tree, archive, deployment)
+        contents.root(tree, archive, deployment, made_of)
         boot = contents.boot(archive, deployment, made_of, epoch_s=EPOCH_S)
         say("writing the file systems")
         raw = _write(scratch, debian, tree, boot, made_of)
@@ -164,6 +164,8 @@ def _put(out: Path, packed: Path, listed: dict[str, object], about: dict[str, ob
         written.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         written.replace(path)
     packed_bytes = packed.stat().st_size
+    # It holds the deployment's secrets.
+    packed.chmod(0o600)
     packed.replace(out)
     listing, manifest = beside
     return Made(image=out, sbom=listing, manifest=manifest, bytes=size, sha256=whole, packed_bytes=packed_bytes, wheels=installed)

@@ -40,7 +40,6 @@ LEFT_OUT = (
     "tmp/*",
 )
 _FIRMWARE, _KERNEL = "usr/lib/raspi-firmware", "vmlinuz"
-_SYSTEM = System(release="bookworm", first_boot="cloud-init", pythons=("3.11",), has_picamera=False)
 _GROUPS = ("video", "render", "plugdev")
 _UNITS = "etc/systemd/system"
 # netplan writes files for systemd-networkd, which Debian does not start where nobody asks for it.
@@ -49,13 +48,14 @@ _WANTED = ("multi-user.target.wants/systemd-networkd.service", "sockets.target.w
 _MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_reap.service")
 
 
-def root(tree: Tree, archive: Archive, deployment: Deployment) -> None:
+def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: Recipe) -> None:
     """Add what lies on the root file system, besides the Python environment.
 
     Args:
         tree: Where to.
         archive: The root file system as Debian left it.
         deployment: Whose.
+        recipe: The release.
 
     Raises:
         EdgevidError: The bundle does not give its golden answers.
@@ -63,7 +63,8 @@ def root(tree: Tree, archive: Archive, deployment: Deployment) -> None:
     check_bundle(deployment)
     accounts.add(tree, archive, groups=_GROUPS)
     _system(tree)
-    _service(tree, payload(deployment, _SYSTEM))
+    system = System(release=recipe.suite, first_boot="cloud-init", pythons=(recipe.python,), has_picamera=False)
+    _service(tree, payload(deployment, system))
     _bundle(tree, deployment)
 
 

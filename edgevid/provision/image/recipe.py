@@ -9,7 +9,8 @@ from functools import cache
 from edgevid import firmware
 from edgevid.choices import build, legal, read_toml
 from edgevid.errors import DeploymentError
-from edgevid.firmware import Board, Camera
+from edgevid.firmware import Release
+from edgevid.provision.deployment import Deployment
 
 FOLDER = "image"
 
@@ -32,7 +33,7 @@ class Recipe:
         sources: Where the facts are from.
     """
 
-    suite: str
+    suite: Release
     python: str
     components: tuple[str, ...]
     packages: tuple[str, ...]
@@ -71,17 +72,17 @@ def recipe(suite: str) -> Recipe:
     return recipes()[legal(suite, recipes(), "a release for an image")]
 
 
-def check(made_of: Recipe, board: Board, camera: Camera) -> None:
+def check(made_of: Recipe, deployment: Deployment) -> None:
     """Refuse what would not start, or not see.
 
     Args:
         made_of: The release.
-        board: What it is to start on.
-        camera: What it is to see with.
+        deployment: What the device shall be.
 
     Raises:
-        DeploymentError: Debian's kernel has no device tree for the board or no driver for the camera.
+        DeploymentError: Debian's kernel has no device tree for the board or no driver for the camera, or Debian lacks what is asked for.
     """
+    board, camera = deployment.facts, deployment.optics
     if board.name not in made_of.device_trees:
         known = ", ".join(made_of.device_trees)
         raise DeploymentError(
@@ -94,4 +95,10 @@ def check(made_of: Recipe, board: Board, camera: Camera) -> None:
             f"Expected a USB camera: Debian's kernel has no driver for {camera.title} on its ribbon cable. Use edgevid flash with Raspberry Pi OS.",
             expected="usb",
             got=camera.interface,
+        )
+    if deployment.card.read_only_root:
+        raise DeploymentError(
+            "Expected [card] read_only_root = false: an image of Debian has no overlay for its root. Use edgevid flash with Raspberry Pi OS.",
+            expected=False,
+            got=True,
         )

@@ -174,7 +174,8 @@ def test_every_file_that_a_flashed_card_installs_is_at_the_same_place(root):
         assert f"Mode:  0{mode}" in root(f"stat {path}"), path
 
 
-def test_secrets_are_readable_for_root_only(root):
+def test_secrets_are_readable_for_root_only(made, root):
+    assert made.image.stat().st_mode & 0o777 == 0o600
     assert "Mode:  0600" in root("stat /etc/edgevid/environment")
     assert 'a \\"quoted\\" secret' in root("cat /etc/edgevid/environment")
 
@@ -292,6 +293,7 @@ def test_a_failure_leaves_no_image_and_no_folder(tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"board": "5"}, "Expected a board that Debian bookworm starts on, one of 3b, .*got '5'. Use edgevid flash"),
+        ({"card": {"read_only_root": True}}, "Expected .card. read_only_root = false"),
         ({"camera": "imx708"}, "Expected a USB camera: Debian's kernel has no driver for .* Use edgevid flash"),
     ],
 )
