@@ -47,7 +47,10 @@ def silence_opencv() -> None:
     FFmpeg's own messages are off already unless OPENCV_FFMPEG_DEBUG asks for them. What failed is told by our errors.
     """
     cv2 = opencv("reading a network stream")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    if hasattr(cv2, "setLogLevel"):  # OpenCV 4
+        cv2.setLogLevel(0)
+    else:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Array, Array], None]:
