@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -9,24 +10,28 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgevid.backends.fake import Fake
 from edgevid.board import BoardSampler
+from edgevid.engine import Engine
 from edgevid.frame import Frame
-from edgevid.manifest import DecisionRule
+from edgevid.manifest import DecisionRule, Window
 from edgevid.notify import Notifier
 from edgevid.outputs.collect import Collector
-from edgevid.pace import Pacer
+from edgevid.pace import PacePolicy, Pacer
 from edgevid.pipeline import Pipeline
 from edgevid.supervise import STUCK_EXIT_CODE, Supervisor
 from tests.boards import PI_4B
-from tests.builders import window_manifest
+from tests.builders import bundle_for, window_manifest
 from tests.edgevid.backends.delegates import noop
-from tests.streams import Script, engine_for
+from tests.streams import Script, answer, encode, engine_for
 
 __all__ = ["noop"]
 SHIPPED = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
@@ -207,6 +212,35 @@ def test_a_throttled_board_slows_the_pace_even_of_a_loop_that_keeps_up(manager: 
     assert seconds(pipeline, supervisor, 5, load=0.3, start_s=41)[-1] == 1
     assert "the board is throttled" in caplog.text
     assert "82 °C" in supervisor.status()
+
+
+def test_a_live_run_that_is_too_slow_ends_at_a_pace_that_it_can_keep(caplog: pytest.LogCaptureFixture) -> None:
+    """Real threads and a real clock: a camera of 50 frames a second, of which each is due, before a model that takes 35 ms for one."""
+
+    class Camera(Script):
+        live = True
+
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                time.sleep(0.02)
+                yield dataclasses.replace(frame, timestamp_ns=time.monotonic_ns())
+                if pipeline.telemetry.pace_level >= 2:
+                    return
+
+    def slow(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        time.sleep(0.035)
+        return encode(inputs)
+
+    manifest = window_manifest(decision=SHARP, window=Window(frames=4, interval_s=0.02))
+    collector = Collector()
+    pipeline = Pipeline(Engine(bundle_for(manifest), backend=Fake({"encoder": slow, "head": answer})), Camera([1] * 2000), [collector])
+    policy = PacePolicy(late_for_s=0.2, settle_s=0.3)
+    with Supervisor(pipeline, pacer=Pacer(policy), tick_s=0.1):
+        telemetry = pipeline.run()
+    assert telemetry.pace_level >= 2
+    assert telemetry.unanswered
+    assert "pace level 2 of 3" in caplog.text
+    assert [event.start_s for event in collector.starts] == [event.start_s for event in collector.events]
 
 
 def test_a_file_is_never_late(manager: socket.socket) -> None:

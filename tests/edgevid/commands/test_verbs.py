@@ -15,11 +15,14 @@ import pytest
 from edgevid import bundle, cli, engine, startup
 from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
+from edgevid.commands import bench
+from edgevid.commands import run as run_command
 from edgevid.commands.running.group import Opened, open_groups
 from edgevid.errors import UsageError
 from edgevid.outputs import QuietOutput
 from edgevid.rule import DecisionRule
 from edgevid.startup import Startup
+from tests.boards import PI_4B, PI_5
 from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
 from tests.edgevid.test_selftest import Machine
 from tests.edgevid.test_selftest import bundle as golden_bundle
@@ -251,3 +254,22 @@ def test_bench_refuses_numbers_that_make_no_sense(path: Path, arguments: list[st
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", str(path), *arguments])
     assert caught.value.code == 2
+
+
+@pytest.mark.usefixtures("no_child")
+def test_bench_on_a_throttled_board_says_so_plainly(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench, "BOARD_ROOT", PI_4B.but(throttled=0x40004, celsius=81.5).plant(tmp_path / "root"))
+    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1"]) == 0
+    assert "THESE FIGURES ARE OF A SLOWED BOARD: during the run the cores are throttled" in capsys.readouterr().out
+    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1", "--json"]) == 0
+    board = json.loads(capsys.readouterr().out)["board"]
+    assert board["throttled_during"] == ["throttled"]
+    assert (board["before"]["temperature_c"], board["after"]["temperature_c"], board["peak_c"]) == (81.5, 81.5, 81.5)
+
+
+def test_the_summary_of_a_run_ends_with_the_board(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(run_command, "BOARD_ROOT", PI_5.plant(tmp_path / "root"))
+    show(monkeypatch, Script([0] * 8))
+    assert cli.main(["run", str(path), "--source", "any"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "board: 61.7 °C before, 61.7 °C after, 61.7 °C at most, fan 2870 RPM, 2400 of 2400 MHz (ondemand), throttled during the run: no"
