@@ -7,7 +7,7 @@ CONVERT := $(VENV)/.convert-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-boot lint check bench demo-bundle clean
+.PHONY: help demo test test-arm test-boot lint check bench demo-bundle clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,11 @@ demo: $(CONVERT) ## Render gestures, train, convert, prove, run; leaves build/de
 
 test: $(DEV) ## Run every test
 	$(BIN)/python -m pytest
+
+test-arm: $(DEV) ## Run the device's aarch64 wheels under an emulator, on the processors of the boards
+	scripts/newer_tools.sh build/arm/tools qemu-user
+	scripts/arm_python.sh build/arm
+	$(BIN)/python -m pytest tests/arm -m arm
 
 # The first time it bootstraps Debian for aarch64, which needs root and minutes; build/cache keeps it.
 test-boot: $(DEV) ## Boot the images in QEMU; about an hour, logs in build/boot

@@ -1,0 +1,60 @@
+"""Prints what this machine's interpreter answers to a bundle's golden frames: python answers.py SITE BUNDLE.
+
+`parts` is a hash over every output of every invocation of every part, as the interpreter gave it: integers, states included. `scores` are
+the probabilities, which NumPy makes of the last ones in floating point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+import numpy as np
+
+from edgevid import bundle
+from edgevid.backends.litert import LiteRt
+from edgevid.engine import Engine
+from edgevid.selftest import selftest
+
+
+class Heard:
+    """A loaded part whose outputs are summed up after each invocation."""
+
+    def __init__(self, model, outputs, total) -> None:
+        self._model, self._outputs, self._total = model, outputs, total
+        self.write, self.read = model.write, model.read
+
+    def invoke(self) -> None:
+        self._model.invoke()
+        for index in range(self._outputs):
+            self._total.update(self._model.read(index).tobytes())
+
+
+class Hearing:
+    """The interpreter, with all that its parts say summed up."""
+
+    def __init__(self) -> None:
+        self.total = hashlib.sha256()
+        self._interpreter = LiteRt(threads=1)
+        self.name = self._interpreter.name
+
+    def load(self, part, data) -> Heard:
+        return Heard(self._interpreter.load(part, data), len(part.outputs), self.total)
+
+
+model = bundle.read(sys.argv[2])
+hearing = Hearing()
+engine = Engine(model, backend=hearing)
+found = selftest(engine)
+engine.restart()
+scores = []
+for frame in model.golden.frames:
+    np.copyto(engine.slot(), frame)
+    answer = engine.step()
+    if answer is not None:
+        scores.append(answer.tolist())
+print(json.dumps({"machine": platform.machine(), "max_steps": found.max_steps, "parts": hearing.total.hexdigest(), "scores": scores}))
