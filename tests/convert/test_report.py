@@ -139,3 +139,27 @@ def test_sizes_and_shares_are_printed_for_people() -> None:
     assert kilobytes(1_234_567) == "1,235 kB"
     assert percent(None) == "–"
     assert percent(0.983) == "98.3 %"
+
+
+def test_a_conversion_that_made_no_bundle_at_all_still_has_a_page(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("agreement", "agreement_held_out", "max_abs_error", "accuracy_bundle", "confusion", "latency", "calibration", "trained_weights"))
+    empty: dict[str, Any] = {"precision": {}, "part_bytes": {}, "weights": [], "placement": [], "layers": [], "worst": []}
+    text = page(tmp_path, {**REPORT, **nothing, **empty, "failure": "int8: TensorFlow's process was ended by SIGSEGV"})
+    assert "over the budget" in text
+    assert "agreement 50.0% is below 98.0%" in text
+
+
+def test_layers_are_graded_and_the_failure_names_the_worst(tmp_path: Path) -> None:
+    text = page(tmp_path, {**REPORT, "failure": "int8: agreement 50.0% is below 98.0%"})
+    assert '<i class="bad" style="width: 14%">' in text
+    assert "8.5 dB" in text
+    assert "<b>conv_2, lstm</b>" in text
+    assert ">exact<" in text
+
+
+def test_many_classes_are_told_as_pairs(tmp_path: Path) -> None:
+    labels = [f"class_{index}" for index in range(40)]
+    matrix = [[3 if row == column else int((row, column) == (4, 7)) for column in range(40)] for row in range(40)]
+    text = page(tmp_path, {**REPORT, "labels": labels, "confusion": {"float": matrix, "bundle": matrix}})
+    assert 'class="matrix"' not in text
+    assert "<td>class_4</td><td>class_7</td>" in text
