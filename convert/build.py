@@ -20,9 +20,9 @@ from convert.settings import Contract
 from convert.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle, Golden
-from edgevid.engine import input_quantizer
 from edgevid.errors import ConversionError, ModelError, UsageError
 from edgevid.frame import Array
+from edgevid.intake import input_quantizer
 from edgevid.manifest import PLANS, Manifest, Part, Plan, Precision
 from edgevid.quant import dequantize
 

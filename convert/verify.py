@@ -15,9 +15,10 @@ import numpy as np
 
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
-from edgevid.engine import Engine, input_quantizer
+from edgevid.engine import Engine
 from edgevid.errors import VerificationFailed
 from edgevid.frame import Array
+from edgevid.intake import input_quantizer
 from edgevid.quant import joiner, quantize
 from edgevid.scores import answers
 

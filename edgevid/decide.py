@@ -137,6 +137,9 @@ class Decider:
             ContractError: Scores of another shape or not finite, or a time that does not go forward.
         """
         self._smooth(t_s, scores)
+        if not self._rises and self._is_quiet():
+            self.started, self._last_s = None, t_s
+            return ()
         so_far = None if self._open is None else self._so_far(self._open)
         self._watch(t_s)
         leader = self._leader()
@@ -171,6 +174,11 @@ class Decider:
             raise ContractError(f"Expected a time after {self._last_s} s, got {t_s} s. Flush where time jumps.", expected=self._last_s, got=t_s)
         weight = -math.expm1((self._last_s - t_s) / self.rule.smoothing_s) if self.rule.smoothing_s else 1.0
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores, strict=True)]
+
+    def _is_quiet(self) -> bool:
+        """Whether no label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do."""
+        smoothed = self._smoothed
+        return all([smoothed[index] < exit_score for index, exit_score in self._exits])  # noqa: C419  # a generator costs more than the few that are left out
 
     def _watch(self, t_s: float) -> None:
         """Carry on, begin or end the rise of each label that may be an event; few are at or above their `exit`, of however many."""

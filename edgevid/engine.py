@@ -13,7 +13,6 @@ encoder's answer depends on its frames alone, and a ring only keeps it. `tests/p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -23,9 +22,9 @@ from edgevid.backends import Backend, Model
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.frame import Array
+from edgevid.intake import intake
 from edgevid.manifest import Manifest, Part
-from edgevid.preprocess import InputSpec
-from edgevid.quant import QuantParams, joiner, pixel_grid, pixels_to_float, pixels_to_int8, quantize
+from edgevid.quant import QuantParams, joiner, quantize
 from edgevid.ring import Ring
 from edgevid.scores import answers
 
@@ -62,8 +61,9 @@ class Engine:
         self.encode_ns = 0
         self.head_ns = 0
         models = {part.role: backend.load(part, bundle.models[part.file]) for part in manifest.parts}
-        self._seen = _FrameRing(manifest)
-        self._encoder = _Encoder(models["encoder"]) if "encoder" in models else None
+        self._intake = intake(manifest)
+        self._encoder = models.get("encoder")
+        self._row: Array | None = None
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
         self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
 
@@ -78,13 +78,15 @@ class Engine:
         Returns:
             `input.shape` of `input.dtype`, contiguous, to fill before `step`; the engine owns it.
         """
-        return self._seen.slot
+        return self._intake.slot
 
-    def step(self, *, answer: bool = True) -> Array | None:
+    def step(self, *, answer: bool = True, still: bool = False) -> Array | None:
         """Take the frame in the slot and answer for the window that ends with it.
 
         Args:
             answer: Whether one is wanted; if not, nothing runs that only this answer needs. A part that keeps a state runs and answers always.
+            still: Whether the frame shows what the encoder has answered for last, so that its answer may stand for this one too. Plan "stack"
+                has no encoder and runs all the same.
 
         Returns:
             A new (classes,) float32 array of probabilities; None where none is wanted, or the first window ("stateful": frame) is not there yet.
@@ -92,63 +94,47 @@ class Engine:
         Raises:
             BackendError: The interpreter failed.
 
-        Cost: one encoder and one head; nothing of frame size is allocated.
+        Cost: one encoder and one head; nothing of frame size is allocated. Python around them takes about 10 us on x86.
         """
         self.encode_ns = self.head_ns = 0
-        self._seen.commit()
-        if not self._seen.ring.full:
+        row = self._intake.take()
+        if row is None:
             return None
-        row = self._seen.batch()
         if self._encoder is not None:
-            started_ns = perf_counter_ns()
-            row = self._encoder.encode(row)
-            self.encode_ns = perf_counter_ns() - started_ns
+            row = self._row if still and self._row is not None else self._encode(self._encoder, row)
         elif not answer:
             return None
-        if not self._tail.push(row) or not (answer or isinstance(self._tail, _Step)):
+        tail = self._tail
+        if not tail.push(row) or not (answer or tail.keeps_state):
             return None
         started_ns = perf_counter_ns()
-        raw = self._tail.answer()
+        raw = tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
         return None if raw is None else self._probabilities(raw)
 
+    def _encode(self, encoder: Model, frames: Array) -> Array:
+        started_ns = perf_counter_ns()
+        encoder.write(0, frames)
+        encoder.invoke()
+        self._row = row = encoder.read(0)
+        self.encode_ns = perf_counter_ns() - started_ns
+        return row
+
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""
-        self._seen.ring.clear()
+        self._row = None
+        self._intake.restart()
         self._tail.restart()
 
 
-class _FrameRing:
-    """The frames that the first part sees, in that part's own type, so that a frame is quantised once."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        tensor = manifest.parts[0].inputs[0]
-        spec = manifest.input
-        self.ring = Ring(manifest.seen_frames, spec.shape, tensor.dtype)
-        self.slot = np.zeros(spec.shape, spec.dtype)
-        self._store = input_quantizer(spec, tensor.params)
-        # A single frame's axis of time is the batch.
-        self.batch = self.ring.window if manifest.seen_frames == 1 else self.ring.batch
-
-    def commit(self) -> None:
-        self._store(self.slot, self.ring.slot())
-        self.ring.commit()
-
-
-class _Encoder:
-    """Runs the encoder on the frames it sees."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def encode(self, frames: Array) -> Array:
-        self._model.write(0, frames)
-        self._model.invoke()
-        return self._model.read(0)
-
-
 class _Tail(Protocol):
-    """What turns the newest row into an answer: `push` says whether there is something to run, `answer` gives the stored scores, if there are any yet."""
+    """What turns the newest row into an answer: `push` says whether there is something to run, `answer` gives the stored scores, if there are any yet.
+
+    Attributes:
+        keeps_state: Whether every row has to run, for what comes after it.
+    """
+
+    keeps_state: bool
 
     def push(self, row: Array) -> bool: ...
 
@@ -159,6 +145,8 @@ class _Tail(Protocol):
 
 class _WindowTail:
     """A head over a ring of features."""
+
+    keeps_state = False
 
     def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
         target = part.inputs[0]
@@ -182,6 +170,8 @@ class _WindowTail:
 
 class _Step:
     """One step of a recurrent head; its states go back in as they came out."""
+
+    keeps_state = True
 
     def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
         self._model = model
@@ -243,6 +233,8 @@ class _FlightTail(_Step):
 class _StackTail:
     """The whole model over the window of frames."""
 
+    keeps_state = False
+
     def __init__(self, model: Model) -> None:
         self._model = model
 
@@ -265,30 +257,3 @@ def _tail(manifest: Manifest, model: Model) -> _Tail:
     feature = manifest.part("encoder").outputs[0].params
     kind = _StepTail if manifest.plan == "stateful" else _FlightTail if manifest.in_flight else _WindowTail
     return kind(model, part, feature)
-
-
-def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Array], None]:
-    """Choose how a prepared frame becomes the first part's numbers: at best one bit flip a byte, else a table of 256 levels.
-
-    Args:
-        spec: The model's frames.
-        params: Grid of the first part's input.
-
-    Returns:
-        A function from a prepared frame (uint8 or float32) that fills an array of `params.dtype`.
-    """
-    if spec.kind == "features":
-        return lambda frame, out: np.copyto(out, quantize(frame, params))
-    if params.is_float:
-        return lambda frame, out: pixels_to_float(frame, *spec.range, out)
-    if params.same_grid(pixel_grid(*spec.range)):
-        return pixels_to_int8
-    levels = quantize(spec.range[0] + np.arange(256) * ((spec.range[1] - spec.range[0]) / 255.0), params)
-    places = np.zeros(spec.shape, np.intp)
-
-    def look_up(frame: Array, out: Array) -> None:
-        # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the frame.
-        np.copyto(places, frame)
-        levels.take(places, out=out, mode="clip")
-
-    return look_up

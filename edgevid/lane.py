@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from edgevid.decide import Decider
 from edgevid.engine import Engine
 from edgevid.errors import UsageError
+from edgevid.manifest import Manifest
+from edgevid.motion import MotionGate
 from edgevid.pace import Pace
 from edgevid.preprocess import Preprocessor
 from edgevid.sampling import IntervalSampler
@@ -20,6 +22,10 @@ class Lane:
         engine: Runs the model.
         name: Tells its decisions from those of other models; the manifest's name where None.
         telemetry: To count in; a new one where None.
+        motion_gate: Share of a frame that has to change for the encoder to run again; None to run it for every frame.
+
+    Raises:
+        UsageError: A motion gate is asked for and the model has no encoder over pictures.
 
     Attributes:
         name: See above.
@@ -28,10 +34,11 @@ class Lane:
         preprocessor: Makes them the model's.
         decider: Turns its scores into events.
         telemetry: Latency and counts of this model.
+        gate: Says which frames show a scene that stands still; None where every frame is encoded.
         slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
     """
 
-    def __init__(self, engine: Engine, *, name: str | None = None, telemetry: Telemetry | None = None) -> None:
+    def __init__(self, engine: Engine, *, name: str | None = None, telemetry: Telemetry | None = None, motion_gate: float | None = None) -> None:
         manifest = engine.bundle.manifest
         self.name = manifest.name if name is None else name
         self.engine = engine
@@ -39,6 +46,7 @@ class Lane:
         self.preprocessor = Preprocessor(manifest.input)
         self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
         self.telemetry = telemetry or Telemetry()
+        self.gate = None if motion_gate is None else _gate(manifest, motion_gate)
         self.slowdown = 1
         self._stride = 1
         self._unanswered = 0
@@ -61,6 +69,12 @@ class Lane:
             return False
         self._unanswered = 0
         return True
+
+
+def _gate(manifest: Manifest, share: float) -> MotionGate:
+    if manifest.plan == "stack":
+        raise UsageError(f"Expected a model with an encoder for a motion gate; {manifest.name!r} runs as a whole (plan 'stack').", got=manifest.plan)
+    return MotionGate(manifest.input, lookback=manifest.lookback, share=share)
 
 
 def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:

@@ -79,7 +79,7 @@ class Pipeline:
         live = source.live if policy is None else policy == "live"
         self._feed = LiveFeed(source, stall_s=stall_s) if live else FrameFeed(source, stall_s=stall_s)
         self._next_index: int | None = None
-        self._missing = 0
+        self._missing = self._late = 0
         self.pulse = Pulse()
         self._level = self._wanted_level = 0
         self._torn = 0
@@ -142,24 +142,29 @@ class Pipeline:
         """Show the frame to the taps and to each model for which it is due."""
         if self._wanted_level != self._level:
             self._change_pace(self._wanted_level)
-        if self._next_index is not None and frame.index > self._next_index:
-            self._missing += frame.index - self._next_index
+        if frame.index != self._next_index or self._feed.late != self._late or self._feed.reconnects != self.telemetry.reconnects:
+            self._count_lost(frame)
         self._next_index = frame.index + 1
-        late = self._feed.late
         for tap in self._taps:
             tap.saw(frame)
         for lane in self.lanes:
-            telemetry = lane.telemetry
-            telemetry.saw(arrived_ns)
-            telemetry.reconnects = self._feed.reconnects
-            telemetry.drops["late"] = late
-            # Numbers that are missing were dropped by us, or by the source.
-            telemetry.drops["source"] = max(telemetry.drops["source"], self._missing - late)
+            lane.telemetry.saw(arrived_ns)
             sample = lane.sampler.offer(frame.timestamp_ns)
             if sample is Sample.RESTART:
                 self._restart(lane)
             if sample is not Sample.SKIP:
                 self._take(lane, frame, arrived_ns)
+
+    def _count_lost(self, frame: Frame) -> None:
+        """Bring the counts of frames that did not come here up to date. Numbers that are missing were dropped by us, or by the source."""
+        if self._next_index is not None:
+            self._missing += max(0, frame.index - self._next_index)
+        self._late = self._feed.late
+        for lane in self.lanes:
+            drops = lane.telemetry.drops
+            lane.telemetry.reconnects = self._feed.reconnects
+            drops["late"] = self._late
+            drops["source"] = max(drops["source"], self._missing - self._late)
 
     def _take(self, lane: Lane, frame: Frame, arrived_ns: int) -> None:
         """Bring one frame through one model, and its answer to the outputs."""
@@ -168,9 +173,11 @@ class Pipeline:
         telemetry.phase.record(lane.sampler.late_ns)
         if not self._prepare(lane, frame):
             return
+        still = lane.gate is not None and lane.gate.is_still(engine.slot())
         telemetry.preprocess.record(monotonic_ns() - started_ns)
         wanted = lane.wants_answer()
-        scores = engine.step(answer=wanted)
+        scores = engine.step(answer=wanted, still=still)
+        telemetry.still += still
         if scores is not None:
             self._answer(lane, frame, scores, arrived_ns)
         elif not wanted:
@@ -229,6 +236,8 @@ class Pipeline:
     def _restart(self, lane: Lane) -> None:
         lane.telemetry.gaps = lane.sampler.gaps
         lane.engine.restart()
+        if lane.gate is not None:
+            lane.gate.restart()
         self._give_out(lane, lane.decider.flush())
 
     def _finish(self) -> None:

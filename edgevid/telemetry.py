@@ -96,6 +96,7 @@ class Telemetry:
         decisions: Answers given.
         events: Events that ended.
         reconnects: How often the source was opened again.
+        still: Frames of a scene that stood still, for which the encoder did not run.
         unanswered: Frames that were taken and got no answer, because the device could not keep up.
         pace_level: How much is given up for that now, see `edgevid.pace.LEVELS`; 0 for nothing.
         pace_changes: How often that changed.
@@ -107,7 +108,7 @@ class Telemetry:
     """
 
     def __init__(self) -> None:
-        self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = 0
+        self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = self.still = 0
         self.unanswered = self.pace_level = self.pace_changes = 0
         self.fallback = ""
         self.began_ns = self.latest_ns = 0
@@ -162,7 +163,7 @@ class Telemetry:
             `frames`, `drops`, `latency_ms` by stage and `rss_mib`.
         """
         return {
-            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps, "reconnects": self.reconnects},
+            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps, "reconnects": self.reconnects, "still": self.still},
             "fps": {name: round(value, 2) for name, value in self.fps.items()},
             "drops": dict(self.drops),
             "pace": {"level": self.pace_level, "changes": self.pace_changes, "unanswered": self.unanswered},
@@ -181,11 +182,13 @@ class Telemetry:
         """
         rows: list[tuple[object, ...]] = [("stage", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "what")]
         rows += [(name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()]
+        still = f" of which {self.still} still," if self.still else ""
         lost = ", ".join(f"{cause} {count}" for cause, count in self.drops.items())
         memory = rss_mib()
         return (
             f"{table(rows)}\n"
-            f"frames: {self.seen} seen, {self.taken} taken, {self.skipped} between due times, gaps {self.gaps}; reconnects {self.reconnects}; dropped: {lost}\n"
+            f"frames: {self.seen} seen, {self.taken} taken,{still} {self.skipped} between due times, gaps {self.gaps}; "
+            f"reconnects {self.reconnects}; dropped: {lost}\n"
             f"{self.decisions} decisions, {self.events} events; {self.fps['source']:.1f} frames a second from the source, "
             f"{self.fps['model']:.1f} to the model" + (f"; resident memory {memory:.1f} MiB" if memory else "") + self._given_up()
         )

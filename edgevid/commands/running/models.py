@@ -1,4 +1,4 @@
-"""Which bundles run, and on what: `BUNDLE...`, `--threads` and `--delegate`."""
+"""Which bundles run, and on what: `BUNDLE...`, `--threads`, `--delegate` and `--motion-gate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevid.commands.engines import add_engine, open_engine
+
+# As `edgevid.motion.SHARE`, which is not imported for a help text.
+SHARE = 0.002
 
 if TYPE_CHECKING:
     from edgevid.lane import Lane
@@ -27,6 +30,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the .edgevid file, or the DIR of a device's slots (see edgevid activate); several see the same frames, each once",
     )
     add_engine(parser)
+    parser.add_argument(
+        "--motion-gate",
+        type=float,
+        nargs="?",
+        const=SHARE,
+        metavar="SHARE",
+        help=f"run the encoder only when more than this share of the frame has changed since it last ran (default where given: {SHARE:g})",
+    )
 
 
 def open(args: argparse.Namespace) -> tuple[Lane, ...]:
@@ -41,7 +52,7 @@ def open(args: argparse.Namespace) -> tuple[Lane, ...]:
     Raises:
         BundleError: A bundle is refused.
         BackendError: The interpreter refuses a part.
-        UsageError: Two bundles have one name.
+        UsageError: Two bundles have one name, or a motion gate is not for one of them.
     """
     from edgevid.lane import as_lanes
 
@@ -58,7 +69,7 @@ def _lane(path: Path, args: argparse.Namespace) -> Lane:
     def fell_back(reason: str) -> None:
         telemetry.fallback = reason
 
-    return Lane(open_engine(bundle.read(_in_service(path)), args, fell_back=fell_back), telemetry=telemetry)
+    return Lane(open_engine(bundle.read(_in_service(path)), args, fell_back=fell_back), telemetry=telemetry, motion_gate=args.motion_gate)
 
 
 def _in_service(path: Path) -> Path:
