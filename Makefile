@@ -7,7 +7,7 @@ CONVERT := $(VENV)/.convert-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-arm test-boot lint check bench demo-bundle clean
+.PHONY: help demo test test-camera test-arm test-boot lint check bench demo-bundle clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-boot: $(DEV) ## Boot the images in QEMU; about an hour, logs in build/boot
 	scripts/newer_tools.sh build/tools e2fsprogs libcom-err2 libext2fs2 libss2 qemu-system-arm qemu-system-common qemu-system-data qemu-user
 	scripts/emulate_aarch64.sh "$$(ls "$$PWD"/build/tools/root/usr/bin/qemu-aarch64 2>/dev/null || command -v qemu-aarch64)"
 	$(BIN)/python -m pytest tests/boot -m boot -v -s
+
+test-camera: $(DEV) ## Our camera sources on a real kernel's camera and the real picamera2, in an emulated machine
+	$(BIN)/python -m pytest -m boot tests/camera
 
 lint: $(DEV) ## Style, types and import rules
 	$(BIN)/ruff check .

@@ -1,0 +1,239 @@
+"""The inner half of the camera test: runs in the emulated machine, one check a process, and writes what it saw.
+
+`inside.py CHECK FOLDER` writes CHECK.json, and the frames that the model saw as CHECK.npz. It judges nothing: the outer half does.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+
+DEVICE = "/dev/video0"
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
+BUNDLE = Path("/app/edgevid/data/gestures.edgevid")
+
+
+class Keeper:
+    """Keeps each frame that the loop saw, and each answer."""
+
+    def __init__(self, limit: int = 200) -> None:
+        self.frames: list[np.ndarray] = []
+        self.stamps_ns: list[int] = []
+        self.color = ""
+        self.answers: list[dict] = []
+        self._limit = limit
+
+    def saw(self, frame) -> None:
+        if len(self.frames) < self._limit:
+            self.frames.append(frame.data.copy())
+            self.stamps_ns.append(frame.timestamp_ns)
+            self.color = frame.color
+
+    def decided(self, decision, _ongoing) -> None:
+        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": decision.scores.tolist(), "age_ms": decision.age_ms})
+
+    def started(self, _event) -> None:
+        """Not kept."""
+
+    def ended(self, _event) -> None:
+        """Not kept."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class Evenly:
+    """Frames that were kept, a fixed time apart."""
+
+    live = False
+    reopens = False
+    name = "kept"
+
+    def __init__(self, keeper: Keeper, interval_s: float) -> None:
+        self._keeper, self._interval_s = keeper, interval_s
+
+    def frames(self):
+        from edgevid.frame import Frame
+
+        for index, picture in enumerate(self._keeper.frames):
+            yield Frame(picture, self._keeper.color, round(index * self._interval_s * 1e9), index)
+
+    def release(self, _frame) -> None:
+        """Each picture is its own."""
+
+
+def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
+    """Run the shipped model on a camera and say all that was seen."""
+    from edgevid import bundle
+    from edgevid.capture import open_source
+    from edgevid.engine import Engine
+    from edgevid.pipeline import Pipeline
+
+    model, keeper = bundle.read(BUNDLE), Keeper(max_frames)
+    with open_source(source_text, model.manifest) as source:
+        telemetry = Pipeline(Engine(model), source, [keeper], taps=[keeper]).run(max_frames=max_frames)
+        result = {"name": source.name, "time_base": source.time_base}
+    return {**result, "live_answers": len(keeper.answers), "answers": answers(keeper, folder, name), "telemetry": telemetry.as_json()}
+
+
+def answers(keeper: Keeper, folder: Path, name: str) -> list[dict]:
+    """Ask the model about kept frames without the camera's pace, which an emulated processor may not keep, and leave them for the outer half."""
+    from edgevid import bundle
+    from edgevid.engine import Engine
+    from edgevid.pipeline import Pipeline
+
+    np.savez(folder / f"{name}.npz", frames=np.stack(keeper.frames), stamps_ns=np.array(keeper.stamps_ns), color=keeper.color)
+    model, again = bundle.read(BUNDLE), Keeper(0)
+    Pipeline(Engine(model), Evenly(keeper, model.manifest.window.interval_s), [again]).run()
+    return again.answers
+
+
+def v4l2(folder: Path) -> dict:
+    return look(f"v4l2:{DEVICE}?size=320x180&fps=25", max_frames=90, folder=folder, name="v4l2")
+
+
+def unplug(_folder: Path) -> dict:
+    """The driver is taken from the camera while it runs, as a cable that is pulled, and given back."""
+    from edgevid import bundle
+    from edgevid.capture import open_source
+    from edgevid.engine import Engine
+    from edgevid.pipeline import Pipeline
+
+    model = bundle.read(BUNDLE)
+    moments: dict[str, float] = {}
+    with open_source(f"v4l2:{DEVICE}?size=320x180", model.manifest) as source:
+        pipeline = Pipeline(Engine(model), source, stall_s=5.0)
+
+        def wait(name: str, what) -> None:
+            started = time.monotonic()
+            while not what() and time.monotonic() - started < 30:
+                time.sleep(0.02)
+            moments[name] = round(time.monotonic() - started, 2)
+
+        def pull() -> None:
+            telemetry = pipeline.telemetry
+            wait("first_frames_s", lambda: telemetry.seen >= 20)
+            moments["seen_before"] = telemetry.seen
+            device = next(each.name for each in DRIVER.iterdir() if each.name.startswith("vivid."))
+            (DRIVER / "unbind").write_text(device)
+            wait("noticed_s", lambda: not pipeline._feed.connected)
+            moments["device_gone"] = not Path(DEVICE).exists()
+            time.sleep(1.0)
+            (DRIVER / "bind").write_text(device)
+            wait("back_s", lambda: telemetry.reconnects > 0)
+            seen = telemetry.seen
+            wait("frames_again_s", lambda: telemetry.seen >= seen + 20)
+            moments["seen_after"] = telemetry.seen - seen
+            pipeline.stop()
+
+        thread = threading.Thread(target=pull)
+        thread.start()
+        telemetry = pipeline.run()
+        thread.join()
+    return {"moments": moments, "telemetry": telemetry.as_json()}
+
+
+def picamera(folder: Path) -> dict:
+    shim_picamera2()
+    from edgevid import bundle
+    from edgevid.capture import open_source
+    from edgevid.capture.live import LiveFeed
+
+    keeper = Keeper(28)
+    # libcamera paints its bars with the processor that is emulated, so the model waits until the camera is closed.
+    with open_source("picamera2:0?size=640x480&format=NV12&fps=30", bundle.read(BUNDLE).manifest) as source:
+        frames = LiveFeed(source, stall_s=30).frames()
+        for _ in range(28):
+            keeper.saw(next(frames))
+        frames.close()
+        found = {"name": source.name, "time_base": source.time_base}
+    return {**found, "answers": answers(keeper, folder, "picamera")}
+
+
+def stuck(_folder: Path) -> dict:
+    """picamera2's own thread dies, after which its wait for a frame would never end."""
+    shim_picamera2()
+    from edgevid.capture import picamera as ours
+    from edgevid.capture.live import LiveFeed
+
+    ours.TIMEOUT_S = 1.0
+    camera = ours.PiCamera(0, size_px=(640, 480), options={"format": "NV12"})
+    feed = LiveFeed(camera, stall_s=20)
+    frames = feed.frames()
+    next(frames)
+
+    def dies(*_args: object) -> None:
+        raise KeyError("a request that nobody knows")
+
+    camera._camera.process_requests = dies
+    started = time.monotonic()
+    index = [next(frames).index for _ in range(4)]
+    found = {"again_after_s": round(time.monotonic() - started, 2), "reconnects": feed.reconnects, "indices": index}
+    frames.close()
+    return found
+
+
+def command(folder: Path) -> dict:
+    """The command as a person types it."""
+    words = ["run", str(BUNDLE), "--source", f"v4l2:{DEVICE}?size=320x180", "--json", "--max-frames", "60", "--record", str(folder / "seen.avi")]
+    done = subprocess.run([sys.executable, "-m", "edgevid.cli", *words], capture_output=True, text=True, timeout=200, check=False)
+    return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def shim_picamera2() -> None:
+    """Let the real picamera2 work on libcamera's virtual camera.
+
+    Two modules that no package registry has are only for previews and DNG files. Debian's libcamera 0.4.0 gives the virtual camera no raw
+    role, no memory from Raspberry Pi's allocator, and leaves the length of a frame unset; nothing of that is so on a Pi.
+    """
+    for name in ("pykms", "pidng", "pidng.camdefs", "pidng.core"):
+        sys.modules[name] = MagicMock()
+    import mmap
+
+    import picamera2
+    import picamera2.picamera2 as module
+    from picamera2.allocators import LibcameraAllocator
+    from picamera2.allocators import allocator as allocators
+
+    class Virtual(picamera2.Picamera2):
+        def __init__(self, number: int) -> None:
+            memory = LibcameraAllocator(None)
+            super().__init__(number, allocator=memory)
+            memory.camera = self.camera
+
+        def _get_raw_modes(self) -> list[dict]:
+            return [{"format": "NV12", "size": (640, 480)}]
+
+    def map_planes(self) -> mmap.mmap:
+        planes = self._Sync__fb.planes
+        self._Sync__mm = mmap.mmap(planes[0].fd, sum(plane.length for plane in planes), mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        return self._Sync__mm
+
+    allocators.Sync.__enter__ = map_planes
+    picamera2.Picamera2 = Virtual
+    module.DmaAllocator = lambda: LibcameraAllocator(None)  # made when a camera is closed
+
+
+def main() -> None:
+    check, folder = sys.argv[1], Path(sys.argv[2])
+    try:
+        found = globals()[check](folder)
+    except BaseException:  # noqa: BLE001  # the outer half is told
+        found = {"error": traceback.format_exc()}
+        traceback.print_exc()
+    (folder / f"{check}.json").write_text(json.dumps(found))
+    sys.stdout.flush()
+    # Threads of a camera that hangs must not hold the process.
+    __import__("os")._exit(0)
+
+
+if __name__ == "__main__":
+    main()

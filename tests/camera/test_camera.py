@@ -1,0 +1,140 @@
+"""Our camera sources on a real kernel's camera and on the real picamera2, with the shipped model: `make test-camera`.
+
+The emulated machine says what it saw (`inside.py`); here it is judged. Colour bars are expected of both cameras: vivid's and libcamera's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevid
+from edgevid import bundle
+from edgevid.capture.recording import read_times_ns
+from edgevid.capture.source import ClosingSource
+from edgevid.commands.demo import BUNDLE
+from edgevid.engine import Engine
+from edgevid.frame import Frame
+from edgevid.outputs.collect import Collector
+from edgevid.pipeline import Pipeline
+from tests.camera import guest
+
+pytestmark = pytest.mark.boot
+# White, yellow, cyan, green, magenta, red, blue, black, as red, green and blue: the bars of both cameras.
+BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0)]
+SHIPPED = Path(edgevid.__file__).parent / "data" / BUNDLE
+
+
+@pytest.fixture(scope="session")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what the machine found; its console is printed where a test fails."""
+    missing = guest.missing_tools()
+    if missing:
+        pytest.exit(missing, returncode=2)
+    console, found = guest.boot(guest.image(), tmp_path_factory.mktemp("guest"))
+    print(console)
+    return found
+
+
+def said(answer: Path, check: str) -> dict[str, Any]:
+    found = json.loads((answer / f"{check}.json").read_text())
+    assert "error" not in found, found["error"]
+    return found
+
+
+class Seen(ClosingSource):
+    """The frames that the machine saw, the model's interval apart."""
+
+    live = False
+    name = "seen"
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as kept:
+            self.pictures, self.stamps_ns, self.color = kept["frames"], kept["stamps_ns"], str(kept["color"])
+
+    def frames(self) -> Iterator[Frame]:
+        interval_s = bundle.read(SHIPPED).manifest.window.interval_s
+        for index, picture in enumerate(self.pictures):
+            yield Frame(picture, self.color, round(index * interval_s * 1e9), index)
+
+
+def answers_here(seen: Seen) -> list[list[float]]:
+    collector = Collector()
+    Pipeline(Engine(bundle.read(SHIPPED)), seen, [collector]).run()
+    return [decision.scores.tolist() for decision in collector.decisions]
+
+
+@pytest.mark.parametrize("check", ["v4l2", "picamera"])
+def test_the_model_answers_there_as_it_does_here_on_the_same_frames(answer: Path, check: str) -> None:
+    told = said(answer, check)
+    here = answers_here(Seen(answer / f"{check}.npz"))
+    assert len(here) >= 10
+    assert [one["scores"] for one in told["answers"]] == here
+    # Bars that stand still are no gesture; libcamera's move to the left, as some gestures do.
+    assert check == "picamera" or {one["label"] for one in told["answers"]} == {"none"}
+
+
+def test_a_v4l2_camera_gives_its_frames_with_the_drivers_times(answer: Path) -> None:
+    told = said(answer, "v4l2")
+    assert told["name"] == "v4l2:/dev/video0"
+    assert told["time_base"] == "sensor"
+    stamps_ms = np.diff(Seen(answer / "v4l2.npz").stamps_ns[1:]) / 1e6
+    # What the loop was too slow for, or the driver lost, leaves a whole number of the camera's own intervals.
+    assert (stamps_ms > 0).all()
+    assert np.median(stamps_ms[stamps_ms < 60]) == pytest.approx(40, abs=8)
+    assert told["telemetry"]["frames"]["seen"] == 90
+    assert told["live_answers"] >= 1
+
+
+def test_a_v4l2_cameras_colours_are_right(answer: Path) -> None:
+    # vivid's first pattern, "75% Colorbar": white, yellow, cyan, green, magenta, red, blue, black. Some text lies over the upper left.
+    picture = Seen(answer / "v4l2.npz").pictures[-1]
+    assert picture.shape == (180, 320, 3)
+    colors = picture[150, 20::40].astype(int)
+    assert (colors > 110).astype(int).tolist() == [[blue, green, red] for red, green, blue in BARS]
+
+
+def test_a_camera_that_is_pulled_out_and_put_back_goes_on(answer: Path) -> None:
+    told = said(answer, "unplug")
+    moments = told["moments"]
+    assert moments["device_gone"]
+    assert moments["noticed_s"] < 10
+    assert moments["back_s"] < 10
+    assert moments["seen_after"] >= 20
+    assert told["telemetry"]["frames"]["reconnects"] >= 1
+    assert told["telemetry"]["frames"]["gaps"] >= 1
+
+
+def test_picamera2s_frames_have_the_cameras_colours(answer: Path) -> None:
+    told = said(answer, "picamera")
+    assert told["name"] == "picamera2:0"
+    seen = Seen(answer / "picamera.npz")
+    assert seen.color == "rgb"
+    assert seen.pictures.shape[1:] == (480, 640, 3)
+    # libcamera's bars move to the left: wherever they begin, they follow each other in this order.
+    row = (seen.pictures[-1][240] > 128).astype(int).tolist()
+    bars = [tuple(color) for color, _ in itertools.groupby(row)]
+    assert len(bars) in (8, 9)
+    first = BARS.index(bars[0])
+    assert bars[:8] == [*BARS[first:], *BARS[:first]]
+
+
+def test_a_picamera2_whose_thread_died_is_opened_again(answer: Path) -> None:
+    told = said(answer, "stuck")
+    assert told["reconnects"] >= 1
+    assert told["again_after_s"] < 20
+
+
+def test_the_command_runs_on_a_camera_and_records_it(answer: Path) -> None:
+    told = said(answer, "command")
+    assert told["returncode"] == 0, told["stderr"]
+    decisions = [json.loads(line) for line in told["stdout"].splitlines()]
+    assert all(decision["label"] == "none" for decision in decisions)
+    assert "60 seen" in told["stderr"]
+    assert 1 <= len(read_times_ns(answer / "seen.pts")) <= 60
