@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.board import BoardSampler
     from edgevid.pipeline import Pipeline
 
+    config.refuse_abbreviation(args)
     lanes = models.open(args)
     with sources.open(args, lanes[0].engine.bundle.manifest) as source, BoardSampler(BOARD_ROOT) as board:
         opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source, board=board))

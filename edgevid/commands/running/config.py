@@ -31,6 +31,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(OPTION, type=Path, metavar="FILE", help="a TOML file with any of these options; the command line wins over it")
 
 
+def refuse_abbreviation(args: argparse.Namespace) -> None:
+    """Refuse a shortened `--config`, which the parser knows and `expand` does not: its file would be passed over in silence.
+
+    Args:
+        args: Parsed options.
+
+    Raises:
+        UsageError: The option was shortened.
+    """
+    if args.config is not None:
+        raise UsageError(f"Expected {OPTION} written in full, got it shortened.")
+
+
 def expand(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Put what a file says before what the command line says.
 

@@ -123,6 +123,11 @@ def test_the_file_is_named_once_and_is_there(argv: list[str]) -> None:
         expand(argv, cli.verb_parser("run"))
 
 
+def test_a_shortened_option_is_refused_and_not_passed_over(write, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", SHIPPED, "--source", "synthetic", "--conf", write("threads = 2")]) == 2
+    assert "written in full" in capsys.readouterr().err
+
+
 def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(f"bundles = [{json.dumps(SHIPPED)}]\nsource = 'synthetic:3'\nmax-frames = 60\njson = true\n")
     assert cli.main(["run", "--config", path]) == 0
