@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +80,8 @@ def check_run(deployment: Deployment) -> None:
         except DeploymentError as error:
             raise DeploymentError(str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got) from error
     _refuse_threads(args.threads, deployment)
+    for name in ("clips", "record"):
+        _refuse_outside(name, getattr(args, name, None), Path(STATE_FOLDER))
 
 
 def _refuse_threads(threads: object, deployment: Deployment) -> None:
@@ -86,3 +89,9 @@ def _refuse_threads(threads: object, deployment: Deployment) -> None:
     if isinstance(threads, int) and threads > cores:
         message = f"Expected [run] threads of at most {cores}, the cores of the board {deployment.board!r}, got {threads}."
         raise DeploymentError(message, expected=cores, got=threads)
+
+
+def _refuse_outside(name: str, path: Path | None, folder: Path) -> None:
+    """The unit lets the service write its own folder and nothing else; a relative path is below it."""
+    if path is not None and not os.path.normpath(folder / path).startswith(f"{folder}/"):
+        raise DeploymentError(f"Expected [run] {name} below {folder}, where the service may write, got {path}.", expected=str(folder), got=str(path))

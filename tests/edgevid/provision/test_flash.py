@@ -356,6 +356,8 @@ def test_a_card_that_was_flashed_again_is_installed_again_and_one_that_was_not_i
         return (tmp_path / "asked").read_text()
 
     (card / "SHA256SUMS").write_text("first\n")
+    assert asked() == "", "an image that was built whole has no installer"
+    (card / "install.sh").write_text("exit 0\n")
     assert "start --no-block" in asked()
     assert "start --no-block" not in asked("later")
     assert "enable" in asked("later")
