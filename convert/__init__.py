@@ -2,7 +2,8 @@
 
 `convert_model` is the conversion, from top to bottom:
 
-    load       the file, by the Keras that wrote it                              convert.load
+    load       the file, by the Keras that wrote it                              convert.opening, convert.load
+    arrange    one window in, one list of scores out                             convert.arrange, convert.axes
     split      into a per-frame encoder and a temporal head                      convert.graph, convert.split, convert.heads
     pack       thin convolutions for the processor that will run them            convert.packing
     settle     labels, colour, sampling: what the device must know               convert.settings
@@ -29,10 +30,8 @@ from edgevid.bundle import Golden
 from edgevid.manifest import Manifest, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from convert.clips import Clips
-    from convert.load import LoadedModel
+    from convert.opening import Opened
     from convert.quantize import Converter
     from convert.recipes import Recipe
     from convert.record import Story
@@ -71,7 +70,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     """Convert a trained model, prove the result on real clips and pack it.
 
     Args:
-        model: A `.keras` or `.h5` file.
+        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is taken as it is.
         clips_dir: Clips as `<class>/<clip>`, or unlabelled ones; `.npy` arrays for models over features.
         out: The bundle to write; replaced only by one that keeps the budget.
         options: What the files cannot say.
@@ -89,12 +88,12 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
             no precision keeps the budget, the page was, and says which layers are to blame.
     """
     from convert.finish import check_places, finish
-    from convert.quantize import Converter
+    from convert.opening import converter_for
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
-    with Converter() as converter:
-        subject = _read(Path(model), Path(clips_dir), options, progress)
+    with converter_for(Path(model)) as converter:
+        subject = _read(Path(model), Path(clips_dir), converter, options, progress)
         story = _prove(subject, converter, options, progress)
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
@@ -105,8 +104,7 @@ class _Subject:
     """What is converted: the model taken apart, and the clips to prove it on."""
 
     name: str
-    trained: LoadedModel
-    ask: Callable[..., Any]
+    opened: Opened
     parts: Split
     plan: Plan
     clips: Clips
@@ -114,32 +112,27 @@ class _Subject:
     cautions: list[str]
 
 
-def _read(model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Subject:
+def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Subject:
     """Load, split, settle and look at the clips."""
-    from convert.arrange import arrange
     from convert.backbones import warnings
     from convert.build import choose_plan
     from convert.info import read_info
-    from convert.load import load
+    from convert.opening import open_model
     from convert.packing import pack
     from convert.settings import contract, input_spec
-    from convert.split import split
 
     progress.step(f"loading {model}")
-    trained, info = load(model, allow_code=options.allow_code, custom_objects=options.custom_objects), read_info(model)
-    arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
-    graph = arranged.graph
-    parts = split(graph)
-    plan = choose_plan(parts, options.plan)
-    parts = pack(parts.as_stack() if plan == "stack" else parts, trained.model, options.target)
+    opened, info = open_model(model, options, converter), read_info(model)
+    graph, plan = opened.graph, choose_plan(opened.parts, options.plan)
+    parts = pack(opened.parts.as_stack() if plan == "stack" else opened.parts, opened.trained.model, options.target)
     _recipes(options, plan)  # refused before the clips are read
     cautions = warnings(graph)
     for caution in cautions:
         progress.step(f"  careful: {caution}")
     spec = input_spec(graph, parts.frame_shape, options, info)
     clips = _decode(clips_dir, spec, options, progress)
-    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=(*trained.notes, *arranged.notes))
-    return _Subject(options.name or model.stem, trained, arranged.ask, parts, plan, clips, settled, cautions)
+    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes)
+    return _Subject(options.name or model.stem, opened, parts, plan, clips, settled, cautions)
 
 
 def _recipes(options: Options, plan: Plan) -> tuple[Recipe, ...]:
@@ -153,24 +146,23 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     from convert.build import Job
     from convert.calibrate import choose
     from convert.record import Story
-    from convert.reference import Reference
     from convert.search import search
     from convert.verify import Budget
 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
     progress.step(f"asking the float model about {len(clips.clips)} clips")
-    reference = Reference(subject.ask, parts, settled.input, settled.scores)
+    reference = subject.opened.reference(parts, settled.input, settled.scores)
     examples = _examples(clips, settled, reference)
-    stages = _float_stages(reference, parts, examples)
+    stages = _float_stages(reference, parts, examples) if subject.opened.recipes is None else _file_stage(examples)
 
     calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=options.delegate == CORAL)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
-    found = search(job, _recipes(options, subject.plan), examples, budget, progress)
+    found = search(job, subject.opened.recipes or _recipes(options, subject.plan), examples, budget, progress)
     progress.step("measuring what int8 costs each layer")
     return Story(
         job=job,
-        trained=subject.trained,
+        trained=subject.opened.trained,
         clips=clips,
         examples=examples,
         stages=stages,
@@ -213,6 +205,13 @@ def _float_stages(reference: Reference, parts: Split, examples: Examples) -> lis
     parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
     check_split(parted)
     return [measure("float Keras", examples.scores, examples.scores, examples.truth), parted]
+
+
+def _file_stage(examples: Examples) -> list[Stage]:
+    """The one stage before the bundle of a file that was converted elsewhere."""
+    from convert.verify import measure
+
+    return [measure("the file as it is", examples.scores, examples.scores, examples.truth)]
 
 
 def _golden(clips: Clips, settled: Contract, reference: Reference) -> Golden:

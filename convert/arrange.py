@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from convert.axes import PLAIN, Feed, Layout, read_layout
 from convert.graph import Call, LayerGraph, ModelGraph, flat, needed, read_model
 from convert.operators import is_operator
+from edgevid.backends.survey import is_tflite
 from edgevid.errors import ModelError, UsageError
 
 # Layers that leave open what kind of thing they are given.
@@ -212,3 +214,41 @@ def _assemble(whole: ModelGraph, feeds: Sequence[Feed], index: int, end: End | N
 
 def _call(layer: Any, source: int, target: int, shape: tuple[int | None, ...]) -> Call:
     return Call(layer, (source,), (target,), lambda values: ((values[source],), {}), shape)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model file takes.
+
+    Attributes:
+        frames: Length of its window.
+        frame: (H, W, C) or (F,).
+        written_by: Keras version, or what it is.
+    """
+
+    frames: int
+    frame: tuple[int, ...]
+    written_by: str
+
+
+def look(path: str | Path) -> Seen:
+    """Load a model file only to see what it takes.
+
+    Args:
+        path: Any file that `convert_model` takes.
+
+    Returns:
+        What it takes.
+
+    Raises:
+        ModelError: It cannot be loaded, or its window is not known.
+    """
+    from convert.adopt import adopt
+    from convert.load import load
+
+    if is_tflite(path):
+        adopted = adopt(Path(path))
+        return Seen(adopted.parts.frames, adopted.parts.frame_shape, adopted.loaded.written_by)
+    trained = load(path)
+    window = arrange(trained.model).graph.input_shape
+    return Seen(int(window[0] or 1), tuple(int(size or 1) for size in window[1:]), trained.written_by)

@@ -76,7 +76,7 @@ def read_info(path: str | Path) -> TrainingInfo | None:
     Raises:
         ModelError: The information is there and damaged.
     """
-    if not zipfile.is_zipfile(path):
+    if not Path(path).is_file() or not zipfile.is_zipfile(path):
         return None
     try:
         with zipfile.ZipFile(path) as archive:

@@ -109,6 +109,7 @@ class _Attempts:
     def __init__(self, path: Path, header: Header, *, allow_code: bool, custom_objects: Path | None) -> None:
         import_tensorflow()
         self._path, self._header, self._allow_code, self._custom = path, header, allow_code, custom_objects
+        self._objects: dict[Framework, dict[str, Any]] = {}
 
     def load(self, framework: Framework) -> tuple[Any, Framework, tuple[str, ...]]:
         """Give the model, the framework that took it, and what was done."""
@@ -117,13 +118,14 @@ class _Attempts:
         plain = config if needed else None
         ways = [(framework, plain, needed), (framework, *repaired(config, framework)), (other, plain, needed), (other, *repaired(config, other))]
         refusal: Exception | None = None
+        # A person's own module is run first: what is wrong with it is not the file's fault.
+        self._defined(framework)
         for used, changed, done in ways:
             try:
-                model = self._load(used, changed)
+                model, more = self._load(used, changed)
             except Exception as error:  # noqa: BLE001  # a framework raises anything at all on a file that it does not like
                 refusal = refusal or error
                 continue
-            model, more = _plain(model)
             notes = [f"repaired to load: {', '.join(done)}"] if done else []
             notes += [f"loaded by {used}, which did not write it"] if used != framework else []
             notes += self._compared(model, used) if changed is not None else ()
@@ -131,21 +133,25 @@ class _Attempts:
         assert refusal is not None
         raise self._refusal(framework, refusal) from refusal
 
-    def _load(self, framework: Framework, config: Any) -> Any:
+    def _defined(self, framework: Framework) -> dict[str, Any]:
+        if framework not in self._objects:
+            self._objects[framework] = defined_in(self._custom, framework) if self._custom else {}
+        return self._objects[framework]
+
+    def _load(self, framework: Framework, config: Any) -> tuple[Any, tuple[str, ...]]:
         module = framework_of(framework)
-        objects = defined_in(self._custom, framework) if self._custom else {}
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
             # A copy whose suffix tells the truth: both frameworks choose their reader by the name.
             target = write_copy(self._path, Path(folder), config)
-            model = module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=objects)
+            model = module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=dict(self._defined(framework)))
         if not hasattr(model, "get_config"):
             raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
-        return _rebuilt(model, without_half) if says_half(self._header.config) else model
+        return _plain(_rebuilt(model, without_half) if says_half(self._header.config) else model)
 
     def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
         """Hold a repaired model against the file as another framework reads it unrepaired, where one does."""
         try:
-            other, _ = _plain(self._load(OTHER[used], None))
+            other, _ = self._load(OTHER[used], None)
         except Exception:  # noqa: BLE001  # most files are refused by the other framework; then there is nothing to compare
             return ()
         difference = _difference(model, other)

@@ -22,10 +22,10 @@ from typing import Any, Self
 import numpy as np
 
 from convert.layer_errors import LayerError, rank
-from convert.quiet import quiet_start
+from convert.quiet import import_tensorflow, quiet_start
 from convert.split import PartFunction
 from edgevid.backends.litert import LiteRt
-from edgevid.errors import ConversionError, ConverterCrashed
+from edgevid.errors import ConversionError, ConverterCrashed, ModelError
 from edgevid.frame import Array
 from edgevid.manifest import Part, Precision
 
@@ -75,7 +75,8 @@ class Converter:
             stderr=log,
             text=True,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            # What it leaves behind when it dies goes with the folder.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": self._folder.name},
         )
         log.close()
 
@@ -105,6 +106,26 @@ class Converter:
         self._ask(job, f"{function.role} in {precision}")
         arrays.unlink()
         return self._describe(function, precision, target.read_bytes())
+
+    def survives(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
+        """Load a model file in the child, so that one which ends its process does not end this one.
+
+        Args:
+            path: Any model file; what its framework says against it is not told here.
+            allow_code: As for `convert.load.load`.
+            custom_objects: As for `convert.load.load`.
+
+        Raises:
+            ModelError: The child did not survive the file.
+        """
+        job = {"what": "load", "model": str(path), "allow_code": allow_code, "custom_objects": str(custom_objects) if custom_objects else None}
+        try:
+            # The longest wait is for TensorFlow to be imported there; here it is needed as well.
+            self._send(job)
+            import_tensorflow()
+            self._receive("model file")
+        except ConverterCrashed as error:
+            raise ModelError(f"Expected a model file that TensorFlow can load, got {path}: {error}", path=path) from error
 
     def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
         """Measure what int8 costs each layer of a part.
@@ -139,17 +160,24 @@ class Converter:
         return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
 
     def _ask(self, job: dict[str, Any], what: str) -> dict[str, Any]:
+        self._send(job)
+        return self._receive(what)
+
+    def _send(self, job: dict[str, Any]) -> None:
         if self._child is None or self._child.poll() is not None:
             self.start()
         child = self._child
-        assert child is not None and child.stdin is not None and child.stdout is not None
-        try:
+        assert child is not None and child.stdin is not None
+        # A child that is gone already is found when its answer is read.
+        with contextlib.suppress(BrokenPipeError):
             child.stdin.write(json.dumps(job) + "\n")
             child.stdin.flush()
-            ready, _, _ = select.select([child.stdout], [], [], self._timeout_s)
-            line = child.stdout.readline() if ready else ""
-        except BrokenPipeError:
-            ready, line = [child.stdout], ""
+
+    def _receive(self, what: str) -> dict[str, Any]:
+        child = self._child
+        assert child is not None and child.stdout is not None
+        ready, _, _ = select.select([child.stdout], [], [], self._timeout_s)
+        line = child.stdout.readline() if ready else ""
         if not ready:
             self.stop()
             raise ConverterCrashed(f"Expected the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s; it was ended.")

@@ -5,6 +5,7 @@ One JSON job a line on standard input, one JSON answer a line on standard output
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -51,7 +52,9 @@ def main() -> None:
         job = json.loads(line)
         answer: dict[str, Any] = {"error": ""}
         try:
-            if job.get("what") == "layers":
+            if job.get("what") == "load":
+                _load(job)
+            elif job.get("what") == "layers":
                 answer["layers"] = layers(tf, job)
             else:
                 data = convert(tf, job)
@@ -60,6 +63,16 @@ def main() -> None:
         except Exception as reason:  # noqa: BLE001  # whatever the converter raises goes to the parent as a message
             answer["error"] = _one_line(reason)
         answers.write(json.dumps(answer) + "\n")
+
+
+def _load(job: dict[str, Any]) -> None:
+    """Load a model file and let it go: whether this process survives is the answer, and what a framework says against the file is its parent's to tell."""
+    from convert.load import load
+    from edgevid.errors import EdgevidError
+
+    custom = job["custom_objects"]
+    with contextlib.suppress(EdgevidError):
+        load(job["model"], allow_code=job["allow_code"], custom_objects=Path(custom) if custom else None)
 
 
 def convert(tf: Any, job: dict[str, Any]) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from convert.graph import Call, ModelGraph
 from convert.reasons import reason_of
 from edgevid.errors import ModelError
@@ -128,6 +130,27 @@ class SignatureModel:
         given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         results = self._function(**dict(zip(self._inputs, given, strict=True)))
         return [results[name] for name in self._outputs]
+
+    def get_weights(self) -> list[Any]:
+        """Give none: they belong to the function.
+
+        Returns:
+            An empty list.
+        """
+        return []
+
+    def _flatten_layers(self, **_options: bool) -> list[Any]:
+        return []
+
+    def tried(self) -> Any:
+        """Run the function on noise.
+
+        Returns:
+            (8, ...) of its first output.
+        """
+        rng = np.random.default_rng(0)
+        given = [rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32) for spec in self._inputs.values()]
+        return np.concatenate([np.asarray(self([each[index : index + 1] for each in given])[0]) for index in range(8)])
 
     def as_graph(self) -> ModelGraph:
         """Give the function as the one call of a graph.

@@ -1,0 +1,93 @@
+"""Opens whatever a person brings: a trained model, which is split, or a `.tflite` file, which is taken as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.adopt import AsItIs, FileReference, adopt
+from convert.arrange import arrange
+from convert.graph import LayerGraph
+from convert.load import LoadedModel, load
+from convert.quantize import Converter
+from convert.recipes import Recipe
+from convert.reference import Reference
+from convert.settings import Options
+from convert.split import Split, split
+from edgevid.backends.survey import is_tflite
+from edgevid.manifest import Scores
+from edgevid.preprocess import InputSpec
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model, ready to be converted.
+
+    Attributes:
+        trained: What was loaded.
+        graph: Its calls, from one window to one list of scores.
+        parts: The same taken apart.
+        reference: Makes what every stage is held against, from the parts, the frames and what the scores are.
+        notes: What was assumed.
+        recipes: The only precision there is, of a file that is converted already; None for a trained model.
+    """
+
+    trained: LoadedModel
+    graph: LayerGraph
+    parts: Split
+    reference: Callable[[Split, InputSpec, Scores], Reference]
+    notes: tuple[str, ...]
+    recipes: tuple[Recipe, ...] | None = None
+
+
+def converter_for(path: Path) -> Converter:
+    """Make what converts the parts of a model.
+
+    Args:
+        path: The model.
+
+    Returns:
+        TensorFlow's converter in its process, started when it is entered; for a `.tflite` file one that gives it as it is.
+    """
+    return AsItIs() if is_tflite(path) else Converter()
+
+
+def open_model(path: Path, options: Options, converter: Converter) -> Opened:
+    """Load a model and take it apart.
+
+    Args:
+        path: Any model file or folder.
+        options: What it cannot say.
+        converter: From `converter_for`.
+
+    Returns:
+        The model.
+
+    Raises:
+        UsageError: There is no such file, or an option does not go with it.
+        ModelError: It cannot be loaded, ends its process, or is of a kind that cannot be converted.
+    """
+    if isinstance(converter, AsItIs):
+        adopted = adopt(path, axes=options.axes, frames=options.frames)
+        converter.part = adopted.part
+        precision = adopted.part.part.precision
+        return Opened(
+            adopted.loaded,
+            adopted.graph,
+            adopted.parts,
+            lambda _parts, spec, kind: FileReference(adopted.loaded.model, spec, kind),
+            adopted.notes,
+            (Recipe("as it is", precision, precision),),
+        )
+    if path.exists():
+        converter.survives(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+    trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+    arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
+    return Opened(
+        trained,
+        arranged.graph,
+        split(arranged.graph),
+        lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
+        (*trained.notes, *arranged.notes),
+    )

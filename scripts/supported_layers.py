@@ -1,0 +1,86 @@
+"""Write the README's table of supported layers from the specimens that prove each row.
+
+    python scripts/supported_layers.py [--check]
+
+`tests/zoo.py` holds the specimens, and `tests/parity/test_every_kind_of_model.py` proves each of them; with --check nothing is written, and the exit
+status is 1 where the page differs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402  # the repository's own tests, which are no package of the installation
+
+BLOCK = re.compile(r"<!-- supported -->\n.*?<!-- /supported -->", re.DOTALL)
+HEADING = "| a model with | plan | one frame at a time (`stateful`) | built in |\n|---|---|---|---|"
+
+
+def rows() -> list[str]:
+    """Give the table's lines, one for each kind of layer.
+
+    Returns:
+        Lines of Markdown.
+    """
+    kinds: dict[str, list[Specimen]] = {}
+    for specimen in ZOO.values():
+        kinds.setdefault(specimen.row, []).append(specimen)
+    return [f"| {kind} | {_plans(specimens)} | {_steps(specimens)} | {_frameworks(specimens)} |" for kind, specimens in kinds.items()]
+
+
+def _plans(specimens: list[Specimen]) -> str:
+    """Plans, most common first; where a plan is only had over features, that is said."""
+    plans = dict.fromkeys(specimen.plan for specimen in specimens)
+    return ", ".join(f"`{plan}`{_only_features(specimens, plan)}" for plan in plans)
+
+
+def _only_features(specimens: list[Specimen], plan: str) -> str:
+    held = [specimen.shape == FEATURES for specimen in specimens if specimen.plan == plan]
+    return " (feature rows)" if all(held) and len({specimen.plan for specimen in specimens}) > 1 else ""
+
+
+def _steps(specimens: list[Specimen]) -> str:
+    steps = {specimen.step for specimen in specimens}
+    return "yes" if steps == {True} else "no" if steps == {False} else "where causal"
+
+
+def _frameworks(specimens: list[Specimen]) -> str:
+    used = {name for specimen in specimens for name in specimen.frameworks}
+    return "Keras 3 and 2" if used == set(BOTH) else "Keras 3" if used == {"keras"} else "Keras 2"
+
+
+def filled(text: str) -> str:
+    """Write the table of a page again.
+
+    Args:
+        text: The page.
+
+    Returns:
+        The page with the table as the specimens have it.
+    """
+    table = "\n".join([HEADING, *rows()])
+    return BLOCK.sub(lambda _found: f"<!-- supported -->\n{table}\n<!-- /supported -->", text)
+
+
+def main() -> int:
+    """Write the page, or say that it differs."""
+    page = ROOT / "README.md"
+    text = page.read_text()
+    if filled(text) == text:
+        return 0
+    if "--check" in sys.argv[1:]:
+        sys.stdout.write(f"{page.name} differs from tests/zoo.py\n")
+        return 1
+    beside = page.with_name(f".{page.name}")
+    beside.write_text(filled(text))
+    beside.replace(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

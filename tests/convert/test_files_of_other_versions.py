@@ -1,0 +1,251 @@
+"""Files as other Keras versions wrote them: loaded as they are, repaired and held against the original, or refused with what to do."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from edgevid.errors import ModelError, UsageError
+from tests.zoo import BOTH, framework
+
+pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")]
+WINDOW = (5, 16, 16, 3)
+MODULE = """
+import tensorflow as tf
+from tensorflow.keras import backend as K
+from tensorflow.keras.layers import Layer
+
+
+class Attend(Layer):
+    def build(self, shape):
+        self.w = self.add_weight(name="w", shape=(shape[-1], 1), initializer="ones")
+
+    def call(self, x):
+        return tf.reduce_sum(x * tf.nn.softmax(tf.tanh(tf.matmul(x, self.w)), axis=1), axis=1)
+
+
+class Standardised(Layer):
+    def call(self, x):
+        return x / (1e-3 + tf.reduce_max(tf.abs(x), axis=-1, keepdims=True))
+"""
+
+
+def load(path, **options):
+    from convert.load import load as loader
+
+    return loader(path, **options)
+
+
+def lrcn(k):
+    layers = k.layers
+    k.utils.set_random_seed(4)
+    body = [
+        layers.TimeDistributed(layers.Conv2D(4, 3, activation="relu")),
+        layers.TimeDistributed(layers.DepthwiseConv2D(3)),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.LSTM(6),
+        layers.Dense(3, activation="softmax"),
+    ]
+    return k.Sequential([k.Input(WINDOW), *body])
+
+
+def rewritten(source, target, change, version=None):
+    """A copy of an HDF5 file with every object of its configuration changed."""
+    import h5py
+
+    shutil.copy(source, target)
+    with h5py.File(target, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        left = [config]
+        while left:
+            value = left.pop()
+            if isinstance(value, dict):
+                change(value)
+            left.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        file.attrs["model_config"] = json.dumps(config)
+        if version:
+            file.attrs["keras_version"] = version
+    return target
+
+
+@pytest.fixture(scope="module")
+def keras2(tmp_path_factory):
+    """A model, and its file as Keras 2 writes it."""
+    path = tmp_path_factory.mktemp("keras2") / "model.h5"
+    model = lrcn(framework("tf_keras"))
+    model.save(path)
+    return model, path
+
+
+def windows(shape=WINDOW):
+    return np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+
+
+def as_keras_2_3(value):
+    for key in ("module", "registered_name", "build_config", "time_major", "groups"):
+        value.pop(key, None)
+        if isinstance(value.get("config"), dict):
+            value["config"].pop(key, None)
+    if value.get("class_name") == "Functional":
+        value["class_name"] = "Model"
+
+
+def with_strange_initialisers(value):
+    if "kernel_initializer" in value:
+        value["kernel_initializer"] = {"class_name": "Mine", "config": {"gain": 3}}
+        value["kernel_constraint"] = {"class_name": "Mine", "config": {}}
+
+
+def as_a_list(value):
+    if value.get("class_name") == "Sequential":
+        value["config"] = value["config"]["layers"]
+
+
+@pytest.mark.parametrize(
+    ("change", "version", "note"),
+    [(as_keras_2_3, "2.3.1", ""), (with_strange_initialisers, "2.4.0", "initialisers"), (as_a_list, "2.1.6", "")],
+)
+def test_files_of_old_versions_give_the_original_models_answers(keras2, tmp_path, change, version, note):
+    model, path = keras2
+    trained = load(rewritten(path, tmp_path / "old.h5", change, version))
+    np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-6)
+    assert trained.written_by == version
+    assert note in " ".join(trained.notes)
+
+
+def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(keras2, tmp_path):
+    model, path = keras2
+    # A version that is not the file's: Keras 3 refuses it, takes it repaired, and tf_keras takes it as it is.
+    trained = load(rewritten(path, tmp_path / "mixed.h5", lambda _value: None, "3.1.0"))
+    assert trained.framework == "keras"
+    assert "it answers as the file does in tf_keras" in " ".join(trained.notes)
+    np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-5)
+
+
+def test_a_repair_that_changes_answers_is_refused(keras2, tmp_path, monkeypatch):
+    from convert import repairs
+
+    _, path = keras2
+
+    def spoil(value):
+        return {**value, "activation": "tanh"} if value.get("activation") == "relu" else value
+
+    monkeypatch.setitem(repairs.REPAIRS, "spoiled", spoil)
+    with pytest.raises(ModelError, match="repaired model to answer as the file does"):
+        load(rewritten(path, tmp_path / "mixed.h5", lambda _value: None, "3.1.0"))
+
+
+def test_cudnn_layers_run_on_a_cpu_with_the_same_answers(tmp_path):
+    k = framework("tf_keras")
+    model = k.Sequential([k.Input((5, 8)), k.layers.GRU(4, return_sequences=True), k.layers.LSTM(4), k.layers.Dense(3)])
+    model.save(tmp_path / "model.h5")
+    kept = ("name", "trainable", "dtype", "return_sequences", "return_state", "go_backwards", "stateful", "units")
+
+    def to_cudnn(value):
+        if value.get("class_name") in ("GRU", "LSTM"):
+            value["class_name"] = f"CuDNN{value['class_name']}"
+            value["config"] = {key: value["config"][key] for key in kept}
+
+    trained = load(rewritten(tmp_path / "model.h5", tmp_path / "cudnn.h5", to_cudnn, "2.2.4-tf"))
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    assert "cuDNN" in trained.notes[0]
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_layers_that_keep_a_state_begin_each_window_with_zeros(used, tmp_path):
+    k = framework(used)
+    model = k.Sequential([k.layers.InputLayer(batch_shape=(2, 5, 8)), k.layers.LSTM(4, stateful=True), k.layers.Dense(3)]) if used == "keras" else None
+    model = model or k.Sequential([k.layers.LSTM(4, stateful=True, batch_input_shape=(2, 5, 8)), k.layers.Dense(3)])
+    expected = np.asarray(model(windows((5, 8))))
+    model.layers[-2].reset_states()
+    model.save(tmp_path / "stateful.keras")
+    trained = load(tmp_path / "stateful.keras")
+    for _ in range(2):
+        np.testing.assert_allclose(trained.model(windows((5, 8))), expected, atol=1e-6)
+    assert trained.model.inputs[0].shape[0] is None
+    assert "begins with zeros" in trained.notes[0]
+
+
+def test_a_sequential_that_never_saw_its_input_is_refused_with_what_to_do(keras2, tmp_path):
+    def without_shapes(value):
+        value.pop("build_config", None)
+        value.pop("build_input_shape", None)
+        value.pop("batch_input_shape", None)
+        if "layers" in value:
+            value["layers"] = [each for each in value["layers"] if each["class_name"] != "InputLayer"]
+
+    with pytest.raises(ModelError, match="known input shape"):
+        load(rewritten(keras2[1], tmp_path / "open.h5", without_shapes))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("used", BOTH)
+def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used, suffix, tmp_path):
+    from convert.arrange import arrange
+    from convert.custom import defined_in
+    from convert.split import split
+
+    (tmp_path / "mine.py").write_text(MODULE)
+    k, mine = framework(used), defined_in(tmp_path / "mine.py", used)
+    inputs = k.Input(WINDOW)
+    sequence = k.layers.LSTM(4, return_sequences=True)(mine["Standardised"]()(k.layers.TimeDistributed(k.layers.Flatten())(inputs)))
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(mine["Attend"]()(sequence)))
+    path = tmp_path / f"custom{suffix}"
+    model.save(path)
+    with pytest.raises(ModelError, match=r"Attend.*--custom-objects module\.py"):
+        load(path)
+    trained = load(path, custom_objects=tmp_path / "mine.py")
+    assert trained.framework == used
+    np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-6)
+    parts = split(arrange(trained.model).graph)
+    assert len(parts.prefix_layers) == 2, "a layer that treats each frame by itself is found to by trying it"
+
+
+@pytest.mark.parametrize(("text", "error", "says"), [(None, UsageError, "Python file"), ("raise RuntimeError('not today')", ModelError, "not today")])
+def test_a_module_that_cannot_be_run_is_one_line(text, error, says, tmp_path, keras2):
+    path = tmp_path / "mine.py"
+    if text:
+        path.write_text(text)
+    with pytest.raises(error, match=says):
+        load(keras2[1], custom_objects=path)
+
+
+def test_a_savedmodel_of_keras_2_holds_its_layers(keras2, tmp_path):
+    model, _ = keras2
+    model.save(tmp_path / "saved")
+    trained = load(tmp_path / "saved")
+    assert trained.framework == "tf_keras"
+    assert len(trained.sha256) == 64
+    np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-6)
+
+
+def test_an_exported_function_is_run_whole(tmp_path):
+    from convert.arrange import arrange
+    from convert.ends import scores_of
+    from convert.split import split
+
+    model = lrcn(framework("keras"))
+    model.export(str(tmp_path / "exported"), verbose=False)
+    trained = load(tmp_path / "exported")
+    arranged = arrange(trained.model)
+    parts = split(arranged.graph)
+    assert parts.encoder is None
+    np.testing.assert_allclose(parts.whole.function(windows()[:1])[0], model(windows()[:1]), atol=1e-5)
+    assert scores_of(arranged.graph) == ("softmax", 3)
+    assert "no layers" in trained.notes[0]
+
+
+def test_code_in_a_savedmodel_is_refused_unless_allowed(tmp_path):
+    k = framework("tf_keras")
+    model = k.Sequential([k.Input((5, 8)), k.layers.Lambda(lambda x: x * 2.0), k.layers.LSTM(3), k.layers.Dense(2)])
+    model.save(tmp_path / "code")
+    with pytest.raises(ModelError, match="--allow-code"):
+        load(tmp_path / "code")
+    np.testing.assert_allclose(load(tmp_path / "code", allow_code=True).model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
+def test_a_folder_that_is_no_savedmodel_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"\x00nonsense")
+    with pytest.raises(ModelError, match="SavedModel with the signature"):
+        load(tmp_path)
