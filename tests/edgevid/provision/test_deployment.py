@@ -52,7 +52,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_each_example_is_legal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGEVID_WIFI_PASSWORD", "correct horse")
+    for name in ("EDGEVID_WIFI_PASSWORD", "EDGEVID_MQTT_PASSWORD"):
+        monkeypatch.setenv(name, "correct horse")
     assert read_deployment(path).hostname.startswith("edgevid-")
 
 
