@@ -53,9 +53,10 @@ def writes_per_hour(deployment: Deployment) -> int:
 
 
 def writes_sentence(deployment: Deployment) -> str:
-    """Say it in words."""
+    """Say it in words, with what `[run]` adds."""
     count = writes_per_hour(deployment)
-    return f"at most {count} writes an hour" if count else "no writes to the card"
+    kept = [name for name in ("clips", "record") if name in deployment.run]
+    return (f"at most {count} writes an hour" if count else "no writes to the card") + (f", besides {' and '.join(kept)}" if kept else "")
 
 
 def run_toml(deployment: Deployment) -> str:

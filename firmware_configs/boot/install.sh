@@ -28,7 +28,9 @@ install_packages() {
         say "installing packages for Python $version"
         rm -rf "$home"
         "$python" -m venv --without-pip {{venv_options}} "$home"
-        PYTHONPATH=$(echo "$here"/wheels/pip-*.whl) "$home/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+        # The one that was checked: a card that was flashed before may hold another.
+        pip=$(sed -n 's|.*  \(wheels/pip-.*\.whl\)$|\1|p' "$here/SHA256SUMS")
+        PYTHONPATH=$here/$pip "$home/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
             --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --requirement "$wanted"
         sync
         touch "$home/complete"

@@ -229,6 +229,7 @@ def test_restarts_back_off_where_systemd_can_do_that() -> None:
 def test_the_journal_is_bounded_and_its_writes_are_stated() -> None:
     quiet, kept = (made("4b", "uvc", card={"journal": kind, "journal_mib": 40}) for kind in ("volatile", "persistent"))
     assert (unit.writes_per_hour(quiet), unit.writes_per_hour(kept)) == (0, 12)
+    assert unit.writes_sentence(made("4b", "uvc", run={"clips": "clips"})) == "no writes to the card, besides clips"
     assert "Storage=volatile" in unit.unit_files(quiet, release=None)["journald.conf"]
     assert "SystemMaxUse=40M" in unit.unit_files(kept, release=None)["journald.conf"]
 
