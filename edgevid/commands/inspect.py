@@ -156,6 +156,8 @@ def _proof(report: Mapping[str, Any]) -> Iterator[str]:
         yield table([_STAGE, *([stage.get(key) for key in _STAGE] for stage in report["stages"])], indent="  ")
     for note in report.get("notes", ()):
         yield f"  note: {note}"
+    for warning in report.get("warnings", ()):
+        yield f"  careful: {warning}"
 
 
 def _section(title: str, rows: Mapping[str, object]) -> Iterator[str]:
