@@ -24,8 +24,8 @@ from edgevid.errors import BundleError
 from tests.builders import bundle_for, tiny_bundle, twin_manifest
 
 SHIPPED = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
-ROUNDS = 400
-ODD: tuple[Any, ...] = (None, True, -1, 0, 2**63, 1e308, -0.0, "", "\0", "../x", "é" * 300, [], {}, [[]], {"a": {}}, [1] * 99)
+ROUNDS = 250
+ODD: tuple[Any, ...] = (None, True, -1, 2**63, 1e308, "", "../x", "é" * 300, [], {"a": {}}, [1] * 99)
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
