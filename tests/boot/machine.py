@@ -62,12 +62,24 @@ def overlay(card: Path, disk: Path, size: str) -> Path:
 class Machine:
     """A machine that runs until it is stopped; everything it says is in `log`."""
 
-    def __init__(self, firmware: Firmware, disk: Path, log: Path, *, machine: str = "virt", more: str = f"{WATCHED} {CAMERA}", arguments: str = ""):
+    def __init__(
+        self,
+        firmware: Firmware,
+        disk: Path,
+        log: Path,
+        *,
+        machine: str = "virt",
+        more: str = f"{WATCHED} {CAMERA}",
+        arguments: str = "",
+        beside: Path | None = None,
+    ):
         self.log, self.port = log, free_port()
         console = re.sub(r"console=ttyS1,115200", f"console={CONSOLES[machine]}", firmware.cmdline)
         cmdline = f"{console} {more}" + (f" -- {arguments}" if arguments else "")
         boot = ["-kernel", firmware.kernel, "-initrd", firmware.initrd, "-append", cmdline]
         shape = getattr(self, f"_{machine}")(firmware, disk)
+        if beside is not None:
+            shape += ["-drive", f"if=none,id=b,file={beside},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=b"]
         quiet = ["-display", "none", "-monitor", "none", "-no-reboot", "-serial", f"file:{log}"]
         log.unlink(missing_ok=True)
         command = ["nice", "-n", "15", *map(str, [*qemu(), "-M", machine, *shape, *quiet, *boot])]
