@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes")
     args = parser.parse_args()
     own = ["--lrcn", str(args.lrcn), "--clips", str(args.clips)] if args.lrcn and args.clips else []
-    jobs = [["startup.py"], ["frame_cost.py"], ["live_age.py"], ["motion_gate.py"], ["soak.py"], ["conversion.py", *own]]
+    jobs = [["startup.py"], ["frame_cost.py"], ["live_age.py"], ["motion_gate.py"], ["outputs.py"], ["soak.py"], ["conversion.py", *own]]
     if args.lrcn and args.clips:
         jobs.append(["stream_vs_window.py", str(args.lrcn), "--clips", str(args.clips)])
     if args.weizmann:

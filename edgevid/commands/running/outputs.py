@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _LEAST_CLIPS_MIB, _CLIPS_MIB = 64, 1024
 _PAGE_PICTURES_BYTES = 2**20
+# How long a thread of an output may hold the interpreter's lock while the loop waits for it; Python's own 5 ms are longer than a frame's work.
+_SWITCH_S = 0.0005
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +65,7 @@ def open(args: argparse.Namespace, setup: Setup) -> Opened:
     """
     if not any((args.page, args.mqtt, args.webhook, args.metrics, args.clips)):
         return Opened()
+    sys.setswitchinterval(_SWITCH_S)
     return _Opening(args, setup).open()
 
 
