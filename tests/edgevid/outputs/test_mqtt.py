@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,9 +195,34 @@ def test_an_encrypted_connection_checks_the_certificate(tmp_path: Path) -> None:
     safe.stop()
 
 
-def test_a_broker_that_never_answers_is_given_up_within_the_time_allowed() -> None:
-    import socket
+def test_an_event_that_the_broker_takes_and_does_not_acknowledge_is_not_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "_ACKNOWLEDGE_S", 0.2)
+    done = threading.Event()
 
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(0.1)
+            connection.sendall(b"\x20\x02\x00\x00")  # CONNACK, accepted; and from then on it only listens
+            while not done.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection.recv(65536)
+
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        thread = threading.Thread(target=serve, args=(deaf,), daemon=True)
+        thread.start()
+        outputs = FanOut([runner(at(deaf.getsockname()[1]))], close_s=0.3)
+        outputs.started(event(1.0))
+        until(lambda: "acknowledge" in (outputs.reports()[0].problem or ""))
+        assert outputs.reports()[0].delivered["event"] == 0
+        outputs.close()
+        done.set()
+        thread.join()
+
+
+def test_a_broker_that_never_answers_is_given_up_within_the_time_allowed() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
