@@ -71,13 +71,15 @@ class Backlog:
     Args:
         decisions: Decisions held.
         events: Starts and ends held.
+        lazy: Whether a decision wakes nobody: it is found when the next event comes, or `take` has waited long enough.
 
     Attributes:
         dropped_decisions: Decisions that made room for newer ones.
         dropped_events: Whole events that never got out.
     """
 
-    def __init__(self, *, decisions: int = DECISIONS, events: int = EVENTS) -> None:
+    def __init__(self, *, decisions: int = DECISIONS, events: int = EVENTS, lazy: bool = False) -> None:
+        self._lazy = lazy
         self.dropped_decisions = self.dropped_events = 0
         self._decisions: deque[Answered] = deque()
         self._events: deque[Happened] = deque()
@@ -105,11 +107,12 @@ class Backlog:
         with self._changed:
             self._order += 1
             message.order = self._order
-            if isinstance(message, Answered):
-                self._put_decision(message)
-            else:
+            if isinstance(message, Happened):
                 self._put_event(message)
-            self._changed.notify()
+            elif self._most_decisions:
+                self._put_decision(message)
+            if not self._lazy or isinstance(message, Happened):
+                self._changed.notify()
 
     def put_back(self, message: Message) -> None:
         """Return a message that could not be given out to its place; a decision that was overtaken meanwhile is dropped.

@@ -1,7 +1,8 @@
 """Frames on their way to people: copied out of the loop rarely, encoded once for everyone in a thread of its own, and only if someone looks.
 
 In the loop a picture costs one copy, or one resize where the frame is larger than `width_px`, at most `fps` times a second of the stream.
-While the encoder is still at work on the one before, a picture is left out; the loop never waits for it.
+While the encoder is still at work on the one before, a picture is left out; the loop never waits for it. The encoder begins when the frame's
+answer is given out: a core, or its cache, that it shares with the interpreter is then free.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from edgevid.outputs.sink import Report
 from edgevid.outputs.worker import Term, Worker
 
 FPS, WIDTH_PX, QUALITY = 10.0, 640, 75
+_NO_ANSWER_S, _IDLE_S = 0.05, 0.5
 _NS_PER_S = 1e9
 
 
@@ -92,19 +94,20 @@ class Pictures(QuietOutput):
         self._copy(frame.data, self._buffer)
         self._stamp_ns, self._color = stamp_ns, frame.color
         self._free.clear()
-        self._ready.set()
 
     def start(self) -> None:
         """Begin to encode."""
         self._worker.start()
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
-        """Nothing: pictures are of frames.
+        """Let the encoder begin: the interpreter rests.
 
         Args:
-            decision: Ignored.
-            ongoing: Ignored.
+            decision: Not shown here.
+            ongoing: Not shown here.
         """
+        if not self._free.is_set():
+            self._ready.set()
 
     def check(self, now_ns: int) -> None:
         """Look whether the encoder hangs.
@@ -162,11 +165,12 @@ class Pictures(QuietOutput):
         self._free.set()
         while not term.over.is_set():
             term.rest()
-            self._ready.wait(1.0)
-            if not self._ready.is_set() or term.over.is_set():
+            # A frame that no model takes has no answer; it is not waited for longer than a person notices.
+            self._ready.wait(_NO_ANSWER_S if self.wanted else _IDLE_S)
+            self._ready.clear()
+            if self._free.is_set() or term.over.is_set():
                 continue
             term.beat()
-            self._ready.clear()
             try:
                 self._encode()
             finally:

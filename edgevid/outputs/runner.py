@@ -12,7 +12,7 @@ from edgevid.outputs.backlog import DECISIONS, EVENTS, Answered, Backlog, Happen
 from edgevid.outputs.sink import Report, Sink
 from edgevid.outputs.worker import STUCK_S, Pause, Term, Worker
 
-_TICK_S = 1.0
+_TICK_S, _SAMPLE_S = 1.0, 0.2
 _LAST_TRIES_S = 0.1
 
 
@@ -22,7 +22,8 @@ class Runner:
     Args:
         name: For logs and metrics.
         make: Makes the sink, in its thread; called again after a fault.
-        decisions: Decisions that may wait.
+        decisions: Decisions that may wait; 0 for a sink that wants none.
+        sampled: Whether the sink wants the newest decision a few times a second, not each: then the loop wakes nobody with them.
         events: Starts and ends that may wait.
         pause: Between tries while the other side is away.
         stuck_s: Longest time for one call.
@@ -35,6 +36,7 @@ class Runner:
         make: Callable[[], Sink],
         *,
         decisions: int = DECISIONS,
+        sampled: bool = False,
         events: int = EVENTS,
         pause: Pause | None = None,
         stuck_s: float = STUCK_S,
@@ -42,7 +44,9 @@ class Runner:
     ) -> None:
         self.name = name
         self._make = make
-        self._backlog = Backlog(decisions=decisions, events=events)
+        self._wants_decisions = decisions > 0
+        self._sampled = sampled
+        self._backlog = Backlog(decisions=1 if sampled else decisions, events=events, lazy=sampled)
         self._pause = pause or Pause()
         self._essential = essential
         self._fatal: OSError | None = None
@@ -67,7 +71,8 @@ class Runner:
             decision: Kept; its scores must not change any more.
             ongoing: The event that goes on.
         """
-        self._put(Answered(decision, ongoing))
+        if self._wants_decisions:
+            self._put(Answered(decision, ongoing))
 
     def started(self, event: Event) -> None:
         """Queue the start of an event.
@@ -123,7 +128,7 @@ class Runner:
         Returns:
             Counts so far.
         """
-        dropped = {"full": self._backlog.dropped_decisions, "full_event": self._backlog.dropped_events, **self._dropped}
+        dropped = {"newer" if self._sampled else "full": self._backlog.dropped_decisions, "full_event": self._backlog.dropped_events, **self._dropped}
         return Report(
             name=self.name,
             waiting=len(self._backlog),
@@ -147,7 +152,7 @@ class Runner:
             while not term.replaced and not self._is_over():
                 if not self._tick(sink, term):
                     continue
-                message = self._backlog.take(_TICK_S)
+                message = self._backlog.take(_SAMPLE_S if self._sampled else _TICK_S)
                 if message is not None:
                     self._give_out(sink, message, term)
         finally:

@@ -156,7 +156,7 @@ class _Opening:
         models = [_model(lane) for lane in self._setup.lanes]
         look = self._vitals().look
         teller = self._teller
-        self._members.append(Runner("mqtt", lambda: mqtt.Mqtt(where, models=models, teller=teller, look=look), pause=Pause(0.5, 5.0)))
+        self._members.append(Runner("mqtt", lambda: mqtt.Mqtt(where, models=models, teller=teller, look=look), sampled=True, pause=Pause(0.5, 5.0)))
 
     def _add_webhook(self) -> None:
         from edgevid.outputs.addresses import webhook_url
@@ -164,7 +164,7 @@ class _Opening:
         from edgevid.outputs.webhook import Webhook
 
         url, teller = webhook_url(self._args.webhook), self._teller
-        self._members.append(Runner("webhook", lambda: Webhook(url, teller=teller)))
+        self._members.append(Runner("webhook", lambda: Webhook(url, teller=teller), decisions=0))
 
 
 def _model(lane: Lane) -> Model:
