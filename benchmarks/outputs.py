@@ -148,7 +148,8 @@ class Watchers:
 
 
 def watch(viewers: int, page: int, metrics: int) -> None:
-    """Run in the other process until its standard input ends."""
+    """Run in the other process until its standard input ends; behind the run, for in truth its viewers are on other machines."""
+    os.nice(10)
     watchers = Watchers(page=page, metrics=metrics)
     server = watchers.receiver()
     for target in (server.serve_forever, watchers.scrape, *[watchers.look] * viewers):

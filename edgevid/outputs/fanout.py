@@ -148,7 +148,7 @@ class FanOut:
         return tuple(member.report() for member in self._members)
 
     def close(self) -> None:
-        """Give out what waits, for `close_s` at most, and say what could not be. May be called twice."""
+        """Give out what waits, for `close_s` at most, and say what was not given out in the whole run. May be called twice."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -158,11 +158,19 @@ class FanOut:
         for member in self._members:
             if left := member.join(deadline_ns):
                 _log.warning("edgevid: %s: %d starts and ends of events were not delivered before the end.", member.name, left)
+            _say_drops(member.report())
 
     def _check(self) -> None:
         while not self._closed.wait(_CHECK_S):
             for member in self._members:
                 member.check(monotonic_ns())
+
+
+def _say_drops(report: Report) -> None:
+    """Name what an output did not give out; that a newer decision took an older one's place is no loss to one that samples."""
+    lost = ", ".join(f"{count} {cause}" for cause, count in report.dropped.items() if count and cause != "newer")
+    if lost:
+        _log.warning("edgevid: %s: dropped: %s.", report.name, lost)
 
 
 def _owned(decision: Decision) -> Decision:

@@ -180,6 +180,33 @@ def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplo
     gate.open.set()
 
 
+def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    everything = FanOut([Runner("slow", lambda: Told(gate), decisions=2), Runner("sampled", Told, sampled=True)])
+    everything.started(event(1.0))
+    gate.reached.wait(20)
+    for t_s in range(6):
+        everything.decided(decision(float(t_s)), None)
+    gate.open.set()
+    with caplog.at_level(logging.WARNING):
+        everything.close()
+    assert [record.getMessage() for record in caplog.records] == ["edgevid: slow: dropped: 4 full."]
+
+
+def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_newest() -> None:
+    deaf, sampled = Told(), Told(gate := Gate())
+    runners = [Runner("deaf", lambda: deaf, decisions=0), Runner("sampled", lambda: sampled, sampled=True)]
+    everything = FanOut(runners)
+    everything.started(event(1.0))
+    gate.reached.wait(20)
+    for t_s in range(6):
+        everything.decided(decision(float(t_s)), None)
+    gate.open.set()
+    everything.close()
+    assert deaf.told == ["start 1.0"]
+    assert sampled.told == ["start 1.0", "decision 5.0"]
+
+
 def test_each_output_keeps_scores_that_the_engine_does_not_write_again() -> None:
     kept = []
 
