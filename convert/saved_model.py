@@ -87,6 +87,11 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         raise ModelError(f"Expected a SavedModel that tf_keras {tf_keras.__version__} can load, got {path}: {reason_of(error)}", path=path) from error
 
 
+def _operators(definition: Any) -> set[str]:
+    """Names of the operators of a graph and of every function in it."""
+    return {node.op for node in definition.node} | {node.op for function in definition.library.function for node in function.node_def}
+
+
 class SignatureModel:
     """A SavedModel's function with the face of a model.
 
@@ -108,6 +113,12 @@ class SignatureModel:
             self._function = self._held.signatures[_SIGNATURE]
         except Exception as error:  # TensorFlow raises anything at all on a folder that it does not like
             raise ModelError(f"Expected a SavedModel with the signature {_SIGNATURE!r}, got {path}: {reason_of(error)}", path=path) from error
+        if "TensorListReserve" in _operators(self._function.graph.as_graph_def()):
+            raise ModelError(
+                f"Expected a SavedModel of Keras 2, or a function without recurrent layers, got one that loops over time: {path}. "
+                "Its layers cannot be had back, and TensorFlow's converter refuses the loop. Give the .keras or .h5 file that it was exported from.",
+                path=path,
+            )
         self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
         for name, spec in (*self._inputs.items(), *self._outputs.items()):

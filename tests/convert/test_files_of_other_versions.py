@@ -225,7 +225,10 @@ def test_an_exported_function_is_run_whole(tmp_path):
     from convert.ends import scores_of
     from convert.split import split
 
-    model = lrcn(framework("keras"))
+    k = framework("keras")
+    inputs = k.Input(WINDOW)
+    frames = k.layers.TimeDistributed(k.layers.Flatten())(inputs)
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(k.layers.GlobalAveragePooling1D()(frames)))
     model.export(str(tmp_path / "exported"), verbose=False)
     trained = load(tmp_path / "exported")
     arranged = arrange(trained.model)
@@ -234,6 +237,12 @@ def test_an_exported_function_is_run_whole(tmp_path):
     np.testing.assert_allclose(parts.whole.function(windows()[:1])[0], model(windows()[:1]), atol=1e-5)
     assert scores_of(arranged.graph) == ("softmax", 3)
     assert "no layers" in trained.notes[0]
+
+
+def test_an_exported_loop_over_time_is_refused_with_what_to_give_instead(tmp_path):
+    lrcn(framework("keras")).export(str(tmp_path / "exported"), verbose=False)
+    with pytest.raises(ModelError, match=r"loops over time.*Give the \.keras or \.h5 file"):
+        load(tmp_path / "exported")
 
 
 def test_code_in_a_savedmodel_is_refused_unless_allowed(tmp_path):
