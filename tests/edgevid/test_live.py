@@ -35,6 +35,7 @@ class Camera(ClosingSource):
 
     def __init__(self, *, hangs: int = 0, reopens: bool = True) -> None:
         self.go = threading.Semaphore(0)
+        self.owned: list[np.ndarray] = []
         self.given = 0
         self.closed = 0
         self.opened: list[Camera] = []
@@ -51,6 +52,8 @@ class Camera(ClosingSource):
             if self.fault:
                 raise self.fault
             buffer = self._buffers.take((4, 4, 3))
+            if not any(buffer is each for each in self.owned):
+                self.owned.append(buffer)
             buffer.fill(self.given)
             self.given += 1
             yield Frame(buffer, "rgb", time.monotonic_ns(), self.given - 1)
@@ -83,6 +86,7 @@ def test_the_newest_frame_is_given_and_the_older_ones_are_counted() -> None:
     assert held.data[0, 0, 0] == 0, "the frame in hand was written over"
     assert next(frames).data[0, 0, 0] == 9
     assert feed.late == 8
+    assert len(camera.owned) == 3, "what was dropped is written into again"
     camera.fault, camera.reopens = SourceError("Expected a frame, the cable is out."), False
     camera.show(1)
     with pytest.raises(SourceError, match="cable"):

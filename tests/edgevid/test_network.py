@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -112,13 +113,14 @@ for url in (bad, gone):
     except SourceError as error:
         print(error)
 """
+    talkative = {**os.environ, "OPENCV_LOG_LEVEL": "VERBOSE", "OPENCV_VIDEOIO_DEBUG": "1"}
     with MjpegServer(password="geheim") as server:
         urls = [
             f"http://cam:geheim@{server.address}/video?token=geheim",
             f"http://cam:geheim2@{server.address}/video",
             "rtsp://cam:geheim@127.0.0.1:9/x?a=geheim",
         ]
-        done = subprocess.run([sys.executable, "-c", script, *urls], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([sys.executable, "-c", script, *urls], capture_output=True, text=True, timeout=60, check=False, env=talkative)
     assert f"http://{server.address}/video (48, 64, 3)" in done.stdout
     assert done.stdout.count("could not open it") == 2
     assert "geheim" not in done.stdout + done.stderr
