@@ -15,7 +15,6 @@ import pytest
 
 from edgevid.provision.image import base, host, recipe
 from tests.boot import tools
-from tests.boot.golden import PROGRAM
 from tests.boot.machine import Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
 from tests.boot.tools import BUILD, CACHE, ROOT
 
@@ -152,7 +151,7 @@ def disk(card: Path) -> Path:
 @pytest.fixture(scope="session")
 def first(firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The first boot, to its first decision, and then a proper shutdown."""
-    return _boot(firmware, disk, shell, "first", {"golden": ("/opt/edgevid/current/bin/python -", PROGRAM)})
+    return _boot(firmware, disk, shell, "first", {"golden": ("/opt/edgevid/current/bin/python - . /var/lib/edgevid/a.edgevid", tools.ANSWERS.read_text())})
 
 
 @pytest.fixture(scope="session")

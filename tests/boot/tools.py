@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/boot"
 CACHE = Path(os.environ.get("EDGEVID_BOOT_CACHE") or ROOT / "build/cache")
+ANSWERS = ROOT / "tests/arm/answers.py"
 UNPACKED = ROOT / "build/tools/root"
 PACKAGES = {
     "mmdebstrap": "mmdebstrap",
