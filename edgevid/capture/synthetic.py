@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgevid.capture.buffers import Buffers
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import UsageError
 from edgevid.frame import Frame
@@ -39,6 +40,7 @@ class GestureSource(ClosingSource):
         self.live = realtime
         self.fps = fps
         self._count = round(duration_s * fps)
+        self._buffers = Buffers()
         rng = np.random.default_rng(seed)
         self.scene = draw_scene(rng)
         self._track = plan_stream(rng, duration_s, arm_rad=self.scene.arm_rad)
@@ -53,15 +55,26 @@ class GestureSource(ClosingSource):
         """Draw the stream from its start.
 
         Yields:
-            Frames (H, W, 3) RGB, which share one buffer.
+            Frames (H, W, 3) RGB; they share one buffer, but for those that come at their times, which have one until it is released.
         """
         height_px, width_px = self._size_px
         renderer = Renderer(self.scene, height_px=height_px, width_px=width_px)
-        buffer = np.zeros((height_px, width_px, 3), np.uint8)
+        shape = (height_px, width_px, 3)
+        buffer = np.zeros(shape, np.uint8)
         start_ns = time.monotonic_ns() if self.live else 0
         for index in range(self._count):
             due_ns = start_ns + round(index / self.fps * 1e9)
             if self.live:
                 time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+                buffer = self._buffers.take(shape)
             renderer.draw(self._track.at(index / self.fps), index / self.fps, buffer)
             yield Frame(buffer, "rgb", due_ns, index)
+
+    def release(self, frame: Frame) -> None:
+        """Use a frame's buffer again.
+
+        Args:
+            frame: One of these.
+        """
+        if self.live:
+            self._buffers.give(frame.data)

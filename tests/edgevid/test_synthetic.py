@@ -62,3 +62,12 @@ def test_an_empty_stream_is_refused(options: dict[str, float]) -> None:
 def test_it_needs_no_opencv() -> None:
     code = "import sys; from edgevid.capture.synthetic import GestureSource; next(GestureSource().frames()); sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_frame_that_came_at_its_time_is_not_drawn_over_while_it_is_looked_at():
+    frames = GestureSource(seed=1, fps=200, duration_s=1, realtime=True).frames()
+    held = next(frames)
+    before = held.data.copy()
+    for _ in range(20):
+        next(frames)
+    assert (held.data == before).all()
