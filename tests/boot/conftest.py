@@ -137,7 +137,7 @@ def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) ->
 def _ask(machine: Machine, shell: Shell) -> dict[str, str]:
     """All questions in one login, which takes a while under emulation."""
     program = "\n".join(f"echo '{MARK} {name}'\n{command}" for name, command in ASKED.items())
-    told = shell.run(machine, "sh 2>&1", stdin=program, limit_s=2 * SHELL_S, check=False)
+    told = shell.run(machine, "sh", stdin=program, limit_s=2 * SHELL_S, check=False)
     parts = [part.partition("\n") for part in told.split(f"{MARK} ")[1:]]
     return {name: answer for name, _, answer in parts}
 
