@@ -27,8 +27,9 @@ def command(*arguments: str) -> list[str]:
 
 
 @needs_mosquitto
-def test_one_run_with_every_output_tells_each_of_the_same_events(tmp_path: Path) -> None:
+def test_one_run_with_every_output_tells_each_of_the_same_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     broker, receiver = Mosquitto(tmp_path), Receiver()
+    request.addfinalizer(broker.stop)
     broker.start()
     with listening(broker.port) as listener:
         done = subprocess.run(
