@@ -43,13 +43,14 @@ def other() -> Path:
 def steps(size: int) -> str:
     """Look at what is there, then update for ever: each update is confirmed, so the next one overwrites the other slot."""
     edgevid = f"{PYTHON} -m edgevid.cli"
-    update = f"{edgevid} activate /tmp/other.edgevid && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo UPDATED"
+    update = f"{edgevid} activate /mnt/other.edgevid && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo UPDATED"
     commands = [
         "mount -t proc proc /proc",
         "mount -t sysfs sys /sys",
         "mount -t tmpfs tmp /tmp",
+        "mount -t tmpfs other /mnt",
         "mount -o remount,rw /",
-        f"head -c {size} /dev/vdb > /tmp/other.edgevid",
+        f"head -c {size} /dev/vdb > /mnt/other.edgevid",
         f"{edgevid} slots --json",
         f"sha256sum {SLOTS}/?.edgevid",
         "echo LOOKED",
