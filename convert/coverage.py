@@ -54,12 +54,13 @@ def ranges(made: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
         samples: For each input (N, *shape) float32, as they were given to the converter.
 
     Returns:
-        One range an input.
+        One range an input that is in integers.
 
     Raises:
         ConversionError: A grid ends short of its samples: the converter did not look at them, or took them for another input's.
     """
-    found = [_range(made.part.role, index, tensor, given) for index, (tensor, given) in enumerate(zip(made.part.inputs, samples, strict=True))]
+    both = enumerate(zip(made.part.inputs, samples, strict=True))
+    found = [_range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float]
     for each in found:
         slack = _SLACK * (each.high - each.low)
         if each.low < each.grid_low - slack or each.high > each.grid_high + slack:

@@ -58,12 +58,19 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
         np.testing.assert_allclose(scores, shorter(window[:, :length]), atol=TOLERANCE, err_msg=f"after {length} frames")
 
 
+def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(workshop):
+    from edgevid.errors import ConversionError
+
+    with pytest.raises(ConversionError, match="calibrate input 0 of the head"):
+        workshop.bundle("zoo two streams", lambda: make("two streams", "keras"))
+
+
 @pytest.mark.parametrize("name", IN_INT8.values())
 def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name, workshop):
     from convert.verify import window_scores
 
     framework, plan = BOTH[list(ZOO).index(name) % 2], ZOO[name].plan
-    bundle = workshop.bundle(f"zoo {name}", lambda: make(name, framework), plan=plan)
+    bundle = workshop.bundle(f"zoo {name}", lambda: make(name, framework), plan=plan, recipe=ZOO[name].recipe)
     length = bundle.manifest.window.frames
     frames = Workshop.frames(bundle.manifest.input, 2 * length + 1, seed=7)
     engine = Engine(bundle)
