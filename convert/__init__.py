@@ -125,7 +125,7 @@ def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, 
     opened, info = open_model(model, options, converter), read_info(model)
     graph, plan = opened.graph, choose_plan(opened.parts, options.plan)
     parts = pack(opened.parts.as_stack() if plan == "stack" else opened.parts, opened.trained.model, options.target)
-    _recipes(options, plan)  # refused before the clips are read
+    _recipes(options, plan, parts)  # refused before the clips are read
     cautions = warnings(graph)
     for caution in cautions:
         progress.step(f"  careful: {caution}")
@@ -135,10 +135,11 @@ def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, 
     return _Subject(options.name or model.stem, opened, parts, plan, clips, settled, cautions)
 
 
-def _recipes(options: Options, plan: Plan) -> tuple[Recipe, ...]:
+def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
     from convert.recipes import candidates
 
-    return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL)
+    light = plan == "window" and parts.light_head
+    return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light)
 
 
 def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress) -> Story:
@@ -158,7 +159,7 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=options.delegate == CORAL)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
-    found = search(job, subject.opened.recipes or _recipes(options, subject.plan), examples, budget, progress)
+    found = search(job, subject.opened.recipes or _recipes(options, subject.plan, subject.parts), examples, budget, progress)
     progress.step("measuring what int8 costs each layer")
     return Story(
         job=job,

@@ -183,3 +183,11 @@ def test_bad_input_is_one_line_and_the_right_exit_code(place, capsys, change, co
     assert error[-1].startswith("edgevid: Expected")
     assert says in error[-1]
     assert sorted(place.iterdir()) == before
+
+
+def test_a_light_head_behind_an_int8_encoder_is_tried_in_float_first(place, tmp_path):
+    from convert import Options, convert_model
+
+    done = convert_model(place / "model.keras", place / "clips", tmp_path / "auto.edgevid", options=Options(interval=0.1, min_agreement=0.5, max_drop=100))
+    assert done.report["precision"] == {"encoder": "int8", "head": "float32"}
+    assert [trial["recipe"] for trial in done.report["trials"]] == ["int8+float"]
