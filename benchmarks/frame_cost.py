@@ -7,6 +7,8 @@ output off. The interpreter's own time is that of its calls: tensors in, invoke,
 quantisation, rings, probabilities, decision, telemetry, the loop. The ratio to `invoke` alone, with the tensors' copies counted as outside,
 is given beside it. Other programs on the machine slow both, the loop more, for it finds its data gone from the cache; so several rounds are
 measured, the quietest one (least median time of a frame) is the answer, and the ratio of every round is kept beside it, as `timeit` advises.
+The loop and the thread that reads frames are kept on one core: where each core has a level-2 cache of its own, as on x86 servers, a frame that
+goes from one to the other costs a multiple of all the rest (`ratio_across_cores`); the cores of a Raspberry Pi share theirs.
 With --lrcn, the same is reported for a small LRCN. Preparing a frame alone is measured from 640x480, 1280x720 and 1920x1080 as well, each frame
 just written before, as a decoder does.
 
@@ -16,6 +18,7 @@ Source: https://docs.python.org/3/library/timeit.html#timeit.Timer.repeat
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +85,8 @@ class _Timed:
 class InvokeTimes(NoiseSource):
     """A source that notes, when the next frame is asked for, how long the interpreter ran for the one before."""
 
-    def __init__(self, watch: Stopwatch, model: Bundle, *, count: int) -> None:
-        super().__init__(model.manifest, count=count, size=SOURCE_SIZE)
+    def __init__(self, watch: Stopwatch, model: Bundle, *, count: int, size: tuple[int, int]) -> None:
+        super().__init__(model.manifest, count=count, size=size)
         self._watch = watch
         self.invoke_ns: list[int] = []
 
@@ -95,28 +98,35 @@ class InvokeTimes(NoiseSource):
             self.invoke_ns.append(self._watch.take())
 
 
-def quietest(model: Bundle, *, frames: int, rounds: int) -> dict[str, Any]:
+def on_one_core() -> None:
+    """Keep the loop and the thread that reads frames on one core from here on."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def quietest(model: Bundle, *, frames: int, rounds: int, size: tuple[int, int] = SOURCE_SIZE) -> dict[str, Any]:
     """Measure several rounds.
 
     Args:
         model: The bundle.
         frames: Measured in each round.
         rounds: How many.
+        size: (width, height) of the source's frames.
 
     Returns:
         The round with the least median time of a frame, and the ratio of each.
     """
-    found = [measure(model, frames=frames) for _ in range(rounds)]
+    found = [measure(model, frames=frames, size=size) for _ in range(rounds)]
     best = min(found, key=lambda each: each["interpreter_us"]["p50"] + each["outside_us"]["p50"])
     return best | {"ratio_of_each_round": [each["ratio"] for each in found]}
 
 
-def measure(model: Bundle, *, frames: int) -> dict[str, Any]:
+def measure(model: Bundle, *, frames: int, size: tuple[int, int]) -> dict[str, Any]:
     """Put frames through the pipeline.
 
     Args:
         model: The bundle.
         frames: Measured after a warm-up that fills the window.
+        size: (width, height) of the source's frames.
 
     Returns:
         Medians in microseconds, their ratio, and the samples.
@@ -124,8 +134,8 @@ def measure(model: Bundle, *, frames: int) -> dict[str, Any]:
     watch = Stopwatch()
     engine = Engine(model, backend=watch)
     warm = model.manifest.window.frames + 100
-    Pipeline(engine, NoiseSource(model.manifest, count=warm, size=SOURCE_SIZE)).run()
-    source = InvokeTimes(watch, model, count=frames + model.manifest.window.frames)
+    Pipeline(engine, NoiseSource(model.manifest, count=warm, size=size)).run()
+    source = InvokeTimes(watch, model, count=frames + model.manifest.window.frames, size=size)
     telemetry = Pipeline(engine, source).run()
     invoke_us = np.array(source.invoke_ns[-frames:]) / 1e3
     total_us, outside_us = _last(telemetry.total, frames), _last(telemetry.outside, frames)
@@ -253,7 +263,12 @@ def main() -> int:
         models = {"MobileNetV2-0.35 112x112": bundle.read(made) if made.exists() else mobilenet(folder)}
         if args.lrcn:
             models[args.lrcn.stem] = lrcn(args.lrcn, folder)
+        across = {name: quietest(model, frames=args.frames, rounds=3)["ratio"] for name, model in models.items()}
+        on_one_core()
         results = {name: quietest(model, frames=min(args.frames, 4000), rounds=args.rounds) for name, model in models.items()}
+        for name, model in models.items():
+            results[name]["ratio_across_cores"] = across[name]
+            results[name]["ratio_from_320x240"] = quietest(model, frames=args.frames, rounds=3, size=SIZES[0])["ratio"]
         prepared = preparing(models["MobileNetV2-0.35 112x112"])
     samples = {f"{name} {key}": values for name, result in results.items() for key, values in result.pop("samples").items()}
     path = write(
