@@ -64,6 +64,25 @@ def test_each_precision_gives_tensors_of_its_type_in_the_parts_order(converter, 
     np.testing.assert_allclose(dequantize(raised, made.part.outputs[1].params), [1.5, 0.5, 1.25, 2], atol=0.03)
 
 
+def test_a_part_is_tried_on_its_first_sample_and_not_on_memory_as_it_comes(converter, tmp_path):
+    """Memory as it comes may hold a zero to divide by, which no sample does."""
+    from convert.quantize_child import _run_once
+    from convert.split import PartFunction
+
+    part = PartFunction("head", lambda x, y: [x / y], ((1, 4), (1, 4)))
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-1, 1, (64, 4)).astype(np.float32), rng.uniform(1, 2, (64, 4)).astype(np.float32)
+    made = converter.convert(part, "int8", [x, y])
+    for divisor, survives in ((y, True), (np.zeros_like(y), False)):
+        np.savez(tmp_path / "samples.npz", x, divisor)
+        job = {"calibration": str(tmp_path / "samples.npz")}
+        if survives:
+            _run_once(made.data, job)
+        else:
+            with pytest.raises(RuntimeError, match="zero_point"):
+                _run_once(made.data, job)
+
+
 def test_calibration_reaches_the_input_it_is_for(converter):
     import tensorflow as tf
 
