@@ -190,7 +190,9 @@ class _Parts:
         return [self._runner.run(self._prefix.rest, values, projected)[self._graph.output]]
 
     def _step(self, feature: Tensor, *states: Tensor) -> list[Tensor]:
-        values, projected = self._unpack(feature[:, None])
+        import tensorflow as tf
+
+        values, projected = self._unpack(tf.expand_dims(feature, 1))
         renewed = list(states)
         scores = self._runner.run(self._prefix.rest, values, projected, renewed)[self._graph.output]
         return [scores, *renewed]
@@ -209,7 +211,8 @@ class _Parts:
         def step_all(feature: Tensor, *states: Tensor) -> list[Tensor]:
             # A projected feature meets the states in a sum, which repeats it for every row by itself.
             shared = feature if hoisted else tf.tile(feature, (rows, 1))
-            return [tf.expand_dims(each, 0) for each in step.function(shared, *(state[0] for state in states))]
+            # Axes of one are taken off by squeezing: an index would be a slice, which XNNPACK leaves to the interpreter.
+            return [tf.expand_dims(each, 0) for each in step.function(shared, *(tf.squeeze(state, 0) for state in states))]
 
         feature, *states = step.input_shapes
         return PartFunction("head", step_all, (feature, *((1, rows, *shape[1:]) for shape in states)))

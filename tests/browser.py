@@ -22,9 +22,9 @@ from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
-_FLAGS = (
+FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync "
-    "--disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
+    "--disable-dev-shm-usage --hide-scrollbars"
 ).split()
 _LIMIT_S = 60.0
 
@@ -38,7 +38,7 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         assert CHROMIUM is not None
-        arguments = [CHROMIUM, *_FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        arguments = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
         # In a session of its own, so that all its processes can be ended together.
         self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         self._address = self._find(folder / "DevToolsActivePort")

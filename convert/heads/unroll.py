@@ -94,7 +94,9 @@ class Recurrent:
         Returns:
             The layer's outputs, as `run` gives them for one frame; and the new states.
         """
-        output, renewed = self._cells[0].step(projected[:, 0], states)
+        import tensorflow as tf
+
+        output, renewed = self._cells[0].step(tf.squeeze(projected, 1), states)
         if mask is not None and not self._cells[0].gives_first_state:
             raise ModelError("Expected an LSTM, GRU or SimpleRNN behind a mask for plan 'stateful', got stacked or other cells. Use --plan window.")
         if mask is not None:
@@ -102,7 +104,7 @@ class Recurrent:
             before = [] if self._zero_where_masked else [states[0]]
             output = _choose(mask[:, 0], output, self._passed_over(output, before))
             renewed = [_choose(mask[:, 0], new, old) for new, old in zip(renewed, states, strict=True)]
-        return [output[:, None] if self.return_sequences else output, *(renewed if self.return_state else [])], renewed
+        return [tf.expand_dims(output, 1) if self.return_sequences else output, *(renewed if self.return_state else [])], renewed
 
     def _sweep(self, index: int, projected: Any, mask: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         import tensorflow as tf

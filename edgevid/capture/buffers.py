@@ -6,7 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from edgevid.frame import Array
+from edgevid.capture.source import ClosingSource
+from edgevid.frame import Array, Frame
 
 
 class Buffers:
@@ -40,3 +41,18 @@ class Buffers:
             buffer: From `take`, not to be used any more.
         """
         self._free.append(buffer)
+
+
+class BufferedSource(ClosingSource):
+    """A source whose frames borrow a buffer each until they are released."""
+
+    def __init__(self) -> None:
+        self._buffers = Buffers()
+
+    def release(self, frame: Frame) -> None:
+        """Use the frame's buffer again.
+
+        Args:
+            frame: One of these.
+        """
+        self._buffers.give(frame.data)

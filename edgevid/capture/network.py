@@ -11,9 +11,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from edgevid.capture.address import public_address
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import StreamClock, TimeBase
-from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frame import Array, Frame
 from edgevid.imaging import opencv, silence_opencv
@@ -23,7 +22,7 @@ TIMEOUT_MS = 8000
 _NS_PER_MS = 1e6
 
 
-class NetworkStream(ClosingSource):
+class NetworkStream(BufferedSource):
     """A camera's stream, BGR. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
 
     Args:
@@ -50,7 +49,7 @@ class NetworkStream(ClosingSource):
         self._url, self._timeout_ms = url, timeout_ms
         self._cv2 = opencv("reading a network stream")
         silence_opencv()
-        self._buffers = Buffers()
+        super().__init__()
         self._capture = self._open()
 
     def frames(self) -> Iterator[Frame]:
@@ -72,14 +71,6 @@ class NetworkStream(ClosingSource):
                 raise SourceError(f"Expected a frame from {self.name}, the stream broke off.")
             yield Frame(buffer, "bgr", self._stamp_ns(clock, arrived_ns), index)
             buffer, index = self._buffers.take(buffer.shape), index + 1
-
-    def release(self, frame: Frame) -> None:
-        """Use the frame's buffer again.
-
-        Args:
-            frame: One of these.
-        """
-        self._buffers.give(frame.data)
 
     def reopen(self) -> Self:
         """Connect again.

@@ -15,9 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from edgevid.capture.address import POSITIVE, SIZE, SWITCH, Option, Value
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
-from edgevid.capture.source import ClosingSource
 from edgevid.errors import MissingDependency, SourceError, UsageError
 from edgevid.frame import Color, Frame
 from edgevid.imaging import yuv_converter
@@ -48,7 +47,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
-class PiCamera(ClosingSource):
+class PiCamera(BufferedSource):
     """A camera that libcamera knows. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
 
     Args:
@@ -82,7 +81,7 @@ class PiCamera(ClosingSource):
         self._format = str(self._options.get("format", "RGB888" if color == "bgr" else "BGR888"))
         self._stream = "lores" if self._format == "YUV420" else "main"
         self._keep_aspect = keep_aspect
-        self._buffers = Buffers()
+        super().__init__()
         self._library = _import()
         self._camera = self._open()
 
@@ -111,14 +110,6 @@ class PiCamera(ClosingSource):
             self.time_base = "arrival" if stamp_ns is None else "sensor"
             stamp_ns = arrived_ns if stamp_ns is None else stamp_ns
             yield Frame(buffer, self._color, stamp_ns, counter.index(stamp_ns))
-
-    def release(self, frame: Frame) -> None:
-        """Use the frame's buffer again.
-
-        Args:
-            frame: One of these.
-        """
-        self._buffers.give(frame.data)
 
     def reopen(self) -> Self:
         """Open the same camera again.

@@ -9,9 +9,8 @@ from time import monotonic_ns
 from typing import Any, Self
 
 from edgevid.capture.address import POSITIVE, SIZE, Option, Value
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
-from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frame import Frame, Pixels
 from edgevid.imaging import opencv
@@ -36,7 +35,7 @@ _EXPOSURE_MANUAL = 1
 _EXPOSURE_UNIT_US = 100
 
 
-class V4l2Camera(ClosingSource):
+class V4l2Camera(BufferedSource):
     """A camera behind /dev/video*, BGR. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
 
     Args:
@@ -65,7 +64,7 @@ class V4l2Camera(ClosingSource):
         self.time_base: TimeBase = "sensor"
         self._path, self._options = path, dict(options or {})
         self._cv2 = opencv("reading a V4L2 camera")
-        self._buffers = Buffers()
+        super().__init__()
         self._capture = self._open()
         self.size_px = self._configure()
 
@@ -88,14 +87,6 @@ class V4l2Camera(ClosingSource):
                 raise SourceError(f"Expected a frame from {self.name}, the driver gave none. Was it unplugged?", path=self._path)
             stamp_ns = self._stamp_ns(arrived_ns)
             yield Frame(buffer, "bgr", stamp_ns, counter.index(stamp_ns))
-
-    def release(self, frame: Frame) -> None:
-        """Use the frame's buffer again.
-
-        Args:
-            frame: One of these.
-        """
-        self._buffers.give(frame.data)
 
     def reopen(self) -> Self:
         """Open the same device again, which may have been unplugged and be back.
