@@ -194,6 +194,7 @@ class AsItIs(Converter):
     """
 
     part: ConvertedPart
+    calibrates = False
 
     def start(self) -> None:
         """Start nothing: there is no child."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.answers import Unfinished
 from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
-from convert.coverage import InputRange, at_the_ends, ranges
+from convert.coverage import InputRange, at_the_ends, check, ranges
 from convert.layer_errors import LayerError
 from convert.quantize import ConvertedPart, Converter
 from convert.recipes import Recipe
@@ -162,6 +162,8 @@ class Builder:
             made = self._job.converter.convert(function, precision, samples, edgetpu=edgetpu)
             if precision in CALIBRATED:
                 self.ranges[made] = ranges(made, samples)
+                if self._job.converter.calibrates:
+                    check(self.ranges[made])
             if precision == "int8":
                 self._shown.setdefault(function.role, (function, samples))
             self._parts[key] = made

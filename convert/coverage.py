@@ -45,9 +45,15 @@ class InputRange:
     grid_low: float
     grid_high: float
 
+    @property
+    def cut(self) -> bool:
+        """Whether samples lie beyond the grid's ends."""
+        slack = _SLACK * (self.high - self.low)
+        return self.low < self.grid_low - slack or self.high > self.grid_high + slack
+
 
 def ranges(made: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
-    """Hold the grids of a quantised part's inputs against what the converter was shown.
+    """Put the grids of a quantised part's inputs beside what the converter was shown.
 
     Args:
         made: The part.
@@ -55,22 +61,28 @@ def ranges(made: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
 
     Returns:
         One range an input that is in integers.
-
-    Raises:
-        ConversionError: A grid ends short of its samples: the converter did not look at them, or took them for another input's.
     """
     both = enumerate(zip(made.part.inputs, samples, strict=True))
-    found = [_range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float]
+    return [_range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float]
+
+
+def check(found: Sequence[InputRange]) -> None:
+    """Refuse a part whose converter did not look at its samples, or took them for another input's.
+
+    Args:
+        found: From `ranges`.
+
+    Raises:
+        ConversionError: A grid ends short of its samples.
+    """
     for each in found:
-        slack = _SLACK * (each.high - each.low)
-        if each.low < each.grid_low - slack or each.high > each.grid_high + slack:
+        if each.cut:
             raise ConversionError(
                 f"Expected the converter to calibrate input {each.input} of the {each.part} with its samples ({each.low:.4g} to {each.high:.4g}), got a grid "
                 f"of {each.grid_low:.4g} to {each.grid_high:.4g}: it did not look at them.",
                 expected=(each.low, each.high),
                 got=(each.grid_low, each.grid_high),
             )
-    return found
 
 
 def _range(role: Role, index: int, tensor: Tensor, given: Array) -> InputRange:

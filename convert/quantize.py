@@ -52,7 +52,12 @@ class Converter:
 
     Args:
         timeout_s: Longest time for one job.
+
+    Attributes:
+        calibrates: Whether the grids of its parts come from the samples that it is given.
     """
+
+    calibrates = True
 
     def __init__(self, *, timeout_s: float = 900.0) -> None:
         self._timeout_s = timeout_s

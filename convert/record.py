@@ -90,7 +90,7 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
         **_bundle(story, shown),
         "edgetpu": None,
         "notes": list(job.contract.notes),
-        "warnings": list(story.warnings),
+        "warnings": [*story.warnings, *_cut(story.search)],
         "window": to_json(job.contract.window),
         "input": to_json(job.contract.input),
         "versions": versions(),
@@ -163,6 +163,16 @@ def _calibration(story: Story, bundle: Bundle) -> dict[str, Any] | None:
         seen = story.job.calibration.windows[:_UNSEEN]
         shares = [story.search.builder.at_the_ends(first, bundle.models[first.file], windows) for windows in (seen, story.examples.windows[unseen])]
     return summary(found, story.clips, chosen, ends_calibrated=shares[0], ends_unseen=shares[1], unseen=len(unseen))
+
+
+def _cut(search: Search) -> list[str]:
+    """What only a file that someone else calibrated can have: clips that reach beyond its grid."""
+    return [
+        f"the clips reach from {each.low:.4g} to {each.high:.4g}, the file takes {each.grid_low:.4g} to {each.grid_high:.4g}: what lies beyond is cut"
+        for found in search.builder.ranges.values()
+        for each in found
+        if each.cut
+    ]
 
 
 def _ranges(search: Search, bundle: Bundle) -> list[InputRange]:

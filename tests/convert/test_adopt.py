@@ -48,6 +48,18 @@ def test_a_file_becomes_a_bundle_that_gives_its_answers(workshop, tmp_path, rows
     assert main(["selftest", str(done.path)]) == 0
 
 
+def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop, tmp_path):
+    """Somebody else calibrated it, with clips that are not here: its grid is what it is."""
+    from convert import Options, convert_model
+
+    path = file_of(workshop, tmp_path)
+    (tmp_path / "wide").mkdir()
+    for number in range(8):
+        np.save(tmp_path / "wide" / f"{number}.npy", np.random.default_rng(number).uniform(-50, 50, (12, 10)).astype(np.float32))
+    done = convert_model(path, tmp_path / "wide", tmp_path / "out.edgevid", options=Options(interval="uniform"))
+    assert "what lies beyond is cut" in " ".join(done.report["warnings"])
+
+
 def test_the_command_shows_what_a_file_holds(workshop, tmp_path, capsys):
     path = file_of(workshop, tmp_path)
     assert main(["inspect", str(path)]) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.clips import Clip, ClipRef, Clips
-from convert.coverage import at_the_ends, by_class, ranges
+from convert.coverage import at_the_ends, by_class, check, ranges
 from convert.quantize import ConvertedPart
 from edgevid.errors import ConversionError
 from edgevid.manifest import Part, Tensor
@@ -30,12 +30,12 @@ def test_grids_that_fit_their_samples_are_told():
 
 def test_samples_that_were_taken_for_another_inputs_are_refused():
     with pytest.raises(ConversionError, match=r"input 1 of the step .* it did not look at them"):
-        ranges(made(50 / 127, 0.1 / 127), [SMALL, LARGE])
+        check(ranges(made(50 / 127, 0.1 / 127), [SMALL, LARGE]))
 
 
 def test_a_grid_that_nobody_calibrated_is_refused():
     with pytest.raises(ConversionError, match="did not look at them"):
-        ranges(made(1 / 127), [LARGE])
+        check(ranges(made(1 / 127), [LARGE]))
 
 
 def test_zero_is_no_end_of_a_grid():
