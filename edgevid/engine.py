@@ -72,6 +72,11 @@ class Engine:
         """Name and version of what executes the parts now."""
         return self._backend.name
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the last part runs for every frame, for what comes after it, so that an answer that nobody wants saves nothing."""
+        return self._tail.keeps_state
+
     def slot(self) -> Array:
         """Give the place of the next prepared frame.
 

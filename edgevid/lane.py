@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from edgevid.decide import Decider
 from edgevid.engine import Engine
@@ -10,7 +11,7 @@ from edgevid.errors import UsageError
 from edgevid.manifest import Manifest
 from edgevid.motion import MotionGate
 from edgevid.pace import Pace
-from edgevid.preprocess import Preprocessor
+from edgevid.preprocess import InputSpec, Preprocessor, SharedPreprocessor
 from edgevid.sampling import IntervalSampler
 from edgevid.telemetry import Telemetry
 
@@ -31,7 +32,7 @@ class Lane:
         name: See above.
         engine: See above.
         sampler: Picks frames at the training interval.
-        preprocessor: Makes them the model's.
+        preprocessor: Makes them the model's; shared by the lanes of a pipeline that want frames alike.
         decider: Turns its scores into events.
         telemetry: Latency and counts of this model.
         gate: Says which frames show a scene that stands still; None where every frame is encoded.
@@ -43,7 +44,7 @@ class Lane:
         self.name = manifest.name if name is None else name
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
-        self.preprocessor = Preprocessor(manifest.input)
+        self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
         self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
         self.telemetry = telemetry or Telemetry()
         self.gate = None if motion_gate is None else _gate(manifest, motion_gate)
@@ -57,7 +58,8 @@ class Lane:
         Args:
             pace: The level. Where the time between frames changes, the next one begins a new window.
         """
-        self._stride = pace.stride
+        # What keeps a state answers every frame: the answer costs nothing more.
+        self._stride = 1 if self.engine.keeps_state else pace.stride
         if pace.slowdown != self.slowdown:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
@@ -93,4 +95,18 @@ def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:
     names = [lane.name for lane in lanes]
     if not lanes or len(set(names)) < len(names):
         raise UsageError(f"Expected at least one model, each with a name of its own, got {names}.", expected="different names", got=names)
+    _share_preparation(lanes)
     return lanes
+
+
+def _share_preparation(lanes: Iterable[Lane]) -> None:
+    """Let lanes that want frames of one size, cut and colour have each prepared once."""
+    alike: dict[InputSpec, list[Lane]] = {}
+    for lane in lanes:
+        # What pixels stand for is settled when they are quantised.
+        alike.setdefault(dataclasses.replace(lane.engine.bundle.manifest.input, range=(0.0, 1.0)), []).append(lane)
+    for spec, group in alike.items():
+        if len(group) > 1:
+            shared = SharedPreprocessor(spec)
+            for lane in group:
+                lane.preprocessor = shared

@@ -7,13 +7,15 @@
 | 2 | every second one | at twice the interval | the model sees twice the time in one window: not what it was trained on, and told so |
 | 3 | every second one | at four times the interval | the same, four times |
 
-Longer stride first, lower rate then: the first costs answers, the second changes their meaning. A state (plan "stateful") has to see every
-frame that is taken, so its stride stays 1.
+Longer stride first, lower rate then: the first costs answers, the second changes their meaning. A head that keeps a state has to run for every
+frame that is taken, so level 1 would save such a model nothing: where all models of a run are of that kind, it is left out (`paces`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 Cause = Literal["late", "hot", "recovered", "exhausted"]
@@ -34,6 +36,22 @@ class Pace:
 
 
 LEVELS = (Pace(1, 1), Pace(2, 1), Pace(2, 2), Pace(2, 4))
+
+
+def paces(*, keeps_state: bool) -> dict[int, Pace]:
+    """Give the levels with which a run can save something.
+
+    Args:
+        keeps_state: Whether every model of the run keeps a state: none has work to leave out for a frame that gets no answer.
+
+    Returns:
+        Index into `LEVELS` to what it means for such a run, from level 0 up. With a state every frame that is taken is answered, so that only
+        those levels are left at which frames are further apart than at the one before.
+    """
+    if not keeps_state:
+        return dict(enumerate(LEVELS))
+    slower = [level for level, pace in enumerate(LEVELS) if level and pace.slowdown > LEVELS[level - 1].slowdown]
+    return {level: Pace(1, LEVELS[level].slowdown) for level in (0, *slower)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +114,19 @@ class Pacer:
 
     Args:
         policy: When to change.
+        levels: Those that the run can save something with, as of `paces`; all of the table where None.
 
     Attributes:
         level: Index into `LEVELS`.
         changes: How often it changed.
     """
 
-    def __init__(self, policy: PacePolicy | None = None) -> None:
+    def __init__(self, policy: PacePolicy | None = None, *, levels: Mapping[int, Pace] | None = None) -> None:
         self.level = 0
         self.changes = 0
+        self._paces = dict(levels or paces(keeps_state=False))
+        self._worse = dict(pairwise(self._paces))
+        self._better = {worse: better for better, worse in self._worse.items()}
         self._policy = policy or PacePolicy()
         self._changed_s = -self._policy.hot_settle_s
         self._late_since_s: float | None = None
@@ -117,7 +139,7 @@ class Pacer:
     @property
     def pace(self) -> Pace:
         """What the level means."""
-        return LEVELS[self.level]
+        return self._paces[self.level]
 
     def update(self, now_s: float, *, demand: float | None, throttled: bool) -> Change | None:
         """Take one observation.
@@ -138,7 +160,7 @@ class Pacer:
             if due:
                 return self._down(now_s, "late" if cause == "late" else "hot", demand or 0.0)
         if self._calm_since_s is not None and self.level and now_s - self._calm_since_s >= self._policy.calm_for_s:
-            return self._change(now_s, self.level - 1, "recovered", demand or 0.0)
+            return self._change(now_s, self._better[self.level], "recovered", demand or 0.0)
         return None
 
     def _learn(self, demand: float) -> None:
@@ -161,9 +183,9 @@ class Pacer:
         return since_s is not None and now_s - since_s >= self._policy.late_for_s and self._settled(now_s, self._policy.settle_s)
 
     def _down(self, now_s: float, cause: Cause, demand: float) -> Change | None:
-        if self.level + 1 < len(LEVELS):
+        if self.level in self._worse:
             self._demand_before = demand
-            return self._change(now_s, self.level + 1, cause, demand)
+            return self._change(now_s, self._worse[self.level], cause, demand)
         if self._said_exhausted or cause == "hot":
             return None
         self._said_exhausted = True

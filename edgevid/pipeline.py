@@ -21,7 +21,7 @@ from edgevid.engine import Engine
 from edgevid.errors import ContractError, UsageError
 from edgevid.frame import Array, Frame
 from edgevid.lane import Lane, as_lanes
-from edgevid.outputs.output import Output, Tap
+from edgevid.outputs.output import Output, PickyTap, Tap
 from edgevid.pace import LEVELS
 from edgevid.pulse import Pulse
 from edgevid.sampling import Sample
@@ -76,10 +76,12 @@ class Pipeline:
         self._live = source.live
         self._outputs = tuple(outputs)
         self._taps = tuple(taps)
+        self._wanting = [*(lane.sampler.wants for lane in self.lanes), *(tap.wants for tap in taps if isinstance(tap, PickyTap))]
+        self._every_frame = not all(isinstance(tap, PickyTap) for tap in taps)
         live = source.live if policy is None else policy == "live"
-        self._feed = LiveFeed(source, stall_s=stall_s) if live else FrameFeed(source, stall_s=stall_s)
+        self._feed = LiveFeed(source, stall_s=stall_s, wanted=self._wants) if live else FrameFeed(source, stall_s=stall_s)
         self._next_index: int | None = None
-        self._missing = self._late = 0
+        self._missing = self._late = self._passed = 0
         self.pulse = Pulse()
         self._level = self._wanted_level = 0
         self._torn = 0
@@ -99,6 +101,7 @@ class Pipeline:
             ContractError: A frame is not of a model's kind.
             BackendError: The interpreter failed.
         """
+        self.pulse.here()
         try:
             with closing(self._feed.frames()) as frames:
                 for frame in frames:
@@ -106,7 +109,7 @@ class Pipeline:
                     self.pulse.begin(arrived_ns)
                     self._look_at(frame, arrived_ns)
                     self.pulse.end(monotonic_ns())
-                    if self.telemetry.seen == max_frames:
+                    if max_frames is not None and self.telemetry.seen >= max_frames:
                         break
         finally:
             self._finish()
@@ -155,16 +158,22 @@ class Pipeline:
             if sample is not Sample.SKIP:
                 self._take(lane, frame, arrived_ns)
 
+    def _wants(self, timestamp_ns: int) -> bool:
+        """Whether anybody here will look at a frame. Asked in the feed's thread."""
+        return self._every_frame or any(wants(timestamp_ns) for wants in self._wanting)
+
     def _count_lost(self, frame: Frame) -> None:
         """Bring the counts of frames that did not come here up to date. Numbers that are missing were dropped by us, or by the source."""
         if self._next_index is not None:
             self._missing += max(0, frame.index - self._next_index)
-        self._late = self._feed.late
+        self._late, before = self._feed.late, self._passed
+        self._passed = self._feed.passed
         for lane in self.lanes:
             drops = lane.telemetry.drops
+            lane.telemetry.seen += self._passed - before
             lane.telemetry.reconnects = self._feed.reconnects
             drops["late"] = self._late
-            drops["source"] = max(drops["source"], self._missing - self._late)
+            drops["source"] = max(drops["source"], self._missing - self._late - self._passed)
 
     def _take(self, lane: Lane, frame: Frame, arrived_ns: int) -> None:
         """Bring one frame through one model, and its answer to the outputs."""

@@ -134,6 +134,41 @@ class Preprocessor:
         return lambda features, out: np.copyto(out, features)
 
 
+class SharedPreprocessor:
+    """Prepares a frame once for several models that want it alike; each gets a copy.
+
+    Args:
+        spec: What they all expect; the range may differ, for it is no concern of pixels.
+
+    Attributes:
+        spec: See above.
+    """
+
+    def __init__(self, spec: InputSpec) -> None:
+        self.spec = spec
+        self._preprocessor = Preprocessor(spec)
+        self._prepared = np.zeros(spec.shape, spec.dtype)
+        self._frame: Frame | None = None
+
+    def write(self, frame: Frame, out: Array) -> None:
+        """Fill `out` with the prepared frame.
+
+        Args:
+            frame: As of `Preprocessor.write`. One object is one picture: the one that came last is not prepared again.
+            out: `spec.shape` of `spec.dtype`; filled.
+
+        Raises:
+            ContractError: The frame is not of the kind the models take.
+
+        Cost: for the first of the models that of `Preprocessor.write`, and for each a copy of the prepared frame, 2 us for 112x112x3 on x86.
+        """
+        if frame is not self._frame:
+            self._frame = None
+            self._preprocessor.write(frame, self._prepared)
+            self._frame = frame
+        np.copyto(out, self._prepared)
+
+
 def _refuse_call(_pixels: Array, _out: Array) -> None:
     raise ContractError("No frame has been planned for yet.")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 
 class Pulse:
     """The loop's sign of life. Written by the loop only.
@@ -10,12 +13,28 @@ class Pulse:
         frames: Frames that went all the way through.
         busy_ns: Time spent on them.
         began_ns: When the frame in hand was taken up, on the monotonic clock; 0 while the loop waits for one.
+        thread: Identity of the loop's thread; None before it runs.
     """
 
-    __slots__ = ("began_ns", "busy_ns", "frames")
+    __slots__ = ("began_ns", "busy_ns", "frames", "thread")
 
     def __init__(self) -> None:
         self.frames = self.busy_ns = self.began_ns = 0
+        self.thread: int | None = None
+
+    def here(self) -> None:
+        """Say that the loop runs in the calling thread."""
+        self.thread = threading.get_ident()
+
+    def processor_ns(self) -> int | None:
+        """Say how much processor time the loop's thread has used.
+
+        Returns:
+            Nanoseconds; None where the system does not tell, or the loop does not run yet.
+        """
+        if self.thread is None or not hasattr(time, "pthread_getcpuclockid"):
+            return None
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(self.thread))
 
     def begin(self, now_ns: int) -> None:
         """Take up a frame.

@@ -14,6 +14,7 @@ from edgevid.capture.recording import RecordingWriter
 from edgevid.errors import EdgevidError, UsageError
 from edgevid.frame import Frame
 from edgevid.outputs.output import QuietOutput
+from edgevid.outputs.sink import Report
 
 _WAITING = 3
 _LEAVE_S = 30.0
@@ -36,7 +37,8 @@ class Recorder(QuietOutput):
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
             raise UsageError(f"Expected a folder to record into, got {path.parent}, which is not there.", path=path.parent)
-        self.dropped = 0
+        self.dropped = self._written = 0
+        self._problem: str | None = None
         self._writer = RecordingWriter(path)
         self._buffers = Buffers()
         self._waiting: Queue[Frame | None] = Queue(_WAITING)
@@ -62,6 +64,15 @@ class Recorder(QuietOutput):
         except Full:
             self.dropped += 1
 
+    def report(self) -> Report:
+        """Say how it is doing.
+
+        Returns:
+            Frames written and left out.
+        """
+        delivered, dropped = {"frame": self._written}, {"busy": self.dropped}
+        return Report(name="record", waiting=self._waiting.qsize(), delivered=delivered, dropped=dropped, problem=self._problem)
+
     def close(self) -> None:
         """Write what waits and finish the files."""
         self._waiting.put(None)
@@ -81,7 +92,8 @@ class Recorder(QuietOutput):
     def _write(self, frame: Frame) -> None:
         try:
             self._writer.write(frame)
+            self._written += 1
         except (EdgevidError, OSError) as error:
             # The disk may be full; seeing goes on.
-            self._broken = True
+            self._broken, self._problem = True, f"recording ended: {error}"
             _log.error("Recording ended: %s", error)

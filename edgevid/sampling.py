@@ -83,6 +83,19 @@ class IntervalSampler:
             self._due_ns += self.interval_ns
         return Sample.TAKE
 
+    def wants(self, timestamp_ns: int) -> bool:
+        """Say whether a frame with this timestamp would be taken, as far as is known now; nothing changes.
+
+        Args:
+            timestamp_ns: Of a frame to come. May be asked from another thread, of a frame that is ahead of those that were offered: it is then
+                never False for one that `offer` will take.
+
+        Returns:
+            False only for a frame between two due times.
+        """
+        due_ns = self._due_ns
+        return due_ns is None or timestamp_ns >= due_ns - _TOLERANCE_NS or timestamp_ns < self._last_ns
+
     def _anchor(self, timestamp_ns: int) -> Sample:
         self.late_ns = 0
         self._last_ns = timestamp_ns

@@ -1,7 +1,8 @@
 """Watches the loop once a second, from a thread of its own: that it lives, that it keeps up, and that systemd knows.
 
 - A frame that is in hand for too long means an interpreter, a delegate's driver or a tap that hangs, in a call that Python cannot interrupt.
-  What is known is given out, and the process ends with `STUCK_EXIT_CODE`, to be started again by whoever started it.
+  Of the first frames, which may build caches, one that uses the processor all the while has more time. What is known is given out, and the
+  process ends with `STUCK_EXIT_CODE`, to be started again by whoever started it.
 - Where the loop is late, or the board throttled, the pace goes down by `edgevid.pace`, and up again.
 - systemd gets READY=1 after the first frame, WATCHDOG=1 only where frames went through since the last one, and a STATUS line.
 """
@@ -20,13 +21,16 @@ from edgevid.board import BoardSampler
 from edgevid.notify import Notifier
 from edgevid.pace import Change, Pacer
 from edgevid.pipeline import Pipeline
+from edgevid.pulse import Pulse
 
 # 75 is EX_TEMPFAIL of sysexits.h: the failure is a passing one, try again. The command line's own codes are 0 to 3.
 STUCK_EXIT_CODE = 75
 # Found within 10 s: this, a tick, and the time to see it.
 STUCK_S, TICK_S = 8.0, 1.0
-# The first steps build caches and load a device, and a slow model is no dead one.
+# A slow model is no dead one. Before it is known how slow it is, whoever computes has more time: a call that hangs in a driver does not.
 _FIRST_FRAMES, _FIRST_STUCK_S, _SLOWEST_TIMES = 3, 60.0, 10
+# Share of the processor above which the loop computes; others may want the core as well, and one that only looks now and then takes less.
+_COMPUTES = 0.05
 _LEAVE_S = 5.0
 # Whatever keeps even this thread from running, such as a driver that hangs while it holds the interpreter's lock, is ended from C.
 _LAST_RESORT_S = 30.0
@@ -52,7 +56,8 @@ class Supervisor:
         board: Tells of throttling; None where nobody asks the board.
         notifier: The way to systemd.
         pacer: Decides what to give up; None to give up nothing, as for a file, which waits.
-        stuck_s: Longest time for one frame, in seconds; ten times the slowest so far where that is longer, and a minute for the first ones.
+        stuck_s: Longest time for one frame, in seconds; ten times the slowest so far where that is longer, and a minute for the first ones while
+            they keep the processor busy.
         tick_s: Time between two looks, in seconds.
         leave: Ends the process.
 
@@ -84,6 +89,7 @@ class Supervisor:
         self._busy_ns = 0
         self._taken = 0
         self._ticks = 0
+        self._effort = _Effort()
 
     def look(self, now_ns: int) -> None:
         """Look once.
@@ -93,7 +99,8 @@ class Supervisor:
         """
         pulse = self._pipeline.pulse
         stuck_s = pulse.stuck_s(now_ns)
-        if stuck_s > self._longest_s():
+        computes = self._effort.goes_on(pulse, now_ns)
+        if stuck_s > self._longest_s(computes=computes):
             self._give_up(stuck_s)
             return
         progress, self._frames = pulse.frames - self._frames, pulse.frames
@@ -144,8 +151,8 @@ class Supervisor:
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def _longest_s(self) -> float:
-        if self._pipeline.pulse.frames < _FIRST_FRAMES:
+    def _longest_s(self, *, computes: bool) -> float:
+        if self._pipeline.pulse.frames < _FIRST_FRAMES and computes:
             return max(self._stuck_s, _FIRST_STUCK_S)
         slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / _NS_PER_S
         return max(self._stuck_s, _SLOWEST_TIMES * slowest_s)
@@ -184,3 +191,20 @@ class Supervisor:
     def _tell(self, change: Change) -> None:
         _log.warning("%s", change)
         self._notifier.status(str(change))
+
+
+class _Effort:
+    """Whether the frame in hand keeps the processor busy, from one look to the next: a slow model does, a call that hangs in a driver does not."""
+
+    def __init__(self) -> None:
+        self._frame_ns = self._since_ns = 0
+        self._used_ns: int | None = None
+
+    def goes_on(self, pulse: Pulse, now_ns: int) -> bool:
+        """Say whether the loop computed since the first look at this frame; yes where that is not known."""
+        used_ns = pulse.processor_ns()
+        if pulse.began_ns != self._frame_ns:
+            self._frame_ns, self._since_ns, self._used_ns = pulse.began_ns, now_ns, used_ns
+        if used_ns is None or self._used_ns is None or now_ns == self._since_ns:
+            return True
+        return used_ns - self._used_ns > _COMPUTES * (now_ns - self._since_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -44,10 +45,16 @@ class Buffers:
 
 
 class BufferedSource(ClosingSource):
-    """A source whose frames borrow a buffer each until they are released."""
+    """A source whose frames borrow a buffer each until they are released.
+
+    Attributes:
+        wanted: Says of the time of a frame whether anybody will look at it; set by whoever reads the source, and called in the thread that does.
+            A frame that nobody wants is counted in the index of the next and is else left alone: neither decoded nor copied.
+    """
 
     def __init__(self) -> None:
         self._buffers = Buffers()
+        self.wanted: Callable[[int], bool] = _everything
 
     def release(self, frame: Frame) -> None:
         """Use the frame's buffer again.
@@ -56,3 +63,7 @@ class BufferedSource(ClosingSource):
             frame: One of these.
         """
         self._buffers.give(frame.data)
+
+
+def _everything(_timestamp_ns: int) -> bool:
+    return True

@@ -27,11 +27,12 @@ class FrameFeed:
 
     Attributes:
         late: Always 0: no frame is dropped.
+        passed: Always 0: every frame is given.
         reconnects: Always 0.
         connected: Always true.
     """
 
-    late = 0
+    late = passed = 0
     reconnects = 0
     connected = True
 

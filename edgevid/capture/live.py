@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 
+from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.source import Source
 from edgevid.errors import SourceError, SourceStalled
 from edgevid.frame import Frame
@@ -19,6 +20,8 @@ from edgevid.frame import Frame
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 # A camera that hangs as often as this without one frame in between will not come back in this process.
 MAX_HANGS = 3
+# So often a frame is given even where nobody wants one, as a sign of life.
+_SIGN_NS = 500_000_000
 _LEAVE_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -29,23 +32,31 @@ class LiveFeed:
     Args:
         source: Open; this does not close it, but closes whatever it opens in its place.
         stall_s: A source that gives nothing for this long hangs, in seconds.
+        wanted: Says of the time of a frame whether anybody will look at it, so that a camera need not decode the others. Called in another
+            thread.
 
     Attributes:
         reconnects: How often the source was opened again.
     """
 
-    def __init__(self, source: Source, *, stall_s: float) -> None:
+    def __init__(self, source: Source, *, stall_s: float, wanted: Callable[[int], bool] = lambda _ns: True) -> None:
         self._stall_s = stall_s
+        self._wanted = wanted
         self._stopped = False
         self._hangs = 0
-        self._late = 0
+        self._late = self._passed = 0
         self._reconnects = 0
-        self._reader = _Reader(source)
+        self._reader = _Reader(source, wanted)
 
     @property
     def late(self) -> int:
         """Frames dropped because a newer one came while the loop was busy."""
         return self._late + self._reader.late
+
+    @property
+    def passed(self) -> int:
+        """Frames that nobody wanted, which were not even decoded."""
+        return self._passed + self._reader.passed
 
     @property
     def reconnects(self) -> int:
@@ -106,9 +117,9 @@ class LiveFeed:
                 expected=self._stall_s,
             )
         _log.warning("%s gave no frame for %g s; opening it again.", reader.source.name, self._stall_s)
-        self._late, self._reconnects = self.late, self.reconnects
+        self._late, self._passed, self._reconnects = self.late, self.passed, self.reconnects
         reader.abandon()
-        self._reader = _Reader(reader.source, hung=True)
+        self._reader = _Reader(reader.source, self._wanted, hung=True)
         self._reader.start()
 
 
@@ -117,16 +128,19 @@ class _Reader:
 
     Args:
         source: Open; it stays the caller's.
+        wanted: See `LiveFeed`.
         hung: Whether another thread hangs in that source: it is opened again, and closed by that thread should it ever come back.
     """
 
-    def __init__(self, source: Source, *, hung: bool = False) -> None:
+    def __init__(self, source: Source, wanted: Callable[[int], bool], *, hung: bool = False) -> None:
         self.source = source
         self.given: SimpleQueue[Frame | BaseException | None] = SimpleQueue()
         self.left = threading.Event()
         self.connecting = hung
-        self.late = 0
+        self.late = self.passed = 0
         self.reconnects = 0
+        self._wanted = wanted
+        self._given_ns: int | None = None
         self._hung = hung
         self._closes = False
         self._thread = threading.Thread(target=self._run, name="edgevid-camera", daemon=True)
@@ -159,6 +173,8 @@ class _Reader:
 
     def _read(self) -> SourceError | None:
         """Hand over frames until the source ends; say what ended it."""
+        if isinstance(self.source, BufferedSource):
+            self.source.wanted = self._wants
         try:
             for frame in self.source.frames():
                 if self.left.is_set():
@@ -167,6 +183,15 @@ class _Reader:
         except SourceError as error:
             return error
         return None
+
+    def _wants(self, timestamp_ns: int) -> bool:
+        """Whether the source shall give this frame, and not only count it."""
+        quiet_ns = None if self._given_ns is None else timestamp_ns - self._given_ns
+        if self.left.is_set() or quiet_ns is None or not 0 <= quiet_ns < _SIGN_NS or self._wanted(timestamp_ns):
+            self._given_ns = timestamp_ns
+            return True
+        self.passed += 1
+        return False
 
     def _hand_over(self, frame: Frame) -> None:
         """Put the frame in the place of one that still waits."""

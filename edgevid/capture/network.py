@@ -5,6 +5,7 @@ An address may hold a password. It is given to FFmpeg and to nobody else: names,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from time import monotonic_ns
 from typing import Any, Self
@@ -63,14 +64,16 @@ class NetworkStream(BufferedSource):
         """
         clock = StreamClock()
         buffer: Array | None = None
-        index = 0
-        while True:
-            given, buffer = self._capture.read(buffer)
-            arrived_ns = monotonic_ns()
+        for index in itertools.count():
+            taken = self._capture.grab()
+            stamp_ns = self._stamp_ns(clock, monotonic_ns()) if taken else 0
+            if taken and not self.wanted(stamp_ns):
+                continue  # FFmpeg has decoded it, for the next one is told as a difference; but it need not become BGR
+            given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
             if not given or buffer is None:
                 raise SourceError(f"Expected a frame from {self.name}, the stream broke off.")
-            yield Frame(buffer, "bgr", self._stamp_ns(clock, arrived_ns), index)
-            buffer, index = self._buffers.take(buffer.shape), index + 1
+            yield Frame(buffer, "bgr", stamp_ns, index)
+            buffer = self._buffers.take(buffer.shape)
 
     def reopen(self) -> Self:
         """Connect again.

@@ -100,16 +100,16 @@ class PiCamera(BufferedSource):
         while True:
             request = self._request()
             try:
-                arrived_ns = monotonic_ns()
-                stamp_ns = sensor_ns(request.get_metadata().get("SensorTimestamp"), arrived_ns)
+                stamp_ns = self._stamp_ns(request)
+                index = counter.index(stamp_ns)
+                if not self.wanted(stamp_ns):
+                    continue
                 buffer = self._buffers.take((height, width, 3))
                 with self._library.MappedArray(request, self._stream, write=False) as mapped:
                     copy(mapped.array, buffer)
             finally:
                 request.release()
-            self.time_base = "arrival" if stamp_ns is None else "sensor"
-            stamp_ns = arrived_ns if stamp_ns is None else stamp_ns
-            yield Frame(buffer, self._color, stamp_ns, counter.index(stamp_ns))
+            yield Frame(buffer, self._color, stamp_ns, index)
 
     def reopen(self) -> Self:
         """Open the same camera again.
@@ -184,6 +184,13 @@ class PiCamera(BufferedSource):
             raise SourceError(f"Expected a frame from {self.name} within {TIMEOUT_S:g} s, got none.") from error
         except (RuntimeError, OSError) as error:
             raise SourceError(f"Expected a frame from {self.name}, got {error}.") from error
+
+    def _stamp_ns(self, request: Any) -> int:
+        """The sensor's time of the frame, where it can be believed."""
+        arrived_ns = monotonic_ns()
+        stamp_ns = sensor_ns(request.get_metadata().get("SensorTimestamp"), arrived_ns)
+        self.time_base = "arrival" if stamp_ns is None else "sensor"
+        return arrived_ns if stamp_ns is None else stamp_ns
 
     def _copier(self) -> Any:
         if self._format in _PLAIN:

@@ -80,13 +80,17 @@ class V4l2Camera(BufferedSource):
         width, height = self.size_px
         counter = FrameCounter()
         while True:
+            taken = self._capture.grab()
+            stamp_ns = self._stamp_ns(monotonic_ns())
+            index = counter.index(stamp_ns) if taken else 0
+            if taken and not self.wanted(stamp_ns):
+                continue
+            # To decode is the dear part, in Motion JPEG most of all.
             buffer: Pixels | None = self._buffers.take((height, width, 3))
-            given, buffer = self._capture.read(buffer)
-            arrived_ns = monotonic_ns()
+            given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
             if not given or buffer is None:
                 raise SourceError(f"Expected a frame from {self.name}, the driver gave none. Was it unplugged?", path=self._path)
-            stamp_ns = self._stamp_ns(arrived_ns)
-            yield Frame(buffer, "bgr", stamp_ns, counter.index(stamp_ns))
+            yield Frame(buffer, "bgr", stamp_ns, index)
 
     def reopen(self) -> Self:
         """Open the same device again, which may have been unplugged and be back.

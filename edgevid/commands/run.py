@@ -97,10 +97,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _supervised(pipeline: Pipeline, board: BoardSampler) -> Supervisor:
     from edgevid.notify import Notifier
-    from edgevid.pace import Pacer
+    from edgevid.pace import Pacer, paces
     from edgevid.supervise import Supervisor
 
-    return Supervisor(pipeline, board=board, notifier=Notifier(), pacer=Pacer() if pipeline.live else None)
+    levels = paces(keeps_state=all(lane.engine.keeps_state for lane in pipeline.lanes))
+    return Supervisor(pipeline, board=board, notifier=Notifier(), pacer=Pacer(levels=levels) if pipeline.live else None)
 
 
 def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str, board: BoardSampler) -> None:

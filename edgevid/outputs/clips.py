@@ -25,7 +25,8 @@ from edgevid.outputs.payload import Teller
 from edgevid.outputs.pictures import Pictures
 from edgevid.outputs.shelf import Shelf, Slot
 from edgevid.outputs.sink import Report
-from edgevid.outputs.worker import Term, Worker
+from edgevid.outputs.watched import Watched
+from edgevid.outputs.worker import Term
 
 BEFORE_S, AFTER_S, LONGEST_S = 3.0, 3.0, 60.0
 _STEP_S = 0.1
@@ -51,7 +52,7 @@ class _Clip:
     ended_at_s: float = 0.0
 
 
-class Clips:
+class Clips(Watched):
     """A member of the outputs that writes clips.
 
     Args:
@@ -87,12 +88,12 @@ class Clips:
         self._over = False
         self._counts: Counter[str] = Counter(clip=0)
         self._lost: Counter[str] = Counter(disk=0, no_pictures=0, missing_pictures=0)
-        self._worker = Worker("clips", self._work)
+        super().__init__(self._work)
 
     def start(self) -> None:
         """Begin."""
         self._pictures.look()
-        self._worker.start()
+        super().start()
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
         """Nothing: clips are of events.
@@ -118,14 +119,6 @@ class Clips:
         """
         self._backlog.put(Happened(event, ended=True))
 
-    def check(self, now_ns: int) -> None:
-        """Look whether the thread hangs, as on a disk that does.
-
-        Args:
-            now_ns: On the monotonic clock.
-        """
-        self._worker.check(now_ns)
-
     def finish(self, deadline_ns: int) -> None:
         """End the clips that are being made with what there is.
 
@@ -134,7 +127,7 @@ class Clips:
         """
         self._over = True
         self._backlog.finish()
-        self._worker.finish()
+        super().finish(deadline_ns)
 
     def join(self, deadline_ns: int) -> int:
         """Wait until they are written.
@@ -145,7 +138,7 @@ class Clips:
         Returns:
             Starts and ends that were not looked at.
         """
-        self._worker.join(deadline_ns)
+        super().join(deadline_ns)
         return self._backlog.events
 
     def report(self) -> Report:
@@ -155,14 +148,7 @@ class Clips:
             Clips written, and what was lost.
         """
         dropped = {**self._lost, "full_event": self._backlog.dropped_events}
-        return Report(
-            name=self.name,
-            waiting=len(self._backlog),
-            delivered={**self._counts, "removed_for_room": self._shelf.removed},
-            dropped=dropped,
-            restarts=self._worker.restarts,
-            problem=self._worker.problem,
-        )
+        return self._report(waiting=len(self._backlog), delivered={**self._counts, "removed_for_room": self._shelf.removed}, dropped=dropped)
 
     def _work(self, term: Term) -> None:
         """Run in the thread."""

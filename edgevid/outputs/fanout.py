@@ -167,8 +167,8 @@ class FanOut:
 
 
 def _say_drops(report: Report) -> None:
-    """Name what an output did not give out; that a newer decision took an older one's place is no loss to one that samples."""
-    lost = ", ".join(f"{count} {cause}" for cause, count in report.dropped.items() if count and cause != "newer")
+    """Name what an output did not give out."""
+    lost = ", ".join(f"{count} {cause}" for cause, count in report.lost.items())
     if lost:
         _log.warning("edgevid: %s: dropped: %s.", report.name, lost)
 

@@ -22,7 +22,8 @@ from edgevid.outputs.hosts import may_ask
 from edgevid.outputs.scrape import ScrapeServer
 from edgevid.outputs.sink import Report
 from edgevid.outputs.vitals import Vitals
-from edgevid.outputs.worker import Term, Worker
+from edgevid.outputs.watched import Watched
+from edgevid.outputs.worker import Term
 from edgevid.telemetry import STAGES, Telemetry
 
 # The board's facts, and what they are called here with what they are multiplied by.
@@ -35,7 +36,7 @@ _BOARD: Mapping[str, tuple[str, str, float]] = {
 _CONDITIONS = ("under_voltage", "capped", "throttled", "soft_limit")
 
 
-class Metrics:
+class Metrics(Watched):
     """A member of the outputs that counts, and serves what it counted.
 
     Args:
@@ -64,11 +65,7 @@ class Metrics:
         bound = listen(where, purpose="--metrics")
         self.where = Endpoint(host=where.host, port=bound.getsockname()[1])
         self._server: ScrapeServer | None = ScrapeServer(bound, self._app, self._fold)
-        self._worker = Worker("metrics", self._serve, rescue=self._stop)
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._worker.start()
+        super().__init__(self._serve, rescue=self._stop)
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
         """Count a decision.
@@ -95,34 +92,14 @@ class Metrics:
         """
         self._ended[event.model, event.label] += 1
 
-    def check(self, now_ns: int) -> None:
-        """Look whether the server hangs or died.
-
-        Args:
-            now_ns: On the monotonic clock.
-        """
-        self._worker.check(now_ns)
-
     def finish(self, deadline_ns: int) -> None:
         """Stop serving.
 
         Args:
             deadline_ns: Not needed: nothing waits.
         """
-        self._worker.finish()
+        super().finish(deadline_ns)
         self._stop()
-
-    def join(self, deadline_ns: int) -> int:
-        """Wait for the server to end.
-
-        Args:
-            deadline_ns: On the monotonic clock.
-
-        Returns:
-            0: nothing waits.
-        """
-        self._worker.join(deadline_ns)
-        return 0
 
     def report(self) -> Report:
         """Say how it is doing.
@@ -131,7 +108,7 @@ class Metrics:
             Scrapes as what was delivered.
         """
         scrapes = 0 if self._server is None else self._server.answered
-        return Report(name=self.name, delivered={"scrape": scrapes}, restarts=self._worker.restarts, problem=self._worker.problem)
+        return self._report(delivered={"scrape": scrapes})
 
     def collect(self) -> Iterator[Any]:
         """Give every metric, for prometheus-client.

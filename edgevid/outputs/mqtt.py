@@ -222,10 +222,19 @@ class Mqtt:
         if self._broker.tls:
             client.tls_set_context(_trust(self._broker.ca))
         client.on_connect = self._on_connect
+        client.on_socket_open = _send_at_once
         return client
 
     def _on_connect(self, _client: object, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         self._answer = str(reason) if reason.is_failure else None
+
+
+def _send_at_once(_client: object, _userdata: object, connection: Any) -> None:
+    """Let no packet wait until the broker's machine has confirmed the one before, which it does after up to 40 ms: 25 events a second were the most.
+
+    A state goes out behind each event, so the next event would always wait (Nagle's algorithm and delayed acknowledgements; mosquitto#433).
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _json(told: Mapping[str, Any]) -> str:

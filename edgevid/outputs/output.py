@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgevid.decide import Decision, Event
 from edgevid.frame import Frame
@@ -65,5 +65,21 @@ class Tap(Protocol):
 
         Args:
             frame: Its buffer is valid until this returns.
+        """
+        ...
+
+
+@runtime_checkable
+class PickyTap(Tap, Protocol):
+    """A tap that does not look at every frame and can say which, so that a camera's other frames need not be decoded."""
+
+    def wants(self, timestamp_ns: int) -> bool:
+        """Say whether it will look at a frame. Called in another thread than `saw`; nothing changes.
+
+        Args:
+            timestamp_ns: The frame's time.
+
+        Returns:
+            False only where `saw` would leave the frame alone.
         """
         ...

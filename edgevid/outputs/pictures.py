@@ -18,14 +18,15 @@ from edgevid.imaging import Encoder, shrinker
 from edgevid.outputs.jpegs import JpegRing
 from edgevid.outputs.output import QuietOutput
 from edgevid.outputs.sink import Report
-from edgevid.outputs.worker import Term, Worker
+from edgevid.outputs.watched import Watched
+from edgevid.outputs.worker import Term
 
 FPS, WIDTH_PX, QUALITY = 10.0, 640, 75
 _NO_ANSWER_S, _IDLE_S = 0.05, 0.5
 _NS_PER_S = 1e9
 
 
-class Pictures(QuietOutput):
+class Pictures(Watched, QuietOutput):
     """A tap that makes JPEGs; as a member of the outputs it is watched like them.
 
     Args:
@@ -59,7 +60,7 @@ class Pictures(QuietOutput):
         self._ready, self._free, self._counting = threading.Event(), threading.Event(), threading.Lock()
         self._free.set()
         self._made = self._left_out = self._too_large = 0
-        self._worker = Worker("pictures", self._work)
+        super().__init__(self._work)
 
     def look(self) -> None:
         """Say that somebody looks."""
@@ -71,6 +72,18 @@ class Pictures(QuietOutput):
         with self._counting:
             self.wanted -= 1
 
+    def wants(self, timestamp_ns: int) -> bool:
+        """Say whether a picture of this time is due and somebody looks.
+
+        Args:
+            timestamp_ns: A frame's time.
+
+        Returns:
+            Whether `saw` would copy it, were the encoder free.
+        """
+        early_ns = self._due_ns - timestamp_ns  # earlier than a period, and time was set back
+        return self.wanted > 0 and not self._period_ns // 8 < early_ns <= self._period_ns
+
     def saw(self, frame: Frame) -> None:
         """Copy the frame if it is due and somebody looks.
 
@@ -79,25 +92,19 @@ class Pictures(QuietOutput):
 
         Cost: nothing while nobody looks; else one copy or resize, `fps` times a second.
         """
-        if not self.wanted or frame.color == "none":
-            return
-        stamp_ns, period_ns = frame.timestamp_ns, self._period_ns
-        early_ns = self._due_ns - stamp_ns
-        if period_ns // 8 < early_ns <= period_ns:  # earlier still, and time was set back
+        if frame.color == "none" or not self.wants(frame.timestamp_ns):
             return
         if not self._free.is_set():
             self._left_out += 1
             return
+        stamp_ns, period_ns = frame.timestamp_ns, self._period_ns
+        early_ns = self._due_ns - stamp_ns
         self._due_ns = (self._due_ns if abs(early_ns) <= period_ns else stamp_ns) + period_ns
         if frame.data.shape != self._shape:
             self._make_room(frame.data.shape)
         self._copy(frame.data, self._buffer)
         self._stamp_ns, self._color = stamp_ns, frame.color
         self._free.clear()
-
-    def start(self) -> None:
-        """Begin to encode."""
-        self._worker.start()
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
         """Let the encoder begin: the interpreter rests.
@@ -109,34 +116,14 @@ class Pictures(QuietOutput):
         if not self._free.is_set():
             self._ready.set()
 
-    def check(self, now_ns: int) -> None:
-        """Look whether the encoder hangs.
-
-        Args:
-            now_ns: On the monotonic clock.
-        """
-        self._worker.check(now_ns)
-
     def finish(self, deadline_ns: int) -> None:
         """Stop encoding.
 
         Args:
             deadline_ns: Not needed.
         """
-        self._worker.finish()
+        super().finish(deadline_ns)
         self._ready.set()
-
-    def join(self, deadline_ns: int) -> int:
-        """Wait for the encoder.
-
-        Args:
-            deadline_ns: On the monotonic clock.
-
-        Returns:
-            0: it holds no events.
-        """
-        self._worker.join(deadline_ns)
-        return 0
 
     def report(self) -> Report:
         """Say how it is doing.
@@ -146,7 +133,7 @@ class Pictures(QuietOutput):
         """
         dropped = {"busy": self._left_out, "too_large": self._too_large}
         delivered = {"picture": self._made}
-        return Report(name=self.name, delivered=delivered, dropped=dropped, restarts=self._worker.restarts, problem=self._worker.problem)
+        return self._report(delivered=delivered, dropped=dropped)
 
     def _make_room(self, shape: tuple[int, ...]) -> None:
         """Set memory aside for frames of this size."""

@@ -64,3 +64,8 @@ class Report:
     dropped: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
     problem: str | None = None
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What is missing outside, by cause: that a newer decision took an older one's place is no loss to an output that samples."""
+        return {cause: count for cause, count in self.dropped.items() if count and cause != "newer"}

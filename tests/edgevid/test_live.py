@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.buffers import BufferedSource, Buffers
 from edgevid.capture.live import MAX_HANGS, LiveFeed
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, SourceStalled
 from edgevid.frame import Frame
+from edgevid.manifest import Window
 from edgevid.outputs.collect import Collector
+from edgevid.outputs.output import PickyTap, Tap
 from edgevid.pipeline import Pipeline
+from tests.builders import window_manifest
 from tests.servers import wait_until
 from tests.streams import Script, engine_for
 
@@ -184,3 +187,116 @@ def test_a_buffer_is_used_again_only_for_a_picture_of_its_size() -> None:
     buffers.give(first)
     assert buffers.take((4, 4, 3)).shape == (4, 4, 3)
     assert not np.shares_memory(buffers.take((2, 2, 3)), first)
+
+
+class Choosy(BufferedSource):
+    """A camera of 30 frames a second that decodes only what somebody wants, and waits for the loop to have seen it.
+
+    Args:
+        count: Frames.
+        lost: Those that the driver lost.
+    """
+
+    name = "choosy"
+    live = True
+
+    def __init__(self, count: int, *, lost: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.decoded: list[int] = []
+        self._indices = [index for index in range(count) if index not in lost]
+        self._seen = threading.Semaphore(0)
+
+    def frames(self) -> Iterator[Frame]:
+        for index in self._indices:
+            stamp_ns = round(index / 30 * 1e9)
+            if not self.wanted(stamp_ns):
+                continue
+            self.decoded.append(index)
+            buffer = self._buffers.take((6, 8, 3))
+            buffer.fill(index % 3)
+            yield Frame(buffer, "rgb", stamp_ns, index)
+            assert self._seen.acquire(timeout=20)
+
+    def release(self, frame: Frame) -> None:
+        super().release(frame)
+        self._seen.release()
+
+
+def watched(camera: Choosy, *, interval_s: float = 0.1, taps: Sequence[Tap] = (), wants_all: bool = False) -> tuple[list[tuple[float, ...]], Pipeline]:
+    collector = Collector()
+    pipeline = Pipeline(engine_for(window_manifest(window=Window(frames=4, interval_s=interval_s))), camera, [collector], taps=taps)
+    if wants_all:
+        pipeline._feed._reader._wanted = lambda _ns: True
+    pipeline.run()
+    return [(each.t_s, *each.scores) for each in collector.decisions], pipeline
+
+
+def test_a_camera_decodes_only_the_frames_that_are_due_and_the_answers_are_the_same() -> None:
+    thrifty, eager = Choosy(92, lost=[40, 50]), Choosy(92, lost=[40, 50])
+    answers, pipeline = watched(thrifty)
+    assert thrifty.decoded[:12] == list(range(0, 36, 3))
+    assert len(thrifty.decoded) == pipeline.telemetry.taken == 31
+    every, whole = watched(eager, wants_all=True)
+    assert len(eager.decoded) == 90
+    assert answers == every
+    # Those that passed are counted as seen and skipped, and only what the driver lost is lost.
+    assert (pipeline.telemetry.seen, pipeline.telemetry.skipped) == (thrifty.decoded[-1] + 1 - 2, thrifty.decoded[-1] + 1 - 2 - 31)
+    assert pipeline.telemetry.drops == whole.telemetry.drops == {"source": 2, "late": 0}
+
+
+def test_a_tap_that_looks_at_every_frame_has_every_frame_decoded() -> None:
+    class Looks:
+        seen = 0
+
+        def saw(self, frame: Frame) -> None:
+            self.seen += 1
+
+    looks, camera = Looks(), Choosy(60)
+    watched(camera, taps=[looks])
+    assert looks.seen == len(camera.decoded) == 60
+
+
+def test_a_tap_that_looks_now_and_then_has_those_decoded_that_it_wants() -> None:
+    class Tenth:
+        seen: list[int]
+
+        def wants(self, timestamp_ns: int) -> bool:
+            return round(timestamp_ns * 30 / 1e9) % 10 == 1
+
+        def saw(self, frame: Frame) -> None:
+            self.seen.append(frame.index)
+
+    tenth, camera = Tenth(), Choosy(60)
+    tenth.seen = []
+    watched(camera, taps=[tenth])
+    assert camera.decoded == sorted({*range(0, 60, 3), *range(1, 60, 10)})
+    assert tenth.seen == camera.decoded
+
+
+def test_a_model_that_takes_a_frame_rarely_still_sees_the_camera_live() -> None:
+    """Else a stream of which a frame is due once in a while would be taken for one that hangs."""
+    camera = Choosy(181)
+    _, pipeline = watched(camera, interval_s=2.0)
+    assert np.diff(camera.decoded).max() <= 15
+    assert pipeline.telemetry.taken == 4
+
+
+def test_pictures_for_people_want_the_frames_that_they_copy() -> None:
+    pytest.importorskip("cv2")
+    from edgevid.outputs.jpegs import JpegRing
+    from edgevid.outputs.pictures import Pictures
+
+    pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4), fps=10)
+    assert isinstance(pictures, PickyTap)
+    frames = [Frame(np.zeros((8, 8, 3), np.uint8), "rgb", round(1e9 + index / 30 * 1e9), index) for index in range(30)]
+    assert not any(pictures.wants(frame.timestamp_ns) for frame in frames), "nobody looks"
+    pictures.look()
+    copied = []
+    for frame in frames:
+        wanted = pictures.wants(frame.timestamp_ns)
+        pictures.saw(frame)
+        if not pictures._free.is_set():
+            copied.append(frame.index)
+            pictures._free.set()
+        assert wanted == (frame.index in copied)
+    assert copied == list(range(0, 30, 3))

@@ -64,6 +64,29 @@ def test_a_frame_that_is_being_looked_at_is_not_written_over() -> None:
         assert (held.data == before).all()
 
 
+def test_a_frame_that_nobody_wants_is_counted_and_not_brought_to_bgr() -> None:
+    retrieved = []
+    with MjpegServer(fps=200) as server, NetworkStream(f"http://{server.address}/video") as source:
+        capture = source._capture
+
+        class Counted:
+            grab, release = capture.grab, capture.release
+
+            @staticmethod
+            def retrieve(buffer: object) -> tuple[bool, object]:
+                retrieved.append(1)
+                return capture.retrieve(buffer)
+
+        source._capture = Counted()
+        asked = itertools.count()
+        source.wanted = lambda _ns: next(asked) % 3 == 0
+        frames = source.frames()
+        seen = [(frame.index, int(frame.data[5, 5, 0])) for frame in itertools.islice(frames, 6)]
+    assert [index for index, _ in seen] == [0, 3, 6, 9, 12, 15]
+    assert all(abs(gray - level(index)) <= 5 for index, gray in seen)
+    assert len(retrieved) == 6
+
+
 def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr("edgevid.capture.live.FIRST_PAUSE_S", 0.01)
     caplog.set_level(logging.WARNING)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from edgevid.pace import LEVELS, Change, Pace, Pacer
+from edgevid.pace import LEVELS, Change, Pace, Pacer, paces
 
 Seconds = Iterable[tuple[float | None, bool]]
 
@@ -116,3 +116,29 @@ def test_a_change_says_what_it_costs_and_why() -> None:
     assert str(Change(0, LEVELS[0], "recovered", 0.3)) == "pace level 0 of 3: an answer after every frame that is due; there is room again"
     assert "nothing is left to give up" in str(Change(3, LEVELS[3], "exhausted", 2.0))
     assert "the board is throttled" in str(Change(1, LEVELS[1], "hot", 0.3))
+
+
+def test_a_run_whose_models_all_keep_a_state_goes_from_full_pace_to_a_lower_rate_and_back() -> None:
+    """A longer stride saves such a model nothing, so it would only be late for longer."""
+    assert paces(keeps_state=True) == {0: Pace(1, 1), 2: Pace(1, 2), 3: Pace(1, 4)}
+    pacer = Pacer(levels=paces(keeps_state=True))
+    changes = play(pacer, (10, 1.7, COOL))
+    assert changes == [(3, 2, "late"), (8, 3, "late")]
+    assert play(pacer, (90, 0.2, COOL), start_s=10)[-2:] == [(30, 2, "recovered"), (51, 0, "recovered")]
+
+
+def test_a_state_is_said_to_answer_after_every_frame_at_every_level() -> None:
+    change = Pacer(levels=paces(keeps_state=True)).update(0, demand=0.3, throttled=True)
+    assert str(change).startswith("pace level 2 of 3: an answer after every frame that is due, frames 2 times the training interval apart")
+
+
+@pytest.mark.parametrize("demand_at_full_rate", [0.95, 1.1, 1.7, 2.5, 3.5])
+def test_a_steady_load_of_a_state_ends_at_one_level_and_stays(demand_at_full_rate: float) -> None:
+    pacer, changes = Pacer(levels=paces(keeps_state=True)), []
+    for now_s in range(3600):
+        change = pacer.update(now_s, demand=demand_at_full_rate / pacer.pace.slowdown, throttled=False)
+        if change and change.cause != "exhausted":
+            changes.append(change.level)
+    assert changes == sorted(set(changes))
+    assert 1 not in changes
+    assert demand_at_full_rate / pacer.pace.slowdown <= 0.9

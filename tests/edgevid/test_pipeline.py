@@ -6,7 +6,7 @@ import dataclasses
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -212,6 +212,68 @@ def test_several_models_see_each_frame_once_and_answer_for_themselves() -> None:
         assert [(each.t_s, each.label, each.score) for each in own] == [(each.t_s, each.label, each.score) for each in one.decisions]
         assert [event.end_s for event in collector.events if event.model == name] == [event.end_s for event in one.events]
     assert [(lane.name, lane.telemetry.seen, lane.telemetry.taken) for lane in pipeline.lanes] == [("quick", 20, 20), ("slow", 20, 10)]
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "letterbox"])
+def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_answers(resize: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two models of one size and colour, of different ranges and intervals, and one of another colour, beside each of them alone."""
+    import cv2
+
+    whole, resized = cv2.resize, []
+
+    def counted(pixels: np.ndarray, size: tuple[int, int], **options: object) -> np.ndarray:
+        resized.append(size)
+        return whole(pixels, size, **options)
+
+    monkeypatch.setattr(cv2, "resize", counted)
+    spec = InputSpec(height=6, width=8, channels=3, resize=resize)
+    manifests = {
+        "quick": window_manifest(input=spec, decision=SHARP),
+        "slow": window_manifest(input=dataclasses.replace(spec, range=(-1.0, 1.0)), window=Window(frames=4, interval_s=0.2), decision=SHARP),
+        "swapped": window_manifest(input=dataclasses.replace(spec, color="bgr"), decision=SHARP),
+    }
+
+    def answers(names: Sequence[str]) -> dict[str, list[tuple[float, tuple[float, ...]]]]:
+        noise = NoiseSource(window_manifest(), count=40, size=(31, 23), color="rgb", seed=4)
+        collector = Collector()
+        Pipeline([Lane(engine_for(manifests[name]), name=name) for name in names], noise, [collector]).run()
+        return {name: [(each.t_s, tuple(each.scores)) for each in collector.decisions if each.model == name] for name in names}
+
+    together = answers(list(manifests))
+    assert len(resized) == 40 + 40, "the two that are alike share one"
+    resized.clear()
+    alone = {name: answers([name])[name] for name in manifests}
+    assert len(resized) == 40 + 20 + 40
+    assert together == alone
+    assert len({tuple(each) for each in together.values()}) == 3, "or the answers could not tell"
+
+
+def test_a_spoilt_frame_is_none_for_every_model_that_shares_its_preparation() -> None:
+    class Camera(Script):
+        live = True
+
+    lanes = [Lane(engine_for(SHARP_MANIFEST), name="one"), Lane(engine_for(SHARP_MANIFEST), name="two")]
+    Pipeline(lanes, Spoilt(Camera([WAVE] * 8)), [], policy="live").run()
+    assert [lane.telemetry.drops.get("torn") for lane in lanes] == [1, 1]
+
+
+class Spoilt(ClosingSource):
+    """Gives every frame of another source when the one before was seen, the third one with a dimension too few."""
+
+    name = "spoilt"
+    live = True
+
+    def __init__(self, source: Script) -> None:
+        self._source = source
+        self._seen = threading.Semaphore()
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in self._source.frames():
+            self._seen.acquire(timeout=20)
+            yield dataclasses.replace(frame, data=frame.data[0]) if frame.index == 3 else frame
+
+    def release(self, frame: Frame) -> None:
+        self._seen.release()
 
 
 @pytest.mark.parametrize("names", [[], ["same", "same"]], ids=["no model", "two of one name"])

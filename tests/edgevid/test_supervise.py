@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from edgevid.notify import Notifier
 from edgevid.outputs.collect import Collector
 from edgevid.pace import PacePolicy, Pacer
 from edgevid.pipeline import Pipeline
+from edgevid.pulse import Pulse
 from edgevid.supervise import STUCK_EXIT_CODE, Supervisor
 from tests.boards import PI_4B
 from tests.builders import bundle_for, window_manifest
@@ -148,14 +150,45 @@ def test_before_the_process_ends_the_open_event_is_given_out_and_the_outputs_are
         loop.join(20)
 
 
-def test_the_first_frames_and_a_slow_model_have_more_time(manager: socket.socket) -> None:
+def test_the_first_frames_have_more_time_only_while_they_compute(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks once a second at the first frame; what counts is the processor time of the loop's thread."""
+
+    def found_after_s(share: float | None) -> int:
+        used_ns = iter(range(0, 100 * S, round(share * S))) if share else None
+        monkeypatch.setattr(Pulse, "processor_ns", lambda _: next(used_ns) if used_ns else share)
+        pipeline, supervisor = supervised(manager, stuck_s=8.0)
+        pipeline.pulse.begin(100 * S)
+        for second in range(1, 100):
+            try:
+                supervisor.look((100 + second) * S)
+            except Left:
+                return second
+        return 100
+
+    assert found_after_s(0) <= 10, "in a driver"
+    assert found_after_s(0.01) <= 10, "in a driver that looks now and then"
+    assert found_after_s(0.9) == 61, "a slow model"
+    assert found_after_s(0.2) == 61, "a slow model beside other programs"
+    assert found_after_s(None) == 61, "where nobody knows"
+
+
+def test_the_loop_tells_how_much_processor_time_it_used() -> None:
+    pulse = Pulse()
+    assert pulse.processor_ns() is None
+    pulse.here()
+    before_ns = pulse.processor_ns()
+    while pulse.processor_ns() < before_ns + 20_000_000:  # ends only where computing counts
+        pass
+    after_ns = pulse.processor_ns()
+    time.sleep(0.2)
+    assert pulse.processor_ns() - after_ns < 100_000_000
+
+
+def test_a_slow_model_has_more_time(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager, stuck_s=8.0)
-    pipeline.pulse.begin(100 * S)
-    supervisor.look(150 * S)
-    with pytest.raises(Left):
-        supervisor.look(161 * S)
     work(pipeline, frames=9, busy_s=1)
     pipeline.telemetry.total.record(3 * S)
+    pipeline.pulse.begin(100 * S)
     supervisor.look(129 * S)
     with pytest.raises(Left):
         supervisor.look(131 * S)
@@ -259,6 +292,16 @@ def test_the_thread_is_gone_after_the_run_and_systemd_is_told(manager: socket.so
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "edgevid.cli", "run", str(SHIPPED), *arguments]
+
+
+def test_an_inference_that_hangs_on_the_first_frame_is_found_as_soon_as_any_other(noop: Path) -> None:
+    options = ["--source", "synthetic:0", "--json", "--delegate", f"{noop},hang_after=0"]
+    done = subprocess.run(command(*options), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == STUCK_EXIT_CODE
+    assert done.stdout == ""
+    found = re.search(r"in hand for (\d+) s", done.stderr)
+    assert found, done.stderr
+    assert int(found[1]) < 30, "not after the minute that a model has that computes"
 
 
 def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_announced_is_lost(noop: Path, manager: socket.socket) -> None:

@@ -6,8 +6,8 @@ A group is a module with `add` and `open`. It is imported whenever the help is s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgevid.capture import Source
     from edgevid.lane import Lane
     from edgevid.outputs import Output, Tap
+    from edgevid.outputs.sink import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,21 @@ class Setup:
         lanes: The models, each with its engine, its telemetry and its manifest (`lane.engine.bundle.manifest`).
         source: Open.
         board: Looks at the board once a second; its `facts()` are for metrics and pages. None where nobody looks.
+        reporters: Each says how some outputs are doing. A group that opens outputs adds one, and `reports` asks all of them.
     """
 
     lanes: tuple[Lane, ...]
     source: Source
     board: BoardSampler | None = None
+    reporters: list[Callable[[], Iterable[Report]]] = field(default_factory=list)
+
+    def reports(self) -> tuple[Report, ...]:
+        """Say how the outputs of every group are doing.
+
+        Returns:
+            A report each, in the order in which the groups were opened.
+        """
+        return tuple(report for reporter in self.reporters for report in reporter())
 
 
 @dataclass(frozen=True, kw_only=True)

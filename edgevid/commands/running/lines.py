@@ -45,7 +45,9 @@ def open(args: argparse.Namespace, setup: Setup) -> Opened:
     sys.stdout.flush()
     stream = _unbuffered(sys.stdout)
     runner = Runner("stdout", lambda: Plain(_lines(args, stream, several=several)), decisions=_WAITING, essential=True)
-    return Opened(outputs=[FanOut([runner], close_s=_CLOSE_S)])
+    out = FanOut([runner], close_s=_CLOSE_S)
+    setup.reporters.append(out.reports)
+    return Opened(outputs=[out])
 
 
 def _lines(args: argparse.Namespace, stream: TextIO, *, several: bool) -> Output:

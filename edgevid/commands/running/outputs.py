@@ -95,10 +95,11 @@ class _Opening:
             self._add_webhook()
         hub = self._add_page(pictures) if self._args.page else None
         everything = FanOut(self._members)
+        self._setup.reporters.append(everything.reports)
         if metrics is not None:
-            metrics.reports = everything.reports
+            metrics.reports = self._setup.reports
         if hub is not None:
-            hub.reports = everything.reports
+            hub.reports = self._setup.reports
         return Opened(outputs=[everything], taps=self._taps)
 
     def _vitals(self) -> Vitals:

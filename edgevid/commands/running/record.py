@@ -22,7 +22,7 @@ def open(args: argparse.Namespace, setup: Setup) -> Opened:
 
     Args:
         args: Parsed options.
-        setup: Not needed.
+        setup: Told how to ask for what the recording lacks.
 
     Returns:
         What looks at the frames, to be closed as an output.
@@ -32,4 +32,5 @@ def open(args: argparse.Namespace, setup: Setup) -> Opened:
     from edgevid.recorder import Recorder
 
     recorder = Recorder(args.record)
+    setup.reporters.append(lambda: (recorder.report(),))
     return Opened(outputs=[recorder], taps=[recorder])

@@ -144,7 +144,7 @@ class Hub:
             for name, telemetry in self._telemetry.items()
         }
         first = next(iter(self._telemetry.values()))
-        outputs = [{"name": each.name, "waiting": each.waiting, "problem": each.problem} for each in self.reports()]
+        outputs = [{"name": each.name, "waiting": each.waiting, "problem": each.problem, "dropped": each.lost} for each in self.reports()]
         return _text("vitals", **self._vitals.look(), drops=dict(first.drops), latency_ms=latency, stages=dict(STAGES), outputs=outputs, viewers=viewers)
 
 

@@ -12,13 +12,14 @@ from edgevid.decide import Decision, Event
 from edgevid.outputs.addresses import Endpoint, listen
 from edgevid.outputs.pictures import Pictures
 from edgevid.outputs.sink import Report
+from edgevid.outputs.watched import Watched
 from edgevid.outputs.web import server
 from edgevid.outputs.web.gate import Gate, choose_token
 from edgevid.outputs.web.hub import Hub
-from edgevid.outputs.worker import Term, Worker
+from edgevid.outputs.worker import Term
 
 
-class Page:
+class Page(Watched):
     """Serves the live page in a thread of its own. In the loop it keeps a reference to each decision, and no more.
 
     Args:
@@ -48,12 +49,12 @@ class Page:
         self._hub, self._pictures = hub, pictures
         self._gate = Gate(self.where, token)
         self._server: server.PageServer | None = None
-        self._worker = Worker("page", self._work)
+        super().__init__(self._work)
 
     def start(self) -> None:
         """Begin to serve, and say where."""
         sys.stderr.write(f"edgevid: live page at {self.address}\n")
-        self._worker.start()
+        super().start()
 
     def decided(self, decision: Decision, ongoing: Event | None) -> None:
         """Show a decision.
@@ -80,34 +81,6 @@ class Page:
         """
         self._hub.happened(event, ended=True)
 
-    def check(self, now_ns: int) -> None:
-        """Look whether the server hangs or died.
-
-        Args:
-            now_ns: On the monotonic clock.
-        """
-        self._worker.check(now_ns)
-
-    def finish(self, deadline_ns: int) -> None:
-        """Stop serving.
-
-        Args:
-            deadline_ns: Not needed: nothing waits.
-        """
-        self._worker.finish()
-
-    def join(self, deadline_ns: int) -> int:
-        """Wait for the server to end.
-
-        Args:
-            deadline_ns: On the monotonic clock.
-
-        Returns:
-            0: nothing waits.
-        """
-        self._worker.join(deadline_ns)
-        return 0
-
     def report(self) -> Report:
         """Say how it is doing.
 
@@ -115,7 +88,7 @@ class Page:
             Visits and pictures sent as what was delivered.
         """
         delivered = {} if self._server is None else {"visit": self._server.visits, "picture": self._server.sent}
-        return Report(name=self.name, delivered=delivered, restarts=self._worker.restarts, problem=self._worker.problem)
+        return self._report(delivered=delivered)
 
     def _work(self, term: Term) -> None:
         """Run in the thread; after a fault the place is taken again."""

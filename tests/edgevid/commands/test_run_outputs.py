@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from edgevid import cli
 from tests.broker import Mosquitto, free_port, listening, needs_mosquitto
-from tests.edgevid.outputs.sinks import until
+from tests.edgevid.outputs.sinks import decision, until
 from tests.receiver import Receiver
 from tests.repo.files import ROOT
 
@@ -125,3 +126,52 @@ def test_a_reader_that_goes_away_ends_a_live_run_quietly() -> None:
     assert process.wait(30) == 1
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As are the other outputs' drops: nobody reads, so the oldest decisions make room."""
+    import io
+    import urllib.request
+
+    from edgevid import bundle
+    from edgevid.capture.noise import NoiseSource
+    from edgevid.commands.run import GROUPS
+    from edgevid.commands.running import lines
+    from edgevid.commands.running.group import Setup, open_groups
+    from edgevid.engine import Engine
+    from edgevid.lane import Lane
+    from edgevid.outputs.fanout import FanOut
+
+    class NobodyReads(io.StringIO):
+        """A pipe that is full."""
+
+        reader = threading.Event()
+
+        def write(self, text: str) -> int:
+            self.reader.wait(20)
+            return len(text)
+
+    monkeypatch.setattr(lines, "_WAITING", 8)
+    monkeypatch.setattr(sys, "stdout", pipe := NobodyReads())
+    model, ports = bundle.read(BUNDLE), (free_port(), free_port())
+    lane = Lane(Engine(model))
+    served_at = ["--page", f"localhost:{ports[0]}", "--metrics", f"localhost:{ports[1]}"]
+    words = [BUNDLE, "--source", "synthetic", "--policy", "live", "--json", *served_at, "--record", str(tmp_path / "seen.avi")]
+    options = cli.verb_parser("run").parse_args(words)
+    opened = open_groups(GROUPS, options, setup := Setup(lanes=(lane,), source=NoiseSource(model.manifest, count=1)))
+    for number in range(30):
+        for output in opened.outputs:
+            output.decided(decision(float(number), model=lane.name), None)
+        if number == 0:  # the first one is in hand
+            until(lambda: next(report.waiting == 0 for report in setup.reports() if report.name == "stdout"))
+    with urllib.request.urlopen(f"http://localhost:{ports[1]}/metrics", timeout=20) as answer:
+        served = answer.read().decode()
+    assert 'edgevid_output_dropped_total{cause="full",output="stdout"} 21.0' in served
+    assert 'edgevid_output_waiting{output="stdout"} 8.0' in served
+    assert 'edgevid_output_up{output="record"} 1.0' in served
+    page = next(member for output in opened.outputs if isinstance(output, FanOut) for member in output._members if member.name == "page")
+    told = {each["name"]: each for each in json.loads(page._hub.vitals(viewers=0))["outputs"]}
+    assert told["stdout"]["dropped"] == {"full": 21}
+    pipe.reader.set()
+    for output in opened.outputs:
+        output.close()

@@ -189,12 +189,23 @@ function vitals(message) {
   if (message.fallbacks) troubles.push("The accelerator is lost; the CPU does its work.");
   for (const { name, problem } of message.outputs) if (problem) troubles.push(`${name}: ${problem}`);
   $("troubles").replaceChildren(...troubles.map((text) => make("li", text)));
+  outputs(message.outputs);
   const latency = message.latency_ms[state.models[state.chosen]?.name] ?? {};
   $("stages").replaceChildren(...Object.entries(latency).map(([stage, values]) => {
     const row = make("tr");
     const name = make("td", stage);
     name.title = message.stages[stage] ?? "";
     row.append(name, ...values.map((value) => make("td", value >= 100 ? value.toFixed(0) : value.toFixed(2))));
+    return row;
+  }));
+}
+
+// What each way out holds, and what did not get through it.
+function outputs(reports) {
+  $("outputs").replaceChildren(...reports.map(({ name, waiting, dropped }) => {
+    const row = make("tr");
+    const lost = Object.entries(dropped).map(([cause, count]) => `${count.toLocaleString()} ${words(cause)}`).join(", ");
+    row.append(make("td", name), make("td", waiting.toLocaleString()), make("td", lost || "none"));
     return row;
   }));
 }

@@ -367,6 +367,7 @@ def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
         assert page.run("[...document.querySelectorAll('#bars b')].map(each => each.textContent)") == list(LABELS)
         page.until("document.querySelector('#facts').textContent.includes('81.5')")
         assert "throttled" in page.run("document.querySelector('#troubles').textContent")
+        assert page.run("[...document.querySelectorAll('#outputs tr')].map(row => row.firstChild.textContent)") == ["pictures", "page"]
         page.until("document.querySelector('#events .number:not(.going)')?.textContent.includes('90%')")
         assert page.run("document.querySelector('#link').textContent") == "live"
         painted = page.run(
