@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,10 @@ from edgevid.manifest import Scores
 from edgevid.preprocess import InputSpec
 from edgevid.scores import to_probabilities
 
-_BATCH_BYTES = 64 * 2**20
-_BATCH = 8
+_BATCH_BYTES = 32 * 2**20
+_BATCH = 4
+# Depthwise convolutions use one processor whatever TensorFlow is given; several calls at a time use as many as there are. More would take memory.
+_AT_A_TIME = min(os.cpu_count() or 1, 4)
 
 
 class Reference:
@@ -34,7 +38,7 @@ class Reference:
 
         self._parts, self._spec = parts, spec
         self._probabilities = to_probabilities(kind)
-        self._model = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+        self._model = tf.function(lambda batch: model(batch, training=False))
         # Without autograph, which would put an error of its own in the place of ours.
         self._whole = tf.function(parts.whole.function, autograph=False)
         self._encoder = tf.function(parts.encoder.function, autograph=False) if parts.encoder is not None else None
@@ -50,7 +54,12 @@ class Reference:
             (N, classes) float32 probabilities.
         """
         size = int(np.clip(_BATCH_BYTES // (windows[0].size * 4), 1, _BATCH))
-        return self._collect(self._model(to_real(windows[start : start + size], self._spec)) for start in range(0, len(windows), size))
+        return self._collect(lambda start: self._batch(windows[start : start + size], size), range(0, len(windows), size))
+
+    def _batch(self, windows: Array, size: int) -> Any:
+        """Ask about a batch, filled up to its size: TimeDistributed writes its layer once a frame, and the graph of another size takes seconds to trace."""
+        full = np.concatenate([windows, np.repeat(windows[-1:], size - len(windows), axis=0)])
+        return self._model(to_real(full, self._spec))[: len(windows)]
 
     def split_scores(self, windows: Array) -> Array:
         """Ask the float parts as the device does: the encoder once a frame, then the head.
@@ -63,8 +72,9 @@ class Reference:
         """
         head = self._parts.head
         if head is None or self._head is None:
-            return self._collect(self._whole(to_real(window[None], self._spec))[0] for window in windows)
-        return self._collect(last_answer(head, self._head, self.features(window)) for window in windows)
+            return self._collect(lambda window: self._whole(to_real(window[None], self._spec))[0], windows)
+        run = self._head
+        return self._collect(lambda window: last_answer(head, run, self.features(window)), windows)
 
     def features(self, window: Array) -> Array:
         """Run the float encoder over a window.
@@ -80,5 +90,8 @@ class Reference:
         rows = [self._encoder(real[start : start + seen].reshape(shape))[0] for start in range(len(window) - seen + 1)]
         return np.concatenate([np.asarray(row) for row in rows])
 
-    def _collect(self, batches: Iterable[Any]) -> Array:
-        return self._probabilities(np.concatenate([np.asarray(batch) for batch in batches]))
+    def _collect(self, ask: Callable[[Any], Any], items: Sequence[Any] | Array) -> Array:
+        # The first call traces, in the thread that loaded the model: Keras keeps some of its settings a thread.
+        first = np.asarray(ask(items[0]))
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            return self._probabilities(np.concatenate([first, *pool.map(lambda item: np.asarray(ask(item)), items[1:])]))
