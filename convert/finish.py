@@ -100,7 +100,9 @@ def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Prog
         with written_beside(kept) as beside:
             beside.write_bytes(bundle.models[part.file])
         coral.report["kept"] = kept.name
-        report["warnings"].append(f"{coral.warning}. What the compiler takes is in {kept.name}")
+        report["warnings"].append(
+            f"{coral.warning}. What the compiler takes is in {kept.name}; compiled elsewhere, edgevid add-twin {out.name} {kept.stem}_edgetpu.tflite joins it"
+        )
         progress.step(f"  careful: {report['warnings'][-1]}")
     return coral.bundle
 

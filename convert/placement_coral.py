@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,33 @@ def add_twin(bundle: Bundle) -> Coral:
     return Coral(_with_twin(bundle, part, compiled), {**report, "bytes": len(compiled)}, "")
 
 
+def join_twin(bundle: Bundle, compiled: bytes) -> Coral:
+    """Give a bundle a twin that was compiled elsewhere.
+
+    Args:
+        bundle: A bundle whose first part is in int8.
+        compiled: What the compiler made of that part.
+
+    Returns:
+        The bundle with the twin, its report telling of it; or as it was, with a warning that says why the bytes are none.
+    """
+    part = bundle.manifest.parts[0]
+    refusal = _refusal(part, compiled)
+    if refusal:
+        return Coral(bundle, {}, refusal)
+    report = _checked(part, read_tflite(bundle.models[part.file], part.file))
+    report |= {"on_edgetpu": None, "on_cpu": None, "compiled": True, "message": "", "bytes": len(compiled)}
+    joined = _with_twin(bundle, part, compiled)
+    return Coral(replace(joined, report=_told_again(bundle.report, report)), report, "")
+
+
+def _told_again(told: Mapping[str, Any], edgetpu: Mapping[str, Any]) -> dict[str, Any]:
+    """A bundle's report once it has its twin: what warned that it had none is gone."""
+    before = (told.get("edgetpu") or {}).get("message", "")
+    left = [each for each in told.get("warnings", []) if not before or not each.startswith(before)]
+    return {**told, "edgetpu": dict(edgetpu), "warnings": left}
+
+
 def _checked(part: Part, file: TfliteFile) -> dict[str, Any]:
     verdicts = check(file)
     refused = Counter((each.operator, each.reason) for each in verdicts if each.reason)
@@ -102,9 +130,9 @@ def _refusal(part: Part, compiled: bytes) -> str:
     except ModelError as error:
         return str(error).rstrip(".")
     if all(each.kind != CUSTOM_OPERATOR for each in file.operators):
-        return f"the compiler mapped no operator of {part.file} to the Edge TPU"
+        return f"no operator of {part.file} is mapped to the Edge TPU"
     if (_interface(file, file.inputs), _interface(file, file.outputs)) != (_wanted(part.inputs), _wanted(part.outputs)):
-        return f"the compiler changed the inputs or outputs of {part.file}"
+        return f"its inputs or outputs are not those of {part.file}"
     return ""
 
 
@@ -136,4 +164,6 @@ def told(report: dict[str, Any]) -> str:
     line = f"{report['part']}: the Edge TPU's table takes {report['expected_on_edgetpu']} of {report['operators']} operators" + (
         f" ({refused})" if refused else ""
     )
-    return f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU" if report["compiled"] else f"{line}; not compiled"
+    if not report["compiled"]:
+        return f"{line}; not compiled"
+    return f"{line}; compiled elsewhere" if report["on_edgetpu"] is None else f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU"

@@ -48,6 +48,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
     "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
+    "add-twin": Verb("convert.commands.add_twin", "put a part that was compiled for the Edge TPU into a bundle"),
     "inspect": Verb("edgevid.commands.inspect", "show what a bundle holds and what was proven of it"),
     "selftest": Verb("edgevid.commands.selftest", "check that this machine gives a bundle's golden answers"),
     "run": Verb("edgevid.commands.run", "run a bundle on a video, a folder or a synthetic stream"),

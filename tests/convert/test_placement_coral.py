@@ -1,10 +1,12 @@
 """Twins for the Edge TPU: the published table, the compiler where there is one, and plain words where there is none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgevid import bundle as bundles
+from edgevid.cli import main
 from edgevid.errors import BackendError
 from tests import edgetpu_compiler
 from tests.keras_models import cnn_rnn
@@ -60,9 +62,9 @@ def test_what_the_compiler_makes_becomes_the_first_parts_twin(bundle, path, tmp_
     ("how", "says"),
     [
         ("fails", "Internal compiler error"),
-        ("copies", "mapped no operator"),
+        ("copies", "no operator of encoder.tflite is mapped"),
         ("garbles", "a damaged one"),
-        ("renames", "changed the inputs or outputs"),
+        ("renames", "inputs or outputs are not those"),
     ],
 )
 def test_a_compiler_that_makes_no_twin_leaves_a_bundle_that_runs(bundle, path, monkeypatch, how, says):
@@ -74,6 +76,36 @@ def test_a_compiler_that_makes_no_twin_leaves_a_bundle_that_runs(bundle, path, m
     assert coral.bundle is bundle
     assert says in coral.warning
     assert "runs on the CPU" in coral.warning
+
+
+def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_path, capsys):
+    """The compiler runs where the conversion did not: its result is brought by hand, and what warned of its absence is gone."""
+    from convert.placement_coral import add_twin
+
+    missed = add_twin(bundle)
+    told = {"edgetpu": missed.report, "warnings": [f"{missed.warning}. What the compiler takes is beside", "another"]}
+    bundles.write(replace(bundle, report=told), tmp_path / "one.edgevid")
+    encoder = bundle.manifest.parts[0]
+    (tmp_path / "twin.tflite").write_bytes(edgetpu_compiler.compiled(bundle.models[encoder.file]))
+    assert main(["add-twin", str(tmp_path / "one.edgevid"), str(tmp_path / "twin.tflite"), "-o", str(tmp_path / "both.edgevid")]) == 0
+    assert "selftest both.edgevid --delegate coral" in capsys.readouterr().out
+    both = bundles.read(tmp_path / "both.edgevid")
+    assert both.manifest.parts[0].edgetpu == "encoder_edgetpu.tflite"
+    assert both.models["encoder_edgetpu.tflite"] == (tmp_path / "twin.tflite").read_bytes()
+    assert both.report["warnings"] == ["another"]
+    assert main(["inspect", str(tmp_path / "both.edgevid")]) == 0
+
+
+@pytest.mark.parametrize(("how", "says"), [("itself", "no operator of encoder.tflite is mapped"), ("another", "not those of"), ("nothing", "found none at")])
+def test_what_is_no_twin_is_refused_and_the_bundle_left_alone(bundle, tmp_path, capsys, how, says):
+    bundles.write(bundle, tmp_path / "one.edgevid")
+    before, data = (tmp_path / "one.edgevid").read_bytes(), bundle.models[bundle.manifest.parts[0].file]
+    made = {"itself": data, "another": edgetpu_compiler.compiled(data, b"another")}.get(how)
+    if made is not None:
+        (tmp_path / "twin.tflite").write_bytes(made)
+    assert main(["add-twin", str(tmp_path / "one.edgevid"), str(tmp_path / "twin.tflite")]) in (1, 2)
+    assert says in capsys.readouterr().err
+    assert (tmp_path / "one.edgevid").read_bytes() == before
 
 
 def test_the_encoder_for_the_edge_tpu_keeps_to_the_table(workshop):

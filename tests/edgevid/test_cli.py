@@ -26,6 +26,7 @@ OPTIONS = {
     "install-service": ["DEPLOYMENT", "--yes", "--wheels"],
     "deploy": ["BUNDLE", "--to", "--trial-s", "--no-wait", "--json"],
     "image": ["build", "DEPLOYMENT", "--output", "--suite", "--cache", "--wheels", "--json"],
+    "add-twin": ["BUNDLE", "COMPILED", "--out"],
     "activate": ["BUNDLE", "--slots", "--trial-s", "--starts", "--restart", "--json"],
     "rollback": ["--slots", "--restart", "--json"],
     "slots": ["--slots", "--json"],
