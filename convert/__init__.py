@@ -27,6 +27,7 @@ import numpy as np
 from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
 from edgevid.bundle import Golden
+from edgevid.errors import ModelError
 from edgevid.manifest import Manifest, Plan
 
 if TYPE_CHECKING:
@@ -193,7 +194,12 @@ def _examples(clips: Clips, settled: Contract, reference: Reference) -> Examples
 
     windows = np.stack([centre_window(clip, settled.window) for clip in clips.clips])
     truth = np.array([settled.labels.index(str(clip.ref.label)) for clip in clips.clips]) if settled.labelled else None
-    return Examples(windows, reference.scores(windows), truth)
+    scores = reference.scores(windows)
+    lost = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(lost):
+        where = clips.clips[int(lost[0])].ref.path
+        raise ModelError(f"Expected scores, got NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one.", path=where)
+    return Examples(windows, scores, truth)
 
 
 def _float_stages(reference: Reference, parts: Split, examples: Examples) -> list[Stage]:

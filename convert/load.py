@@ -78,6 +78,7 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     _refuse_code(header, path, allow_code=allow_code)
     framework: Framework = "keras" if header.version.startswith("3") else "tf_keras"
     model, used, notes = _Attempts(path, header, allow_code=allow_code, custom_objects=custom_objects).load(framework)
+    _refuse_lost_numbers(model, path)
     return LoadedModel(model, used, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version, notes)
 
 
@@ -87,7 +88,20 @@ def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -
         raise _code_refused(path)
     objects = defined_in(custom_objects, "tf_keras") if custom_objects else {}
     model, framework, version, notes = saved_model.load(path, objects)
+    _refuse_lost_numbers(model, path)
     return LoadedModel(model, framework, path, saved_model.sha256(path), version, notes)
+
+
+def _refuse_lost_numbers(model: Any, path: Path) -> None:
+    """HDF5 has no checksum by default, and a training that diverged saves as well as any: both are told by their weights alone."""
+    for weight, values in zip(model.weights, model.get_weights(), strict=True):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            name = getattr(weight, "path", weight.name)
+            raise ModelError(
+                f"Expected weights that are numbers, got {int((~np.isfinite(values)).sum())} of {values.size} in {name} that are NaN or infinite: {path}. "
+                "Either training diverged or the file is damaged.",
+                path=path,
+            )
 
 
 def _refuse_code(header: Header, path: Path, *, allow_code: bool) -> None:

@@ -66,6 +66,36 @@ def test_flipped_bits_end_in_a_model_or_in_a_refusal(files, tmp_path, workshop):
     assert refused > FLIPS, "flips that hurt nothing test nothing"
 
 
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused_by_name(files, framework, value, tmp_path):
+    from convert.load import load
+
+    path = tmp_path / "lost.h5"
+    path.write_bytes(next(each for each in files if each.name == f"{framework}.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        kernels = []
+        file["model_weights"].visititems(lambda name, item: kernels.append(item) if name.endswith(("kernel", "kernel:0")) else None)
+        kernels[-1][0] = value
+    with pytest.raises(ModelError, match=r"in .*kernel.* NaN or infinite"):
+        load(path)
+
+
+def test_scores_that_are_no_numbers_are_refused_with_a_clip(tmp_path):
+    """Weights of 1e38 are numbers, and what comes of them is none."""
+    from convert import Options, convert_model
+
+    model = over_features("lstm", frames=3, features=4)
+    model.set_weights([np.where(np.arange(each.size).reshape(each.shape) % 2, 3e38, -3e38).astype(np.float32) for each in model.get_weights()])
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "clips").mkdir()
+    for number in range(4):
+        np.save(tmp_path / "clips" / f"{number}.npy", np.random.default_rng(number).uniform(-1, 1, (6, 4)).astype(np.float32))
+    with pytest.raises(ModelError, match=r"got NaN from the trained model on 4 of 4 clips, .*0\.npy"):
+        convert_model(tmp_path / "model.keras", tmp_path / "clips", tmp_path / "out.edgevid", options=Options(interval="uniform"))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["clips", "model.keras"]
+
+
 def wrong(config, number):
     """Change one value of a configuration, drawn by `number`, to something of another kind."""
     chance = random.Random(number)
