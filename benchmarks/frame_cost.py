@@ -36,10 +36,11 @@ from edgevid.capture.noise import NoiseSource
 from edgevid.capture.synthetic import GestureSource
 from edgevid.engine import Engine
 from edgevid.frame import Array, Frame
+from edgevid.histogram import Histogram
 from edgevid.manifest import Part
 from edgevid.pipeline import Pipeline
 from edgevid.preprocess import Preprocessor
-from edgevid.telemetry import Histogram, Telemetry
+from edgevid.telemetry import Telemetry
 
 SOURCE_SIZE = (640, 480)
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))

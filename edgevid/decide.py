@@ -18,11 +18,12 @@ from edgevid.rule import DecisionRule
 UNKNOWN = "unknown"
 # Times are whole nanoseconds turned into float seconds, so 0.3 - 0.1 may fall short of 0.2.
 _SLACK_S = 1e-6
+_expm1 = math.expm1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made with every frame, and a frozen one takes three times as long to make
 class Decision:
-    """The model's answer after one frame.
+    """The model's answer after one frame; not to be changed.
 
     Attributes:
         t_s: Sensor time of the newest frame of the window, in seconds.
@@ -98,6 +99,7 @@ class Decider:
         self.ongoing: Event | None = None
         self.started: Event | None = None
         own = {each.label: each for each in rule.thresholds}
+        self._smoothing_s = rule.smoothing_s
         self._enter = [own[label].enter if label in own else rule.enter for label in self.labels]
         exits = [own[label].exit if label in own else rule.exit for label in self.labels]
         # Only these can be events, with the score below which each is none.
@@ -165,14 +167,15 @@ class Decider:
         return ended
 
     def _smooth(self, t_s: float, scores: Sequence[float]) -> None:
-        if len(scores) != len(self.labels) or not math.isfinite(sum(scores)):
+        total = sum(scores)
+        if len(scores) != len(self.labels) or total - total != 0.0:  # of infinity or NaN that is NaN
             raise ContractError(f"Expected {len(self.labels)} finite scores, got {scores}.", expected=len(self.labels), got=len(scores))
         if self._last_s is None:
             self._smoothed = list(scores)
             return
         if not t_s > self._last_s:
             raise ContractError(f"Expected a time after {self._last_s} s, got {t_s} s. Flush where time jumps.", expected=self._last_s, got=t_s)
-        weight = -math.expm1((self._last_s - t_s) / self.rule.smoothing_s) if self.rule.smoothing_s else 1.0
+        weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores, strict=True)]
 
     def _is_quiet(self) -> bool:

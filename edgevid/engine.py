@@ -160,9 +160,10 @@ class _WindowTail:
         self._ring = Ring(target.shape[1], target.shape[2:], target.dtype)
 
     def push(self, row: Array) -> bool:
-        self._join(row[0], self._ring.slot())
-        self._ring.commit()
-        return self._ring.full
+        ring = self._ring
+        self._join(row, ring.both())
+        ring.advance()
+        return ring.count >= ring.length
 
     def answer(self) -> Array:
         self._model.write(0, self._ring.batch())

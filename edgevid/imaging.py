@@ -137,9 +137,10 @@ def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: t
 
 def _filler(cv2: Any, mode: int, *, size: tuple[int, int], gray: bool) -> Callable[[Array, Array], None]:
     """The plain resize; OpenCV writes into a view whose rows lie apart, as long as each row is one block."""
+    resize = cv2.resize  # looked up once: the module's thousands of names are not in the processor's cache
     if gray:  # a one-channel picture is two-dimensional to OpenCV
-        return lambda pixels, out: cv2.resize(pixels, size, dst=out[:, :, 0], interpolation=mode)
-    return lambda pixels, out: cv2.resize(pixels, size, dst=out, interpolation=mode)
+        return lambda pixels, out: resize(pixels, size, out[:, :, 0], 0, 0, mode)
+    return lambda pixels, out: resize(pixels, size, out, 0, 0, mode)
 
 
 def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:

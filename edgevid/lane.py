@@ -36,6 +36,7 @@ class Lane:
         decider: Turns its scores into events.
         telemetry: Latency and counts of this model.
         gate: Says which frames show a scene that stands still; None where every frame is encoded.
+        stride: An answer is wanted after so many frames that are taken.
         slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
     """
 
@@ -49,7 +50,7 @@ class Lane:
         self.telemetry = telemetry or Telemetry()
         self.gate = None if motion_gate is None else _gate(manifest, motion_gate)
         self.slowdown = 1
-        self._stride = 1
+        self.stride = 1
         self._unanswered = 0
 
     def keep_pace(self, pace: Pace) -> None:
@@ -59,7 +60,7 @@ class Lane:
             pace: The level. Where the time between frames changes, the next one begins a new window.
         """
         # What keeps a state answers every frame: the answer costs nothing more.
-        self._stride = 1 if self.engine.keeps_state else pace.stride
+        self.stride = 1 if self.engine.keeps_state else pace.stride
         if pace.slowdown != self.slowdown:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
@@ -67,7 +68,7 @@ class Lane:
     def wants_answer(self) -> bool:
         """Say whether the frame in hand is one that gets an answer, and count it."""
         self._unanswered += 1
-        if self._unanswered < self._stride:
+        if self._unanswered < self.stride:
             return False
         self._unanswered = 0
         return True

@@ -112,8 +112,8 @@ def dequantizer(params: QuantParams) -> Callable[[Array], Array]:
     """
     if params.dtype not in ("int8", "uint8"):
         return lambda stored: dequantize(stored, params)
-    reals = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
-    return lambda stored: reals.take(stored.view(np.uint8))
+    # A number below zero is a place from the end, where the table has it: to take by int8 as it is costs a quarter of a view as uint8 and that.
+    return dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params).take
 
 
 def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array], None]:
@@ -126,22 +126,23 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
         target: Grid of the tensor that is written.
 
     Returns:
-        A function `(stored, out)` that fills `out`, an array of `target.dtype` with the shape of `stored`.
+        A function `(stored, out)` that fills `out`, an array of `target.dtype` with a shape that `stored` can be broadcast to.
     """
     if source.same_grid(target):
         return _copy
     if source.dtype in ("int8", "uint8"):
         joined = quantize(dequantize(np.arange(256, dtype=np.uint8).view(source.dtype), source), target)
 
-        places = np.zeros(0, np.intp)
+        places, taken = np.zeros(0, np.intp), np.zeros(0, joined.dtype)
 
         def look_up(stored: Array, out: Array) -> None:
-            nonlocal places
+            nonlocal places, taken
             if places.shape != stored.shape:
-                places = np.zeros(stored.shape, np.intp)
+                places, taken = np.zeros(stored.shape, np.intp), np.zeros(stored.shape, joined.dtype)
             # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the array.
             np.copyto(places, stored.view(np.uint8))
-            joined.take(places, out=out, mode="clip")
+            joined.take(places, out=taken, mode="clip")
+            out[...] = taken
 
         return look_up
 

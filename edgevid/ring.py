@@ -27,6 +27,7 @@ class Ring:
         # Every view there can be, made once: a slice costs more than the copy of a small row.
         self._slots = [rows[0, place] for place in range(length)]
         self._twins = [rows[0, length + place] for place in range(length)]
+        self._pairs = [rows[0, place::length] for place in range(length)]
         self._batches = [rows[:, place : place + length] for place in range(length)]
         self._windows = [batch[0] for batch in self._batches]
 
@@ -52,6 +53,18 @@ class Ring:
         if self.length > 1:  # one row is its own window
             place = self.count % self.length
             self._twins[place][...] = self._slots[place]
+        self.count += 1
+
+    def both(self) -> Array:
+        """Give the two places of the next row at once, for a row that is small enough to be written twice in one go.
+
+        Returns:
+            A view of shape (2, *row_shape) to fill with the row before `advance`; the ring owns it.
+        """
+        return self._pairs[self.count % self.length]
+
+    def advance(self) -> None:
+        """Take the row that was written into `both`."""
         self.count += 1
 
     def window(self) -> Array:

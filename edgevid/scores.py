@@ -46,13 +46,13 @@ def answers(params: QuantParams, kind: Scores) -> Callable[[Array], Array]:
     """
     if kind != "logits" or params.dtype not in ("int8", "uint8") or 255 * params.scale > _LARGEST_EXPONENT:
         real, probabilities = dequantizer(params), to_probabilities(kind)
-        return lambda stored: probabilities(real(stored))
+        return real if kind == "softmax" else lambda stored: probabilities(real(stored))
     # From the greatest number of the grid down, so that no power exceeds 1.
     exponents = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
     powers = np.exp(exponents - exponents.max())
 
     def look_up(stored: Array) -> Array:
-        scores = powers.take(stored.view(np.uint8))
+        scores = powers.take(stored)
         scores /= np.add.reduce(scores)
         return scores
 

@@ -94,7 +94,7 @@ def _compare(engine: Engine, answer: int, *, got: Array, expected: Array, step: 
     if not abs(float(got[worst] - expected[worst])) <= TOLERANCE_STEPS * step * (1 + 1e-5):
         raise SelftestFailed(
             f"Expected golden answer {answer} to give {labels[worst]!r} {expected[worst]:.4f} within {TOLERANCE_STEPS * step:.4f}, got {got[worst]:.4f} with "
-            f"{engine.interpreter}. Do not use this bundle here; convert it again with this interpreter's version.",
+            f"{engine.interpreter}. Do not use this bundle here; {_way_out(engine.interpreter)}.",
             expected=float(expected[worst]),
             got=float(got[worst]),
         )
@@ -105,6 +105,12 @@ def _compare(engine: Engine, answer: int, *, got: Array, expected: Array, step: 
             expected=labels[int(expected.argmax())],
             got=labels[front],
         )
+
+
+def _way_out(interpreter: str) -> str:
+    if interpreter.startswith("tflite-runtime"):  # of 2023, with the kernels of then
+        return "run: pip install ai-edge-litert"
+    return "convert it again with this interpreter's version"
 
 
 def _check_windows(engine: Engine, streamed: Array) -> int:

@@ -1,19 +1,15 @@
 """Where the time of a frame goes, and where frames go: latency histograms and counters for one run.
 
-Recording writes into memory that was set aside before the run; percentiles are worked out when they are asked for.
+The loop writes a row a frame into memory that was set aside before the run; percentiles are worked out when they are asked for.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from edgevid.environment import rss_mib
-from edgevid.frame import Array
+from edgevid.histogram import Histogram, Latency, Ledger
 from edgevid.tables import table
 
 STAGES: Mapping[str, str] = {
@@ -27,63 +23,6 @@ STAGES: Mapping[str, str] = {
     "age": "of an answer: sensor to decision",
     "phase": "a frame's time after the one it was due at",
 }
-KEPT = 4096
-_NS_PER_MS = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Summary of a histogram, in milliseconds; over the last `KEPT` samples, but for count and max, which are over all."""
-
-    count: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-
-
-class Histogram:
-    """The last samples of one quantity in nanoseconds, its count and its maximum.
-
-    Args:
-        kept: Samples held; older ones are overwritten.
-    """
-
-    def __init__(self, kept: int = KEPT) -> None:
-        self.count = 0
-        self.max_ns = 0
-        # An array of the standard library takes an integer several times quicker than one of numpy.
-        self._samples = array("q", bytes(8 * kept))
-        self._kept = kept
-
-    def record(self, ns: int) -> None:
-        """Add a sample.
-
-        Args:
-            ns: Nanoseconds.
-
-        Cost: no allocation.
-        """
-        self._samples[self.count % self._kept] = ns
-        self.count += 1
-        if ns > self.max_ns:  # noqa: PLR1730  # a third of the price of max()
-            self.max_ns = ns
-
-    @property
-    def samples_ns(self) -> Array:
-        """The samples held, int64, in no particular order; a view."""
-        return np.frombuffer(self._samples, np.int64)[: self.count]
-
-    def latency(self) -> Latency:
-        """Summarise.
-
-        Returns:
-            Percentiles; zeros where nothing was recorded.
-        """
-        if not self.count:
-            return Latency(0, 0.0, 0.0, 0.0, 0.0)
-        p50, p95, p99 = (float(value) / _NS_PER_MS for value in np.percentile(self.samples_ns, [50, 95, 99]))
-        return Latency(self.count, p50, p95, p99, self.max_ns / _NS_PER_MS)
 
 
 class Telemetry:
@@ -105,6 +44,7 @@ class Telemetry:
         latest_ns: When the last one came.
         drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow,
             "torn" those that a live source spoilt, "pace" those that were due and left out because the device could not keep up.
+        note: Writes the time of one frame in each of `STAGES`, in their order, in nanoseconds; `histogram.NONE` where it was not in that stage.
     """
 
     def __init__(self) -> None:
@@ -113,15 +53,10 @@ class Telemetry:
         self.fallback = ""
         self.began_ns = self.latest_ns = 0
         self.drops: dict[str, int] = {"source": 0, "late": 0}
-        self.preprocess = Histogram()
-        self.encode = Histogram()
-        self.head = Histogram()
-        self.decide = Histogram()
-        self.emit = Histogram()
-        self.outside = Histogram()
-        self.total = Histogram()
-        self.age = Histogram()
-        self.phase = Histogram()
+        ledger = Ledger(len(STAGES))
+        self.note = ledger.note
+        columns = (Histogram(ledger, column) for column in range(len(STAGES)))
+        self.preprocess, self.encode, self.head, self.decide, self.emit, self.outside, self.total, self.age, self.phase = columns
 
     @property
     def skipped(self) -> int:

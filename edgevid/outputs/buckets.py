@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgevid.telemetry import KEPT, Histogram
+from edgevid.histogram import KEPT, Histogram
 
 BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _NS_PER_S = 1e9
@@ -23,7 +23,7 @@ class Buckets:
 
     Attributes:
         sum_s: All samples together, in seconds.
-        missed: Samples that were overwritten before they were counted.
+        missed: Rows that were overwritten before they were counted.
     """
 
     def __init__(self, histogram: Histogram) -> None:
@@ -35,13 +35,13 @@ class Buckets:
 
     def fold(self) -> None:
         """Count what is new. To be called by one thread at a time."""
-        count = self._histogram.count
-        new = min(count - self._counted, KEPT)
+        rows = self._histogram.rows
+        new = min(rows - self._counted, KEPT)
         if not new:
             return
-        self.missed += count - self._counted - new
-        self._counted = count
-        samples_ns = self._histogram.samples_ns[np.arange(count - new, count) % KEPT]
+        self.missed += rows - self._counted - new
+        self._counted = rows
+        samples_ns = self._histogram.newest(new)
         self.sum_s += float(samples_ns.sum()) / _NS_PER_S
         self._counts += np.bincount(np.searchsorted(_BOUNDS_NS, samples_ns), minlength=len(self._counts))
 

@@ -114,7 +114,7 @@ def test_drops_are_counted_by_cause() -> None:
                 if frame.index < 3:
                     wait_until(lambda: pipeline.telemetry.taken > frame.index)  # noqa: B023  # it is called at once
                 elif frame.index == 3:
-                    wait_until(lambda: pipeline.telemetry.preprocess.count == 4)
+                    wait_until(lambda: pipeline.pulse.frames == 3 and pipeline.pulse.began_ns)
             all_given.set()
 
     pipeline = Pipeline(engine_for(), Lossy([1] * 20), [Slow()])

@@ -221,9 +221,9 @@ def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_ans
 
     whole, resized = cv2.resize, []
 
-    def counted(pixels: np.ndarray, size: tuple[int, int], **options: object) -> np.ndarray:
+    def counted(pixels: np.ndarray, size: tuple[int, int], *options: object) -> np.ndarray:
         resized.append(size)
-        return whole(pixels, size, **options)
+        return whole(pixels, size, *options)
 
     monkeypatch.setattr(cv2, "resize", counted)
     spec = InputSpec(height=6, width=8, channels=3, resize=resize)

@@ -64,3 +64,16 @@ def test_nothing_is_forgotten_by_a_row_that_was_begun_and_not_committed_except_t
     assert ring.window()[:, 0].tolist() == [99, 3, 4]
     ring.commit()
     assert ring.window()[:, 0].tolist() == [3, 4, 99]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_a_row_written_to_both_of_its_places_at_once_is_one_that_was_committed(length: int) -> None:
+    slow, quick = Ring(length, (4,), "int8"), Ring(length, (4,), "int8")
+    for number in range(3 * length):
+        row = np.full((1, 4), number, np.int8)
+        slow.slot()[...] = row[0]
+        slow.commit()
+        quick.both()[...] = row
+        quick.advance()
+        assert quick.full == slow.full
+        np.testing.assert_array_equal(quick.batch(), slow.batch())

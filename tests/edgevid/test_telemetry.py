@@ -8,11 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgevid.telemetry import STAGES, Histogram, Telemetry
+from edgevid.histogram import NONE, Histogram, Ledger
+from edgevid.telemetry import STAGES, Telemetry
 
 
 def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
-    histogram = Histogram(kept=1000)
+    histogram = Histogram(Ledger(1, kept=1000))
     for sample in range(1, 101):
         histogram.record(sample * 1_000_000)
     latency = histogram.latency()
@@ -21,7 +22,7 @@ def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
 
 
 def test_old_samples_leave_the_percentiles_and_stay_in_count_and_maximum() -> None:
-    histogram = Histogram(kept=10)
+    histogram = Histogram(Ledger(1, kept=10))
     histogram.record(9_000_000)
     for _ in range(10):
         histogram.record(1_000_000)
@@ -34,8 +35,33 @@ def test_an_empty_histogram_is_all_zeros() -> None:
     assert Histogram().latency().p99_ms == 0.0
 
 
+def test_a_ledger_counts_each_column_by_itself_also_where_rows_were_overwritten() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.integers(1, 10**9, (50, 3))
+    rows[rng.random((50, 3)) < 0.4] = NONE
+    ledger = Ledger(3, kept=16)
+    assert [Histogram(ledger, column).latency().count for column in range(3)] == [0, 0, 0]
+    for end, row in enumerate(rows.tolist(), start=1):
+        ledger.note(*row)
+        for column in range(3):
+            histogram, real = Histogram(ledger, column), rows[:end, column]
+            assert histogram.count == (real != NONE).sum()
+            assert histogram.max_ns == max(0, real.max())
+            held = real[-16:]
+            assert histogram.samples_ns.tolist() == held[held != NONE].tolist()
+            assert histogram.newest(5).tolist() == held[-5:][held[-5:] != NONE].tolist()
+    assert ledger.rows == 50
+
+
+def test_a_frame_without_an_answer_is_no_sample_of_what_it_did_not_go_through() -> None:
+    telemetry = Telemetry()
+    telemetry.note(*[5_000_000] * len(STAGES))
+    telemetry.note(1_000_000, *[NONE] * (len(STAGES) - 1))
+    assert {name: latency.count for name, latency in telemetry.stages().items()} == {**dict.fromkeys(STAGES, 1), "preprocess": 2}
+
+
 def test_recording_keeps_no_memory() -> None:
-    histogram = Histogram(kept=64)
+    histogram = Histogram(Ledger(1, kept=64))
     histogram.record(1)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -43,7 +69,7 @@ def test_recording_keeps_no_memory() -> None:
         histogram.record(sample)
     grown = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
-    assert grown < 1024
+    assert grown < 4096, "ten thousand numbers are 80,000 bytes"
 
 
 def test_the_json_form_names_every_recorded_stage_and_every_fate_of_a_frame() -> None:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgevid.errors import MissingDependency, UsageError
+from edgevid.histogram import KEPT, Histogram
 from edgevid.outputs import scrape
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.buckets import BOUNDS_S, Buckets
@@ -22,7 +23,7 @@ from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.metrics import Metrics
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.vitals import Rate, Vitals
-from edgevid.telemetry import KEPT, Histogram, Telemetry
+from edgevid.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import Told, decision, event, until
 
 BOARD = {"temperature_c": 61.5, "clock_mhz": 1500, "throttled": 1, "under_voltage": 0}
