@@ -43,13 +43,15 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         FlashError: This machine is another board, or the installation failed.
+        SlotsError: The root file system is an overlay in memory, which keeps nothing.
         UsageError: --yes was not given, or the caller is not root.
     """
-    from edgevid.provision.service import check_machine, install
+    from edgevid.provision.service import check_machine, install, refuse_volatile_root
     from edgevid.provision.unit import writes_sentence
 
     deployment = read_deployment(args.deployment)
     system = check_machine(deployment)
+    refuse_volatile_root(bundles_only=False)
     plan = f"{deployment.optics.title} on this {deployment.facts.model}, {system.words}; {deployment.bundle}; once it runs: {writes_sentence(deployment)}"
     sys.stdout.write(f"{plan}\n")
     if not args.yes:

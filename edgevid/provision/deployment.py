@@ -124,7 +124,7 @@ class Card:
     Attributes:
         journal: Where logs are kept: in memory, or on the card.
         journal_mib: How much of them.
-        read_only_root: Whether the root file system is put under an overlay in memory.
+        read_only_root: Whether the root file system lies under an overlay in memory from the second start on; bundles are kept.
     """
 
     journal: Literal["volatile", "persistent"] = "volatile"

@@ -18,6 +18,8 @@ _FIRSTRUN = "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=r
 # Raspberry Pi's kernels come with the memory controller off, and MemoryMax= would do nothing.
 # Source: github.com/raspberrypi/linux, "cgroup: Disable cgroup memory by default".
 _CGROUP = "cgroup_enable=memory"
+# Started in place of systemd where the root is read-only; the installation itself needs a root that is not.
+OVERLAY_PROGRAM = "/usr/local/lib/edgevid/overlay-root"
 _LOCKED = "*"
 
 
@@ -88,7 +90,7 @@ def config_txt(deployment: Deployment, before: str) -> str:
 
 
 def cmdline_txt(deployment: Deployment, before: str, *, has_firstrun: bool) -> str:
-    """Change cmdline.txt: the memory controller, the radio's country, and firstrun.sh where there is no cloud-init.
+    """Change cmdline.txt: the memory controller, the radio's country, and firstrun.sh where there is no cloud-init; a root to write to.
 
     Args:
         deployment: Whose.
@@ -98,7 +100,8 @@ def cmdline_txt(deployment: Deployment, before: str, *, has_firstrun: bool) -> s
     Returns:
         The new line; what is added twice is added once.
     """
-    words = [word for word in before.split() if not word.startswith(("systemd.run", "systemd.unit=", "cgroup_enable=memory", "cfg80211."))]
+    ours = ("systemd.run", "systemd.unit=", "cgroup_enable=memory", "cfg80211.", f"init={OVERLAY_PROGRAM}")
+    words = [word for word in before.split() if not word.startswith(ours)]
     words.append(_CGROUP)
     if deployment.wifi:
         words.append(f"cfg80211.ieee80211_regdom={deployment.wifi.country}")

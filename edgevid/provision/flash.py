@@ -18,7 +18,7 @@ from edgevid.errors import DeploymentError, FlashError
 from edgevid.firmware import folder
 from edgevid.provision import wheels
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
+from edgevid.provision.first_boot import OVERLAY_PROGRAM, cloud_init, cmdline_txt, config_txt, firstrun
 from edgevid.provision.system import System, look, refuse_misfit
 from edgevid.provision.target import Target
 from edgevid.provision.templates import fill
@@ -182,13 +182,15 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
     """
     name = Path(deployment.bundle).name
     needs_system_packages = deployment.optics.interface == "csi"
-    keep = (folder() / "boot" / ("read-only.sh" if deployment.card.read_only_root else "writable.sh")).read_text()
+    is_read_only = deployment.card.read_only_root
+    keep = fill("boot/read-only.sh", program=OVERLAY_PROGRAM) if is_read_only else fill("boot/writable.sh")
     variables = "".join(f"{name}={_environment_value(value)}\n" for name, value in deployment.variables().items())
     return {
         **unit_files(deployment, release=system.release),
         "install.sh": fill("boot/install.sh", bundle=name, venv_options="--system-site-packages" if needs_system_packages else "", read_only=keep),
         "first-boot.sh": (folder() / "boot/first-boot.sh").read_text(),
         name: Path(deployment.bundle),
+        **({"overlay-root.sh": (folder() / "boot/overlay-root.sh").read_text()} if is_read_only else {}),
         **({"environment": variables} if variables else {}),
     }
 
@@ -253,7 +255,7 @@ def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
     if any(isinstance(value, str) and _CREDENTIALS.search(value) for value in deployment.run.values()):
         yield "a password stands in an address of [run], and so in clear on the boot partition; options that take it from [environment] keep it off it."
     if deployment.card.read_only_root:
-        yield "the read-only root takes the package overlayroot from the network at the first boot, where the image lacks it."
+        yield "the root is read-only from the second start on: what is changed on the device by hand is forgotten, but for its bundles."
 
 
 def _environment_value(value: str) -> str:

@@ -15,11 +15,13 @@ from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.firmware import Release
 from edgevid.provision.bootfs import MountedPartition
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.first_boot import cmdline_txt, config_txt
+from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
 from edgevid.provision.flash import OURS, Stage, check_bundle, stage_device
 from edgevid.provision.system import PYTHONS, System
 
 UNIT = "edgevid.service"
+# As overlay-root.sh names it.
+OVERLAY_DEVICE = "edgevid-overlay"
 _CODENAME = re.compile(r"^VERSION_CODENAME=(\w+)$", re.MULTILINE)
 _INSTALL_LIMIT_S = 1800
 _RESTART_LIMIT_S = 120
@@ -39,20 +41,25 @@ def restart() -> None:
         raise DeployError(f"Expected to restart {UNIT}: {done.stderr.strip() or done.returncode}. Run the command with sudo.", got=done.returncode)
 
 
-def refuse_volatile_root(machine: Path = Path("/")) -> None:
+def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True) -> None:
     """Refuse to change what the next start will have forgotten.
 
     Args:
         machine: Where `proc` lies.
+        bundles_only: Whether no more than bundles is changed, which edgevid's own read-only root keeps.
 
     Raises:
-        SlotsError: The root file system is an overlay in memory, as overlayroot makes it.
+        SlotsError: The root file system is an overlay in memory.
 
     Source: overlayroot(8), which mounts a device of its name.
     """
     mounts = read_text(machine / "proc/mounts") or ""
-    if any(line.split()[:2] == ["overlayroot", "/"] for line in mounts.splitlines()):
-        raise SlotsError("Expected a root file system that keeps what is written, got an overlay in memory. Run it in: sudo overlayroot-chroot")
+    overlay = next((line.split()[0] for line in mounts.splitlines() if line.split()[1] == "/" and line.split()[2] == "overlay"), "")
+    expected = "Expected a root file system that keeps what is written, got an overlay in memory."
+    if overlay == OVERLAY_DEVICE and not bundles_only:
+        raise SlotsError(f"{expected} Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again.", got=overlay)
+    if overlay == "overlayroot":
+        raise SlotsError(f"{expected} Run it in: sudo overlayroot-chroot", got=overlay)
 
 
 def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:

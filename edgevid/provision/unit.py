@@ -7,14 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgevid.firmware import Release, folder
-from edgevid.provision.deployment import Deployment
+from edgevid.provision.deployment import Deployment, Service
 from edgevid.provision.templates import fill
 
 PROGRAM = "/opt/edgevid/current/bin/python -m edgevid.cli"
 STATE_FOLDER, RUN_CONFIG = "/var/lib/edgevid", "/etc/edgevid/run.toml"
 _HIGH = 0.9
 # systemd 254 came after Bookworm's 252. Source: systemd.service(5), RestartSteps=.
-_BACK_OFF = "RestartSteps=6\nRestartMaxDelaySec=5min"
+_STEPS, _LONGEST_S = 6, 300
+_BACK_OFF = f"RestartSteps={_STEPS}\nRestartMaxDelaySec={_LONGEST_S}"
+# Before that: a pause before the program, twice as long at each restart. It counts as a start, whose time is limited.
+_PAUSE = (
+    "ExecStartPre=/bin/sh -c 'n=$$(systemctl show --property=NRestarts --value edgevid.service); n=$${{n:-0}}; "
+    '[ "$$n" -le {steps} ] || n={steps}; s=$$(((1 << n) * {restart_s} - {restart_s})); [ "$$s" -le {longest_s} ] || s={longest_s}; exec sleep "$$s"\''
+)
+_START_S = 10
 # journald.conf(5): one sync of unflushed messages each SyncIntervalSec, here 5 minutes.
 _SYNCS_PER_HOUR = 12
 
@@ -82,13 +89,18 @@ def _unit(deployment: Deployment, *, release: Release | None) -> str:
         description=f"{deployment.optics.title} on {deployment.facts.model}".replace("%", "%%"),
         exec_start=f"{PROGRAM} run {STATE_FOLDER} --config {RUN_CONFIG}",
         restart_s=service.restart_s,
-        restart_back_off=_BACK_OFF if release == "trixie" else "",
+        restart_back_off=_BACK_OFF if release == "trixie" else _pause(service),
         start_limit_s=service.start_limit_s,
         watchdog_s=service.watchdog_s,
         memory_mib=service.memory_mib,
         memory_high_mib=int(service.memory_mib * _HIGH),
         cpu_percent=service.cpu_percent,
     )
+
+
+def _pause(service: Service) -> str:
+    longest_s = max(0, min(_LONGEST_S, service.start_limit_s - _START_S))
+    return _PAUSE.format(steps=_STEPS, restart_s=service.restart_s, longest_s=longest_s)
 
 
 def _pairs(table: Mapping[str, Any]) -> str:

@@ -47,6 +47,8 @@ install_files() {
     install -D -m 644 "$here/edgevid.service" "$root/etc/systemd/system/edgevid.service"
     install -D -m 644 "$here/run.toml" "$root/etc/edgevid/run.toml"
     systemd-sysusers ${root:+--root="$root"} edgevid.conf
+    install -d -m 755 "$root/usr/local/bin"
+    ln -sfn /opt/edgevid/current/bin/edgevid "$root/usr/local/bin/edgevid"
     # FAT knows no owners: what is secret moves to where it has one.
     if [ -f "$here/environment" ]; then
         install -D -m 600 "$here/environment" "$root/etc/edgevid/environment"

@@ -1,6 +1,9 @@
-# The root file system under an overlay in memory: nothing is written to it any more, and nothing is kept. raspi-config takes the package
-# overlayroot for it, from the network where the image lacks it. Bundles are changed with: sudo overlayroot-chroot edgevid activate BUNDLE
+# From the next start on the root file system lies under an overlay in memory. To write to it again, take the word init= out of cmdline.txt.
 keep_root_read_only() {
-    [ -z "$root" ] || return 0
-    raspi-config nonint do_overlayfs 0 || say "the root file system stays writable: overlayroot could not be set up (is there a network?)"
+    install -D -m 755 "$here/overlay-root.sh" "$root{{program}}"
+    cmdline=$root/boot/firmware/cmdline.txt
+    [ -f "$cmdline" ] || return 0
+    grep -q 'init={{program}}' "$cmdline" || sed -i '1s|$| init={{program}}|' "$cmdline"
+    sync
+    say "the root file system is read-only from the next start on"
 }

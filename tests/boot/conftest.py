@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from edgevid.provision.image import base, host, recipe
-from tests.boot import tools
-from tests.boot.machine import Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
+from edgevid.provision.image import assemble, base, host, recipe
+from tests.boot import raspios, tools
+from tests.boot.machine import CAMERA, WATCHED, Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
 from tests.boot.tools import BUILD, CACHE, ROOT
 
 HOSTNAME, USER = "gate-7", "keeper"
@@ -24,6 +24,7 @@ DECISION = r'"label": "'
 # Seconds. Emulated on two cores that others share, a boot took 3 to 7 minutes.
 BOOT_S, SHELL_S = 1500, 600
 MARK = "@@@"
+GOLDEN = {"golden": ("/opt/edgevid/current/bin/python - . /var/lib/edgevid/a.edgevid", tools.ANSWERS.read_text())}
 ASKED = {
     "hostname": "hostname",
     "user": "id -un; id -Gn",
@@ -49,9 +50,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if is_asked or collection_path.name == "conftest.py" else True
 
 
-@pytest.fixture(scope="session", autouse=True)
-def programs() -> None:
-    """Say what has to be installed, rather than leave the tests out: they were asked for."""
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say what has to be installed at once, rather than leave the tests out: they were asked for."""
+    if session.config.getoption("markexpr", "") == "boot":
+        need_programs()
+
+
+def need_programs() -> None:
+    """End the session where a program is missing."""
     missing = tools.missing()
     if missing:
         pytest.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}", returncode=2)
@@ -68,31 +74,46 @@ def key() -> tuple[Path, str]:
     return make_key(BUILD)
 
 
-@pytest.fixture(scope="session")
-def deployment(key: tuple[Path, str]) -> Path:
+def describe(path: Path, key: tuple[Path, str], *, hostname: str = HOSTNAME, more: str = "") -> Path:
     """A board with a USB camera; limits for a machine that is twenty times slower than a board."""
-    path = BUILD / "device.toml"
     lines = [
         'board = "4b"',
         'camera = "uvc"',
         f"bundle = {json.dumps(str(BUNDLE))}",
-        f'hostname = "{HOSTNAME}"',
+        f'hostname = "{hostname}"',
         'timezone = "Europe/Zurich"',
         f'[user]\nname = "{USER}"\nssh_keys = [{json.dumps(key[1])}]',
         '[run]\njson = true\nstall = 300\nsource = "v4l2:0?size=320x180&fps=5"',
-        "[service]\nstart_limit_s = 1800\nwatchdog_s = 1800\nmemory_mib = 384",
+        f"[service]\nstart_limit_s = 1800\nwatchdog_s = 1800\nmemory_mib = 384\n{more}",
     ]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
+@pytest.fixture(scope="session")
+def deployment(key: tuple[Path, str]) -> Path:
+    """What `edgevid image build` is given."""
+    return describe(BUILD / "device.toml", key)
+
+
 def image_build(deployment: Path, out: Path) -> dict[str, object]:
     """The command as a person types it."""
-    command = [sys.executable, "-m", "edgevid.cli", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json"]
-    done = subprocess.run(["nice", "-n", "15", *command], capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600)
-    (BUILD / f"{out.stem}.build.log").write_text(done.stderr)
+    return edgevid(f"{out.stem}.build", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json")
+
+
+def edgevid(name: str, *words: str) -> dict[str, object]:
+    """A command of edgevid, with what it says kept as NAME.log."""
+    command = ["nice", "-n", "15", sys.executable, "-m", "edgevid.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600)
+    (BUILD / f"{name}.log").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def answers_here() -> dict[str, object]:
+    """The golden clip's answers on this machine, by the same program that is run on the boards."""
+    words = [sys.executable, str(tools.ANSWERS), str(ROOT), str(BUNDLE)]
+    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True, env=tools.environment()).stdout)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +122,18 @@ def card(deployment: Path) -> Path:
     out = BUILD / "card.img"
     image_build(deployment, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def official_card() -> Path:
+    """A card that is laid out as an official one, as Raspberry Pi Imager leaves it; `edgevid flash` prepares copies of it."""
+    made_of = recipe.recipe("bookworm")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PATH", "LD_LIBRARY_PATH"):
+            if name in tools.environment():
+                patch.setenv(name, tools.environment()[name])
+        debian = base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S)
+        return raspios.make(BUILD / "official.img", debian, made_of, epoch_s=assemble.EPOCH_S)
 
 
 @pytest.fixture(scope="session")
@@ -151,17 +184,18 @@ def disk(card: Path) -> Path:
 @pytest.fixture(scope="session")
 def first(firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The first boot, to its first decision, and then a proper shutdown."""
-    return _boot(firmware, disk, shell, "first", {"golden": ("/opt/edgevid/current/bin/python - . /var/lib/edgevid/a.edgevid", tools.ANSWERS.read_text())})
+    return start(firmware, disk, shell, "first", GOLDEN)
 
 
 @pytest.fixture(scope="session")
 def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The same card started again; `first` is named for the order."""
-    return _boot(firmware, disk, shell, "second", {})
+    return start(firmware, disk, shell, "second", {})
 
 
-def _boot(firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]]) -> Seen:
-    machine = Machine(firmware, disk, BUILD / f"{name}.log")
+def start(firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]], *, words: str = "") -> Seen:
+    """Boot a disk to its first decision, ask, and shut it down properly; `words` are added to the kernel's command line."""
+    machine = Machine(firmware, disk, BUILD / f"{name}.log", more=f"{WATCHED} {CAMERA} {words}")
     try:
         seen = observe(machine, shell, more)
         shell.run(machine, "sudo systemctl poweroff", check=False)

@@ -36,7 +36,8 @@ class Firmware:
 def play_firmware(card: Path, folder: Path, *, device_tree: str) -> Firmware:
     """Read from the FAT what its config.txt names."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {}
+    # What the firmware takes where nothing is said, and with auto_initramfs=1. Source: config.txt's documentation
+    config = {"kernel": "kernel8.img", "initramfs": "initramfs8"}
     for line in read_boot(card, "config.txt").decode().splitlines():
         name, _, value = line.replace("initramfs ", "initramfs=", 1).partition("=")
         config[name.strip()] = value.split()[0] if value.split() else ""
@@ -74,7 +75,7 @@ class Machine:
         beside: Path | None = None,
     ):
         self.log, self.port = log, free_port()
-        console = re.sub(r"console=ttyS1,115200", f"console={CONSOLES[machine]}", firmware.cmdline)
+        console = re.sub(r"console=(ttyS1|serial0),115200", f"console={CONSOLES[machine]}", firmware.cmdline)
         cmdline = f"{console} {more}" + (f" -- {arguments}" if arguments else "")
         boot = ["-kernel", firmware.kernel, "-initrd", firmware.initrd, "-append", cmdline]
         shape = getattr(self, f"_{machine}")(firmware, disk)
@@ -91,7 +92,7 @@ class Machine:
 
     def _virt(self, _: Firmware, disk: Path) -> list[object]:
         network = ["-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=n"]
-        drive = ["-drive", f"if=none,id=d,file={disk},format=qcow2,cache=writethrough", "-device", "virtio-blk-pci,drive=d"]
+        drive = ["-drive", f"if=none,id=d,file={disk},format={_format(disk)},cache=writethrough", "-device", "virtio-blk-pci,drive=d"]
         return ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-accel", "tcg,thread=multi,tb-size=512", *network, *drive]
 
     def _raspi3b(self, firmware: Firmware, disk: Path) -> list[object]:
@@ -100,7 +101,7 @@ class Machine:
     def text(self) -> str:
         return ANSI.sub("", self.log.read_text(errors="replace")) if self.log.exists() else ""
 
-    def wait_for(self, pattern: str, *, limit_s: float) -> re.Match[str]:
+    def wait_for(self, pattern: str, *, limit_s: float, every_s: float = 2) -> re.Match[str]:
         """Watch the serial console for a line."""
         end_s = time.monotonic() + limit_s
         while time.monotonic() < end_s:
@@ -109,7 +110,7 @@ class Machine:
                 return found
             if self.process.poll() is not None:
                 raise AssertionError(f"QEMU ended with {self.process.returncode} before {pattern!r}; see {self.log}")
-            time.sleep(2)
+            time.sleep(every_s)
         raise AssertionError(f"no {pattern!r} on the console within {limit_s:.0f} s; see {self.log}")
 
     def wait_for_end(self, *, limit_s: float) -> None:
@@ -120,6 +121,10 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(timeout=30)
+
+
+def _format(disk: Path) -> str:
+    return "qcow2" if disk.suffix == ".qcow2" else "raw"
 
 
 class Shell:

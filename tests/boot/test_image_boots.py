@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from tests.boot.conftest import BUNDLE, HOSTNAME, USER, Seen, image_build
-from tests.boot.tools import ANSWERS, BUILD, ROOT, environment
+from tests.boot.conftest import HOSTNAME, USER, Seen, answers_here, image_build
+from tests.boot.tools import BUILD
 
 pytestmark = pytest.mark.boot
 
@@ -50,9 +49,7 @@ def test_its_frames_come_from_the_kernels_camera(first: Seen):
 
 def test_its_answers_to_the_golden_clip_are_those_of_this_machine_bit_for_bit(first: Seen):
     """Every output of the interpreter; the probabilities, which NumPy makes of the last ones in floating point, as near as two of its versions are."""
-    words = [sys.executable, str(ANSWERS), str(ROOT), str(BUNDLE)]
-    here = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, env=environment()).stdout)
-    there = json.loads(first["golden"])
+    here, there = answers_here(), json.loads(first["golden"])
     assert there["machine"] == "aarch64"
     assert there["parts"] == here["parts"]
     assert np.abs(np.subtract(there["scores"], here["scores"])).max() < 1e-6

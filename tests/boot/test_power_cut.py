@@ -1,7 +1,8 @@
-"""The plug is pulled at a random moment of an update, and the card started again: there is always a valid bundle in service.
+"""The plug is pulled inside an update, and the card started again: exactly one valid bundle is in service, and it is one of the two legal ones.
 
-Hundreds of cuts, between and inside of writes, are made natively in tests/edgevid/provision; these three go through a real kernel's file system.
-Updates run in place of systemd (init=), one after the other, so that nearly any moment is a moment of an update.
+Every update brings a bundle that was never on the card. The console tells how far each one came, so after a cut it is known which bundle must
+be in service, or which two may be. Hundreds of cuts, between and inside of writes, are made natively in tests/edgevid/provision; these go
+through a real kernel's file system. Updates run in place of systemd (init=), so that any moment is a moment of an update.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import random
 import re
+import tarfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,66 +27,120 @@ from tests.boot.tools import BUILD
 
 pytestmark = pytest.mark.boot
 CUTS = 3
-# Seconds in which the plug is pulled: an update takes about half of that under emulation.
-WINDOW_S = (2.0, 90.0)
+# Updates that one boot can bring, of which the first one is measured and a later one cut.
+UPDATES = 4
 LIMIT_S = 900
 SLOTS = "/var/lib/edgevid"
 PYTHON = "/opt/edgevid/current/bin/python"
 CONFIRM = "import sys, pathlib; from edgevid.provision.slots import Slots; Slots(pathlib.Path(sys.argv[1])).confirm()"
+SEED = int(os.environ.get("EDGEVID_CUT_SEED") or random.SystemRandom().randrange(2**32))
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """Bundles with the same answers and different bytes.
+
+    Attributes:
+        tar: All of them, as a disk.
+        digests: Name, as "3.edgevid", to SHA-256.
+    """
+
+    tar: Path
+    digests: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def other() -> Path:
-    """Another bundle with the same answers."""
-    shipped = bundle.read(BUNDLE)
-    path = BUILD / "other.edgevid"
-    bundle.write(dataclasses.replace(shipped, report={**shipped.report, "note": "the other one"}), path)
-    return path
+def bundles() -> Bundles:
+    shipped, digests, tar = bundle.read(BUNDLE), {}, BUILD / "updates.tar"
+    with tarfile.open(tar, "w") as archive:
+        for number in range(CUTS * UPDATES):
+            path = BUILD / f"{number}.edgevid"
+            bundle.write(dataclasses.replace(shipped, report={**shipped.report, "note": f"update {number}"}), path)
+            digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            archive.add(path, path.name)
+            path.unlink()
+    assert len({*digests.values(), hashlib.sha256(BUNDLE.read_bytes()).hexdigest()}) == CUTS * UPDATES + 1
+    return Bundles(tar, digests)
 
 
-def steps(size: int) -> str:
-    """Look at what is there, then update for ever: each update is confirmed, so the next one overwrites the other slot."""
+def steps(first: int) -> str:
+    """Look at what is there; then update, each time with a new bundle, saying before and after each step how far it came."""
     edgevid = f"{PYTHON} -m edgevid.cli"
-    update = f"{edgevid} activate /mnt/other.edgevid && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo UPDATED"
+    names = " ".join(f"{number}.edgevid" for number in range(first, first + UPDATES))
+    update = f"echo BEGUN $b; {edgevid} activate /mnt/$b && echo ON TRIAL $b && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo CONFIRMED $b"
     commands = [
         "mount -t proc proc /proc",
         "mount -t sysfs sys /sys",
         "mount -t tmpfs tmp /tmp",
-        "mount -t tmpfs other /mnt",
+        "mount -t tmpfs updates /mnt",
         "mount -o remount,rw /",
-        f"head -c {size} /dev/vdb > /mnt/other.edgevid",
+        "tar -xf /dev/vdb -C /mnt",
         f"{edgevid} slots --json",
         f"sha256sum {SLOTS}/?.edgevid",
         "echo LOOKED",
-        f"while :; do {update}; done",
+        f"for b in {names}; do {update}; done",
+        "echo OUT OF UPDATES",
+        "sleep 600",
     ]
     return f'-c "{"; ".join(commands)}"'
 
 
-def refuse_damage(console: str, known: set[str]) -> None:
-    """The bundle in service is one of the two, whole, and what the state says it is."""
-    told = re.search(r'^\{"active".*$', console, re.MULTILINE)
-    assert told is not None
-    state = json.loads(told[0])
-    whole = {slot: digest for digest, slot in re.findall(rf"^([0-9a-f]{{64}})\s+{SLOTS}/(.)\.edgevid", console, re.MULTILINE)}
-    in_service = state["trial"]["slot"] if state.get("trial") else state["active"]
-    assert whole[in_service] in known
-    assert whole[in_service] == state["slots"][in_service]["sha256"]
+def told(console: str, step: str) -> list[str]:
+    """Names of the bundles that came to a step, in order; a line that the cut ended in the middle does not count."""
+    return re.findall(rf"(?m)^{step} (\d+\.edgevid)\r?\n", console)
 
 
-def test_a_power_cut_during_an_update_leaves_a_valid_bundle_in_service(card: Path, firmware: Firmware, other: Path):
-    disk = overlay(card, BUILD / "cuts.qcow2", "2G")
-    moments = random.Random(20260101)
-    known = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (BUNDLE, other)}
-    updated = 0
+def legal(console: str, before: str) -> tuple[set[str], set[str]]:
+    """Which bundles may be the active one after a cut, and which may be in service."""
+    begun, tried, confirmed = (told(console, step) for step in ("BEGUN", "ON TRIAL", "CONFIRMED"))
+    old = confirmed[-1] if confirmed else before
+    new = begun[-1] if begun and begun[-1] != old else old
+    in_service = {new} if tried and tried[-1] == new else {old, new}
+    # It becomes the active one after it went on trial and before that is said.
+    return ({old, new} if tried and tried[-1] == new else {old}), in_service
+
+
+def in_service(console: str) -> tuple[str, str]:
+    """SHA-256 of the active bundle and of the one in service, both whole and as the state says they are."""
+    state = json.loads(re.search(r"(?m)^\{\"active\".*$", console)[0])
+    whole = {slot: digest for digest, slot in re.findall(rf"(?m)^([0-9a-f]{{64}})\s+{SLOTS}/(.)\.edgevid", console)}
+    trial = state.get("trial")
+    serving = trial["slot"] if trial else state["active"]
+    for slot in {state["active"], serving}:
+        assert whole[slot] == state["slots"][slot]["sha256"], f"slot {slot} is not what the state says"
+    return whole[state["active"]], whole[serving]
+
+
+def wait_for_update(machine: Machine, name: str) -> float:
+    """How long an update takes here, from its begin to its confirmation."""
+    machine.wait_for(rf"(?m)^BEGUN {name}\r?\n", limit_s=LIMIT_S, every_s=0.1)
+    begun_s = time.monotonic()
+    machine.wait_for(rf"(?m)^CONFIRMED {name}\r?\n", limit_s=LIMIT_S, every_s=0.1)
+    return time.monotonic() - begun_s
+
+
+def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(card: Path, firmware: Firmware, bundles: Bundles):
+    disk, moments = overlay(card, BUILD / "cuts.qcow2", "2G"), random.Random(SEED)
+    print(f"\nmoments of the cuts: EDGEVID_CUT_SEED={SEED}")
+    shipped = hashlib.sha256(BUNDLE.read_bytes()).hexdigest()
+    digests = {"the shipped one": shipped, **bundles.digests}
+    active, serving, inside = {"the shipped one"}, {"the shipped one"}, 0
     for cut in range(CUTS + 1):
-        machine = Machine(firmware, disk, BUILD / f"cut-{cut}.log", more="init=/bin/sh", arguments=steps(other.stat().st_size), beside=other)
+        first = cut * UPDATES
+        machine = Machine(firmware, disk, BUILD / f"cut-{cut}.log", more="init=/bin/sh", arguments=steps(first), beside=bundles.tar)
         try:
-            machine.wait_for(r"(?m)^LOOKED\r?$", limit_s=LIMIT_S)
-            refuse_damage(machine.text(), known)
-            if cut < CUTS:
-                time.sleep(moments.uniform(*WINDOW_S))
+            machine.wait_for(r"(?m)^LOOKED\r?\n", limit_s=LIMIT_S)
+            now_active, now_serving = in_service(machine.text())
+            assert now_active in {digests[name] for name in active}
+            assert now_serving in {digests[name] for name in serving}
+            if cut == CUTS:
+                break
+            took_s = wait_for_update(machine, f"{first}.edgevid")
+            time.sleep(moments.uniform(0, took_s))
         finally:
             machine.cut_power()
-        updated += machine.text().count("\nUPDATED")
-    assert updated > 0, "no update ended: every cut fell into the first one"
+        console = machine.text()
+        active, serving = legal(console, next(name for name, digest in digests.items() if digest == now_active))
+        inside += told(console, "BEGUN")[-1] != told(console, "CONFIRMED")[-1]
+        print(f"cut {cut + 1} in {told(console, 'BEGUN')[-1]}, an update taking {took_s:.0f} s; legal in service: {sorted(serving)}")
+    assert inside, "no cut fell inside an update"

@@ -38,6 +38,13 @@ def environment() -> dict[str, str]:
     return found
 
 
+def copy(source: Path, goal: Path) -> Path:
+    """Copy a card and leave its holes out."""
+    goal.unlink(missing_ok=True)
+    subprocess.run(["cp", "--sparse=always", str(source), str(goal)], check=True)
+    return goal
+
+
 def missing() -> list[str]:
     """Packages that have to be installed."""
     path = environment()["PATH"]

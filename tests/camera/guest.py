@@ -2,7 +2,8 @@
 
 Debian trixie for amd64 with its own kernel lies in one disk image, kept under `build/camera-guest` and made anew when the list of packages
 changes. A second disk is a plain tar with edgevid and the test's inner half, which is unpacked as the machine starts; into a third one the
-machine writes a tar of what it found. No network, no systemd: the test's own `init` runs everything and switches off.
+machine writes a tar of what it found; a fourth is a card in a USB reader. No network, no systemd: the test's own `init` runs everything and
+switches off.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CACHE = ROOT / "build" / "camera-guest"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = ("python3", "udev", "kmod", "busybox-static", "linux-image-amd64", "python3-libcamera", "python3-prctl", "libglib2.0-0t64")
+PACKAGES = ("python3", "udev", "kmod", "busybox-static", "linux-image-amd64", "python3-libcamera", "python3-prctl", "libglib2.0-0t64", "mtools", "e2fsprogs")
 # picamera2's own dependencies, but for two that are no wheels and that only its DNG files and previews need; the test puts stubs in their place.
 WHEELS = (
     "ai-edge-litert==2.3.0",
@@ -90,23 +91,27 @@ def image() -> Path:
     return folder
 
 
-def boot(folder: Path, work: Path) -> tuple[str, Path]:
+def boot(folder: Path, work: Path, *, card: Path, luggage: Path) -> tuple[str, Path]:
     """Boot the machine with this working tree.
 
     Args:
         folder: What `image` gave.
         work: Where its disks and its answer go.
+        card: A disk in its USB reader.
+        luggage: Files that lie beside edgevid there.
 
     Returns:
         What it printed, and the folder with what it wrote.
     """
     tests, answer = work / "tests.tar", work / "answer.img"
-    _pack(tests)
+    _pack(tests, luggage)
     with answer.open("wb") as stream:
         stream.truncate(ANSWER_MIB << 20)
     disks = [f"file={folder / 'disk.img'},snapshot=on", f"file={tests},readonly=on", f"file={answer}"]
     drives = [word for disk in disks for word in ("-drive", f"format=raw,if=virtio,{disk}")]
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB), "-nographic", "-vga", "none"]
+    reader = f"if=none,id=card,format=raw,cache=writethrough,file={card}"
+    command += ["-device", "qemu-xhci", "-drive", reader, "-device", "usb-storage,drive=card,removable=on"]
     command += ["-nic", "none", "-no-reboot", "-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd")]
     command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off", *drives]
     log = work / "console.txt"
@@ -186,7 +191,7 @@ def cpio(files: list[tuple[str, bytes, int]]) -> bytes:
     return out.getvalue()
 
 
-def _pack(out: Path) -> None:
+def _pack(out: Path, luggage: Path) -> None:
     """What is tested: the package, its data, and the inner half of the test."""
     with tarfile.open(out, "w") as archive:
         for path in [*sorted((ROOT / "edgevid").rglob("*")), *sorted((ROOT / "tests" / "camera").glob("*")), ROOT / "tests" / "__init__.py"]:
@@ -194,6 +199,8 @@ def _pack(out: Path) -> None:
                 archive.add(path, path.relative_to(ROOT))
         if (ROOT / "firmware_configs").is_dir():
             archive.add(ROOT / "firmware_configs", "firmware_configs")
+        for path in sorted(luggage.iterdir()):
+            archive.add(path, path.name)
 
 
 def _run(*command: str, env: dict[str, str] | None = None) -> None:

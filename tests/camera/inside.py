@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from unittest.mock import MagicMock
 import numpy as np
 
 DEVICE = "/dev/video0"
+CARD = Path("/dev/sda")
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 BUNDLE = Path("/app/edgevid/data/gestures.edgevid")
 
@@ -186,6 +188,32 @@ def command(folder: Path) -> dict:
     words = ["run", str(BUNDLE), "--source", f"v4l2:{DEVICE}?size=320x180", "--json", "--max-frames", "60", "--record", str(folder / "seen.avi")]
     done = subprocess.run([sys.executable, "-m", "edgevid.cli", *words], capture_output=True, text=True, timeout=200, check=False)
     return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+def flash(folder: Path) -> dict:
+    """A card in the USB reader is prepared, and what must not be written is refused."""
+    from edgevid.errors import EdgevidError
+    from edgevid.provision import deployment, target
+    from edgevid.provision import flash as flashing
+
+    def refusal(device: str) -> str:
+        try:
+            target.open_target(Path(device))
+        except EdgevidError as error:
+            return str(error)
+        return ""
+
+    facts = {name: Path(f"/sys/class/block/{CARD.name}/{name}").read_text().strip() for name in ("removable", "size")}
+    subprocess.run(["mount", "-t", "vfat", f"{CARD}1", "/mnt"], check=True)
+    refused = {"mounted": refusal(str(CARD))}
+    subprocess.run(["umount", "/mnt"], check=True)
+    refused |= {"partition": refusal(f"{CARD}1"), "own disk": refusal("/dev/vda")}
+    goal = target.open_target(CARD)
+    house = Path("/app/house")
+    with flashing.plan(deployment.read(Path("/app/device.toml")), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        flashing.write(made)
+        files = {path: hashlib.sha256(source.read_bytes()).hexdigest() for path, source in made.files.items()}
+    return {"facts": facts, "refused": refused, "what": goal.what, "release": made.system.release, "files": files}
 
 
 def shim_picamera2() -> None:

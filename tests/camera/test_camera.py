@@ -5,6 +5,7 @@ The emulated machine says what it saw (`inside.py`); here it is judged. Colour b
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from edgevid.engine import Engine
 from edgevid.frame import Frame
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from tests.camera import guest
+from edgevid.provision import target
+from tests.camera import card, guest
 
 pytestmark = pytest.mark.boot
 # White, yellow, cyan, green, magenta, red, blue, black, as red, green and blue: the bars of both cameras.
@@ -37,7 +39,8 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     missing = guest.missing_tools()
     if missing:
         pytest.exit(missing, returncode=2)
-    console, found = guest.boot(guest.image(), tmp_path_factory.mktemp("guest"))
+    work = tmp_path_factory.mktemp("guest")
+    console, found = guest.boot(guest.image(), work, card=card.make(work / "card.img"), luggage=card.luggage(work / "luggage"))
     print(console)
     return found
 
@@ -138,3 +141,14 @@ def test_the_command_runs_on_a_camera_and_records_it(answer: Path) -> None:
     assert all(decision["label"] == "none" for decision in decisions)
     assert "60 seen" in told["stderr"]
     assert 1 <= len(read_times_ns(answer / "seen.pts")) <= 60
+
+
+def test_a_card_in_a_usb_reader_is_flashed_and_what_is_no_card_is_refused(answer: Path) -> None:
+    told = said(answer, "flash")
+    assert told["facts"] == {"removable": "1", "size": str((card.CARD_GIB << 30) // 512)}
+    assert (told["what"], told["release"]) == ("the card /dev/sda", "trixie")
+    boot = target.open_target(answer.parent / "card.img").boot
+    assert {path: hashlib.sha256(boot.read(path)).hexdigest() for path in told["files"]} == told["files"]
+    assert "user-data" in told["files"]
+    expected = {"mounted": "mounted at /mnt", "partition": "Expected a whole card", "own disk": "which is a disk of this machine"}
+    assert {name: message in told["refused"][name] for name, message in expected.items()} == dict.fromkeys(expected, True)

@@ -43,9 +43,9 @@ _FIRMWARE, _KERNEL = "usr/lib/raspi-firmware", "vmlinuz"
 _GROUPS = ("video", "render", "plugdev")
 _UNITS = "etc/systemd/system"
 # netplan writes files for systemd-networkd, which Debian does not start where nobody asks for it.
-_WANTED = ("multi-user.target.wants/systemd-networkd.service", "sockets.target.wants/systemd-networkd.socket")
+WANTED = ("multi-user.target.wants/systemd-networkd.service", "sockets.target.wants/systemd-networkd.socket")
 # A device that is out of reach of any network starts as quickly as one that is not, and looks for no updates that would wear its card.
-_MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_reap.service")
+MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_reap.service")
 
 
 def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: Recipe) -> None:
@@ -104,9 +104,9 @@ def _system(tree: Tree) -> None:
     tree.file("etc/machine-id", "")
     tree.file("etc/cloud/cloud.cfg.d/99_edgevid.cfg", _data("cloud.cfg"))
     tree.file("etc/apt/preferences.d/50-edgevid", _data("apt-preferences"))
-    for path in _WANTED:
+    for path in WANTED:
         tree.link(f"{_UNITS}/{path}", f"/usr/lib/systemd/system/{PurePosixPath(path).name}")
-    for name in _MASKED:
+    for name in MASKED:
         tree.link(f"{_UNITS}/{name}", "/dev/null")
     tree.folder("boot/firmware")
     tree.folder("var/log/journal", mode=0o2755)

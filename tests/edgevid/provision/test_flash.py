@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,34 @@ def test_a_real_block_device_of_this_machine_is_refused() -> None:
         target.open_target(there[0])
 
 
+@pytest.fixture
+def loop(originals: dict[str, Path], tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A block device of the kernel with an official layout on it, of a card's size, and the file behind it."""
+    path = fresh(originals["trixie"], tmp_path)
+    os.truncate(path, 4 * 2**30)
+    done = subprocess.run(["losetup", "--find", "--show", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no loop device can be made here: {done.stderr.strip()}")
+    device = Path(done.stdout.strip())
+    yield device, path
+    subprocess.run(["losetup", "--detach", str(device)], check=True)
+
+
+def test_a_block_device_of_the_kernel_is_written_like_a_card(loop: tuple[Path, Path], tmp_path: Path, house: Path) -> None:
+    """Only what sysfs says of it, that it can be taken out, is made up: a loop device cannot. tests/camera flashes one on an emulated USB port."""
+    device, path = loop
+    with pytest.raises(FlashError, match="which is a disk of this machine"):
+        target.open_target(device)
+    goal = target.open_target(device, machine=disk(tmp_path / "machine", device.name, gib=4))
+    assert goal.what == f"the card {device}"
+    with flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        assert made.system.release == "trixie"
+        flash.write(made)
+        written = {name: source.read_bytes() for name, source in made.files.items()}
+    behind = target.open_target(path).boot
+    assert {name: behind.read(name) for name in written} == written
+
+
 def test_this_machines_own_boot_partition_is_not_flashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(target, "_OWN_BOOT", (str(tmp_path),))
     with pytest.raises(FlashError, match="Run: edgevid install-service"):
@@ -307,11 +336,14 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     house = device_house
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system, "PYTHONS", {"trixie": version})
-        with flash.plan(deployment.read(write(tmp_path, environment={"TOKEN": "t"})), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        config = write(tmp_path, environment={"TOKEN": "t"}, card={"read_only_root": True})
+        with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
             flash.write(made)
     (folder / "edgevid/wheels/pip-1.0-py3-none-any.whl").write_bytes(b"left by an earlier flash")
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
+    (root / "boot/firmware").mkdir(parents=True)
+    shutil.copy(folder / "cmdline.txt", root / "boot/firmware/cmdline.txt")
     environment = {**os.environ, "EDGEVID_ROOT": str(root), "EDGEVID_PYTHON": sys.executable, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_NO_INDEX": "1"}
     for _ in range(2):  # once more is harmless
         done = subprocess.run(["sh", str(folder / "edgevid/install.sh")], env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -324,6 +356,9 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     state = json.loads((root / "var/lib/edgevid/state.json").read_text())
     assert state["slots"]["a"]["name"] == "gestures.edgevid"
     assert (root / "var/lib/edgevid/a.edgevid").stat().st_uid != 0
+    assert (root / "usr/local/bin/edgevid").readlink() == Path("/opt/edgevid/current/bin/edgevid"), "a person who logs in finds the command"
+    assert (root / "usr/local/lib/edgevid/overlay-root").stat().st_mode & 0o777 == 0o755
+    assert (root / "boot/firmware/cmdline.txt").read_text().split().count("init=/usr/local/lib/edgevid/overlay-root") == 1
     run = [
         str(root / "opt/edgevid/current/bin/python"),
         "-m",

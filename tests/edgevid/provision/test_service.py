@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import cli
+from edgevid import cli, firmware
 from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.provision import deployment, service, system
 from tests.boards import PI_4B
@@ -84,3 +84,12 @@ def test_a_root_that_forgets_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "proc/mounts").write_text("overlayroot / overlay rw,lowerdir=/media/root-ro 0 0\n")
     with pytest.raises(SlotsError, match="overlayroot-chroot"):
         service.refuse_volatile_root(tmp_path)
+
+
+def test_edgevids_own_read_only_root_keeps_bundles_and_refuses_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/mounts").write_text("edgevid-overlay / overlay rw,lowerdir=/mnt/lower 0 0\n/dev/mmcblk0p2 /var/lib/edgevid ext4 rw 0 0\n")
+    service.refuse_volatile_root(tmp_path)
+    with pytest.raises(SlotsError, match=r"Take the word init=/usr/local/lib/edgevid/overlay-root out of /boot/firmware/cmdline\.txt"):
+        service.refuse_volatile_root(tmp_path, bundles_only=False)
+    assert f" {service.OVERLAY_DEVICE} " in (firmware.folder() / "boot/overlay-root.sh").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -91,6 +92,12 @@ def test_cmdline_txt_stays_one_line_and_is_changed_once(has_firstrun: bool) -> N
     assert ("systemd.run=/boot/firmware/firstrun.sh" in words) == has_firstrun
 
 
+def test_flashing_again_makes_a_read_only_root_writable_for_the_installation() -> None:
+    before = f"{official.CMDLINE['trixie'].strip()} init={first_boot.OVERLAY_PROGRAM}\n"
+    assert "init=" not in first_boot.cmdline_txt(made("4b", "uvc"), before, has_firstrun=False)
+    assert "init=/usr/lib/raspberrypi-sys-mods/firstboot" in first_boot.cmdline_txt(made("4b", "uvc"), official.CMDLINE["bookworm"], has_firstrun=True)
+
+
 @pytest.mark.parametrize("changes", [{}, {"wifi": None}, {"wifi": {"password": "", "hidden": True}}, NASTY], ids=["plain", "ethernet", "open", "nasty"])
 def test_user_data_passes_the_schema_of_cloud_init(changes: dict[str, object], tmp_path: Path) -> None:
     need("cloud-init", "cloud-init")
@@ -141,9 +148,10 @@ def test_firstrun_is_a_script_that_shells_can_read_and_quotes_what_is_nasty(tmp_
     assert bytes(map(int, ssid[1].strip(";").split(";"))).decode() == device.wifi.ssid
 
 
-@pytest.mark.parametrize("name", ["install.sh", "first-boot.sh"])
+@pytest.mark.parametrize("name", ["install.sh", "first-boot.sh", "overlay-root.sh"])
 def test_the_scripts_of_the_card_are_plain_sh(name: str, tmp_path: Path) -> None:
-    values = {"bundle": "a.edgevid", "venv_options": "", "read_only": "keep_root_read_only() { :; }"} if name == "install.sh" else {}
+    read_only = fill("boot/read-only.sh", program=first_boot.OVERLAY_PROGRAM)
+    values = {"bundle": "a.edgevid", "venv_options": "", "read_only": read_only} if name == "install.sh" else {}
     (tmp_path / name).write_text(fill(f"boot/{name}", **values))
     for shell in ("sh", "bash"):
         subprocess.run([shell, "-n", str(tmp_path / name)], check=True)
@@ -220,10 +228,22 @@ def test_the_unit_has_its_own_user_limits_and_a_watchdog() -> None:
     assert "cloud-final" not in re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
 
 
-def test_restarts_back_off_where_systemd_can_do_that() -> None:
-    device = made("4b", "uvc")
-    assert "RestartMaxDelaySec=5min" in unit.unit_files(device, release="trixie")["edgevid.service"]
-    assert "RestartMaxDelaySec" not in unit.unit_files(device, release="bookworm")["edgevid.service"]
+def test_restarts_back_off_by_systemd_itself_where_it_can() -> None:
+    text = unit.unit_files(made("4b", "uvc"), release="trixie")["edgevid.service"]
+    assert "RestartMaxDelaySec=300" in text
+    assert "ExecStartPre" not in text
+
+
+@pytest.mark.parametrize(("restarts", "pause_s"), [("0", 0), ("1", 5), ("2", 15), ("3", 35), ("4", 75), ("5", 110), ("900", 110), ("", 0)])
+def test_restarts_back_off_on_a_systemd_that_cannot_within_the_time_of_a_start(restarts: str, pause_s: int, tmp_path: Path) -> None:
+    text = unit.unit_files(made("4b", "uvc"), release="bookworm")["edgevid.service"]
+    assert "RestartMaxDelaySec" not in text
+    line = re.search(r"(?m)^ExecStartPre=(.*)$", text)[1].replace("$$", "$")
+    for name, program in {"systemctl": f'echo "{restarts}"', "sleep": 'echo "$1"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(shlex.split(line), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == pause_s
 
 
 def test_the_journal_is_bounded_and_its_writes_are_stated() -> None:
