@@ -27,7 +27,8 @@ test-arm: $(DEV) ## Run the device's aarch64 wheels under an emulator, on the pr
 test-boot: $(DEV) ## Boot flashed cards, whole images and cameras in QEMU; logs in build/boot
 	scripts/newer_tools.sh build/tools e2fsprogs libcom-err2 libext2fs2 libss2 qemu-system-arm qemu-system-common qemu-system-data qemu-user
 	scripts/emulate_aarch64.sh "$$(ls "$$PWD"/build/tools/root/usr/bin/qemu-aarch64 2>/dev/null || command -v qemu-aarch64)"
-	$(BIN)/python -m pytest tests/camera tests/boot -m boot -v -s --durations=0 --durations-min=5
+	$(BIN)/python -m tests.boot.prepare
+	$(BIN)/python -m pytest tests/camera tests/boot -m boot -v -s --basetemp=build/boot/tmp --durations=0 --durations-min=5
 
 test-camera: $(DEV) ## Our camera sources on a real kernel's camera and the real picamera2, in an emulated machine
 	$(BIN)/python -m pytest -m boot tests/camera

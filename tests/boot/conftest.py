@@ -40,6 +40,7 @@ ASKED = {
     "identity": "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; sudo sh -c 'cat /var/lib/cloud/data/instance-id'",
     "done once": "sudo sh -c 'stat -c %n,%Y /var/lib/cloud/instance/sem/*'",
     "boot": "cat /proc/sys/kernel/random/boot_id",
+    "warnings": "sudo grep -hE '(WARNING|ERROR|DEPRECATED)]:' /var/log/cloud-init.log",
     "cloud": "sudo cat /var/lib/cloud/data/result.json",
 }
 

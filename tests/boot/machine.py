@@ -76,14 +76,15 @@ class Machine:
     ):
         self.log, self.port = log, free_port()
         console = re.sub(r"console=(ttyS1|serial0),115200", f"console={CONSOLES[machine]}", firmware.cmdline)
-        cmdline = f"{console} {more}" + (f" -- {arguments}" if arguments else "")
+        # The last console named is the one to which systemd's journal and a program without one of its own write.
+        cmdline = f"{console} console={CONSOLES[machine]} {more}" + (f" -- {arguments}" if arguments else "")
         boot = ["-kernel", firmware.kernel, "-initrd", firmware.initrd, "-append", cmdline]
         shape = getattr(self, f"_{machine}")(firmware, disk)
         if beside is not None:
             shape += ["-drive", f"if=none,id=b,file={beside},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=b"]
         quiet = ["-display", "none", "-monitor", "none", "-no-reboot", "-serial", f"file:{log}"]
         log.unlink(missing_ok=True)
-        command = ["nice", "-n", "15", *map(str, [*qemu(), "-M", machine, *shape, *quiet, *boot])]
+        command = ["nice", "-n", "5", *map(str, [*qemu(), "-M", machine, *shape, *quiet, *boot])]
         with log.with_suffix(".qemu.log").open("wb") as said:
             said.write((shlex.join(command) + "\n").encode())
             said.flush()

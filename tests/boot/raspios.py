@@ -33,7 +33,6 @@ CLOUD = """\
 datasource_list: [NoCloud, None]
 datasource: {NoCloud: {seedfrom: "file:///boot/firmware/"}}
 ssh_genkeytypes: [ed25519]
-locale: false
 cloud_init_modules: [bootcmd, set_hostname, update_hostname, update_etc_hosts, users-groups, ssh]
 cloud_config_modules: [set-passwords, timezone, runcmd]
 cloud_final_modules: [scripts-user]

@@ -93,7 +93,7 @@ def test_cloud_init_applied_the_deployment(first: Seen) -> None:
     assert name == USER
     assert {"sudo", "video"} <= set(groups.split())
     assert first["timezone"].strip() == "Europe/Zurich"
-    assert (first["failed"], "ordering cycle" in first.console) == ("", False)
+    assert (first["failed"], first["warnings"], "ordering cycle" in first.console) == ("", "", False)
 
 
 def test_what_it_installed_is_the_card_and_nothing_else(first: Seen, flashed: Flashed) -> None:

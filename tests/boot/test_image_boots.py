@@ -34,6 +34,7 @@ def test_first_boot_applies_the_deployment(first: Seen):
 def test_nothing_of_the_system_failed(first: Seen):
     assert first["failed"] == ""
     assert "ordering cycle" not in first.console
+    assert first["warnings"] == ""
 
 
 def test_the_service_runs_as_its_own_user_and_stays_up(first: Seen):

@@ -8,6 +8,7 @@ import hashlib
 import json
 import lzma
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -337,3 +338,12 @@ def test_a_release_that_nobody_knows_is_refused(tmp_path, capsys):
     code = cli.main(["image", "build", str(deployments.write(tmp_path)), "-o", str(tmp_path / "card.img"), "--suite", "sarge"])
     assert code == 2
     assert "Expected a release for an image, one of bookworm, got 'sarge'" in capsys.readouterr().err
+
+
+def test_cloud_init_takes_what_the_image_sets_for_it(tmp_path):
+    if shutil.which("cloud-init") is None:
+        pytest.skip("needs cloud-init: apt-get install cloud-init")
+    path = tmp_path / "cloud.cfg"
+    path.write_text("#cloud-config\n" + (firmware.folder() / "image/cloud.cfg").read_text())
+    done = subprocess.run(["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "Valid" in done.stdout) == (0, True), done.stdout + done.stderr

@@ -1,0 +1,40 @@
+"""Makes what the boots keep between two runs, side by side: Debian for aarch64, Debian with cameras, and the device's wheels.
+
+`python -m tests.boot.prepare`; where all is there, it does nothing. Each of the three waits for a network or for one processor most of its time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from edgevid.provision import wheels
+from edgevid.provision.image import assemble, base, recipe
+from tests.boot.tools import CACHE, environment
+from tests.camera import guest
+
+
+def main() -> None:
+    """Make all three, and say how long each took."""
+    os.environ.update({name: environment()[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in environment()})
+    made_of = recipe.recipe("bookworm")
+    steps: dict[str, Callable[[], object]] = {
+        "Debian for aarch64": lambda: base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S),
+        "Debian with cameras": guest.image,
+        "the device's wheels": lambda: wheels.collect(made_of.python),
+    }
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for done in [pool.submit(_timed, name, make) for name, make in steps.items()]:
+            print(done.result(), flush=True)
+
+
+def _timed(name: str, make: Callable[[], object]) -> str:
+    started_s = time.monotonic()
+    make()
+    return f"{name}: {time.monotonic() - started_s:.0f} s"
+
+
+if __name__ == "__main__":
+    main()
