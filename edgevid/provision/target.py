@@ -95,9 +95,11 @@ def _mounted_from(name: str, machine: Path) -> dict[str, str]:
     found = {}
     for line in (read_text(machine / "proc/self/mountinfo") or "").splitlines():
         before, _, after = line.partition(" - ")
-        device = Path(after.split()[1]).name
-        if device == name or (machine / "sys/class/block" / name / device).exists():
-            found[device] = before.split()[4]
+        source = Path(after.split()[1])
+        # Some systems name the source of their /dev "dev", which is also the name of a file that sysfs has for every disk.
+        is_device = source.parent == Path("/dev")
+        if is_device and (source.name == name or (machine / "sys/class/block" / name / source.name / "partition").exists()):
+            found[source.name] = before.split()[4]
     return found
 
 

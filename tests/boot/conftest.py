@@ -26,6 +26,7 @@ BOOT_S, SHELL_S = 1500, 600
 MARK = "@@@"
 GOLDEN = {"golden": ("/opt/edgevid/current/bin/python - . /var/lib/edgevid/a.edgevid", tools.ANSWERS.read_text())}
 ASKED = {
+    "settled": "cloud-init status --wait",
     "hostname": "hostname",
     "user": "id -un; id -Gn",
     "timezone": "cat /etc/timezone",

@@ -211,6 +211,8 @@ def disk(root: Path, name: str, *, removable: str = "1", gib: float = 32, partit
     """sysfs and mountinfo of a machine with one disk."""
     place = root / "sys/devices" / bus / name
     (place / f"{name}1").mkdir(parents=True)
+    (place / f"{name}1/partition").write_text("1\n")
+    (place / "dev").write_text("8:0\n")
     (place / "removable").write_text(f"{removable}\n")
     (place / "size").write_text(f"{int(gib * 2**30 / 512)}\n")
     if partition:
@@ -218,7 +220,7 @@ def disk(root: Path, name: str, *, removable: str = "1", gib: float = 32, partit
     (root / "sys/class/block").mkdir(parents=True)
     (root / "sys/class/block" / name).symlink_to(place)
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/mountinfo").write_text(f"22 1 8:1 / {mounted} rw - ext4 /dev/{name}1 rw\n" if mounted else "1 1 0:1 / /proc rw - proc proc rw\n")
+    (root / "proc/self/mountinfo").write_text(f"22 1 8:1 / {mounted} rw - ext4 /dev/{name}1 rw\n" if mounted else "1 1 0:1 / /dev rw - devtmpfs dev rw\n")
     return root
 
 
