@@ -47,7 +47,7 @@ __all__ = ["Conversion", "Options", "convert_model"]
 # Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
 GOLDEN_STEPS = 4
 # Encoder calls spent on holding the float split against the float model: a layer that was misread is wrong on every clip.
-SPLIT_CALLS = 1000
+SPLIT_CALLS = 512
 
 
 @dataclass(frozen=True)
@@ -145,22 +145,25 @@ def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
 
 def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress) -> Story:
     """Ask the float model, whole and in parts, and search for the precision."""
-    from convert.build import Job
+    from convert.build import Job, begin
     from convert.calibrate import choose
     from convert.record import Story
     from convert.search import search
     from convert.verify import Budget
 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
+    recipes, coral = subject.opened.recipes or _recipes(options, subject.plan, parts), options.delegate == CORAL
+    calibration = choose(clips.clips, settled.window)
+    begin(converter, parts, precision=recipes[0].precision("encoder"), contract=settled, calibration=calibration, edgetpu=coral)
     progress.step(f"asking the float model about {len(clips.clips)} clips")
     reference = subject.opened.reference(parts, settled.input, settled.scores)
     examples = _examples(clips, settled, reference)
     stages = _float_stages(reference, parts, examples) if subject.opened.recipes is None else _file_stage(examples)
 
-    calibration, golden = choose(clips.clips, settled.window), _golden(clips, settled, reference)
-    job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=options.delegate == CORAL)
+    golden = _golden(clips, settled, reference)
+    job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
-    found = search(job, subject.opened.recipes or _recipes(options, subject.plan, subject.parts), examples, budget, progress)
+    found = search(job, recipes, examples, budget, progress)
     progress.step("measuring what int8 costs each layer")
     return Story(
         job=job,

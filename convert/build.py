@@ -80,6 +80,26 @@ def choose_plan(parts: Split, asked: str) -> Plan:
     return cast("Plan", asked)
 
 
+def begin(converter: Converter, parts: Split, *, precision: Precision, contract: Contract, calibration: Calibration, edgetpu: bool) -> None:
+    """Let the converter begin with the encoder, while the float model is asked: neither needs the other.
+
+    Args:
+        converter: The child process.
+        parts: The split model; nothing is begun of one without an encoder.
+        precision: Of the first recipe that will be tried.
+        contract: What the bundle says of it.
+        calibration: Windows that the converter may look at.
+        edgetpu: Whether the part shall be one that the Edge TPU takes.
+    """
+    if parts.encoder is not None:
+        converter.begin(parts.encoder, precision, [_encoder_samples(parts, contract, calibration, precision)], edgetpu=edgetpu)
+
+
+def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration, precision: Precision) -> Array:
+    assert parts.encoder is not None
+    return frame_samples(calibration, contract.input, parts.lookback + 1) if precision in CALIBRATED else _none(parts.encoder)
+
+
 class Builder:
     """Builds bundles of one job; a part that two recipes share is converted once.
 
@@ -142,8 +162,7 @@ class Builder:
     def _encoder(self, precision: Precision) -> ConvertedPart:
         job = self._job
         assert job.parts.encoder is not None
-        samples = frame_samples(job.calibration, job.contract.input, job.parts.lookback + 1) if precision in CALIBRATED else _none(job.parts.encoder)
-        return self._convert(job.parts.encoder, precision, [samples])
+        return self._convert(job.parts.encoder, precision, [_encoder_samples(job.parts, job.contract, job.calibration, precision)])
 
     def _tail_samples(self, encoder: ConvertedPart, tail: PartFunction) -> list[Array]:
         """What the tail is given in real use: the converted encoder's features, not the float one's."""

@@ -45,6 +45,15 @@ class ConvertedPart:
     data: bytes
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A part that the child is at work on: what was asked for, where it will be, and what it is calibrated with."""
+
+    key: tuple[PartFunction, Precision, bool]
+    target: Path
+    calibration: Path
+
+
 class Converter:
     """The child process and its working folder.
 
@@ -65,6 +74,7 @@ class Converter:
         self._child: subprocess.Popen[str] | None = None
         self._interpreter = LiteRt()
         self._exported: dict[PartFunction, Path] = {}
+        self._begun: _Begun | None = None
         self.jobs = 0
 
     def start(self) -> None:
@@ -85,8 +95,26 @@ class Converter:
         )
         log.close()
 
+    def begin(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> None:
+        """Let the child begin with a part while its parent does something else; `convert` waits for it, any other job puts it aside.
+
+        Args:
+            function: The part.
+            precision: How to quantise it.
+            calibration: As for `convert`.
+            edgetpu: As for `convert`.
+        """
+        folder = Path(self._folder.name)
+        saved = self._export(function)
+        arrays = folder / f"calibration-{self.jobs}.npz"
+        np.savez(arrays, *calibration)
+        target = folder / f"{function.role}-{precision}-{self.jobs}.tflite"
+        self.jobs += 1
+        self._send({"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target), "edgetpu": edgetpu})
+        self._begun = _Begun((function, precision, edgetpu), target, arrays)
+
     def convert(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> ConvertedPart:
-        """Convert one part.
+        """Convert one part, or wait for it where it was begun.
 
         Args:
             function: The part.
@@ -101,16 +129,21 @@ class Converter:
             ConverterCrashed: The child died; another one takes the next job.
             ConversionError: TensorFlow refused the part.
         """
-        folder = Path(self._folder.name)
-        saved = self._export(function)
-        arrays = folder / f"calibration-{self.jobs}.npz"
-        np.savez(arrays, *calibration)
-        target = folder / f"{function.role}-{precision}-{self.jobs}.tflite"
-        self.jobs += 1
-        job = {"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target), "edgetpu": edgetpu}
-        self._ask(job, f"{function.role} in {precision}")
-        arrays.unlink()
-        return self._describe(function, precision, target.read_bytes())
+        if self._begun is None or self._begun.key != (function, precision, edgetpu):
+            self._put_aside()
+            self.begin(function, precision, calibration, edgetpu=edgetpu)
+        begun, self._begun = self._begun, None
+        assert begun is not None
+        self._receive(f"{function.role} in {precision}")
+        begun.calibration.unlink()
+        return self._describe(function, precision, begun.target.read_bytes())
+
+    def _put_aside(self) -> None:
+        """Wait for a part that nobody wants any more: the child answers in order."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            with contextlib.suppress(ConversionError):
+                self._receive("part that was begun")
 
     def survives(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
         """Load a model file in the child, so that one which ends its process does not end this one.
@@ -165,6 +198,7 @@ class Converter:
         return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
 
     def _ask(self, job: dict[str, Any], what: str) -> dict[str, Any]:
+        self._put_aside()
         self._send(job)
         return self._receive(what)
 

@@ -165,3 +165,29 @@ def test_a_part_that_the_interpreter_dies_of_is_a_message_too(converter):
     with pytest.raises(ConverterCrashed, match="SIGABRT"):
         converter.convert(part, "int8", [np.random.default_rng(0).uniform(-1, 1, (8, 8)).astype(np.float32)])
     assert converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data
+
+
+def test_a_part_that_was_begun_is_waited_for_and_not_made_twice(converter):
+    part, samples = dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
+    before = converter.jobs
+    converter.begin(part, "int8", samples)
+    made = converter.convert(part, "int8", samples)
+    assert converter.jobs == before + 1
+    assert made.data == converter.convert(part, "int8", samples).data
+
+
+def test_a_part_that_was_begun_for_nothing_is_put_aside(converter):
+    """Its answer comes first and must not be taken for another job's, whether it is good, refused or the child's death."""
+    begun, wanted, samples = dense_part(), dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
+    for part, given in ((begun, samples), (looping_lstm(), [np.zeros((8, 10, 6), np.float32)])):
+        converter.begin(part, "int8", given)
+        made = converter.convert(wanted, "float32", [np.zeros((0, 4), np.float32)])
+        assert (made.part.precision, made.part.inputs[0].dtype) == ("float32", "float32")
+        np.testing.assert_allclose(run(made, np.array([1, 2, 3, 4], np.float32))[0], [2, 4, 6, 8])
+
+
+def test_the_death_of_a_child_that_had_begun_is_told_when_the_part_is_asked_for(converter):
+    part, samples = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
+    converter.begin(part, "int8", samples)
+    with pytest.raises(ConverterCrashed):
+        converter.convert(part, "int8", samples)
