@@ -3,10 +3,11 @@
 Goals: memory flat within 2 MiB after the warm-up, no event lost on any way out, and a run that is killed is back with its first decision
 within 10 s.
 
-    python benchmarks/soak.py [--frames 500000] [--rate 2000]
+    python benchmarks/soak.py [--frames 500000] [--rate 2000] [--every 5]
 
 The run is a process of its own, so that its memory is its own. It plays a minute of made-up gestures and four of a still scene again and
-again, with time going on, as fast as `--rate` allows: hours of stream in minutes, and an event a third of a second at 2000 frames a second.
+again, with time going on, as fast as `--rate` allows: hours of stream in minutes, and five events a second at 2000 frames a second. With --every 1 each
+minute has gestures, and there are 27 events a second, more than which wait while the broker is away.
 Its outputs are real: a mosquitto that this starts and, half-way, stops for some seconds; an HTTP server for the webhook; clips on disk
 under a quota; metrics that are scraped; the live page with one viewer who looks and one who hangs; JSON lines through a pipe. Every start
 and end of an event is counted where it arrives and held against what the run itself saw.
@@ -37,7 +38,7 @@ from edgevid.frame import Frame
 from edgevid.outputs.output import QuietOutput
 
 BUNDLE = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
-FPS, SECONDS, SIZE, STILL = 20, 60, 64, 5
+FPS, SECONDS, SIZE = 20, 60, 64
 SAMPLE_EVERY, WARM_UP = 5_000, 100_000
 FLAT_MIB, RESTART_S = 2.0, 10.0
 RESTARTS = 5
@@ -51,10 +52,10 @@ class Again:
     live = False
     reopens = False
 
-    def __init__(self, *, frames: int, rate: float) -> None:
+    def __init__(self, *, frames: int, rate: float, every: int) -> None:
         from edgevid.capture.synthetic import GestureSource
 
-        self._count, self._rate = frames, rate
+        self._count, self._rate, self._every = frames, rate, every
         gestures = GestureSource(seed=0, height_px=SIZE, width_px=SIZE, fps=FPS, duration_s=SECONDS)
         self._pictures = np.stack([frame.data.copy() for frame in gestures.frames()])
         self.memory_mib: list[float] = []
@@ -68,7 +69,7 @@ class Again:
             if index % 20 == 0:
                 time.sleep(max(0.0, began_s + index / self._rate - time.monotonic()))
             minute, place = divmod(index, len(self._pictures))
-            yield Frame(self._pictures[place if minute % STILL == 0 else 0], "rgb", index * 1_000_000_000 // FPS, index)
+            yield Frame(self._pictures[place if minute % self._every == 0 else 0], "rgb", index * 1_000_000_000 // FPS, index)
         self.memory_mib.append(rss_mib() or 0.0)
 
     def release(self, frame: Frame) -> None:
@@ -103,7 +104,7 @@ class Tally(QuietOutput):
         self.ends += 1
 
 
-def play(options: list[str], *, frames: int, rate: float) -> None:
+def play(options: list[str], *, frames: int, rate: float, every: int) -> None:
     """Run in the child: what `edgevid run` does, on a source of our own; the account goes to standard error as JSON."""
     from edgevid import cli
     from edgevid.commands.run import GROUPS
@@ -113,7 +114,7 @@ def play(options: list[str], *, frames: int, rate: float) -> None:
     from edgevid.supervise import Supervisor
 
     args = cli.verb_parser("run").parse_args([str(BUNDLE), "--source", "synthetic", "--json", *options])
-    source, tally = Again(frames=frames, rate=rate), Tally()
+    source, tally = Again(frames=frames, rate=rate, every=every), Tally()
     lanes = models.open(args)
     opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source))
     pipeline = Pipeline(lanes, source, [tally, *opened.outputs], taps=opened.taps)
@@ -160,13 +161,14 @@ class Posts(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/events"
 
 
-def soak(folder: Path, *, frames: int, rate: float) -> dict[str, Any]:
+def soak(folder: Path, *, frames: int, rate: float, every: int) -> dict[str, Any]:
     """Run once with every output, and count what arrives.
 
     Args:
         folder: For the broker and the clips.
         frames: How many.
         rate: Frames a second at most.
+        every: Of so many minutes one has gestures.
 
     Returns:
         The child's account and what arrived where.
@@ -179,7 +181,7 @@ def soak(folder: Path, *, frames: int, rate: float) -> dict[str, Any]:
     mqtt = f"mqtt://127.0.0.1:{broker.port}"
     options = ["--mqtt", mqtt, "--webhook", posts.url, "--metrics", f"127.0.0.1:{metrics_port}", "--clips", str(folder / "clips"), "--clips-mib", "64"]
     options += ["--page", f"127.0.0.1:{page_port}"]
-    command = [sys.executable, __file__, "--child", "--frames", str(frames), "--rate", str(rate), "--", *options]
+    command = [sys.executable, __file__, "--child", "--frames", str(frames), "--rate", str(rate), "--every", str(every), "--", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     outage = threading.Timer(frames / rate / 2, _outage, [broker])
     outage.start()
@@ -318,13 +320,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=500_000, help="frames of the source (default: 500000)")
     parser.add_argument("--rate", type=float, default=2000.0, help="frames a second at most (default: 2000)")
+    parser.add_argument("--every", type=int, default=5, metavar="N", help="of so many minutes one has gestures (default: 5)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args, options = parser.parse_known_args()
     if args.child:
-        play([option for option in options if option != "--"], frames=args.frames, rate=args.rate)
+        play([option for option in options if option != "--"], frames=args.frames, rate=args.rate, every=args.every)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
-        found = soak(Path(scratch), frames=args.frames, rate=args.rate)
+        found = soak(Path(scratch), frames=args.frames, rate=args.rate, every=args.every)
     again_s = restarts(RESTARTS)
     memory = found.pop("memory_mib")
     after = memory[min(WARM_UP // SAMPLE_EVERY, len(memory) // 2) :]

@@ -176,7 +176,8 @@ class Decider:
         if not t_s > self._last_s:
             raise ContractError(f"Expected a time after {self._last_s} s, got {t_s} s. Flush where time jumps.", expected=self._last_s, got=t_s)
         weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
-        self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores, strict=True)]
+        # Both are as long as the labels; to have zip() look costs as much as the rest.
+        self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores)]  # noqa: B905
 
     def _is_quiet(self) -> bool:
         """Whether no label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do."""

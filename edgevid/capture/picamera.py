@@ -160,7 +160,13 @@ class PiCamera(BufferedSource):
         flips = self._library.Transform(hflip=bool(self._options.get("hflip", False)), vflip=bool(self._options.get("vflip", False)))
         wanted = camera.create_video_configuration(**streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS)
         camera.configure(wanted)
-        got = tuple(camera.camera_configuration()[self._stream]["size"])
+        made = camera.camera_configuration()[self._stream]
+        # libcamera changes what a camera cannot give, and picamera2 says so in its log only.
+        if made["format"] != self._format:
+            raise ValueError(
+                f"it gives {made['format']} in place of {self._format}, ask for that as format={made['format']} if it is one of {', '.join(FORMATS)}"
+            )
+        got = tuple(made["size"])
         if got != self._size_px:
             raise ValueError(f"it gives {got[0]}x{got[1]} px, ask for that as size={got[0]}x{got[1]}")
 

@@ -4,7 +4,7 @@ mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs run /run; moun
 mkdir -p /run/udev /run/answer /usr/share/libcamera/pipeline/virtual
 cp /app/tests/camera/virtual.yaml /usr/share/libcamera/pipeline/virtual/
 /lib/systemd/systemd-udevd --daemon; modprobe vivid n_devs=1; modprobe -a xhci_pci usb-storage sd_mod vfat; udevadm trigger; udevadm settle
-for check in v4l2 unplug picamera stuck command flash; do
+for check in v4l2 thrift unplug picamera settings stuck command flash; do
   echo "== $check at $(cut -d' ' -f1 /proc/uptime) s"
   timeout 240 python3 -X faulthandler /app/tests/camera/inside.py $check /run/answer || echo "== $check ended with $?"
 done

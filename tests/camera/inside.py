@@ -102,6 +102,54 @@ def v4l2(folder: Path) -> dict:
     return look(f"v4l2:{DEVICE}?size=320x180&fps=25", max_frames=90, folder=folder, name="v4l2")
 
 
+class Counted:
+    """OpenCV's capture, counting."""
+
+    def __init__(self, capture) -> None:
+        self.grabbed = self.retrieved = 0
+        self._capture, self.get, self.release = capture, capture.get, capture.release
+
+    def grab(self) -> bool:
+        self.grabbed += 1
+        return self._capture.grab()
+
+    def retrieve(self, buffer):
+        self.retrieved += 1
+        return self._capture.retrieve(buffer)
+
+
+def thrift(_folder: Path) -> dict:
+    """The same seconds of the camera, once with every frame decoded and once with those only that a model of seven frames a second would take."""
+    from edgevid.capture.address import split_options
+    from edgevid.capture.v4l2 import OPTIONS, V4l2Camera
+    from edgevid.sampling import IntervalSampler
+
+    found = {}
+    for name, choosy in (("every", False), ("due", True)):
+        device, options = split_options(f"{DEVICE}?size=640x360&fps=25", OPTIONS)
+        with V4l2Camera(device, options) as camera:
+            sampler, given = IntervalSampler(0.15), []
+            camera._capture = counted = Counted(camera._capture)
+            if choosy:
+                camera.wanted = sampler.wants
+            before_s = time.process_time()
+            for frame in camera.frames():
+                sampler.offer(frame.timestamp_ns)
+                given.append((frame.index, frame.timestamp_ns))
+                camera.release(frame)
+                if counted.grabbed >= 75:
+                    break
+            used_s = time.process_time() - before_s
+        found[name] = {
+            "processor_s": round(used_s, 3),
+            "grabbed": counted.grabbed,
+            "retrieved": counted.retrieved,
+            "given": given,
+            "time_base": camera.time_base,
+        }
+    return found
+
+
 def unplug(_folder: Path) -> dict:
     """The driver is taken from the camera while it runs, as a cable that is pulled, and given back."""
     from edgevid import bundle
@@ -158,6 +206,91 @@ def picamera(folder: Path) -> dict:
         frames.close()
         found = {"name": source.name, "time_base": source.time_base}
     return {**found, "answers": answers(keeper, folder, "picamera")}
+
+
+# What a person may ask of a camera, and the padding that a Raspberry Pi's ISP puts behind each row.
+SETTINGS = {
+    "rgb": ({"size_px": (112, 112), "color": "rgb", "options": {"fps": 30.0}}, 384),
+    "bgr": ({"size_px": (160, 120), "color": "bgr", "keep_aspect": False, "options": {"hflip": True, "exposure_us": 8000.0}}, 480),
+    "yuv": ({"size_px": (112, 112), "color": "rgb", "options": {"format": "YUV420", "vflip": True, "gain": 2.0, "fps": 15.0}}, 128),
+    "nv12": ({"size_px": (128, 96), "color": "bgr", "options": {"format": "NV12"}}, 192),
+}
+
+
+def settings(folder: Path) -> dict:
+    """What our source asks for goes through picamera2's own code as far as it does without a Raspberry Pi's ISP; rows with padding come back."""
+    shim_picamera2()
+    from edgevid.capture import picamera as ours
+
+    with ours.PiCamera(0, size_px=(640, 480), options={"format": "NV12"}) as opened:
+        camera = opened._camera
+        camera.stop()
+        found, pictures = {}, {}
+        for name, (arguments, stride) in SETTINGS.items():
+            source, asked = asked_of(camera, arguments)
+            size_px, form = arguments["size_px"], asked[source._stream]["format"]
+            rows = size_px[1] if form in ("RGB888", "BGR888") else size_px[1] * 3 // 2
+            memory = np.random.default_rng(stride).integers(0, 256, rows * stride, np.uint8)
+            out = np.zeros((size_px[1], size_px[0], 3), np.uint8)
+            source._copier()(camera.helpers._make_array_shared(memory, {"format": form, "size": size_px, "stride": stride}), out)
+            pictures[name] = out
+            found[name] = {"stream": source._stream, **asked}
+    np.savez(folder / "settings.npz", **pictures)
+    found["refused"] = refused(camera)
+    return found
+
+
+def asked_of(camera, arguments: dict) -> tuple:
+    """Let our source configure a stand-in that hands everything to the real picamera2, but for the last step, which only a camera of that kind can do."""
+    from edgevid.capture import picamera as ours
+
+    asked: dict = {}
+
+    class Asked:
+        def create_video_configuration(self, **words):
+            self.made = camera.create_video_configuration(**words)
+            return self.made
+
+        def configure(self, made) -> None:
+            camera.check_camera_config(made)
+            streams = camera._make_libcamera_config(made)
+            asked["formats"] = [str(streams.at(index).pixel_format) for index in range(streams.size)]
+            asked["sizes"] = [[streams.at(index).size.width, streams.at(index).size.height] for index in range(streams.size)]
+
+        def camera_configuration(self) -> dict:
+            return self.made
+
+    class Source(ours.PiCamera):
+        def _open(self):
+            stand_in = Asked()
+            self._configure(stand_in)
+            for name in ("main", "lores"):
+                asked[name] = stand_in.made[name]
+            asked["controls"] = {key: list(value) if isinstance(value, tuple) else float(value) for key, value in stand_in.made["controls"].items()}
+            asked["flips"] = [stand_in.made["transform"].hflip, stand_in.made["transform"].vflip]
+            asked["buffer_count"] = stand_in.made["buffer_count"]
+            return stand_in
+
+    return Source(0, **arguments), asked
+
+
+def refused(_camera) -> dict:
+    """What the real camera does not take is one line: formats that it has not, a size that picamera2 makes even, a control that it does not know."""
+    from edgevid.capture import picamera as ours
+    from edgevid.errors import SourceError
+
+    said = {}
+    for name, options in {
+        "format": {"format": "BGR888"},
+        "odd size": {"format": "NV12", "size": (321, 241)},
+        "control": {"format": "NV12", "gain": 2.0},
+    }.items():
+        try:
+            ours.PiCamera(0, size_px=(640, 480), options=options).close()
+            said[name] = ""
+        except SourceError as error:
+            said[name] = str(error)
+    return said
 
 
 def stuck(_folder: Path) -> dict:
