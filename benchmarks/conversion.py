@@ -193,7 +193,8 @@ def main() -> int:
         clips = args.clips or make_clips(folder / "clips")
         models = {"LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"), "MobileNetV2 + LSTM": make_mobilenet(folder / "mobilenet.keras")}
         found = measure(models, clips, ("--interval", "uniform"))
-    numbers = answer(found)
+        count = sum(each.is_file() for each in clips.rglob("*"))
+    numbers = {"lrcn": args.lrcn.name if args.lrcn else "drawn weights", "clips": count, **answer(found)}
     print(table(rows(found)))
     print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in numbers["goals_met"].items()))
     print(f"Wrote {write('conversion', question=question(), numbers=numbers)}")
