@@ -1,10 +1,17 @@
 """Prepare a card with Raspberry Pi OS Lite (64-bit) so that a Pi starts classifying when it is switched on, without a network.
 
-DEPLOYMENT names board, camera, bundle, users and options. TARGET is the boot partition where it is mounted, an unpacked image file, or the
-card itself (written with mtools, nothing is mounted). Bookworm and Trixie are told apart by looking at the target. Without --yes the plan is
-shown and nothing is written; everything that is written is read back. No password is written or shown.
+First write Raspberry Pi OS Lite to the card, with Raspberry Pi Imager and without its customisation, and copy an example from
+firmware_configs/deployments to a DEPLOYMENT of yours: board, camera, bundle, users, network and options, each line explained. TARGET is
 
-Tested on images that are laid out as the official ones, not on the official ones, and on no Pi: docs/first-boot.md.
+  /dev/sda         the card itself; `lsblk` shows its name. A disk that cannot be taken out, or is mounted, is refused
+  /media/me/bootfs  its first partition, where your desktop has mounted it
+  raspios.img      an unpacked image, to be written to cards afterwards; try it on a copy first
+
+Bookworm and Trixie are told apart by looking. Without --yes the plan is shown and nothing is written; everything that is written is read back.
+No password is written or shown. The first boot installs from the card, without a network, and notes what it did beside what it installed:
+edgevid/first-boot.log on the first partition. If a Pi does not come up, docs/first-boot.md says where to look.
+
+Cards that were written so boot in QEMU. They were laid out as the official images and were not these; no Pi has started from one.
 """
 
 from __future__ import annotations
@@ -68,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.yes:
             raise UsageError("Expected --yes to write this plan; nothing was written.", expected="--yes")
         write(made, progress=_progress)
-    sys.stderr.write(f"edgevid: {target.what} is written and read back. Put the card into the {deployment.facts.model} and switch it on.\n")
+    first = "Write it to a card, and put that" if target.disk is not None and target.disk.is_file() else "Put the card"
+    sys.stderr.write(f"edgevid: {target.what} is written and read back. {first} into the {deployment.facts.model} and switch it on.\n")
     return 0
 
 
@@ -98,7 +106,8 @@ def _as_text(deployment: Deployment, made: Plan) -> str:
     from edgevid.provision.unit import writes_sentence
     from edgevid.tables import table
 
-    logins = f"{len(deployment.user.ssh_keys)} SSH keys" + (", a console password" if deployment.user.password_hash else "")
+    count = len(deployment.user.ssh_keys)
+    logins = f"{count} SSH key{'' if count == 1 else 's'}" + (", a console password" if deployment.user.password_hash else "")
     rows: list[tuple[object, ...]] = [
         ("what", "value"),
         ("target", made.target.what),

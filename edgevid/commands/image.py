@@ -2,11 +2,15 @@
 
 DEPLOYMENT names board, camera, bundle, users and options, as for `edgevid flash`. The image holds Debian, edgevid and its packages, the
 bundle in its slot and the service; cloud-init applies the rest at the first boot, without a network. The same input gives the same bytes.
-Beside the image lie a list of all that is in it (SPDX) and the manifest that Raspberry Pi Imager needs to offer its own settings.
+Beside the image lie a list of all that is in it (SPDX) and the manifest that Raspberry Pi Imager needs to offer its own settings: open the
+.rpi-imager-manifest with it, or write the image to a card as any other.
 
-The first image bootstraps Debian under emulation, which takes minutes and is kept; each one after it takes about a minute. Debian's kernel has
-no driver for CSI cameras: for those, use `edgevid flash` with Raspberry Pi OS, or the layer in firmware_configs/rpi-image-gen.
-The image holds the secrets of the deployment. It was booted in QEMU, and on no Pi.
+Boards: 3b, 3b-plus, zero-2-w, 4b, 400, cm4; the kernel of Debian 12 does not start a 5. Cameras: uvc, for that kernel has no driver for CSI
+cameras. For a 5 or a CSI camera use `edgevid flash` with Raspberry Pi OS, or the layer in firmware_configs/rpi-image-gen. One image serves many
+cards, but all have the same host name, user and keys; each makes its own SSH host keys.
+
+The first image bootstraps Debian under emulation, which takes minutes and is kept; each one after it takes less than a minute, and its
+compression another. The image holds the secrets of the deployment. It was booted in QEMU, and on no Pi.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ _COUNTRY, _VARIABLE = re.compile(r"[A-Z]{2}"), re.compile(r"[A-Z_][A-Z0-9_]*")
 # Its owner already has it, or Raspberry Pi OS takes it for the user it renames.
 _RESERVED_USERS = ("root", "edgevid", "rpi-first-boot-wizard")
 DEMO = "demo"
+# How the key ends that the files in `firmware_configs/deployments` have in place of yours.
+EXAMPLE_KEY_COMMENT = "replace@me"
 _MIN_MEMORY_MIB, _MIN_CPU_PERCENT = 96, 20
 
 
@@ -188,6 +190,16 @@ class Deployment:
     def optics(self) -> Camera:
         """The camera."""
         return camera(self.camera)
+
+    def refuse_example(self) -> None:
+        """Refuse an account that is only the example's, before a card is written for it.
+
+        Raises:
+            DeploymentError: The only way in is the key of the examples, whose secret half nobody has.
+        """
+        left = [key for key in self.user.ssh_keys if not key.endswith(EXAMPLE_KEY_COMMENT)]
+        expected = "your own key in [user] ssh_keys, the line of ~/.ssh/id_ed25519.pub"
+        _refuse_unless(bool(left or self.user.password_hash), expected, f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})")
 
     def variables(self) -> dict[str, str]:
         """Give the service's variables, with secrets in place.

@@ -71,9 +71,11 @@ def plan(deployment: Deployment, target: Target, *, wheelhouse: Path | None = No
         The plan; its files are there until the end of the `with`.
 
     Raises:
+        DeploymentError: Nobody could log in.
         FlashError: The target does not fit, or has no room.
         BundleError: The bundle is refused.
     """
+    deployment.refuse_example()
     before = target.boot.files()
     system = look(target, before)
     refuse_misfit(system, deployment, before)

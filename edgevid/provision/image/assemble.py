@@ -60,13 +60,14 @@ def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
 
     Raises:
         UsageError: The file's name does not say what it is, or its folder is not there.
-        DeploymentError: Debian does not start on the board or does not see with the camera, or this Python is another one.
+        DeploymentError: Nobody could log in, or Debian does not start on the board or does not see with the camera, or this Python is another one.
         MissingDependency: A program is missing.
     """
     if not out.name.endswith((PACKED, PLAIN)):
         raise UsageError(f"Expected an image's name, ending in {PACKED} or {PLAIN}, got {out.name}.", expected=(PACKED, PLAIN), got=out.name)
     if not out.parent.is_dir():
         raise UsageError(f"Expected a folder for the image, found none at {out.parent}.", path=out.parent)
+    deployment.refuse_example()
     recipe.check(made_of, deployment)
     base.refuse_python(made_of)
     host.need([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)

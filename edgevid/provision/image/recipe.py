@@ -98,7 +98,7 @@ def check(made_of: Recipe, deployment: Deployment) -> None:
         )
     if deployment.card.read_only_root:
         raise DeploymentError(
-            "Expected [card] read_only_root = false: an image of Debian has no overlay for its root. Use edgevid flash with Raspberry Pi OS.",
+            "Expected [card] read_only_root = false: what sets up an image of Debian at its first boot must be kept. Use edgevid flash with Raspberry Pi OS.",
             expected=False,
             got=True,
         )

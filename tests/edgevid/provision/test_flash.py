@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli, firmware
-from edgevid.errors import FlashError, UsageError
+from edgevid.errors import DeploymentError, FlashError, UsageError
 from edgevid.provision import bootfs, config_txt, deployment, flash, system, target, wheels
 from tests.edgevid.provision import official
-from tests.edgevid.provision.deployments import write
+from tests.edgevid.provision.deployments import KEY, write
 from tests.edgevid.provision.repack import wheelhouse
 
 PASSWORD = "correct horse"
@@ -125,7 +125,7 @@ def test_the_command_shows_the_plan_and_writes_only_with_yes(
     out, err = capsys.readouterr()
     plan = json.loads(out)
     assert (plan["release"], plan["first_boot"], plan["writes_per_hour"]) == ("trixie", "cloud-init", 0)
-    assert "is written and read back" in err
+    assert "is written and read back. Write it to a card" in err
     assert PASSWORD not in out + err
 
 
@@ -161,6 +161,16 @@ def spoil(folder: Path, *, remove: str = "", add: str = "") -> Path:
     if add:
         (folder / add).write_bytes(b"x")
     return folder
+
+
+def test_a_card_with_the_examples_key_only_is_refused_for_nobody_could_log_in(tmp_path: Path, house: Path) -> None:
+    folder = official.make_folder(tmp_path / "bootfs", "trixie")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    shipped = deployment.read(firmware.folder() / "deployments/usb-camera-4b.toml")
+    with pytest.raises(DeploymentError, match=r"Expected your own key in \[user\] ssh_keys, the line of ~/\.ssh/id_ed25519\.pub, got"):
+        flashed(write(tmp_path, user={"ssh_keys": list(shipped.user.ssh_keys)}), folder, house)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    flashed(write(tmp_path, user={"ssh_keys": [*shipped.user.ssh_keys, KEY]}), folder, house)
 
 
 MISFITS = {

@@ -295,6 +295,7 @@ def test_a_failure_leaves_no_image_and_no_folder(tmp_path, monkeypatch):
     [
         ({"board": "5"}, "Expected a board that Debian bookworm starts on, one of 3b, .*got '5'. Use edgevid flash"),
         ({"card": {"read_only_root": True}}, "Expected .card. read_only_root = false"),
+        ({"user": {"ssh_keys": [f"{deployments.KEY.rpartition(' ')[0]} replace@me"]}}, "Expected your own key in .user. ssh_keys, the line of .*id_ed25519"),
         ({"camera": "imx708"}, "Expected a USB camera: Debian's kernel has no driver for .* Use edgevid flash"),
     ],
 )
