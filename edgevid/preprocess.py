@@ -85,6 +85,8 @@ class Preprocessor:
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
         self._layout: tuple[tuple[int, ...], np.dtype[Any], Color] | None = None
+        self._data: Array | None = None
+        self._color: Color = "none"
         self._steps: Callable[[Array, Array], None] = _refuse_call
 
     def write(self, frame: Frame, out: Array) -> None:
@@ -99,11 +101,18 @@ class Preprocessor:
 
         Cost: one resize and one channel swap, at most; no allocation of frame size.
         """
+        data = frame.data
+        if data is not self._data or frame.color is not self._color:  # most sources write into one buffer, or a few in turn
+            self._look_at(frame)
+        self._steps(data, out)
+
+    def _look_at(self, frame: Frame) -> None:
+        """Plan anew where the frame is of another size, type or colour than the one before."""
         layout = (frame.data.shape, frame.data.dtype, frame.color)
         if layout != self._layout:
             self._steps = self._plan(frame)
             self._layout = layout
-        self._steps(frame.data, out)
+        self._data, self._color = frame.data, frame.color
 
     def _plan(self, frame: Frame) -> Callable[[Array, Array], None]:
         if self.spec.kind == "features":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from edgevid.commands import bench
 from edgevid.commands import run as run_command
 from edgevid.commands.running.group import Opened, open_groups
 from edgevid.errors import UsageError
+from edgevid.frame import Frame
 from edgevid.outputs import QuietOutput
 from edgevid.rule import DecisionRule
 from edgevid.startup import Startup
@@ -99,6 +102,21 @@ def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be() -> No
     with pytest.raises(UsageError, match="broker"):
         open_groups(groups, None, None)
     assert len(closed) == 1
+
+
+def test_what_was_there_before_the_first_frame_is_not_searched_for_garbage_while_the_loop_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asks(Script):
+        spared = 0
+
+        def frames(self) -> Iterator[Frame]:
+            self.spared = gc.get_freeze_count()
+            return super().frames()
+
+    source = Asks([1] * 5)
+    show(monkeypatch, source)
+    assert cli.main(["run", str(path), "--source", "x"]) == 0
+    assert source.spared > 1000
+    assert gc.get_freeze_count() == 0
 
 
 def test_run_stops_after_max_frames(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
