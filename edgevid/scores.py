@@ -49,11 +49,12 @@ def answers(params: QuantParams, kind: Scores) -> Callable[[Array], Array]:
         return real if kind == "softmax" else lambda stored: probabilities(real(stored))
     # From the greatest number of the grid down, so that no power exceeds 1.
     exponents = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
-    powers = np.exp(exponents - exponents.max())
+    # Looked up once: what is found by way of a large module for every decision is found in cold memory.
+    take, total, divide = np.exp(exponents - exponents.max()).take, np.add.reduce, np.divide
 
     def look_up(stored: Array) -> Array:
-        scores = powers.take(stored)
-        scores /= np.add.reduce(scores)
+        scores: Array = take(stored)
+        divide(scores, total(scores), scores)
         return scores
 
     return look_up
