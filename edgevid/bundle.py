@@ -24,7 +24,7 @@ import numpy as np
 from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ContractError, ManifestInvalid, UsageError
 from edgevid.frame import Array
 from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json
-from edgevid.npy import ZIP_FAULTS, read_npz
+from edgevid.npy import ZIP_FAULTS, overlap, read_npz
 from edgevid.strict import to_json
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
@@ -207,6 +207,8 @@ def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.Zi
     by_name = {info.filename: info for info in infos}
     if len(by_name) != len(infos):
         raise BundleMemberRefused(f"Expected each member once, got a name twice in {path}.", path=path)
+    if overlap(infos):
+        raise BundleMemberRefused(f"Expected each member in a place of its own, got two at one in {path}.", path=path)
     return by_name
 
 

@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EdgevidError as error:
         return _complain(str(error), error.exit_code)
     except OSError as error:
+        _let_go_of_stdout()
         return _complain(str(error), 1)
     return code
 
@@ -160,6 +161,14 @@ def _overview() -> str:
 def _complain(message: str, code: int) -> int:
     sys.stderr.write(f"edgevid: {message}\n")
     return code
+
+
+def _let_go_of_stdout() -> None:
+    """Where what is left to write cannot be written either, the interpreter would try it again at exit, and end with a code of its own (120)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
 
 
 def _silence_stdout() -> None:

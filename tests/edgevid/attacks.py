@@ -186,6 +186,16 @@ def directory(offset: int, layout: str, value: int) -> Attack:
     return attack
 
 
+def second_place(good: bytes) -> bytes:
+    """Let the directory's first record point to the second member."""
+    place = zipfile.ZipFile(io.BytesIO(good)).infolist()[1].header_offset
+    bad = bytearray(directory(42, "<I", place)(good))
+    # Something has to begin at the first byte.
+    last = bad.rindex(b"PK\x01\x02")
+    struct.pack_into("<I", bad, last + 42, 0)
+    return bytes(bad)
+
+
 def renamed(name: str) -> Attack:
     return lambda good: zipped([(name if given == "report.json" else given, data) for given, data in unzipped(good).items()])
 
@@ -307,6 +317,7 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "member-oversized": Refusal(BundleMemberRefused, "members of at most", {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)}),
+    "member-overlap": Refusal(BundleMemberRefused, "a place of its own", {"the first where the second is": second_place}),
     "member-twice": Refusal(
         BundleMemberRefused,
         "each member once",

@@ -114,3 +114,13 @@ def test_a_set_with_a_flipped_bit_is_refused_or_the_same(place, mask):
         assert "\n" not in str(error)
     else:
         assert np.array_equal(found["a"], array)
+
+
+def test_two_arrays_at_one_place_are_refused():
+    """Python 3.13 writes a warning to standard error of such an archive, and reads it."""
+    good = npz(first=np.zeros(4), second=np.ones(4))
+    second = zipfile.ZipFile(io.BytesIO(good)).infolist()[1].header_offset
+    bad = bytearray(good)
+    struct.pack_into("<I", bad, bad.index(b"PK\x01\x02") + 42, second)
+    with pytest.raises(ContractError, match="a place of its own"):
+        read_npz(bytes(bad), names=("first", "second"), max_bytes=1000)
