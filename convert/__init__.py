@@ -18,6 +18,7 @@ Importing this package imports no TensorFlow.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
 from edgevid.bundle import Golden
 from edgevid.errors import ModelError
-from edgevid.manifest import Manifest, Plan
+from edgevid.manifest import Manifest, Plan, Value
 
 if TYPE_CHECKING:
     from convert.clips import Clips
@@ -158,11 +159,11 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     progress.step(f"asking the float model about {len(clips.clips)} clips")
     reference = subject.opened.reference(parts, settled.input, settled.scores)
     examples = _examples(clips, settled, reference)
-    stages = _float_stages(reference, parts, examples) if subject.opened.recipes is None else _file_stage(examples)
+    stages = _float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples)
 
     golden = _golden(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
-    budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement)
+    budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error)
     found = search(job, recipes, examples, budget, progress)
     progress.step("measuring what int8 costs each layer")
     return Story(
@@ -202,18 +203,22 @@ def _examples(clips: Clips, settled: Contract, reference: Reference) -> Examples
     if len(lost):
         where = clips.clips[int(lost[0])].ref.path
         raise ModelError(f"Expected scores, got NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one.", path=where)
-    return Examples(windows, scores, truth)
+    values = tuple(reference.values(windows)) if settled.values else ()
+    return Examples(windows, scores, truth, values)
 
 
-def _float_stages(reference: Reference, parts: Split, examples: Examples) -> list[Stage]:
+def _float_stages(reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]) -> list[Stage]:
     """Stages 1 and 2 of the proof; the second on as many clips as `SPLIT_CALLS` allow."""
-    from convert.verify import check_split, measure
+    from convert.values import check_split_values
+    from convert.verify import SPLIT_TOLERANCE, check_split, measure
 
     count = int(np.clip(SPLIT_CALLS // parts.frames, 4, len(examples.windows)))
     picked = np.unique(np.linspace(0, len(examples.windows) - 1, count).astype(int))
     truth = None if examples.truth is None else examples.truth[picked]
     parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
-    check_split(parted)
+    check_split(parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0)
+    if values:
+        check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
     return [measure("float Keras", examples.scores, examples.scores, examples.truth), parted]
 
 

@@ -28,7 +28,7 @@ def window_shape(graph: LayerGraph, frames: int | None) -> tuple[int, ...]:
         raise ModelError(f"Expected --frames {shape[0]}, which the model fixes, got {frames}.", expected=shape[0], got=frames)
     window = (shape[0] if shape[0] is not None else frames, *shape[1:])
     if any(size is None for size in window):
-        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {shape}. Rebuild it with a fixed input size.", got=shape)
+        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {shape}. Say which: --frame-size HEIGHT,WIDTH.", got=shape)
     return tuple(int(size) for size in window if size is not None)
 
 

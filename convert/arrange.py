@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convert.axes import PLAIN, Feed, Layout, read_layout
-from convert.graph import Call, LayerGraph, ModelGraph, flat, needed, read_model
+from convert import outputs
+from convert.axes import PLAIN, AllSeen, Feed, Layout, read_layout
+from convert.graph import Call, Extra, LayerGraph, ModelGraph, needed, read_model
 from convert.operators import is_operator
+from convert.rebuild import with_input_shapes
 from edgevid.backends.survey import is_tflite
-from edgevid.errors import ModelError, UsageError
+from edgevid.errors import ModelError
 
 # Layers that leave open what kind of thing they are given.
 _TRANSPARENT = frozenset("Rescaling Normalization BatchNormalization Dropout GaussianNoise Activation ActivityRegularization Identity".split())
@@ -45,12 +47,14 @@ class Asked:
         feeds: One for each input.
         index: Which output.
         end: From that output to scores; None where it is them.
+        beside: Outputs that are given beside the scores, each with its own last step.
     """
 
     model: Any
-    feeds: tuple[Feed, ...]
+    feeds: tuple[Feed | AllSeen, ...]
     index: int
-    end: End | None
+    end: outputs.End | None
+    beside: tuple[tuple[int, outputs.End | None], ...] = ()
 
     def __call__(self, windows: Any, training: bool = False) -> Any:
         """Ask the model.
@@ -62,53 +66,50 @@ class Asked:
         Returns:
             (N, classes).
         """
-        inputs = [feed(windows) for feed in self.feeds]
-        answers = self.model(inputs if len(inputs) > 1 else inputs[0], training=training)
-        answer = flat(list(answers.values()) if isinstance(answers, dict) else answers)[self.index]
-        return answer if self.end is None else self.end(answer)
+        return self._end(self._answers(windows, training=training), self.index, self.end)
 
-
-class End:
-    """The last step from a model's output to scores: axes of one are dropped, and of answers for every frame the newest is taken.
-
-    Args:
-        newest: Whether the output has an axis of time.
-        classes: How many scores there are.
-
-    Attributes:
-        newest_only: Whether it takes the newest frame out of a window.
-        classes: How many scores there are.
-    """
-
-    trainable_weights = ()
-    name = "scores"
-
-    def __init__(self, *, newest: bool, classes: int) -> None:
-        self.newest_only = newest
-        self.classes = classes
-
-    def __call__(self, answer: Any) -> Any:
-        """Give scores.
+    def values(self, windows: Any) -> list[Any]:
+        """Ask the model for what it gives beside its scores.
 
         Args:
-            answer: The model's output, with the batch.
+            windows: (N, T, *frame).
 
         Returns:
-            (N, classes).
+            (N, size) for each.
         """
+        answers = self._answers(windows, training=False)
+        return [self._end(answers, index, end) for index, end in self.beside]
+
+    def _answers(self, windows: Any, *, training: bool) -> list[Any]:
         import tensorflow as tf
 
-        return tf.reshape(answer[:, -1] if self.newest_only else answer, (-1, self.classes))
+        inputs = [feed(tf.convert_to_tensor(windows)) for feed in self.feeds]
+        answers = self.model(inputs if len(inputs) > 1 else inputs[0], training=training)
+        return outputs.in_order(self.model, answers)
+
+    @staticmethod
+    def _end(answers: list[Any], index: int, end: outputs.End | None) -> Any:
+        return answers[index] if end is None else end(answers[index])
 
 
-def arrange(model: Any, *, axes: str | None = None, frames: int | None = None, output: str | None = None) -> Arranged:
-    """Lay a model out with one input and one output.
+def arrange(
+    model: Any,
+    *,
+    axes: str | None = None,
+    frames: int | None = None,
+    frame_size: tuple[int, int] | None = None,
+    output: str | None = None,
+    scores_only: bool = False,
+) -> Arranged:
+    """Lay a model out with one input and one list of scores; what else it gives comes beside them.
 
     Args:
         model: A Sequential or functional model of Keras 3 or tf_keras.
         axes: What the axes of its inputs are, one of `convert.axes.AXES`.
         frames: Length of the window where the model leaves it open.
-        output: Name or number of the output to take.
+        frame_size: (height, width) where the model leaves it open.
+        output: Name or number of the output that gives the scores.
+        scores_only: Leave the other outputs out.
 
     Returns:
         The model.
@@ -118,16 +119,45 @@ def arrange(model: Any, *, axes: str | None = None, frames: int | None = None, o
         ModelError: The inputs do not go with one source of frames, or no output is a list of classes.
     """
     whole = read_model(model)
-    layouts = [read_layout(shape, _first(whole, number), axes=axes, frames=frames) for number, shape in zip(whole.inputs, whole.input_shapes, strict=True)]
-    notes = [f"the axes of input {shape} are taken as {each.axes}; give --axes if they are others" for each, shape in _guessed(layouts, whole, axes)]
+    masks = _masks(whole)
+    whole = whole.without_inputs({whole.inputs[place] for place in masks}) if masks else whole
+    shapes = zip(whole.inputs, whole.input_shapes, strict=True)
+    layouts = [read_layout(shape, _first(whole, number), axes=axes, frames=frames, size=frame_size) for number, shape in shapes]
+    if frame_size is not None:
+        if masks:
+            raise ModelError("Expected a model of fixed frame sizes where it takes a mask, got an open one. Rebuild it with a fixed input size.")
+        model = with_input_shapes(model, [each.shape for each in layouts])
+        whole = read_model(model)
     feeds, frame = _feeds(layouts, whole)
+    index = outputs.choose(whole, output)
+    beside = {} if scores_only else outputs.beside(whole, index, layouts[0].frames)
+    ends = {index: outputs.end(whole, index, layouts[0].frames), **beside}
+    plain = len(feeds) == 1 and layouts[0].axes in PLAIN and len(whole.input_shapes[0]) == 1 + len(frame)
+    graph = _assemble(whole, [] if plain else feeds, ends, (layouts[0].frames, *frame))
+    asked = Asked(model, _with_masks(feeds, masks), index, ends[index], tuple(beside.items()))
+    notes = _notes(_guessed(layouts, whole, axes), feeds, frame, masks)
+    return Arranged(graph, asked, (*notes, *outputs.said(whole, index, beside, asked=output)))
+
+
+def _notes(guessed: Sequence[tuple[Layout, tuple[int | None, ...]]], feeds: Sequence[Feed], frame: tuple[int, ...], masks: Mapping[int, str]) -> list[str]:
+    notes = [f"the axes of input {shape} are taken as {each.axes}; give --axes if they are others" for each, shape in guessed]
     notes += [f"all {len(feeds)} inputs are given the same frames"] if len(feeds) > 1 and len(frame) == 3 else []
     notes += ["the inputs are taken from each row of features side by side, in the model's order"] if len(feeds) > 1 and len(frame) == 1 else []
-    index, assumed = _choose(whole, output)
-    end = _end(whole, index, layouts[0].frames)
-    plain = len(feeds) == 1 and layouts[0].axes in PLAIN and len(whole.input_shapes[0]) == 1 + len(frame)
-    graph = _assemble(whole, [] if plain else feeds, index, end, (layouts[0].frames, *frame))
-    return Arranged(graph, Asked(model, tuple(feeds), index, end), (*notes, *assumed))
+    return notes + [f"the mask {name} is given as all True: a device's windows are full" for name in masks.values()]
+
+
+def _with_masks(feeds: Sequence[Feed], masks: Mapping[int, str]) -> tuple[Feed | AllSeen, ...]:
+    given: list[Feed | AllSeen] = list(feeds)
+    for place, name in masks.items():
+        given.insert(place, AllSeen(name))
+    return tuple(given)
+
+
+def _masks(whole: ModelGraph) -> dict[int, str]:
+    """Inputs that say which frames of a padded window count, by their place: one boolean for each frame that another input has."""
+    lengths = {shape[0] for shape in whole.input_shapes if len(shape) > 1}
+    shapes = zip(whole.input_shapes, whole.input_types, whole.input_names, strict=False)
+    return {place: name for place, (shape, kind, name) in enumerate(shapes) if len(shape) == 1 and shape[0] in lengths and (kind == "bool" or "mask" in name)}
 
 
 def _guessed(layouts: Sequence[Layout], whole: ModelGraph, axes: str | None) -> list[tuple[Layout, tuple[int | None, ...]]]:
@@ -157,59 +187,22 @@ def _feeds(layouts: Sequence[Layout], whole: ModelGraph) -> tuple[list[Feed], tu
     return [Feed(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)], (int(ends[-1]),)
 
 
-def _choose(whole: ModelGraph, asked: str | None) -> tuple[int, list[str]]:
-    """Which output to take: the one asked for, else the first that ends in probabilities, else the first."""
-    names = list(whole.output_names)
-    if asked is not None:
-        if asked not in (*names, *map(str, range(len(names)))):
-            raise UsageError(f"Expected --scores, one of {', '.join(names)}, got {asked!r}.", expected=tuple(names), got=asked)
-        return names.index(asked) if asked in names else int(asked), []
-    if len(names) == 1:
-        return 0, []
-    endings = [_activation(whole, tensor) for tensor in whole.outputs]
-    index = next((place for wanted in ("softmax", "sigmoid") for place, each in enumerate(endings) if each == wanted), 0)
-    others = ", ".join(name for place, name in enumerate(names) if place != index)
-    return index, [f"of {len(names)} outputs {names[index]!r} is taken, and {others} left out; give --scores NAME for another"]
-
-
-def _activation(whole: ModelGraph, tensor: int) -> str:
-    call = next((each for each in whole.calls if tensor in each.outputs), None)
-    return getattr(getattr(call.layer, "activation", None), "__name__", "") if call is not None else ""
-
-
-def _end(whole: ModelGraph, index: int, frames: int) -> End | None:
-    shape = whole.output_shapes[index]
-    if len(shape) == 1:
-        return None
-    sizes = [size for size in shape if size != 1]
-    if len(sizes) <= 1 and None not in sizes:
-        return End(newest=False, classes=int(sizes[0] or 1) if sizes else 1)
-    if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _answers_by_frame(whole, index):
-        return End(newest=True, classes=int(shape[1]))
-    raise ModelError(
-        f"Expected a classifier with an output of (classes), got {shape} from {whole.output_names[index]!r}: it gives no scores to decide by. "
-        "Take the layers up to a Dense over classes, or another output with --scores NAME.",
-        got=shape,
-    )
-
-
-def _answers_by_frame(whole: ModelGraph, index: int) -> bool:
-    """Whether an output (T, K) is a list of probabilities for each frame, and no sequence that was made up again."""
-    call = next((each for each in whole.calls if whole.outputs[index] in each.outputs), None)
-    inner = getattr(call.layer, "layer", call.layer) if call is not None and call.kind == "TimeDistributed" else getattr(call, "layer", None)
-    return getattr(getattr(inner, "activation", None), "__name__", "") in ("softmax", "sigmoid") or type(inner).__name__ == "Softmax"
-
-
-def _assemble(whole: ModelGraph, feeds: Sequence[Feed], index: int, end: End | None, window: tuple[int, ...]) -> LayerGraph:
-    """Put the feeds before the model's calls and the end behind them; without feeds the window is the model's input as it is."""
+def _assemble(whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outputs.End | None], window: tuple[int, ...]) -> LayerGraph:
+    """Put the feeds before the model's calls and the ends behind them, that of the scores first; without feeds the window is the input as it is."""
     start = _WINDOW if feeds else whole.inputs[0]
     shapes = [(None, *shape) for shape in whole.input_shapes]
     calls = [_call(feed, _WINDOW, number, shape) for feed, number, shape in zip(feeds, whole.inputs, shapes, strict=False)]
-    calls, output = [*calls, *whole.calls], whole.outputs[index]
-    if end is not None:
-        last = 1 + max(number for call in calls for number in call.outputs)
-        calls, output = [*calls, _call(end, output, last, (None, end.classes))], last
-    return LayerGraph(needed(calls, [output]), start, output, window)
+    calls += whole.calls
+    given: list[Extra] = []
+    for index, end in ends.items():
+        tensor, size = whole.outputs[index], end.classes if end is not None else int(whole.output_shapes[index][0] or 1)
+        if end is not None:
+            last = 1 + max(number for call in calls for number in call.outputs)
+            calls.append(_call(end, tensor, last, (None, size)))
+            tensor = last
+        given.append(Extra(whole.output_names[index], tensor, size))
+    outputs = [each.tensor for each in given]
+    return LayerGraph(needed(calls, outputs), start, outputs[0], window, tuple(given[1:]))
 
 
 def _call(layer: Any, source: int, target: int, shape: tuple[int | None, ...]) -> Call:

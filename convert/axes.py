@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgevid.errors import ModelError, UsageError
@@ -32,6 +32,7 @@ class Layout:
         frame: Shape of what the device gives for each frame: (H, W, C) or (F,).
         convert: From a window (N, T, *frame) to the model's input, in TensorFlow operators or numpy's.
         by_frame: Whether time stays axis 1, so that any number of frames can be converted.
+        shape: Of the model's input, all of it settled.
     """
 
     axes: str
@@ -39,6 +40,7 @@ class Layout:
     frame: Shape
     convert: Callable[[Any], Any]
     by_frame: bool
+    shape: tuple[int | None, ...] = ()
 
 
 class Feed:
@@ -69,7 +71,26 @@ class Feed:
         return self._convert(window if self._columns is None else window[..., self._columns])
 
 
-def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = None, frames: int | None = None) -> Layout:
+class AllSeen:
+    """The mask that goes with a full window: a device never pads one.
+
+    Args:
+        name: The input's.
+    """
+
+    trainable_weights = ()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, window: Any) -> Any:
+        """Give (N, T) booleans, all of them True."""
+        import tensorflow as tf
+
+        return tf.ones(tf.shape(window)[:2], tf.bool)
+
+
+def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = None, frames: int | None = None, size: tuple[int, int] | None = None) -> Layout:
     """Settle what the axes of an input are.
 
     Args:
@@ -77,6 +98,7 @@ def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = N
         first: Class of the first layer that does something with it.
         axes: What the user says, one of `AXES`.
         frames: Length of the window where it cannot be seen, as the user says.
+        size: (height, width) of a frame where the model leaves it open, as the user says.
 
     Returns:
         The layout.
@@ -91,10 +113,31 @@ def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = N
     rank, place = AXES[chosen].rank, AXES[chosen].time
     if rank is not None and len(shape) != rank:
         raise UsageError(f"Expected an input of {rank} axes for --axes {chosen}, got {len(shape)}: {tuple(shape)}.", expected=rank, got=len(shape))
-    full = _settle_window(tuple(shape), place, frames)
-    if any(size is None for size in full):
-        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {tuple(shape)}. Rebuild it with a fixed input size.", got=tuple(shape))
-    return AXES[chosen].layout(chosen, tuple(int(size) for size in full if size is not None), frames)
+    full = _settle_size(_settle_window(tuple(shape), place, frames), chosen, size)
+    if any(each is None for each in full):
+        raise ModelError(_open_sizes(full, chosen), got=tuple(shape))
+    layout = AXES[chosen].layout(chosen, tuple(int(each) for each in full if each is not None), frames)
+    return replace(layout, shape=full)
+
+
+def _settle_size(shape: tuple[int | None, ...], axes: str, size: tuple[int, int] | None) -> tuple[int | None, ...]:
+    """Fill in a frame's height and width where the model leaves them open."""
+    if size is None:
+        return shape
+    said = dict(zip("hw", size, strict=True))
+    wanted = tuple(said.get(name, each) for name, each in zip(axes.split(","), shape, strict=False))
+    wrong = next(((each, want) for each, want in zip(shape, wanted, strict=False) if each not in (None, want)), None)
+    if wrong or "h" not in axes:
+        fixed = f"the model fixes: {shape}" if wrong else f"a model of {axes} does not have"
+        raise UsageError(f"Expected no --frame-size, which {fixed}, got {size[0]},{size[1]}.", got=size)
+    return wanted
+
+
+def _open_sizes(shape: tuple[int | None, ...], axes: str) -> str:
+    open_axes = [name for name, each in zip(axes.split(","), shape, strict=False) if each is None]
+    if set(open_axes) <= {"h", "w"} and "h" in axes:
+        return f"Expected a frame size, got a model that takes frames of any: {shape}. Say which it was trained on: --frame-size HEIGHT,WIDTH."
+    return f"Expected static sizes, got a model with an open number of channels or features: {shape}. Rebuild it with a fixed one."
 
 
 def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:

@@ -139,6 +139,7 @@ class Builder:
             lookback=0 if job.plan == "stack" else job.parts.lookback,
             scores=self._unfinished.kind if made[-1].part.precision in CALIBRATED else job.contract.scores,
             decision=job.contract.decision,
+            values=job.contract.values,
         )
         return Bundle(manifest, {each.part.file: each.data for each in made}, job.golden, {})
 

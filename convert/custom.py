@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import sys
@@ -12,6 +13,9 @@ from typing import Any
 
 from convert.reasons import reason_of
 from edgevid.errors import ModelError, UsageError
+
+# Where each framework makes functions out of code in a file: such a function sees the names of this module.
+_READERS = {"keras": ("keras.src.utils.python_utils",), "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer")}
 
 
 def defined_in(path: Path, framework: str) -> dict[str, Any]:
@@ -39,6 +43,47 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
         except Exception as error:  # the module is a person's own, and may raise anything
             raise ModelError(f"Expected --custom-objects {path} to run with {framework}, it says: {reason_of(error)}", path=path) from error
     return {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
+
+
+def of_applications(framework: str) -> dict[str, Any]:
+    """Give what the networks of `keras.applications` use and no framework finds by itself when it loads them.
+
+    Args:
+        framework: "keras" or "tf_keras".
+
+    Returns:
+        Classes and functions by the names that files have for them: the layers of ConvNeXt, and the activation of the first MobileNets.
+    """
+    import tensorflow as tf
+
+    convnext = importlib.import_module(f"{framework}.src.applications.convnext")
+    layers = {name: getattr(convnext, name) for name in ("LayerScale", "StochasticDepth") if hasattr(convnext, name)}
+    return {**layers, "relu6": tf.nn.relu6}
+
+
+def taken_for_granted(framework: str) -> dict[str, Any]:
+    """Give the names that code in a model file uses without importing them, because the program that wrote it had.
+
+    Args:
+        framework: "keras" or "tf_keras".
+
+    Returns:
+        Modules by the names that everybody gives them. They are also put beside the framework's reader of such code, which looks for them there.
+    """
+    import math
+
+    import numpy as np
+    import tensorflow as tf
+
+    # Keras 3 keeps the functions of the old backend in TensorFlow's namespace only.
+    keras = importlib.import_module(framework)
+    backend = keras.backend if framework == "tf_keras" else tf.keras.backend
+    names = {"tf": tf, "tensorflow": tf, "K": backend, "backend": backend, "keras": keras, "layers": keras.layers, "np": np, "numpy": np, "math": math}
+    names |= {"ops": keras.ops} if framework == "keras" else {}
+    for reader in map(importlib.import_module, _READERS[framework]):
+        for name, module in names.items():
+            vars(reader).setdefault(name, module)
+    return names
 
 
 @contextmanager

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from convert.graph import Call, LayerGraph, is_nested, read_graph
 from convert.operators import constants, is_operator, name
+from convert.temporal import is_strange
+from convert.trial import tried
 from edgevid.errors import ModelError
 from edgevid.manifest import Scores
 
 # What keeps probabilities what they are: nothing is done to them, or their mean is taken.
 _KEEPING = frozenset(("End", "Flatten", "Reshape", "Dropout", "Identity", "GlobalAveragePooling1D", "Average"))
+_ACTIVATIONS = ("softmax", "sigmoid")
+# What only a trial can tell: operators, Lambda layers, and anyone's own.
+_UNKNOWN = ""
+_TRIALS = 4
 # A model that divides by this much at its beginning was given bytes.
 _BYTES = 100.0
 
@@ -34,14 +41,23 @@ def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
         shape = graph.input_shape if last is None else last.shape[1:]
         raise ModelError(f"Expected a classifier with an output of (classes), got {shape} from {'its input' if last is None else repr(last.name)}.", got=shape)
     width, activation = int(last.shape[-1]), _activation(graph, last)
-    tried = next((call.layer.tried for call in graph.calls if hasattr(call.layer, "tried")), None)
-    if tried is not None:
-        activation = _by_trial(tried())
+    from_file = next((call.layer.tried for call in graph.calls if hasattr(call.layer, "tried")), None)
+    if from_file is not None:
+        activation = _by_trial(from_file())
+    elif activation == _UNKNOWN:
+        activation = _by_trial(_answers(graph))
     if activation == "sigmoid":
         return "sigmoid", width
     if activation == "softmax" and width > 1:
         return "softmax", width
     return ("logits" if width > 1 else "sigmoid_logits"), width
+
+
+def _answers(graph: LayerGraph) -> Any:
+    """What a model gives for a few windows of noise."""
+    window = [int(size or 1) for size in graph.input_shape]
+    answers = [values[graph.output] for seed in range(_TRIALS) if (values := tried(graph, window, seed=seed)) is not None]
+    return np.concatenate(answers) if answers else np.full((1, 2), -1.0)
 
 
 def _by_trial(answers: Any) -> str:
@@ -52,13 +68,30 @@ def _by_trial(answers: Any) -> str:
     return "softmax" if rows.shape[1] > 1 and np.allclose(rows.sum(axis=1), 1, atol=0.02) else "sigmoid"
 
 
+def ending(calls: Sequence[Call], tensor: int) -> str:
+    """Name the activation that a tensor comes out of.
+
+    Args:
+        calls: Of a model.
+        tensor: One of its tensors.
+
+    Returns:
+        Such as "softmax"; "linear" where there is none.
+    """
+    graph = LayerGraph(tuple(calls), 0, tensor, ())
+    last = _giving(graph, tensor)
+    return "linear" if last is None else _activation(graph, last)
+
+
 def _giving(graph: LayerGraph, tensor: int) -> Call | None:
     return next((call for call in graph.calls if tensor in call.outputs), None)
 
 
 def _activation(graph: LayerGraph, call: Call) -> str:
-    if is_operator(call):
+    if is_operator(call) and name(call) in _ACTIVATIONS:
         return name(call)
+    if is_strange(call) and call.kind != "End":
+        return _UNKNOWN
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
     own = "softmax" if type(inner).__name__ == "Softmax" else getattr(getattr(inner, "activation", None), "__name__", "linear")
     before = _giving(graph, call.inputs[0])

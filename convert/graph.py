@@ -5,13 +5,13 @@ A call can be made again on other tensors, which is how the splitter runs one pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.arguments import Arguments, flat, keras2_arguments, keras3_arguments, keras3_sources, positional
 from edgevid.errors import ModelError
-
-Arguments = Callable[[Mapping[int, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,21 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """What a model gives beside its scores.
+
+    Attributes:
+        name: The output's.
+        tensor: Its number.
+        size: How many numbers it is.
+    """
+
+    name: str
+    tensor: int
+    size: int
+
+
+@dataclass(frozen=True)
 class LayerGraph:
     """A model as a list of calls.
 
@@ -52,12 +67,19 @@ class LayerGraph:
         input: Number of the model's input tensor.
         output: Number of its output tensor.
         input_shape: Without the batch; None where the model leaves it open.
+        values: What is given beside the output.
     """
 
     calls: tuple[Call, ...]
     input: int
     output: int
     input_shape: tuple[int | None, ...]
+    values: tuple[Extra, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Numbers of all tensors that are given: the output, then the values."""
+        return (self.output, *(each.tensor for each in self.values))
 
     def consumers(self, tensor: int) -> list[Call]:
         """Give the calls that read a tensor.
@@ -80,6 +102,7 @@ class ModelGraph:
         inputs, outputs: Numbers of the tensors, in the model's order.
         input_shapes, output_shapes: Without the batch; None where the model leaves a size open.
         input_names, output_names: As the model has them.
+        input_types: Such as "float32"; empty where they are not known.
     """
 
     calls: tuple[Call, ...]
@@ -89,6 +112,27 @@ class ModelGraph:
     output_shapes: tuple[tuple[int | None, ...], ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    input_types: tuple[str, ...] = ()
+
+    def without_inputs(self, left_out: AbstractSet[int]) -> ModelGraph:
+        """Give the same model with nothing where it is given some of its inputs.
+
+        Args:
+            left_out: Numbers of tensors that calls can do without, as a mask.
+
+        Returns:
+            The model, as if it had the other inputs only.
+        """
+        kept = [place for place, number in enumerate(self.inputs) if number not in left_out]
+        calls = tuple(_without(call, left_out) if left_out & set(call.inputs) else call for call in self.calls)
+        fields = ("inputs", "input_shapes", "input_names", "input_types")
+        return replace(self, calls=calls, **{name: tuple(getattr(self, name)[place] for place in kept) for name in fields})
+
+
+def _without(call: Call, left_out: AbstractSet[int]) -> Call:
+    nothing = dict.fromkeys(left_out)
+    inputs = tuple(number for number in call.inputs if number not in left_out)
+    return replace(call, inputs=inputs, arguments=lambda values: call.arguments({**values, **nothing}))
 
 
 def read_model(model: Any) -> ModelGraph:
@@ -123,6 +167,7 @@ def read_model(model: Any) -> ModelGraph:
         tuple(tuple(tensor.shape)[1:] for tensor in model.outputs),
         tuple(names[: len(starts)]),
         tuple(names[len(starts) :]),
+        tuple(str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs),
     )
 
 
@@ -194,7 +239,7 @@ class _Reader:
         """Add a model's calls; give the numbers of its outputs."""
         if type(model).__name__ == "Sequential":
             for layer in model.layers:
-                inputs = self._add(layer, inputs, _positional(tuple(inputs)), None)
+                inputs = self._add(layer, inputs, positional(tuple(inputs)), None)
             return inputs
         number = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -205,10 +250,10 @@ class _Reader:
 
     def _add_node(self, node: Any, number: dict[int, int]) -> None:
         layer = getattr(node, "operation", None) or node.layer
-        sources = _keras3_sources(node) if hasattr(node, "operation") else list(node.keras_inputs)
+        sources = keras3_sources(node) if hasattr(node, "operation") else list(node.keras_inputs)
         results = list(node.outputs) if hasattr(node, "operation") else flat(node.outputs)
         known = dict(number)
-        arguments = _keras3_arguments(node, sources, known) if hasattr(node, "operation") else _keras2_arguments(node, sources, known)
+        arguments = keras3_arguments(node, sources, known) if hasattr(node, "operation") else keras2_arguments(node, sources, known)
         given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, results)
         number.update({id(tensor): each for tensor, each in zip(results, given, strict=True)})
 
@@ -222,49 +267,3 @@ class _Reader:
         results = [self.new() for _ in outputs]
         self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments, tuple(outputs[0].shape)))
         return results
-
-
-def _positional(wanted: tuple[int, ...]) -> Arguments:
-    return lambda values: (tuple(values[each] for each in wanted), {})
-
-
-def flat(value: Any) -> list[Any]:
-    """Lay nested lists flat.
-
-    Args:
-        value: Anything.
-
-    Returns:
-        What is no list or tuple, in order.
-    """
-    return [item for each in value for item in flat(each)] if isinstance(value, (list, tuple)) else [value]
-
-
-def _keras3_sources(node: Any) -> list[Any]:
-    """The tensors that a call reads, without the masks that Keras passes on by itself: it does so again when the call is made again."""
-    passed_on = _passed_on(node)
-    return [tensor for tensor in node.input_tensors if id(tensor) not in passed_on]
-
-
-def _passed_on(node: Any) -> set[int]:
-    masks = [getattr(tensor, "_keras_mask", None) for tensor in node.input_tensors]
-    return {id(mask) for mask in masks if mask is not None}
-
-
-def _keras3_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:
-    passed_on = _passed_on(node)
-
-    def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        args, kwargs = node.arguments.fill_in({id(tensor): values[number[id(tensor)]] for tensor in sources})
-        return tuple(args), {key: None if passed_on & set(map(id, flat(each))) else each for key, each in kwargs.items()}
-
-    return arguments
-
-
-def _keras2_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:
-    def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        # map_arguments takes one value off the list for each use of a tensor.
-        args, kwargs = node.map_arguments({str(id(tensor)): [values[number[id(tensor)]]] * len(sources) for tensor in sources})
-        return tuple(args), dict(kwargs)
-
-    return arguments

@@ -8,7 +8,7 @@ again with a repaired configuration (`convert.repairs`), and then with the other
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +17,13 @@ from typing import Any, Literal
 import numpy as np
 
 from convert import saved_model
-from convert.custom import defined_in
+from convert.custom import defined_in, of_applications, taken_for_granted
+from convert.h5_operators import has_operators, load_model
 from convert.header import Header, code_in, says_half, shapeless, strangers_in, without_half, without_state, write_copy
 from convert.header import read as read_header
 from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
+from convert.rebuild import rebuilt
 from convert.repairs import repaired, runnable
 from edgevid.errors import ModelError, UsageError
 
@@ -157,10 +159,15 @@ class _Attempts:
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
             # A copy whose suffix tells the truth: both frameworks choose their reader by the name.
             target = write_copy(self._path, Path(folder), config)
-            model = module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=dict(self._defined(framework)))
+            objects = of_applications(framework) | (taken_for_granted(framework) if self._allow_code else {}) | self._defined(framework)
+            held = self._header.config if config is None else config
+            ways = [lambda: module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=objects)]
+            if framework == "keras" and target.suffix != ".keras" and self._header.version.startswith("3"):
+                ways.append(lambda: load_model(target, held, safe_mode=not self._allow_code, custom_objects=objects))
+            model = _first_that_works(ways[::-1] if has_operators(held) else ways)
         if not hasattr(model, "get_config"):
             raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
-        return _plain(_rebuilt(model, without_half) if says_half(self._header.config) else model)
+        return _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
 
     def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
         """Hold a repaired model against the file as another framework reads it unrepaired, where one does."""
@@ -189,6 +196,17 @@ class _Attempts:
         return ModelError(f"Expected a model that {framework} {module.__version__} can load, got {self._path}: {reason}", path=self._path)
 
 
+def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:
+    """Give what the first way gives that raises nothing; where all do, raise what the first one raised."""
+    refusals: list[Exception] = []
+    for way in ways:
+        try:
+            return way()
+        except Exception as error:  # noqa: BLE001  # a framework raises anything at all on a file that it does not like
+            refusals.append(error)
+    raise refusals[0]
+
+
 def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     """Give a model that takes any batch and begins each window with zeros."""
     layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else ()
@@ -197,14 +215,7 @@ def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     if not kept and not fixed:
         return model, ()
     note = f"{', '.join(kept)} kept states from call to call in training (stateful=True); here each window begins with zeros"
-    return _rebuilt(model, without_state), (note,) if kept else ()
-
-
-def _rebuilt(model: Any, change: Callable[[Any], Any]) -> Any:
-    """Build a model again from a changed configuration, with its weights."""
-    again = type(model).from_config(change(model.get_config()))
-    again.set_weights([weight for weight, variable in zip(model.get_weights(), model.weights, strict=True) if "rnn_state" not in variable.name])
-    return again
+    return rebuilt(model, without_state), (note,) if kept else ()
 
 
 def _difference(first: Any, second: Any) -> float:

@@ -83,7 +83,14 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
     if path.exists():
         converter.survives(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
     trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
-    arranged = arrange(trained.model, axes=options.axes, frames=options.frames, output=options.output)
+    arranged = arrange(
+        trained.model,
+        axes=options.axes,
+        frames=options.frames,
+        frame_size=options.frame_size,
+        output=options.output,
+        scores_only=options.scores_only,
+    )
     return Opened(
         trained,
         arranged.graph,

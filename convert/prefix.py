@@ -24,7 +24,7 @@ class Prefix:
         rest: All other calls.
         frontier: Tensors that go from one to the other.
         lookback: For each tensor of the prefix, how many earlier frames it depends on.
-        output: The model's output.
+        outputs: What the model gives, the scores first.
         frames: Length of the window.
     """
 
@@ -41,7 +41,7 @@ class Prefix:
         inside = set(self.calls)
         self.rest = [call for call in graph.calls if call not in inside]
         self.frontier = tuple(sorted({tensor for call in self.rest for tensor in call.inputs if tensor in self.lookback}))
-        self._input, self.output = graph.input, graph.output
+        self._input, self.outputs = graph.input, graph.outputs
         self.frames = window[0]
 
     def _lookback(self, call: Call, frames: int) -> int | None:
@@ -112,11 +112,12 @@ def causality_of(prefix: Prefix, stateful: Mapping[Call, Stateful]) -> Causality
 
 
 def _end(prefix: Prefix, stateful: Mapping[Call, Stateful], temporal: set[int]) -> str:
-    if any(prefix.output in call.outputs and call in stateful for call in prefix.rest):
+    given = set(prefix.outputs)
+    if any(given & set(call.outputs) and call in stateful for call in prefix.rest):
         return "the answer is itself a state"
     if not any(call in stateful for call in prefix.rest):
         return "the head has no recurrent layer"
-    return "" if prefix.output not in temporal else "the model answers for every frame of the window"
+    return "" if not given & temporal else "the model answers for every frame of the window"
 
 
 def _obstacle(call: Call, layer: Stateful | None, temporal: set[int]) -> str:

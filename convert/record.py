@@ -86,6 +86,7 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
         },
         "trials": [_trial(trial) for trial in story.search.trials],
         "layers": [asdict(layer) for layer in story.layers],
+        "values": [asdict(each) | {"share_of_span": each.share} for each in shown.values],
         **_answers(story, shown),
         **_bundle(story, shown),
         "edgetpu": None,

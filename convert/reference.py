@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.calibrate import to_real
 from convert.split import Split
-from convert.stepping import last_answer
+from convert.stepping import last_answer, last_answers
 from edgevid.frame import Array
 from edgevid.manifest import Scores
 from edgevid.preprocess import InputSpec
@@ -43,6 +43,7 @@ class Reference:
         self._whole = tf.function(parts.whole.function, autograph=False)
         self._encoder = tf.function(parts.encoder.function, autograph=False) if parts.encoder is not None else None
         self._head = tf.function(parts.head.function, autograph=False) if parts.head is not None else None
+        self._beside = tf.function(lambda batch: model.values(batch), reduce_retracing=True)
 
     def scores(self, windows: Array) -> Array:
         """Ask the trained model as it was loaded.
@@ -76,6 +77,46 @@ class Reference:
         run = self._head
         return self._collect(lambda window: last_answer(head, run, self.features(window)), windows)
 
+    def rounding(self, windows: Array) -> float:
+        """Tell how much of the trained model's answer is float32's own rounding.
+
+        Args:
+            windows: (N, T, *frame) prepared frames.
+
+        Returns:
+            The greatest change of a probability when every input is moved by less than float32 can tell of a product: a deep network that was not
+            trained well makes much of that, and the same network run one window at a time or in another order differs as much.
+        """
+        moved = self._collect(lambda window: self._model(to_real(window[None], self._spec) * np.float32(1 + 2**-22)), windows)
+        alone = self._collect(lambda window: self._model(to_real(window[None], self._spec)), windows)
+        together = self.scores(windows)
+        return float(max(np.abs(moved - together).max(), np.abs(alone - together).max()))
+
+    def values(self, windows: Array) -> list[Array]:
+        """Ask the trained model for what it gives beside its scores.
+
+        Args:
+            windows: (N, T, *frame) prepared frames.
+
+        Returns:
+            (N, size) float32 for each value.
+        """
+        return _columns([np.asarray(each)[0] for each in self._beside(to_real(window[None], self._spec))] for window in windows)
+
+    def split_values(self, windows: Array) -> list[Array]:
+        """Ask the float parts for what the model gives beside its scores.
+
+        Args:
+            windows: (N, T, *frame) prepared frames.
+
+        Returns:
+            (N, size) float32 for each value.
+        """
+        head = self._parts.head
+        if head is None or self._head is None:
+            return _columns([np.asarray(each)[0] for each in self._whole(to_real(window[None], self._spec))[1:]] for window in windows)
+        return _columns([each[0] for each in last_answers(head, self._head, self.features(window))[1:]] for window in windows)
+
     def features(self, window: Array) -> Array:
         """Run the float encoder over a window.
 
@@ -95,3 +136,7 @@ class Reference:
         first = np.asarray(ask(items[0]))
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             return self._probabilities(np.concatenate([first, *pool.map(lambda item: np.asarray(ask(item)), items[1:])]))
+
+
+def _columns(rows: Iterable[list[Array]]) -> list[Array]:
+    return [np.stack(column).astype(np.float32) for column in zip(*rows, strict=True)]

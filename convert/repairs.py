@@ -84,6 +84,14 @@ def _without_defaults(value: dict[str, Any]) -> dict[str, Any]:
     return {key: each for key, each in value.items() if not (isinstance(each, (bool, int)) and (key, each) in dropped)}
 
 
+def _packed_code(value: dict[str, Any]) -> dict[str, Any]:
+    """A function's default arguments are a tuple, and a list in JSON; Keras 3 turns it back only where the whole function is one list."""
+    given = value.get("config")
+    if value.get("class_name") != "__lambda__" or not isinstance(given, dict) or not isinstance(given.get("defaults"), list):
+        return value
+    return {**value, "config": {"code": [given.get("code"), given["defaults"], given.get("closure")], "defaults": None, "closure": None}}
+
+
 def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
     """Keras 3 writes a type as an object, Keras 2 and its first releases by its name."""
     policy = value.get("dtype")
@@ -124,5 +132,9 @@ REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "types named": _plain_policy,
     "a list of layers read as a Sequential": _listed_layers,
 }
-_FOR_KERAS_3 = {"arguments without effect left out": _without_defaults, "input shapes renamed": _input_for_keras_3}
+_FOR_KERAS_3 = {
+    "arguments without effect left out": _without_defaults,
+    "input shapes renamed": _input_for_keras_3,
+    "default arguments of functions read": _packed_code,
+}
 _FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2}

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from convert.graph import Call, LayerGraph, flat, is_nested, read_graph
+from convert.arguments import flat
+from convert.graph import Call, LayerGraph, is_nested, read_graph
 from convert.heads import CausalConv, Recurrent, is_causal_convolution, is_recurrent
 from convert.masks import mask_of, with_mask
 from convert.reasons import reason_of
-from convert.temporal import repeat
+from convert.temporal import in_inference, repeat
 from convert.volumetric import is_volumetric
 from edgevid.errors import EdgevidError, ModelError
 
@@ -49,7 +50,7 @@ def apply(layer: Any, batch: Tensor) -> Tensor:
         layer_of_batch = Recurrent(layer, tuple(layer.compute_output_shape(tuple(batch.shape))))
         return layer_of_batch.run(_projected(layer_of_batch, batch))[0]
     if not is_nested(layer) or not any(is_recurrent(each) or is_volumetric(each) for each in layer._flatten_layers()):
-        return layer(batch)
+        return layer(batch, **in_inference(layer))
     graph = read_graph(layer)
     return Runner(recurrences(graph.calls), ()).run(graph.calls, {graph.input: batch})[graph.output]
 

@@ -11,6 +11,7 @@ from convert.build import Builder, Job
 from convert.latency import Latency, latency
 from convert.progress import Progress
 from convert.recipes import Recipe
+from convert.values import ValueDrift, broken, measure_values, stream_values
 from convert.verify import Budget, Stage, measure, stream_scores, window_scores
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -26,11 +27,13 @@ class Examples:
         windows: (N, T, *frame) prepared frames, one window a clip.
         scores: (N, classes), float Keras.
         truth: (N,) class indices, or None.
+        values: (N, size) for each value beside the scores, float Keras.
     """
 
     windows: Array
     scores: Array
     truth: Array | None
+    values: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Trial:
         stream: Stage 4.
         scores: (N, classes), the stream's answers.
         latency: What a new frame costs on this machine.
+        values: How far off what is given beside the scores is.
     """
 
     recipe: Recipe
@@ -54,6 +58,7 @@ class Trial:
     stream: Stage | None = None
     scores: Array | None = None
     latency: Latency | None = None
+    values: tuple[ValueDrift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,15 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         window = measure("bundle, whole window", anew, examples.scores, examples.truth)
         _check_stream(scores, anew)
     golden = replace(bundle.golden, scores=stream_scores(bundle, [bundle.golden.frames])[0], engine=LiteRt().name)
-    return Trial(recipe, budget.broken(reference, stream), replace(bundle, golden=golden), window, stream, scores, latency(bundle))
+    values = _values(bundle, examples)
+    failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
+    return Trial(recipe, failure, replace(bundle, golden=golden), window, stream, scores, latency(bundle), values)
+
+
+def _values(bundle: Bundle, examples: Examples) -> tuple[ValueDrift, ...]:
+    if not bundle.manifest.values:
+        return ()
+    return tuple(measure_values("bundle, stream", bundle.manifest.values, stream_values(bundle, examples.windows), examples.values))
 
 
 def _check_stream(streamed: Array, anew: Array) -> None:

@@ -17,7 +17,7 @@ from convert.graph import LayerGraph
 from convert.info import TrainingInfo
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frame import Color
-from edgevid.manifest import Plan, Sampling, Scores, Window
+from edgevid.manifest import Plan, Sampling, Scores, Value, Window
 from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
 from edgevid.rule import ClassThresholds, DecisionRule
 from edgevid.sampling import MIN_INTERVAL_S
@@ -42,7 +42,10 @@ class Options:
         interval: Seconds between frames, or "uniform".
         frames: Window of a model that leaves it open.
         axes: What the axes of its input are, one of `convert.axes.AXES`.
-        output: Name or number of the output to take, of several.
+        output: Name or number of the output that gives the scores, of several.
+        scores_only: Leave the other outputs out.
+        max_value_error: Greatest mean error of a value beside the scores, as a share of the trained model's span on the clips.
+        frame_size: (height, width) of a model that takes frames of any size.
         plan: "auto" or a plan.
         precision: "auto" or a recipe's name.
         target: Processor whose int8 kernels the encoder is laid out for; one of `convert.packing.targets`.
@@ -68,6 +71,9 @@ class Options:
     frames: int | None = None
     axes: str | None = None
     output: str | None = None
+    scores_only: bool = False
+    max_value_error: float = 0.05
+    frame_size: tuple[int, int] | None = None
     plan: Plan | str = "auto"
     precision: str = "auto"
     target: str = "any"
@@ -88,6 +94,8 @@ class Options:
         _refuse_unless(0 <= self.max_drop <= 100, "--max-drop in points, 0 to 100", self.max_drop)
         _refuse_unless(0 <= self.min_agreement <= 1, "--min-agreement as a share, 0 to 1", self.min_agreement)
         _refuse_unless(self.frames is None or self.frames >= 1, "--frames of at least 1", self.frames)
+        _refuse_unless(self.frame_size is None or min(self.frame_size) >= 1, "--frame-size HEIGHT,WIDTH of at least 1,1", self.frame_size)
+        _refuse_unless(0 <= self.max_value_error <= 1, "--max-value-error as a share, 0 to 1", self.max_value_error)
         _refuse_unless(self.delegate in (None, *DELEGATES), f"--delegate, one of {', '.join(DELEGATES)}", self.delegate)
 
 
@@ -103,6 +111,7 @@ class Contract:
         decision: How scores become events.
         labelled: Whether the clips' classes are the model's, so that accuracy means something.
         notes: What was assumed.
+        values: What it gives beside its scores.
     """
 
     labels: tuple[str, ...]
@@ -112,6 +121,7 @@ class Contract:
     decision: DecisionRule
     labelled: bool
     notes: tuple[str, ...]
+    values: tuple[Value, ...] = ()
 
 
 def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None) -> InputSpec:
@@ -174,7 +184,9 @@ def contract(
     said += assumed
     window, assumed = _window(frames, clips.clips, options, info)
     said += assumed
-    return Contract(labels, spec, window, scores, _decision(labels, options, info), _labelled(labels, clips, said), tuple(said))
+    labelled = _labelled(labels, clips, said)
+    values = tuple(Value(name=each.name, size=each.size) for each in graph.values)
+    return Contract(labels, spec, window, scores, _decision(labels, options, info), labelled, tuple(said), values)
 
 
 def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:

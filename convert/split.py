@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convert.accept import check_layers, window_shape
+from convert.branches import joined
+from convert.folded import unfolded
 from convert.graph import Call, LayerGraph
 from convert.heads import CausalConv
 from convert.masks import as_numbers, from_numbers, mask_of, with_mask
@@ -106,6 +108,7 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     """
     window = window_shape(graph, frames)
     check_layers(graph)
+    graph = joined(unfolded(graph, window), window)
     prefix = Prefix(graph, window)
     stateful = recurrences(graph.calls)
     whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
@@ -118,7 +121,8 @@ def _whole(graph: LayerGraph, runner: Runner, window: tuple[int, ...]) -> PartFu
     import tensorflow as tf
 
     def whole(clip: Tensor) -> list[Tensor]:
-        return [runner.run(graph.calls, {graph.input: tf.reshape(clip, (1, *window))})[graph.output]]
+        values = runner.run(graph.calls, {graph.input: tf.reshape(clip, (1, *window))})
+        return [values[each] for each in graph.outputs]
 
     # A window of one frame is given as that frame: its axis of time is the batch.
     return PartFunction("whole", whole, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
@@ -187,15 +191,16 @@ class _Parts:
 
     def _head(self, features: Tensor) -> list[Tensor]:
         values, projected = self._unpack(features)
-        return [self._runner.run(self._prefix.rest, values, projected)[self._graph.output]]
+        values = self._runner.run(self._prefix.rest, values, projected)
+        return [values[each] for each in self._graph.outputs]
 
     def _step(self, feature: Tensor, *states: Tensor) -> list[Tensor]:
         import tensorflow as tf
 
         values, projected = self._unpack(tf.expand_dims(feature, 1))
         renewed = list(states)
-        scores = self._runner.run(self._prefix.rest, values, projected, renewed)[self._graph.output]
-        return [scores, *renewed]
+        values = self._runner.run(self._prefix.rest, values, projected, renewed)
+        return [*(values[each] for each in self._graph.outputs), *renewed]
 
     def _may_fly(self, rows: int, states: Sequence[tuple[int, ...]]) -> bool:
         """Whether carrying a state for every window costs less than what it saves: a convolution over the ring is few operators already."""

@@ -32,7 +32,8 @@ def steps(part: PartFunction, run: Run, features: Array) -> Iterator[tuple[list[
         inputs = [feature[None], *states]
         outputs = [np.array(each) for each in run(*map(tf.constant, inputs))]
         yield inputs, outputs
-        states = outputs[1:]
+        # The states come last, behind the scores and what is given beside them.
+        states = outputs[len(outputs) - len(states) :]
 
 
 def _begin(states: list[Array], index: int) -> None:
@@ -42,7 +43,21 @@ def _begin(states: list[Array], index: int) -> None:
 
 
 def last_answer(part: PartFunction, run: Run, features: Array) -> Array:
-    """Give a head's answer for a window.
+    """Give a head's scores for a window.
+
+    Args:
+        part: As for `last_answers`.
+        run: As for `last_answers`.
+        features: As for `last_answers`.
+
+    Returns:
+        (1, classes).
+    """
+    return last_answers(part, run, features)[0]
+
+
+def last_answers(part: PartFunction, run: Run, features: Array) -> list[Array]:
+    """Give a head's answer for a window, and what it gives beside it.
 
     Args:
         part: The head, of a ring of features or of windows in flight.
@@ -50,10 +65,10 @@ def last_answer(part: PartFunction, run: Run, features: Array) -> Array:
         features: (T, F) float32, the whole window.
 
     Returns:
-        (1, classes).
+        Scores (1, classes), then values (1, size).
     """
     if len(part.input_shapes) == 1:
-        return np.asarray(run(features[None])[0])
+        return [np.asarray(each) for each in run(features[None])]
     *_, (_, outputs) = steps(part, run, features)
     # The window began with the first frame, in the first row.
-    return outputs[0][:, 0]
+    return [each[:, 0] for each in outputs[: len(outputs) - len(part.input_shapes) + 1]]

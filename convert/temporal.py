@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,19 @@ _LOOKS = {
 }
 
 
+def is_strange(call: Call) -> bool:
+    """Tell whether what a call does to its axes cannot be told from its name.
+
+    Args:
+        call: Any call.
+
+    Returns:
+        Whether it is an operator, anyone's class, or code in a file that was allowed.
+    """
+    return is_operator(call) or _is_strange(call.layer)
+
+
 def _is_strange(layer: Any) -> bool:
-    """Whether what a layer does cannot be told from its name: anyone's class, or code in a file that was allowed."""
     return type(layer).__name__ in ("Lambda", "EinsumDense") or type(layer).__module__.partition(".")[0] not in ("keras", "tf_keras")
 
 
@@ -127,7 +139,7 @@ def _tried(call: Call, window: Any) -> Any:
     import tensorflow as tf
 
     with tf.init_scope():
-        (result,) = _call(call, {call.inputs[0]: tf.constant(window)})
+        (result,) = make(call, {call.inputs[0]: tf.constant(window)})
         return np.asarray(result)
 
 
@@ -143,7 +155,7 @@ def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any
         Its outputs.
     """
     if is_operator(call):
-        return _call(call, values)
+        return make(call, values)
     window = values[call.inputs[0]]
     if call.kind == "TimeDistributed":
         return [with_mask(_each_frame(call.layer.layer, window), mask_of(window))]
@@ -151,13 +163,36 @@ def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any
         return [with_mask(_reshape_frames(call.layer, window), mask_of(window))]
     if is_volumetric(call.layer):
         return [apply_flat(call.layer, window)]
-    return _call(call, values)
+    return make(call, values)
 
 
-def _call(call: Call, values: Mapping[int, Any]) -> list[Any]:
+def make(call: Call, values: Mapping[int, Any]) -> list[Any]:
+    """Make a call as the model makes it.
+
+    Args:
+        call: Any call.
+        values: Tensors by number.
+
+    Returns:
+        Its outputs.
+    """
     args, kwargs = call.arguments(values)
-    result = call.layer(*args, **kwargs)
+    result = call.layer(*args, **in_inference(call.layer, kwargs))
     return list(result) if isinstance(result, (list, tuple)) else [result]
+
+
+def in_inference(layer: Any, kwargs: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Say that nobody is training: layers that flip, rotate or crop at random do so where they are called alone and nothing is said.
+
+    Args:
+        layer: Any layer or operator.
+        kwargs: What the model gives it; its own word on training stands.
+
+    Returns:
+        What to give it.
+    """
+    asks = getattr(layer, "_call_has_training_arg", False) or getattr(layer, "_expects_training_arg", False)
+    return {**kwargs, "training": False} if asks and kwargs.get("training") is None else dict(kwargs)
 
 
 def _each_frame(layer: Any, window: Any) -> Any:

@@ -7,13 +7,15 @@ A model's answer flickers from frame to frame. An event is one stretch of time i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from edgevid.errors import ContractError
 from edgevid.frame import Array
 from edgevid.rule import DecisionRule
 
+NO_VALUES: Mapping[str, Sequence[float]] = MappingProxyType({})
 # What a decision is called whose best class is not good enough.
 UNKNOWN = "unknown"
 # Times are whole nanoseconds turned into float seconds, so 0.3 - 0.1 may fall short of 0.2.
@@ -33,6 +35,7 @@ class Decision:
         age_ms: How old the answer was when it was made: from sensor to decision for a live source, processing time for a file.
         labels: Every class of the model.
         model: Name of the model that answered.
+        values: What it gave beside its scores, by name.
     """
 
     t_s: float
@@ -42,6 +45,7 @@ class Decision:
     age_ms: float
     labels: tuple[str, ...] = ()
     model: str = ""
+    values: Mapping[str, Sequence[float]] = field(default_factory=lambda: NO_VALUES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from edgevid.bundle import Bundle
 from edgevid.frame import Array
 from edgevid.intake import intake
 from edgevid.manifest import Manifest, Part
-from edgevid.quant import QuantParams, joiner, quantize
+from edgevid.quant import QuantParams, dequantizer, joiner, quantize
 from edgevid.ring import Ring
 from edgevid.scores import answers
 
@@ -50,6 +50,7 @@ class Engine:
         threads: Interpreter threads.
         encode_ns: Time the interpreter took for the encoder in the last step; 0 where it did not run.
         head_ns: The same for the head, step or whole model.
+        values: What the model gave beside its last scores, float32, in the order of `manifest.values`; new arrays with every answer.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1, backend: Backend | None = None) -> None:
@@ -66,6 +67,8 @@ class Engine:
         self._row: Array | None = None
         self._tail = _tail(manifest, models[manifest.parts[-1].role])
         self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
+        self._real = [dequantizer(tensor.params) for tensor in manifest.parts[-1].outputs[1 : 1 + len(manifest.values)]]
+        self.values: list[Array] = []
 
     @property
     def interpreter(self) -> str:
@@ -115,7 +118,11 @@ class Engine:
         started_ns = perf_counter_ns()
         raw = tail.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        return None if raw is None else self._probabilities(raw)
+        if raw is None:
+            return None
+        if self._real:
+            self.values = [real(tail.value(place)) for place, real in enumerate(self._real, start=1)]
+        return self._probabilities(raw)
 
     def _encode(self, encoder: Model, frames: Array) -> Array:
         started_ns = perf_counter_ns()
@@ -128,12 +135,15 @@ class Engine:
     def restart(self) -> None:
         """Forget every frame and state, as after a gap in time."""
         self._row = None
+        self.values = []
         self._intake.restart()
         self._tail.restart()
 
 
 class _Tail(Protocol):
     """What turns the newest row into an answer: `push` says whether there is something to run, `answer` gives the stored scores, if there are any yet.
+
+    `value` gives what was answered beside them, by its place among the outputs.
 
     Attributes:
         keeps_state: Whether every row has to run, for what comes after it.
@@ -144,6 +154,8 @@ class _Tail(Protocol):
     def push(self, row: Array) -> bool: ...
 
     def answer(self) -> Array | None: ...
+
+    def value(self, place: int) -> Array: ...
 
     def restart(self) -> None: ...
 
@@ -170,6 +182,9 @@ class _WindowTail:
         self._model.invoke()
         return self._model.read(0)[0]
 
+    def value(self, place: int) -> Array:
+        return self._model.read(place)[0]
+
     def restart(self) -> None:
         self._ring.clear()
 
@@ -185,7 +200,10 @@ class _Step:
         self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
         self.states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
         self.zeros = [quantize(np.zeros(1), tensor.params)[0] for tensor in part.inputs[1:]]
-        self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], part.outputs[1:], strict=True)]
+        # The states are the last of the outputs, behind the scores and the values.
+        self._first_state = len(part.outputs) - len(self.states)
+        after_step = part.outputs[self._first_state :]
+        self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
 
     def push(self, row: Array) -> bool:
         self._join(row, self._feature)
@@ -196,9 +214,12 @@ class _Step:
         for index, state in enumerate(self.states, start=1):
             self._model.write(index, state)
         self._model.invoke()
-        for index, (state, carry) in enumerate(zip(self.states, self._carry, strict=True), start=1):
+        for index, (state, carry) in enumerate(zip(self.states, self._carry, strict=True), start=self._first_state):
             carry(self._model.read(index), state)
         return self._model.read(0)[0]
+
+    def value(self, place: int) -> Array:
+        return self._model.read(place)[0]
 
 
 class _StepTail(_Step):
@@ -232,6 +253,9 @@ class _FlightTail(_Step):
         self._count += 1
         return scores[self._count % self._rows] if self._count >= self._rows else None
 
+    def value(self, place: int) -> Array:
+        return self._model.read(place)[0][self._count % self._rows]
+
     def restart(self) -> None:
         self._count = 0
 
@@ -251,6 +275,9 @@ class _StackTail:
     def answer(self) -> Array:
         self._model.invoke()
         return self._model.read(0)[0]
+
+    def value(self, place: int) -> Array:
+        return self._model.read(place)[0]
 
     def restart(self) -> None:
         """Hold nothing: the frames are the engine's."""

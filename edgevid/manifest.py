@@ -29,6 +29,7 @@ PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stat
 FORMAT = "edgevid-bundle"
 VERSION = 1
 MAX_FRAMES = 4096
+MAX_VALUES = 4096
 # A label is a line of `labels.txt` and goes to terminals: no control characters, no line separators.
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,92}\.tflite")
@@ -71,7 +72,7 @@ class Part:
         file: Member name.
         precision: How it was quantised.
         inputs: In order. A "step", and a "head" of windows in flight, has the feature first, then its states.
-        outputs: In order. Of these the scores first, then the states.
+        outputs: In order. Of the last part's the scores first, then the values, then the states.
         edgetpu: Member name of its twin: the same part compiled for the Edge TPU, with the same tensors; empty where there is none.
     """
 
@@ -105,6 +106,23 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Value:
+    """Numbers that the model gives beside its scores, such as the corners of a box.
+
+    Attributes:
+        name: The model's own for this output.
+        size: How many numbers it is.
+    """
+
+    name: str
+    size: int
+
+    def __post_init__(self) -> None:
+        refuse_unless(_LABEL.fullmatch(self.name) is not None, "a value's name in one line of text without control characters", self.name)
+        refuse_unless(1 <= self.size <= MAX_VALUES, f"a value of 1 to {MAX_VALUES} numbers", self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Member:
     """Size and hash of one file in the bundle."""
 
@@ -126,6 +144,7 @@ class Manifest:
         parts: The `.tflite` files, in the order they run.
         scores: What the last part's output is.
         decision: How scores become events.
+        values: What the last part gives beside its scores, in its order.
         members: Every other file of the bundle, by name.
         versions: Software that made it, name to version.
         provenance: Where the model came from: source file, its hash, the command, free text.
@@ -140,6 +159,7 @@ class Manifest:
     lookback: int = 0
     scores: Scores = "softmax"
     decision: DecisionRule = field(default_factory=DecisionRule)
+    values: tuple[Value, ...] = optional(())
     members: Mapping[str, Member] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +173,8 @@ class Manifest:
         refuse_unless(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
         unknown = (set(self.decision.background) | {each.label for each in self.decision.thresholds}) - set(self.labels)
         refuse_unless(not unknown, "background and threshold labels that are labels", sorted(unknown))
+        names = [value.name for value in self.values]
+        refuse_unless(len(set(names)) == len(names), "values of different names", names)
         _join(self)
 
     @property
@@ -225,18 +247,29 @@ def _join(manifest: Manifest) -> None:
         _join_states(manifest, last)
     else:
         _fit_count("inputs of the last part", 1, len(last.inputs))
-        _fit_count("outputs of the last part", 1, len(last.outputs))
-    width = 1 if manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 else len(manifest.labels)
-    _fit("the scores", (1, manifest.steps, width) if manifest.in_flight else (1, width), last.outputs)
+        _fit_count("outputs of the last part", 1 + len(manifest.values), len(last.outputs))
+    for what, size, tensors in (("the scores", _width(manifest, last), last.outputs), *_named_values(manifest, last)):
+        _fit(what, (1, manifest.steps, size) if manifest.in_flight else (1, size), tensors)
+
+
+def _width(manifest: Manifest, last: Part) -> int:
+    """Numbers that the last part gives for the labels: one each, or one for two labels of which the score says the second's."""
+    one = manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 and last.outputs != () and last.outputs[0].shape[-1] == 1
+    return 1 if one else len(manifest.labels)
+
+
+def _named_values(manifest: Manifest, last: Part) -> list[tuple[str, int, tuple[Tensor, ...]]]:
+    return [(f"the value {value.name!r}", value.size, last.outputs[place:]) for place, value in enumerate(manifest.values, start=1)]
 
 
 def _join_states(manifest: Manifest, last: Part) -> None:
     """Refuse states that do not go back in as they came out, or that are not one a window in flight."""
-    for before, after in zip(last.inputs[1:], last.outputs[1:], strict=False):
+    own = 1 + len(manifest.values)
+    for before, after in zip(last.inputs[1:], last.outputs[own:], strict=False):
         _fit("a state", before.shape, (after,))
         if manifest.in_flight:
             _fit("a state of windows in flight", (1, manifest.steps, *before.shape[2:]), (before,))
-    _fit_count("states", len(last.inputs), len(last.outputs))
+    _fit_count("scores, values and states", len(last.inputs) + len(manifest.values), len(last.outputs))
 
 
 def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:

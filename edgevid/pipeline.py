@@ -8,7 +8,7 @@ clip. Per frame nothing of a frame's size is allocated; the frame goes from the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from time import monotonic_ns
 
@@ -16,7 +16,7 @@ from edgevid.capture.feed import FrameFeed
 from edgevid.capture.live import LiveFeed
 from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
-from edgevid.decide import Decision, Event
+from edgevid.decide import NO_VALUES, Decision, Event
 from edgevid.engine import Engine
 from edgevid.errors import ContractError, UsageError
 from edgevid.frame import Array, Frame
@@ -220,7 +220,7 @@ class Pipeline:
             age_ns = 0
         values: list[float] = scores.tolist()
         label, score = decider.name(values)
-        decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name)
+        decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name, _values(lane.engine))
         ended = decider.update(decision.t_s, values, age_ms=decision.age_ms)
         decided_ns = monotonic_ns()
         for output in self._outputs:
@@ -259,6 +259,13 @@ class Pipeline:
             self._give_out(lane, lane.decider.flush())
         for output in self._outputs:
             output.close()
+
+
+def _values(engine: Engine) -> Mapping[str, Sequence[float]]:
+    """What a model gave beside its scores, by name; most models give nothing."""
+    if not engine.values:
+        return NO_VALUES
+    return {value.name: numbers.tolist() for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)}
 
 
 def _count_spared(lane: Lane, *, answered: bool, wanted: bool, still: bool) -> None:

@@ -50,11 +50,32 @@ def nested(k: Any, layers: Any) -> Any:
     """A backbone as a model of its own, with its preprocessing inside."""
     inputs = k.Input((SIZE, SIZE, 3))
     x = layers.Rescaling(1.5, offset=-0.2)(inputs)
+    # Does nothing outside of training, which whoever calls a layer by itself has to say.
+    x = layers.RandomFlip("vertical")(layers.RandomRotation(0.3)(x))
     x = layers.Conv2D(4, 3, strides=2, padding="same", use_bias=False)(x)
     x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
     x = layers.DepthwiseConv2D(3, padding="same")(x)
     x = layers.Add()([x, layers.Conv2D(4, 1)(x)])
     return k.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def in_batch(k: Any, layers: Any, x: Any) -> Any:
+    """Frames laid into the batch by hand, and taken out of it again."""
+    import tensorflow as tf
+
+    reshape = k.ops.reshape if k.__name__ == "keras" else tf.reshape
+    frames = layers.Conv2D(4, 3, strides=2, activation="relu")(reshape(x, (-1, SIZE, SIZE, 3)))
+    frames = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(frames))
+    return reshape(frames, (-1, x.shape[1], 4))
+
+
+def taken_apart(k: Any, layers: Any, x: Any) -> Any:
+    """Every frame by itself through the same layers, and all of them side by side again."""
+    import tensorflow as tf
+
+    unstack, stack = (k.ops.unstack, k.ops.stack) if k.__name__ == "keras" else (tf.unstack, tf.stack)
+    convolution, pooling = layers.Conv2D(4, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()
+    return stack([pooling(convolution(frame)) for frame in unstack(x, axis=1)], axis=1)
 
 
 def encoder_block(k: Any, layers: Any, x: Any) -> Any:
@@ -172,6 +193,8 @@ ZOO: dict[str, Specimen] = {
         FEATURES,
         step=True,
     ),
+    "in the batch": Specimen("frames laid into the batch by reshape, and out of it", lambda k, L, x: L.LSTM(4)(in_batch(k, L, x)), step=True),
+    "taken apart": Specimen("frames taken apart, each through the same layers", lambda k, L, x: L.GRU(4)(taken_apart(k, L, x)), step=True),
     "bn over features": Specimen(
         "BatchNormalization, LayerNormalization and noise over frames",
         lambda k, L, x: L.LSTM(4)(L.GaussianNoise(0.1)(L.LayerNormalization()(L.BatchNormalization()(x)))),
@@ -262,7 +285,7 @@ def liven(model: Any) -> Any:
     kernel = rng.normal(0, 1, kernel.shape).astype(np.float32)
     for _ in range(12):
         model.set_weights([*weights, kernel, np.zeros(CLASSES, np.float32)])
-        answers = np.asarray(model(examples))
+        answers = np.asarray(model(examples, training=False))
         kernel = kernel * (0.5 if answers.max() > 0.9 else 1.0)
     return model
 

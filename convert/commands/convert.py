@@ -66,8 +66,10 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--interpolation", choices=INTERPOLATIONS, help="OpenCV's (default: linear)")
     group.add_argument("--interval", metavar="SECONDS|uniform", help="time between frames, or 'uniform': T frames at equal steps over each clip (default)")
     group.add_argument("--frames", type=int, metavar="N", help="frames in a window, where the model leaves it open")
+    group.add_argument("--frame-size", type=_size, metavar="HEIGHT,WIDTH", help="pixels of a frame, where the model takes any")
     group.add_argument("--axes", metavar="AXES", help="what the axes of the model's input are, such as t,h,w,c or h,w,tc or t,f (default: read from the model)")
     group.add_argument("--scores", metavar="NAME", help="which output gives the scores, of a model with several (default: the first with probabilities)")
+    group.add_argument("--scores-only", action="store_true", help="leave the other outputs out, which come beside the scores as values otherwise")
 
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
@@ -118,6 +120,13 @@ def _configure_precision(group: argparse._ArgumentGroup) -> None:
         metavar="POINTS",
         help="top-1 accuracy that may be lost on labelled clips; one clip is forgiven unless 0 (default: 1)",
     )
+    group.add_argument(
+        "--max-value-error",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="mean error of numbers that the model gives beside its scores, as a share of their span on the clips (default: 0.05)",
+    )
     group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
 
 
@@ -128,6 +137,14 @@ def _threshold(text: str) -> ClassThresholds:
         return ClassThresholds(label=label, enter=enter, exit=exit_)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, as wave=0.8,0.5, got {text!r}.") from error
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, comma, width = text.partition(",")
+    try:
+        return int(height), int(width if comma else "")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"Expected HEIGHT,WIDTH as 112,112, got {text!r}.") from None
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -177,8 +194,11 @@ def _options(args: argparse.Namespace) -> Options:
         interpolation=args.interpolation,
         interval=args.interval,
         frames=args.frames,
+        frame_size=args.frame_size,
         axes=args.axes,
         output=args.scores,
+        scores_only=args.scores_only,
+        max_value_error=args.max_value_error,
         plan=args.plan,
         precision=args.precision,
         target=args.target,
@@ -209,6 +229,7 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     parts = ", ".join(f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)" for role, precision in report["precision"].items())
     lines = [f"plan {report['plan']}: {parts}", f"{'stage':<22}{'clips':>6}{'agreement':>11}{'max error':>11}{'accuracy':>10}"]
     lines += [_stage(stage) for stage in report["stages"]]
+    lines += [f"value {each['name']!r}: off by {each['share_of_span']:.2%} of its span on average" for each in report["values"]]
     lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]
     lines += [f"careful: {warning}" for warning in report["warnings"]]

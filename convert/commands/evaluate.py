@@ -113,10 +113,10 @@ def _model(args: argparse.Namespace) -> _Subject:
     from convert.split import split
     from convert.training.evaluate import keras_scorer
 
-    said = ("labels", "color", "range", "resize", "interpolation", "interval", "frames", "axes")
+    said = ("labels", "color", "range", "resize", "interpolation", "interval", "frames", "frame_size", "axes")
     options = Options(**{name: getattr(args, name) for name in said}, output=args.scores)
     trained, info = load(args.model), read_info(args.model)
-    arranged = arrange(trained.model, axes=args.axes, frames=args.frames, output=args.scores)
+    arranged = arrange(trained.model, axes=args.axes, frames=args.frames, frame_size=args.frame_size, output=args.scores, scores_only=True)
     graph = arranged.graph
     parts = split(graph)
     spec = input_spec(graph, parts.frame_shape, options, info)

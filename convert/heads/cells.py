@@ -82,7 +82,7 @@ def _take_apart(cell: Any, shape: tuple[int | None, ...]) -> Cell:
         return _FAMILIES[kind](cell)
     if kind == "ConvLSTMCell":
         state = tuple(int(each) for each in shape[-(cell.rank + 1) :] if each is not None)
-        return ConvLstmCell(cell, state[:-1]) if cell.rank == 2 and cell.data_format == "channels_last" else KerasCell(cell, (state, state))
+        return ConvLstmCell(cell, state[:-1]) if cell.rank in (1, 2) and cell.data_format == "channels_last" else KerasCell(cell, (state, state))
     return KerasCell(cell, _state_shapes(cell.state_size))
 
 

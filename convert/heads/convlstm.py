@@ -1,4 +1,4 @@
-"""ConvLSTM2D: an LSTM whose products are convolutions."""
+"""ConvLSTM1D and ConvLSTM2D: an LSTM whose products are convolutions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class ConvLstmCell:
     """A convolutional LSTM cell, channels last.
 
     Args:
-        cell: A Keras ConvLSTMCell of rank 2.
-        size: (H, W) of its output.
+        cell: A Keras ConvLSTMCell of rank 1 or 2.
+        size: (W,) or (H, W) of its output.
 
     Source: Shi et al., 2015, without peepholes, as in Keras's `ConvLSTMCell.call`: the input's convolution has the layer's padding, strides
         and dilation, the state's is "same" with stride 1.
@@ -24,6 +24,7 @@ class ConvLstmCell:
         self._kernel, self._recurrent = constant(cell.kernel), constant(cell.recurrent_kernel)
         self._bias = constant(cell.bias) if cell.use_bias else None
         self._activation, self._gate = cell.activation, cell.recurrent_activation
+        self._flat = cell.rank == 1
         self._geometry = {"strides": tuple(cell.strides), "padding": cell.padding.upper(), "dilations": tuple(cell.dilation_rate)}
         state = (*(int(each) for each in size if each is not None), int(cell.filters))
         self.state_shapes = (state, state)
@@ -32,22 +33,27 @@ class ConvLstmCell:
         """Convolve the input for all gates.
 
         Args:
-            inputs: (N, H, W, C).
+            inputs: (N, H, W, C), or (N, W, C) for rank 1.
 
         Returns:
-            (N, H', W', 4 * filters).
+            (N, H', W', 4 * filters), or (N, W', 4 * filters).
         """
         import tensorflow as tf
 
-        product = tf.nn.conv2d(inputs, self._kernel, **self._geometry)
+        product = (tf.nn.conv1d if self._flat else tf.nn.conv2d)(inputs, self._kernel, **self._named())
         return product if self._bias is None else product + self._bias
+
+    def _named(self) -> dict[str, Any]:
+        """The geometry by the names of the convolution that takes it."""
+        strides, dilations = self._geometry["strides"], self._geometry["dilations"]
+        return {"stride": strides[0], "padding": self._geometry["padding"], "dilations": dilations[0]} if self._flat else self._geometry
 
     def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next hidden and cell state.
 
         Args:
-            projected: (B, H', W', 4 * filters).
-            states: h and c, each (B, H', W', filters).
+            projected: (B, H', W', 4 * filters), or without H'.
+            states: h and c, each (B, H', W', filters), or without H'.
 
         Returns:
             The output, and h and c.
@@ -55,7 +61,7 @@ class ConvLstmCell:
         import tensorflow as tf
 
         hidden, carry = states
-        product = tf.nn.conv2d(hidden, self._recurrent, strides=1, padding="SAME")
+        product = (tf.nn.conv1d if self._flat else tf.nn.conv2d)(hidden, self._recurrent, 1, "SAME")
         given, forget, candidate, output = tf.split(projected + product, 4, axis=-1)
         carry = self._gate(forget) * carry + self._gate(given) * self._activation(candidate)
         hidden = self._gate(output) * self._activation(carry)

@@ -128,6 +128,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "input", f"{spec.width}x{spec.height} {spec.color}, pixels {spec.range[0]:g} to {spec.range[1]:g}, {spec.resize}, {spec.interpolation}"
     yield "lookback", f"{manifest.lookback} frames before the newest"
     yield "scores", manifest.scores
+    if manifest.values:
+        yield "values", ", ".join(f"{value.name} ({value.size})" for value in manifest.values)
     more = len(manifest.labels) - _LABELS_SHOWN
     yield "labels", ", ".join(manifest.labels[:_LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
     yield "events", f"from {rule.enter:g}, until below {rule.exit:g}, smoothed over {rule.smoothing_s:g} s"

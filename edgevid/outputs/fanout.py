@@ -175,4 +175,4 @@ def _say_drops(report: Report) -> None:
 
 def _owned(decision: Decision) -> Decision:
     """A copy whose scores the engine does not write; by position, for it is made with every frame."""
-    return Decision(decision.t_s, decision.label, decision.score, decision.scores.copy(), decision.age_ms, decision.labels, decision.model)
+    return Decision(decision.t_s, decision.label, decision.score, decision.scores.copy(), decision.age_ms, decision.labels, decision.model, decision.values)

@@ -47,7 +47,8 @@ class Descriptor(io.TextIOBase):
 class JsonLines(QuietOutput):
     """One JSON object a decision and one an event, each flushed as a line.
 
-    A decision has `t_s`, `label`, `score`, `scores` (label to probability) and `age_ms`; an event has `event`, `start_s`, `end_s`, `score`.
+    A decision has `t_s`, `label`, `score`, `scores` (label to probability) and `age_ms`, and `values` (name to numbers) where the model gives more than
+    scores; an event has `event`, `start_s`, `end_s`, `score`.
 
     Args:
         stream: Where to; it stays open.
@@ -66,6 +67,7 @@ class JsonLines(QuietOutput):
             ongoing: Not written.
         """
         scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores.tolist(), strict=True)}
+        values = {name: [round(number, _DIGITS) for number in numbers] for name, numbers in decision.values.items()}
         self._write(
             decision.model,
             {
@@ -73,6 +75,7 @@ class JsonLines(QuietOutput):
                 "label": decision.label,
                 "score": round(decision.score, _DIGITS),
                 "scores": scores,
+                **({"values": values} if values else {}),
                 "age_ms": round(decision.age_ms, 3),
             },
         )

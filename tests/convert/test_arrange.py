@@ -101,10 +101,72 @@ def test_of_several_outputs_the_one_with_probabilities_is_taken_or_the_one_asked
     model = k.Model(inputs, [k.layers.Dense(3, name="box")(hidden), classes(k, hidden, "label")])
     given, _ = check(model)
     assert given.ask.index == 1
-    assert "box left out" in given.notes[0]
+    assert [(each.name, each.size) for each in given.graph.values] == [("box", 3)]
+    assert "'label' gives the scores" in given.notes[0] and "box comes beside" in given.notes[1]
     assert check(model, output="box")[0].ask.index == 0
+    assert arranged(model, scores_only=True)[0].graph.values == ()
     with pytest.raises(UsageError, match="box, label"):
         arranged(model, output="nobody")
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_what_comes_beside_the_scores_is_the_trained_models_in_every_part(used):
+    from convert.stepping import last_answers
+
+    k = framework(used)
+    k.utils.set_random_seed(2)
+    inputs = k.Input((5, 8), name="rows")
+    sequence = k.layers.LSTM(4, return_sequences=True)(inputs)
+    hidden = k.layers.GRU(3)(sequence)
+    outputs = {
+        "speed": k.layers.Dense(1, name="speed")(hidden),
+        "label": k.layers.Softmax(name="label")(k.layers.Dense(3)(hidden)),
+        "joints": k.layers.Reshape((3, 2), name="joints")(k.layers.Dense(6)(hidden)),
+        "box": k.layers.TimeDistributed(k.layers.Dense(4), name="box")(sequence),
+    }
+    given, parts = check(k.Model(inputs, outputs))
+    window = np.random.default_rng(1).random((1, 5, 8)).astype(np.float32)
+    rows = np.concatenate([np.asarray(parts.encoder.function(frame[None])[0]) for frame in window[0]])
+    expected = {each.name: np.asarray(value) for each, value in zip(given.graph.values, given.ask.values(window), strict=True)}
+    by_hand = k.Model(inputs, [outputs["speed"], outputs["joints"], outputs["box"]])(window)
+    assert {name: value.shape for name, value in expected.items()} == {"speed": (1, 1), "joints": (1, 6), "box": (1, 4)}
+    for name, value in zip(("speed", "joints", "box"), (by_hand[0], np.reshape(by_hand[1], (1, 6)), by_hand[2][:, -1]), strict=True):
+        np.testing.assert_allclose(expected[name], value, atol=1e-6)
+    assert parts.in_flight
+    for answers in (parts.whole.function(window), last_answers(parts.head, parts.head.function, rows)):
+        for value, each in zip(answers[1:], given.graph.values, strict=True):
+            np.testing.assert_allclose(value, expected[each.name], atol=1e-5)
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_frames_of_any_size_are_taken_in_the_size_that_is_stated(used):
+    k = framework(used)
+    k.utils.set_random_seed(3)
+    inputs = k.Input((None, None, None, 3))
+    x = k.layers.TimeDistributed(k.layers.Conv2D(4, 3, strides=2, activation="relu"))(inputs)
+    model = k.Model(inputs, classes(k, k.layers.LSTM(4)(k.layers.TimeDistributed(k.layers.GlobalMaxPooling2D())(x))))
+    _, parts = check(model, frames=4, frame_size=(12, 20))
+    assert (parts.frames, *parts.frame_shape) == (4, 12, 20, 3)
+    inputs = k.Input((None, None, 3))
+    picture = k.Sequential([k.Input((None, None, 3)), k.layers.Conv2D(4, 3), k.layers.GlobalMaxPooling2D(), k.layers.Dense(3, activation="softmax")])
+    assert check(picture, frame_size=(12, 20))[1].frame_shape == (12, 20, 3)
+    with pytest.raises(ModelError, match="--frame-size HEIGHT,WIDTH"):
+        arranged(model, frames=4)
+    with pytest.raises(ModelError, match=r"subtracting 3 from 1|takes inputs of"):
+        arranged(model, frames=4, frame_size=(1, 1))
+    fixed = k.Model(first := k.Input((4, 16, 16, 3)), classes(k, flat_lstm(k, first)))
+    with pytest.raises(UsageError, match="which the model fixes"):
+        arranged(fixed, frame_size=(12, 20))
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_a_mask_beside_the_frames_is_given_for_full_windows(used):
+    k = framework(used)
+    rows, mask = k.Input((5, 8)), k.Input((5,), dtype="bool", name="seen")
+    sequence = k.layers.GRU(6, return_sequences=True)(rows, mask=mask)
+    given, parts = check(k.Model([rows, mask], classes(k, k.layers.GRU(4)(sequence))))
+    assert parts.frame_shape == (8,)
+    assert "the mask seen is given as all True" in given.notes[0]
 
 
 @pytest.mark.parametrize("used", BOTH)
@@ -125,7 +187,7 @@ def test_of_answers_for_every_frame_the_newest_is_taken(used):
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"frames": 6}, ModelError, "--frames 5"),
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"axes": "t,x"}, UsageError, "--axes, one of"),
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"axes": "t,h,w,c"}, UsageError, "4 axes"),
-        ((5, None, None, 3), lambda k, x: k.layers.LSTM(3)(k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D())(x)), {}, ModelError, "dynamic"),
+        ((5, None, None, 3), lambda k, x: k.layers.LSTM(3)(k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D())(x)), {}, ModelError, "--frame-size"),
         ((1, 2, 3, 4, 5, 6), lambda k, x: k.layers.Flatten()(x), {}, ModelError, r"\(frames, height"),
         ((32,), lambda k, x: k.layers.Dense(4)(x), {"frames": 5}, ModelError, "divides"),
     ],

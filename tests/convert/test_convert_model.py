@@ -191,3 +191,40 @@ def test_a_light_head_behind_an_int8_encoder_is_tried_in_float_first(place, tmp_
     done = convert_model(place / "model.keras", place / "clips", tmp_path / "auto.edgevid", options=Options(interval=0.1, min_agreement=0.5, max_drop=100))
     assert done.report["precision"] == {"encoder": "int8", "head": "float32"}
     assert [trial["recipe"] for trial in done.report["trials"]] == ["int8+float"]
+
+
+@pytest.mark.parametrize("plan", ["window", "stateful", "stack"])
+def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, capsys, plan):
+    import keras
+
+    from convert import Options, convert_model
+    from convert.values import stream_values
+
+    trained = cnn_rnn("lstm")
+    hidden = trained.layers[-2].output
+    k = keras.layers
+    keras.Model(trained.input, [k.Dense(4, name="box")(hidden), k.Dense(3, activation="softmax", name="label")(hidden)]).save(tmp_path / "two.keras")
+    options = Options(interval=0.1, precision="int8", plan=plan, min_agreement=0.3, max_drop=100, max_value_error=0.2)
+    done = convert_model(tmp_path / "two.keras", place / "clips", tmp_path / "two.edgevid", options=options)
+    (value,) = done.report["values"]
+    assert (value["name"], value["stage"]) == ("box", "bundle, stream")
+    assert 0 < value["mean_abs_error"] <= value["max_abs_error"] < value["span"]
+    assert [(each.name, each.size) for each in done.manifest.values] == [("box", 4)]
+    assert "What comes beside the scores" in done.page.read_text()
+    held = bundle.read(done.path)
+    window = held.golden.frames[:FRAMES]
+    trained_box = np.asarray(keras.models.load_model(tmp_path / "two.keras")(window[None] / np.float32(255))[0])
+    assert np.abs(stream_values(held, [window])[0] - trained_box).max() <= 2 * value["max_abs_error"] + 0.05
+    assert main(["selftest", str(done.path)]) == 0
+    assert main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {len(line["values"]["box"]) for line in told if "label" in line} == {4}
+
+
+def test_values_that_are_too_far_off_break_the_budget():
+    from convert.values import ValueDrift, broken
+
+    near = ValueDrift(name="speed", stage="bundle, stream", mean_abs_error=0.1, max_abs_error=0.5, span=4.0)
+    far = ValueDrift(name="box", stage="bundle, stream", mean_abs_error=0.3, max_abs_error=0.5, span=4.0)
+    assert broken([near], most=0.05) == broken([], most=0.05) == ""
+    assert broken([near, far], most=0.05) == "'box' is off by 7.5% of its span on average, more than 5.0%"

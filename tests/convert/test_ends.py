@@ -23,10 +23,19 @@ def graph_of(framework, body, shape=(4, 8)):
     return read_graph(k.Model(inputs, body(k, k.layers, inputs)))
 
 
+def mean(k, x):
+    import tensorflow as tf
+
+    return k.ops.mean(x, axis=1) if k.__name__ == "keras" else tf.reduce_mean(x, axis=1)
+
+
 OUTPUTS = {
     "softmax": (lambda k, L, x: L.Dense(3, activation="softmax")(L.LSTM(2)(x)), "softmax"),
     "softmax as a layer": (lambda k, L, x: L.Softmax()(L.Dense(3)(L.LSTM(2)(x))), "softmax"),
     "softmax as an activation layer": (lambda k, L, x: L.Activation("softmax")(L.Dense(3)(L.LSTM(2)(x))), "softmax"),
+    "softmax in a Lambda layer": (lambda k, L, x: L.Lambda(k.activations.softmax)(L.Dense(3)(L.LSTM(2)(x))), "softmax"),
+    "the mean of softmaxes as an operator": (lambda k, L, x: mean(k, L.Dense(3, activation="softmax")(x)), "softmax"),
+    "logits of an operator": (lambda k, L, x: L.Dense(3)(L.LSTM(2)(x)) * 40.0 - 9.0, "logits"),
     "softmax as an operator": (lambda k, L, x: k.activations.softmax(L.Dense(3)(L.LSTM(2)(x))), "softmax"),
     "softmax, then nothing": (lambda k, L, x: L.Activation("linear")(L.Dropout(0.1)(L.Dense(3, activation="softmax")(L.LSTM(2)(x)))), "softmax"),
     "softmax of each frame, then the mean": (lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(3, activation="softmax")(x)), "softmax"),

@@ -123,6 +123,39 @@ def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(kera
     np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-5)
 
 
+def test_operators_in_an_hdf5_file_of_keras_3_are_found_again(tmp_path):
+    k = framework("keras")
+    k.utils.set_random_seed(5)
+    inner = k.Input((16, 16, 3))
+    small = k.Model(inner, k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(3, 3)(k.ops.flip(inner[..., :2], axis=1) / 127.5)))
+    inputs = k.Input(WINDOW)
+    sequence = k.layers.Attention()([k.layers.TimeDistributed(small)(k.ops.maximum(inputs - 0.5, 0.0))] * 2)
+    x = k.layers.Add()([k.ops.mean(sequence, axis=1), sequence[:, -1]])
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(k.ops.reshape(x, (-1, 3))))
+    model.save(tmp_path / "operators.h5")
+    np.testing.assert_allclose(load(tmp_path / "operators.h5").model(windows()), model(windows()), atol=1e-6)
+
+
+def test_a_layer_that_keras_3_writes_to_hdf5_and_cannot_read_is_read(tmp_path):
+    k = framework("keras")
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(k.layers.Attention()([inputs, inputs]))))
+    model.save(tmp_path / "attention.h5")
+    np.testing.assert_allclose(load(tmp_path / "attention.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_the_layers_of_convnext_are_its_frameworks_own(used, tmp_path):
+    from convert.custom import of_applications
+
+    k = framework(used)
+    scale = of_applications(used)["LayerScale"]
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(scale(0.3, 8)(inputs))))
+    model.save(tmp_path / "scaled.h5")
+    np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def test_a_repair_that_changes_answers_is_refused(keras2, tmp_path, monkeypatch):
     from convert import repairs
 

@@ -134,6 +134,22 @@ def test_code_in_a_file_of_keras_2_is_loaded_where_it_is_allowed(tmp_path, suffi
     np.testing.assert_allclose(load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6)
 
 
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_code_that_is_allowed_finds_the_names_that_everybody_gives_to_modules(tmp_path, framework, suffix):
+    import tensorflow as tf
+
+    from tests.zoo import framework as named
+
+    k, scope = named(framework), {"K": tf.keras.backend if framework == "keras" else named("tf_keras").backend, "tf": tf}
+    mean = eval("lambda x, axis=1: tf.nn.softmax(K.mean(x, axis=axis))", scope)
+    model = k.Sequential([k.Input((4, 8)), k.layers.LSTM(3, return_sequences=True), k.layers.Lambda(mean, output_shape=(3,))])
+    model.save(tmp_path / f"code{suffix}")
+    window = np.random.default_rng(0).random((2, 4, 8)).astype(np.float32)
+    np.testing.assert_allclose(load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6)
+
+
 def test_a_configuration_of_endless_depth_exhausts_nothing():
     from convert.header import depth, values
 

@@ -59,6 +59,13 @@ def test_a_split_that_is_another_model_is_refused_even_when_it_is_nan():
         assert caught.value.exit_code == 3
 
 
+def test_a_model_that_differs_from_itself_by_rounding_lets_its_split_differ_as_much():
+    check_split(stage(error=3e-3), rounding=2e-3)
+    for error, rounding in ((3e-3, 1e-3), (2e-2, 1.0), (3e-3, float("nan"))):
+        with pytest.raises(VerificationFailed, match="a layer was misread"):
+            check_split(stage(error=error), rounding=rounding)
+
+
 def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():
     assert [recipe.name for recipe in candidates("auto", parts=2)] == list(NAMES)
     assert [recipe.name for recipe in candidates("auto", parts=2, light_head=True)][:2] == ["int8+float", "int8"]

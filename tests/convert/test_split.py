@@ -138,7 +138,7 @@ def model_with(build):
     ("build", "says"),
     [
         (lambda k: k.Sequential([k.Input((None, 8)), k.layers.LSTM(3), k.layers.Dense(2)]), "--frames"),
-        (lambda k: k.Sequential([k.Input((4, None, None, 3)), k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D()), k.layers.LSTM(3)]), "dynamic"),
+        (lambda k: k.Sequential([k.Input((4, None, None, 3)), k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D()), k.layers.LSTM(3)]), "--frame-size"),
         (lambda k: k.Sequential([k.Input((8, 8, 3)), k.layers.Flatten(), k.layers.Dense(2)]), r"\(frames, height"),
         (lambda k: k.Sequential([k.layers.Dense(2)]), "unbuilt"),
     ],

@@ -52,13 +52,16 @@ def test_each_part_is_found_by_its_role(make):
     assert [manifest.part(role).file for role in PLAN_ROLES[manifest.plan]] == [part.file for part in manifest.parts]
 
 
-@pytest.mark.parametrize(("rule", "labels", "width"), [("sigmoid", 2, 1), ("sigmoid_logits", 2, 1), ("sigmoid", 3, 3), ("softmax", 2, 2), ("logits", 2, 2)])
-def test_two_labels_need_one_score_where_it_is_a_sigmoid_and_else_each_its_own(rule, labels, width):
+@pytest.mark.parametrize(
+    ("rule", "labels", "widths"),
+    [("sigmoid", 2, (1, 2)), ("sigmoid_logits", 2, (1, 2)), ("sigmoid", 3, (3,)), ("softmax", 2, (2,)), ("logits", 2, (2,))],
+)
+def test_two_labels_may_have_one_score_where_it_is_a_sigmoid_and_else_each_its_own(rule, labels, widths):
     encoder, head = window_manifest().parts
     names = ("none", "wave", "swipe")[:labels]
     for given in range(1, 4):
         parts = (encoder, dataclasses.replace(head, outputs=(scores(given),)))
-        if given == width:
+        if given in widths:
             assert window_manifest(scores=rule, labels=names, parts=parts).labels == names
         else:
             with pytest.raises(PartsDoNotJoin, match="the scores to have shape"):

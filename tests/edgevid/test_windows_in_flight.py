@@ -1,14 +1,18 @@
 """All windows in flight at once: each is run over its own frames from a state of zero, whatever row it has."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from edgevid.backends.fake import Fake
 from edgevid.engine import Engine
+from edgevid.manifest import Value
 from tests.builders import bundle_for, flight_manifest
 from tests.streams import encode
 
 FRAMES = 4
+SHOWN = [1, 0, 2, 1, 0, 1, 1, 2, 0, 0, 1, 2, 2, 1, 0, 1]
 
 
 def count_in_base_ten(inputs):
@@ -41,14 +45,35 @@ def spelled(shown):
 
 
 def test_each_answer_is_of_the_last_frames_only_at_every_step(engine):
-    shown = [1, 0, 2, 1, 0, 1, 1, 2, 0, 0, 1, 2, 2, 1, 0, 1]
-    assert digits(engine, shown) == spelled(shown)
+    assert digits(engine, SHOWN) == spelled(SHOWN)
 
 
 def test_after_a_restart_nothing_of_what_was_seen_is_left(engine):
     digits(engine, [2, 2, 2, 2, 2, 2])
     engine.restart()
     assert digits(engine, [1, 0, 0, 1, 2]) == spelled([1, 0, 0, 1, 2])
+
+
+def test_what_comes_beside_the_scores_is_the_same_windows():
+    plain = flight_manifest()
+    encoder, head = plain.parts
+    told = dataclasses.replace(head.outputs[0], name="box", shape=(1, FRAMES, 2), scale=0.5, zero_point=1)
+    parts = (encoder, dataclasses.replace(head, outputs=(head.outputs[0], told, head.outputs[1])))
+    manifest = dataclasses.replace(plain, parts=parts, values=(Value(name="box", size=2),))
+
+    def run(inputs):
+        scores, state = count_in_base_ten(inputs)
+        return [scores, scores[..., :2], state]
+
+    engine = Engine(bundle_for(manifest), backend=Fake({"encoder": encode, "head": run}))
+    assert engine.values == []
+    for shown, answer in zip(SHOWN, spelled(SHOWN), strict=True):
+        (got,) = digits(engine, [shown])
+        assert got == answer
+        if answer is not None:
+            assert engine.values[0].tolist() == [(answer // 100 - 1) / 2, (answer % 100 - 1) / 2]
+    engine.restart()
+    assert engine.values == []
 
 
 def test_a_decision_costs_one_invocation_of_the_head():

@@ -37,7 +37,7 @@ def test_the_parts_give_the_trained_models_answer(name, framework):
     from convert.stepping import last_answer
 
     model, window = make(name, framework), clip(name)
-    parts, expected = parts_of(model), np.asarray(model(window))
+    parts, expected = parts_of(model), np.asarray(model(window, training=False))
     assert np.ptp(expected) > 0.01 and expected.max() < 0.99, "an answer that says nothing proves nothing"
     assert ("stack" if parts.encoder is None else "window") == ZOO[name].plan
     assert (parts.step is not None) == ZOO[name].step
@@ -55,7 +55,7 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
     for length, feature in enumerate(features_of(parts, window), start=1):
         scores, *states = parts.step.function(feature, *states)
         shorter = make(name, framework, frames=length, weights=model.get_weights())
-        np.testing.assert_allclose(scores, shorter(window[:, :length]), atol=TOLERANCE, err_msg=f"after {length} frames")
+        np.testing.assert_allclose(scores, shorter(window[:, :length], training=False), atol=TOLERANCE, err_msg=f"after {length} frames")
 
 
 def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(workshop):
@@ -78,5 +78,5 @@ def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name,
     windows = np.stack([frames[end - length : end] for end in range(length, len(frames) + 1)])
     np.testing.assert_array_equal(np.stack(streamed[length - 1 :]), window_scores(bundle, windows))
     real = windows / np.float32(255) if bundle.manifest.input.kind == "frames" else windows
-    trained = np.asarray(make(name, framework)(real.astype(np.float32)))
+    trained = np.asarray(make(name, framework)(real.astype(np.float32), training=False))
     assert np.abs(np.stack(streamed[length - 1 :]) - trained).max() < ZOO[name].int8_error

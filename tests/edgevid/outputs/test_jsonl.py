@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -33,6 +34,12 @@ def test_a_decision_is_one_object_with_its_scores_by_label() -> None:
     stream = io.StringIO()
     JsonLines(stream).decided(DECISION, None)
     assert json.loads(stream.getvalue()) == {"t_s": 1.25, "label": "wave", "score": 0.75, "scores": {"none": 0.25, "wave": 0.75}, "age_ms": 12.346}
+
+
+def test_what_a_model_gives_beside_its_scores_is_told_by_name() -> None:
+    stream = io.StringIO()
+    JsonLines(stream).decided(dataclasses.replace(DECISION, values={"box": [0.1234567, 2.0]}), None)
+    assert json.loads(stream.getvalue())["values"] == {"box": [0.123457, 2.0]}
 
 
 def test_an_event_is_one_object() -> None:
