@@ -102,7 +102,7 @@ class SignatureModel:
         ModelError: TensorFlow refuses it, or it has no signature with known shapes.
     """
 
-    trainable_weights = ()
+    trainable_weights = weights = ()
     name = _SIGNATURE
 
     def __init__(self, path: Path) -> None:
