@@ -1,6 +1,7 @@
 import io
 import struct
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
