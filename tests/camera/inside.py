@@ -340,7 +340,7 @@ def flash(folder: Path) -> dict:
     subprocess.run(["mount", "-t", "vfat", f"{CARD}1", "/mnt"], check=True)
     refused = {"mounted": refusal(str(CARD))}
     subprocess.run(["umount", "/mnt"], check=True)
-    refused |= {"partition": refusal(f"{CARD}1"), "own disk": refusal("/dev/vda")}
+    refused |= {"partition": refusal(f"{CARD}1"), "its own root": refusal("/dev/vda"), "another disk of its own": refusal("/dev/vdb")}
     goal = target.open_target(CARD)
     house = Path("/app/house")
     with flashing.plan(deployment.read(Path("/app/device.toml")), goal, wheelhouse=house, lock=house / "lock.txt") as made:

@@ -222,5 +222,6 @@ def test_a_card_in_a_usb_reader_is_flashed_and_what_is_no_card_is_refused(answer
     boot = target.open_target(answer.parent / "card.img").boot
     assert {path: hashlib.sha256(boot.read(path)).hexdigest() for path in told["files"]} == told["files"]
     assert "user-data" in told["files"]
-    expected = {"mounted": "mounted at /mnt", "partition": "Expected a whole card", "own disk": "which is a disk of this machine"}
+    own = {"its own root": "vda, mounted at /.", "another disk of its own": "vdb, which is a disk of this machine"}
+    expected = {"mounted": "sda, mounted at /mnt.", "partition": "Expected a whole card, got the partition sda1", **own}
     assert {name: message in told["refused"][name] for name, message in expected.items()} == dict.fromkeys(expected, True)
