@@ -143,7 +143,9 @@ class Decider:
             ContractError: Scores of another shape or not finite, or a time that does not go forward.
         """
         self._smooth(t_s, scores)
-        if not self._rises and self._is_quiet():
+        smoothed = self._smoothed
+        # No label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do.
+        if not self._rises and all([smoothed[index] < exit_score for index, exit_score in self._exits]):  # noqa: C419  # a generator costs more
             self.started, self._last_s = None, t_s
             return ()
         so_far = None if self._open is None else self._so_far(self._open)
@@ -182,11 +184,6 @@ class Decider:
         weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
         # Both are as long as the labels; to have zip() look costs as much as the rest.
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores)]  # noqa: B905
-
-    def _is_quiet(self) -> bool:
-        """Whether no label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do."""
-        smoothed = self._smoothed
-        return all([smoothed[index] < exit_score for index, exit_score in self._exits])  # noqa: C419  # a generator costs more than the few that are left out
 
     def _watch(self, t_s: float) -> None:
         """Carry on, begin or end the rise of each label that may be an event; few are at or above their `exit`, of however many."""

@@ -197,6 +197,8 @@ class _Step:
     def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
         self._model = model
         self._join = joiner(feature, part.inputs[0].params)
+        # A row on the head's own grid is given to it as it is; any other is brought there first.
+        self._joins = not feature.same_grid(part.inputs[0].params)
         self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
         self.states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
         self.zeros = [quantize(np.zeros(1), tensor.params)[0] for tensor in part.inputs[1:]]
@@ -206,7 +208,10 @@ class _Step:
         self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
 
     def push(self, row: Array) -> bool:
-        self._join(row, self._feature)
+        if self._joins:
+            self._join(row, self._feature)
+        else:
+            self._feature = row
         return True
 
     def run(self) -> Array:

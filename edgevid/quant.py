@@ -194,7 +194,7 @@ def pixel_flipper(stored: Array) -> Callable[[], object]:
         A function that turns them into `pixel_grid`'s numbers in place.
     """
     pixels = stored.view(np.uint8)
-    return partial(np.bitwise_xor, pixels, _TOP_BIT, pixels)
+    return partial(np.bitwise_xor, pixels, np.array(_TOP_BIT), pixels)  # a scalar would be made an array for every frame
 
 
 def pixels_to_float(pixels: Pixels, low: float, high: float, out: Array) -> None:
