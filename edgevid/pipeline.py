@@ -113,6 +113,7 @@ class Pipeline:
                     if max_frames is not None and self.telemetry.seen >= max_frames:
                         break
         finally:
+            self.pulse.gone()
             self._finish()
         return self.telemetry
 

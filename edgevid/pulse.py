@@ -13,7 +13,7 @@ class Pulse:
         frames: Frames that went all the way through.
         busy_ns: Time spent on them.
         began_ns: When the frame in hand was taken up, on the monotonic clock; 0 while the loop waits for one.
-        thread: Identity of the loop's thread; None before it runs.
+        thread: Identity of the loop's thread; None while it does not run.
     """
 
     __slots__ = ("began_ns", "busy_ns", "frames", "thread")
@@ -26,11 +26,15 @@ class Pulse:
         """Say that the loop runs in the calling thread."""
         self.thread = threading.get_ident()
 
+    def gone(self) -> None:
+        """Say that the loop has ended: its thread may end too, and must not be asked about any more."""
+        self.thread = None
+
     def processor_ns(self) -> int | None:
         """Say how much processor time the loop's thread has used.
 
         Returns:
-            Nanoseconds; None where the system does not tell, or the loop does not run yet.
+            Nanoseconds; None where the system does not tell, or the loop does not run.
         """
         if self.thread is None or not hasattr(time, "pthread_getcpuclockid"):
             return None

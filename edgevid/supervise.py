@@ -202,6 +202,8 @@ class _Effort:
 
     def goes_on(self, pulse: Pulse, now_ns: int) -> bool:
         """Say whether the loop computed since the first look at this frame; yes where that is not known."""
+        if pulse.stuck_s(now_ns) < 1.0:  # nobody asks yet, and only the thread of a frame in hand is sure to be there
+            return True
         used_ns = pulse.processor_ns()
         if pulse.began_ns != self._frame_ns:
             self._frame_ns, self._since_ns, self._used_ns = pulse.began_ns, now_ns, used_ns
