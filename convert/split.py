@@ -6,10 +6,13 @@ layer's input projection goes with it (hoisting): W·x + b of a frame never chan
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from convert.accept import check_layers, window_shape
 from convert.branches import joined
@@ -180,7 +183,7 @@ class _Parts:
         import tensorflow as tf
 
         sizes = [size for tensor in self._prefix.frontier for size in (math.prod(self._shapes[tensor]), *([1] if self._masked[tensor] else []))]
-        pieces = iter(tf.split(features, sizes, axis=-1) if len(sizes) > 1 else [features])
+        pieces = iter(_pieces(features, sizes))
         given: dict[int, Tensor] = {}
         for tensor in self._prefix.frontier:
             piece = next(pieces)
@@ -221,3 +224,20 @@ class _Parts:
 
         feature, *states = step.input_shapes
         return PartFunction("head", step_all, (feature, *((1, rows, *shape[1:]) for shape in states)))
+
+
+def _pieces(features: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    """Cut rows (B, T, F) into pieces.
+
+    TensorFlow's quantiser gives a tensor that is split, or sliced, the range of one of its pieces, which cuts off the others. What is sliced here is a product
+    in which all but one piece is zero: it has that piece's range, and the features keep theirs.
+    """
+    import tensorflow as tf
+
+    if len(sizes) == 1:
+        return [features]
+    places, cut = np.arange(sum(sizes)), []
+    for end, size in zip(itertools.accumulate(sizes), sizes, strict=True):
+        kept = tf.constant((places >= end - size) & (places < end), tf.float32)
+        cut.append(tf.slice(features * kept, (0, 0, end - size), (-1, -1, size)))
+    return cut

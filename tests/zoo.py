@@ -209,8 +209,6 @@ ZOO: dict[str, Specimen] = {
     "two streams": Specimen(
         "several streams over the same frames",
         lambda k, L, x: L.Concatenate()([L.LSTM(3)(cnn(k, L, x)), L.GlobalMaxPooling1D()(cnn(k, L, x))]),
-        # TensorFlow's quantiser gives a tensor that is split one of its pieces' ranges, which cuts off the others; such a head is refused in int8.
-        recipe="int8+float",
     ),
     "c3d": Specimen("Conv3D and three-dimensional pooling", c3d, plan="stack"),
     "r2plus1d": Specimen("(2+1)D convolutions", r2plus1d),
