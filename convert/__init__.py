@@ -18,7 +18,7 @@ Importing this package imports no TensorFlow.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,12 @@ import numpy as np
 from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
 from edgevid.bundle import Golden
-from edgevid.errors import ModelError
+from edgevid.errors import ConversionError, ModelError, VerificationFailed
 from edgevid.manifest import Manifest, Plan, Value
 
 if TYPE_CHECKING:
     from convert.clips import Clips
+    from convert.layer_errors import LayerError
     from convert.opening import Opened
     from convert.quantize import Converter
     from convert.recipes import Recipe
@@ -89,14 +90,14 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         VerificationFailed: The result does not answer as the trained model does. No bundle was written; where the parts are the trained model and
             no precision keeps the budget, the page was, and says which layers are to blame.
     """
-    from convert.finish import check_places, finish
+    from convert.finish import check_places, finish, leave_page
     from convert.opening import converter_for
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
     with converter_for(Path(model)) as converter:
         subject = _read(Path(model), Path(clips_dir), converter, options, progress)
-        story = _prove(subject, converter, options, progress)
+        story = _prove(subject, converter, options, progress, lambda story: leave_page(story, page, seconds=time.monotonic() - started_s))
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
 
@@ -144,12 +145,12 @@ def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
     return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light)
 
 
-def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress) -> Story:
-    """Ask the float model, whole and in parts, and search for the precision."""
+def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress, stopped: Callable[[Story], Path]) -> Story:
+    """Ask the float model, whole and in parts, and search for the precision; what stops this is told with how far it came."""
     from convert.build import Job, begin
     from convert.calibrate import choose
     from convert.record import Story
-    from convert.search import search
+    from convert.search import Search, search
     from convert.verify import Budget
 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
@@ -159,25 +160,23 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     progress.step(f"asking the float model about {len(clips.clips)} clips")
     reference = subject.opened.reference(parts, settled.input, settled.scores)
     examples = _examples(clips, settled, reference)
-    stages = _float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples)
-
     golden = _golden(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error)
-    found = search(job, recipes, examples, budget, progress)
+    stages: list[Stage] = []
+
+    def story(found: Search, layers: Sequence[LayerError] = ()) -> Story:
+        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, layers, subject.cautions, options)
+
+    try:
+        # What was measured before an error stays in the list.
+        stages.extend(_float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples))
+        found = search(job, recipes, examples, budget, progress)
+    except (ConversionError, VerificationFailed) as error:
+        page = stopped(story(Search.stopped(job, recipes[0], str(error))))
+        raise type(error)(f"{error} {page} tells how far it came.", expected=error.expected, got=error.got, path=page) from error
     progress.step("measuring what int8 costs each layer")
-    return Story(
-        job=job,
-        trained=subject.opened.trained,
-        clips=clips,
-        examples=examples,
-        stages=stages,
-        search=found,
-        budget=budget,
-        layers=found.builder.layer_errors(),
-        warnings=subject.cautions,
-        options=options,
-    )
+    return story(found, found.builder.layer_errors())
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:
@@ -207,19 +206,20 @@ def _examples(clips: Clips, settled: Contract, reference: Reference) -> Examples
     return Examples(windows, scores, truth, values)
 
 
-def _float_stages(reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]) -> list[Stage]:
-    """Stages 1 and 2 of the proof; the second on as many clips as `SPLIT_CALLS` allow."""
+def _float_stages(reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]) -> Iterator[Stage]:
+    """Stages 1 and 2 of the proof, each as soon as it is known; the second on as many clips as `SPLIT_CALLS` allow."""
     from convert.values import check_split_values
     from convert.verify import SPLIT_TOLERANCE, check_split, measure
 
     count = int(np.clip(SPLIT_CALLS // parts.frames, 4, len(examples.windows)))
     picked = np.unique(np.linspace(0, len(examples.windows) - 1, count).astype(int))
     truth = None if examples.truth is None else examples.truth[picked]
+    yield measure("float Keras", examples.scores, examples.scores, examples.truth)
     parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
+    yield parted
     check_split(parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0)
     if values:
         check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
-    return [measure("float Keras", examples.scores, examples.scores, examples.truth), parted]
 
 
 def _file_stage(examples: Examples) -> list[Stage]:

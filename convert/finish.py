@@ -88,6 +88,21 @@ def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Pro
     return manifest, report
 
 
+def leave_page(story: Story, page: Path, *, seconds: float) -> Path:
+    """Write the page of a conversion that was stopped: how far it came, and by what it was ended.
+
+    Args:
+        story: What happened.
+        page: The page to write.
+        seconds: How long it took.
+
+    Returns:
+        The page.
+    """
+    _write_page(story, record(story, seconds=seconds), page)
+    return page
+
+
 def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Progress) -> Bundle:
     """Give the bundle a twin for the Edge TPU; where that is not possible here, leave the part that is ready for its compiler beside it."""
     from convert.placement_coral import add_twin

@@ -28,7 +28,7 @@ WORST = 12
 _UNSEEN = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Story:
     """All that there is to tell of a conversion, good or not.
 
@@ -70,6 +70,7 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
     job, trained, shown = story.job, story.trained, story.search.shown
     return {
         "failure": story.search.failure,
+        "stopped_by": story.search.stopped_by,
         "model": {"file": trained.path.name, "sha256": trained.sha256, "framework": trained.framework, "written_by": trained.written_by},
         "plan": job.plan,
         "recipe": shown.recipe.name,

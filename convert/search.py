@@ -68,10 +68,26 @@ class Search:
     Attributes:
         trials: In the order tried; the last one is good, or none is.
         builder: Holds the parts that were converted.
+        stopped_by: What stopped it; empty where it went through all recipes.
     """
 
     trials: tuple[Trial, ...]
     builder: Builder
+    stopped_by: str = ""
+
+    @classmethod
+    def stopped(cls, job: Job, recipe: Recipe, reason: str) -> Search:
+        """Give what there is of a search that ended before it had an answer.
+
+        Args:
+            job: What was to be built.
+            recipe: What was to be tried.
+            reason: What stopped it.
+
+        Returns:
+            One trial without a bundle.
+        """
+        return cls((Trial(recipe, reason),), Builder(job), reason)
 
     @property
     def failure(self) -> str:

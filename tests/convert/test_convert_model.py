@@ -8,7 +8,7 @@ import pytest
 
 from edgevid import bundle
 from edgevid.cli import main
-from edgevid.errors import VerificationFailed
+from edgevid.errors import ConversionError, VerificationFailed
 from tests.clip_folders import LABELS, write_folder
 from tests.keras_models import FRAMES, cnn_rnn, over_features
 from tests.videos import write_video
@@ -98,6 +98,27 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
     assert "over the budget" in page
     assert str(caught.value).count("dB)") == 3
     assert caught.value.report["failure"].startswith("int8: no conversion")
+
+
+@pytest.mark.parametrize(
+    ("head", "precision", "error", "stages"),
+    [("lstm", "int8", VerificationFailed, ["float Keras", "float split"]), ("attention", "int8+int16x8", ConversionError, ["float Keras", "float split"])],
+)
+def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(place, tmp_path, monkeypatch, head, precision, error, stages):
+    from convert import Options, convert_model, finish
+    from convert.heads.lstm import LstmCell
+
+    trained, told = LstmCell.step, []
+    monkeypatch.setattr(LstmCell, "step", lambda cell, projected, states: trained(cell, projected * 0.5, states))
+    write = finish.write_html
+    monkeypatch.setattr(finish, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more))
+    cnn_rnn(head).save(tmp_path / "model.keras")
+    with pytest.raises(error, match=r"stopped\.report\.html tells how far it came"):
+        convert_model(tmp_path / "model.keras", place / "clips", tmp_path / "stopped.edgevid", options=Options(interval=0.1, precision=precision))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.keras", "stopped.report.html"]
+    assert [stage["name"] for stage in told[0]["stages"]] == stages
+    assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace("&#34;", '"')
+    json.dumps(told[0])
 
 
 def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_warning(place, tmp_path, capsys, monkeypatch):
