@@ -6,18 +6,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from edgevid.provision import wheels
 from edgevid.provision.image import assemble, base, recipe
+from tests.boot import tools
 from tests.boot.tools import CACHE, environment
 from tests.camera import guest
 
 
 def main() -> None:
-    """Make all three, and say how long each took."""
+    """Make all three, and say how long each took; or say at once what has to be installed."""
+    missing = tools.missing()
+    if missing:
+        sys.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}")
+    if guest.missing_tools():
+        sys.exit(guest.missing_tools())
     os.environ.update({name: environment()[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in environment()})
     made_of = recipe.recipe("bookworm")
     steps: dict[str, Callable[[], object]] = {

@@ -22,6 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "camera-guest"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86"}
+# What makes the card in its reader.
+TOOLS |= {"mformat": "mtools", "sfdisk": "fdisk", "mkfs.vfat": "dosfstools"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("python3", "udev", "kmod", "busybox-static", "linux-image-amd64", "python3-libcamera", "python3-prctl", "libglib2.0-0t64", "mtools", "e2fsprogs")
