@@ -143,8 +143,9 @@ def firmware(card: Path) -> Firmware:
     return play_firmware(card, BUILD / "firmware", device_tree="bcm2837-rpi-3-b.dtb")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shell(key: tuple[Path, str]) -> Shell:
+    """A login that knows no board yet: each card makes host keys of its own at its first boot."""
     return Shell(key[0], USER)
 
 
@@ -183,13 +184,13 @@ def disk(card: Path) -> Path:
     return overlay(card, BUILD / "disk.qcow2", "4G")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def first(firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The first boot, to its first decision, and then a proper shutdown."""
     return start(firmware, disk, shell, "first", GOLDEN)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     """The same card started again; `first` is named for the order."""
     return start(firmware, disk, shell, "second", {})
