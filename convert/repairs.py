@@ -118,6 +118,14 @@ def _renamed(value: dict[str, Any], old: str, new: str, dropped: tuple[str, ...]
     return {**value, "config": config}
 
 
+def _moved_modules(value: dict[str, Any]) -> dict[str, Any]:
+    """What lay under `keras.engine` and its like in Keras 2.12 lies under `keras.src` since; what the public API names stays where it is."""
+    module = value.get("module")
+    if not isinstance(module, str) or not module.startswith("keras.") or module.startswith("keras.src.") or module.count(".") < 2:
+        return value
+    return {**value, "module": module.replace("keras.", "keras.src.", 1)}
+
+
 def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
     """Before Keras 2.2.3 a Sequential's configuration was the list of its layers."""
     if value.get("class_name") == "Sequential" and isinstance(value.get("config"), list):
@@ -137,4 +145,4 @@ _FOR_KERAS_3 = {
     "input shapes renamed": _input_for_keras_3,
     "default arguments of functions read": _packed_code,
 }
-_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2}
+_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2, "modules named as they are now": _moved_modules}

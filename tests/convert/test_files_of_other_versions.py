@@ -114,6 +114,23 @@ def test_files_of_old_versions_give_the_original_models_answers(keras2, tmp_path
     assert note in " ".join(trained.notes)
 
 
+def test_archives_of_keras_2_12_name_modules_that_have_moved_since(tmp_path):
+    import zipfile
+
+    k = framework("tf_keras")
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3)(k.layers.LSTM(4)(inputs / 2.0)))
+    model.save(tmp_path / "now.keras")
+    with zipfile.ZipFile(tmp_path / "now.keras") as source, zipfile.ZipFile(tmp_path / "then.keras", "w") as target:
+        for name in source.namelist():
+            data = source.read(name).replace(b"tf_keras.src.", b"keras.").replace(b"tf_keras.", b"keras.") if name == "config.json" else source.read(name)
+            target.writestr(name, b'{"keras_version": "2.12.0"}' if name == "metadata.json" else data)
+    trained = load(tmp_path / "then.keras")
+    assert trained.framework == "tf_keras"
+    assert "modules named as they are now" in trained.notes[0]
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(keras2, tmp_path):
     model, path = keras2
     # A version that is not the file's: Keras 3 refuses it, takes it repaired, and tf_keras takes it as it is.
