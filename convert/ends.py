@@ -20,8 +20,12 @@ _ACTIVATIONS = ("softmax", "sigmoid")
 # What only a trial can tell: operators, Lambda layers, and anyone's own.
 _UNKNOWN = ""
 _TRIALS = 4
-# A model that divides by this much at its beginning was given bytes.
-_BYTES = 100.0
+# A model that divides by this much at its beginning was given bytes, and so was one that takes this much off (ImageNet's means are 104 to 124).
+_BYTES, _MEAN = 100.0, 50.0
+_DIVIDING, _MULTIPLYING = ("divide", "truedivide", "truediv"), ("multiply", "mul")
+_SHIFTING = ("subtract", "sub", "add", "bias_add")
+# Operators that leave values as they are.
+_REARRANGING = ("cast", "getitem", "stack", "flip", "reverse")
 
 
 def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
@@ -106,22 +110,37 @@ def takes_bytes(graph: LayerGraph) -> bool:
         graph: The model.
 
     Returns:
-        Whether the first thing that it does is to divide by a hundred or more.
+        Whether the first thing that it does with their values is to divide by a hundred or more, or to take off the mean of bytes.
     """
-    readers = graph.consumers(graph.input)
-    while len(readers) == 1 and (readers[0].kind == "Feed" or (is_operator(readers[0]) and name(readers[0]) == "cast")):
-        readers = graph.consumers(readers[0].outputs[0])
-    return len(readers) == 1 and _shrinks(readers[0])
+    tensors = {graph.input}
+    while True:
+        readers = [call for call in graph.calls if tensors & set(call.inputs)]
+        if not readers or not all(call.kind == "Feed" or (is_operator(call) and name(call) in _REARRANGING) for call in readers):
+            return len(readers) == 1 and _is_of_bytes(readers[0])
+        tensors = {number for call in readers for number in call.outputs}
 
 
-def _shrinks(call: Call) -> bool:
+def _is_of_bytes(call: Call) -> bool:
     if is_operator(call):
-        return name(call) in ("divide", "truedivide", "truediv") and any(_is_number(each) and abs(each) >= _BYTES for each in constants(call))
+        least, most = _magnitude(constants(call))
+        return any(
+            (name(call) in _DIVIDING and most >= _BYTES, name(call) in _MULTIPLYING and 0 < least <= 1 / _BYTES, name(call) in _SHIFTING and most >= _MEAN)
+        )
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
     if is_nested(inner):
         return len(inner.inputs) == len(inner.outputs) == 1 and takes_bytes(read_graph(inner))
+    if type(inner).__name__ == "Normalization":
+        return float(np.max(np.abs(inner.mean))) >= _MEAN
     return type(inner).__name__ == "Rescaling" and float(np.max(np.abs(inner.scale))) <= 1 / _BYTES
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _magnitude(given: list[Any]) -> tuple[float, float]:
+    """Least and greatest magnitude of the numbers that a call is given besides tensors; zeros where there are none."""
+    found = [np.abs(np.asarray(each, np.float64)) for each in given if _is_numeric(each)]
+    return (min(float(each.min()) for each in found), max(float(each.max()) for each in found)) if found else (0.0, 0.0)
+
+
+def _is_numeric(value: Any) -> bool:
+    if value is None or isinstance(value, (bool, str, dict)):
+        return False
+    return np.asarray(value).dtype.kind in "fiu" and np.size(value) > 0

@@ -80,11 +80,22 @@ def encoder(k, first):
     return k.Sequential([k.Input((8, 8, 3)), *first, k.layers.GlobalAveragePooling2D()])
 
 
+def submodel(k):
+    pixels = k.Input((8, 8, 3))
+    return k.Model(pixels, k.layers.GlobalAveragePooling2D()(k.applications.resnet50.preprocess_input(pixels)))
+
+
 INPUTS = {
     "rescaling": (lambda k, L, x: L.Rescaling(1 / 255)(x), True),
     "rescaling of each frame": (lambda k, L, x: L.TimeDistributed(L.Rescaling(1 / 127.5, offset=-1))(x), True),
     "rescaling in a nested model": (lambda k, L, x: L.TimeDistributed(encoder(k, [L.Rescaling(1 / 255), L.Conv2D(2, 3)]))(x), True),
     "an operator": (lambda k, L, x: x / 127.5 - 1.0, True),
+    "an operator that multiplies": (lambda k, L, x: x * 0.00392, True),
+    "the mean of ImageNet taken off": (lambda k, L, x: k.applications.vgg16.preprocess_input(x), True),
+    "the same in a nested model": (lambda k, L, x: L.TimeDistributed(submodel(k))(x), True),
+    "a normalisation of bytes": (lambda k, L, x: L.Normalization(mean=[123.0, 116.0, 103.0], variance=[3000.0] * 3)(x), True),
+    "a normalisation of zero to one": (lambda k, L, x: L.Normalization(mean=[0.5, 0.5, 0.4], variance=[0.1] * 3)(x), False),
+    "half taken off": (lambda k, L, x: (x[..., ::-1] - 0.5) * 2.0, False),
     "a rescaling of zero to one": (lambda k, L, x: L.Rescaling(2.0, offset=-1)(x), False),
     "a convolution": (lambda k, L, x: L.TimeDistributed(L.Conv2D(2, 3))(x), False),
     "a nested model without": (lambda k, L, x: L.TimeDistributed(encoder(k, [L.Conv2D(2, 3)]))(x), False),
