@@ -10,6 +10,7 @@ from typing import Any
 from convert.arguments import flat
 from convert.graph import Call, LayerGraph, is_nested, read_graph
 from convert.heads import CausalConv, Recurrent, is_causal_convolution, is_recurrent
+from convert.inner import unrolled
 from convert.masks import mask_of, with_mask
 from convert.reasons import reason_of
 from convert.temporal import in_inference, repeat
@@ -48,15 +49,24 @@ def apply(layer: Any, batch: Tensor) -> Tensor:
     """
     if is_recurrent(layer):
         layer_of_batch = Recurrent(layer, tuple(layer.compute_output_shape(tuple(batch.shape))))
-        return layer_of_batch.run(_projected(layer_of_batch, batch))[0]
+        return layer_of_batch.run(projected(layer_of_batch, batch))[0]
     if not is_nested(layer) or not any(is_recurrent(each) or is_volumetric(each) for each in layer._flatten_layers()):
-        return layer(batch, **in_inference(layer))
+        with unrolled(layer):
+            return layer(batch, **in_inference(layer))
     graph = read_graph(layer)
     return Runner(recurrences(graph.calls), ()).run(graph.calls, {graph.input: batch})[graph.output]
 
 
-def _projected(layer: Recurrent | CausalConv, window: Tensor) -> Tensor:
-    """Project a window (B, T, ...), all frames at once."""
+def projected(layer: Recurrent | CausalConv, window: Tensor) -> Tensor:
+    """Project a window, all frames at once.
+
+    Args:
+        layer: A recurrent layer, taken apart.
+        window: (B, T, ...).
+
+    Returns:
+        (B, T, projected...).
+    """
     import tensorflow as tf
 
     if isinstance(layer, CausalConv):
@@ -150,7 +160,7 @@ class Runner:
             (B, T, projected...).
         """
         with _named(call):
-            return _projected(self.recurrent[call], window)
+            return projected(self.recurrent[call], window)
 
     def hoistable(self, calls: Sequence[Call], tensor: int) -> Call | None:
         """Find the one recurrent call that reads a tensor, where nothing else does.

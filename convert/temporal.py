@@ -176,8 +176,11 @@ def make(call: Call, values: Mapping[int, Any]) -> list[Any]:
     Returns:
         Its outputs.
     """
+    from convert.inner import unrolled
+
     args, kwargs = call.arguments(values)
-    result = call.layer(*args, **in_inference(call.layer, kwargs))
+    with unrolled(call.layer):
+        result = call.layer(*args, **in_inference(call.layer, kwargs))
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 

@@ -315,6 +315,27 @@ def test_a_bidirectional_of_two_kinds_or_begun_backwards_is_unrolled(body):
     assert_all_parts_agree(over_frames(body, "tf_keras"))  # Keras 3 builds neither
 
 
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_recurrent_layers_inside_of_anyones_own_layer_run_without_a_loop(framework):
+    import keras
+    import tensorflow as tf
+    import tf_keras
+
+    k = {"keras": keras, "tf_keras": tf_keras}[framework]
+
+    class Recurring(k.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.both, self.last = k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True)), k.layers.LSTM(4)
+
+        def call(self, x):
+            return self.last(self.both(x))
+
+    parts = assert_all_parts_agree(over_frames(lambda _k, _layers, x: Recurring()(x), framework))
+    traced = tf.function(parts.head.function, autograph=False).get_concrete_function(tf.TensorSpec(parts.head.input_shapes[0], tf.float32))
+    assert not {"While", "StatelessWhile"} & {operation.type for operation in traced.graph.get_operations()}
+
+
 def test_a_stateful_layer_is_refused():
     import keras
 
