@@ -189,7 +189,7 @@ ZOO: dict[str, Specimen] = {
     "nested": Specimen("TimeDistributed over nested models and preprocessing", lambda k, L, x: L.LSTM(4)(L.TimeDistributed(nested(k, L))(x)), step=True),
     "recurrent inside": Specimen(
         "recurrent layers inside of TimeDistributed",
-        lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.LSTM(4))(L.Reshape((x.shape[1], 4, 3))(x))),
+        lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.GRU(4))(L.Reshape((x.shape[1], 4, 3))(x))),
         FEATURES,
         step=True,
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.heads.weights import constant
+from convert.heads.weights import constant, numbers
 
 
 class GruCell:
@@ -22,7 +22,7 @@ class GruCell:
 
     def __init__(self, cell: Any) -> None:
         units = int(cell.units)
-        bias = np.asarray(cell.bias) if cell.use_bias else np.zeros((2, 3 * units), np.float32)
+        bias = numbers(cell.bias) if cell.use_bias else np.zeros((2, 3 * units), np.float32)
         self._reset_after = bool(cell.reset_after)
         # With reset_after there is a second bias, on the state's side of the sum.
         input_bias, state_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))

@@ -18,7 +18,20 @@ def constant(variable: Any) -> Any:
     """
     import tensorflow as tf
 
+    return tf.constant(numbers(variable), tf.float32)
+
+
+def numbers(variable: Any) -> Any:
+    """Give a variable's value.
+
+    Args:
+        variable: A variable of Keras 3 or tf_keras, or an array.
+
+    Returns:
+        An array.
+    """
+    import tensorflow as tf
+
     # A part may be in the middle of being traced, where a variable has no value.
     with tf.init_scope():
-        value = np.asarray(variable)
-    return tf.constant(value, tf.float32)
+        return np.asarray(variable)
