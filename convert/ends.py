@@ -94,7 +94,8 @@ def _giving(graph: LayerGraph, tensor: int) -> Call | None:
 def _activation(graph: LayerGraph, call: Call) -> str:
     if is_operator(call) and name(call) in _ACTIVATIONS:
         return name(call)
-    if is_strange(call) and call.kind != "End":
+    said = getattr(getattr(call.layer, "activation", None), "__name__", "")
+    if is_strange(call) and call.kind != "End" and said not in _ACTIVATIONS:
         return _UNKNOWN
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
     own = "softmax" if type(inner).__name__ == "Softmax" else getattr(getattr(inner, "activation", None), "__name__", "linear")
