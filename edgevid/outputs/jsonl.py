@@ -9,6 +9,7 @@ from time import monotonic_ns
 from typing import Any, TextIO
 
 from edgevid.decide import Decision, Event
+from edgevid.outputs import payload
 from edgevid.outputs.output import QuietOutput
 
 # A terminal need not be redrawn faster than a person reads.
@@ -66,19 +67,7 @@ class JsonLines(QuietOutput):
             decision: It.
             ongoing: Not written.
         """
-        scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores.tolist(), strict=True)}
-        values = {name: [round(number, _DIGITS) for number in numbers] for name, numbers in decision.values.items()}
-        self._write(
-            decision.model,
-            {
-                "t_s": round(decision.t_s, _DIGITS),
-                "label": decision.label,
-                "score": round(decision.score, _DIGITS),
-                "scores": scores,
-                **({"values": values} if values else {}),
-                "age_ms": round(decision.age_ms, 3),
-            },
-        )
+        self._write(decision.model, payload.decision(decision))
 
     def ended(self, event: Event) -> None:
         """Write an event.

@@ -82,14 +82,16 @@ def decision(decision: Decision) -> dict[str, Any]:
         decision: It.
 
     Returns:
-        `t_s`, `label`, `score`, `scores` by label and `age_ms`.
+        `t_s`, `label`, `score`, `scores` by label, `values` by name where the model gives more than scores, and `age_ms`.
     """
     scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores.tolist(), strict=True)}
+    values = {name: [round(number, _DIGITS) for number in numbers] for name, numbers in decision.values.items()}
     return {
         "t_s": round(decision.t_s, _DIGITS),
         "label": decision.label,
         "score": round(decision.score, _DIGITS),
         "scores": scores,
+        **({"values": values} if values else {}),
         "age_ms": round(decision.age_ms, 3),
     }
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def heard(listener: Listener) -> list[tuple[str, float]]:
 def test_events_are_published_once_and_state_telemetry_and_status_are_retained(mosquitto: Mosquitto) -> None:
     with listening(mosquitto.port) as early:
         outputs = FanOut([runner(at(mosquitto.port))])
-        outputs.decided(decision(1.0), None)
+        outputs.decided(replace(decision(1.0), values={"box": [0.25, 0.5]}), None)
         outputs.started(event(1.0))
         outputs.ended(event(1.0, 2.5))
         until(lambda: bool(early.on("hall/camera/tiny/event/end")) and len(early.on("hall/camera/tiny/state")) > 0)
@@ -68,6 +69,7 @@ def test_events_are_published_once_and_state_telemetry_and_status_are_retained(m
             assert late.on("hall/camera/status") == ["online"]
             assert late.on("hall/camera/telemetry")[0] == {"camera_fps": 29.5, "dropped": 3}
             assert late.on("hall/camera/tiny/state")[0]["scores"]["wave"] == 0.75
+            assert late.on("hall/camera/tiny/state")[0]["values"] == {"box": [0.25, 0.5]}
             assert late.on("hall/camera/tiny/event/start") == []
         outputs.close()
         until(lambda: early.on("hall/camera/status")[-1:] == ["offline"])
