@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from results_file import table, write
 
+from convert.clips import find_clips
 from convert.quiet import import_tensorflow
 from convert.video import write_video
 
@@ -193,7 +194,7 @@ def main() -> int:
         clips = args.clips or make_clips(folder / "clips")
         models = {"LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"), "MobileNetV2 + LSTM": make_mobilenet(folder / "mobilenet.keras")}
         found = measure(models, clips, ("--interval", "uniform"))
-        count = sum(each.is_file() for each in clips.rglob("*"))
+        count = len(find_clips(clips))
     numbers = {"lrcn": args.lrcn.name if args.lrcn else "drawn weights", "clips": count, **answer(found)}
     print(table(rows(found)))
     print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in numbers["goals_met"].items()))

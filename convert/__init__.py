@@ -87,8 +87,8 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         ModelError: The model cannot be loaded or is of a kind that cannot be converted.
         ClipsError: The clips cannot be used.
         ConversionError: TensorFlow's converter failed in every precision tried.
-        VerificationFailed: The result does not answer as the trained model does. No bundle was written; where the parts are the trained model and
-            no precision keeps the budget, the page was, and says which layers are to blame.
+        VerificationFailed: The result does not answer as the trained model does. No bundle was written; of this and of ConversionError the page
+            was, and says how far it came, or which layers are to blame where no precision keeps the budget.
     """
     from convert.finish import check_places, finish, leave_page
     from convert.opening import converter_for

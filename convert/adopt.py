@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.arguments import positional
 from convert.axes import read_layout
 from convert.calibrate import to_real
 from convert.graph import Call, LayerGraph
@@ -80,7 +81,7 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
         )
     window = (layout.frames, *layout.frame)
     model = Runs(ConvertedPart(part, data))
-    call = Call(model, (0,), (1,), lambda values: ((values[0],), {}), (None, classes[0]))
+    call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
     whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
     loaded = LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file")
     notes = ("the file is taken as it was converted: there is no float model to hold it against, so agreement is with itself",)

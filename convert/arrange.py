@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convert import outputs
+from convert.arguments import positional
 from convert.axes import PLAIN, AllSeen, Feed, Layout, read_layout
 from convert.graph import Call, Extra, LayerGraph, ModelGraph, needed, read_model
 from convert.operators import is_operator
@@ -191,22 +192,18 @@ def _assemble(whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outpu
     """Put the feeds before the model's calls and the ends behind them, that of the scores first; without feeds the window is the input as it is."""
     start = _WINDOW if feeds else whole.inputs[0]
     shapes = [(None, *shape) for shape in whole.input_shapes]
-    calls = [_call(feed, _WINDOW, number, shape) for feed, number, shape in zip(feeds, whole.inputs, shapes, strict=False)]
+    calls = [Call(feed, (_WINDOW,), (number,), positional((_WINDOW,)), shape) for feed, number, shape in zip(feeds, whole.inputs, shapes, strict=False)]
     calls += whole.calls
     given: list[Extra] = []
     for index, end in ends.items():
         tensor, size = whole.outputs[index], end.classes if end is not None else int(whole.output_shapes[index][0] or 1)
         if end is not None:
             last = 1 + max(number for call in calls for number in call.outputs)
-            calls.append(_call(end, tensor, last, (None, size)))
+            calls.append(Call(end, (tensor,), (last,), positional((tensor,)), (None, size)))
             tensor = last
         given.append(Extra(whole.output_names[index], tensor, size))
     outputs = [each.tensor for each in given]
     return LayerGraph(needed(calls, outputs), start, outputs[0], window, tuple(given[1:]))
-
-
-def _call(layer: Any, source: int, target: int, shape: tuple[int | None, ...]) -> Call:
-    return Call(layer, (source,), (target,), lambda values: ((values[source],), {}), shape)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.folded import Beside, in_order
+from convert.folded import Beside, call_of, in_order
 from convert.graph import Call, LayerGraph, needed
 from convert.temporal import is_strange
 from convert.trial import near, same_numbers, tried
@@ -174,18 +174,14 @@ class Frames:
 def _rewritten(graph: LayerGraph, gather: Call, branch: _Branch, values: dict[int, Array]) -> LayerGraph:
     window = 1 + max(number for call in graph.calls for number in (*call.inputs, *call.outputs))
     layer = PerFrame(branch.calls, branch.entry, branch.exit, keeps_axis=branch.keeps_axis)
-    made = [_call(layer, branch.source, (window,), (None, *branch.frames.shape))]
+    made = [call_of(layer, (branch.source,), (window,), (1, *branch.frames.shape))]
     result, kept = values[gather.outputs[0]], list(graph.calls)
     if result.shape[:2] == (1, len(branch.frames)) and same_numbers(result, branch.frames):
         kept.remove(gather)
-        made.append(_call(Beside(result.shape[2:]), window, gather.outputs, (None, *result.shape[1:])))
+        made.append(call_of(Beside(result.shape[2:]), (window,), gather.outputs, result.shape))
     else:
         ends = set(gather.inputs)
         kept = [call for call in kept if not ends & set(call.outputs)]
-        made.append(_call(Frames(), window, gather.inputs, (None, *branch.frames.shape[1:])))
+        made.append(call_of(Frames(), (window,), gather.inputs, branch.frames.shape))
     calls = in_order([*kept, *made], graph.input)
     return graph if calls is None else replace(graph, calls=needed(calls, graph.outputs))
-
-
-def _call(layer: Any, source: int, targets: tuple[int, ...], shape: tuple[int | None, ...]) -> Call:
-    return Call(layer, (source,), targets, lambda values: ((values[source],), {}), shape)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from convert.arguments import positional
 from convert.graph import Call, LayerGraph, needed
 from convert.temporal import is_strange
 from convert.trial import same_numbers, takes_each_by_itself, tried
@@ -91,7 +92,7 @@ class _Folded:
             made.append(self._together(group, windows))
             for tensor, window in windows.items():
                 kept = [self._unfold(call, tensor, window) for call in kept]
-                made.append(_call(IntoBatch(), (window,), (tensor,), self._values[tensor].shape))
+                made.append(call_of(IntoBatch(), (window,), (tensor,), self._values[tensor].shape))
         calls = in_order([*kept, *made], self._graph.input)
         return self._graph if calls is None else replace(self._graph, calls=needed(calls, self._graph.outputs))
 
@@ -108,7 +109,7 @@ class _Folded:
         inside = needed([call for call in self._inside if set(call.outputs) & group], windows)
         layer = FrameByFrame(inside, tuple(entries), tuple(windows))
         first = self._values[next(iter(windows))]
-        return _call(layer, tuple(entries.values()), tuple(windows.values()), (1, *first.shape))
+        return call_of(layer, tuple(entries.values()), tuple(windows.values()), (1, *first.shape))
 
     def _unfold(self, call: Call, tensor: int, window: int) -> Call:
         """A call that gives time its axis back, on the window itself."""
@@ -117,7 +118,7 @@ class _Folded:
         result = self._values[call.outputs[0]]
         if result.ndim < 3 or result.shape[:2] != (1, self._frames) or not same_numbers(self._values[tensor], result):
             return call
-        return _call(Beside(result.shape[2:]), (window,), call.outputs, result.shape)
+        return call_of(Beside(result.shape[2:]), (window,), call.outputs, result.shape)
 
 
 class FrameByFrame:
@@ -223,11 +224,22 @@ def lay(shape: Sequence[int], source: int, target: int) -> Call:
     Returns:
         The call.
     """
-    return _call(Laid(shape), (source,), (target,), (1, *shape))
+    return call_of(Laid(shape), (source,), (target,), (1, *shape))
 
 
-def _call(layer: Any, sources: tuple[int, ...], targets: tuple[int, ...], shape: Sequence[int]) -> Call:
-    return Call(layer, sources, targets, lambda values: (tuple(values[each] for each in sources), {}), (None, *shape[1:]))
+def call_of(layer: Any, sources: tuple[int, ...], targets: tuple[int, ...], shape: Sequence[int]) -> Call:
+    """Make a call that is given tensors as they are.
+
+    Args:
+        layer: What is called.
+        sources: What it reads.
+        targets: What it gives.
+        shape: Of the first of these, with the batch.
+
+    Returns:
+        The call.
+    """
+    return Call(layer, sources, targets, positional(sources), (None, *shape[1:]))
 
 
 def in_order(calls: Sequence[Call], start: int) -> list[Call] | None:

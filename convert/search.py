@@ -11,8 +11,8 @@ from convert.build import Builder, Job
 from convert.latency import Latency, latency
 from convert.progress import Progress
 from convert.recipes import Recipe
-from convert.values import ValueDrift, broken, measure_values, stream_values
-from convert.verify import Budget, Stage, measure, stream_scores, window_scores
+from convert.values import ValueDrift, broken, measure_values
+from convert.verify import Budget, Stage, measure, stream_answers, stream_scores, window_scores
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.errors import ConversionError, VerificationFailed
@@ -145,7 +145,8 @@ def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budg
 
 
 def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: Stage) -> Trial:
-    scores = np.stack([answers[0] for answers in stream_scores(bundle, examples.windows)])
+    streamed = stream_answers(bundle, examples.windows)
+    scores = np.stack([answers[0] for answers, _ in streamed])
     stream = measure("bundle, stream", scores, examples.scores, examples.truth)
     window = None
     if bundle.manifest.plan != "stateful":
@@ -153,18 +154,19 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         window = measure("bundle, whole window", anew, examples.scores, examples.truth)
         _check_stream(scores, anew)
     golden = replace(bundle.golden, scores=stream_scores(bundle, [bundle.golden.frames])[0], engine=LiteRt().name)
-    values = _values(bundle, examples)
+    values = _values(bundle, [beside for _, beside in streamed], examples)
     failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
     return Trial(recipe, failure, replace(bundle, golden=golden), window, stream, scores, latency(bundle), values)
 
 
-def _values(bundle: Bundle, examples: Examples) -> tuple[ValueDrift, ...]:
-    if not bundle.manifest.values:
-        return ()
-    return tuple(measure_values("bundle, stream", bundle.manifest.values, stream_values(bundle, examples.windows), examples.values))
+def _values(bundle: Bundle, given: Sequence[Sequence[Array]], examples: Examples) -> tuple[ValueDrift, ...]:
+    columns = [np.stack(column) for column in zip(*given, strict=True)]
+    return tuple(measure_values("bundle, stream", bundle.manifest.values, columns, examples.values))
 
 
 def _check_stream(streamed: Array, anew: Array) -> None:
     if not np.array_equal(streamed, anew):
         worst = float(np.abs(streamed - anew).max())
-        raise VerificationFailed(f"Expected the stream to equal the whole window bit for bit, got a difference of {worst:.3g}. Nothing was written.", got=worst)
+        raise VerificationFailed(
+            f"Expected the stream to equal the whole window bit for bit, got a difference of {worst:.3g}. No bundle was written.", got=worst
+        )

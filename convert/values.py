@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from convert.reference import Reference
-from edgevid.bundle import Bundle
-from edgevid.engine import Engine
 from edgevid.errors import VerificationFailed
 from edgevid.frame import Array
 from edgevid.manifest import Value
@@ -84,31 +82,10 @@ def check_split_values(reference: Reference, values: Sequence[Value], windows: A
         if not each.max_abs_error <= _SPLIT_SHARE * max(each.span, 1.0):
             raise VerificationFailed(
                 f"Expected the split model to give {each.name!r} as the trained one does, got a difference of {each.max_abs_error:.2g}: a layer was misread. "
-                "Nothing was written. --plan stack, which takes nothing apart, may do.",
+                "No bundle was written. --plan stack, which takes nothing apart, may do.",
                 got=each.max_abs_error,
             )
     return found
-
-
-def stream_values(bundle: Bundle, windows: Iterable[Array]) -> list[Array]:
-    """Run the device's engine over windows, and keep what it gives beside the scores at the end of each.
-
-    Args:
-        bundle: The bundle.
-        windows: (T, *frame) prepared frames each.
-
-    Returns:
-        (N, size) float32 for each value.
-    """
-    engine = Engine(bundle)
-    rows = []
-    for window in windows:
-        engine.restart()
-        for frame in window:
-            np.copyto(engine.slot(), frame)
-            engine.step()
-        rows.append(engine.values)
-    return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
 def broken(found: Iterable[ValueDrift], *, most: float) -> str:

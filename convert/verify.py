@@ -119,7 +119,7 @@ def check_split(stage: Stage, *, rounding: float = 0.0) -> None:
     if not stage.max_abs_error <= max(SPLIT_TOLERANCE, 2 * min(rounding, MOST_ROUNDING)):
         raise VerificationFailed(
             f"Expected the split model to be the trained one within {SPLIT_TOLERANCE:g}, got {stage.max_abs_error:.2g}: a layer was misread. "
-            "Nothing was written. --plan stack, which takes nothing apart, may do.",
+            "No bundle was written. --plan stack, which takes nothing apart, may do.",
             expected=SPLIT_TOLERANCE,
             got=stage.max_abs_error,
         )
@@ -149,13 +149,26 @@ def stream_scores(bundle: Bundle, streams: Iterable[Array]) -> list[Array]:
     Returns:
         For each stream (N - T + 1, classes) float32, one answer for each full window.
     """
+    return [scores for scores, _ in stream_answers(bundle, streams)]
+
+
+def stream_answers(bundle: Bundle, streams: Iterable[Array]) -> list[tuple[Array, list[Array]]]:
+    """Do the same, and keep what is given beside the last scores too.
+
+    Args:
+        bundle: As for `stream_scores`.
+        streams: As for `stream_scores`.
+
+    Returns:
+        For each stream its scores, as `stream_scores` gives them, and (size,) float32 for each value at its end.
+    """
     engine = Engine(bundle)
     frames = bundle.manifest.window.frames
     answers = []
     for stream in streams:
         engine.restart()
         scores = [_step(engine, frame) for frame in stream]
-        answers.append(np.stack([each for each in scores[frames - 1 :] if each is not None]))
+        answers.append((np.stack([each for each in scores[frames - 1 :] if each is not None]), list(engine.values)))
     return answers
 
 

@@ -27,7 +27,6 @@ class Specimen:
         step: Whether it can be run one frame at a time.
         frameworks: Those that can build it.
         int8_error: How far a probability may be from the trained model's; more where noise ends in a sharp answer.
-        recipe: The precision it is held to.
     """
 
     row: str
@@ -37,7 +36,6 @@ class Specimen:
     step: bool = False
     frameworks: tuple[str, ...] = BOTH
     int8_error: float = 0.1
-    recipe: str = "int8"
 
 
 def cnn(k: Any, layers: Any, x: Any) -> Any:

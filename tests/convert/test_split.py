@@ -4,34 +4,11 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError
+from tests.convert.parts import answer, clip, encode, parts_of
 from tests.keras_models import CAUSAL, FRAME, FRAMES, HEADS, cnn_rnn, convlstm, over_features
 
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5
-
-
-def parts_of(model):
-    from convert.graph import read_graph
-    from convert.split import split
-
-    return split(read_graph(model))
-
-
-def clip(frames=FRAMES, shape=FRAME, seed=0):
-    return np.random.default_rng(seed).random((1, frames, *shape)).astype(np.float32)
-
-
-def encode(parts, window):
-    seen, shape = parts.lookback + 1, parts.encoder.input_shapes[0]
-    rows = [parts.encoder.function(window[0, start : start + seen].reshape(shape))[0] for start in range(parts.frames - parts.lookback)]
-    return np.concatenate([np.asarray(row) for row in rows])[None]
-
-
-def answer(parts, features):
-    """The head's, for one window (1, T, F) of features."""
-    from convert.stepping import last_answer
-
-    return last_answer(parts.head, parts.head.function, features[0])
 
 
 @pytest.mark.parametrize("framework", ["keras", "tf_keras"])
@@ -359,48 +336,6 @@ def test_what_a_strange_layer_raises_is_one_line_that_names_it(tmp_path):
     with pytest.raises(ModelError, match=r"'odd' \(Strange\) to take a tensor of \(6, 4\), it says: .*not today") as caught:
         export(parts.head, tmp_path / "head")
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("head", HEADS)
-def test_causal_recurrent_heads_hold_all_windows_in_flight_and_others_see_the_window(head):
-    parts = parts_of(cnn_rnn(head))
-    assert parts.in_flight == (head in CAUSAL)
-    if parts.in_flight:
-        assert {shape[:2] for shape in parts.head.input_shapes[1:]} == {(1, FRAMES)}
-
-
-def test_a_head_is_light_where_its_products_are_few(monkeypatch):
-    from convert import split
-
-    assert parts_of(cnn_rnn("lstm")).light_head
-    assert not parts_of(cnn_rnn("bilstm")).light_head
-    monkeypatch.setattr(split, "LIGHT_PRODUCTS", 2 * FRAMES * 5**2 - 1)
-    assert not parts_of(cnn_rnn("lstm")).light_head
-
-
-def test_a_head_whose_states_are_too_large_to_carry_for_every_window_is_unrolled(monkeypatch):
-    from convert import split
-
-    monkeypatch.setattr(split, "MOST_STATE", 2 * 5 * FRAMES - 1)
-    parts, window = parts_of(cnn_rnn("lstm")), clip()
-    assert not parts.in_flight
-    assert np.allclose(answer(parts, encode(parts, window)), cnn_rnn("lstm")(window), atol=TOLERANCE)
-
-
-@pytest.mark.parametrize("head", CAUSAL)
-def test_every_window_in_flight_gives_the_trained_models_answer_in_whichever_row_it_is(head):
-    import tensorflow as tf
-
-    from convert.stepping import steps
-
-    model = cnn_rnn(head)
-    parts, stream = parts_of(model), clip(frames=3 * FRAMES)
-    encoded = np.concatenate([np.asarray(parts.encoder.function(frame[None])[0]) for frame in stream[0]])
-    run = tf.function(parts.head.function, autograph=False)
-    for index, (_, outputs) in enumerate(steps(parts.head, run, encoded)):
-        if index >= FRAMES - 1:
-            window = stream[:, index + 1 - FRAMES : index + 1]
-            np.testing.assert_allclose(outputs[0][:, (index + 1) % FRAMES], model(window), atol=TOLERANCE)
 
 
 def test_a_split_left_whole_has_no_parts():

@@ -74,7 +74,7 @@ def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name,
     from convert.verify import window_scores
 
     framework, plan = BOTH[list(ZOO).index(name) % 2], ZOO[name].plan
-    bundle = workshop.bundle(f"zoo {name}", lambda: make(name, framework), plan=plan, recipe=ZOO[name].recipe)
+    bundle = workshop.bundle(f"zoo {name}", lambda: make(name, framework), plan=plan)
     length = bundle.manifest.window.frames
     frames = Workshop.frames(bundle.manifest.input, 2 * length + 1, seed=7)
     engine = Engine(bundle)

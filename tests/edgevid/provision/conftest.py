@@ -21,3 +21,9 @@ def device_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.geteuid() != 0:
         pytest.skip("needs root to give the state to the service's user")
     return wheelhouse(tmp_path_factory.mktemp("device-house"), DEVICE)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few small wheels and their pins, in place of the device's, which test_wheels downloads."""
+    return wheelhouse(tmp_path_factory.mktemp("house"), ("flatbuffers", "pip"))

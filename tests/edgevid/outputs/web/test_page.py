@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import struct
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,89 +22,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from edgevid.decide import Decision
 from edgevid.errors import MissingDependency, UsageError
-from edgevid.frame import Frame
-from edgevid.outputs.addresses import Endpoint
-from edgevid.outputs.fanout import FanOut
-from edgevid.outputs.jpegs import JpegRing
-from edgevid.outputs.payload import Teller
-from edgevid.outputs.pictures import Pictures
-from edgevid.outputs.vitals import Vitals
 from edgevid.outputs.web import server
-from edgevid.outputs.web.hub import Hub, Shown
 from edgevid.outputs.web.page import Page
-from edgevid.rule import DecisionRule
-from edgevid.telemetry import Telemetry
 from tests.browser import Browser, chromium, needs_chromium
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
-
-RULE = DecisionRule(background=("none",))
-TOKEN = "a-token-that-is-long"
-BOARD = {"temperature_c": 81.5, "clock_mhz": 1500.0, "throttled": 1.0}
-
-
-class Show:
-    """A page with something on it: ten frames and decisions a second, and events.
-
-    Args:
-        host: Where to listen.
-        labels: Of the model.
-        environment: For the token.
-    """
-
-    def __init__(self, *, host: str = "localhost", labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None) -> None:
-        names = ["tiny", "other"][:models]
-        self.telemetry = {name: Telemetry() for name in names}
-        self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
-        shown = [Shown(name, labels, RULE, "window, int8") for name in names]
-        vitals = Vitals(self.telemetry, board=lambda: BOARD)
-        self.hub = Hub(source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True))
-        self.page = Page(Endpoint(host=host, port=0), self.hub, pictures=self.pictures, environment=environment or {})
-        self.outputs = FanOut([self.pictures, self.page])
-        self.hub.reports = self.outputs.reports
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"localhost:{self.page.where.port}"
-
-    def frame(self, number: int) -> None:
-        """Show one frame with its decision; every forty frames there is an event of two seconds."""
-        t_s = time.monotonic()
-        pixels = np.full((120, 160, 3), 40, np.uint8)
-        cv2.putText(pixels, str(number), (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 200, 250), 4)
-        self.pictures.saw(Frame(pixels, "bgr", round(t_s * 1e9), number))
-        for name, telemetry in self.telemetry.items():
-            telemetry.seen += 1
-            telemetry.total.record(3_000_000)
-            telemetry.age.record(9_000_000)
-            label = "wave" if number % 40 >= 20 else "none"
-            self.outputs.decided(decision(t_s, label, score=0.9, model=name), None)
-        if number % 40 == 22:
-            self._began_s = t_s
-            self.outputs.started(event(t_s))
-        if number % 40 == 39:
-            self.outputs.ended(event(self._began_s, t_s))
-
-    def play(self) -> None:
-        """Show frames until closed."""
-
-        def run() -> None:
-            number = 18
-            while not self._done.wait(0.1):
-                self.frame(number)
-                number += 1
-
-        self._thread = threading.Thread(target=run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop."""
-        self._done.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.outputs.close()
+from tests.edgevid.outputs.web.show import TOKEN, Show
 
 
 @pytest.fixture
