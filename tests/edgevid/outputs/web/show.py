@@ -31,18 +31,21 @@ class Show:
 
     Args:
         host: Where to listen.
+        port: Where to listen; 0 takes a free one.
         labels: Of the model.
         environment: For the token.
     """
 
-    def __init__(self, *, host: str = "localhost", labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *, host: str = "localhost", port: int = 0, labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None
+    ) -> None:
         names = ["tiny", "other"][:models]
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
         shown = [Shown(name, labels, RULE, "window, int8") for name in names]
         vitals = Vitals(self.telemetry, board=lambda: BOARD)
         self.hub = Hub(source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True))
-        self.page = Page(Endpoint(host=host, port=0), self.hub, pictures=self.pictures, environment=environment or {})
+        self.page = Page(Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {})
         self.outputs = FanOut([self.pictures, self.page])
         self.hub.reports = self.outputs.reports
         self._done = threading.Event()

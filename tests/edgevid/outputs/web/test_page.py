@@ -324,17 +324,14 @@ def test_in_a_browser_the_token_leaves_the_address_and_a_reload_needs_none(brows
 def test_in_a_browser_the_page_comes_back_after_a_restart_and_models_can_be_chosen(browser: Browser) -> None:
     show = Show(models=2)
     show.play()
-    where = show.page.where
+    port = show.page.where.port
     with browser.page(f"http://{show.address}/") as page:
         page.until("document.querySelectorAll('#models button').length === 2")
         page.run("document.querySelectorAll('#models button')[1].click()")
         assert page.run("document.querySelector('[aria-pressed=true]').textContent") == "other"
         show.close()
         page.until("document.querySelector('#link').textContent === 'run ended'")
-        again = Show.__new__(Show)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tests.edgevid.outputs.web.test_page.Endpoint", lambda **_: where)
-            again.__init__(models=2)  # type: ignore[misc]
+        again = Show(port=port, models=2)
         again.play()
         page.until("document.querySelector('#link').textContent === 'live'")
     again.close()
