@@ -28,18 +28,17 @@ import numpy as np
 from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
 from edgevid.bundle import Golden
-from edgevid.errors import ConversionError, ModelError, VerificationFailed
+from edgevid.errors import ConversionError, EdgevidError, ModelError, VerificationFailed
 from edgevid.manifest import Manifest, Plan, Value
 
 if TYPE_CHECKING:
     from convert.clips import Clips
-    from convert.layer_errors import LayerError
     from convert.opening import Opened
     from convert.quantize import Converter
     from convert.recipes import Recipe
     from convert.record import Story
     from convert.reference import Reference
-    from convert.search import Examples
+    from convert.search import Examples, Trial
     from convert.split import Split
     from convert.verify import Stage
     from edgevid.frame import Array
@@ -90,14 +89,14 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
         VerificationFailed: The result does not answer as the trained model does. No bundle was written; of this and of ConversionError the page
             was, and says how far it came, or which layers are to blame where no precision keeps the budget.
     """
-    from convert.finish import check_places, finish, leave_page
+    from convert.finish import check_places, finish, stop
     from convert.opening import converter_for
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
     with converter_for(Path(model)) as converter:
         subject = _read(Path(model), Path(clips_dir), converter, options, progress)
-        story = _prove(subject, converter, options, progress, lambda story: leave_page(story, page, seconds=time.monotonic() - started_s))
+        story = _prove(subject, converter, options, progress, lambda error, story: stop(error, story, page, seconds=time.monotonic() - started_s))
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
 
@@ -145,9 +144,9 @@ def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
     return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light)
 
 
-def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress, stopped: Callable[[Story], Path]) -> Story:
+def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress, stopped: Callable[[EdgevidError, Story], EdgevidError]) -> Story:
     """Ask the float model, whole and in parts, and search for the precision; what stops this is told with how far it came."""
-    from convert.build import Job, begin
+    from convert.build import Builder, Job, begin
     from convert.calibrate import choose
     from convert.record import Story
     from convert.search import Search, search
@@ -163,20 +162,22 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     golden = _golden(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error)
+    builder = Builder(job)
     stages: list[Stage] = []
+    trials: list[Trial] = []
 
-    def story(found: Search, layers: Sequence[LayerError] = ()) -> Story:
-        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, layers, subject.cautions, options)
+    def story(found: Search) -> Story:
+        progress.step("measuring what its precision costs each layer")
+        shown = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
+        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, builder.losses(shown), subject.cautions, options)
 
     try:
-        # What was measured before an error stays in the list.
+        # What was measured before an error stays in the lists.
         stages.extend(_float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples))
-        found = search(job, recipes, examples, budget, progress)
+        found = search(builder, recipes, examples, budget, progress, trials=trials)
     except (ConversionError, VerificationFailed) as error:
-        page = stopped(story(Search.stopped(job, recipes[0], str(error))))
-        raise type(error)(f"{error} {page} tells how far it came.", expected=error.expected, got=error.got, path=page) from error
-    progress.step("measuring what int8 costs each layer")
-    return story(found, found.builder.layer_errors())
+        raise stopped(error, story(Search.stopped(builder, trials, recipes[len(trials)], str(error)))) from error
+    return story(found)
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +11,7 @@ import numpy as np
 from convert.answers import Unfinished
 from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
 from convert.coverage import InputRange, at_the_ends, check, ranges
-from convert.layer_errors import LayerError
+from convert.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantize import ConvertedPart, Converter
 from convert.recipes import Recipe
 from convert.reference import Reference
@@ -92,12 +91,21 @@ def begin(converter: Converter, parts: Split, *, precision: Precision, contract:
         edgetpu: Whether the part shall be one that the Edge TPU takes.
     """
     if parts.encoder is not None:
-        converter.begin(parts.encoder, precision, [_encoder_samples(parts, contract, calibration, precision)], edgetpu=edgetpu)
+        samples = [_encoder_samples(parts, contract, calibration)] if precision in CALIBRATED else _none(parts.encoder)
+        converter.begin(parts.encoder, precision, samples, edgetpu=edgetpu)
 
 
-def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration, precision: Precision) -> Array:
-    assert parts.encoder is not None
-    return frame_samples(calibration, contract.input, parts.lookback + 1) if precision in CALIBRATED else _none(parts.encoder)
+def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Array:
+    return frame_samples(calibration, contract.input, parts.lookback + 1)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A part that was converted, what of, and how to get what it is given in real use."""
+
+    part: ConvertedPart
+    function: PartFunction
+    samples: Callable[[], list[Array]]
 
 
 class Builder:
@@ -113,8 +121,7 @@ class Builder:
     def __init__(self, job: Job) -> None:
         self._job = job
         self.ranges: dict[ConvertedPart, list[InputRange]] = {}
-        self._shown: dict[str, tuple[PartFunction, list[Array]]] = {}
-        self._parts: dict[tuple[str, Precision, Precision | None], ConvertedPart] = {}
+        self._parts: dict[tuple[str, Precision, Precision | None], _Made] = {}
         self._features: dict[Precision, Array] = {}
         self._unfinished = Unfinished(_tail(job), job.contract.scores)
 
@@ -145,16 +152,12 @@ class Builder:
 
     def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job, precision = self._job, recipe.precision("whole")
-        samples = frame_samples(job.calibration, job.contract.input, job.parts.frames) if precision in CALIBRATED else _none(job.parts.whole)
-        return [self._convert(self._last(precision), precision, [samples])]
+        return [self._convert(self._last(precision), precision, lambda: [frame_samples(job.calibration, job.contract.input, job.parts.frames)])]
 
     def _chain(self, recipe: Recipe) -> Sequence[ConvertedPart]:
-        job = self._job
-        encoder = self._encoder(recipe.precision("encoder"))
-        tail = _tail(job)
+        encoder, tail = self._encoder(recipe.precision("encoder")), _tail(self._job)
         precision = recipe.precision(tail.role)
-        samples = self._tail_samples(encoder, tail) if precision in CALIBRATED else [_none(tail, index) for index in range(len(tail.input_shapes))]
-        return [encoder, self._convert(self._last(precision), precision, samples, after=encoder.part.precision)]
+        return [encoder, self._convert(self._last(precision), precision, lambda: self._tail_samples(encoder, tail), after=encoder.part.precision)]
 
     def _last(self, precision: Precision) -> PartFunction:
         """The last part; in integers it ends before its activation."""
@@ -163,7 +166,7 @@ class Builder:
     def _encoder(self, precision: Precision) -> ConvertedPart:
         job = self._job
         assert job.parts.encoder is not None
-        return self._convert(job.parts.encoder, precision, [_encoder_samples(job.parts, job.contract, job.calibration, precision)])
+        return self._convert(job.parts.encoder, precision, lambda: [_encoder_samples(job.parts, job.contract, job.calibration)])
 
     def _tail_samples(self, encoder: ConvertedPart, tail: PartFunction) -> list[Array]:
         """What the tail is given in real use: the converted encoder's features, not the float one's."""
@@ -175,32 +178,44 @@ class Builder:
         inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
         return [on_grid(inputs[0], params), *inputs[1:]]
 
-    def _convert(self, function: PartFunction, precision: Precision, samples: list[Array], after: Precision | None = None) -> ConvertedPart:
+    def _convert(self, function: PartFunction, precision: Precision, given: Callable[[], list[Array]], after: Precision | None = None) -> ConvertedPart:
         key = (function.role, precision, after if precision in CALIBRATED else None)
         if key not in self._parts:
-            edgetpu = self._job.edgetpu and after is None
-            made = self._job.converter.convert(function, precision, samples, edgetpu=edgetpu)
+            samples = given() if precision in CALIBRATED else _none(function)
+            made = self._job.converter.convert(function, precision, samples, edgetpu=self._job.edgetpu and after is None)
             if precision in CALIBRATED:
                 self.ranges[made] = ranges(made, samples)
                 if self._job.converter.calibrates:
                     check(self.ranges[made])
-            if precision == "int8":
-                self._shown.setdefault(function.role, (function, samples))
-            self._parts[key] = made
-        return self._parts[key]
+            self._parts[key] = _Made(made, function, (lambda: samples) if precision in CALIBRATED else given)
+        return self._parts[key].part
 
-    def layer_errors(self) -> list[LayerError]:
-        """Measure what int8 costs the layers of every part that was converted to it.
+    def losses(self, shown: Sequence[Part] = ()) -> Losses:
+        """Measure what its precision costs the layers of every part that was converted; float32 costs nothing.
+
+        Args:
+            shown: Parts that the report tells of: where one was made twice in a precision, these are measured.
 
         Returns:
-            The layers, worst first; none of a part that cannot be measured: that never fails a conversion.
+            The layers, worst first, and the parts that could not be measured: that never fails a conversion.
         """
+        tried = sorted(self._parts.values(), key=lambda made: made.part.part in shown)
+        chosen = {(made.part.part.role, made.part.part.precision): made for made in tried if made.part.part.precision != "float32"}
         found: list[LayerError] = []
-        for role, (function, samples) in self._shown.items():
-            output = next(iter(self._job.parts.hoisted or self._job.parts.prefix_layers[-1:]), "") if role == "encoder" else "the answer"
-            with contextlib.suppress(ConversionError):
-                found += self._job.converter.layer_errors(function, samples, output=output)
-        return sorted(found, key=lambda error: error.snr_db)
+        unmeasured: list[Unmeasured] = []
+        for (role, precision), made in chosen.items():
+            try:
+                found += self._measure(made)
+            except ConversionError as error:
+                unmeasured.append(Unmeasured(part=role, precision=precision, reason=str(error)))
+        return Losses(tuple(sorted(found, key=lambda error: error.snr_db)), tuple(unmeasured))
+
+    def _measure(self, made: _Made) -> list[LayerError]:
+        job = self._job
+        if not job.converter.calibrates:
+            raise ConversionError("Expected a float model to hold the layers against, got a file that was converted already.")
+        output = next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "") if made.function.role == "encoder" else "the answer"
+        return job.converter.part_errors(made.part, made.function, made.samples(), output=output)
 
     def at_the_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
         """Tell how many of a quantised encoder's features lie at the ends of their grid.
@@ -225,9 +240,9 @@ def _tail(job: Job) -> PartFunction:
     return tail
 
 
-def _none(function: PartFunction, index: int = 0) -> Array:
+def _none(function: PartFunction) -> list[Array]:
     """No samples: a precision that needs no calibration."""
-    return np.zeros((0, *function.input_shapes[index][1:]), np.float32)
+    return [np.zeros((0, *shape[1:]), np.float32) for shape in function.input_shapes]
 
 
 def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, seen: int) -> Array:

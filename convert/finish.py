@@ -7,32 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from convert.beside import check_folder, written_beside
-from convert.layer_errors import blame
 from convert.progress import Progress
-from convert.record import Story, record
+from convert.record import Story, as_json, record
 from convert.report import write_html
 from convert.settings import CORAL
 from convert.strips import strips
 from edgevid.bundle import Bundle, write
 from edgevid.environment import versions
-from edgevid.errors import UsageError, VerificationFailed
+from edgevid.errors import ConversionError, EdgevidError, UsageError, VerificationFailed
 from edgevid.manifest import Manifest
 
 PAGE_SUFFIX = ".report.html"
 
 
-class OverBudget(VerificationFailed):
-    """No precision keeps the budget.
+class Unfinished(EdgevidError):
+    """A conversion ended without a bundle, after there was something to tell.
 
     Args:
         message: As for any error.
-        report: What `report.json` would have held.
-        path: The page that shows it.
+        report: What `report.json` holds, beside the page.
+        path: The page.
     """
 
-    def __init__(self, message: str, *, report: dict[str, Any], path: Path) -> None:
-        super().__init__(message, path=path)
+    def __init__(self, message: str, *, report: dict[str, Any], path: Path, expected: object = None, got: object = None) -> None:
+        super().__init__(message, expected=expected, got=got, path=path)
         self.report = report
+
+
+class OverBudget(Unfinished, VerificationFailed):
+    """No precision keeps the budget."""
+
+
+class Unproven(Unfinished, VerificationFailed):
+    """A stage of the proof found another model than the trained one."""
+
+
+class Unconverted(Unfinished, ConversionError):
+    """TensorFlow's converter failed."""
 
 
 def check_places(out: Path, page: Path | None) -> Path:
@@ -75,7 +86,7 @@ def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Pro
     if story.search.failure:
         _write_page(story, report, page)
         raise OverBudget(
-            f"Expected a precision within the budget, got none: {story.search.failure}. {blame(story.layers)} No bundle was written; {page} tells more. "
+            f"Expected a precision within the budget, got none: {story.search.failure}. {report['blame']} No bundle was written; {page} tells more. "
             "Allow more with --max-drop or --min-agreement.",
             report=report,
             path=page,
@@ -88,19 +99,22 @@ def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Pro
     return manifest, report
 
 
-def leave_page(story: Story, page: Path, *, seconds: float) -> Path:
+def stop(error: EdgevidError, story: Story, page: Path, *, seconds: float) -> Unfinished:
     """Write the page of a conversion that was stopped: how far it came, and by what it was ended.
 
     Args:
+        error: What stopped it.
         story: What happened.
         page: The page to write.
         seconds: How long it took.
 
     Returns:
-        The page.
+        The error to raise, with the report.
     """
-    _write_page(story, record(story, seconds=seconds), page)
-    return page
+    report = record(story, seconds=seconds)
+    _write_page(story, report, page)
+    kind = Unproven if isinstance(error, VerificationFailed) else Unconverted
+    return kind(f"{error} {page} tells how far it came.", report=report, path=page, expected=error.expected, got=error.got)
 
 
 def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Progress) -> Bundle:
@@ -131,3 +145,5 @@ def _pack(story: Story, bundle: Bundle, report: dict[str, Any], out: Path) -> Ma
 def _write_page(story: Story, report: dict[str, Any], page: Path) -> None:
     name = story.job.name
     write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(story))
+    with written_beside(page.with_suffix(".json")) as beside:
+        beside.write_text(as_json(report) + "\n", encoding="utf-8")

@@ -1,18 +1,19 @@
-"""How much each layer loses by itself when it becomes int8: signal-to-noise ratio and cosine, as TensorFlow's QuantizationDebugger measures them.
+"""How much each layer loses by itself to its precision: signal-to-noise ratio and cosine.
 
-The debugger puts a float copy of every operator beside the int8 one and gives both the same inputs, so that an error is the operator's own and not
-what came before. An unrolled layer is many operators: those of one kind count together, and a layer is as good as its worst kind.
+TensorFlow's QuantizationDebugger measures int8: it puts a float copy of every operator beside the int8 one and gives both the same inputs, so that an
+error is the operator's own and not what came before. It knows no other precision; `convert.operator_errors` does the same for those. An unrolled layer
+is many operators: those of one kind count together, and a layer is as good as its worst kind.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgevid.manifest import Role
+from edgevid.manifest import Precision, Role
 
 # Above this an operator only moves numbers; the rest is float32's own rounding.
 EXACT_DB = 90.0
@@ -23,19 +24,21 @@ _WEIGHTED = ("Conv2D", "MatMul", "depthwise", "Conv3D", "BiasAdd")
 
 @dataclass(frozen=True, kw_only=True)
 class LayerError:
-    """What quantising costs one layer, on calibration samples.
+    """What its precision costs one layer, on calibration samples.
 
     Attributes:
         part: Role of the part that it is in.
+        precision: Of the part.
         layer: Its name, with those of the layers around it.
         operator: The kind of its operators that loses most.
         operators: How many operators it is made of.
         snr_db: Power of the float answer over that of the error, in decibels; at most `EXACT_DB`.
-        cosine: Of the angle between the float and the int8 answer.
+        cosine: Of the angle between the float answer and the other.
         max_abs_error: Greatest error of one number.
     """
 
     part: Role
+    precision: Precision
     layer: str
     operator: str
     operators: int
@@ -44,11 +47,40 @@ class LayerError:
     max_abs_error: float
 
 
-def rank(role: Role, rows: Iterable[Mapping[str, Any]], *, output: str) -> list[LayerError]:
+@dataclass(frozen=True, kw_only=True)
+class Unmeasured:
+    """A part whose layers could not be measured.
+
+    Attributes:
+        part: Its role.
+        precision: Its precision.
+        reason: Why not.
+    """
+
+    part: Role
+    precision: Precision
+    reason: str
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What the precisions that were tried cost the layers.
+
+    Attributes:
+        layers: Worst first, of every part that was converted; float32 costs nothing.
+        unmeasured: Parts that could not be measured.
+    """
+
+    layers: tuple[LayerError, ...] = ()
+    unmeasured: tuple[Unmeasured, ...] = ()
+
+
+def rank(role: Role, precision: Precision, rows: Iterable[Mapping[str, Any]], *, output: str) -> list[LayerError]:
     """Put the operators of a part together by layer.
 
     Args:
         role: The part.
+        precision: Its precision.
         rows: As the child process gives them: "operator", "tensor", `ENERGIES` and "max_abs_error", one an operator.
         output: Name of the layer whose answer leaves the part; its tensor is named for the signature.
 
@@ -58,7 +90,8 @@ def rank(role: Role, rows: Iterable[Mapping[str, Any]], *, output: str) -> list[
     groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
         groups.setdefault(layer_of(row["tensor"], output=output), {}).setdefault(row["operator"], []).append(row)
-    return sorted((_worst(role, layer, kinds) for layer, kinds in groups.items()), key=lambda error: error.snr_db)
+    errors = (_of_kinds(role, precision, layer, kinds) for layer, kinds in groups.items())
+    return sorted((min(of_one, key=lambda error: error.snr_db) for of_one in errors), key=lambda error: error.snr_db)
 
 
 def layer_of(tensor: str, *, output: str) -> str:
@@ -79,16 +112,13 @@ def layer_of(tensor: str, *, output: str) -> str:
     return "/".join(name for name, _again in itertools.groupby((weighted or names)[0].split("/")[:-1]))
 
 
-def _worst(role: Role, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]) -> LayerError:
-    return min(_of_kinds(role, layer, kinds), key=lambda error: error.snr_db)
-
-
-def _of_kinds(role: Role, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[LayerError]:
+def _of_kinds(role: Role, precision: Precision, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[LayerError]:
     count = sum(map(len, kinds.values()))
     for kind, rows in kinds.items():
         signal, noise, product, stored = (sum(row[name] for row in rows) for name in ENERGIES)
         yield LayerError(
             part=role,
+            precision=precision,
             layer=layer,
             operator=kind,
             operators=count,
@@ -104,16 +134,18 @@ def _decibels(signal: float, noise: float) -> float:
     return min(10 * math.log10(signal / noise), EXACT_DB) if signal else 0.0
 
 
-def blame(errors: Iterable[LayerError], *, count: int = 3) -> str:
-    """Name the layers that lose most.
+def blame(errors: Sequence[LayerError], tried: Mapping[Role, Precision], *, count: int = 3) -> str:
+    """Name the layers that lose most where nothing fits.
 
     Args:
-        errors: Of any parts.
+        errors: Of any parts in any precision.
+        tried: Role to precision of what came nearest: its layers are to blame, and others only where it loses nothing that was measured.
         count: How many to name.
 
     Returns:
         One line, or an empty string where there are none.
     """
-    worst = sorted(errors, key=lambda error: error.snr_db)[:count]
-    named = ", ".join(f"{each.layer} in the {each.part} ({each.snr_db:.1f} dB)" for each in worst)
-    return f"The layers that lose most in int8: {named}." if named else ""
+    nearest = [each for each in errors if tried.get(each.part) == each.precision]
+    worst = sorted(nearest or errors, key=lambda error: error.snr_db)[:count]
+    named = ", ".join(f"{each.layer} in the {each.part} ({each.snr_db:.1f} dB in {each.precision})" for each in worst)
+    return f"The layers that lose most: {named}." if named else ""

@@ -21,15 +21,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from convert.export import INPUT, OUTPUT, export
 from convert.layer_errors import LayerError, rank
-from convert.quiet import import_tensorflow, quiet_start
+from convert.quiet import import_tensorflow
 from convert.split import PartFunction
 from edgevid.backends.litert import LiteRt
 from edgevid.errors import ConversionError, ConverterCrashed, ModelError
 from edgevid.frame import Array
 from edgevid.manifest import Part, Precision
-
-INPUT, OUTPUT = "input_{}", "output_{}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,10 +178,35 @@ class Converter:
         Raises:
             ConversionError: TensorFlow refused, or its process died.
         """
+        return self._measure(function, "int8", calibration, output=output)
+
+    def part_errors(self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
+        """Measure what its precision costs each layer of a part that was converted.
+
+        Args:
+            made: The part in its file.
+            function: What it was made of.
+            calibration: As for `convert`; looked at for every precision.
+            output: Name of the layer whose answer leaves the part.
+
+        Returns:
+            The layers, worst first.
+
+        Raises:
+            ConversionError: TensorFlow refused, or its process died; or the file has other operators than in float32.
+        """
+        if made.part.precision == "int8":
+            return self.layer_errors(function, calibration, output=output)
+        file = Path(self._folder.name) / "layers.tflite"
+        file.write_bytes(made.data)
+        return self._measure(function, made.part.precision, calibration, output=output, made=str(file))
+
+    def _measure(self, function: PartFunction, precision: Precision, calibration: list[Array], *, output: str, made: str = "") -> list[LayerError]:
         arrays = Path(self._folder.name) / "layers.npz"
         np.savez(arrays, *calibration)
-        job = {"what": "layers", "saved_model": str(self._export(function)), "calibration": str(arrays)}
-        return rank(function.role, self._ask(job, f"comparison of the {function.role}'s layers")["layers"], output=output)
+        job = {"what": "layers", "saved_model": str(self._export(function)), "calibration": str(arrays), "made": made}
+        rows = self._ask(job, f"comparison of the {function.role}'s layers")["layers"]
+        return rank(function.role, precision, rows, output=output)
 
     def _export(self, function: PartFunction) -> Path:
         if function not in self._exported:
@@ -256,29 +280,3 @@ class Converter:
 
 def _death(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-
-
-def export(function: PartFunction, path: Path) -> None:
-    """Write a part as a SavedModel that holds its weights as constants.
-
-    Without freezing, the converter can give a small file whose weights are never set; a frozen graph has no variable to lose.
-
-    Args:
-        function: The part.
-        path: A folder to make.
-    """
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
-    with quiet_start():
-        frozen = convert_variables_to_constants_v2(tf.function(function.function, autograph=False).get_concrete_function(*specs))
-    module = tf.Module()
-    module.frozen = frozen
-
-    @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
-    def serve(*inputs: Any) -> dict[str, Any]:
-        return {OUTPUT.format(index): value for index, value in enumerate(frozen(*inputs))}
-
-    # Gradients are of no use here, and those of swish cannot be saved.
-    tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function(), options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))

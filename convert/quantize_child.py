@@ -21,24 +21,24 @@ import numpy as np
 from edgevid.backends.litert import LiteRt
 from edgevid.quant import quantize
 
-
-def _energy(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any, float, int], float]:
-    """Give a metric of a float tensor and what its int8 twin stands for."""
-
-    def metric(floating: Any, stored: Any, scale: float, zero_point: int) -> float:
-        return float(np.sum(combine(floating.astype(np.float64), (stored.astype(np.float64) - zero_point) * scale)))
-
-    return metric
-
-
 # Samples that layers are compared on: their errors hardly differ from one to the next.
 _SHOWN = 4
-_ENERGIES = {
-    "signal": _energy(lambda real, _given: real**2),
-    "noise": _energy(lambda real, given: (real - given) ** 2),
-    "product": _energy(lambda real, given: real * given),
-    "stored": _energy(lambda _real, given: given**2),
+# Of a float answer and what its twin stands for; their sums are what a signal-to-noise ratio and a cosine are made of.
+_ENERGIES: dict[str, Callable[[Any, Any], Any]] = {
+    "signal": lambda real, _given: real**2,
+    "noise": lambda real, given: (real - given) ** 2,
+    "product": lambda real, given: real * given,
+    "stored": lambda _real, given: given**2,
 }
+
+
+def _metric(energy: Callable[[Any, Any], Any]) -> Callable[[Any, Any, float, int], float]:
+    """Give an energy in the form that the debugger takes: of a float tensor and its int8 twin."""
+
+    def metric(floating: Any, stored: Any, scale: float, zero_point: int) -> float:
+        return float(np.sum(energy(floating.astype(np.float64), (stored.astype(np.float64) - zero_point) * scale)))
+
+    return metric
 
 
 def main() -> None:
@@ -90,17 +90,35 @@ def convert(tf: Any, job: dict[str, Any]) -> bytes:
 
 
 def layers(tf: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Measure what int8 costs each operator of one SavedModel, by TensorFlow's QuantizationDebugger.
+    """Measure what a precision costs each operator of one SavedModel.
 
     Args:
         tf: The module tensorflow.
-        job: "saved_model" and "calibration" (paths).
+        job: "saved_model", "calibration" and "made" (paths); where "made" is empty, int8 is measured, by TensorFlow's QuantizationDebugger.
 
     Returns:
         One row an operator, as `convert.layer_errors.rank` takes them.
     """
     samples = list(_representative(job["calibration"])())
     shown = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, min(_SHOWN, len(samples))).astype(int))]
+    return _compared(tf, job, shown) if job["made"] else _debugged(tf, job, shown)
+
+
+def _compared(tf: Any, job: dict[str, Any], shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from convert.operator_errors import compare_operators
+
+    rows: dict[int, dict[str, Any]] = {}
+    floating = convert(tf, {**job, "precision": "float32"})
+    for each in compare_operators(tf, floating, Path(job["made"]).read_bytes(), shown):
+        start = {"operator": each.operator, "tensor": each.tensor, "max_abs_error": 0.0, **dict.fromkeys(_ENERGIES, 0.0)}
+        row = rows.setdefault(each.number, start)
+        for name, energy in _ENERGIES.items():
+            row[name] += float(np.sum(energy(each.floating, each.stored)))
+        row["max_abs_error"] = max(row["max_abs_error"], float(np.abs(each.floating - each.stored).max(initial=0.0)))
+    return list(rows.values())
+
+
+def _debugged(tf: Any, job: dict[str, Any], shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     experimental = tf.lite.experimental
     made = experimental.QuantizationDebugger(
         converter=_converter(tf, {**job, "precision": "int8"}),
@@ -110,7 +128,7 @@ def layers(tf: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
     # A debugger that is made of a converter does not keep the tensors that it compares (TensorFlow 2.21: the arena gives their memory to
     # others), one that is made of a model does.
     names = _names(tf, made.quant_model)
-    options = experimental.QuantizationDebugOptions(layer_direct_compare_metrics=_ENERGIES)
+    options = experimental.QuantizationDebugOptions(layer_direct_compare_metrics={name: _metric(energy) for name, energy in _ENERGIES.items()})
     debugger = experimental.QuantizationDebugger(
         quant_debug_model_content=made.quant_model, debug_dataset=lambda: ([sample[name] for name in names] for sample in shown), debug_options=options
     )

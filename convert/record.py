@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from convert.build import Job
 from convert.clips import Clips
 from convert.coverage import InputRange, summary
-from convert.layer_errors import LayerError
+from convert.layer_errors import Losses, blame
 from convert.load import LoadedModel
 from convert.placement import measure
 from convert.search import Examples, Search, Trial
@@ -40,7 +42,7 @@ class Story:
         stages: Float Keras and the float split.
         search: Precisions tried.
         budget: What the conversion may cost.
-        layers: What int8 costs each layer, worst first.
+        losses: What its precision costs each layer.
         warnings: What a person should know.
         options: How it was asked for.
     """
@@ -52,7 +54,7 @@ class Story:
     stages: Sequence[Stage]
     search: Search
     budget: Budget
-    layers: Sequence[LayerError]
+    losses: Losses
     warnings: Sequence[str]
     options: Options
 
@@ -86,7 +88,9 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
             "not_causal": job.parts.not_causal,
         },
         "trials": [_trial(trial) for trial in story.search.trials],
-        "layers": [asdict(layer) for layer in story.layers],
+        "layers": [asdict(layer) for layer in story.losses.layers],
+        "layers_unmeasured": [asdict(each) for each in story.losses.unmeasured],
+        "blame": _blame(story, shown) if story.search.failure else "",
         "values": [asdict(each) | {"share_of_span": each.share} for each in shown.values],
         **_answers(story, shown),
         **_bundle(story, shown),
@@ -99,6 +103,31 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "command": story.options.command,
     }
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    """Write a report down as JSON that every program reads.
+
+    Args:
+        report: As `record` gives it.
+
+    Returns:
+        Text; a number that is none, as the error of an answer that was not a number, is null.
+    """
+    return json.dumps(_finite(report), indent=1, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _blame(story: Story, shown: Trial) -> str:
+    tried = {part.role: part.precision for part in shown.bundle.manifest.parts} if shown.bundle is not None else {}
+    return blame(story.losses.layers, tried)
 
 
 def _clips(story: Story) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convert.build import Builder, Job
+from convert.build import Builder
 from convert.latency import Latency, latency
 from convert.progress import Progress
 from convert.recipes import Recipe
@@ -76,18 +76,19 @@ class Search:
     stopped_by: str = ""
 
     @classmethod
-    def stopped(cls, job: Job, recipe: Recipe, reason: str) -> Search:
+    def stopped(cls, builder: Builder, trials: Sequence[Trial], recipe: Recipe, reason: str) -> Search:
         """Give what there is of a search that ended before it had an answer.
 
         Args:
-            job: What was to be built.
+            builder: Holds the parts that were converted.
+            trials: What was tried before.
             recipe: What was to be tried.
             reason: What stopped it.
 
         Returns:
-            One trial without a bundle.
+            These trials, and one without a bundle.
         """
-        return cls((Trial(recipe, reason),), Builder(job), reason)
+        return cls((*trials, Trial(recipe, reason)), builder, reason)
 
     @property
     def failure(self) -> str:
@@ -104,17 +105,18 @@ class Search:
         return max(self.trials, key=lambda trial: trial.stream.agreement if trial.stream is not None else -1.0)
 
 
-def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress) -> Search:
+def search(builder: Builder, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress, *, trials: list[Trial] | None = None) -> Search:
     """Try recipes in their order until one keeps the budget.
 
     A recipe that is coarser in every part than one whose answers were too far off is passed over.
 
     Args:
-        job: What to build.
+        builder: Makes the bundles.
         recipes: Cheapest first.
         examples: What to hold them against.
         budget: What a conversion may cost.
         progress: Told of each.
+        trials: Where to put them; what was tried before an error stays there.
 
     Returns:
         The trials, and the parts that were converted for them.
@@ -122,9 +124,8 @@ def search(job: Job, recipes: Sequence[Recipe], examples: Examples, budget: Budg
     Raises:
         ConversionError: The only recipe could not be converted.
     """
-    builder = Builder(job)
+    trials = [] if trials is None else trials
     reference = measure("float Keras", examples.scores, examples.scores, examples.truth)
-    trials: list[Trial] = []
     for recipe in recipes:
         nearer = next((trial for trial in trials if trial.stream is not None and recipe.coarser(trial.recipe)), None)
         if nearer is not None:

@@ -3,18 +3,18 @@
 The model is split into a part that runs once a frame and a part that runs over time, quantised, and held against the trained model on every
 clip given. The cheapest precision that keeps the budget is taken; where none does, no bundle is written and the exit code is 3. The bundle
 carries the proof: 'edgevid inspect' shows it, 'edgevid selftest' repeats it on any machine. A page beside it, OUT.report.html, tells it with
-pictures; it is written for failures too, and says which layers are to blame.
+pictures, and OUT.report.json as data; both are written for failures too, and say which layers are to blame.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgevid.errors import EdgevidError
 from edgevid.manifest import PLANS
 from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
 from edgevid.rule import ClassThresholds
@@ -49,8 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_device(parser.add_argument_group("how the device runs it"))
     parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
     parser.add_argument("--custom-objects", type=Path, metavar="MODULE.py", help="a Python file that defines the model's own layers and functions; it is run")
-    parser.add_argument("--report", type=Path, metavar="FILE.html", help="where to write the page of the proof (default: OUT.report.html, beside the bundle)")
-    parser.add_argument("--json", action="store_true", help="print the report on stdout as JSON, also where no precision keeps the budget")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="where to write the page of the proof, and its data as FILE.json (default: OUT.report.html)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report on stdout as one JSON object; where there is no bundle, why, and how far it came")
 
 
 def configure_input(group: argparse._ArgumentGroup) -> None:
@@ -169,18 +171,30 @@ def run(args: argparse.Namespace) -> int:
         EdgevidError: The conversion failed; see `convert.convert_model`.
     """
     from convert import convert_model
-    from convert.finish import OverBudget
     from convert.progress import Terminal
+    from convert.record import as_json
 
     try:
         done = convert_model(args.model, args.clips, args.output, options=_options(args), progress=Terminal())
-    except OverBudget as error:
+    except (EdgevidError, OSError) as error:
         if args.json:
-            sys.stdout.write(f"{json.dumps(error.report, indent=1)}\n")
+            sys.stdout.write(f"{as_json(_failed(error, args))}\n")
         raise
-    sys.stdout.write(f"{json.dumps(done.report, indent=1) if args.json else summary(done.report, delegate=args.delegate)}\n")
+    sys.stdout.write(f"{as_json(done.report) if args.json else summary(done.report, delegate=args.delegate)}\n")
     sys.stderr.write(f"Wrote {done.path} and {done.page}\n")
     return 0
+
+
+def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str, Any]:
+    """What `--json` prints where there is no bundle: the report as far as it came, what stderr says, and what the process will return."""
+    from convert.finish import Unfinished
+
+    early = {"failure": str(error), "stopped_by": str(error), "model": {"file": args.model.name}, "stages": [], "trials": [], "layers": [], "blame": ""}
+    return {
+        **(error.report if isinstance(error, Unfinished) else early),
+        "error": str(error),
+        "exit_code": error.exit_code if isinstance(error, EdgevidError) else EdgevidError.exit_code,
+    }
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -48,7 +48,8 @@ def test_the_report_says_what_was_proven(converted):
     assert report["stages"][2] | {"name": ""} == report["stages"][3] | {"name": ""}
     assert report["joined_in_integers"] is True
     assert report["confusion"] is not None
-    assert {layer["part"] for layer in report["layers"]} == {"encoder", "head"}
+    assert {(layer["part"], layer["precision"]) for layer in report["layers"]} == {("encoder", "int8"), ("head", "int8")}
+    assert (report["layers_unmeasured"], report["blame"]) == ([], "")
     assert report["layers"] == sorted(report["layers"], key=lambda layer: layer["snr_db"])
     assert [place["part"] for place in report["placement"]] == ["encoder", "head"]
     assert report["calibration"]["classes"] == {label: {"clips": 4, "calibrated": 4} for label in LABELS}
@@ -92,20 +93,21 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
     with pytest.raises(VerificationFailed) as caught:
         convert_model(place / "model.keras", place / "clips", out, options=Options(interval=0.1, precision="int8"))
     assert out.read_bytes() == b"the bundle before"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept.edgevid", "kept.report.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept.edgevid", "kept.report.html", "kept.report.json"]
     page = (tmp_path / "kept.report.html").read_text()
     assert "no conversion is good enough today" in page
     assert "over the budget" in page
-    assert str(caught.value).count("dB)") == 3
+    assert str(caught.value).count("dB in int8)") == 3
     assert caught.value.report["failure"].startswith("int8: no conversion")
+    assert caught.value.report["blame"] in page.replace("&#39;", "'")
 
 
 @pytest.mark.parametrize(
     ("head", "precision", "error", "stages"),
     [("lstm", "int8", VerificationFailed, ["float Keras", "float split"]), ("attention", "int8+int16x8", ConversionError, ["float Keras", "float split"])],
 )
-def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(place, tmp_path, monkeypatch, head, precision, error, stages):
-    from convert import Options, convert_model, finish
+def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(place, tmp_path, monkeypatch, capsys, head, precision, error, stages):
+    from convert import finish
     from convert.heads.lstm import LstmCell
 
     trained, told = LstmCell.step, []
@@ -113,12 +115,35 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(pl
     write = finish.write_html
     monkeypatch.setattr(finish, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more))
     cnn_rnn(head).save(tmp_path / "model.keras")
-    with pytest.raises(error, match=r"stopped\.report\.html tells how far it came"):
-        convert_model(tmp_path / "model.keras", place / "clips", tmp_path / "stopped.edgevid", options=Options(interval=0.1, precision=precision))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.keras", "stopped.report.html"]
+    asked = ["--interval", "0.1", "--precision", precision, "--json"]
+    code = main(["convert", str(tmp_path / "model.keras"), "--clips", str(place / "clips"), "-o", str(tmp_path / "stopped.edgevid"), *asked])
+    assert code == error.exit_code
+    output = capsys.readouterr()
+    printed = json.loads(output.out)
+    assert printed["error"].endswith("stopped.report.html tells how far it came.") and printed["error"] in output.err
+    assert printed == told[0] | {"error": printed["error"], "exit_code": code}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.keras", "stopped.report.html", "stopped.report.json"]
     assert [stage["name"] for stage in told[0]["stages"]] == stages
     assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace("&#34;", '"')
-    json.dumps(told[0])
+    assert json.loads((tmp_path / "stopped.report.json").read_text()) == told[0]
+    # What was converted before it stopped has its layers measured.
+    assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == ({("encoder", "int8")} if error is ConversionError else set())
+
+
+def test_a_refusal_before_the_work_began_is_one_json_object_too(place, tmp_path, capsys):
+    asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "--json", "-o"]
+    assert main([*asked, str(tmp_path / "bundle.zip")]) == 2
+    output = capsys.readouterr()
+    told = json.loads(output.out)
+    assert (told["exit_code"], told["failure"], told["stages"], told["layers"]) == (2, told["error"], [], [])
+    assert told["error"] in output.err
+
+
+def test_an_answer_that_is_no_number_is_null_in_the_json():
+    from convert.record import as_json
+
+    report = {"stages": [{"max_abs_error": float("nan")}], "budget": (1.0, float("inf"))}
+    assert json.loads(as_json(report)) == {"stages": [{"max_abs_error": None}], "budget": [1.0, None]}
 
 
 def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_warning(place, tmp_path, capsys, monkeypatch):
@@ -130,7 +155,7 @@ def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_wa
     assert "careful: no edgetpu_compiler on PATH" in said
     assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", said)
     assert "encoder: XNNPACK runs" in said
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html", "proof.json"]
     held = bundle.read(out)
     assert (tmp_path / "coral.encoder.tflite").read_bytes() == held.models["encoder.tflite"]
     assert held.report["edgetpu"]["kept"] == "coral.encoder.tflite"

@@ -19,9 +19,11 @@ REPORT: dict[str, Any] = {
     "budget": {"max_drop": 1.0, "min_agreement": 0.98},
     "warnings": [],
     "edgetpu": None,
+    "layers_unmeasured": [],
+    "blame": "The layers that lose most: conv_2 in the encoder (8.5 dB in int8).",
     "layers": [
-        {"part": "encoder", "layer": "conv_2", "operator": "CONV_2D", "operators": 1, "snr_db": 8.5, "cosine": 0.93, "max_abs_error": 0.4},
-        {"part": "head", "layer": "lstm", "operator": "MUL", "operators": 300, "snr_db": 90.0, "cosine": 1.0, "max_abs_error": 0.0},
+        {"part": "encoder", "precision": "int8", "layer": "conv_2", "operator": "CONV_2D", "operators": 1, "snr_db": 8.5, "cosine": 0.93, "max_abs_error": 0.4},
+        {"part": "head", "precision": "int16x8", "layer": "lstm", "operator": "MUL", "operators": 300, "snr_db": 90.0, "cosine": 1.0, "max_abs_error": 0.0},
     ],
     "weights": [
         {"part": part, "bytes": size, "gzip_bytes": size // 2, "kernels": size, "zeros": 0.25} for part, size in (("encoder", 12_000), ("head", 3_400))
@@ -153,8 +155,22 @@ def test_layers_are_graded_and_the_failure_names_the_worst(tmp_path: Path) -> No
     text = page(tmp_path, {**REPORT, "failure": "int8: agreement 50.0% is below 98.0%"})
     assert '<i class="bad" style="width: 14%">' in text
     assert "8.5 dB" in text
-    assert "<b>conv_2, lstm</b>" in text
+    assert REPORT["blame"] in text
+    assert "encoder in int8 · CONV_2D" in text
+    assert "head in int16x8 · MUL · 300 operators" in text
     assert ">exact<" in text
+
+
+def test_a_part_whose_layers_could_not_be_measured_is_named_with_the_reason(tmp_path: Path) -> None:
+    assert "could not be measured" not in page(tmp_path)
+    text = page(tmp_path, {**REPORT, "layers": [], "layers_unmeasured": [{"part": "head", "precision": "float16", "reason": "other operators."}]})
+    assert "Those of the head in float16: other operators." in text
+
+
+def test_a_page_of_a_report_that_was_written_before_layers_had_a_precision_is_still_made(tmp_path: Path) -> None:
+    before = {name: value for name, value in REPORT.items() if name not in ("blame", "layers_unmeasured")}
+    layers = [{name: value for name, value in layer.items() if name != "precision"} for layer in REPORT["layers"]]
+    assert "encoder · CONV_2D" in page(tmp_path, {**before, "layers": layers})
 
 
 def test_many_classes_are_told_as_pairs(tmp_path: Path) -> None:

@@ -93,10 +93,11 @@ def job(workshop):
 
 @pytest.mark.tf
 def test_the_first_recipe_within_the_budget_is_taken(job):
+    from convert.build import Builder
     from convert.search import search
 
     made, examples = job
-    found = search(made, candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent())
+    found = search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent())
     trials = found.trials
     assert found.failure == ""
     assert [trial.recipe.name for trial in trials] == ["int8"]
@@ -110,11 +111,12 @@ def test_the_first_recipe_within_the_budget_is_taken(job):
 @pytest.mark.tf
 def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
     from convert import search as module
+    from convert.build import Builder
 
     made, examples = job
     # A budget on the probabilities themselves, which int8 breaks on every model and a float head behind an int8 encoder on most.
     monkeypatch.setattr(Budget, "broken", lambda _self, _reference, found: "" if found.max_abs_error < 1e-5 else "too far off")
-    found = module.search(made, candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent())
+    found = module.search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent())
     trials = found.trials
     assert found.shown is trials[-1]
     assert [trial.recipe.name for trial in trials] == list(NAMES)
@@ -125,11 +127,12 @@ def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
 
 @pytest.mark.tf
 def test_where_no_precision_keeps_the_budget_each_is_named_with_its_reason(job):
+    from convert.build import Builder
     from convert.search import search
 
     made, examples = job
     wrong = dataclasses.replace(examples, scores=np.roll(examples.scores, 1, axis=1))
-    found = search(made, candidates("auto", parts=2), wrong, Budget(max_drop=1, min_agreement=0.98), Silent())
+    found = search(Builder(made), candidates("auto", parts=2), wrong, Budget(max_drop=1, min_agreement=0.98), Silent())
     assert all(f"{name}: agreement" in found.failure for name in NAMES if name != "int8+int16x8")
     assert "int8+int16x8: not tried: int8+float" in found.failure
     assert found.shown.stream.agreement == max(trial.stream.agreement for trial in found.trials if trial.stream)

@@ -324,7 +324,7 @@ def test_a_stateful_layer_is_refused():
 def test_what_a_strange_layer_raises_is_one_line_that_names_it(tmp_path):
     import keras
 
-    from convert.quantize import export
+    from convert.export import export
 
     class Strange(keras.layers.Layer):
         def call(self, x):
