@@ -67,11 +67,16 @@ class Prefix:
         """
         if not self.rest or len({self.lookback[tensor] for tensor in self.frontier}) != 1:
             return False
-        if self._input not in self.frontier:
+        if not self.takes_frames_as_they_come:
             return True
-        # Frames as they come are features only where a recurrence projects them first.
+        # Frames as they come are features only where a recurrence projects them first; pictures only where one does, and so the encoder with it.
         readers = [call for call in self.rest if self._input in call.inputs]
-        return all(isinstance(stateful.get(call), Recurrent) and call.kind != "ConvLSTM2D" for call in readers)
+        return all(isinstance(stateful.get(call), Recurrent) for call in readers) and (len(readers) == 1 or len(self._shape[self._input]) < 5)
+
+    @property
+    def takes_frames_as_they_come(self) -> bool:
+        """Whether what runs over time reads the frames themselves."""
+        return self._input in self.frontier
 
 
 @dataclass(frozen=True)

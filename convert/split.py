@@ -27,6 +27,8 @@ from edgevid.manifest import Role
 Tensor = Any
 # Numbers of state that are copied out of the interpreter and in again for each frame: a megabyte in int8.
 MOST_STATE = 2**20
+# What a ConvLSTM's products with frames may grow to over a window: 8 MiB in int8, and twice that in the ring (docs/decisions/0007-frames-convolved-once.md).
+MOST_FEATURES = 2**23
 # LSTM(32) over 100 frames, with two fifths of this, takes 56 us in float and 51 in int8 on one x86 thread (docs/decisions/0006-windows-in-flight.md).
 LIGHT_PRODUCTS = 2**19
 
@@ -76,6 +78,11 @@ class Split:
     not_causal: str = ""
 
     @property
+    def numbers_of_features(self) -> int:
+        """How many numbers the features of a window are."""
+        return 0 if self.head is None else (self.frames - self.lookback) * self.head.input_shapes[0][-1]
+
+    @property
     def in_flight(self) -> bool:
         """Whether the head is a step of all windows in flight."""
         return self.head is not None and len(self.head.input_shapes) > 1
@@ -85,7 +92,7 @@ class Split:
         """Whether a head of windows in flight multiplies so little that its operators' own time, the same in float and int8, is most of its cost."""
         if self.head is None or not self.in_flight:
             return False
-        return sum(rows * units[-1] ** 2 for _, rows, *units in self.head.input_shapes[1:]) <= LIGHT_PRODUCTS
+        return sum(rows * math.prod(units) * units[-1] for _, rows, *units in self.head.input_shapes[1:]) <= LIGHT_PRODUCTS
 
     def as_stack(self) -> Split:
         """Give the same model left whole.
@@ -117,7 +124,9 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
     if not prefix.worthwhile(stateful):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
-    return _Parts(graph, prefix, stateful, window).split(whole)
+    parts = _Parts(graph, prefix, stateful, window).split(whole)
+    grows = prefix.takes_frames_as_they_come and parts.numbers_of_features > MOST_FEATURES
+    return parts.as_stack() if grows else parts
 
 
 def _whole(graph: LayerGraph, runner: Runner, window: tuple[int, ...]) -> PartFunction:

@@ -220,7 +220,7 @@ ZOO: dict[str, Specimen] = {
         lambda k, L, x: L.Flatten()(
             L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.Dropout(0.2))(L.MaxPooling3D((1, 2, 2))(L.ConvLSTM2D(3, 3, return_sequences=True)(x))))
         ),
-        plan="stack",
+        step=True,
     ),
     "convlstm after cnn": Specimen(
         "ConvLSTM2D", lambda k, L, x: L.GlobalAveragePooling2D()(L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.MaxPooling2D(4))(x))), step=True

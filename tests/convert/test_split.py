@@ -1,5 +1,7 @@
 """The split model is the trained model: whole, in parts, and step by step, in both frameworks."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -52,11 +54,29 @@ def test_the_input_projection_of_a_first_recurrent_layer_is_hoisted(head):
 
 
 @pytest.mark.parametrize("framework", ["keras", "tf_keras"])
-def test_convlstm_is_unrolled_as_a_whole(framework):
+def test_a_convlstm_over_frames_convolves_each_frame_once(framework):
     model = convlstm(framework=framework)
     parts, window = parts_of(model), clip(frames=4)
-    assert parts.encoder is None
+    assert parts.hoisted == (model.layers[0].name,)
+    assert np.allclose(answer(parts, encode(parts, window)), model(window), atol=TOLERANCE)
     assert np.allclose(parts.whole.function(window)[0], model(window), atol=TOLERANCE)
+
+
+def test_a_convlstm_whose_products_would_fill_the_memory_is_left_whole(monkeypatch):
+    monkeypatch.setattr("convert.split.MOST_FEATURES", 4 * math.prod(convlstm().layers[0].output.shape[2:]) * 4 - 1)
+    parts = parts_of(convlstm())
+    assert parts.encoder is None
+    assert parts.not_causal
+    monkeypatch.undo()
+    assert parts_of(convlstm()).encoder is not None
+
+
+def test_frames_that_two_convlstms_read_are_left_whole():
+    import keras
+
+    inputs = keras.Input((3, *FRAME))
+    both = [keras.layers.ConvLSTM2D(2, 3)(inputs) for _ in range(2)]
+    assert assert_all_parts_agree(classified(keras, inputs, keras.layers.Flatten()(keras.layers.Concatenate()(both)))).encoder is None
 
 
 def test_frame_differences_are_encoded_with_one_frame_of_look_back():
@@ -278,7 +298,8 @@ def test_a_bidirectional_convlstm_is_unrolled(framework):
 
     k = {"keras": keras, "tf_keras": tf_keras}[framework]
     inputs = k.Input((3, *FRAME))
-    assert_all_parts_agree(classified(k, inputs, k.layers.Flatten()(k.layers.Bidirectional(k.layers.ConvLSTM2D(2, 3))(inputs))))
+    parts = assert_all_parts_agree(classified(k, inputs, k.layers.Flatten()(k.layers.Bidirectional(k.layers.ConvLSTM2D(2, 3))(inputs))))
+    assert parts.hoisted
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.convert.parts import answer, clip, encode, parts_of
-from tests.keras_models import CAUSAL, FRAMES, HEADS, cnn_rnn
+from tests.keras_models import CAUSAL, FRAMES, HEADS, cnn_rnn, convlstm
 
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5
@@ -25,6 +25,16 @@ def test_a_head_is_light_where_its_products_are_few(monkeypatch):
     assert not parts_of(cnn_rnn("bilstm")).light_head
     monkeypatch.setattr(split, "LIGHT_PRODUCTS", 2 * FRAMES * 5**2 - 1)
     assert not parts_of(cnn_rnn("lstm")).light_head
+
+
+def test_the_products_of_a_convlstm_are_counted_at_every_pixel(monkeypatch):
+    from convert import split
+
+    states = parts_of(convlstm()).head.input_shapes[1:]
+    monkeypatch.setattr(split, "LIGHT_PRODUCTS", sum(np.prod(shape) * shape[-1] for shape in states) - 1)
+    assert not parts_of(convlstm()).light_head
+    monkeypatch.setattr(split, "LIGHT_PRODUCTS", split.LIGHT_PRODUCTS + 1)
+    assert parts_of(convlstm()).light_head
 
 
 def test_a_head_whose_states_are_too_large_to_carry_for_every_window_is_unrolled(monkeypatch):

@@ -22,6 +22,7 @@ CASES = {
     "window features": (lambda: over_features("lstm"), "window", "int8"),
     "stack lstm": (lambda: cnn_rnn("lstm"), "stack", "int8"),
     "stack convlstm": (convlstm, "stack", "int8"),
+    "window convlstm": (convlstm, "window", "int8"),
     "stack features": (lambda: over_features("conv1d"), "stack", "int8"),
 }
 
