@@ -12,9 +12,9 @@ from convert.latency import Latency, latency
 from convert.progress import Progress
 from convert.recipes import Recipe
 from convert.values import ValueDrift, broken, measure_values
-from convert.verify import Budget, Stage, measure, stream_answers, stream_scores, window_scores
+from convert.verify import Budget, Stage, measure, stream_answers, window_scores
 from edgevid.backends.litert import LiteRt
-from edgevid.bundle import Bundle
+from edgevid.bundle import Bundle, Golden
 from edgevid.errors import ConversionError, VerificationFailed
 from edgevid.frame import Array
 
@@ -154,10 +154,16 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         anew = window_scores(bundle, examples.windows)
         window = measure("bundle, whole window", anew, examples.scores, examples.truth)
         _check_stream(scores, anew)
-    golden = replace(bundle.golden, scores=stream_scores(bundle, [bundle.golden.frames])[0], engine=LiteRt().name)
-    values = _values(bundle, [beside for _, beside in streamed], examples)
+    values = _values(bundle, [[column[-1] for column in beside] for _, beside in streamed], examples)
     failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
-    return Trial(recipe, failure, replace(bundle, golden=golden), window, stream, scores, latency(bundle), values)
+    return Trial(recipe, failure, replace(bundle, golden=_golden(bundle)), window, stream, scores, latency(bundle), values)
+
+
+def _golden(bundle: Bundle) -> Golden:
+    """The golden vectors with this bundle's own answers."""
+    (answers,) = stream_answers(bundle, [bundle.golden.frames])
+    values = np.concatenate(answers[1], axis=1) if answers[1] else None
+    return replace(bundle.golden, scores=answers[0], engine=LiteRt().name, values=values)
 
 
 def _values(bundle: Bundle, given: Sequence[Sequence[Array]], examples: Examples) -> tuple[ValueDrift, ...]:

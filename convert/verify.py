@@ -139,7 +139,7 @@ def window_scores(bundle: Bundle, windows: Iterable[Array]) -> Array:
     return np.stack([runner.scores(window) for window in windows])
 
 
-def stream_scores(bundle: Bundle, streams: Iterable[Array]) -> list[Array]:
+def stream_answers(bundle: Bundle, streams: Iterable[Array]) -> list[tuple[Array, list[Array]]]:
     """Run the device's engine over streams, frame by frame, from a cleared start each.
 
     Args:
@@ -147,34 +147,22 @@ def stream_scores(bundle: Bundle, streams: Iterable[Array]) -> list[Array]:
         streams: Streams (N, *frame) of prepared frames, at least a window long.
 
     Returns:
-        For each stream (N - T + 1, classes) float32, one answer for each full window.
-    """
-    return [scores for scores, _ in stream_answers(bundle, streams)]
-
-
-def stream_answers(bundle: Bundle, streams: Iterable[Array]) -> list[tuple[Array, list[Array]]]:
-    """Do the same, and keep what is given beside the last scores too.
-
-    Args:
-        bundle: As for `stream_scores`.
-        streams: As for `stream_scores`.
-
-    Returns:
-        For each stream its scores, as `stream_scores` gives them, and (size,) float32 for each value at its end.
+        For each stream (N - T + 1, classes) float32, one answer for each full window, and (N - T + 1, size) float32 for each value beside them.
     """
     engine = Engine(bundle)
     frames = bundle.manifest.window.frames
     answers = []
     for stream in streams:
         engine.restart()
-        scores = [_step(engine, frame) for frame in stream]
-        answers.append((np.stack([each for each in scores[frames - 1 :] if each is not None]), list(engine.values)))
+        rows = [_step(engine, frame) for frame in stream][frames - 1 :]
+        beside = [np.stack(column) for column in zip(*(values for _, values in rows), strict=True)]
+        answers.append((np.stack([scores for scores, _ in rows if scores is not None]), beside))
     return answers
 
 
-def _step(engine: Engine, frame: Array) -> Array | None:
+def _step(engine: Engine, frame: Array) -> tuple[Array | None, list[Array]]:
     np.copyto(engine.slot(), frame)
-    return engine.step()
+    return engine.step(), engine.values
 
 
 class _WholeWindow:

@@ -33,7 +33,7 @@ MAX_MEMBERS = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP_END, _ZIP_END_BYTES = b"PK\5\6", 22
-_GOLDEN_ARRAYS = ("frames", "scores", "float_scores", "engine")
+_GOLDEN_ARRAYS, _GOLDEN_VALUES = ("frames", "scores", "float_scores", "engine"), "values"
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,16 @@ class Golden:
         frames: (N, *frame) prepared frames, uint8 or float32, N >= the window.
         scores: (N - window + 1, classes) float32: the bundle's answer after each frame from the first full window on.
         float_scores: The same from the trained float model.
-        engine: Interpreter and version that made `scores`.
+        engine: Interpreter and version that made `scores` and `values`.
+        values: (N - window + 1, numbers) float32: what the bundle gave beside these scores, the manifest's values one behind the other. None where it gives
+            nothing, and where the proof says nothing of it.
     """
 
     frames: Array
     scores: Array
     float_scores: Array
     engine: str
+    values: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,10 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
 def _members(bundle: Bundle) -> dict[str, bytes]:
     golden = io.BytesIO()
     proof = bundle.golden
-    np.savez_compressed(golden, frames=proof.frames, scores=proof.scores, float_scores=proof.float_scores, engine=np.array(proof.engine.encode()))
+    arrays: dict[str, Any] = {"frames": proof.frames, "scores": proof.scores, "float_scores": proof.float_scores, "engine": np.array(proof.engine.encode())}
+    if proof.values is not None:
+        arrays[_GOLDEN_VALUES] = proof.values
+    np.savez_compressed(golden, **arrays)
     members = {
         **bundle.models,
         LABELS: _labels(bundle.manifest),
@@ -259,7 +265,9 @@ def _read_manifest(data: bytes, path: Path) -> Manifest:
 
 def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
     try:
-        arrays = read_npz(data, names=_GOLDEN_ARRAYS, max_bytes=MAX_MEMBER_BYTES)
+        # Values belong to a model that gives some.
+        optional = (_GOLDEN_VALUES,) if manifest.values else ()
+        arrays = read_npz(data, names=_GOLDEN_ARRAYS, optional=optional, max_bytes=MAX_MEMBER_BYTES)
     except ContractError as error:
         raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}. {error}", path=path) from error
     frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
@@ -267,7 +275,10 @@ def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
     _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
     for scores in (arrays["scores"], arrays["float_scores"]):
         _refuse_unfit(scores, (count, len(manifest.labels)), np.float32, path)
-    return Golden(frames, arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path))
+    values = arrays.get(_GOLDEN_VALUES)
+    if values is not None:
+        _refuse_unfit(values, (count, sum(value.size for value in manifest.values)), np.float32, path)
+    return Golden(frames, arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path), values)
 
 
 def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:

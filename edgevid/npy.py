@@ -46,13 +46,14 @@ def read_npy(data: bytes) -> Array:
     return array
 
 
-def read_npz(data: bytes, *, names: Collection[str], max_bytes: int) -> dict[str, Array]:
+def read_npz(data: bytes, *, names: Collection[str], max_bytes: int, optional: Collection[str] = ()) -> dict[str, Array]:
     """Read a set of arrays.
 
     Args:
         data: A whole `.npz` file.
         names: The arrays that must be in it, and no others.
         max_bytes: What they may unpack to, together.
+        optional: Arrays that may be in it too.
 
     Returns:
         Each array by its name, read-only.
@@ -62,17 +63,17 @@ def read_npz(data: bytes, *, names: Collection[str], max_bytes: int) -> dict[str
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: read_npy(_unpack(archive, info)) for name, info in _checked(archive, names, max_bytes).items()}
+            return {name: read_npy(_unpack(archive, info)) for name, info in _checked(archive, names, optional, max_bytes).items()}
     except ContractError:
         raise
     except ZIP_FAULTS as error:
         raise ContractError(f"Expected a .npz file, got {len(data)} bytes that are none: {_one_line(error)}.") from error
 
 
-def _checked(archive: zipfile.ZipFile, names: Collection[str], max_bytes: int) -> dict[str, zipfile.ZipInfo]:
+def _checked(archive: zipfile.ZipFile, names: Collection[str], optional: Collection[str], max_bytes: int) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     found = [info.filename.removesuffix(".npy") for info in infos]
-    if sorted(found) != sorted(names):
+    if sorted(found) != sorted({*names, *set(optional).intersection(found)}):
         raise ContractError(f"Expected the arrays {sorted(names)}, got {sorted(found)}.", expected=names, got=found)
     total = sum(info.file_size for info in infos)
     if total > max_bytes:

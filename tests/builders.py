@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.bundle import Bundle, Golden
-from edgevid.manifest import Manifest, Part, Tensor, Window
+from edgevid.manifest import Manifest, Part, Tensor, Value, Window
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype
 from edgevid.rule import DecisionRule
@@ -96,6 +96,14 @@ def twin_manifest(**changes: Any) -> Manifest:
     return window_manifest(**{"parts": (dataclasses.replace(encoder, edgetpu="encoder_edgetpu.tflite"), head), **changes})
 
 
+def values_manifest(**changes: Any) -> Manifest:
+    """Plan "window" with a box of four corners and a speed beside the scores, the speed in float."""
+    encoder, head = window_manifest().parts
+    beside = (tensor(1, 4, name="box", scale=0.5, zero_point=0), tensor(1, 1, name="speed", dtype="float32"))
+    values = (Value(name="box", size=4), Value(name="speed", size=1))
+    return window_manifest(**{"parts": (encoder, dataclasses.replace(head, outputs=(*head.outputs, *beside))), "values": values, **changes})
+
+
 def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
     """Golden vectors of the right shapes, `extra` frames longer than the window; the numbers mean nothing."""
     rng = np.random.default_rng(7)
@@ -103,7 +111,8 @@ def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
     frames = rng.integers(0, 256, (count, *manifest.input.shape)).astype(manifest.input.dtype)
     raw = rng.random((extra + 1, len(manifest.labels))).astype(np.float32)
     answers = raw / raw.sum(axis=1, keepdims=True)
-    return Golden(frames, answers, answers + np.float32(0.001), "fake 1.0")
+    values = rng.random((extra + 1, sum(value.size for value in manifest.values))).astype(np.float32) if manifest.values else None
+    return Golden(frames, answers, answers + np.float32(0.001), "fake 1.0", values)
 
 
 def bundle_for(manifest: Manifest, **changes: Any) -> Bundle:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic_ns
 from typing import Protocol
 
 from edgevid.decide import Decision, Event
+from edgevid.outputs.payload import measured
 from edgevid.outputs.sink import Report
 
 CLOSE_S = 5.0
@@ -103,6 +104,7 @@ class FanOut:
         self._members = tuple(members)
         self._close_s = close_s
         self._closed = threading.Event()
+        self._values: dict[str, Mapping[str, Sequence[float]]] = {}
         for member in self._members:
             member.start()
         self._watch = threading.Thread(target=self._check, name="edgevid-outputs", daemon=True)
@@ -118,26 +120,34 @@ class FanOut:
         Cost: one copy of the scores.
         """
         own = _owned(decision)
+        if own.values:
+            self._values[own.model] = own.values
         for member in self._members:
             member.decided(own, ongoing)
 
     def started(self, event: Event) -> None:
-        """Give the start of an event to each.
+        """Give the start of an event to each, with what its model gave beside the scores of its last decision.
 
         Args:
             event: It.
         """
+        told = self._measured(event)
         for member in self._members:
-            member.started(event)
+            member.started(told)
 
     def ended(self, event: Event) -> None:
-        """Give the end of an event to each.
+        """Give the end of an event to each, with the same.
 
         Args:
             event: It.
         """
+        told = self._measured(event)
         for member in self._members:
-            member.ended(event)
+            member.ended(told)
+
+    def _measured(self, event: Event) -> Event:
+        values = self._values.get(event.model)
+        return event if values is None else measured(event, values)
 
     def reports(self) -> tuple[Report, ...]:
         """Say how each is doing.

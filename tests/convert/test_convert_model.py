@@ -1,5 +1,6 @@
 """The conversion from end to end on real files: a model, videos, a bundle, and the device's commands on it."""
 
+import dataclasses
 import json
 import re
 
@@ -260,8 +261,14 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     held = bundle.read(done.path)
     window = held.golden.frames[:FRAMES]
     trained_box = np.asarray(keras.models.load_model(tmp_path / "two.keras")(window[None] / np.float32(255))[0])
-    assert np.abs(stream_answers(held, [window])[0][1][0] - trained_box).max() <= 2 * value["max_abs_error"] + 0.05
-    assert main(["selftest", str(done.path)]) == 0
+    assert np.abs(stream_answers(held, [window])[0][1][0][-1] - trained_box).max() <= 2 * value["max_abs_error"] + 0.05
+    assert held.golden.values.shape == (len(held.golden.scores), 4)
+    assert main(["selftest", str(done.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["values"] == held.golden.values.size
+    wrong = dataclasses.replace(held, golden=dataclasses.replace(held.golden, values=held.golden.values + np.ptp(held.golden.values)))
+    bundle.write(wrong, tmp_path / "wrong.edgevid")
+    assert main(["selftest", str(tmp_path / "wrong.edgevid")]) == 3
+    assert "'box'" in capsys.readouterr().err
     assert main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert {len(line["values"]["box"]) for line in told if "label" in line} == {4}

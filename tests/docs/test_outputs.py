@@ -13,7 +13,7 @@ from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.homeassistant import Model
 from edgevid.outputs.metrics import Metrics
 from edgevid.outputs.mqtt import Mqtt
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.payload import Teller, measured
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.vitals import Vitals
 from edgevid.telemetry import Telemetry
@@ -62,9 +62,9 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
 
 
 def test_each_field_of_an_event_is_listed_and_no_other() -> None:
-    told = Teller(live=True).event(event(1.0, 2.0), "end")
+    told = Teller(live=True).event(measured(event(1.0, 2.0), {"box": [0.5]}), "end")
     assert [names(row[0])[0] for row in rows("Events")] == [
-        *("event", "phase", "id", "model", "start_s", "end_s", "duration_s", "score", "age_ms", "start", "end")
+        *("event", "phase", "id", "model", "start_s", "end_s", "duration_s", "score", "age_ms", "start", "end", "values")
     ]
     assert {names(row[0])[0] for row in rows("Events")} == set(told)
 

@@ -18,10 +18,11 @@ from edgevid.errors import (
     ManifestInvalid,
     PartsDoNotJoin,
 )
-from tests.builders import stack_manifest, stateful_manifest
+from tests.builders import stack_manifest, stateful_manifest, values_manifest
 from tests.edgevid.forgery import (
     FRAMES,
     SCORES,
+    VALUES,
     Attack,
     appended,
     badly_encoded_name,
@@ -33,6 +34,7 @@ from tests.edgevid.forgery import (
     forged,
     golden,
     golden_npy,
+    golden_values,
     lost_local_header,
     raw_manifest,
     renamed,
@@ -350,6 +352,9 @@ REFUSALS: dict[str, Refusal] = {
             "a single array": forged(golden__npz=b"\x93NUMPY\x01\x00"),
             "an array missing": golden(scores=...),
             "an array too many": golden(more=np.zeros(3)),
+            "values of a model that gives none": golden(values=np.zeros((4, 0), np.float32)),
+            "values and one array more": whole_bundle(lambda _manifest: None, make=values_manifest, values=VALUES, more=VALUES),
+            "values that are objects": golden_values(np.array([{}, None], dtype=object)),
             "pickled objects": golden(frames=np.array([{}, None], dtype=object)),
             "an engine that is a number": golden(engine=np.array(3)),
             "an engine that is no UTF-8": golden(engine=np.array(b"\xff")),
@@ -377,6 +382,12 @@ REFUSALS: dict[str, Refusal] = {
             "scores that are text": golden(scores=SCORES.astype("U9")),
             "float scores too few": golden(float_scores=SCORES[:3]),
             "scores that are NaN": golden(scores=np.full((4, 3), np.nan, np.float32)),
+            "values for too few answers": golden_values(VALUES[:3]),
+            "a number too few beside the scores": golden_values(VALUES[:, :4]),
+            "a number too many beside the scores": golden_values(np.zeros((4, 6), np.float32)),
+            "values of another type": golden_values(VALUES.astype(np.float64)),
+            "values in a row": golden_values(VALUES.ravel()),
+            "values that are NaN": golden_values(np.full((4, 5), np.nan, np.float32)),
             "float scores that are infinite": golden(float_scores=np.full((4, 3), np.inf, np.float32)),
         },
     ),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.strict import to_json
-from tests.builders import bundle_for, tensor
+from tests.builders import bundle_for, tensor, values_manifest
 
 Members = dict[str, bytes]
 Attack = Callable[[bytes], bytes]
@@ -100,19 +100,25 @@ def text(old: bytes, new: bytes) -> Attack:
     return raw_manifest(edit)
 
 
-def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any]) -> Attack:
-    """Attack a bundle of another plan: build it, edit its manifest as JSON, zip it."""
+def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any], **arrays: Any) -> Attack:
+    """Attack a bundle of another plan: build it, edit its manifest as JSON, add arrays to its golden vectors, zip it."""
 
     def attack(_good: bytes) -> bytes:
         bundle = bundle_for(make())
         golden = io.BytesIO()
-        np.savez(golden, frames=bundle.golden.frames, scores=bundle.golden.scores, float_scores=bundle.golden.float_scores, engine=np.array(b"fake"))
+        proof = {name: getattr(bundle.golden, name) for name in ("frames", "scores", "float_scores")}
+        np.savez(golden, **proof, engine=np.array(b"fake"), **arrays)
         manifest = to_json(bundle.manifest)
         edit(manifest)
         files = {"labels.txt": b"none\nwave\nswipe\n", "golden.npz": golden.getvalue(), "report.json": b"{}", **bundle.models}
         return zipped(relisted({"manifest.json": json.dumps(manifest).encode(), **files}))
 
     return attack
+
+
+def golden_values(values: Any) -> Attack:
+    """Golden vectors that hold these values, of a bundle that gives five numbers beside its scores."""
+    return whole_bundle(lambda manifest: manifest, make=values_manifest, values=values)
 
 
 def golden(**changes: Any) -> Attack:
@@ -242,3 +248,4 @@ def stack_with_lookback(manifest: Any) -> None:
 
 FRAMES = np.zeros((7, 6, 8, 3), np.uint8)
 SCORES = np.full((4, 3), 1 / 3, np.float32)
+VALUES = np.zeros((4, 5), np.float32)

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import tracemalloc
 import zipfile
@@ -11,11 +12,19 @@ from hypothesis import strategies as st
 from edgevid.bundle import Golden, read, write
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
 from edgevid.rule import DecisionRule
-from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, window_manifest
+from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, values_manifest, window_manifest
 from tests.edgevid.attacks import REFUSALS
+from tests.edgevid.forgery import VALUES, golden_values
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle-format.md"
-PLANS = {"window": window_manifest, "stateful": stateful_manifest, "stack": stack_manifest, "features": features_manifest, "twin": twin_manifest}
+PLANS = {
+    "window": window_manifest,
+    "stateful": stateful_manifest,
+    "stack": stack_manifest,
+    "features": features_manifest,
+    "twin": twin_manifest,
+    "values": values_manifest,
+}
 NO_SCORES = np.zeros((0, 3), np.float32)
 ATTACKS = [pytest.param(refusal, attack, id=f"{name}: {how}") for name, refusal in REFUSALS.items() for how, attack in refusal.attacks.items()]
 
@@ -45,6 +54,16 @@ def test_what_is_written_is_read_back(tmp_path, make):
     assert again.golden.engine == bundle.golden.engine
     for name in ("frames", "scores", "float_scores"):
         assert np.array_equal(getattr(again.golden, name), getattr(bundle.golden, name))
+    assert again.golden.values is bundle.golden.values is None or np.array_equal(again.golden.values, bundle.golden.values)
+
+
+def test_golden_vectors_may_leave_out_what_comes_beside_the_scores(tmp_path):
+    whole = bundle_for(values_manifest())
+    for values in (None, whole.golden.values):
+        write(dataclasses.replace(whole, golden=dataclasses.replace(whole.golden, values=values)), tmp_path / "a.edgevid")
+        found = read(tmp_path / "a.edgevid").golden.values
+        assert found is None if values is None else found.tobytes() == values.tobytes()
+    assert read_bytes(golden_values(VALUES)(b""), tmp_path).golden.values.shape == (4, 5), "the attacks on values begin with a good one"
 
 
 def test_labels_and_engines_may_be_in_any_script(tmp_path):

@@ -14,7 +14,7 @@ from edgevid.engine import Engine
 from edgevid.errors import SelftestFailed
 from edgevid.manifest import Manifest
 from edgevid.selftest import selftest
-from tests.builders import LABELS, bundle_for, tensor, window_manifest
+from tests.builders import LABELS, bundle_for, tensor, values_manifest, window_manifest
 
 STEP = 1 / 256
 # Raw int8 scores for each of the three classes a frame may show: clear, and for the last one nearly a draw.
@@ -106,3 +106,61 @@ def test_the_engine_is_left_restarted() -> None:
     engine = Machine().engine(bundle())
     selftest(engine)
     assert engine.step() is None
+
+
+class Measuring(Machine):
+    """A machine whose head gives a box and a speed beside its scores, all told by the newest frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.box, self.speed = 0, 0.0
+
+    def head(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        shown = int(inputs[0][0, -1, 0]) + 128
+        drift = self.drift if self.calls >= 4 else 0
+        box = np.full((1, 4), 10 * shown + self.box + drift, np.int8)
+        return [*super().head(inputs), box, np.full((1, 1), 100.0 * shown + self.speed, np.float32)]
+
+
+def measured(**changes: object) -> Bundle:
+    """The same bundle with its values proven: boxes of 0, 5, 10, 5 (in steps of 0.5) and speeds of 0, 100, 200, 100."""
+    made = bundle(values_manifest())
+    rows = np.array([[5.0 * shown] * 4 + [100.0 * shown] for shown in (0, 1, 2, 1)], np.float32)
+    return dataclasses.replace(made, golden=dataclasses.replace(made.golden, **{"values": rows, **changes}))
+
+
+def test_what_is_given_beside_the_scores_is_compared_too() -> None:
+    found = selftest(Measuring().engine(measured()))
+    assert (found.answers, found.values, found.identical, found.max_steps, found.windows) == (4, 20, True, 0.0, 4)
+
+
+def test_values_within_three_steps_pass_and_are_not_called_identical() -> None:
+    machine = Measuring()
+    machine.box = 2
+    found = selftest(machine.engine(measured()))
+    assert (found.identical, found.max_steps) == (False, 2.0)
+
+
+@pytest.mark.parametrize(("box", "speed", "named"), [(4, 0.0, "number 0 of 'box'"), (0, 2.5, "number 0 of 'speed'"), (0, float("nan"), "got nan")])
+def test_a_value_that_is_too_far_off_fails_though_every_score_is_right(box: int, speed: float, named: str) -> None:
+    machine = Measuring()
+    machine.box, machine.speed = box, speed
+    with pytest.raises(SelftestFailed, match=named) as caught:
+        selftest(machine.engine(measured()))
+    assert caught.value.exit_code == 3
+
+
+def test_values_that_the_stream_gives_and_the_window_does_not_fail() -> None:
+    machine = Measuring()
+    machine.drift = 1
+    # The scores stay what they are.
+    machine.head = lambda inputs, told=machine.head: [ROWS[int(inputs[0][0, -1, 0]) + 128][None], *told(inputs)[1:]]  # type: ignore[method-assign]
+    with pytest.raises(SelftestFailed, match="equal its window worked out from scratch"):
+        selftest(machine.engine(measured()))
+
+
+def test_a_bundle_that_proves_nothing_of_its_values_is_tested_as_far_as_it_goes() -> None:
+    machine = Measuring()
+    machine.box = 50
+    found = selftest(machine.engine(measured(values=None)))
+    assert (found.answers, found.values, found.identical) == (4, 0, True)

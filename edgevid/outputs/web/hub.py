@@ -18,6 +18,8 @@ from edgevid.rule import DecisionRule
 from edgevid.telemetry import STAGES, Telemetry
 
 HISTORY_S, STEP_S, EVENTS = 60.0, 0.1, 50
+# A page is no place for a thousand numbers ten times a second.
+NUMBERS = 12
 _DIGITS = 4
 
 
@@ -93,6 +95,7 @@ class Hub:
             ended: Whether this is its end.
         """
         told = self._teller.event(event, "end" if ended else "start")
+        told.pop("values", None)  # the page shows those of the newest decision
         self._events[event_key(event)] = told
         self._news.append(told)
         while len(self._events) > EVENTS:
@@ -121,7 +124,14 @@ class Hub:
         while self._news:
             texts.append(_text("event", **self._news.popleft()))
         states = [
-            {"model": number, "label": latest.label, "score": round(latest.score, _DIGITS), "age_ms": round(latest.age_ms, 1), "at": _scores(latest)}
+            {
+                "model": number,
+                "label": latest.label,
+                "score": round(latest.score, _DIGITS),
+                "age_ms": round(latest.age_ms, 1),
+                "at": _scores(latest),
+                "values": _values(latest),
+            }
             for number, latest in enumerate(list(self._latest))
             if latest is not None and latest is not self._told[number]
         ]
@@ -151,6 +161,13 @@ class Hub:
 def _scores(decision: Decision) -> list[float]:
     """Time, then the score of each label."""
     return [round(decision.t_s, 3), *(round(score, _DIGITS) for score in decision.scores.tolist())]
+
+
+def _values(decision: Decision) -> list[tuple[str, list[float], int]]:
+    """Name, the first numbers, and how many more there are, of each value beside the scores."""
+    return [
+        (name, [float(f"{number:.{_DIGITS}g}") for number in numbers[:NUMBERS]], max(0, len(numbers) - NUMBERS)) for name, numbers in decision.values.items()
+    ]
 
 
 def _text(kind: str, **content: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ def test_the_start_and_the_end_of_an_event_are_posted_as_json(receiver: Receiver
         "age_ms": 40.0,
     }
     assert headers["Content-Type"] == "application/json"
+
+
+def test_an_event_has_what_its_model_gave_beside_the_scores_of_the_decision_it_came_from(receiver: Receiver) -> None:
+    outputs = FanOut([runner(receiver.url)])
+    for t_s, box in ((0.9, [0.0, 0.0]), (1.0, [0.25, 0.1234567])):
+        outputs.decided(dataclasses.replace(decision(t_s), values={"box": box}), None)
+    outputs.started(event(1.0))
+    outputs.started(event(1.0, model="another"))
+    outputs.decided(dataclasses.replace(decision(2.5), values={"box": [0.75, 0.5]}), None)
+    outputs.ended(event(1.0, 2.5))
+    outputs.close()
+    told = {(body["model"], body["phase"]): body.get("values") for body, _headers in receiver.received}
+    assert told == {("tiny", "start"): {"box": [0.25, 0.123457]}, ("another", "start"): None, ("tiny", "end"): {"box": [0.75, 0.5]}}
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])

@@ -90,6 +90,7 @@ function everything() {
   const model = state.models[state.chosen];
   $("about").textContent = model ? model.about : "";
   $("bars").replaceChildren();
+  values([]);
   list();
   now();
 }
@@ -111,6 +112,7 @@ function now() {
     $("level").style.transform = `scaleX(${latest.score})`;
     if (going) $("ongoing").textContent = `event: ${words(going.event)} for ${Math.max(0, latest.t - going.start_s).toFixed(1)} s`;
     bars(model, latest.scores);
+    values(latest.values);
   }
   chart.show(model, state.history[state.chosen], [...state.events.values()], (label) => colorOf(label, model));
 }
@@ -137,6 +139,16 @@ function bars(model, scores) {
     track.firstChild.style.transform = `scaleX(${scores[index]})`;
     number.textContent = percent(scores[index]);
   });
+}
+
+// What the model gives beside its probabilities: numbers as they are, such as the corners of a box.
+function values(given) {
+  $("values").hidden = !given.length;
+  $("values").replaceChildren(...given.map(([name, numbers, more]) => {
+    const row = make("div");
+    row.append(make("dt", words(name)), make("dd", numbers.join("  ") + (more ? `  and ${more.toLocaleString()} more` : ""), "number"));
+    return row;
+  }));
 }
 
 function list() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -34,11 +35,15 @@ class Show:
         port: Where to listen; 0 takes a free one.
         labels: Of the model.
         environment: For the token.
+
+    Attributes:
+        values: What the models give beside their scores from now on.
     """
 
     def __init__(
         self, *, host: str = "localhost", port: int = 0, labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None
     ) -> None:
+        self.values: dict[str, list[float]] = {}
         names = ["tiny", "other"][:models]
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
@@ -67,7 +72,7 @@ class Show:
             telemetry.total.record(3_000_000)
             telemetry.age.record(9_000_000)
             label = "wave" if number % 40 >= 20 else "none"
-            self.outputs.decided(decision(t_s, label, score=0.9, model=name), None)
+            self.outputs.decided(dataclasses.replace(decision(t_s, label, score=0.9, model=name), values=self.values), None)
         if number % 40 == 22:
             self._began_s = t_s
             self.outputs.started(event(t_s))
