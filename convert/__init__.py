@@ -27,8 +27,8 @@ import numpy as np
 
 from convert.progress import Progress, Silent
 from convert.settings import CORAL, Contract, Options
-from edgevid.bundle import Golden
 from edgevid.errors import ConversionError, EdgevidError, ModelError, VerificationFailed
+from edgevid.golden import Golden
 from edgevid.manifest import Manifest, Plan, Value
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from convert.reference import Reference
 from convert.settings import Contract
 from convert.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
-from edgevid.bundle import Bundle, Golden
+from edgevid.bundle import Bundle
 from edgevid.errors import ConversionError, ModelError, UsageError
 from edgevid.frame import Array
+from edgevid.golden import Golden
 from edgevid.intake import input_quantizer
 from edgevid.manifest import PLANS, Manifest, Part, Plan, Precision
 from edgevid.quant import dequantize

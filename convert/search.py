@@ -14,9 +14,10 @@ from convert.recipes import Recipe
 from convert.values import ValueDrift, broken, measure_values
 from convert.verify import Budget, Stage, measure, stream_answers, window_scores
 from edgevid.backends.litert import LiteRt
-from edgevid.bundle import Bundle, Golden
+from edgevid.bundle import Bundle
 from edgevid.errors import ConversionError, VerificationFailed
 from edgevid.frame import Array
+from edgevid.golden import Golden
 
 
 @dataclass(frozen=True)

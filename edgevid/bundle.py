@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import re
@@ -19,12 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
-from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ContractError, ManifestInvalid, UsageError
-from edgevid.frame import Array
+from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ManifestInvalid, UsageError
+from edgevid.golden import Golden, golden_bytes, read_golden
 from edgevid.manifest import FORMAT, VERSION, Manifest, Member, from_json
-from edgevid.npy import ZIP_FAULTS, overlap, read_npz
+from edgevid.npy import ZIP_FAULTS, overlap
 from edgevid.strict import to_json
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
@@ -33,27 +30,6 @@ MAX_MEMBERS = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP_END, _ZIP_END_BYTES = b"PK\5\6", 22
-_GOLDEN_ARRAYS, _GOLDEN_VALUES = ("frames", "scores", "float_scores", "engine"), "values"
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Inputs and the outputs the converting machine had for them.
-
-    Attributes:
-        frames: (N, *frame) prepared frames, uint8 or float32, N >= the window.
-        scores: (N - window + 1, classes) float32: the bundle's answer after each frame from the first full window on.
-        float_scores: The same from the trained float model.
-        engine: Interpreter and version that made `scores` and `values`.
-        values: (N - window + 1, numbers) float32: what the bundle gave beside these scores, the manifest's values one behind the other. None where it gives
-            nothing, and where the proof says nothing of it.
-    """
-
-    frames: Array
-    scores: Array
-    float_scores: Array
-    engine: str
-    values: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -142,16 +118,10 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
 
 
 def _members(bundle: Bundle) -> dict[str, bytes]:
-    golden = io.BytesIO()
-    proof = bundle.golden
-    arrays: dict[str, Any] = {"frames": proof.frames, "scores": proof.scores, "float_scores": proof.float_scores, "engine": np.array(proof.engine.encode())}
-    if proof.values is not None:
-        arrays[_GOLDEN_VALUES] = proof.values
-    np.savez_compressed(golden, **arrays)
     members = {
         **bundle.models,
         LABELS: _labels(bundle.manifest),
-        GOLDEN: golden.getvalue(),
+        GOLDEN: golden_bytes(bundle.golden),
         REPORT: json.dumps(to_json(bundle.report), indent=1).encode(),
     }
     return dict(sorted(members.items()))
@@ -173,7 +143,7 @@ def _read(handle: IO[bytes], path: Path) -> Bundle:
         raise ManifestInvalid(f"Expected {LABELS} to hold the manifest's labels, got others in {path}.", path=path)
     report = _json(data[REPORT], REPORT, path)
     models = {file: data[file] for file in manifest.files}
-    return Bundle(manifest, models, _read_golden(data[GOLDEN], manifest, path), report, path)
+    return Bundle(manifest, models, read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES), report, path)
 
 
 def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
@@ -261,41 +231,3 @@ def _read_manifest(data: bytes, path: Path) -> Manifest:
             path=path,
         )
     return from_json(value)
-
-
-def _read_golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
-    try:
-        # Values belong to a model that gives some.
-        optional = (_GOLDEN_VALUES,) if manifest.values else ()
-        arrays = read_npz(data, names=_GOLDEN_ARRAYS, optional=optional, max_bytes=MAX_MEMBER_BYTES)
-    except ContractError as error:
-        raise ManifestInvalid(f"Expected golden vectors in {GOLDEN} of {path}. {error}", path=path) from error
-    frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
-    count = max(len(np.atleast_1d(frames)) - window + 1, 1)
-    _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
-    for scores in (arrays["scores"], arrays["float_scores"]):
-        _refuse_unfit(scores, (count, len(manifest.labels)), np.float32, path)
-    values = arrays.get(_GOLDEN_VALUES)
-    if values is not None:
-        _refuse_unfit(values, (count, sum(value.size for value in manifest.values)), np.float32, path)
-    return Golden(frames, arrays["scores"], arrays["float_scores"], _text(arrays["engine"], path), values)
-
-
-def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:
-    if array.shape != shape or array.dtype != dtype or not np.isfinite(array).all():
-        raise ManifestInvalid(
-            f"Expected finite golden vectors {dtype.__name__} {shape}, as the manifest says, got {array.dtype} {array.shape} in {path}.",
-            expected=shape,
-            got=array.shape,
-            path=path,
-        )
-
-
-def _text(array: Array, path: Path) -> str:
-    refusal = ManifestInvalid(f"Expected the engine's name as UTF-8 in {GOLDEN} of {path}, got {array.dtype} {array.shape}.", path=path)
-    if array.dtype.kind != "S" or array.shape != ():
-        raise refusal
-    try:
-        return str(array.item().decode())
-    except UnicodeDecodeError as error:
-        raise refusal from error

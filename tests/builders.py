@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgevid.bundle import Bundle, Golden
+from edgevid.bundle import Bundle
+from edgevid.golden import Golden
 from edgevid.manifest import Manifest, Part, Tensor, Value, Window
 from edgevid.preprocess import InputSpec
 from edgevid.quant import Dtype

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevid.bundle import Bundle, Golden
+from edgevid.bundle import Bundle
+from edgevid.golden import Golden
 from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec
 from edgevid.rule import DecisionRule

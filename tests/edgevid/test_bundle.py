@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevid.bundle import Golden, read, write
+from edgevid.bundle import read, write
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
+from edgevid.golden import Golden
 from edgevid.rule import DecisionRule
 from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, values_manifest, window_manifest
 from tests.edgevid.attacks import REFUSALS

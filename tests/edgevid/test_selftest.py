@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgevid.backends.fake import Fake
-from edgevid.bundle import Bundle, Golden
+from edgevid.bundle import Bundle
 from edgevid.engine import Engine
 from edgevid.errors import SelftestFailed
+from edgevid.golden import Golden
 from edgevid.manifest import Manifest
 from edgevid.selftest import selftest
 from tests.builders import LABELS, bundle_for, tensor, values_manifest, window_manifest
