@@ -147,6 +147,21 @@ class Backlog:
                 self._changed.wait(left_s)
             return self._take_oldest()
 
+    def take_more(self, most: int) -> list[Happened]:
+        """Take out the starts and ends that come next, up to the next decision, without waiting.
+
+        Args:
+            most: How many at most.
+
+        Returns:
+            As many as there are.
+        """
+        found: list[Happened] = []
+        with self._changed:
+            while self._events and len(found) < most and not self._is_decision_next():
+                found.append(self._take_event())
+        return found
+
     def finish(self) -> None:
         """Say that nothing more will come, and wake whoever waits."""
         with self._changed:
@@ -154,8 +169,12 @@ class Backlog:
             self._changed.notify_all()
 
     def _take_oldest(self) -> Message:
-        if self._decisions and not (self._events and self._events[0].order < self._decisions[0].order):
-            return self._decisions.popleft()
+        return self._decisions.popleft() if self._is_decision_next() else self._take_event()
+
+    def _is_decision_next(self) -> bool:
+        return bool(self._decisions) and not (self._events and self._events[0].order < self._decisions[0].order)
+
+    def _take_event(self) -> Happened:
         message = self._events.popleft()
         message.tried = True
         return message

@@ -8,8 +8,9 @@ Topics, under the prefix (`docs/outputs.md` has the payloads):
     MODEL/event/start    an event began       once, acknowledged by the broker
     MODEL/event/end      it ended             once, acknowledged by the broker
 
-Everything happens in one thread, the runner's: it connects, publishes, and waits for the broker's word that it has an event. Where the broker
-is away it raises `OutputError`, and the runner keeps the events in order until it is back.
+Everything happens in one thread, the runner's: it connects, publishes, and waits for the broker's word that it has an event. Up to `IN_FLIGHT`
+are on their way at once, or each would wait for the way there and back. Where the broker is away it raises `OutputError`, and the runner keeps
+the events of which there was no word, in order, until it is back.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from edgevid.decide import Decision, Event
 from edgevid.errors import MissingDependency, OutputError, UsageError
 from edgevid.outputs import homeassistant, payload
 from edgevid.outputs.addresses import Broker
+from edgevid.outputs.backlog import Happened
 from edgevid.outputs.payload import Phase, Teller
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessageInfo
+    from paho.mqtt.client import Client
 
 STATE_S, TELEMETRY_S = 1.0, 10.0
+# Starts and ends without the broker's word. What a killed link makes come twice is no more than this.
+IN_FLIGHT = 16
 # Together less than what a runner takes for a hang.
 _CONNECT_S, _ACKNOWLEDGE_S, _GOODBYE_S = 3.0, 5.0, 1.0
 _KEEPALIVE_S = 30
@@ -66,6 +70,8 @@ class Mqtt:
         connect_s: Longest time for connecting.
     """
 
+    in_flight = IN_FLIGHT
+
     def __init__(
         self,
         broker: Broker,
@@ -85,7 +91,8 @@ class Mqtt:
         self._ongoing: dict[str, str | None] = {}
         self._state_due_s = dict.fromkeys(self._topics, 0.0)
         self._telemetry_due_s = 0.0
-        self._unacknowledged: tuple[str, MQTTMessageInfo] | None = None
+        self._sent: dict[str, int] = {}
+        self._acknowledged: set[int] = set()
         self._answer: str | None = None
         self._client = self._make_client()
 
@@ -111,7 +118,7 @@ class Mqtt:
         Raises:
             OutputError: The broker is away.
         """
-        self._tell(event, "start")
+        self.told([Happened(event, ended=False)], _nothing)
 
     def ended(self, event: Event) -> None:
         """Publish the end of an event and wait until the broker has it.
@@ -122,7 +129,21 @@ class Mqtt:
         Raises:
             OutputError: The broker is away.
         """
-        self._tell(event, "end")
+        self.told([Happened(event, ended=True)], _nothing)
+
+    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+        """Publish starts and ends one behind the other, then wait until the broker has each.
+
+        Args:
+            events: They, in order.
+            done: Called with each that the broker has.
+
+        Raises:
+            OutputError: The broker is away.
+        """
+        for each, name in [(each, self._send(each.event, "end" if each.ended else "start")) for each in events]:
+            self._wait_for(name)
+            done(each)
 
     def tick(self) -> None:
         """Keep the connection alive; publish state and telemetry where they are due. Without a broker, try to reach it again."""
@@ -149,23 +170,26 @@ class Mqtt:
         self._client.disconnect()
         self._client.loop(0.001)
 
-    def _tell(self, event: Event, phase: Phase) -> None:
-        told = self._teller.event(event, phase)
-        self._acknowledged(f"{self._topics[event.model]}/event/{phase}", {"event_type": event.label, **told})
+    def _send(self, event: Event, phase: Phase) -> str:
+        """Publish, and the state behind it. paho keeps what it has no word of and sends it again itself, in order, so it is not published twice."""
+        if not self._client.is_connected():
+            raise OutputError(f"Expected a connection to {self._broker}, it was lost. Events wait until it is back.")
+        told, topic = self._teller.event(event, phase), f"{self._topics[event.model]}/event/{phase}"
+        name = f"{topic} {told['id']}"
+        if name not in self._sent:
+            self._sent[name] = self._client.publish(topic, _json({"event_type": event.label, **told}), qos=1).mid
         self._ongoing[event.model] = event.label if phase == "start" else None
         self._state_due_s[event.model] = 0.0
         self._publish_states()
+        return name
 
-    def _acknowledged(self, topic: str, told: Mapping[str, Any]) -> None:
-        """Publish, and wait for the broker's word. paho keeps a message without it and sends it again itself, so it is not published twice."""
-        if not self._client.is_connected():
-            raise OutputError(f"Expected a connection to {self._broker}, it was lost. Events wait until it is back.")
-        name = f"{topic} {told['id']}"
-        if self._unacknowledged is None or self._unacknowledged[0] != name:
-            self._unacknowledged = (name, self._client.publish(topic, _json(told), qos=1))
-        if not self._pump(self._unacknowledged[1].is_published, _ACKNOWLEDGE_S):
+    def _wait_for(self, name: str) -> None:
+        """Wait for the broker's word on an event; that of an earlier one comes first (MQTT 3.1.1, section 4.6)."""
+        number = self._sent[name]
+        if not self._pump(lambda: number in self._acknowledged, _ACKNOWLEDGE_S):
             raise OutputError(f"Expected {self._broker} to acknowledge an event, got no answer. Events wait until it does.")
-        self._unacknowledged = None
+        self._acknowledged.discard(number)
+        del self._sent[name]
 
     def _publish_states(self) -> None:
         """Publish the state of each model for which it is due; dropped where the broker is away, for it will be old by then."""
@@ -221,12 +245,24 @@ class Mqtt:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls:
             client.tls_set_context(_trust(self._broker.ca))
+        # One more, so that the goodbye waits for nobody's word.
+        client.max_inflight_messages_set(IN_FLIGHT + 1)
         client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
         client.on_socket_open = _send_at_once
         return client
 
     def _on_connect(self, _client: object, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         self._answer = str(reason) if reason.is_failure else None
+
+    def _on_publish(self, _client: object, _userdata: object, number: int, _reason: object, _properties: object) -> None:
+        # Also called for what needs no word, when it has left.
+        if number in self._sent.values():
+            self._acknowledged.add(number)
+
+
+def _nothing(_event: Happened) -> None:
+    """Nobody waits for the word on a single event: there is none before `told` returns."""
 
 
 def _send_at_once(_client: object, _userdata: object, connection: Any) -> None:

@@ -9,7 +9,7 @@ from time import monotonic_ns, sleep
 from edgevid.decide import Decision, Event
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.outputs.backlog import DECISIONS, EVENTS, Answered, Backlog, Happened, Message
-from edgevid.outputs.sink import Report, Sink
+from edgevid.outputs.sink import Pipelined, Report, Sink
 from edgevid.outputs.worker import STUCK_S, Pause, Term, Worker
 
 _TICK_S, _SAMPLE_S = 1.0, 0.2
@@ -53,7 +53,7 @@ class Runner:
         self._fatal_told = False
         self._lock = threading.Lock()
         self._sink: Sink | None = None
-        self._in_hand: Message | None = None
+        self._in_hand: list[Message] = []
         self._delivered = {"decision": 0, "event": 0}
         self._dropped = {"away": 0, "refused": 0}
         self._deadline_ns: int | None = None
@@ -120,7 +120,7 @@ class Runner:
             Starts and ends that were not given out.
         """
         self._worker.join(deadline_ns)
-        return self._backlog.events + isinstance(self._in_hand, Happened)
+        return self._backlog.events + sum(isinstance(message, Happened) for message in self._in_hand)
 
     def report(self) -> Report:
         """Say how it is doing.
@@ -176,48 +176,71 @@ class Runner:
         return True
 
     def _give_out(self, sink: Sink, message: Message, term: Term) -> None:
-        self._in_hand = message
+        hand = [message]
+        if isinstance(sink, Pipelined) and isinstance(message, Happened):
+            hand += self._backlog.take_more(sink.in_flight - 1)
+        self._in_hand = hand
         term.beat()
         try:
-            _hand_over(sink, message)
+            self._hand_over(sink, hand, term)
         except OutputRefused as error:
-            if self._claim(message):
+            if self._claim(hand, hand[0]):
                 self._dropped["refused"] += 1
                 self._worker.failed(str(error))
+            self._return(hand)
         except OutputError as error:
-            self._return(message)
+            self._return(hand)
             self._wait_for_better(term, error)
         except Exception as error:
-            self._return(message)
+            self._return(hand)
             if not (self._essential and isinstance(error, OSError)):
                 raise
             self._fatal = error
             term.replaced = True
-        else:
-            self._count(message)
 
-    def _count(self, message: Message) -> None:
-        if self._claim(message):
+    def _hand_over(self, sink: Sink, hand: list[Message], term: Term) -> None:
+        """Give out what is in hand: one message, or several events to a sink that can have them on their way together."""
+
+        def done(event: Happened) -> None:
+            self._count(hand, event)
+            term.beat()
+
+        message = hand[0]
+        if isinstance(message, Answered):
+            sink.decided(message.decision, message.ongoing)
+        elif isinstance(sink, Pipelined):
+            return sink.told([each for each in hand if isinstance(each, Happened)], done)
+        elif message.ended:
+            sink.ended(message.event)
+        else:
+            sink.started(message.event)
+        return self._count(hand, message)
+
+    def _count(self, hand: list[Message], message: Message) -> None:
+        if self._claim(hand, message):
             self._delivered["event" if isinstance(message, Happened) else "decision"] += 1
             self._pause.reset()
             self._worker.works()
 
-    def _claim(self, message: Message) -> bool:
-        """Let go of the message in hand; False where it was taken from a thread that hung, and waits for another."""
+    def _claim(self, hand: list[Message], message: Message) -> bool:
+        """Let go of a message in hand; False where all of them were taken from a thread that hung, and wait for another."""
         with self._lock:
-            if self._in_hand is not message:
+            if self._in_hand is not hand or message not in hand:
                 return False
-            self._in_hand = None
+            hand.remove(message)
             return True
 
-    def _return(self, message: Message) -> None:
-        """Keep an event that could not be given out for later; a decision will be old by then."""
-        if not self._claim(message):
-            return
-        if isinstance(message, Happened):
-            self._backlog.put_back(message)
-        else:
-            self._dropped["away"] += 1
+    def _return(self, hand: list[Message]) -> None:
+        """Keep events that could not be given out for later, in their order; a decision will be old by then."""
+        with self._lock:
+            if self._in_hand is not hand:
+                return
+            self._in_hand = []
+        for message in reversed(hand):
+            if isinstance(message, Happened):
+                self._backlog.put_back(message)
+            else:
+                self._dropped["away"] += 1
 
     def _wait_for_better(self, term: Term, error: OutputError) -> None:
         if not term.replaced:
@@ -230,17 +253,7 @@ class Runner:
 
     def _rescue(self) -> None:
         """Take from a thread that hangs what it was giving out, and cut its way out."""
-        sink, message = self._sink, self._in_hand
-        if message is not None:
-            self._return(message)
+        sink = self._sink
+        self._return(self._in_hand)
         if sink is not None:
             sink.abort()
-
-
-def _hand_over(sink: Sink, message: Message) -> None:
-    if isinstance(message, Answered):
-        sink.decided(message.decision, message.ongoing)
-    elif message.ended:
-        sink.ended(message.event)
-    else:
-        sink.started(message.event)

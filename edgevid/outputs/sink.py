@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from edgevid.outputs.backlog import Happened
 from edgevid.outputs.output import Output
 
 
@@ -21,6 +23,29 @@ class Sink(Output, Protocol):
 
     def abort(self) -> None:
         """Make a call that hangs return. Called from another thread; must not wait."""
+        ...
+
+
+@runtime_checkable
+class Pipelined(Sink, Protocol):
+    """A sink whose other side says what it has, and need not have said so of one event before it is given the next.
+
+    Attributes:
+        in_flight: Starts and ends that may be on their way at once.
+    """
+
+    in_flight: int
+
+    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+        """Give out starts and ends in their order.
+
+        Args:
+            events: At most `in_flight`. After an `OutputError` those that are not done come again, in the same order, before all others.
+            done: To be called with each as soon as the other side has it, and not before.
+
+        Raises:
+            OutputError: The other side is away.
+        """
         ...
 
 

@@ -132,3 +132,18 @@ def test_whatever_happens_nobody_sees_a_start_without_its_end_or_an_end_without_
     starts, ends = ([each.split()[1] for each in seen if each.startswith(kind)] for kind in ("start", "end"))
     assert starts == ends
     assert len(starts) + backlog.dropped_events == started
+
+
+def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limit() -> None:
+    backlog = Backlog()
+    for at_s in (1.0, 2.0):
+        backlog.put(Happened(event(at_s), ended=False))
+        backlog.put(Happened(event(at_s), ended=True))
+    backlog.put(Answered(decision(3.0), None))
+    backlog.put(Happened(event(4.0), ended=False))
+    taken = [backlog.take(0.0), *backlog.take_more(2), *backlog.take_more(9)]
+    assert [(each.event.start_s, each.ended) for each in taken] == [(1.0, False), (1.0, True), (2.0, False), (2.0, True)]
+    assert all(each.tried for each in taken)
+    assert backlog.take_more(9) == [], "what was decided before the next event is told before it"
+    assert isinstance(backlog.take(0.0), Answered)
+    assert [each.event.start_s for each in backlog.take_more(9)] == [4.0]

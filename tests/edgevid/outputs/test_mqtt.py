@@ -19,12 +19,13 @@ from edgevid.outputs import mqtt
 from edgevid.outputs.addresses import Broker, broker
 from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.homeassistant import Model
-from edgevid.outputs.mqtt import Mqtt
+from edgevid.outputs.mqtt import IN_FLIGHT, Mqtt
 from edgevid.outputs.payload import Teller
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.worker import Pause
 from tests.broker import Listener, Mosquitto, free_port, listening, needs_mosquitto
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
+from tests.link import Link, linked
 
 MODELS = (Model("tiny", LABELS, LABELS[1:]),)
 
@@ -137,6 +138,51 @@ def test_a_burst_of_events_before_and_after_an_outage_is_caught_up_with(mosquitt
         until(lambda: len(heard(keeper)) >= 2 * count)
         assert heard(keeper) == [(phase, float(number)) for number in range(count) for phase in ("start", "end")]
         outputs.close()
+
+
+def burst(link: Link, count: int) -> tuple[FanOut, list[tuple[str, float]]]:
+    """Start an output that has this many events waiting before it begins, and say what it will tell."""
+    made = runner(at(link.port))
+    for number in range(count):
+        made.started(event(float(number)))
+        made.ended(event(float(number)))
+    return FanOut([made]), [(phase, float(number)) for number in range(count) for phase in ("start", "end")]
+
+
+@needs_mosquitto
+def test_a_bounded_number_of_events_is_on_its_way_and_none_is_delivered_before_the_brokers_word(mosquitto: Mosquitto) -> None:
+    with linked(mosquitto.port) as link, listening(mosquitto.port, name="keeper") as keeper:
+        link.hold = True
+        outputs, told = burst(link, 20)
+        until(lambda: link.unacknowledged == IN_FLIGHT)
+        until(lambda: len(heard(keeper)) == IN_FLIGHT)
+        assert outputs.reports()[0].delivered["event"] == 0
+        link.release()
+        until(lambda: outputs.reports()[0].delivered["event"] == len(told))
+        until(lambda: len(heard(keeper)) >= len(told))
+        assert link.most == IN_FLIGHT
+        assert heard(keeper) == told
+        outputs.close()
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("lost", ["acknowledgements", "events"])
+def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_none_twice_but_those(mosquitto: Mosquitto, lost: str) -> None:
+    with linked(mosquitto.port) as link, listening(mosquitto.port, name="keeper") as keeper:
+        link.hold, link.swallow = lost == "acknowledgements", lost == "events"
+        outputs, told = burst(link, 20)
+        until(lambda: link.unacknowledged == IN_FLIGHT)
+        until(lambda: len(heard(keeper)) == (IN_FLIGHT if link.hold else 0))
+        link.cut()
+        link.release()
+        until(lambda: outputs.reports()[0].delivered["event"] == len(told))
+        until(lambda: ("end", 19.0) in heard(keeper))
+        # An event that the broker had, and whose acknowledgement was lost, is told again with its `id`; no other is, and all are in order.
+        again = told[:IN_FLIGHT] if lost == "acknowledgements" else []
+        assert heard(keeper) == again + told
+        assert link.most == IN_FLIGHT
+        outputs.close()
+        assert outputs.reports()[0].delivered["event"] == len(told)
 
 
 @needs_mosquitto

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 import pytest
 
+from edgevid.decide import Decision, Event
 from edgevid.errors import OutputRefused
+from edgevid.outputs.backlog import Happened
 from edgevid.outputs.fanout import FanOut
+from edgevid.outputs.output import QuietOutput
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.sink import Patient, Plain
 from edgevid.outputs.worker import Pause, Term, Worker
@@ -142,6 +146,84 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
     gate.open.set()
     until(lambda: made[0].closed == 1)
     assert runner.report().delivered == {"decision": 0, "event": 2}
+
+
+class Pipe(Patient, QuietOutput):
+    """A pipelined sink, whose other side has one event after another.
+
+    Args:
+        fault: Called before the other side has an event; may raise or wait.
+    """
+
+    in_flight = 3
+
+    def __init__(self, fault: Callable[[str], None] = lambda _told: None) -> None:
+        self.had: list[str] = []
+        self.given: list[int] = []
+        self._fault = fault
+
+    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+        self.had.append(f"decision {decision.t_s}")
+
+    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+        self.given.append(len(events))
+        for each in events:
+            name = f"{'end' if each.ended else 'start'} {each.event.start_s}"
+            self._fault(name)
+            self.had.append(name)
+            done(each)
+
+
+def queued(sink: Pipe, *more: Pipe) -> tuple[Runner, list[str]]:
+    """A runner that has five events and then a decision waiting before it begins, and what is to be told."""
+    made = [sink, *more]
+    runner = Runner("test", lambda: made.pop(0) if len(made) > 1 else made[0], pause=Pause(0.01, 0.02))  # type: ignore[arg-type, return-value]
+    for at_s in (1.0, 2.0):
+        runner.started(event(at_s))
+        runner.ended(event(at_s))
+    runner.started(event(3.0))
+    runner.decided(decision(3.0), None)
+    runner.ended(event(3.0))
+    return runner, ["start 1.0", "end 1.0", "start 2.0", "end 2.0", "start 3.0", "decision 3.0", "end 3.0"]
+
+
+def test_an_output_that_can_have_several_events_on_their_way_is_given_the_next_ones_too_in_order() -> None:
+    sink = Pipe()
+    runner, wanted = queued(sink)
+    runner.start()
+    assert end(runner) == 0
+    assert (sink.had, sink.given) == (wanted, [3, 2, 1])
+    assert runner.report().delivered == {"decision": 1, "event": 6}
+
+
+def test_of_several_events_on_their_way_those_that_the_other_side_has_not_come_again_in_order() -> None:
+    away = Away()
+    sink = Pipe(lambda name: away(name) if name == "end 1.0" else None)
+    runner, wanted = queued(sink)
+    runner.start()
+    until(lambda: away.tries > 2)
+    until(lambda: runner.report().waiting == 6)
+    assert (sink.had, runner.report().delivered["event"]) == (["start 1.0"], 1)
+    away.back = True
+    assert end(runner) == 0
+    assert sink.had == wanted
+    assert runner.report().delivered == {"decision": 1, "event": 6}
+
+
+def test_a_thread_that_hangs_with_several_events_on_their_way_loses_none_and_what_it_does_later_counts_for_nothing() -> None:
+    gate = Gate()
+    hangs, other = Pipe(lambda name: gate(name) if name == "end 1.0" else None), Pipe()
+    runner, wanted = queued(hangs, other)
+    runner.start()
+    gate.reached.wait(20)
+    began_ns = monotonic_ns()
+    runner.check(began_ns + 9_000_000_000)
+    runner.check(began_ns + 60_000_000_000)
+    assert end(runner) == 0
+    assert other.had == wanted[1:]
+    gate.open.set()
+    until(lambda: len(hangs.had) == 3)
+    assert runner.report().delivered == {"decision": 1, "event": 6}
 
 
 def test_an_output_that_is_idle_for_long_does_not_hang() -> None:
