@@ -15,6 +15,7 @@ from convert.recipes import Recipe
 from convert.reference import Reference
 from convert.settings import Options
 from convert.split import Split, split
+from convert.tflite_file import check_whole
 from edgevid.backends.survey import is_tflite
 from edgevid.manifest import Scores
 from edgevid.preprocess import InputSpec
@@ -69,6 +70,8 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
         ModelError: It cannot be loaded, ends its process, or is of a kind that cannot be converted.
     """
     if isinstance(converter, AsItIs):
+        # An interpreter that lived through one run of a damaged file may not live through the next (tflite-runtime 2.14), and those are in this process.
+        check_whole(path.read_bytes(), str(path))
         adopted = adopt(path, axes=options.axes, frames=options.frames)
         converter.part = adopted.part
         precision = adopted.part.part.precision

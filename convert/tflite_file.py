@@ -5,8 +5,10 @@ Source of the format: TensorFlow Lite's schema, https://github.com/tensorflow/te
 
 from __future__ import annotations
 
+import contextlib
+import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,8 @@ from edgevid.errors import ModelError
 from edgevid.frame import Array
 
 _IDENTIFIER, _IDENTIFIER_AT = b"TFL3", 4
+# Of the types whose numbers have whole bytes of their own.
+_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "UINT16": 2, "FLOAT16": 2, "INT32": 4, "UINT32": 4, "FLOAT32": 4, "INT64": 8, "FLOAT64": 8}
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,62 @@ def read_tflite(data: bytes, name: str = "the part") -> TfliteFile:
     Raises:
         ModelError: It is none.
     """
+    with _reading(data, name) as (schema, model):
+        return _subgraph(schema, model)
+
+
+def check_whole(data: bytes, name: str) -> None:
+    """Refuse a file whose parts do not fit together: an interpreter follows them wherever they lead, and may end its process there.
+
+    Args:
+        data: The file.
+        name: For the error message.
+
+    Raises:
+        ModelError: It is none, points at what is not there, or holds another number of bytes than a tensor's shape says.
+    """
+    with _reading(data, name) as (schema, model):
+        sizes = {number: _BYTES[kind] for kind, number in vars(schema.TensorType).items() if kind in _BYTES}
+        for graph in model.subgraphs:
+            count = len(graph.tensors)
+            _refuse_unless(all(-1 <= number < count for each in graph.operators for number in _numbers(each.inputs)), "inputs of operators that are there")
+            _refuse_unless(all(0 <= number < count for each in graph.operators for number in _numbers(each.outputs)), "outputs of operators that are there")
+            _refuse_unless(all(0 <= number < count for number in (*_numbers(graph.inputs), *_numbers(graph.outputs))), "inputs and outputs that are there")
+            _refuse_unless(all(0 <= each.opcodeIndex < len(model.operatorCodes) for each in graph.operators), "operators of a kind that is there")
+            for tensor in graph.tensors:
+                _check_tensor(tensor, model.buffers, sizes)
+
+
+def _check_tensor(tensor: Any, buffers: Sequence[Any], sizes: Mapping[int, int]) -> None:
+    tensor.name.decode()
+    _refuse_unless(0 <= tensor.buffer < len(buffers), "the bytes of a tensor")
+    shape, stored, grid = _numbers(tensor.shape), buffers[tensor.buffer].data, tensor.quantization
+    _refuse_unless(all(size >= 0 for size in shape), "sizes of 0 and more")
+    # Bytes behind the end of the structure, and those of sparse tensors, are of another number.
+    if stored is not None and len(stored) and tensor.sparsity is None and tensor.type in sizes:
+        _refuse_unless(len(stored) == math.prod(shape) * sizes[tensor.type], "as many bytes as a tensor's shape says")
+    scales = 0 if grid is None or grid.scale is None else len(grid.scale)
+    if grid is not None and scales > 1:
+        _refuse_unless(0 <= grid.quantizedDimension < len(shape) and scales == shape[grid.quantizedDimension], "one scale, or one a channel")
+
+
+def _refuse_unless(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
+@contextlib.contextmanager
+def _reading(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
+    """Give the schema and the whole file as its objects, and make a refusal of whatever comes of a damaged one."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     if data[_IDENTIFIER_AT : _IDENTIFIER_AT + len(_IDENTIFIER)] != _IDENTIFIER:
         raise ModelError(f"Expected a .tflite file, got other bytes in {name}.")
     try:
-        model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-        return _subgraph(schema, model)
+        yield schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         # The generated reader follows offsets wherever they lead.
-        raise ModelError(f"Expected a whole .tflite file, got a damaged one in {name} ({type(error).__name__}).") from error
+        raise ModelError(f"Expected a whole .tflite file, got a damaged one in {name} ({type(error).__name__}: {error}).") from error
 
 
 def _subgraph(schema: Any, model: Any) -> TfliteFile:

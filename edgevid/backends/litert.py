@@ -6,17 +6,18 @@ gets the operators first, and XNNPACK what it leaves.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgevid.errors import BackendError, DelegateError, MissingDependency, PartsDoNotJoin
+from edgevid.errors import BackendError, DelegateError, EdgevidError, MissingDependency, PartsDoNotJoin
 from edgevid.frame import Array
 from edgevid.manifest import Part, Tensor
 
@@ -68,8 +69,9 @@ class LiteRt:
             PartsDoNotJoin: The file's tensors are not those of `part`.
         """
         interpreter = self.open(data, part.file)
-        inputs = _places(part.file, part.inputs, interpreter.get_input_details())
-        outputs = _places(part.file, part.outputs, interpreter.get_output_details())
+        with _refusing_damage(part.file):
+            inputs = _places(part.file, part.inputs, interpreter.get_input_details())
+            outputs = _places(part.file, part.outputs, interpreter.get_output_details())
         # A fused recurrent operator keeps its state from call to call; a window begins with zeros.
         forget = interpreter.reset_all_variables if part.role == "whole" and _keeps_state(interpreter) else None
         return LiteRtModel(interpreter, part.file, inputs, outputs, forget=forget)
@@ -88,13 +90,14 @@ class LiteRt:
             BackendError: The interpreter refuses the file.
         """
         interpreter = self.open(data, name)
-        signatures = interpreter.get_signature_list()
-        if not signatures:
-            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-            return {each["name"]: _tensor(each) for each in inputs}, {each["name"]: _tensor(each) for each in outputs}
-        runner = interpreter.get_signature_runner(next(iter(signatures)))
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        return {key: _tensor(each) for key, each in inputs.items()}, {key: _tensor(each) for key, each in outputs.items()}
+        with _refusing_damage(name):
+            signatures = interpreter.get_signature_list()
+            if not signatures:
+                inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+                return {each["name"]: _tensor(each) for each in inputs}, {each["name"]: _tensor(each) for each in outputs}
+            runner = interpreter.get_signature_runner(next(iter(signatures)))
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            return {key: _tensor(each) for key, each in inputs.items()}, {key: _tensor(each) for key, each in outputs.items()}
 
     def operators(self, data: bytes, name: str = "model") -> dict[str, int]:
         """Count the operators of a `.tflite` file, those too that this interpreter cannot run.
@@ -109,11 +112,9 @@ class LiteRt:
         Raises:
             BackendError: The file is no `.tflite` model.
         """
-        try:
+        with _refusing_damage(name):
             # Not allocated: that is where an interpreter refuses what it cannot run.
             details = self._interpreter(data)._get_ops_details()
-        except (ValueError, RuntimeError) as error:
-            raise BackendError(f"Expected a .tflite model, got {name}: {_first_line(error)}.") from error
         names = [str(each["op_name"]) for each in details if each["op_name"] != "DELEGATE"]
         return {each: names.count(each) for each in sorted(set(names))}
 
@@ -130,11 +131,9 @@ class LiteRt:
         Raises:
             BackendError: The file is no `.tflite` model.
         """
-        try:
+        with _refusing_damage(name):
             interpreter = self._interpreter(data)
-        except (ValueError, RuntimeError) as error:
-            raise BackendError(f"Expected a .tflite model, got {name}: {_first_line(error)}.") from error
-        return tuple(map(_plain, interpreter.get_input_details())), tuple(map(_plain, interpreter.get_output_details()))
+            return tuple(map(_plain, interpreter.get_input_details())), tuple(map(_plain, interpreter.get_output_details()))
 
     def open(self, data: bytes, name: str) -> Any:
         """Make an interpreter with its tensors allocated.
@@ -229,6 +228,17 @@ def _plain(detail: dict[str, Any]) -> dict[str, Any]:
     scale, zero_point = detail["quantization"]
     shape = [int(size) for size in detail.get("shape_signature", detail["shape"])]
     return {"name": detail["name"], "shape": shape, "dtype": np.dtype(detail["dtype"]).name, "scale": float(scale), "zero_point": int(zero_point)}
+
+
+@contextlib.contextmanager
+def _refusing_damage(name: str) -> Iterator[None]:
+    """Make a refusal of what the package raises where a damaged file sends it: names that are no UTF-8, numbers of tensors that there are not."""
+    try:
+        yield
+    except EdgevidError:
+        raise
+    except (ValueError, RuntimeError, TypeError, LookupError) as error:
+        raise BackendError(f"Expected a .tflite model, got {name}: {_first_line(error)}.") from error
 
 
 def _first_line(error: Exception) -> str:

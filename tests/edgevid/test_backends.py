@@ -50,6 +50,16 @@ def test_the_golden_answers_come_back_bit_for_bit(shipped):
     np.testing.assert_array_equal(np.stack(answers), shipped.golden.scores)
 
 
+@pytest.mark.parametrize("ask", ["load", "describe", "tensors"])
+def test_a_file_whose_names_are_no_text_is_a_refusal_in_one_line(shipped, ask):
+    part = shipped.manifest.parts[0]
+    name = part.inputs[0].name.encode()
+    damaged = shipped.models[part.file].replace(name, b"\xff" * len(name))
+    with pytest.raises(BackendError, match=r"Expected a \.tflite model, got encoder\.tflite") as caught:
+        LiteRt().load(part, damaged) if ask == "load" else getattr(LiteRt(), ask)(damaged, part.file)
+    assert "\n" not in str(caught.value)
+
+
 def test_more_threads_give_the_same_answers(shipped):
     frames = shipped.golden.frames
     one, two = (play(Engine(shipped, threads=threads), frames)[-1] for threads in (1, 2))
