@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 Arguments = Callable[[Mapping[int, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 """From tensors by number to a call's positional and keyword arguments."""
@@ -19,6 +21,25 @@ def positional(wanted: tuple[int, ...]) -> Arguments:
         The arguments of a call.
     """
     return lambda values: (tuple(values[each] for each in wanted), {})
+
+
+def as_listed(model: Any, tensors: Sequence[Any]) -> Any:
+    """Give a model its inputs as it wants them: one by itself, several as a list, or in the dictionary that it was built with.
+
+    Args:
+        model: Of either framework.
+        tensors: In the order in which the model lists its inputs.
+
+    Returns:
+        What to call the model with.
+    """
+    struct = getattr(model, "_inputs_struct", None)
+    if isinstance(struct, dict):
+        import keras
+
+        # tf_keras takes a list for a dictionary, Keras 3 does not.
+        return keras.tree.pack_sequence_as(struct, list(tensors))
+    return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
 def flat(value: Any) -> list[Any]:
@@ -47,8 +68,27 @@ def keras3_sources(node: Any) -> list[Any]:
 
 
 def _passed_on(node: Any) -> set[int]:
-    masks = [getattr(tensor, "_keras_mask", None) for tensor in node.input_tensors]
-    return {id(mask) for mask in masks if mask is not None}
+    masks = [mask for tensor in node.input_tensors if (mask := getattr(tensor, "_keras_mask", None)) is not None]
+    return {id(tensor) for tensor in node.input_tensors if any(_same(tensor, mask) for mask in masks)}
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two arguments are one value: a file of Keras 3 writes a mask out as the operators that made it, and reading it makes a second mask beside it."""
+    if first is second or not hasattr(first, "_keras_history") or not hasattr(second, "_keras_history"):
+        return first is second or (type(first) is type(second) and not hasattr(first, "_keras_history") and bool(np.all(first == second)))
+    made, other = first._keras_history, second._keras_history
+    if made.tensor_index != other.tensor_index:
+        return False
+    if made.operation is not other.operation and (type(made.operation) is not type(other.operation) or _settings(made) != _settings(other)):
+        return False
+    given, others = (each.operation._inbound_nodes[each.node_index].arguments for each in (made, other))
+    ours, theirs = flat([given.args, *given.kwargs.values()]), flat([others.args, *others.kwargs.values()])
+    # An input is made of nothing: only itself is the same.
+    return bool(ours) and len(ours) == len(theirs) and all(map(_same, ours, theirs))
+
+
+def _settings(history: Any) -> dict[str, Any]:
+    return {key: value for key, value in history.operation.get_config().items() if key != "name"}
 
 
 def keras3_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> Arguments:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convert import outputs
-from convert.arguments import positional
+from convert.arguments import as_listed, positional
 from convert.axes import PLAIN, AllSeen, Feed, Layout, read_layout
 from convert.graph import Call, Extra, LayerGraph, ModelGraph, needed, read_model
 from convert.operators import is_operator
@@ -85,7 +85,7 @@ class Asked:
         import tensorflow as tf
 
         inputs = [feed(tf.convert_to_tensor(windows)) for feed in self.feeds]
-        answers = self.model(inputs if len(inputs) > 1 else inputs[0], training=training)
+        answers = self.model(as_listed(self.model, inputs), training=training)
         return outputs.in_order(self.model, answers)
 
     @staticmethod
@@ -122,8 +122,11 @@ def arrange(
     whole = read_model(model)
     masks = _masks(whole)
     whole = whole.without_inputs({whole.inputs[place] for place in masks}) if masks else whole
-    shapes = zip(whole.inputs, whole.input_shapes, strict=True)
-    layouts = [read_layout(shape, _first(whole, number), axes=axes, frames=frames, size=frame_size) for number, shape in shapes]
+    readers = [_first(whole, number) for number in whole.inputs]
+    layouts = [
+        read_layout(shape, kind, axes=axes, frames=frames, size=frame_size, channels_first=first)
+        for shape, (kind, first) in zip(whole.input_shapes, readers, strict=True)
+    ]
     if frame_size is not None:
         if masks:
             raise ModelError("Expected a model of fixed frame sizes where it takes a mask, got an open one. Rebuild it with a fixed input size.")
@@ -165,13 +168,16 @@ def _guessed(layouts: Sequence[Layout], whole: ModelGraph, axes: str | None) -> 
     return [] if axes else [(each, shape) for each, shape in zip(layouts, whole.input_shapes, strict=True) if each.axes not in PLAIN]
 
 
-def _first(whole: ModelGraph, tensor: int) -> str:
-    """Class of the first layer that says what kind of input it is given."""
+def _first(whole: ModelGraph, tensor: int) -> tuple[str, bool]:
+    """Class of the first layer that says what kind of input it is given, and whether it takes channels first."""
     readers = [call for call in whole.calls if tensor in call.inputs]
     while len(readers) == 1 and (is_operator(readers[0]) or readers[0].kind in _TRANSPARENT):
         tensor = readers[0].outputs[0]
         readers = [call for call in whole.calls if tensor in call.inputs]
-    return readers[0].kind if readers else ""
+    if not readers:
+        return "", False
+    layer = readers[0].layer
+    return readers[0].kind, getattr(getattr(layer, "layer", layer), "data_format", None) == "channels_first"
 
 
 def _feeds(layouts: Sequence[Layout], whole: ModelGraph) -> tuple[list[Feed], tuple[int, ...]]:

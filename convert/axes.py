@@ -90,7 +90,15 @@ class AllSeen:
         return tf.ones(tf.shape(window)[:2], tf.bool)
 
 
-def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = None, frames: int | None = None, size: tuple[int, int] | None = None) -> Layout:
+def read_layout(
+    shape: Sequence[int | None],
+    first: str,
+    *,
+    axes: str | None = None,
+    frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    channels_first: bool = False,
+) -> Layout:
     """Settle what the axes of an input are.
 
     Args:
@@ -99,6 +107,7 @@ def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = N
         axes: What the user says, one of `AXES`.
         frames: Length of the window where it cannot be seen, as the user says.
         size: (height, width) of a frame where the model leaves it open, as the user says.
+        channels_first: Whether that layer takes its channels before its pixels.
 
     Returns:
         The layout.
@@ -109,7 +118,7 @@ def read_layout(shape: Sequence[int | None], first: str, *, axes: str | None = N
     """
     if axes is not None and axes not in AXES:
         raise UsageError(f"Expected --axes, one of {', '.join(AXES)}, got {axes!r}.", expected=tuple(AXES), got=axes)
-    chosen = axes or _guess(tuple(shape), first, frames)
+    chosen = axes or (_with_channels_first(tuple(shape), first) if channels_first else "") or _guess(tuple(shape), first, frames)
     rank, place = AXES[chosen].rank, AXES[chosen].time
     if rank is not None and len(shape) != rank:
         raise UsageError(f"Expected an input of {rank} axes for --axes {chosen}, got {len(shape)}: {tuple(shape)}.", expected=rank, got=len(shape))
@@ -165,6 +174,13 @@ def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str
     if rank == 5:
         return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
     raise ModelError(f"Expected an input of (frames, height, width, channels) or (frames, features), got {shape}.", got=shape)
+
+
+def _with_channels_first(shape: tuple[int | None, ...], first: str) -> str:
+    """A layer that says where its channels are: three-dimensional ones before time, others after it."""
+    if len(shape) != 4:
+        return ""
+    return "c,t,h,w" if first.endswith("3D") and shape[0] in CHANNELS else "t,c,h,w" if shape[1] in CHANNELS else ""
 
 
 def _guess_plane(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from convert.reasons import reason_of
@@ -16,6 +17,10 @@ from edgevid.errors import ModelError, UsageError
 
 # Where each framework makes functions out of code in a file: such a function sees the names of this module.
 _READERS = {"keras": ("keras.src.utils.python_utils",), "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer")}
+
+# Where modules of years ago find layers that have moved since.
+_OLD_LAYERS = "core convolutional recurrent normalization embeddings merge wrappers pooling advanced_activations noise local".split()
+_OLD_ENGINE = ("engine", "engine.topology", "engine.base_layer", "engine.training", "engine.input_spec")
 
 
 def defined_in(path: Path, framework: str) -> dict[str, Any]:
@@ -52,13 +57,16 @@ def of_applications(framework: str) -> dict[str, Any]:
         framework: "keras" or "tf_keras".
 
     Returns:
-        Classes and functions by the names that files have for them: the layers of ConvNeXt, and the activation of the first MobileNets.
+        Classes and functions by the names that files have for them: the layers of ConvNeXt, and activations that were given as TensorFlow's functions.
     """
     import tensorflow as tf
 
     convnext = importlib.import_module(f"{framework}.src.applications.convnext")
     layers = {name: getattr(convnext, name) for name in ("LayerScale", "StochasticDepth") if hasattr(convnext, name)}
-    return {**layers, "relu6": tf.nn.relu6}
+    functions = {"relu6": tf.nn.relu6, "leaky_relu": tf.nn.leaky_relu, "log_softmax_v2": tf.nn.log_softmax, "swish": tf.nn.silu, "sin": tf.sin}
+    # The framework's own, by whose name it is seen that scores are probabilities.
+    functions["softmax_v2"] = importlib.import_module(f"{framework}.activations").softmax
+    return {**layers, **functions}
 
 
 def taken_for_granted(framework: str) -> dict[str, Any]:
@@ -115,6 +123,8 @@ def _keras_is(framework: str) -> Iterator[None]:
         sys.modules[f"keras{tail}"] = sys.modules[f"tensorflow.keras{tail}"] = module
     for part in ("layers", "models", "backend", "activations", "initializers", "regularizers", "constraints", "utils", "applications", "losses", "metrics"):
         sys.modules[f"keras.{part}"] = sys.modules[f"tensorflow.keras.{part}"] = getattr(tf_keras, part)
+    for place in (*_OLD_ENGINE, *(f"layers.{name}" for name in _OLD_LAYERS)):
+        sys.modules[f"keras.{place}"] = sys.modules[f"tensorflow.keras.{place}"] = _everything(tf_keras)
     tf.__dict__["keras"] = tf_keras
     try:
         yield
@@ -126,6 +136,13 @@ def _keras_is(framework: str) -> Iterator[None]:
             del tf.__dict__["keras"]
         else:
             tf.__dict__["keras"] = kept
+
+
+def _everything(framework: Any) -> ModuleType:
+    """All layers and models of a framework in one module, for whoever looks for one of them in a place that is gone."""
+    module = ModuleType("everything")
+    vars(module).update({**vars(framework.layers), "Model": framework.Model, "Sequential": framework.Sequential})
+    return module
 
 
 def _is_keras(name: str) -> bool:

@@ -24,8 +24,9 @@ _TRIALS = 4
 _BYTES, _MEAN = 100.0, 50.0
 _DIVIDING, _MULTIPLYING = ("divide", "truedivide", "truediv"), ("multiply", "mul")
 _SHIFTING = ("subtract", "sub", "add", "bias_add")
-# Operators that leave values as they are.
+# Operators that leave values as they are, and layers that do so outside of training, or but for where they are.
 _REARRANGING = ("cast", "getitem", "stack", "flip", "reverse")
+_LEAVING = frozenset("Resizing CenterCrop Cropping2D ZeroPadding2D Permute Reshape GaussianNoise GaussianDropout Dropout SpatialDropout2D Identity".split())
 
 
 def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
@@ -116,9 +117,18 @@ def takes_bytes(graph: LayerGraph) -> bool:
     tensors = {graph.input}
     while True:
         readers = [call for call in graph.calls if tensors & set(call.inputs)]
-        if not readers or not all(call.kind == "Feed" or (is_operator(call) and name(call) in _REARRANGING) for call in readers):
+        if not readers or not all(_leaves_values(call) for call in readers):
             return len(readers) == 1 and _is_of_bytes(readers[0])
         tensors = {number for call in readers for number in call.outputs}
+
+
+def _leaves_values(call: Call) -> bool:
+    if is_operator(call):
+        return call.kind == "Feed" or name(call) in _REARRANGING
+    inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
+    if is_nested(inner):
+        return len(inner.inputs) == len(inner.outputs) == 1 and all(_leaves_values(each) for each in read_graph(inner).calls)
+    return type(inner).__name__ in _LEAVING or type(inner).__name__.startswith("Random")
 
 
 def _is_of_bytes(call: Call) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,10 +215,23 @@ def strangers_in(config: Any, framework: Any) -> list[str]:
     Returns:
         Class names, each once, sorted.
     """
-    layers = [each for each in values(config) if isinstance(each, dict) and isinstance(each.get("config"), dict) and "name" in each["config"]]
-    names = {str(each.get("registered_name") or each.get("class_name")) for each in layers if "class_name" in each}
+    described = [each for each in values(config) if isinstance(each, dict) and isinstance(each.get("config"), dict)]
+    # A model's own class may leave its name out; anything else that is described without one is no layer.
+    found = [each for each in described if each is config or "name" in each["config"]]
+    layers = {str(each.get("registered_name") or each.get("class_name")): each for each in found if "class_name" in each}
     known = {*dir(framework.layers), *_MODELS, *_OPERATORS}
-    return sorted(name for name in names if name.rpartition(">")[2] not in known and not name.startswith("edgevid>") and _is_layer_name(name))
+    names = [name for name, layer in layers.items() if name.rpartition(">")[2] not in known or _is_namesake(layer, framework)]
+    return sorted(name for name in names if not name.startswith("edgevid>") and _is_layer_name(name))
+
+
+def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
+    """Whether a layer only has the name of a built-in one: many people call theirs Attention."""
+    module, own = layer.get("module"), getattr(framework.layers, str(layer["class_name"]), None)
+    if isinstance(module, str):
+        return module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
+    # Files before Keras 2.12 name no module; a built-in layer writes down what it was made with.
+    asked = set(inspect.signature(own).parameters) - {"args", "kwargs", "name", "dtype", "trainable"} if own is not None else set()
+    return len(asked) > 1 and not asked & set(layer["config"])
 
 
 def _is_layer_name(name: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from convert import saved_model
+from convert.arguments import flat
 from convert.custom import defined_in, of_applications, taken_for_granted
 from convert.h5_operators import has_operators, load_model
 from convert.header import Header, code_in, says_half, shapeless, strangers_in, without_half, without_state, write_copy
@@ -25,6 +26,7 @@ from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
 from convert.rebuild import rebuilt
 from convert.repairs import repaired, runnable
+from convert.subclassed import laid_out
 from edgevid.errors import ModelError, UsageError
 
 Framework = Literal["keras", "tf_keras"]
@@ -167,13 +169,17 @@ class _Attempts:
             model = _first_that_works(ways[::-1] if has_operators(held) else ways)
         if not hasattr(model, "get_config"):
             raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
-        return _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
+        model, note = laid_out(model, module)
+        model, notes = _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
+        return model, ((note, *notes) if note else notes)
 
     def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
         """Hold a repaired model against the file as another framework reads it unrepaired, where one does."""
         try:
             other, _ = self._load(OTHER[used], None)
         except Exception:  # noqa: BLE001  # most files are refused by the other framework; then there is nothing to compare
+            return ()
+        if _is_keyed(model) or _is_keyed(other):
             return ()
         difference = _difference(model, other)
         if not difference <= REPAIR_TOLERANCE:
@@ -218,11 +224,17 @@ def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     return rebuilt(model, without_state), (note,) if kept else ()
 
 
+def _is_keyed(model: Any) -> bool:
+    """Whether inputs or outputs are dictionaries, which the frameworks list in orders of their own."""
+    names = ("_inputs_struct", "_outputs_struct", "_nested_inputs", "_nested_outputs")
+    return any(isinstance(getattr(model, name, None), dict) for name in names)
+
+
 def _difference(first: Any, second: Any) -> float:
     rng = np.random.default_rng(0)
     inputs = [rng.random((2, *[size or 4 for size in tensor.shape[1:]])).astype(np.float32) for tensor in first.inputs]
-    given = inputs if len(inputs) > 1 else inputs[0]
-    return float(np.abs(np.asarray(first(given, training=False)) - np.asarray(second(given, training=False))).max())
+    answers = [flat(model(inputs if len(inputs) > 1 else inputs[0], training=False)) for model in (first, second)]
+    return max(float(np.abs(np.asarray(one) - np.asarray(other)).max()) for one, other in zip(*answers, strict=True))
 
 
 def framework_of(name: str) -> Any:

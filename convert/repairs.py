@@ -126,6 +126,15 @@ def _moved_modules(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "module": module.replace("keras.", "keras.src.", 1)}
 
 
+def _named_functions(value: dict[str, Any]) -> dict[str, Any]:
+    """TensorFlow's functions are written to HDF5 as objects of a class `function`, and looked for by that name when they are read."""
+    return {key: each["config"] if _is_function(each) else each for key, each in value.items()}
+
+
+def _is_function(value: Config) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "function" and isinstance(value.get("config"), str)
+
+
 def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
     """Before Keras 2.2.3 a Sequential's configuration was the list of its layers."""
     if value.get("class_name") == "Sequential" and isinstance(value.get("config"), list):
@@ -145,4 +154,4 @@ _FOR_KERAS_3 = {
     "input shapes renamed": _input_for_keras_3,
     "default arguments of functions read": _packed_code,
 }
-_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2, "modules named as they are now": _moved_modules}
+_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2, "modules named as they are now": _moved_modules, "functions named": _named_functions}

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from convert.graph import Call, ModelGraph
+from convert.graph import Call, ModelGraph, is_nested
 from convert.reasons import reason_of
+from convert.subclassed import laid_out
 from edgevid.errors import ModelError
 
 _KERAS = "keras_metadata.pb"
@@ -70,12 +71,27 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Any, str, str, 
     Raises:
         ModelError: TensorFlow refuses it, or it has no function from one window to scores.
     """
+    refusal: ModelError | None = None
     if (path / _KERAS).is_file():
-        model = _load_keras(path, custom_objects)
-        if hasattr(model, "_nodes_by_depth") or type(model).__name__ == "Sequential":
-            return model, "tf_keras", "2", ()
+        try:
+            model, note = _with_layers(_load_keras(path, custom_objects), custom_objects)
+            if is_nested(model):
+                return model, "tf_keras", "2", ((note,) if note else ())
+        except ModelError as error:
+            refusal = error
     note = "the SavedModel holds a function and no layers: it is run whole, whatever it repeats for each frame"
-    return SignatureModel(path), "tensorflow", "unknown", (note,)
+    try:
+        return SignatureModel(path), "tensorflow", "unknown", (note,)
+    except ModelError as error:
+        # Its layers say more of what is wrong than its function does.
+        raise refusal or error from error
+
+
+def _with_layers(model: Any, custom_objects: Mapping[str, Any]) -> tuple[Any, str]:
+    """A class of a person's own as its layers, where its code was given; TensorFlow's stand-in for it has none."""
+    import tf_keras
+
+    return laid_out(model, tf_keras) if type(model) in custom_objects.values() else (model, "")
 
 
 def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
@@ -84,7 +100,8 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     try:
         return tf_keras.models.load_model(str(path), compile=False, custom_objects=dict(custom_objects))
     except Exception as error:  # a framework raises anything at all on a folder that it does not like
-        raise ModelError(f"Expected a SavedModel that tf_keras {tf_keras.__version__} can load, got {path}: {reason_of(error)}", path=path) from error
+        hint = "" if custom_objects else " Where it has layers of its own, give the Python file that defines them: --custom-objects module.py"
+        raise ModelError(f"Expected a SavedModel that tf_keras {tf_keras.__version__} can load, got {path}: {reason_of(error)}{hint}", path=path) from error
 
 
 def _operators(definition: Any) -> set[str]:

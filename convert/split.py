@@ -151,6 +151,7 @@ class _Parts:
         self._hoisted = {tensor: call for tensor in prefix.frontier if (call := self._runner.hoistable(prefix.rest, tensor)) is not None}
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._masked: dict[int, bool] = {}
+        self._boolean: set[int] = set()
 
     def split(self, whole: PartFunction) -> Split:
         """Give the parts as functions of static shapes."""
@@ -184,6 +185,9 @@ class _Parts:
             mask = mask_of(values[tensor])
             row = self._runner.project(self._hoisted[tensor], values[tensor]) if tensor in self._hoisted else values[tensor]
             self._shapes[tensor], self._masked[tensor] = tuple(int(size) for size in row.shape[2:]), mask is not None
+            if row.dtype == tf.bool:
+                self._boolean.add(tensor)
+                row = as_numbers(row)
             rows += [tf.reshape(row, (1, math.prod(self._shapes[tensor]))), *([] if mask is None else [as_numbers(mask)])]
         return [rows[0] if len(rows) == 1 else tf.concat(rows, axis=-1)]
 
@@ -197,6 +201,7 @@ class _Parts:
         for tensor in self._prefix.frontier:
             piece = next(pieces)
             rows = tf.reshape(piece, (int(piece.shape[0]), int(piece.shape[1]), *self._shapes[tensor]))
+            rows = from_numbers(rows) if tensor in self._boolean else rows
             given[tensor] = with_mask(rows, from_numbers(next(pieces)[..., 0]) if self._masked[tensor] else None)
         plain = {tensor: each for tensor, each in given.items() if tensor not in self._hoisted}
         return plain, {tensor: each for tensor, each in given.items() if tensor in self._hoisted}

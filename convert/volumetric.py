@@ -25,9 +25,9 @@ def is_volumetric(layer: Any) -> bool:
         layer: Any Keras layer.
 
     Returns:
-        Whether it is one of `KINDS`, channels last and in one group.
+        Whether it is one of `KINDS`, in one group.
     """
-    return type(layer).__name__ in KINDS and layer.data_format == "channels_last" and getattr(layer, "groups", 1) == 1
+    return type(layer).__name__ in KINDS and getattr(layer, "groups", 1) == 1
 
 
 def is_flat_in_time(layer: Any) -> bool:
@@ -37,9 +37,9 @@ def is_flat_in_time(layer: Any) -> bool:
         layer: One that `is_volumetric`.
 
     Returns:
-        Whether its extent and stride along time are 1.
+        Whether its extent and stride along time are 1, and time is the first axis after the batch.
     """
-    return _extent(layer)[0] == 1 and layer.strides[0] == 1
+    return layer.data_format == "channels_last" and _extent(layer)[0] == 1 and layer.strides[0] == 1
 
 
 def apply_flat(layer: Any, window: Any) -> Any:
@@ -47,11 +47,19 @@ def apply_flat(layer: Any, window: Any) -> Any:
 
     Args:
         layer: One that `is_volumetric`.
-        window: (B, T, H, W, C).
+        window: (B, T, H, W, C), or (B, C, T, H, W) for a layer with channels first.
 
     Returns:
-        (B, T', H', W', C').
+        (B, T', H', W', C'), or with C' first.
     """
+    import tensorflow as tf
+
+    if layer.data_format == "channels_first":
+        return tf.transpose(_each_clip(layer, tf.transpose(window, (0, 2, 3, 4, 1))), (0, 4, 1, 2, 3))
+    return _each_clip(layer, window)
+
+
+def _each_clip(layer: Any, window: Any) -> Any:
     import tensorflow as tf
 
     # One clip after the other: batches of more than one only occur inside of TimeDistributed.

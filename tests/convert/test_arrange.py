@@ -17,6 +17,12 @@ def flat_lstm(k, x):
     return k.layers.LSTM(4)(k.layers.TimeDistributed(k.layers.Flatten())(x))
 
 
+def c3d_first(k, x):
+    first = {"data_format": "channels_first"}
+    x = k.layers.MaxPooling3D((1, 2, 2), **first)(k.layers.Conv3D(4, 3, strides=(1, 2, 2), padding="same", activation="relu", **first)(x))
+    return k.layers.Flatten()(k.layers.AveragePooling3D(2, padding="same", **first)(x))
+
+
 LAYOUTS = {
     "frames stacked on channels": ((16, 16, 15), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {"frames": 5}, (5, 16, 16, 3), "stack"),
     "grey frames stacked": ((16, 16, 4), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {"frames": 4}, (4, 16, 16, 1), "stack"),
@@ -24,6 +30,14 @@ LAYOUTS = {
     "grey frames without channels": ((5, 16, 16), flat_lstm, {}, (5, 16, 16, 1), "window"),
     "rows of joints": ((5, 17, 2), flat_lstm, {}, (5, 34), "window"),
     "channels first": ((5, 3, 16, 16), lambda k, x: flat_lstm(k, k.layers.Permute((1, 3, 4, 2))(x)), {}, (5, 16, 16, 3), "window"),
+    "channels before time, as a layer says": ((3, 5, 16, 16), lambda k, x: c3d_first(k, x), {}, (5, 16, 16, 3), "stack"),
+    "channels first, as a layer says": (
+        (5, 3, 16, 16),
+        lambda k, x: k.layers.Flatten()(k.layers.ConvLSTM2D(2, 3, strides=4, data_format="channels_first")(x)),
+        {},
+        (5, 16, 16, 3),
+        "window",
+    ),
     "channels before time": ((3, 5, 16, 16), lambda k, x: flat_lstm(k, k.layers.Permute((2, 3, 4, 1))(x)), {"axes": "c,t,h,w"}, (5, 16, 16, 3), "stack"),
     "clips of a clip": ((2, 3, 8, 8, 3), lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.ConvLSTM2D(2, 3))(x)), {}, (6, 8, 8, 3), "stack"),
     "clips of rows": ((3, 4, 6), lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.Conv1D(2, 3))(x)), {"axes": "n,t,f"}, (12, 6), "stack"),
@@ -167,6 +181,15 @@ def test_a_mask_beside_the_frames_is_given_for_full_windows(used):
     given, parts = check(k.Model([rows, mask], classes(k, k.layers.GRU(4)(sequence))))
     assert parts.frame_shape == (8,)
     assert "the mask seen is given as all True" in given.notes[0]
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_inputs_that_are_named_in_a_dictionary_are_given_by_name(used):
+    k = framework(used)
+    rows, mask = k.Input((5, 8), name="rows"), k.Input((5,), dtype="bool", name="mask")
+    check(k.Model({"rows": rows, "mask": mask}, classes(k, k.layers.GRU(4)(rows, mask=mask))))
+    first, second = k.Input((5, 6), name="left"), k.Input((5, 4), name="right")
+    check(k.Model({"right": second, "left": first}, classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)]))))
 
 
 @pytest.mark.parametrize("used", BOTH)

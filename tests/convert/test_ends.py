@@ -80,6 +80,10 @@ def encoder(k, first):
     return k.Sequential([k.Input((8, 8, 3)), *first, k.layers.GlobalAveragePooling2D()])
 
 
+def augmentation(k):
+    return k.Sequential([k.Input((8, 8, 3)), k.layers.RandomFlip("horizontal"), k.layers.RandomRotation(0.1), k.layers.Resizing(6, 6)])
+
+
 def submodel(k):
     pixels = k.Input((8, 8, 3))
     return k.Model(pixels, k.layers.GlobalAveragePooling2D()(k.applications.resnet50.preprocess_input(pixels)))
@@ -89,6 +93,8 @@ INPUTS = {
     "rescaling": (lambda k, L, x: L.Rescaling(1 / 255)(x), True),
     "rescaling of each frame": (lambda k, L, x: L.TimeDistributed(L.Rescaling(1 / 127.5, offset=-1))(x), True),
     "rescaling in a nested model": (lambda k, L, x: L.TimeDistributed(encoder(k, [L.Rescaling(1 / 255), L.Conv2D(2, 3)]))(x), True),
+    "flips and crops of training before it": (lambda k, L, x: L.Rescaling(1 / 255)(L.TimeDistributed(augmentation(k))(x)), True),
+    "flips and crops alone": (lambda k, L, x: L.TimeDistributed(augmentation(k))(x), False),
     "an operator": (lambda k, L, x: x / 127.5 - 1.0, True),
     "an operator that multiplies": (lambda k, L, x: x * 0.00392, True),
     "the mean of ImageNet taken off": (lambda k, L, x: k.applications.vgg16.preprocess_input(x), True),

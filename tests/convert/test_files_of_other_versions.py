@@ -252,6 +252,65 @@ def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used,
     assert len(parts.prefix_layers) == 2, "a layer that treats each frame by itself is found to by trying it"
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("used", BOTH)
+def test_a_layer_that_only_has_a_built_in_ones_name_is_named_as_a_stranger(used, suffix, tmp_path):
+    from convert.custom import defined_in
+
+    (tmp_path / "mine.py").write_text(MODULE.replace("class Attend", "class Attention"))
+    k = framework(used)
+    inputs = k.Input((5, 8))
+    attended = defined_in(tmp_path / "mine.py", used)["Attention"]()(k.layers.LSTM(4, return_sequences=True)(inputs))
+    k.Model(inputs, k.layers.Dense(3)(attended)).save(tmp_path / f"custom{suffix}")
+    with pytest.raises(ModelError, match=r"got Attention in .*--custom-objects module\.py"):
+        load(tmp_path / f"custom{suffix}")
+
+
+@pytest.mark.parametrize(
+    "line", ["from keras.engine.topology import Layer", "from tensorflow.keras.layers.core import Layer", "from keras.engine import Layer"]
+)
+def test_a_module_of_years_ago_finds_layers_where_they_were(line, tmp_path):
+    from convert.custom import defined_in
+
+    (tmp_path / "mine.py").write_text(f"{line}\nfrom keras.layers.recurrent import LSTM\nclass Mine(Layer): pass\n")
+    assert issubclass(defined_in(tmp_path / "mine.py", "tf_keras")["Mine"], framework("tf_keras").layers.Layer)
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_activations_that_were_given_as_functions_of_tensorflow_are_found(used, tmp_path):
+    import tensorflow as tf
+
+    from convert.arrange import arrange
+    from convert.ends import scores_of
+
+    k = framework(used)
+    inputs = k.Input((5, 8))
+    x = k.layers.Dense(4, activation=tf.nn.leaky_relu)(k.layers.LSTM(4, activation=tf.nn.swish)(inputs))
+    model = k.Model(inputs, k.layers.Dense(3, activation=tf.nn.softmax)(k.layers.Dense(4, activation=tf.nn.log_softmax)(x)))
+    model.save(tmp_path / "functions.h5")
+    trained = load(tmp_path / "functions.h5")
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    assert scores_of(arrange(trained.model).graph) == ("softmax", 3)
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_a_mask_is_not_taken_for_an_input_of_the_layers_that_a_file_writes_it_beside(used, tmp_path):
+    from convert.arrange import arrange
+    from convert.split import split
+
+    k = framework(used)
+    inputs = k.Input((5, 8))
+    x = k.layers.BatchNormalization(axis=1)(k.layers.TimeDistributed(k.layers.Dense(4))(k.layers.Masking()(inputs)))
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(k.layers.Add()([k.layers.LSTM(4)(x), k.layers.GRU(4)(k.layers.Masking()(inputs))])))
+    model.save(tmp_path / "masked.keras")
+    arranged = arrange(load(tmp_path / "masked.keras").model)
+    assert not [call.name for call in arranged.graph.calls if len(call.inputs) > 1 and call.kind != "Add"]
+    window = windows((5, 8))
+    window[:, 1:3] = 0.0
+    whole = split(arranged.graph).whole
+    np.testing.assert_allclose(np.concatenate([whole.function(each[None])[0] for each in window]), model(window), atol=1e-6)
+
+
 @pytest.mark.parametrize(("text", "error", "says"), [(None, UsageError, "Python file"), ("raise RuntimeError('not today')", ModelError, "not today")])
 def test_a_module_that_cannot_be_run_is_one_line(text, error, says, tmp_path, keras2):
     path = tmp_path / "mine.py"
@@ -293,6 +352,19 @@ def test_an_exported_loop_over_time_is_refused_with_what_to_give_instead(tmp_pat
     lrcn(framework("keras")).export(str(tmp_path / "exported"), verbose=False)
     with pytest.raises(ModelError, match=r"loops over time.*Give the \.keras or \.h5 file"):
         load(tmp_path / "exported")
+
+
+def test_a_savedmodel_whose_layers_cannot_be_had_is_run_as_a_function(tmp_path):
+    from convert.custom import defined_in
+
+    (tmp_path / "mine.py").write_text(MODULE.replace("class Attend", "class Attention"))
+    k = framework("tf_keras")
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(defined_in(tmp_path / "mine.py", "tf_keras")["Attention"]()(inputs)))
+    model.save(tmp_path / "saved")
+    trained = load(tmp_path / "saved")
+    assert "no layers" in trained.notes[0]
+    np.testing.assert_allclose(trained.model(windows((5, 8)))[0], model(windows((5, 8))), atol=1e-6)
 
 
 def test_code_in_a_savedmodel_is_refused_unless_allowed(tmp_path):

@@ -334,6 +334,17 @@ def test_recurrent_layers_inside_of_anyones_own_layer_run_without_a_loop(framewo
     assert not {"While", "StatelessWhile"} & {operation.type for operation in traced.graph.get_operations()}
 
 
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_what_is_true_of_a_frame_goes_to_the_head_as_a_number(framework):
+    import tensorflow as tf
+
+    def body(k, layers, x):
+        seen = k.ops.any(k.ops.not_equal(x, 0.0), axis=-1) if framework == "keras" else tf.reduce_any(tf.not_equal(x, 0.0), axis=-1)
+        return layers.LSTM(4)(layers.Dense(3)(x), mask=seen)
+
+    assert_all_parts_agree(over_frames(body, framework))
+
+
 def test_a_stateful_layer_is_refused():
     import keras
 
