@@ -35,7 +35,7 @@ from results_file import table, write
 SUFFIXES = (".h5", ".hdf5", ".keras", ".tflite")
 HEADING = ("model", "Keras", "stock route, int8", "ours", "plan, precision", "agreement", "s", "reason")
 # What a refusal says where the file, and not the converter, is the reason.
-RIGHTLY = ("weights only", "without code", "Flex", "Edge TPU", "--custom-objects", "no scores to decide by", "known input shape", "loops over time")
+RIGHTLY = ("weights only", "without code", "Flex", "Edge TPU", "--custom-objects", "no scores to decide by", "known input shape", "known number of turns")
 STOCK = """
 import json, sys
 import numpy as np, keras, tensorflow as tf

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convert.graph import Call, ModelGraph, is_nested
+from convert.loops import LOOPS, Unrolled
 from convert.reasons import reason_of
 from convert.subclassed import laid_out
 from edgevid.errors import ModelError
@@ -130,12 +131,7 @@ class SignatureModel:
             self._function = self._held.signatures[_SIGNATURE]
         except Exception as error:  # TensorFlow raises anything at all on a folder that it does not like
             raise ModelError(f"Expected a SavedModel with the signature {_SIGNATURE!r}, got {path}: {reason_of(error)}", path=path) from error
-        if "TensorListReserve" in _operators(self._function.graph.as_graph_def()):
-            raise ModelError(
-                f"Expected a SavedModel of Keras 2, or a function without recurrent layers, got one that loops over time: {path}. "
-                "Its layers cannot be had back, and TensorFlow's converter refuses the loop. Give the .keras or .h5 file that it was exported from.",
-                path=path,
-            )
+        self._unrolled = Unrolled(self._function) if LOOPS & _operators(self._function.graph.as_graph_def()) else None
         self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
         for name, spec in (*self._inputs.items(), *self._outputs.items()):
@@ -155,7 +151,7 @@ class SignatureModel:
             Its outputs.
         """
         del training
-        given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        given = _listed(inputs)
         results = self._function(**dict(zip(self._inputs, given, strict=True)))
         return [results[name] for name in self._outputs]
 
@@ -189,6 +185,38 @@ class SignatureModel:
         shapes = [tuple(spec.shape) for spec in (*self._inputs.values(), *self._outputs.values())]
         count = len(self._inputs)
         numbers = tuple(range(1, len(shapes) + 1))
-        call = Call(self, numbers[:count], numbers[count:], lambda values: (([values[each] for each in numbers[:count]],), {}), shapes[count])
+        layer = self if self._unrolled is None else WithoutLoops(self, self._unrolled)
+        call = Call(layer, numbers[:count], numbers[count:], lambda values: (([values[each] for each in numbers[:count]],), {}), shapes[count])
         inner = tuple(shape[1:] for shape in shapes)
         return ModelGraph((call,), numbers[:count], numbers[count:], inner[:count], inner[count:], tuple(self._inputs), tuple(self._outputs))
+
+
+class WithoutLoops:
+    """The function as the parts run it, its loops unrolled over the window.
+
+    Args:
+        model: The function as it was exported, which the parts are held against.
+        unrolled: The same without loops.
+    """
+
+    trainable_weights = ()
+    name = _SIGNATURE
+
+    def __init__(self, model: SignatureModel, unrolled: Unrolled) -> None:
+        self.tried = model.tried
+        self._unrolled = unrolled
+
+    def __call__(self, inputs: Any) -> list[Any]:
+        """Run the function.
+
+        Args:
+            inputs: As for the model, with static shapes.
+
+        Returns:
+            Its outputs.
+        """
+        return self._unrolled(_listed(inputs))
+
+
+def _listed(inputs: Any) -> list[Any]:
+    return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]

@@ -348,12 +348,6 @@ def test_an_exported_function_is_run_whole(tmp_path):
     assert "no layers" in trained.notes[0]
 
 
-def test_an_exported_loop_over_time_is_refused_with_what_to_give_instead(tmp_path):
-    lrcn(framework("keras")).export(str(tmp_path / "exported"), verbose=False)
-    with pytest.raises(ModelError, match=r"loops over time.*Give the \.keras or \.h5 file"):
-        load(tmp_path / "exported")
-
-
 def test_a_savedmodel_whose_layers_cannot_be_had_is_run_as_a_function(tmp_path):
     from convert.custom import defined_in
 
