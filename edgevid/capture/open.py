@@ -48,6 +48,8 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
 def _recorded(text: str, manifest: Manifest) -> Source:
     path = Path(text)
     if not path.exists():
+        if path.suffix and ":" not in text:
+            raise UsageError(f"Expected the file that --source names, found none at {text}.", got=text, path=path)
         # A slip in the scheme of an address leaves its password where it was.
         shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
         raise UsageError(f"Expected a source: {SOURCES_HELP}; got {shown!r}, which is none of these.", got=shown)

@@ -59,4 +59,8 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"\n{finding.check}, {finding.status}: {finding.found}"
         yield from (f"  {line}" for line in finding.mend.splitlines())
     faults = sum(finding.status == "fault" for finding in findings)
-    yield f"\n{len(findings)} checks, {faults} faults, {len(wanting) - faults} warnings"
+    yield f"\n{len(findings)} checks, {_counted(faults, 'fault')}, {_counted(len(wanting) - faults, 'warning')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -1,6 +1,7 @@
 """Show what a bundle holds: plan, window, input, parts, labels, decision rule, what the conversion proved, and where it came from.
 
-The whole bundle is checked on the way, as on every load. Nothing is run.
+The whole bundle is checked on the way, as on every load. Nothing of it is run. Of a .tflite file from anywhere: its operators, inputs and
+outputs, and whether this machine runs it, tried in a process of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    add_bundle(parser)
+    add_bundle(parser, what="the .edgevid file, or a .tflite file")
     parser.add_argument("--json", action="store_true", help="print the manifest and the report as JSON")
 
 

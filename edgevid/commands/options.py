@@ -9,13 +9,14 @@ from pathlib import Path
 DEVICE_FOLDER = "/var/lib/edgevid"
 
 
-def add_bundle(parser: argparse.ArgumentParser) -> None:
+def add_bundle(parser: argparse.ArgumentParser, *, what: str = "the .edgevid file") -> None:
     """Declare the bundle as the first argument, `args.bundle`.
 
     Args:
         parser: A verb's.
+        what: To help with.
     """
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the .edgevid file")
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=what)
 
 
 def add_slots(parser: argparse.ArgumentParser) -> None:

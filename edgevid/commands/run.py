@@ -1,8 +1,8 @@
 """Run one bundle or several on a stream of frames and print the events they see.
 
 Events go to standard output as they end, the latency table to standard error when the stream ends or you press Ctrl-C.
-With --json, standard output holds one JSON object a decision (t_s, label, score, scores, age_ms) and one an event (event, start_s, end_s, score);
-where several bundles run, each object has its model's name.
+With --json, standard output holds one JSON object a decision (t_s, label, score, scores, age_ms, and values where the model gives more than
+classes) and one an event (event, start_s, end_s, score); where several bundles run, each object has its model's name.
 """
 
 from __future__ import annotations

@@ -12,7 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy", "opencv-python-headless", "opencv-python", "picamera2", "paho-mqtt", "prometheus-client")
+_PACKAGES = (
+    "ai-edge-litert",
+    "tflite-runtime",
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "picamera2",
+    "paho-mqtt",
+    "prometheus-client",
+    "websockets",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -212,7 +212,14 @@ def test_what_a_person_names_decides_the_kind_of_source(tmp_path, make, kind):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("nothing.mp4", "got 'nothing.mp4', which is none of these"), ("synthetic:x", "synthetic:SEED with a whole number, got 'x'")]
+    ("text", "message"),
+    [
+        ("nothing.mp4", r"found none at nothing\.mp4\.$"),
+        ("shots/rows.npy", r"found none at shots/rows\.npy\.$"),
+        ("webcam", "got 'webcam', which is none of these"),
+        ("rstp://camera/stream.mp4", "which is none of these"),
+        ("synthetic:x", "synthetic:SEED with a whole number, got 'x'"),
+    ],
 )
 def test_a_source_that_does_not_exist_is_a_usage_error(tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
