@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from convert.answers import Unfinished
-from convert.calibrate import Calibration, frame_samples, on_grid, step_samples
+from convert.calibrate import Calibration, frame_samples, on_grid, on_own_grid, step_samples
 from convert.coverage import InputRange, at_the_ends, check, ranges
 from convert.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantize import ConvertedPart, Converter
@@ -177,7 +177,8 @@ class Builder:
             self._features[precision] = dequantize(stored, params)
         features = self._features[precision]
         inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
-        return [on_grid(inputs[0], params), *inputs[1:]]
+        inputs[0] = on_grid(inputs[0], params)
+        return inputs if len(inputs) == 1 else on_own_grid(tail, inputs)
 
     def _convert(self, function: PartFunction, precision: Precision, given: Callable[[], list[Array]], after: Precision | None = None) -> ConvertedPart:
         key = (function.role, precision, after if precision in CALIBRATED else None)

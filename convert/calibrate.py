@@ -1,8 +1,8 @@
 """What the converter is shown of each tensor, so that its ranges fit real use.
 
-Two ranges are pinned rather than observed. Frames: pixels reach from 0 to 255 whether or not a calibration clip does, and with the range
+Three ranges are pinned rather than observed. Frames: pixels reach from 0 to 255 whether or not a calibration clip does, and with the range
 exact, quantising a pixel is one bit flip. Features: the encoder's int8 output grid is the head's input grid, to the last step, so that a
-feature passes from part to part as the integer it is.
+feature passes from part to part as the integer it is. States are pinned to themselves: what goes into a step came out of the one before.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from edgevid.quant import QuantParams, dequantize, pixels_to_float
 
 MAX_CLIPS = 32
 MAX_ENCODER_SAMPLES = 256
+# Each round brings what goes in and what comes out nearer; four were enough for LSTM and GRU. A state that only ever grows is never there.
+_ROUNDS = 16
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,49 @@ def on_grid(features: Array, params: QuantParams) -> Array:
         return features
     low, high = (float(dequantize(np.array([limit], params.dtype), params)[0]) for limit in params.limits)
     return pin(features, low, high)
+
+
+def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
+    """Make the states that go into a step reach exactly as far as those that come out of it, so that both get one grid.
+
+    A state then goes round as the integer it is: on two grids it was rounded twice a frame, and cut off where the one that goes in is shorter.
+    What comes out of a tanh, as in a SimpleRNN, keeps the grid that TensorFlow Lite has for that.
+
+    Args:
+        step: The float part.
+        inputs: As from `step_samples`.
+
+    Returns:
+        The features as they are and states with a few numbers moved; `inputs` where that leads nowhere, as with a state that counts.
+    """
+    import tensorflow as tf
+
+    run = tf.function(step.function, autograph=False)
+    given = [inputs[0], *(np.array(state) for state in inputs[1:])]
+    after = [np.empty_like(state) for state in given[1:]]
+    stale = set(range(len(inputs[0])))
+    for _ in range(_ROUNDS):
+        for row in stale:
+            outputs = run(*(tf.constant(each[row][None]) for each in given))
+            for kept, output in zip(after, outputs[len(outputs) - len(after) :], strict=True):
+                kept[row] = output[0]
+        stale = {row for state, output in zip(given[1:], after, strict=True) for row in _reach(state, output)}
+        if not stale:
+            return given
+    return inputs
+
+
+def _reach(state: Array, after: Array) -> list[int]:
+    """Give `state`, in place, the least and greatest number of `after`, and say which samples that changed."""
+    low, high = after.min(), after.max()
+    if (state.min(), state.max()) == (low, high) or after.size < 2:
+        return []
+    before = state.copy()
+    np.clip(state, low, high, out=state)
+    # Where the answer is in the middle an extreme that goes in hardly ever makes another that comes out.
+    places = np.argpartition(np.abs(after - (low + high) / 2), 1, axis=None)[:2]
+    state.reshape(-1)[places] = low, high
+    return np.flatnonzero((state != before).reshape(len(state), -1).any(axis=1)).tolist()
 
 
 def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.calibrate import MAX_CLIPS, MAX_ENCODER_SAMPLES, Calibration, choose, frame_samples, on_grid, pin, step_samples
+from convert.calibrate import MAX_CLIPS, MAX_ENCODER_SAMPLES, Calibration, choose, frame_samples, on_grid, on_own_grid, pin, step_samples
 from convert.clips import Clip, ClipRef
 from convert.split import PartFunction
 from edgevid.manifest import Window
@@ -109,3 +109,24 @@ def test_step_samples_stay_within_the_limit_and_reach_the_end(limit):
     inputs, _ = step_samples(step, np.arange(12, dtype=np.float32).reshape(3, 4, 1), limit=limit)
     assert len(inputs) == limit
     assert limit == 1 or inputs[-1] == 11
+
+
+@pytest.mark.tf
+def test_states_that_go_in_are_shown_as_far_as_those_that_come_out():
+    step = PartFunction("step", lambda x, kept: [x * 0.0, 0.9 * kept + x], ((1, 2), (1, 2)))
+    features = np.random.default_rng(3).uniform(-1, 1, (2, 5, 2)).astype(np.float32)
+    inputs = step_samples(step, features)
+    rows, states = on_own_grid(step, inputs)
+    after = 0.9 * states + rows
+    assert (states.min(), states.max()) == (pytest.approx(after.min()), pytest.approx(after.max()))
+    assert (states.min(), states.max()) != (inputs[1].min(), inputs[1].max())
+    assert (states != inputs[1]).sum() <= 6, "what really occurs is what calibration is for"
+    assert rows is inputs[0]
+
+
+@pytest.mark.tf
+def test_a_state_that_only_ever_grows_is_shown_as_it_occurs():
+    step = PartFunction("step", lambda x, count: [x, count + 1.0], ((1, 1), (1, 1)))
+    inputs = step_samples(step, np.zeros((1, 6, 1), np.float32))
+    assert on_own_grid(step, inputs) is inputs
+    np.testing.assert_array_equal(inputs[1][:, 0], np.arange(6))

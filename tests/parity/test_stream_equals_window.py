@@ -10,7 +10,7 @@ from edgevid.engine import Engine
 from edgevid.quant import joiner, quantize
 from edgevid.scores import answers as probabilities
 from tests.conversions import Workshop
-from tests.keras_models import HEADS, cnn_rnn, convlstm, over_features
+from tests.keras_models import CAUSAL, HEADS, cnn_rnn, convlstm, over_features
 
 pytestmark = pytest.mark.tf
 CASES = {
@@ -77,7 +77,7 @@ def test_a_stateful_stream_equals_its_parts_chained_by_hand_at_every_step(head, 
         (feature,) = run(models[0], encoder, [(frame.astype(np.int16) - 128).astype(np.int8)])
         raw, *new = run(models[1], step, [carried(feature, encoder.outputs[0], step.inputs[0]), *states])
         states = [carried(state, after, before) for state, after, before in zip(new, step.outputs[1:], step.inputs[1:], strict=True)]
-        np.testing.assert_array_equal(scores, probabilities(step.outputs[0].params, bundle.manifest.scores)(raw))
+        np.testing.assert_array_equal(scores, np.array(probabilities(step.outputs[0].params, bundle.manifest.scores)(raw), np.float32))
 
 
 @pytest.mark.parametrize("recipe", ["int8", "int8+float"])
@@ -106,6 +106,16 @@ def carried(values, source, target):
 def test_an_int8_feature_passes_from_encoder_to_head_as_the_integer_it_is(head, workshop):
     encoder, tail = workshop.bundle(f"window {head}", lambda: cnn_rnn(head)).manifest.parts
     assert encoder.outputs[0].params.same_grid(tail.inputs[0].params)
+
+
+# What comes out of a tanh, as a SimpleRNN's state does, has a grid that TensorFlow Lite's specification fixes: 1/128.
+@pytest.mark.parametrize("plan", ["window", "stateful"])
+@pytest.mark.parametrize("head", [head for head in CAUSAL if head != "simple_rnn"])
+def test_an_int8_state_goes_round_as_the_integer_it_is(head, plan, workshop):
+    *_, tail = workshop.bundle(f"{plan} {head}", lambda: cnn_rnn(head), plan=plan).manifest.parts
+    states = list(zip(tail.inputs[1:], tail.outputs[1:], strict=True))
+    assert states
+    assert all(before.params.same_grid(after.params) for before, after in states)
 
 
 def test_an_int8_frame_is_quantised_by_flipping_one_bit(workshop):
