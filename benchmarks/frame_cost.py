@@ -8,7 +8,8 @@ quantisation, rings, probabilities, decision, telemetry, the loop. The ratio to 
 is given beside it. Other programs on the machine slow both, the loop more, for it finds its data gone from the cache; so several rounds are
 measured, the quietest one (least median time of a frame) is the answer, and the ratio of every round is kept beside it, as `timeit` advises.
 The loop and the thread that reads frames are kept on one core: where each core has a level-2 cache of its own, as on x86 servers, a frame that
-goes from one to the other costs a multiple of all the rest (`ratio_across_cores`); the cores of a Raspberry Pi share theirs.
+goes from one to the other costs a multiple of all the rest (`ratio_across_cores`); the cores of a Raspberry Pi 3 or 4 share theirs, those
+of a Pi 5 a cache of the third level.
 With --lrcn, the same is reported for a small LRCN. Preparing a frame alone is measured from 640x480, 1280x720 and 1920x1080 as well, each frame
 just written before, as a decoder does.
 

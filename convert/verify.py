@@ -181,12 +181,15 @@ class _WholeWindow:
         for frame, stored in zip(window, frames, strict=True):
             self._quantize(frame, stored)
         if manifest.in_flight:
-            return self._probabilities(self._in_flight(self._features(frames)))
+            return self._real(self._in_flight(self._features(frames)))
         if manifest.plan == "window":
             frames = self._features(frames)[None]
         elif manifest.seen_frames > 1:
             frames = frames[None]
-        return self._probabilities(self._run(-1, frames)[0])
+        return self._real(self._run(-1, frames)[0])
+
+    def _real(self, stored: Array) -> Array:
+        return np.array(self._probabilities(stored), np.float32)
 
     def _features(self, frames: Array) -> Array:
         encoder, head = self._manifest.parts

@@ -101,10 +101,10 @@ def _flash(cv2: Any, picture: Pixels, event: Event) -> None:
     _write(cv2, picture, f"{event.label}  {event.score:.2f}", (14, height - 15), 0.8, _PAPER, 2)
 
 
-def _panel(cv2: Any, labels: Sequence[str], scores: Array | None, t_s: float) -> Pixels:
+def _panel(cv2: Any, labels: Sequence[str], scores: Sequence[float] | None, t_s: float) -> Pixels:
     panel: Pixels = np.full((_HEIGHT_PX, _PANEL_PX, 3), _PAPER, np.uint8)
     _write(cv2, panel, f"{t_s:6.2f} s", (12, 26), 0.55, _INK, 1)
-    best = int(scores.argmax()) if scores is not None else -1
+    best = scores.index(max(scores)) if scores is not None else -1
     step_px = (_HEIGHT_PX - 50) // max(len(labels), 1)
     for index, label in enumerate(labels):
         top = 46 + index * step_px
@@ -112,7 +112,7 @@ def _panel(cv2: Any, labels: Sequence[str], scores: Array | None, t_s: float) ->
         full_px = _PANEL_PX - 24
         cv2.rectangle(panel, (12, top + 15), (12 + full_px, top + 15 + _BAR_PX), (232, 232, 232), -1)
         if scores is not None:
-            cv2.rectangle(panel, (12, top + 15), (12 + round(full_px * float(scores[index])), top + 15 + _BAR_PX), _LOUD if index == best else _QUIET, -1)
+            cv2.rectangle(panel, (12, top + 15), (12 + round(full_px * scores[index]), top + 15 + _BAR_PX), _LOUD if index == best else _QUIET, -1)
     return panel
 
 

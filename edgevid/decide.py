@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from edgevid.errors import ContractError
-from edgevid.frame import Array
 from edgevid.rule import DecisionRule
 
 NO_VALUES: Mapping[str, Sequence[float]] = MappingProxyType({})
@@ -31,7 +30,7 @@ class Decision:
         t_s: Sensor time of the newest frame of the window, in seconds.
         label: The class with the highest probability, or "unknown" where that is below the rule's `unknown_below`.
         score: The highest probability, 0 to 1, as the model gave it, not smoothed.
-        scores: (classes,) float32, in the order of `labels`; the engine owns it and the next step changes it.
+        scores: A probability a class, in the order of `labels`.
         age_ms: How old the answer was when it was made: from sensor to decision for a live source, processing time for a file.
         labels: Every class of the model.
         model: Name of the model that answered.
@@ -41,7 +40,7 @@ class Decision:
     t_s: float
     label: str
     score: float
-    scores: Array = field(compare=False)
+    scores: Sequence[float]
     age_ms: float
     labels: tuple[str, ...] = ()
     model: str = ""

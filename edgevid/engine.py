@@ -14,7 +14,6 @@ encoder's answer depends on its frames alone, and a ring only keeps it. `tests/p
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import Protocol
 
 import numpy as np
 
@@ -23,10 +22,9 @@ from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.frame import Array
 from edgevid.intake import intake
-from edgevid.manifest import Manifest, Part
-from edgevid.quant import QuantParams, dequantizer, joiner, quantize
-from edgevid.ring import Ring
+from edgevid.quant import dequantizer
 from edgevid.scores import answers
+from edgevid.tails import tail_of
 
 
 class Engine:
@@ -65,7 +63,7 @@ class Engine:
         self._intake = intake(manifest)
         self._encoder = models.get("encoder")
         self._row: Array | None = None
-        self._tail = _tail(manifest, models[manifest.parts[-1].role])
+        self._tail = tail_of(manifest, models[manifest.parts[-1].role])
         self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
         self._real = [dequantizer(tensor.params) for tensor in manifest.parts[-1].outputs[1 : 1 + len(manifest.values)]]
         self.values: list[Array] = []
@@ -89,6 +87,22 @@ class Engine:
         return self._intake.slot
 
     def step(self, *, answer: bool = True, still: bool = False) -> Array | None:
+        """Do the same as `advance`, for those who go on with arrays.
+
+        Args:
+            answer: As there.
+            still: As there.
+
+        Returns:
+            A new (classes,) float32 array of probabilities, or None.
+
+        Raises:
+            BackendError: The interpreter failed.
+        """
+        scores = self.advance(answer=answer, still=still)
+        return None if scores is None else np.array(scores, np.float32)
+
+    def advance(self, *, answer: bool = True, still: bool = False) -> list[float] | None:
         """Take the frame in the slot and answer for the window that ends with it.
 
         Args:
@@ -97,7 +111,7 @@ class Engine:
                 has no encoder and runs all the same.
 
         Returns:
-            A new (classes,) float32 array of probabilities; None where none is wanted, or the first window ("stateful": frame) is not there yet.
+            A new list of probabilities, one a class; None where none is wanted, or the first window ("stateful": frame) is not there yet.
 
         Raises:
             BackendError: The interpreter failed.
@@ -138,160 +152,3 @@ class Engine:
         self.values = []
         self._intake.restart()
         self._tail.restart()
-
-
-class _Tail(Protocol):
-    """What turns the newest row into an answer: `push` says whether there is something to run, `answer` gives the stored scores, if there are any yet.
-
-    `value` gives what was answered beside them, by its place among the outputs.
-
-    Attributes:
-        keeps_state: Whether every row has to run, for what comes after it.
-    """
-
-    keeps_state: bool
-
-    def push(self, row: Array) -> bool: ...
-
-    def answer(self) -> Array | None: ...
-
-    def value(self, place: int) -> Array: ...
-
-    def restart(self) -> None: ...
-
-
-class _WindowTail:
-    """A head over a ring of features."""
-
-    keeps_state = False
-
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
-        target = part.inputs[0]
-        self._model = model
-        self._join = joiner(feature, target.params)
-        self._ring = Ring(target.shape[1], target.shape[2:], target.dtype)
-
-    def push(self, row: Array) -> bool:
-        ring = self._ring
-        self._join(row, ring.both())
-        ring.advance()
-        return ring.count >= ring.length
-
-    def answer(self) -> Array:
-        self._model.write(0, self._ring.batch())
-        self._model.invoke()
-        return self._model.read(0)[0]
-
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
-
-    def restart(self) -> None:
-        self._ring.clear()
-
-
-class _Step:
-    """One step of a recurrent head; its states go back in as they came out."""
-
-    keeps_state = True
-
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
-        self._model = model
-        self._join = joiner(feature, part.inputs[0].params)
-        # A row on the head's own grid is given to it as it is; any other is brought there first.
-        self._joins = not feature.same_grid(part.inputs[0].params)
-        self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
-        self.states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
-        self.zeros = [quantize(np.zeros(1), tensor.params)[0] for tensor in part.inputs[1:]]
-        # The states are the last of the outputs, behind the scores and the values.
-        self._first_state = len(part.outputs) - len(self.states)
-        after_step = part.outputs[self._first_state :]
-        self._carry = [joiner(after.params, before.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
-
-    def push(self, row: Array) -> bool:
-        if self._joins:
-            self._join(row, self._feature)
-        else:
-            self._feature = row
-        return True
-
-    def run(self) -> Array:
-        self._model.write(0, self._feature)
-        for index, state in enumerate(self.states, start=1):
-            self._model.write(index, state)
-        self._model.invoke()
-        for index, (state, carry) in enumerate(zip(self.states, self._carry, strict=True), start=self._first_state):
-            carry(self._model.read(index), state)
-        return self._model.read(0)[0]
-
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
-
-
-class _StepTail(_Step):
-    """A step whose states outlive the window: they begin as zeros and are never put back."""
-
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
-        super().__init__(model, part, feature)
-        self.restart()
-
-    def answer(self) -> Array:
-        return self.run()
-
-    def restart(self) -> None:
-        for state, zero in zip(self.states, self.zeros, strict=True):
-            state[...] = zero
-
-
-class _FlightTail(_Step):
-    """A step for all windows in flight, a row each: one begins with every frame, and the one that began a window ago is complete."""
-
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
-        super().__init__(model, part, feature)
-        self._rows = part.outputs[0].shape[1]
-        self._count = 0
-
-    def answer(self) -> Array | None:
-        begins = self._count % self._rows
-        for state, zero in zip(self.states, self.zeros, strict=True):
-            state[0, begins] = zero
-        scores = self.run()
-        self._count += 1
-        return scores[self._count % self._rows] if self._count >= self._rows else None
-
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0][self._count % self._rows]
-
-    def restart(self) -> None:
-        self._count = 0
-
-
-class _StackTail:
-    """The whole model over the window of frames."""
-
-    keeps_state = False
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def push(self, row: Array) -> bool:
-        self._model.write(0, row)
-        return True
-
-    def answer(self) -> Array:
-        self._model.invoke()
-        return self._model.read(0)[0]
-
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
-
-    def restart(self) -> None:
-        """Hold nothing: the frames are the engine's."""
-
-
-def _tail(manifest: Manifest, model: Model) -> _Tail:
-    part = manifest.parts[-1]
-    if manifest.plan == "stack":
-        return _StackTail(model)
-    feature = manifest.part("encoder").outputs[0].params
-    kind = _StepTail if manifest.plan == "stateful" else _FlightTail if manifest.in_flight else _WindowTail
-    return kind(model, part, feature)

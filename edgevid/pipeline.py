@@ -19,7 +19,7 @@ from edgevid.capture.source import Source
 from edgevid.decide import NO_VALUES, Decision, Event
 from edgevid.engine import Engine
 from edgevid.errors import ContractError, UsageError
-from edgevid.frame import Array, Frame
+from edgevid.frame import Frame
 from edgevid.histogram import NONE
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output, PickyTap, Tap
@@ -186,7 +186,7 @@ class Pipeline:
         still = lane.gate is not None and lane.gate.is_still(engine.slot())
         prepared_ns = monotonic_ns()
         wanted = lane.stride == 1 or lane.wants_answer()
-        scores = engine.step(answer=wanted, still=still)
+        scores = engine.advance(answer=wanted, still=still)
         decide_ns = emit_ns = age_ns = NONE
         if scores is not None:
             decide_ns, emit_ns, age_ns = self._answer(lane, frame, scores, arrived_ns)
@@ -212,17 +212,17 @@ class Pipeline:
         self._torn = 0
         return True
 
-    def _answer(self, lane: Lane, frame: Frame, scores: Array, arrived_ns: int) -> tuple[int, int, int]:
+    def _answer(self, lane: Lane, frame: Frame, scores: list[float], arrived_ns: int) -> tuple[int, int, int]:
         """Turn scores into a decision and perhaps the start or end of an event, and give them out; say how long both took, and the answer's age."""
-        decider = lane.decider
+        decider, engine = lane.decider, lane.engine
         answered_ns = monotonic_ns()
         age_ns = answered_ns - (frame.timestamp_ns if self._live else arrived_ns)
         if age_ns < 0:  # noqa: PLR1730  # a third of the price of max()
             age_ns = 0
-        values: list[float] = scores.tolist()
-        label, score = decider.name(values)
-        decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name, _values(lane.engine))
-        ended = decider.update(decision.t_s, values, age_ms=decision.age_ms)
+        label, score = decider.name(scores)
+        values = _values(engine) if engine.values else NO_VALUES
+        decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name, values)
+        ended = decider.update(decision.t_s, scores, age_ms=decision.age_ms)
         decided_ns = monotonic_ns()
         for output in self._outputs:
             output.decided(decision, decider.ongoing)
@@ -264,8 +264,6 @@ class Pipeline:
 
 def _values(engine: Engine) -> Mapping[str, Sequence[float]]:
     """What a model gave beside its scores, by name; most models give nothing."""
-    if not engine.values:
-        return NO_VALUES
     return {value.name: numbers.tolist() for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)}
 
 

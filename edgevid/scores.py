@@ -32,30 +32,31 @@ def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
     return lambda raw: _both_sides(sigmoid(raw))
 
 
-def answers(params: QuantParams, kind: Scores) -> Callable[[Array], Array]:
+def answers(params: QuantParams, kind: Scores) -> Callable[[Array], list[float]]:
     """Choose how the last part's stored output becomes probabilities, once, before the loop.
 
-    Logits on a grid of 256 numbers have 256 powers, which are looked up: no maximum is sought and nothing is exponentiated for a decision.
+    Logits on a grid of 256 numbers have 256 powers, which are looked up: no maximum is sought and nothing is exponentiated for a decision. Plain
+    floats are what a decision is made of, and quicker than arrays of a few numbers.
 
     Args:
         params: Grid of the output.
         kind: What the output is.
 
     Returns:
-        A function from (outputs,) contiguous of `params.dtype` to a new (classes,) float32 array.
+        A function from (outputs,) contiguous of `params.dtype` to a new list of one number a class.
     """
     if kind != "logits" or params.dtype not in ("int8", "uint8") or 255 * params.scale > _LARGEST_EXPONENT:
         real, probabilities = dequantizer(params), to_probabilities(kind)
-        return real if kind == "softmax" else lambda stored: probabilities(real(stored))
+        return lambda stored: probabilities(real(stored)).tolist()
     # From the greatest number of the grid down, so that no power exceeds 1.
     exponents = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
-    # Looked up once: what is found by way of a large module for every decision is found in cold memory.
-    take, total, divide = np.exp(exponents - exponents.max()).take, np.add.reduce, np.divide
+    # An int8 number below zero is a place from the end, where the table has it.
+    power_of = np.exp(exponents - exponents.max()).tolist().__getitem__
 
-    def look_up(stored: Array) -> Array:
-        scores: Array = take(stored)
-        divide(scores, total(scores), scores)
-        return scores
+    def look_up(stored: Array) -> list[float]:
+        powers = list(map(power_of, stored.tolist()))
+        total = sum(powers)
+        return [power / total for power in powers]
 
     return look_up
 

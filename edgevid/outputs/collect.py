@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from edgevid.decide import Decision, Event
 from edgevid.outputs.output import QuietOutput
 
@@ -12,7 +10,7 @@ class Collector(QuietOutput):
     """Holds every decision and event of a run.
 
     Attributes:
-        decisions: In order, each with its own copy of the scores.
+        decisions: In order.
         starts: Events as they began, in the order they were sure to be events.
         events: In the order they ended.
     """
@@ -26,10 +24,10 @@ class Collector(QuietOutput):
         """Keep a decision.
 
         Args:
-            decision: Copied with its scores.
+            decision: It.
             ongoing: Not kept.
         """
-        self.decisions.append(dataclasses.replace(decision, scores=decision.scores.copy()))
+        self.decisions.append(decision)
 
     def started(self, event: Event) -> None:
         """Keep the beginning of an event.

@@ -114,16 +114,13 @@ class FanOut:
         """Give a decision to each.
 
         Args:
-            decision: Copied with its scores.
+            decision: It; all of them get the same one.
             ongoing: The event that goes on.
-
-        Cost: one copy of the scores.
         """
-        own = _owned(decision)
-        if own.values:
-            self._values[own.model] = own.values
+        if decision.values:
+            self._values[decision.model] = decision.values
         for member in self._members:
-            member.decided(own, ongoing)
+            member.decided(decision, ongoing)
 
     def started(self, event: Event) -> None:
         """Give the start of an event to each, with what its model gave beside the scores of its last decision.
@@ -181,8 +178,3 @@ def _say_drops(report: Report) -> None:
     lost = ", ".join(f"{count} {cause}" for cause, count in report.lost.items())
     if lost:
         _log.warning("edgevid: %s: dropped: %s.", report.name, lost)
-
-
-def _owned(decision: Decision) -> Decision:
-    """A copy whose scores the engine does not write; by position, for it is made with every frame."""
-    return Decision(decision.t_s, decision.label, decision.score, decision.scores.copy(), decision.age_ms, decision.labels, decision.model, decision.values)

@@ -110,7 +110,7 @@ def decision(decision: Decision) -> dict[str, Any]:
     Returns:
         `t_s`, `label`, `score`, `scores` by label, `values` by name where the model gives more than scores, and `age_ms`.
     """
-    scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores.tolist(), strict=True)}
+    scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores, strict=True)}
     return {
         "t_s": round(decision.t_s, _DIGITS),
         "label": decision.label,

@@ -40,7 +40,7 @@ class Keeper:
             self.color = frame.color
 
     def decided(self, decision, _ongoing) -> None:
-        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": decision.scores.tolist(), "age_ms": decision.age_ms})
+        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": list(decision.scores), "age_ms": decision.age_ms})
 
     def started(self, _event) -> None:
         """Not kept."""

@@ -70,7 +70,7 @@ class Seen(ClosingSource):
 def answers_here(seen: Seen) -> list[list[float]]:
     collector = Collector()
     Pipeline(Engine(bundle.read(SHIPPED)), seen, [collector]).run()
-    return [decision.scores.tolist() for decision in collector.decisions]
+    return [list(decision.scores) for decision in collector.decisions]
 
 
 @pytest.mark.parametrize("check", ["v4l2", "picamera"])

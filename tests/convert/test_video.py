@@ -53,7 +53,7 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_annotated_video_shows_every_frame_and_flashes_during_an_event(tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", np.full((30, 32, 48, 3), 128, np.uint8), fps=10, codec="FFV1")
-    scores = np.array([0.1, 0.9], np.float32)
+    scores = [0.1, 0.9]
     decisions = [Decision(t_s, "wave", 0.9, scores, 1.0) for t_s in np.arange(0.5, 3.0, 0.1)]
     annotate(tmp_path / "a.avi", tmp_path / "b.mp4", labels=("none", "wave"), decisions=decisions, events=[Event("wave", 0.8, 1.0, 0.9)])
     shown = frames_of(tmp_path / "b.mp4").astype(int)
@@ -64,7 +64,7 @@ def test_the_annotated_video_shows_every_frame_and_flashes_during_an_event(tmp_p
 
 def test_bars_are_as_long_as_the_scores(tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", np.full((10, 32, 48, 3), 0, np.uint8), fps=10, codec="FFV1")
-    decisions = [Decision(0.0, "wave", 1.0, np.array([0.0, 1.0], np.float32), 1.0)]
+    decisions = [Decision(0.0, "wave", 1.0, [0.0, 1.0], 1.0)]
     annotate(tmp_path / "a.avi", tmp_path / "b.mp4", labels=("none", "wave"), decisions=decisions, events=[])
     panel = frames_of(tmp_path / "b.mp4")[5][:, -190:].astype(int)
     colored = (panel.max(axis=2) - panel.min(axis=2) > 60).sum(axis=1)

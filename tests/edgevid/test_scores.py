@@ -28,17 +28,16 @@ def test_answers_are_the_probabilities_of_the_real_numbers(params, kind, count):
     stored = stored_for(params, count)
     given = answers(params, kind)(stored)
     wanted = to_probabilities(kind)(dequantize(stored, params))
-    assert given.dtype == np.float32
-    assert given.shape == wanted.shape
+    assert len(given) == len(wanted)
     np.testing.assert_allclose(given, wanted, rtol=3e-6, atol=1e-37)
 
 
-def test_answers_are_new_arrays():
+def test_answers_are_new_lists():
     answer = answers(QuantParams("int8", 0.1, 0), "logits")
     first = answer(np.array([1, 2], np.int8))
-    kept = first.copy()
+    kept = list(first)
     answer(np.array([90, -90], np.int8))
-    assert np.array_equal(first, kept)
+    assert first == kept
 
 
 def test_all_logits_at_the_bottom_of_the_grid_are_still_probabilities():

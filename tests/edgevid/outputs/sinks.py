@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from edgevid.decide import Decision, Event
 from edgevid.errors import OutputError
 from edgevid.outputs.sink import Patient
@@ -17,7 +15,7 @@ LABELS = ("none", "wave", "swipe")
 
 def decision(t_s: float, label: str = "wave", *, score: float = 0.75, model: str = "tiny") -> Decision:
     """A decision for one label."""
-    scores = np.array([score if each == label else (1 - score) / 2 for each in LABELS], np.float32)
+    scores = [score if each == label else (1 - score) / 2 for each in LABELS]
     return Decision(t_s, label, score, scores, 12.0, LABELS, model)
 
 

@@ -6,13 +6,12 @@ import dataclasses
 import io
 import json
 
-import numpy as np
 import pytest
 
 from edgevid.decide import Decision, Event
 from edgevid.outputs.jsonl import EventLines, JsonLines
 
-DECISION = Decision(1.25, "wave", 0.75, np.array([0.25, 0.75], np.float32), 12.3456, ("none", "wave"), "gestures")
+DECISION = Decision(1.25, "wave", 0.75, [0.25, 0.75], 12.3456, ("none", "wave"), "gestures")
 EVENT = Event("wave", 1.0, 2.5, 0.8125, 12.3456, "gestures")
 
 

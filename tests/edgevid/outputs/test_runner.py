@@ -289,23 +289,6 @@ def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_
     assert sampled.told == ["start 1.0", "decision 5.0"]
 
 
-def test_each_output_keeps_scores_that_the_engine_does_not_write_again() -> None:
-    kept = []
-
-    class Keeps(Told):
-        def decided(self, decision, ongoing):
-            kept.append(decision)
-
-    everything = FanOut([Runner("keeps", Keeps)])
-    shared = decision(1.0)
-    everything.decided(shared, None)
-    shared.scores[...] = 0
-    everything.close()
-    assert kept[0].scores.max() == 0.75
-    assert kept[0].labels == shared.labels
-    assert kept[0].model == shared.model
-
-
 def test_an_ordinary_output_can_have_a_thread() -> None:
     output = Told()
     runner = runner_for(Plain(output))

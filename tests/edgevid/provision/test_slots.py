@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edgevid import bundle, cli
@@ -190,7 +189,7 @@ def test_a_trial_is_confirmed_by_answers_over_its_period_and_only_once(four: Pat
     clock = iter([0, 4_000_000_000, 5_000_000_000])
     monkeypatch.setattr("edgevid.provision.trial.monotonic_ns", lambda: next(clock))
     trial = TrialPeriod(slots, period_s=5)
-    decision = Decision(0.0, "none", 1.0, np.zeros(1, np.float32), 0.0)
+    decision = Decision(0.0, "none", 1.0, [0.0], 0.0)
     for _ in range(2):
         trial.decided(decision, None)
     trial.close()

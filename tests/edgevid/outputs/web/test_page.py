@@ -346,7 +346,7 @@ def test_in_a_browser_the_page_comes_back_after_a_restart_and_models_can_be_chos
 def test_scores_of_hundreds_of_labels_are_sent_as_numbers() -> None:
     labels = tuple(f"label {index}" for index in range(300))
     show = Show(labels=labels)
-    scores = np.full(300, 1 / 300, np.float32)
+    scores = [1 / 300] * 300
     show.outputs.decided(Decision(1.0, labels[0], 1 / 300, scores, 1.0, labels, "tiny"), None)
     with look(show) as line:
         assert len(texts(line, "hello")["history"][0][0]) == 301
