@@ -142,8 +142,20 @@ def _pack(story: Story, bundle: Bundle, report: dict[str, Any], out: Path) -> Ma
     return write(replace(bundle, manifest=replace(bundle.manifest, versions=versions(), provenance=provenance), report=report), out)
 
 
+def data_beside(page: Path) -> Path:
+    """Say where a page's data goes: X.report.json, of whatever name the page is, for X.json may be anybody's.
+
+    Args:
+        page: The page.
+
+    Returns:
+        The path beside it.
+    """
+    return page.with_name(page.name.removesuffix(".html").removesuffix(".report") + ".report.json")
+
+
 def _write_page(story: Story, report: dict[str, Any], page: Path) -> None:
     name = story.job.name
     write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(story))
-    with written_beside(page.with_suffix(".json")) as beside:
+    with written_beside(data_beside(page)) as beside:
         beside.write_text(as_json(report) + "\n", encoding="utf-8")

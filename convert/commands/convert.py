@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
     parser.add_argument("--custom-objects", type=Path, metavar="MODULE.py", help="a Python file that defines the model's own layers and functions; it is run")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="where to write the page of the proof, and its data as FILE.json (default: OUT.report.html)"
+        "--report", type=Path, metavar="FILE.html", help="where to write the page of the proof, and its data as FILE.report.json (default: OUT.report.html)"
     )
     parser.add_argument("--json", action="store_true", help="print the report on stdout as one JSON object; where there is no bundle, why, and how far it came")
 

@@ -156,7 +156,7 @@ def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_wa
     assert "careful: no edgetpu_compiler on PATH" in said
     assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", said)
     assert "encoder: XNNPACK runs" in said
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html", "proof.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html", "proof.report.json"]
     held = bundle.read(out)
     assert (tmp_path / "coral.encoder.tflite").read_bytes() == held.models["encoder.tflite"]
     assert held.report["edgetpu"]["kept"] == "coral.encoder.tflite"
