@@ -33,7 +33,7 @@ def page(tmp_path_factory):
 def test_the_page_opens_without_a_word_on_the_console(page):
     dom, console = visit(page)
     assert console == []
-    assert "What int8 costs each layer" in dom
+    assert "What its precision costs each layer" in dom
 
 
 def test_every_picture_of_the_page_is_one(page, tmp_path):
@@ -48,6 +48,12 @@ def test_every_picture_of_the_page_is_one(page, tmp_path):
 def test_the_page_fits_a_phone(page, tmp_path):
     dom, _ = visit(scripted(page, tmp_path, "document.title = document.documentElement.scrollWidth"), width_px=PHONE_PX)
     assert int(title(dom)) <= PHONE_PX
+
+
+def test_on_a_phone_each_layer_begins_a_row(page, tmp_path):
+    script = "document.title = new Set([...document.querySelectorAll('.layers .name')].map(each => each.getBoundingClientRect().left)).size"
+    dom, _ = visit(scripted(page, tmp_path, script), width_px=PHONE_PX)
+    assert int(title(dom)) == 1
 
 
 def test_a_page_with_an_error_would_be_noticed(page, tmp_path):
