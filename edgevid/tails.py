@@ -9,7 +9,7 @@ import numpy as np
 from edgevid.backends import Model
 from edgevid.frame import Array
 from edgevid.manifest import Manifest, Part
-from edgevid.quant import QuantParams, joiner, quantize
+from edgevid.quant import QuantParams, joiner, passes, quantize
 from edgevid.ring import Ring
 
 
@@ -103,8 +103,8 @@ class _Step:
         self._first_state = len(part.outputs) - len(self.states)
         after_step = part.outputs[self._first_state :]
         both = [(before.params, after.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
-        # A state on one grid goes back in as it came out.
-        self._carry = [None if before.same_grid(after) else joiner(after, before) for before, after in both]
+        # A state whose numbers stay the same goes back in as it came out.
+        self._carry = [None if passes(after, before) else joiner(after, before) for before, after in both]
 
     def push(self, row: Array) -> bool:
         if self._joins:

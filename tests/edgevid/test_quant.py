@@ -11,6 +11,7 @@ from edgevid.quant import (
     dequantize,
     dequantizer,
     joiner,
+    passes,
     pixel_grid,
     pixels_to_float,
     pixels_to_int8,
@@ -109,6 +110,25 @@ def test_grids_are_the_same_only_with_equal_type_zero_point_and_scale():
     assert not grid.same_grid(QuantParams("int8", 0.1 * (1 + 2**-16), 3))
     assert not grid.same_grid(QuantParams("int8", 0.1, 4))
     assert not grid.same_grid(QuantParams("uint8", 0.1, 3))
+
+
+@pytest.mark.parametrize(
+    ("target", "unchanged"),
+    [
+        (QuantParams("int8", 0.1 * (1 + 2**-14), 3), True),
+        (QuantParams("int8", 0.1 * (1 + 2**-7), 3), False),
+        (QuantParams("int8", 0.1, 4), False),
+        (QuantParams("uint8", 0.1, 3), False),
+        (FLOAT32, False),
+    ],
+)
+def test_numbers_pass_unchanged_where_grids_are_so_near_that_none_is_rounded_to_another(target, unchanged):
+    grid, every = QuantParams("int8", 0.1, 3), np.arange(-128, 128).astype(np.int8)
+    assert passes(grid, target) == unchanged
+    if unchanged:
+        out = np.zeros(256, np.int8)
+        joiner(grid, target)(every, out)
+        assert np.array_equal(out, every)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 255.0)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgevid.engine import Engine
-from edgevid.quant import joiner, quantize
+from edgevid.quant import joiner, passes, quantize
 from edgevid.scores import answers as probabilities
 from tests.conversions import Workshop
 from tests.keras_models import CAUSAL, HEADS, cnn_rnn, convlstm, over_features
@@ -115,7 +115,9 @@ def test_an_int8_state_goes_round_as_the_integer_it_is(head, plan, workshop):
     *_, tail = workshop.bundle(f"{plan} {head}", lambda: cnn_rnn(head), plan=plan).manifest.parts
     states = list(zip(tail.inputs[1:], tail.outputs[1:], strict=True))
     assert states
-    assert all(before.params.same_grid(after.params) for before, after in states)
+    assert all(passes(after.params, before.params) for before, after in states)
+    # On one grid to the last bit, products end in a half every so often, which x86 and ARM round differently.
+    assert not any(before.params.same_grid(after.params) for before, after in states)
 
 
 def test_an_int8_frame_is_quantised_by_flipping_one_bit(workshop):
