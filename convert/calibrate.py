@@ -141,9 +141,9 @@ def on_grid(features: Array, params: QuantParams) -> Array:
 
 
 def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
-    """Make the states that go into a step reach exactly as far as those that come out of it, so that both get one grid.
+    """Make the states that go into a step reach as far as those that come out of it, but for a hair, so that both have the same stored numbers.
 
-    A state then goes round as the integer it is: on two grids it was rounded twice a frame, and cut off where the one that goes in is shorter.
+    A state then goes round as the integer it is: on grids of their own it was rounded twice a frame, and cut off where the one that goes in is shorter.
     What comes out of a tanh, as in a SimpleRNN, keeps the grid that TensorFlow Lite has for that.
 
     Args:

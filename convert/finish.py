@@ -20,7 +20,7 @@ from edgevid.manifest import Manifest
 PAGE_SUFFIX = ".report.html"
 
 
-class Unfinished(EdgevidError):
+class NoBundle(EdgevidError):
     """A conversion ended without a bundle, after there was something to tell.
 
     Args:
@@ -34,15 +34,15 @@ class Unfinished(EdgevidError):
         self.report = report
 
 
-class OverBudget(Unfinished, VerificationFailed):
+class OverBudget(NoBundle, VerificationFailed):
     """No precision keeps the budget."""
 
 
-class Unproven(Unfinished, VerificationFailed):
+class Unproven(NoBundle, VerificationFailed):
     """A stage of the proof found another model than the trained one."""
 
 
-class Unconverted(Unfinished, ConversionError):
+class Unconverted(NoBundle, ConversionError):
     """TensorFlow's converter failed."""
 
 
@@ -99,7 +99,7 @@ def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Pro
     return manifest, report
 
 
-def stop(error: EdgevidError, story: Story, page: Path, *, seconds: float) -> Unfinished:
+def stop(error: EdgevidError, story: Story, page: Path, *, seconds: float) -> NoBundle:
     """Write the page of a conversion that was stopped: how far it came, and by what it was ended.
 
     Args:

@@ -187,11 +187,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str, Any]:
     """What `--json` prints where there is no bundle: the report as far as it came, what stderr says, and what the process will return."""
-    from convert.finish import Unfinished
+    from convert.finish import NoBundle
 
     early = {"failure": str(error), "stopped_by": str(error), "model": {"file": args.model.name}, "stages": [], "trials": [], "layers": [], "blame": ""}
     return {
-        **(error.report if isinstance(error, Unfinished) else early),
+        **(error.report if isinstance(error, NoBundle) else early),
         "error": str(error),
         "exit_code": error.exit_code if isinstance(error, EdgevidError) else EdgevidError.exit_code,
     }
