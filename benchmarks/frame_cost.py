@@ -21,7 +21,9 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
@@ -188,14 +190,14 @@ def _where(telemetry: Telemetry, middle: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 1) for name, value in {**parts, **rest}.items()}
 
 
-def mobilenet(folder: Path) -> Bundle:
+def mobilenet(folder: Path) -> Path:
     """Convert an untrained CNN-LSTM around MobileNetV2-0.35.
 
     Args:
         folder: For the model, the clips and the bundle.
 
     Returns:
-        The bundle.
+        The bundle's path.
     """
     from convert import Options, convert_model
     from convert.progress import Terminal
@@ -212,8 +214,7 @@ def mobilenet(folder: Path) -> Bundle:
     write_clips(folder / "clips")
     # Random weights have no answers worth keeping: precision is asked for, the budget is open.
     options = Options(precision="int8", interval=0.1, max_drop=100.0, min_agreement=0.0)
-    done = convert_model(folder / "mobilenetv2.keras", folder / "clips", folder / "mobilenetv2.edgevid", options=options, progress=Terminal())
-    return bundle.read(done.path)
+    return convert_model(folder / "mobilenetv2.keras", folder / "clips", folder / "mobilenetv2.edgevid", options=options, progress=Terminal()).path
 
 
 def write_clips(folder: Path, *, count: int = 4) -> None:
@@ -233,22 +234,39 @@ def write_clips(folder: Path, *, count: int = 4) -> None:
         writer.release()
 
 
-def lrcn(model: Path, folder: Path) -> Bundle:
+def lrcn(folder: Path, model: Path) -> Path:
     """Convert a small LRCN.
 
     Args:
-        model: Its file.
         folder: For the clips and the bundle.
+        model: Its file.
 
     Returns:
-        The bundle.
+        The bundle's path.
     """
     from convert import Options, convert_model
     from convert.progress import Terminal
 
     write_clips(folder / "clips")
     options = Options(precision="int8", interval=0.1, color="bgr", max_drop=100.0, min_agreement=0.0)
-    return bundle.read(convert_model(model, folder / "clips", folder / "lrcn.edgevid", options=options, progress=Terminal()).path)
+    return convert_model(model, folder / "clips", folder / "lrcn.edgevid", options=options, progress=Terminal()).path
+
+
+def converted(made: Path, convert: Callable[..., Path], *args: Path) -> Bundle:
+    """Read a bundle, after another process has made it where it is not there yet.
+
+    Args:
+        made: Its path.
+        convert: Makes it; given the folder and `args`.
+        args: See above.
+
+    Returns:
+        The bundle.
+    """
+    if not made.exists():
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            process.submit(convert, made.parent, *args).result()
+    return bundle.read(made)
 
 
 def main() -> int:
@@ -261,10 +279,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        made = folder / "mobilenetv2.edgevid"
-        models = {"MobileNetV2-0.35 112x112": bundle.read(made) if made.exists() else mobilenet(folder)}
+        models = {"MobileNetV2-0.35 112x112": converted(folder / "mobilenetv2.edgevid", mobilenet)}
         if args.lrcn:
-            models[args.lrcn.stem] = lrcn(args.lrcn, folder)
+            models[args.lrcn.stem] = converted(folder / "lrcn.edgevid", lrcn, args.lrcn)
         across = {name: quietest(model, frames=args.frames, rounds=3)["ratio"] for name, model in models.items()}
         on_one_core()
         results = {name: quietest(model, frames=min(args.frames, 4000), rounds=args.rounds) for name, model in models.items()}
