@@ -7,6 +7,7 @@ A model's answer flickers from frame to frame. An event is one stretch of time i
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,7 +20,7 @@ NO_VALUES: Mapping[str, Sequence[float]] = MappingProxyType({})
 UNKNOWN = "unknown"
 # Times are whole nanoseconds turned into float seconds, so 0.3 - 0.1 may fall short of 0.2.
 _SLACK_S = 1e-6
-_expm1 = math.expm1
+_expm1, _reaches = math.expm1, operator.ge
 
 
 @dataclass(slots=True)  # one is made with every frame, and a frozen one takes three times as long to make
@@ -105,8 +106,8 @@ class Decider:
         self._smoothing_s = rule.smoothing_s
         self._enter = [own[label].enter if label in own else rule.enter for label in self.labels]
         exits = [own[label].exit if label in own else rule.exit for label in self.labels]
-        # Only these can be events, with the score below which each is none.
-        self._exits = [(index, exits[index]) for index, label in enumerate(self.labels) if label not in rule.background]
+        # The score below which each is no event; the background never is one.
+        self._exits = [math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)]
         # Plain floats: for tens of classes a list is several times quicker than arrays, whose every call has a price.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
@@ -142,9 +143,8 @@ class Decider:
             ContractError: Scores of another shape or not finite, or a time that does not go forward.
         """
         self._smooth(t_s, scores)
-        smoothed = self._smoothed
         # No label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do.
-        if not self._rises and all([smoothed[index] < exit_score for index, exit_score in self._exits]):  # noqa: C419  # a generator costs more
+        if not self._rises and not any(map(_reaches, self._smoothed, self._exits)):
             self.started, self._last_s = None, t_s
             return ()
         so_far = None if self._open is None else self._so_far(self._open)
@@ -187,7 +187,7 @@ class Decider:
     def _watch(self, t_s: float) -> None:
         """Carry on, begin or end the rise of each label that may be an event; few are at or above their `exit`, of however many."""
         smoothed, rises = self._smoothed, self._rises
-        for index, exit_score in self._exits:
+        for index, exit_score in enumerate(self._exits):
             score = smoothed[index]
             if score < exit_score or (self._ended_s and self._is_cooling(index, t_s)):
                 if index in rises:
