@@ -22,6 +22,7 @@ from convert.custom import defined_in, of_applications, taken_for_granted
 from convert.h5_operators import has_operators, load_model
 from convert.header import Header, code_in, says_half, shapeless, strangers_in, without_half, without_state, write_copy
 from convert.header import read as read_header
+from convert.meanings import changes_in_code, kept
 from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
 from convert.rebuild import rebuilt
@@ -81,7 +82,7 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     header = read_header(path)
     _refuse_code(header, path, allow_code=allow_code)
     framework: Framework = "keras" if header.version.startswith("3") else "tf_keras"
-    model, used, notes = _Attempts(path, header, allow_code=allow_code, custom_objects=custom_objects).load(framework)
+    model, used, notes = _Attempts(path, header, framework, allow_code=allow_code, custom_objects=custom_objects).load()
     _refuse_lost_numbers(model, path)
     return LoadedModel(model, used, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version, notes)
 
@@ -124,21 +125,24 @@ def _code_refused(path: Path) -> ModelError:
 class _Attempts:
     """Ways to load one file, in their order; the first refusal is the one that is told."""
 
-    def __init__(self, path: Path, header: Header, *, allow_code: bool, custom_objects: Path | None) -> None:
+    def __init__(self, path: Path, header: Header, writer: Framework, *, allow_code: bool, custom_objects: Path | None) -> None:
         import_tensorflow()
-        self._path, self._header, self._allow_code, self._custom = path, header, allow_code, custom_objects
+        self._path, self._header, self._writer, self._allow_code, self._custom = path, header, writer, allow_code, custom_objects
         self._objects: dict[Framework, dict[str, Any]] = {}
+        self._own_only = False
 
-    def load(self, framework: Framework) -> tuple[Any, Framework, tuple[str, ...]]:
+    def load(self) -> tuple[Any, Framework, tuple[str, ...]]:
         """Give the model, the framework that took it, and what was done."""
-        other = OTHER[framework]
+        framework, other = self._writer, OTHER[self._writer]
         config, needed = runnable(self._header.config)
         plain = config if needed else None
         ways = [(framework, plain, needed), (framework, *repaired(config, framework)), (other, plain, needed), (other, *repaired(config, other))]
+        # Code cannot be told in other words, as a configuration can.
+        self._own_only = changes_in_code(config, self._custom)
         refusal: Exception | None = None
         # A person's own module is run first: what is wrong with it is not the file's fault.
         self._defined(framework)
-        for used, changed, done in ways:
+        for used, changed, done in ways[: 2 if self._own_only else None]:
             try:
                 model, more = self._load(used, changed)
             except Exception as error:  # noqa: BLE001  # a framework raises anything at all on a file that it does not like
@@ -158,6 +162,7 @@ class _Attempts:
 
     def _load(self, framework: Framework, config: Any) -> tuple[Any, tuple[str, ...]]:
         module = framework_of(framework)
+        config, meant = self._meant(framework, config)
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
             # A copy whose suffix tells the truth: both frameworks choose their reader by the name.
             target = write_copy(self._path, Path(folder), config)
@@ -171,7 +176,13 @@ class _Attempts:
             raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
         model, note = laid_out(model, module)
         model, notes = _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
-        return model, ((note, *notes) if note else notes)
+        return model, (*meant, *((note,) if note else ()), *notes)
+
+    def _meant(self, framework: Framework, config: Any) -> tuple[Any, tuple[str, ...]]:
+        """What the file says, in the words of the framework that is to read it."""
+        held = self._header.config if config is None else config
+        told, done = kept(held, writer=self._writer, reader=framework)
+        return (told if done else config), done
 
     def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
         """Hold a repaired model against the file as another framework reads it unrepaired, where one does."""
@@ -199,7 +210,8 @@ class _Attempts:
                 f"Expected built-in layers, got {', '.join(strangers)} in {self._path}. Give the Python file that defines them: --custom-objects module.py",
                 path=self._path,
             )
-        return ModelError(f"Expected a model that {framework} {module.__version__} can load, got {self._path}: {reason}", path=self._path)
+        more = f" {OTHER[framework]} was not asked: the code names hard_sigmoid or ConvLSTM, which mean something else there." if self._own_only else ""
+        return ModelError(f"Expected a model that {framework} {module.__version__} can load, got {self._path}: {reason}{more}", path=self._path)
 
 
 def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:

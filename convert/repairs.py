@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from convert.shared import marked
+
 Config = Any
 """What a JSON file can hold."""
 _DRAWN = ("_initializer", "_regularizer", "_constraint")
@@ -25,7 +27,9 @@ def repaired(config: Config, framework: str) -> tuple[Config, tuple[str, ...]]:
     Returns:
         A new configuration, and what was done to it.
     """
-    return _apply({**REPAIRS, **(_FOR_KERAS_3 if framework == "keras" else _FOR_KERAS_2)}, config)
+    whole = marked(config)
+    changed, done = _apply({**REPAIRS, **(_FOR_KERAS_3 if framework == "keras" else _FOR_KERAS_2)}, whole)
+    return changed, (*(() if whole is config else ("shared layers read as one",)), *done)
 
 
 def runnable(config: Config) -> tuple[Config, tuple[str, ...]]:
