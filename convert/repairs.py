@@ -14,6 +14,7 @@ from convert.shared import marked
 Config = Any
 """What a JSON file can hold."""
 _DRAWN = ("_initializer", "_regularizer", "_constraint")
+_ENDS = ("input_layers", "output_layers")
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
 
@@ -104,6 +105,15 @@ def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _lone_ends(value: dict[str, Any]) -> dict[str, Any]:
+    """Keras 3.4 to 3.10 wrote a model's only input and output as lists of one, and TimeDistributed cannot call a model that gives a list."""
+    return {key: each[0] if key in _ENDS and isinstance(each, list) and len(each) == 1 and _is_tensor(each[0]) else each for key, each in value.items()}
+
+
+def _is_tensor(value: Config) -> bool:
+    return isinstance(value, list) and [type(each) for each in value] == [str, int, int]
+
+
 def _input_for_keras_3(value: dict[str, Any]) -> dict[str, Any]:
     return _renamed(value, "batch_input_shape", "batch_shape", ("sparse", "ragged"))
 
@@ -156,6 +166,7 @@ REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 _FOR_KERAS_3 = {
     "arguments without effect left out": _without_defaults,
     "input shapes renamed": _input_for_keras_3,
+    "an only input or output read as itself": _lone_ends,
     "default arguments of functions read": _packed_code,
 }
 _FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2, "modules named as they are now": _moved_modules, "functions named": _named_functions}

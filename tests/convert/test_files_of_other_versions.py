@@ -131,6 +131,24 @@ def test_archives_of_keras_2_12_name_modules_that_have_moved_since(tmp_path):
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+def as_keras_3_8(value):
+    for key in ("input_layers", "output_layers"):
+        if key in value and isinstance(value[key][0], str):
+            value[key] = [value[key]]
+
+
+def test_a_network_inside_of_time_distributed_gives_its_output_and_no_list_of_one(tmp_path):
+    k = framework("keras")
+    frame, clip = k.Input(WINDOW[1:]), k.Input(WINDOW)
+    network = k.Model(frame, k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(4, 3, activation="relu")(frame)))
+    model = k.Model(clip, k.layers.Dense(3, activation="softmax")(k.layers.LSTM(4)(k.layers.TimeDistributed(network)(clip))))
+    model.save(tmp_path / "now.h5")
+    trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", as_keras_3_8))
+    assert trained.framework == "keras"
+    assert "an only input or output read as itself" in trained.notes[0]
+    np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-6)
+
+
 def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(keras2, tmp_path):
     model, path = keras2
     # A version that is not the file's: Keras 3 refuses it, takes it repaired, and tf_keras takes it as it is.
