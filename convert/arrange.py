@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,14 +140,19 @@ def arrange(
     plain = len(feeds) == 1 and layouts[0].axes in PLAIN and len(whole.input_shapes[0]) == 1 + len(frame)
     graph = _assemble(whole, [] if plain else feeds, ends, (layouts[0].frames, *frame))
     asked = Asked(model, _with_masks(feeds, masks), index, ends[index], tuple(beside.items()))
-    notes = _notes(_guessed(layouts, whole, axes), feeds, frame, masks)
+    sizes = [math.prod(each.frame) for each in layouts]
+    columns = _side_by_side(whole, sizes) if len(feeds) > 1 and len(frame) == 1 else ""
+    notes = _notes(_guessed(layouts, whole, axes), feeds, columns, masks)
     return Arranged(graph, asked, (*notes, *outputs.said(whole, index, beside, asked=output)))
 
 
-def _notes(guessed: Sequence[tuple[Layout, tuple[int | None, ...]]], feeds: Sequence[Feed], frame: tuple[int, ...], masks: Mapping[int, str]) -> list[str]:
+def _notes(guessed: Sequence[tuple[Layout, tuple[int | None, ...]]], feeds: Sequence[Feed], columns: str, masks: Mapping[int, str]) -> list[str]:
     notes = [f"the axes of input {shape} are taken as {each.axes}; give --axes if they are others" for each, shape in guessed]
-    notes += [f"all {len(feeds)} inputs are given the same frames"] if len(feeds) > 1 and len(frame) == 3 else []
-    notes += ["the inputs are taken from each row of features side by side, in the model's order"] if len(feeds) > 1 and len(frame) == 1 else []
+    notes += [f"all {len(feeds)} inputs are given the same frames"] if len(feeds) > 1 and not columns else []
+    if columns:
+        notes += [
+            f"the inputs are taken from each row of features side by side: {columns}; int8 has one grid for a row, so inputs of unlike ranges need float16"
+        ]
     return notes + [f"the mask {name} is given as all True: a device's windows are full" for name in masks.values()]
 
 
@@ -182,16 +188,31 @@ def _first(whole: ModelGraph, tensor: int) -> tuple[str, bool]:
 
 def _feeds(layouts: Sequence[Layout], whole: ModelGraph) -> tuple[list[Feed], tuple[int, ...]]:
     frames, kinds = {each.frames for each in layouts}, {len(each.frame) for each in layouts}
-    shapes = ", ".join(map(str, whole.input_shapes))
-    if len(frames) > 1 or len(kinds) > 1:
-        raise ModelError(f"Expected inputs that one source of frames can feed, all of one length and kind, got {shapes}. Split the model into one for each.")
+    if len(frames) > 1 or len(kinds) > 1 or (kinds == {3} and len({each.frame for each in layouts}) > 1):
+        raise _not_one_source(layouts, whole)
     if kinds == {3}:
-        if len({each.frame for each in layouts}) > 1:
-            raise ModelError(f"Expected inputs that take the same frames, got frames of other sizes or channels: {shapes}. Split the model into one for each.")
         return [Feed(each, name) for each, name in zip(layouts, whole.input_names, strict=True)], layouts[0].frame
     ends = np.cumsum([each.frame[0] for each in layouts]).tolist()
     columns = [slice(end - each.frame[0], end) if len(layouts) > 1 else None for each, end in zip(layouts, ends, strict=True)]
     return [Feed(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)], (int(ends[-1]),)
+
+
+def _not_one_source(layouts: Sequence[Layout], whole: ModelGraph) -> ModelError:
+    """No camera gives two kinds of frames, but a program can compute a row of all their numbers."""
+    shapes = ", ".join(map(str, whole.input_shapes))
+    if len({each.frames for each in layouts}) > 1:
+        return ModelError(f"Expected inputs that one source of frames can feed, all of one length, got {shapes}. Split the model into one for each.")
+    sizes = [math.prod(each.frame) for each in layouts]
+    return ModelError(
+        f"Expected inputs that one camera can feed, all of the same frames, got {shapes}. Split the model into one for each, or give "
+        f"{_side_by_side(whole, sizes)} in one row of features a frame, as .npy clips and as a .npy source: --axes t,f"
+    )
+
+
+def _side_by_side(whole: ModelGraph, sizes: Sequence[int]) -> str:
+    return " and ".join(
+        f"{name} in columns {end - size} to {end - 1}" for name, size, end in zip(whole.input_names, sizes, np.cumsum(sizes).tolist(), strict=True)
+    )
 
 
 def _assemble(whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outputs.End | None], window: tuple[int, ...]) -> LayerGraph:

@@ -1,5 +1,7 @@
 """Models whose input is no plain window: what their axes are taken for, what they are fed, and which output is taken."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -223,12 +225,32 @@ def test_what_cannot_be_settled_is_refused_with_what_to_say(shape, body, options
         arranged(keras.Model(inputs, classes(keras, body(keras, inputs))), **options)
 
 
-def test_inputs_that_no_one_source_can_feed_are_refused():
+@pytest.mark.parametrize("other", [(5, 4), (5, 16, 16, 2)])
+@pytest.mark.parametrize("used", BOTH)
+def test_inputs_that_no_one_camera_can_feed_come_as_rows_of_features(used, other):
+    k = framework(used)
+    frames, rows = k.Input((5, 16, 16, 3), name="rgb"), k.Input(other, name="more")
+    flat = k.layers.TimeDistributed(k.layers.Flatten())(rows)
+    model = k.Model([frames, rows], classes(k, k.layers.Concatenate()([flat_lstm(k, frames), k.layers.GRU(3)(flat)])))
+    width = math.prod(other[1:])
+    with pytest.raises(ModelError, match=rf"rgb in columns 0 to 767 and more in columns 768 to {767 + width} in one row .*--axes t,f"):
+        arranged(model)
+    given, parts = check(model, axes="t,f")
+    assert parts.frame_shape == (768 + width,)
+    assert parts.encoder is not None
+    assert any(f"more in columns 768 to {767 + width}" in note for note in given.notes)
+    rng = np.random.default_rng(0)
+    pictures, numbers = rng.random((2, 5, 16, 16, 3)).astype(np.float32), rng.random((2, *other)).astype(np.float32)
+    window = np.concatenate([pictures.reshape(2, 5, -1), numbers.reshape(2, 5, -1)], axis=-1)
+    np.testing.assert_allclose(given.ask(window), model([pictures, numbers]), atol=1e-6)
+
+
+def test_inputs_of_unlike_lengths_are_refused():
     import keras
 
-    frames, rows = keras.Input((5, 16, 16, 3)), keras.Input((5, 4))
+    frames, rows = keras.Input((5, 16, 16, 3)), keras.Input((4, 4))
     model = keras.Model([frames, rows], classes(keras, keras.layers.Concatenate()([flat_lstm(keras, frames), keras.layers.GRU(3)(rows)])))
-    with pytest.raises(ModelError, match="one source of frames"):
+    with pytest.raises(ModelError, match="all of one length"):
         arranged(model)
 
 
