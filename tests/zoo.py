@@ -209,6 +209,11 @@ ZOO: dict[str, Specimen] = {
         lambda k, L, x: L.Concatenate()([L.LSTM(3)(cnn(k, L, x)), L.GlobalMaxPooling1D()(cnn(k, L, x))]),
     ),
     "c3d": Specimen("Conv3D and three-dimensional pooling", c3d, plan="stack"),
+    "c3d in groups": Specimen(
+        "Conv3D in groups",
+        lambda k, L, x: L.Flatten()(L.Conv3D(4, (1, 3, 3), groups=2, strides=(1, 2, 2))(L.Conv3D(6, 3, groups=3, padding="same", activation="relu")(x))),
+        plan="stack",
+    ),
     "r2plus1d": Specimen("(2+1)D convolutions", r2plus1d),
     "c3d lstm": Specimen(
         "Conv3D before recurrent layers",
