@@ -63,8 +63,7 @@ def _has_gates(layers: list[Any]) -> bool:
 
 
 def _has_relu6_swish(layers: list[Any]) -> bool:
-    """Keras 2 builds hard-swish of x and relu6(x + 3) / 6."""
+    """Keras 2 builds hard-swish of x and relu6(x + 3) / 6. Names count on from the models that were built before, so they are no sign by themselves."""
     names = [str(getattr(layer, "name", "")) for layer in layers]
-    return (
-        any(name.startswith("re_lu") or "relu6" in name for name in names) and sum("tf.__operators__.add" in name for name in names) > 1 and "multiply" in names
-    )
+    relu6 = any(name.startswith("re_lu") or "relu6" in name for name in names)
+    return relu6 and sum("tf.__operators__.add" in name for name in names) > 1 and any(type(layer).__name__ == "Multiply" for layer in layers)
