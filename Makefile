@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that share the tests, each file in one of them: TensorFlow takes a gigabyte in each.
+WORKERS ?= 2
 CONVERT := $(VENV)/.convert-installed
 DEV := $(VENV)/.dev-installed
 
@@ -16,7 +18,7 @@ demo: $(CONVERT) ## Render gestures, train, convert, prove, run; leaves build/de
 	$(BIN)/python -m convert.demo --dir build/demo
 
 test: $(DEV) ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-arm: $(DEV) ## Run the device's aarch64 wheels under an emulator, on the processors of the boards
 	scripts/newer_tools.sh build/arm/tools qemu-user
