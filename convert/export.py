@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from convert.memory import give_back
 from convert.quiet import quiet_start
 from convert.split import PartFunction
 
@@ -26,6 +27,7 @@ def export(function: PartFunction, path: Path) -> None:
     specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
     with quiet_start():
         frozen = convert_variables_to_constants_v2(tf.function(function.function, autograph=False).get_concrete_function(*specs))
+    give_back()
     module = tf.Module()
     module.frozen = frozen
 
@@ -35,3 +37,5 @@ def export(function: PartFunction, path: Path) -> None:
 
     # Gradients are of no use here, and those of swish cannot be saved.
     tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function(), options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))
+    del module, serve, frozen
+    give_back()

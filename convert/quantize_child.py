@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.memory import give_back
 from edgevid.backends.litert import LiteRt
 from edgevid.quant import quantize
 
@@ -64,6 +65,7 @@ def main() -> None:
         except Exception as reason:  # noqa: BLE001  # whatever the converter raises goes to the parent as a message
             answer["error"] = _one_line(reason)
         answers.write(json.dumps(answer) + "\n")
+        give_back()
 
 
 def _load(job: dict[str, Any]) -> None:
@@ -188,6 +190,8 @@ def _representative(path: str) -> Callable[[], Iterator[dict[str, Any]]]:
         arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
 
     def samples() -> Iterator[dict[str, Any]]:
+        # What the graph was read from is garbage by now, and calibration takes memory of its own.
+        give_back()
         for row in zip(*arrays, strict=True):
             yield {f"input_{index}": value[None].astype(np.float32) for index, value in enumerate(row)}
 
