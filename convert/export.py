@@ -21,6 +21,12 @@ def export(function: PartFunction, path: Path) -> None:
         function: The part.
         path: A folder to make.
     """
+    _write(function, path)
+    # Only now is nothing of it needed any more.
+    give_back()
+
+
+def _write(function: PartFunction, path: Path) -> None:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -37,5 +43,3 @@ def export(function: PartFunction, path: Path) -> None:
 
     # Gradients are of no use here, and those of swish cannot be saved.
     tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function(), options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))
-    del module, serve, frozen
-    give_back()
