@@ -7,8 +7,9 @@ the same for clips that lie elsewhere. What cannot be read is skipped, named and
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec, Kind, Preprocessor
 from edgevid.sampling import hold_last, interval_indices, uniform_indices
 
+# Frames that are held in memory: of 150 clips of 5 s at 224x224 there are 3 GiB, and a window is a tenth of its clip.
+MOST_HELD_BYTES = 256 * 2**20
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"frames": VIDEO_SUFFIXES, "features": (".npy",)}
 
 
@@ -167,15 +170,31 @@ def decode_all(
     """
     clips: list[Clip] = []
     skipped: list[tuple[Path, str]] = []
+    on_disk = 0
     for ref in progress(refs):
         try:
             clips.append(decode(ref, spec, interval_s=interval_s))
         except (SourceError, ContractError) as error:
             skipped.append((ref.path, str(error)))
+        if sum(clip.frames.nbytes for clip in clips[on_disk:]) > MOST_HELD_BYTES:
+            clips[on_disk:] = _from_disk(clips[on_disk:])
+            on_disk = len(clips)
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
         raise ClipsError(f"Expected clips that can be read, got none of {len(refs)}: {reason}")
     return Clips(tuple(clips), tuple(skipped))
+
+
+def _from_disk(clips: Sequence[Clip]) -> list[Clip]:
+    """Give clips whose frames lie in a file, which has no name and goes with the last of them; the system keeps in memory what it has room for."""
+    with tempfile.TemporaryFile(prefix="edgevid-frames-") as file:
+        for clip in clips:
+            file.write(np.ascontiguousarray(clip.frames).data)
+        file.flush()
+        held = np.asarray(np.memmap(file, np.uint8, "r"))
+    ends = np.cumsum([clip.frames.nbytes for clip in clips])
+    pieces = np.split(held, ends[:-1])
+    return [replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape)) for clip, piece in zip(clips, pieces, strict=True)]
 
 
 def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:

@@ -49,6 +49,27 @@ def test_the_group_of_a_clip_is_what_the_caller_makes_of_its_path(tmp_path):
     assert [group for *_, group in found(tmp_path, group=lambda path: path.stem.split("_")[0])] == ["ann", "bob"]
 
 
+@pytest.mark.parametrize("kind", ["frames", "features"])
+def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path, monkeypatch, kind):
+    import convert.clips
+
+    for number in range(5):
+        if kind == "frames":
+            write_video(tmp_path / f"{number}.avi", count=8 - number // 4)
+        else:
+            np.save(tmp_path / f"{number}.npy", np.random.default_rng(number).random((8 - number // 4, 3)).astype(np.float32))
+    refs, spec = find_clips(tmp_path, kind=kind), SPEC if kind == "frames" else FEATURES
+    in_memory = decode_all(refs, spec).clips
+    # The fifth clip is left in memory, and two files are made of the others.
+    monkeypatch.setattr(convert.clips, "MOST_HELD_BYTES", sum(clip.frames.nbytes for clip in in_memory[:2]) - 1)
+    on_disk = decode_all(refs, spec).clips
+    for clip, read in zip(in_memory, on_disk, strict=True):
+        np.testing.assert_array_equal(read.frames, clip.frames)
+        assert read.frames.dtype == clip.frames.dtype
+        assert read.ref == clip.ref
+    assert [clip.frames.flags.writeable for clip in on_disk] == [False, False, False, False, True]
+
+
 def test_a_folder_named_like_a_clip_is_not_one(tmp_path):
     folder_of(tmp_path, "wave/a.mp4", "odd.mp4/b.mp4")
     assert found(tmp_path) == [("odd.mp4/b.mp4", "odd.mp4", ""), ("wave/a.mp4", "wave", "")]
