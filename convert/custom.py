@@ -57,12 +57,15 @@ def of_applications(framework: str) -> dict[str, Any]:
         framework: "keras" or "tf_keras".
 
     Returns:
-        Classes and functions by the names that files have for them: the layers of ConvNeXt, and activations that were given as TensorFlow's functions.
+        Classes and functions by the names that files have for them: layers of ConvNeXt and InceptionResNetV2, the dropout of the package efficientnet
+        (https://github.com/qubvel/efficientnet), which fixes the shape of its noise in training, and activations that were given as TensorFlow's functions.
     """
     import tensorflow as tf
 
-    convnext = importlib.import_module(f"{framework}.src.applications.convnext")
-    layers = {name: getattr(convnext, name) for name in ("LayerScale", "StochasticDepth") if hasattr(convnext, name)}
+    networks = {"convnext": ("LayerScale", "StochasticDepth"), "inception_resnet_v2": ("CustomScaleLayer",)}
+    modules = {name: importlib.import_module(f"{framework}.src.applications.{name}") for name in networks}
+    layers = {name: getattr(modules[network], name) for network, names in networks.items() for name in names if hasattr(modules[network], name)}
+    layers["FixedDropout"] = importlib.import_module(framework).layers.Dropout
     functions = {"relu6": tf.nn.relu6, "leaky_relu": tf.nn.leaky_relu, "log_softmax_v2": tf.nn.log_softmax, "swish": tf.nn.silu, "sin": tf.sin}
     # The framework's own, by whose name it is seen that scores are probabilities.
     functions["softmax_v2"] = importlib.import_module(f"{framework}.activations").softmax

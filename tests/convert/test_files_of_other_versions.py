@@ -191,6 +191,31 @@ def test_the_layers_of_convnext_are_its_frameworks_own(used, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+@pytest.mark.parametrize("used", BOTH)
+def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
+    from convert.custom import of_applications
+
+    k = framework(used)
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(of_applications(used)["CustomScaleLayer"](0.2)([inputs, k.layers.Dense(8)(inputs)]))))
+    model.save(tmp_path / "scaled.h5")
+    np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
+def as_efficientnet(value):
+    if value.get("class_name") == "Dropout":
+        value["class_name"] = "FixedDropout"
+
+
+def test_the_dropout_of_the_package_efficientnet_does_nothing_either(tmp_path):
+    k = framework("tf_keras")
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(k.layers.Dropout(0.5, noise_shape=(None, 1, 1))(inputs))))
+    model.save(tmp_path / "now.h5")
+    trained = load(rewritten(tmp_path / "now.h5", tmp_path / "efficientnet.h5", as_efficientnet))
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def test_a_repair_that_changes_answers_is_refused(keras2, tmp_path, monkeypatch):
     from convert import repairs
 
