@@ -215,9 +215,11 @@ def strangers_in(config: Any, framework: Any) -> list[str]:
     Returns:
         Class names, each once, sorted.
     """
-    described = [each for each in values(config) if isinstance(each, dict) and isinstance(each.get("config"), dict)]
+    # How it was trained is in the file as well, and nobody asks for an optimizer here.
+    model = {key: value for key, value in config.items() if key != "compile_config"}
+    described = [each for each in values(model) if isinstance(each, dict) and isinstance(each.get("config"), dict)]
     # A model's own class may leave its name out; anything else that is described without one is no layer.
-    found = [each for each in described if each is config or "name" in each["config"]]
+    found = [each for each in described if each is model or "name" in each["config"]]
     layers = {str(each.get("registered_name") or each.get("class_name")): each for each in found if "class_name" in each}
     known = {*dir(framework.layers), *_MODELS, *_OPERATORS}
     names = [name for name, layer in layers.items() if name.rpartition(">")[2] not in known or _is_namesake(layer, framework)]

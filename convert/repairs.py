@@ -14,6 +14,7 @@ from convert.shared import marked
 Config = Any
 """What a JSON file can hold."""
 _DRAWN = ("_initializer", "_regularizer", "_constraint")
+_OF_AUGMENTATION = ("value_range", "data_format", "fill_mode", "fill_value", "interpolation", "seed")
 _ENDS = ("input_layers", "output_layers")
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
@@ -105,6 +106,13 @@ def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _without_augmentation(value: dict[str, Any]) -> dict[str, Any]:
+    """How pictures are turned, moved or lit at random in training says nothing of answers, and is written otherwise by every other version."""
+    if not _is_layer(value) or not value["class_name"].startswith("Random") or value["class_name"] == "RandomCrop":
+        return value
+    return {**value, "config": {key: each for key, each in value["config"].items() if key not in _OF_AUGMENTATION}}
+
+
 def _lone_ends(value: dict[str, Any]) -> dict[str, Any]:
     """Keras 3.4 to 3.10 wrote a model's only input and output as lists of one, and TimeDistributed cannot call a model that gives a list."""
     return {key: each[0] if key in _ENDS and isinstance(each, list) and len(each) == 1 and _is_tensor(each[0]) else each for key, each in value.items()}
@@ -166,6 +174,7 @@ REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 _FOR_KERAS_3 = {
     "arguments without effect left out": _without_defaults,
     "input shapes renamed": _input_for_keras_3,
+    "arguments of augmentation left out": _without_augmentation,
     "an only input or output read as itself": _lone_ends,
     "default arguments of functions read": _packed_code,
 }

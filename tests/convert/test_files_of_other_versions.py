@@ -191,6 +191,34 @@ def test_the_layers_of_convnext_are_its_frameworks_own(used, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+def with_augmentation_of_keras_3_4(value):
+    if value.get("class_name") == "RandomRotation":
+        value["config"]["value_range"] = [0, 255]
+
+
+def test_augmentation_that_another_version_describes_otherwise_does_nothing_either(tmp_path):
+    k = framework("keras")
+    turned = [k.Input(WINDOW[1:]), k.layers.RandomRotation(0.1), k.layers.Conv2D(4, 3), k.layers.GlobalAveragePooling2D()]
+    model = k.Sequential([k.Input(WINDOW), k.layers.TimeDistributed(k.Sequential(turned)), k.layers.LSTM(4), k.layers.Dense(3)])
+    model.save(tmp_path / "now.h5")
+    trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_augmentation_of_keras_3_4))
+    np.testing.assert_allclose(trained.model(windows(), training=False), model(windows(), training=False), atol=1e-6)
+
+
+def test_a_refusal_names_no_optimizer(tmp_path):
+    import zipfile
+
+    k = framework("keras")
+    model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), k.layers.Dense(3)])
+    model.compile(k.optimizers.Adam(), "mse")
+    model.save(tmp_path / "now.keras")
+    with zipfile.ZipFile(tmp_path / "now.keras") as source, zipfile.ZipFile(tmp_path / "odd.keras", "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b'"units": 4', b'"units": "four"'))
+    with pytest.raises(ModelError, match=r"that keras 3[\d.]+ can load"):
+        load(tmp_path / "odd.keras")
+
+
 @pytest.mark.parametrize("used", BOTH)
 def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
     from convert.custom import of_applications
