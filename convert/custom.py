@@ -67,9 +67,25 @@ def of_applications(framework: str) -> dict[str, Any]:
     layers = {name: getattr(modules[network], name) for network, names in networks.items() for name in names if hasattr(modules[network], name)}
     layers["FixedDropout"] = importlib.import_module(framework).layers.Dropout
     functions = {"relu6": tf.nn.relu6, "leaky_relu": tf.nn.leaky_relu, "log_softmax_v2": tf.nn.log_softmax, "swish": tf.nn.silu, "sin": tf.sin}
+    # Those of TensorFlow Addons, which has ended and is in few places still installed.
+    functions |= {"Addons>gelu": _approximate_gelu, "Addons>mish": _mish}
     # The framework's own, by whose name it is seen that scores are probabilities.
     functions["softmax_v2"] = importlib.import_module(f"{framework}.activations").softmax
     return {**layers, **functions}
+
+
+def _approximate_gelu(x: Any) -> Any:
+    """The gelu of TensorFlow Addons, whose default is the approximation: tensorflow_addons/activations/gelu.py."""
+    import tensorflow as tf
+
+    return tf.nn.gelu(x, approximate=True)
+
+
+def _mish(x: Any) -> Any:
+    """Multiply by the tanh of softplus: tensorflow_addons/activations/mish.py."""
+    import tensorflow as tf
+
+    return x * tf.math.tanh(tf.math.softplus(x))
 
 
 def taken_for_granted(framework: str) -> dict[str, Any]:

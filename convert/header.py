@@ -17,6 +17,7 @@ from edgevid.errors import ModelError
 _HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 # A model within models has about five levels for each; beyond this a file exhausts whoever follows it.
 MAX_DEPTH = 150
+_BUILD = "Build the model in Python, or with model_from_json from the .json that belongs to it, load_weights, save it."
 _MODELS = ("Sequential", "Functional", "Model")
 _OPERATORS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "CuDNNLSTM", "CuDNNGRU")
 
@@ -51,18 +52,30 @@ def read(path: Path) -> Header:
     import h5py
 
     if not h5py.is_hdf5(path):
-        raise ModelError(f"Expected a Keras model (.keras zip or HDF5), got another kind of file: {path}.", path=path)
+        what = "a description without weights" if path.suffix == ".json" else "another kind of file"
+        more = f" {_BUILD}" if path.suffix == ".json" else ""
+        raise ModelError(f"Expected a Keras model (.keras zip or HDF5), got {what}: {path}.{more}", path=path)
     try:
         with h5py.File(path, "r") as file:
             config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise ModelError(f"Expected a whole HDF5 file, got a damaged one: {path} ({_line(error)}).", path=path) from error
     if config is None:
-        raise ModelError(
-            f"Expected a whole model, got weights only: {path} holds no model_config. Build the model in Python, load_weights, save it.",
-            path=path,
-        )
+        raise weights_only(path, "holds no model_config")
     return Header(_parse(config, path), _text(version))
+
+
+def weights_only(path: Path, why: str) -> ModelError:
+    """Give the refusal of weights without a model.
+
+    Args:
+        path: The file or folder.
+        why: What it is or lacks.
+
+    Returns:
+        What to raise.
+    """
+    return ModelError(f"Expected a whole model, got weights only: {path} {why}. {_BUILD}", path=path)
 
 
 def _read_zip(path: Path) -> Header:

@@ -20,7 +20,7 @@ from convert import saved_model
 from convert.arguments import flat
 from convert.custom import defined_in, of_applications, taken_for_granted
 from convert.h5_operators import has_operators, load_model
-from convert.header import Header, code_in, says_half, shapeless, strangers_in, without_half, without_state, write_copy
+from convert.header import Header, code_in, says_half, shapeless, strangers_in, weights_only, without_half, without_state, write_copy
 from convert.header import read as read_header
 from convert.meanings import changes_in_code, kept
 from convert.quiet import import_tensorflow
@@ -75,6 +75,8 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     path = Path(path)
     if saved_model.is_one(path):
         return _load_folder(path, allow_code=allow_code, custom_objects=custom_objects)
+    if path.is_dir() and next(path.glob("*.index"), None) is not None:
+        raise weights_only(path, "is a checkpoint of TensorFlow")
     if not path.is_file():
         raise UsageError(
             f"Expected a .keras or .h5 model file or a SavedModel folder, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path
@@ -207,7 +209,8 @@ class _Attempts:
         strangers = strangers_in(self._header.config, module)
         if strangers and not self._custom:
             return ModelError(
-                f"Expected built-in layers, got {', '.join(strangers)} in {self._path}. Give the Python file that defines them: --custom-objects module.py",
+                f"Expected built-in layers, got {', '.join(strangers)} in {self._path}. "
+                "Give the Python file that defines them, or imports them from their package: --custom-objects module.py",
                 path=self._path,
             )
         more = f" {OTHER[framework]} was not asked: the code names hard_sigmoid or ConvLSTM, which mean something else there." if self._own_only else ""

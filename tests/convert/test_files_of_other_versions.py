@@ -230,6 +230,26 @@ def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+def with_addons(value, name):
+    if value.get("class_name") == "Dense":
+        value["config"]["activation"] = f"Addons>{name}"
+
+
+@pytest.mark.parametrize("name", ["gelu", "mish"])
+def test_activations_of_tensorflow_addons_are_what_they_were(tmp_path, name):
+    import tensorflow as tf
+
+    k = framework("tf_keras")
+    meant = {"gelu": lambda x: tf.nn.gelu(x, approximate=True), "mish": lambda x: x * tf.tanh(tf.nn.softplus(x))}[name]
+    inputs = k.Input((5, 8))
+    dense = k.layers.Dense(4, activation="gelu")
+    model = k.Model(inputs, k.layers.LSTM(3)(dense(inputs)))
+    model.save(tmp_path / "now.h5")
+    trained = load(rewritten(tmp_path / "now.h5", tmp_path / "addons.h5", lambda value: with_addons(value, name)))
+    dense.activation = meant
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def as_efficientnet(value):
     if value.get("class_name") == "Dropout":
         value["class_name"] = "FixedDropout"

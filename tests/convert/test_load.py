@@ -90,6 +90,18 @@ def test_other_files_are_refused(tmp_path):
         load(tmp_path)
 
 
+def test_a_checkpoint_and_a_description_are_refused_with_what_to_do(tmp_path):
+    import tf_keras
+
+    model = tf_keras.Sequential([tf_keras.Input((4, 8)), tf_keras.layers.LSTM(3)])
+    model.save_weights(tmp_path / "best" / "best.ckpt")
+    with pytest.raises(ModelError, match=r"weights only: .*best is a checkpoint .*load_weights"):
+        load(tmp_path / "best")
+    (tmp_path / "model.json").write_text(model.to_json())
+    with pytest.raises(ModelError, match=r"a description without weights: .*model_from_json"):
+        load(tmp_path / "model.json")
+
+
 def test_a_configuration_that_is_nonsense_is_refused(models, tmp_path):
     path = tmp_path / "nonsense.keras"
     with zipfile.ZipFile(models / "keras3.keras") as source, zipfile.ZipFile(path, "w") as target:
