@@ -8,6 +8,7 @@ again with a repaired configuration (`convert.repairs`), and then with the other
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,19 @@ from convert import saved_model
 from convert.arguments import flat
 from convert.custom import defined_in, of_applications, taken_for_granted
 from convert.h5_operators import has_operators, load_model
-from convert.header import Header, code_in, says_half, shapeless, strangers_in, weights_only, without_half, without_state, write_copy
+from convert.header import Header, code_in, lambdas_in, says_half, shapeless, strangers_in, weights_only, without_half, without_state, write_copy
 from convert.header import read as read_header
 from convert.meanings import changes_in_code, kept
 from convert.quiet import import_tensorflow
 from convert.reasons import reason_of
 from convert.rebuild import rebuilt
-from convert.repairs import repaired, runnable
+from convert.repairs import repaired, runnable, with_functions
 from convert.subclassed import laid_out
 from edgevid.errors import ModelError, UsageError
 
 Framework = Literal["keras", "tf_keras"]
+# What Python says of compiled code that another version of it wrote.
+_NO_CODE = ("bad marshal data", "EOF read where object expected", "marshal data too short")
 OTHER: dict[Framework, Framework] = {"keras": "tf_keras", "tf_keras": "keras"}
 # A repaired model and the same file in another framework differ by the order of sums.
 REPAIR_TOLERANCE = 1e-4
@@ -112,7 +115,7 @@ def _refuse_lost_numbers(model: Any, path: Path) -> None:
 
 
 def _refuse_code(header: Header, path: Path, *, allow_code: bool) -> None:
-    if not allow_code and code_in(header.config):
+    if not allow_code and code_in(runnable(header.config)[0]):
         raise _code_refused(path)
 
 
@@ -136,14 +139,15 @@ class _Attempts:
     def load(self) -> tuple[Any, Framework, tuple[str, ...]]:
         """Give the model, the framework that took it, and what was done."""
         framework, other = self._writer, OTHER[self._writer]
+        # A person's own module is run first: what is wrong with it is not the file's fault.
         config, needed = runnable(self._header.config)
+        config, given = with_functions(config, self._defined(framework))
+        needed = (*needed, *given)
         plain = config if needed else None
         ways = [(framework, plain, needed), (framework, *repaired(config, framework)), (other, plain, needed), (other, *repaired(config, other))]
         # Code cannot be told in other words, as a configuration can.
         self._own_only = changes_in_code(config, self._custom)
         refusal: Exception | None = None
-        # A person's own module is run first: what is wrong with it is not the file's fault.
-        self._defined(framework)
         for used, changed, done in ways[: 2 if self._own_only else None]:
             try:
                 model, more = self._load(used, changed)
@@ -204,6 +208,13 @@ class _Attempts:
         if shapeless(self._header.config):
             return ModelError(
                 f"Expected a model with a known input shape, got a Sequential without one: {self._path}. Give its first layer a shape and save it again.",
+                path=self._path,
+            )
+        if code_in(self._header.config) and any(words in reason for words in _NO_CODE):
+            return ModelError(
+                f"Expected Lambda layers with the code of Python {sys.version_info.major}.{sys.version_info.minor}, got another version's in {self._path}: "
+                "compiled code is only for the Python that wrote it. Write each function in a Python file, under the name of its layer "
+                f"({', '.join(lambdas_in(self._header.config))}): --custom-objects module.py",
                 path=self._path,
             )
         strangers = strangers_in(self._header.config, module)

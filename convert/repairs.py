@@ -6,15 +6,18 @@ copy is loaded, and the conversion's report says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from convert.header import function_name
 from convert.shared import marked
 
 Config = Any
 """What a JSON file can hold."""
 _DRAWN = ("_initializer", "_regularizer", "_constraint")
 _OF_AUGMENTATION = ("value_range", "data_format", "fill_mode", "fill_value", "interpolation", "seed")
+_SUM_IN_CODE = re.compile(r"block(35|17|8)_\d+")
 _ENDS = ("input_layers", "output_layers")
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
@@ -80,6 +83,37 @@ def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
         return value
     given = {"activation": "tanh", "recurrent_activation": "sigmoid", **value["config"]}
     return {**value, "class_name": _CUDNN[value["class_name"]], "config": given | ({"reset_after": True} if "GRU" in value["class_name"] else {})}
+
+
+def _without_sums_in_code(value: dict[str, Any]) -> dict[str, Any]:
+    """InceptionResNetV2 of Keras 2 adds in Lambda layers, x + scale * y, and the code of one is only for the Python that wrote it.
+
+    Source: `inception_resnet_block` in keras/applications/inception_resnet_v2.py of Keras 2.3 to 2.15; tf_keras 2.21 has a layer for it.
+    """
+    given = value["config"] if _is_layer(value) and value["class_name"] == "Lambda" else {}
+    if not _SUM_IN_CODE.fullmatch(str(given.get("name"))) or set(given.get("arguments") or ()) != {"scale"}:
+        return value
+    config = {key: given[key] for key in ("name", "trainable", "dtype") if key in given} | {"scale": given["arguments"]["scale"]}
+    packaged = {"module": None, "registered_name": "CustomScaleLayer"} if "module" in value else {}
+    return {**value, "class_name": "CustomScaleLayer", "config": config, **packaged}
+
+
+def with_functions(config: Config, functions: Collection[str]) -> tuple[Config, tuple[str, ...]]:
+    """Put a person's own functions in the place of code in the file.
+
+    Args:
+        config: A model's configuration.
+        functions: Names of functions; each stands for the Lambda layer of its name.
+
+    Returns:
+        A new configuration, and what was done to it.
+    """
+
+    def replaced(value: dict[str, Any]) -> dict[str, Any]:
+        name = function_name(str(value["config"].get("name"))) if _is_layer(value) and value["class_name"] == "Lambda" else ""
+        return {**value, "config": {**value["config"], "function": name, "function_type": "function", "module": None}} if name in functions else value
+
+    return _apply({"Lambda layers replaced by functions of their names": replaced}, config)
 
 
 def _without_defaults(value: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +198,7 @@ def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_FOR_CPU = {"cuDNN layers read as LSTM and GRU": _without_cudnn}
+_FOR_CPU = {"cuDNN layers read as LSTM and GRU": _without_cudnn, "sums of InceptionResNetV2 read as its layers": _without_sums_in_code}
 REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **_FOR_CPU,
     "initialisers, regularisers and constraints left out": _without_drawing,

@@ -230,6 +230,45 @@ def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+def with_code_of_another_python(value):
+    if value.get("class_name") == "Lambda":
+        value["config"]["function"] = ["4wEAAAAAAAAAAAAAAAEAAAADAAAA\n", None, None]
+
+
+def test_code_of_another_python_is_replaced_by_functions_of_the_layers_names(tmp_path):
+    k = framework("tf_keras")
+    inputs = k.Input((5, 8))
+    halved = k.layers.Lambda(lambda x: x / 2.0, name="lambda")(inputs)
+    model = k.Model(inputs, k.layers.LSTM(3)(k.layers.Lambda(lambda x: x[..., :4], name="lambda_1")(halved)))
+    model.save(tmp_path / "now.h5")
+    path = rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_code_of_another_python)
+    with pytest.raises(ModelError, match=r"another version's .*\(lambda_, lambda_1\): --custom-objects"):
+        load(path, allow_code=True)
+    (tmp_path / "functions.py").write_text("def lambda_(x):\n    return x / 2.0\n\n\ndef lambda_1(x):\n    return x[..., :4]\n")
+    trained = load(path, allow_code=True, custom_objects=tmp_path / "functions.py")
+    assert "replaced by functions" in trained.notes[0]
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
+def with_sums_in_code(value):
+    if value.get("class_name") == "CustomScaleLayer":
+        scale = value["config"].pop("scale")
+        value["class_name"] = "Lambda"
+        value["config"] |= {"function": ["4wEAAAAAAAAAAAAAAAEAAAADAAAA\n", None, None], "function_type": "lambda", "arguments": {"scale": scale}}
+
+
+def test_the_sums_of_inception_resnet_need_no_code_of_another_python(tmp_path):
+    from convert.custom import of_applications
+
+    k = framework("tf_keras")
+    inputs = k.Input((5, 8))
+    summed = of_applications("tf_keras")["CustomScaleLayer"](0.2, name="block35_1")([inputs, k.layers.Dense(8)(inputs)])
+    model = k.Model(inputs, k.layers.LSTM(3)(summed))
+    model.save(tmp_path / "now.h5")
+    trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_sums_in_code))
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def with_addons(value, name):
     if value.get("class_name") == "Dense":
         value["config"]["activation"] = f"Addons>{name}"
