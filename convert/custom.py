@@ -18,6 +18,7 @@ from edgevid.errors import ModelError, UsageError
 # Where each framework makes functions out of code in a file: such a function sees the names of this module.
 _READERS = {"keras": ("keras.src.utils.python_utils",), "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer")}
 
+_MODULE = "custom_objects"
 # Where modules of years ago find layers that have moved since.
 _OLD_LAYERS = "core convolutional recurrent normalization embeddings merge wrappers pooling advanced_activations noise local".split()
 _OLD_ENGINE = ("engine", "engine.topology", "engine.base_layer", "engine.training", "engine.input_spec")
@@ -39,7 +40,7 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
     """
     if path.suffix != ".py" or not path.is_file():
         raise UsageError(f"Expected --custom-objects to name a Python file, got {path}.", path=path)
-    spec = importlib.util.spec_from_file_location(f"custom_objects_{framework}", path)
+    spec = importlib.util.spec_from_file_location(f"{_MODULE}_{framework}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with _keras_is(framework), _beside(path):
@@ -47,7 +48,22 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
             spec.loader.exec_module(module)
         except Exception as error:  # the module is a person's own, and may raise anything
             raise ModelError(f"Expected --custom-objects {path} to run with {framework}, it says: {reason_of(error)}", path=path) from error
-    return {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
+    defined = {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
+    for each in defined.values():
+        _take_own_arguments(each, framework)
+    return defined
+
+
+def _take_own_arguments(layer: Any, framework: str) -> None:
+    """Let a layer of Keras 3 be made again that takes its own arguments only: Keras writes down its type and whether it is trained too, and gives it all."""
+    keras = importlib.import_module(framework)
+    if framework != "keras" or not inspect.isclass(layer) or not issubclass(layer, keras.Layer) or issubclass(layer, keras.Model):
+        return
+    parameters = inspect.signature(layer).parameters
+    theirs = layer.__module__ == f"{_MODULE}_keras" and layer.from_config.__module__.startswith("keras.")
+    if not theirs or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return
+    layer.from_config = classmethod(lambda cls, config: cls(**{key: value for key, value in config.items() if key in parameters}))
 
 
 def of_applications(framework: str) -> dict[str, Any]:

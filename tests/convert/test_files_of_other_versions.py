@@ -289,6 +289,38 @@ def test_activations_of_tensorflow_addons_are_what_they_were(tmp_path, name):
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
+SPARING = """
+import keras
+
+
+class Doubled(keras.layers.Layer):
+    def __init__(self, units):
+        super().__init__()
+        self.dense = keras.layers.Dense(units)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return 2.0 * self.dense(x)
+"""
+
+
+def test_layers_of_ones_own_that_take_their_own_arguments_only_load(tmp_path):
+    import importlib.util
+
+    (tmp_path / "sparing.py").write_text(SPARING)
+    spec = importlib.util.spec_from_file_location("sparing_where_it_was_trained", tmp_path / "sparing.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    k = framework("keras")
+    inputs = k.Input((5, 8))
+    model = k.Model(inputs, k.layers.LSTM(3)(module.Doubled(4)(module.Doubled(6)(inputs))))
+    model.save(tmp_path / "sparing.keras")
+    trained = load(tmp_path / "sparing.keras", custom_objects=tmp_path / "sparing.py")
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+
+
 def as_efficientnet(value):
     if value.get("class_name") == "Dropout":
         value["class_name"] = "FixedDropout"
