@@ -150,7 +150,7 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     from convert.calibrate import choose
     from convert.record import Story
     from convert.search import Search, search
-    from convert.verify import Budget
+    from convert.verify import Budget, unlike_training
 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
     recipes, coral = subject.opened.recipes or _recipes(options, subject.plan, parts), options.delegate == CORAL
@@ -174,6 +174,9 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     try:
         # What was measured before an error stays in the lists.
         stages.extend(_float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples))
+        for caution in unlike_training(stages[0], len(settled.labels)):
+            subject.cautions.append(caution)
+            progress.step(f"  careful: {caution}")
         found = search(builder, recipes, examples, budget, progress, trials=trials)
     except (ConversionError, VerificationFailed) as error:
         raise stopped(error, story(Search.stopped(builder, trials, recipes[len(trials)], str(error)))) from error

@@ -54,10 +54,10 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
     return defined
 
 
-def _take_own_arguments(layer: Any, framework: str) -> None:
+def _take_own_arguments(given: Any, framework: str) -> None:
     """Let a layer of Keras 3 be made again that takes its own arguments only: Keras writes down its type and whether it is trained too, and gives it all."""
-    keras = importlib.import_module(framework)
-    if framework != "keras" or not inspect.isclass(layer) or not issubclass(layer, keras.Layer) or issubclass(layer, keras.Model):
+    keras, layer = importlib.import_module(framework), given
+    if framework != "keras" or not isinstance(given, type) or not issubclass(given, keras.Layer) or issubclass(given, keras.Model):
         return
     parameters = inspect.signature(layer).parameters
     theirs = layer.__module__ == f"{_MODULE}_keras" and layer.from_config.__module__.startswith("keras.")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ from edgevid.scores import answers
 SPLIT_TOLERANCE = 1e-4
 # Beyond this a model is not one function that a split could be held against.
 MOST_ROUNDING = 5e-3
+# Standard deviations that a guess exceeds once in twenty times.
+_ONE_OF_TWENTY = 1.645
+# Fewer say nothing of a guess.
+_FEW_CLIPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,25 @@ class Budget:
             if drop > self.max_drop + 5e-4:
                 return f"accuracy drops by {drop:.1f} points, more than {self.max_drop:g}"
         return ""
+
+
+def unlike_training(trained: Stage, classes: int) -> list[str]:
+    """Say where the trained model itself guesses: its frames were made otherwise, or the clips are of another kind.
+
+    Args:
+        trained: Its answers.
+        classes: How many it has.
+
+    Returns:
+        A sentence, where its accuracy on labelled clips is within what guessing reaches in one of twenty times; else nothing.
+    """
+    chance = 1 / classes
+    if trained.accuracy is None or trained.clips < _FEW_CLIPS or trained.accuracy > chance + _ONE_OF_TWENTY * math.sqrt(chance * (1 - chance) / trained.clips):
+        return []
+    return [
+        f"the trained model itself is right on {trained.accuracy:.0%} of these clips, as guessing would be: "
+        "either its frames were made otherwise (--color, --range, --interval, --labels say how), or these are no clips of its kind"
+    ]
 
 
 def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> Stage:

@@ -179,6 +179,9 @@ def run(args: argparse.Namespace) -> int:
     except (EdgevidError, OSError) as error:
         if args.json:
             sys.stdout.write(f"{as_json(_failed(error, args))}\n")
+        else:
+            # What was assumed may be what was wrong.
+            sys.stderr.writelines(f"note: {note}\n" for note in getattr(error, "report", {}).get("notes", ()))
         raise
     sys.stdout.write(f"{as_json(done.report) if args.json else summary(done.report, delegate=args.delegate)}\n")
     sys.stderr.write(f"Wrote {done.path} and {done.page}\n")
