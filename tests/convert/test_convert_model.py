@@ -131,6 +131,19 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(pl
     assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == ({("encoder", "int8")} if error is ConversionError else set())
 
 
+def test_what_was_assumed_is_said_where_no_bundle_came_of_it(place, tmp_path, monkeypatch, capsys):
+    import convert
+    from convert.finish import OverBudget
+
+    def fails(*_args, **_options):
+        raise OverBudget("no precision does", report={"notes": ["sampling assumed to be uniform"]}, path=tmp_path)
+
+    monkeypatch.setattr(convert, "convert_model", fails)
+    asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(tmp_path / "none.edgevid")]
+    assert main(asked) == 3
+    assert "note: sampling assumed to be uniform\n" in capsys.readouterr().err
+
+
 def test_a_refusal_before_the_work_began_is_one_json_object_too(place, tmp_path, capsys):
     asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "--json", "-o"]
     assert main([*asked, str(tmp_path / "bundle.zip")]) == 2
