@@ -175,6 +175,8 @@ def _rewritten(graph: LayerGraph, gather: Call, branch: _Branch, values: dict[in
     window = 1 + max(number for call in graph.calls for number in (*call.inputs, *call.outputs))
     layer = PerFrame(branch.calls, branch.entry, branch.exit, keeps_axis=branch.keeps_axis)
     made = [call_of(layer, (branch.source,), (window,), (1, *branch.frames.shape))]
+    # What is gathered next may be of this very window.
+    values[window] = branch.frames[None]
     result, kept = values[gather.outputs[0]], list(graph.calls)
     if result.shape[:2] == (1, len(branch.frames)) and same_numbers(result, branch.frames):
         kept.remove(gather)

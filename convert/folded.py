@@ -7,7 +7,7 @@ So the calls between are put together into one, which takes windows of any lengt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,16 @@ class _Folded:
         self._member: set[int] = set()
         for call in graph.calls:
             self._take(call)
+        for entry in [each for each in self.entries if not self._leads_anywhere(each)]:
+            del self.entries[entry]
+            self._member.remove(entry)
+
+    def _leads_anywhere(self, entry: int) -> bool:
+        """Whether anything is done to its frames, or time taken out of the batch again: frames that are only turned are no other feature."""
+        if any(entry in call.inputs for call in self._inside):
+            return True
+        results = [self._values[call.outputs[0]] for call in self._graph.consumers(entry)]
+        return any(each.shape[:2] == (1, self._frames) and same_numbers(self._values[entry], each) for each in results)
 
     def _take(self, call: Call) -> None:
         source = self._folds(call)
@@ -107,7 +117,7 @@ class _Folded:
     def _together(self, group: set[int], windows: dict[int, int]) -> Call:
         entries = {entry: source for entry, source in self.entries.items() if entry in group}
         inside = needed([call for call in self._inside if set(call.outputs) & group], windows)
-        layer = FrameByFrame(inside, tuple(entries), tuple(windows))
+        layer = FrameByFrame(inside, {entry: self._values[entry].shape[1:] for entry in entries}, tuple(windows))
         first = self._values[next(iter(windows))]
         return call_of(layer, tuple(entries.values()), tuple(windows.values()), (1, *first.shape))
 
@@ -126,7 +136,7 @@ class FrameByFrame:
 
     Args:
         calls: In order.
-        entries: Numbers of the tensors that they begin with.
+        entries: Numbers of the tensors that they begin with, and the shape of one frame of each.
         exits: Numbers of those that leave.
     """
 
@@ -134,8 +144,8 @@ class FrameByFrame:
     name = "frame_by_frame"
     lookback = 0
 
-    def __init__(self, calls: Sequence[Call], entries: Sequence[int], exits: Sequence[int]) -> None:
-        self.calls, self._entries, self._exits = tuple(calls), tuple(entries), tuple(exits)
+    def __init__(self, calls: Sequence[Call], entries: Mapping[int, Sequence[int]], exits: Sequence[int]) -> None:
+        self.calls, self._entries, self._exits = tuple(calls), dict(entries), tuple(exits)
 
     def __call__(self, *windows: Any) -> list[Any]:
         """Make the calls.
@@ -151,7 +161,7 @@ class FrameByFrame:
         from convert.runner import Runner, recurrences
 
         batch, frames = int(windows[0].shape[0]), int(windows[0].shape[1])
-        given = {entry: tf.reshape(window, (batch * frames, *window.shape[2:])) for entry, window in zip(self._entries, windows, strict=True)}
+        given = {entry: tf.reshape(window, (batch * frames, *shape)) for (entry, shape), window in zip(self._entries.items(), windows, strict=True)}
         values = Runner(recurrences(self.calls), ()).run(self.calls, given)
         return [tf.reshape(values[each], (batch, frames, *values[each].shape[1:])) for each in self._exits]
 

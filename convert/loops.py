@@ -149,11 +149,20 @@ def _compute(node: Any, inputs: list[Value]) -> list[Value]:
             return [tf.constant(inputs[0].shape.as_list(), tf.as_dtype(node.attr["out_type"].type))]
     if all(map(_is_known, inputs)):
         with tf.init_scope():
-            return _run(node, inputs)
-    return _run(node, inputs)
+            return run_node(node, inputs)
+    return run_node(node, inputs)
 
 
-def _run(node: Any, inputs: list[Value]) -> list[Value]:
+def run_node(node: Any, inputs: Sequence[Value]) -> list[Value]:
+    """Run an operator.
+
+    Args:
+        node: It, as TensorFlow describes it; none that calls a function.
+        inputs: What it reads, in order.
+
+    Returns:
+        What it gives.
+    """
     import tensorflow as tf
     from tensorflow.python.framework import op_def_registry
 

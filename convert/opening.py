@@ -94,10 +94,21 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
         output=options.output,
         scores_only=options.scores_only,
     )
+    parts = split(arranged.graph)
     return Opened(
         trained,
         arranged.graph,
-        split(arranged.graph),
+        parts,
         lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
-        (*trained.notes, *arranged.notes),
+        (*trained.notes, *_found(trained, parts), *arranged.notes),
     )
+
+
+def _found(trained: LoadedModel, parts: Split) -> tuple[str, ...]:
+    """What came of a function without layers."""
+    if trained.framework != "tensorflow":
+        return ()
+    better = "the .keras file that it was exported from converts to a faster bundle"
+    if parts.encoder is None:
+        return (f"it is run whole, every frame of a window again for each answer: {better}",)
+    return (f"what it does to each frame by itself was found by trying, and is run once a frame; its recurrent layers run over the whole window: {better}",)

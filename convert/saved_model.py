@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Any, str, str, 
                 return model, "tf_keras", "2", ((note,) if note else ())
         except ModelError as error:
             refusal = error
-    note = "the SavedModel holds a function and no layers: it is run whole, whatever it repeats for each frame"
+    note = "the SavedModel holds a function and no layers"
     try:
         return SignatureModel(path), "tensorflow", "unknown", (note,)
     except ModelError as error:
@@ -176,6 +176,20 @@ class SignatureModel:
         given = [rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32) for spec in self._inputs.values()]
         return np.concatenate([np.asarray(self([each[index : index + 1] for each in given])[0]) for index in range(8)])
 
+    def traced(self, shapes: Sequence[Sequence[int]]) -> Any:
+        """Lay the function's operators flat, with the functions that it calls and its loops in their places.
+
+        Args:
+            shapes: Of its inputs, with the batch.
+
+        Returns:
+            A concrete function.
+        """
+        import tensorflow as tf
+
+        unrolled = self._unrolled or Unrolled(self._function)
+        return tf.function(lambda *inputs: unrolled(inputs), autograph=False).get_concrete_function(*(tf.TensorSpec(shape) for shape in shapes))
+
     def as_graph(self) -> ModelGraph:
         """Give the function as the one call of a graph.
 
@@ -203,7 +217,7 @@ class WithoutLoops:
     name = _SIGNATURE
 
     def __init__(self, model: SignatureModel, unrolled: Unrolled) -> None:
-        self.tried = model.tried
+        self.tried, self.traced = model.tried, model.traced
         self._unrolled = unrolled
 
     def __call__(self, inputs: Any) -> list[Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from convert.accept import check_layers, window_shape
 from convert.branches import joined
+from convert.exported import laid_flat
 from convert.folded import unfolded
 from convert.graph import Call, LayerGraph
 from convert.heads import CausalConv
@@ -118,10 +119,11 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     """
     window = window_shape(graph, frames)
     check_layers(graph)
-    graph = joined(unfolded(graph, window), window)
+    flat = laid_flat(graph, window)
+    given, graph = graph, joined(unfolded(flat, window), window)
     prefix = Prefix(graph, window)
     stateful = recurrences(graph.calls)
-    whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
+    whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window) if flat is given else _whole(given, Runner.of(given), window)
     if not prefix.worthwhile(stateful):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
     parts = _Parts(graph, prefix, stateful, window).split(whole)

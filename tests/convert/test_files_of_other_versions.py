@@ -491,7 +491,7 @@ def test_a_savedmodel_of_keras_2_holds_its_layers(keras2, tmp_path):
     np.testing.assert_allclose(trained.model(windows()), model(windows()), atol=1e-6)
 
 
-def test_an_exported_function_is_run_whole(tmp_path):
+def test_an_exported_function_is_the_trained_model(tmp_path):
     from convert.arrange import arrange
     from convert.ends import scores_of
     from convert.split import split
@@ -504,7 +504,6 @@ def test_an_exported_function_is_run_whole(tmp_path):
     trained = load(tmp_path / "exported")
     arranged = arrange(trained.model)
     parts = split(arranged.graph)
-    assert parts.encoder is None
     np.testing.assert_allclose(parts.whole.function(windows()[:1])[0], model(windows()[:1]), atol=1e-5)
     assert scores_of(arranged.graph) == ("softmax", 3)
     assert "no layers" in trained.notes[0]
