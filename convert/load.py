@@ -19,9 +19,10 @@ import numpy as np
 
 from convert import saved_model
 from convert.arguments import flat
+from convert.code import code_in, lambdas_in
 from convert.custom import defined_in, of_applications, taken_for_granted
 from convert.h5_operators import has_operators, load_model
-from convert.header import Header, code_in, lambdas_in, says_half, shapeless, strangers_in, weights_only, without_half, without_state, write_copy
+from convert.header import Header, says_half, shapeless, strangers_in, weights_only, without_half, without_state, write_copy
 from convert.header import read as read_header
 from convert.meanings import changes_in_code, kept
 from convert.quiet import import_tensorflow

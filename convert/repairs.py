@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from convert.header import function_name
+from convert.code import function_name
 from convert.shared import marked
 
 Config = Any
