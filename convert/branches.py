@@ -152,7 +152,9 @@ class PerFrame:
         # One frame after the other: a branch may name its batch of 1.
         rows = []
         for place in range(frames):
-            frame = window[:, place : place + 1] if self._keeps_axis else window[:, place]
+            # In the encoder there is one frame: an index would be a slice, which XNNPACK leaves to the interpreter.
+            one = window if frames == 1 else window[:, place : place + 1]
+            frame = one if self._keeps_axis else tf.reshape(one, (batch, *window.shape[2:]))
             rows.append(runner.run(self.calls, {self._entry: tf.convert_to_tensor(frame)})[self._leaves])
         return tf.reshape(tf.stack(rows, axis=1), (batch, frames, *rows[0].shape[1:]))
 
