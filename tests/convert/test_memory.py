@@ -18,9 +18,12 @@ def resident_bytes():
 class Knot:
     """Refers to itself, so that only the collector of garbage frees it."""
 
-    def __init__(self):
-        # Of a size that glibc keeps for itself when it is freed, as TensorFlow's messages are.
-        self.blocks = [bytearray(64 * 1024) for _ in range(2048)]
+    def __init__(self, kept):
+        self.blocks = []
+        for _ in range(2048):
+            # Of a size that glibc keeps for itself when it is freed between others that are not, as TensorFlow's messages are.
+            self.blocks.append(bytearray(64 * 1024))
+            kept.append(bytearray(1024))
         self.itself = self
 
 
@@ -28,10 +31,11 @@ class Knot:
 def test_garbage_of_a_large_process_goes_back_to_the_system(monkeypatch):
     monkeypatch.setattr(memory, "_LARGE_KIB", 1)
     memory.give_back()  # what other tests left would be used again, and hide what this one takes
+    kept = []
     gc.disable()
     try:
         before = resident_bytes()
-        Knot()
+        Knot(kept)
         held = resident_bytes()
         monkeypatch.setattr(memory, "_LARGE_KIB", 2**40)
         memory.give_back()
