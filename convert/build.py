@@ -81,7 +81,7 @@ def choose_plan(parts: Split, asked: str) -> Plan:
 
 
 def begin(converter: Converter, parts: Split, *, precision: Precision, contract: Contract, calibration: Calibration, edgetpu: bool) -> None:
-    """Let the converter begin with the encoder, while the float model is asked: neither needs the other.
+    """Let the converter begin with the encoder, and with what int8 costs its layers, while the float model is asked: neither needs the other.
 
     Args:
         converter: The child process.
@@ -94,6 +94,8 @@ def begin(converter: Converter, parts: Split, *, precision: Precision, contract:
     if parts.encoder is not None:
         samples = [_encoder_samples(parts, contract, calibration)] if precision in CALIBRATED else _none(parts.encoder)
         converter.begin(parts.encoder, precision, samples, edgetpu=edgetpu)
+        if precision == "int8":
+            converter.begin_layers(parts.encoder, samples)
 
 
 def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Array:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -46,11 +47,11 @@ class ConvertedPart:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A part that the child is at work on: what was asked for, where it will be, and what it is calibrated with."""
+    """A job that the child has and has not answered: what tells it from others, what to call it, and where what it was given lies."""
 
-    key: tuple[PartFunction, Precision, bool]
-    target: Path
-    calibration: Path
+    key: Hashable
+    what: str
+    job: dict[str, Any]
 
 
 class Converter:
@@ -73,7 +74,9 @@ class Converter:
         self._child: subprocess.Popen[str] | None = None
         self._interpreter = LiteRt()
         self._exported: dict[PartFunction, Path] = {}
-        self._begun: _Begun | None = None
+        # The child answers in order; what was begun and is not asked for yet waits here.
+        self._begun: list[_Begun] = []
+        self._answers: dict[Hashable, dict[str, Any] | ConversionError] = {}
         self.jobs = 0
 
     def start(self) -> None:
@@ -95,7 +98,7 @@ class Converter:
         log.close()
 
     def begin(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> None:
-        """Let the child begin with a part while its parent does something else; `convert` waits for it, any other job puts it aside.
+        """Let the child begin with a part while its parent does something else; `convert` waits for it.
 
         Args:
             function: The part.
@@ -103,14 +106,20 @@ class Converter:
             calibration: As for `convert`.
             edgetpu: As for `convert`.
         """
-        folder = Path(self._folder.name)
-        saved = self._export(function)
-        arrays = folder / f"calibration-{self.jobs}.npz"
-        np.savez(arrays, *calibration)
-        target = folder / f"{function.role}-{precision}-{self.jobs}.tflite"
-        self.jobs += 1
-        self._send({"saved_model": str(saved), "calibration": str(arrays), "precision": precision, "out": str(target), "edgetpu": edgetpu})
-        self._begun = _Begun((function, precision, edgetpu), target, arrays)
+        target = Path(self._folder.name) / f"{function.role}-{precision}-{self.jobs}.tflite"
+        job = {**self._given(function, calibration), "precision": precision, "out": str(target), "edgetpu": edgetpu}
+        self._order(_Begun((function, precision, edgetpu), f"{function.role} in {precision}", job))
+
+    def begin_layers(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+        """Let the child compare the layers of a part behind what it was given before; `part_errors` waits for it.
+
+        Args:
+            function: The part.
+            calibration: As for `convert`.
+            made: File of the part in another precision than int8.
+        """
+        job = {"what": "layers", **self._given(function, calibration), "made": made}
+        self._order(_Begun(("layers", function, made), f"comparison of the {function.role}'s layers", job))
 
     def convert(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> ConvertedPart:
         """Convert one part, or wait for it where it was begun.
@@ -128,21 +137,10 @@ class Converter:
             ConverterCrashed: The child died; another one takes the next job.
             ConversionError: TensorFlow refused the part.
         """
-        if self._begun is None or self._begun.key != (function, precision, edgetpu):
-            self._put_aside()
+        key = (function, precision, edgetpu)
+        if not self._has(key):
             self.begin(function, precision, calibration, edgetpu=edgetpu)
-        begun, self._begun = self._begun, None
-        assert begun is not None
-        self._receive(f"{function.role} in {precision}")
-        begun.calibration.unlink()
-        return self._describe(function, precision, begun.target.read_bytes())
-
-    def _put_aside(self) -> None:
-        """Wait for a part that nobody wants any more: the child answers in order."""
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            with contextlib.suppress(ConversionError):
-                self._receive("part that was begun")
+        return self._describe(function, precision, Path(self._wait(key)["out"]).read_bytes())
 
     def survives(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
         """Load a model file in the child, so that one which ends its process does not end this one.
@@ -158,9 +156,9 @@ class Converter:
         job = {"what": "load", "model": str(path), "allow_code": allow_code, "custom_objects": str(custom_objects) if custom_objects else None}
         try:
             # The longest wait is for TensorFlow to be imported there; here it is needed as well.
-            self._send(job)
+            self._order(_Begun(path, "model file", job))
             import_tensorflow()
-            self._receive("model file")
+            self._wait(path)
         except ConverterCrashed as error:
             raise ModelError(f"Expected a model file that TensorFlow can load, got {path}: {error}", path=path) from error
 
@@ -202,11 +200,17 @@ class Converter:
         return self._measure(function, made.part.precision, calibration, output=output, made=str(file))
 
     def _measure(self, function: PartFunction, precision: Precision, calibration: list[Array], *, output: str, made: str = "") -> list[LayerError]:
-        arrays = Path(self._folder.name) / "layers.npz"
+        key = ("layers", function, made)
+        if not self._has(key):
+            self.begin_layers(function, calibration, made=made)
+        return rank(function.role, precision, self._wait(key)["layers"], output=output)
+
+    def _given(self, function: PartFunction, calibration: list[Array]) -> dict[str, Any]:
+        """Put a part and what it is given where the child finds them."""
+        arrays = Path(self._folder.name) / f"calibration-{self.jobs}.npz"
+        self.jobs += 1
         np.savez(arrays, *calibration)
-        job = {"what": "layers", "saved_model": str(self._export(function)), "calibration": str(arrays), "made": made}
-        rows = self._ask(job, f"comparison of the {function.role}'s layers")["layers"]
-        return rank(function.role, precision, rows, output=output)
+        return {"saved_model": str(self._export(function)), "calibration": str(arrays)}
 
     def _export(self, function: PartFunction) -> Path:
         if function not in self._exported:
@@ -221,10 +225,35 @@ class Converter:
         ordered = tuple(inputs[INPUT.format(index)] for index in range(len(inputs))), tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs)))
         return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
 
-    def _ask(self, job: dict[str, Any], what: str) -> dict[str, Any]:
-        self._put_aside()
-        self._send(job)
-        return self._receive(what)
+    def _has(self, key: Hashable) -> bool:
+        return key in self._answers or any(begun.key == key for begun in self._begun)
+
+    def _order(self, begun: _Begun) -> None:
+        self._begun.append(begun)
+        self._send(begun.job)
+
+    def _wait(self, key: Hashable) -> dict[str, Any]:
+        """Give the answer to a job that was begun, after taking those to the jobs before it."""
+        while key not in self._answers:
+            self._take_next(key)
+        answer = self._answers.pop(key)
+        if isinstance(answer, ConversionError):
+            raise answer
+        return answer
+
+    def _take_next(self, wanted: Hashable) -> None:
+        begun = self._begun.pop(0)
+        try:
+            self._answers[begun.key] = {**begun.job, **self._receive(begun.what)}
+        except ConversionError as error:
+            self._answers[begun.key] = error
+            if isinstance(error, ConverterCrashed):  # the jobs behind it died with the child; what is not wanted now may never be
+                behind, self._begun = self._begun, []
+                for each in behind:
+                    if each.key == wanted:
+                        self._order(each)
+        if "calibration" in begun.job:
+            Path(begun.job["calibration"]).unlink()
 
     def _send(self, job: dict[str, Any]) -> None:
         if self._child is None or self._child.poll() is not None:

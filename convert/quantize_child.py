@@ -20,7 +20,7 @@ import numpy as np
 
 from convert.memory import give_back
 from edgevid.backends.litert import LiteRt
-from edgevid.quant import quantize
+from edgevid.quant import FLOAT32, QuantParams, quantize
 
 # Samples that layers are compared on: their errors hardly differ from one to the next.
 _SHOWN = 4
@@ -129,19 +129,22 @@ def _debugged(tf: Any, job: dict[str, Any], shown: list[dict[str, Any]]) -> list
     )
     # A debugger that is made of a converter does not keep the tensors that it compares (TensorFlow 2.21: the arena gives their memory to
     # others), one that is made of a model does.
-    names = _names(tf, made.quant_model)
+    fed = _fed(tf, made.quant_model)
     options = experimental.QuantizationDebugOptions(layer_direct_compare_metrics={name: _metric(energy) for name, energy in _ENERGIES.items()})
     debugger = experimental.QuantizationDebugger(
-        quant_debug_model_content=made.quant_model, debug_dataset=lambda: ([sample[name] for name in names] for sample in shown), debug_options=options
+        quant_debug_model_content=made.quant_model,
+        debug_dataset=lambda: ([quantize(sample[name], params) for name, params in fed] for sample in shown),
+        debug_options=options,
     )
     debugger.run()
     return _rows(debugger)
 
 
-def _names(tf: Any, model: bytes) -> list[str]:
-    """Names of a model's inputs in its own order, by which the debugger feeds it."""
-    details = tf.lite.Interpreter(model_content=model).get_input_details()
-    return [re.search(r"input_\d+", each["name"])[0] for each in details]  # type: ignore[index]  # the names are ours
+def _fed(tf: Any, model: bytes) -> list[tuple[str, QuantParams]]:
+    """Names and grids of a model's inputs in its own order. Given in float, the debugger does not quantise those whose zero point is 0 (TensorFlow 2.21)."""
+    inputs = tf.lite.Interpreter(model_content=model).get_input_details()
+    found = [(re.search(r"input_\d+", each["name"])[0], each["dtype"], each["quantization"]) for each in inputs]  # type: ignore[index]  # the names are ours
+    return [(name, QuantParams("int8", float(grid[0]), int(grid[1])) if dtype is np.int8 else FLOAT32) for name, dtype, grid in found]
 
 
 def _rows(debugger: Any) -> list[dict[str, Any]]:

@@ -76,6 +76,18 @@ def outlier():
     return PartFunction("head", function, ((1, 16),)), [samples]
 
 
+def test_a_part_is_measured_whose_input_is_around_zero(workshop):
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    part, samples = PartFunction("head", lambda x: [tf.tanh(x) @ tf.eye(4)], ((1, 4),)), np.linspace(-1.27, 1.27, 64, dtype=np.float32).reshape(16, 4)
+    samples[0, 0] = -1.28
+    made = workshop.converter.convert(part, "int8", [samples])
+    assert made.part.inputs[0].zero_point == 0
+    assert workshop.converter.part_errors(made, part, [samples], output="the answer")
+
+
 @pytest.fixture(scope="module")
 def measured(workshop, outlier):
     """The layers of that part in every precision that loses something."""

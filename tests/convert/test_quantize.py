@@ -153,7 +153,7 @@ def test_a_child_that_does_not_live_to_read_its_job_is_a_message(monkeypatch):
         # As if it had died just after it was looked at.
         monkeypatch.setattr(each._child, "poll", lambda: None)
         with pytest.raises(ConverterCrashed, match="SIGKILL"):
-            each._ask({"precision": "int8"}, "head in int8")
+            each.convert(dense_part(), "int8", [np.ones((8, 4), np.float32)])
 
 
 def test_a_part_that_the_interpreter_dies_of_is_a_message_too(converter):
@@ -184,6 +184,35 @@ def test_a_part_that_was_begun_for_nothing_is_put_aside(converter):
         made = converter.convert(wanted, "float32", [np.zeros((0, 4), np.float32)])
         assert (made.part.precision, made.part.inputs[0].dtype) == ("float32", "float32")
         np.testing.assert_allclose(run(made, np.array([1, 2, 3, 4], np.float32))[0], [2, 4, 6, 8])
+
+
+def test_layers_that_were_begun_behind_a_part_are_waited_for_and_not_compared_twice(converter):
+    import tensorflow as tf
+
+    from convert.split import PartFunction
+
+    part = PartFunction("head", lambda x: [tf.tanh(x) @ tf.constant(np.eye(4, dtype=np.float32))], ((1, 4),))
+    samples = [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
+    anew = converter.layer_errors(part, samples, output="the answer")
+    before = converter.jobs
+    converter.begin(part, "int8", samples)
+    converter.begin_layers(part, samples)
+    made = converter.convert(part, "int8", samples)
+    assert converter.part_errors(made, part, samples, output="the answer") == anew != []
+    assert converter.jobs == before + 2
+
+
+def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(converter):
+    part, samples = dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
+    dies, given = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
+    converter.begin(dies, "int8", given)
+    converter.begin_layers(dies, given)
+    converter.begin(part, "int8", samples)
+    assert converter.convert(part, "int8", samples).part.precision == "int8"
+    with pytest.raises(ConverterCrashed):
+        converter.convert(dies, "int8", given)
+    with pytest.raises(ConverterCrashed):
+        converter.layer_errors(dies, given, output="the answer")
 
 
 def test_the_death_of_a_child_that_had_begun_is_told_when_the_part_is_asked_for(converter):
