@@ -1,5 +1,8 @@
 """The converter's child process: what it makes, and what becomes of its death."""
 
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -116,19 +119,17 @@ def test_a_job_that_takes_too_long_is_ended_with_its_child():
     from convert.quantize import Converter
 
     with Converter(timeout_s=0.01) as hasty:
-        child = hasty._child
+        child = hasty._child.process
         with pytest.raises(ConverterCrashed, match="within 0 s"):
             hasty.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)])
         assert child.poll() is not None
 
 
 def test_leaving_ends_the_child_and_removes_its_folder():
-    from pathlib import Path
-
     from convert.quantize import Converter
 
     with Converter() as each:
-        child, folder = each._child, Path(each._folder.name)
+        child, folder = each._child.process, Path(each._folder.name)
         assert child.poll() is None
     assert child.poll() is not None
     assert not folder.exists()
@@ -148,10 +149,10 @@ def test_a_child_that_does_not_live_to_read_its_job_is_a_message(monkeypatch):
     from convert.quantize import Converter
 
     with Converter() as each:
-        each._child.kill()
-        each._child.wait()
+        each._child.process.kill()
+        each._child.process.wait()
         # As if it had died just after it was looked at.
-        monkeypatch.setattr(each._child, "poll", lambda: None)
+        monkeypatch.setattr(each._child.process, "poll", lambda: None)
         with pytest.raises(ConverterCrashed, match="SIGKILL"):
             each.convert(dense_part(), "int8", [np.ones((8, 4), np.float32)])
 
@@ -200,6 +201,20 @@ def test_layers_that_were_begun_behind_a_part_are_waited_for_and_not_compared_tw
     made = converter.convert(part, "int8", samples)
     assert converter.part_errors(made, part, samples, output="the answer") == anew != []
     assert converter.jobs == before + 2
+
+
+def test_an_answer_that_came_together_with_the_one_before_is_found():
+    from convert.quantize import Converter
+
+    parts, none = [dense_part(), dense_part()], [np.zeros((0, 4), np.float32)]
+    with Converter(timeout_s=60) as each:
+        for part in parts:
+            each.begin(part, "float32", none)
+        last = Path(each._folder.name) / "head-float32-1.tflite"
+        while not last.exists():
+            time.sleep(0.05)
+        time.sleep(0.5)  # until the answer is written too
+        assert all(each.convert(part, "float32", none).data for part in parts)
 
 
 def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(converter):
