@@ -103,6 +103,9 @@ class Child:
         Args:
             job: The job.
         """
+        # One that has died with jobs is found dead when their answers are read; another one now would be given none of them.
+        if not self._begun and (self.process is None or self.process.poll() is not None):
+            self.start()
         self._begun.append(job)
         self._send(job.order)
 
@@ -141,8 +144,6 @@ class Child:
             self._answers[job.key] = error
 
     def _send(self, order: Mapping[str, Any]) -> None:
-        if self.process is None or self.process.poll() is not None:
-            self.start()
         assert self.process is not None and self.process.stdin is not None
         # A child that is gone already is found when its answer is read.
         with contextlib.suppress(BrokenPipeError):

@@ -217,17 +217,23 @@ def test_an_answer_that_came_together_with_the_one_before_is_found():
         assert all(each.convert(part, "float32", none).data for part in parts)
 
 
-def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(converter):
+@pytest.mark.parametrize("given_before", [1, 2])
+def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(given_before):
+    from convert.quantize import Converter
+
     part, samples = dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
     dies, given = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
-    converter.begin(dies, "int8", given)
-    converter.begin_layers(dies, given)
-    converter.begin(part, "int8", samples)
-    assert converter.convert(part, "int8", samples).part.precision == "int8"
-    with pytest.raises(ConverterCrashed):
-        converter.convert(dies, "int8", given)
-    with pytest.raises(ConverterCrashed):
-        converter.layer_errors(dies, given, output="the answer")
+    with Converter(timeout_s=60) as each:
+        jobs = [lambda: each.begin(dies, "int8", given), lambda: each.begin_layers(dies, given), lambda: each.begin(part, "int8", samples)]
+        for place, begin in enumerate(jobs):
+            if place == given_before:
+                each._child.process.wait(60)
+            begin()
+        assert each.convert(part, "int8", samples).part.inputs[0].dtype == "int8"
+        with pytest.raises(ConverterCrashed, match="SIGSEGV"):
+            each.convert(dies, "int8", given)
+        with pytest.raises(ConverterCrashed, match="SIGSEGV"):
+            each.layer_errors(dies, given, output="the answer")
 
 
 def test_the_death_of_a_child_that_had_begun_is_told_when_the_part_is_asked_for(converter):
