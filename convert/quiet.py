@@ -36,12 +36,11 @@ def quiet_start() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras quietly, without the rewriting of graphs; later imports find them loaded.
+    """Import TensorFlow and Keras quietly, without the graph remapper; later imports find them loaded.
 
     The remapper of TensorFlow 2.21 changes answers: on a trained CNN with a stack of bidirectional LSTMs (Keras 3.8, float32, CPU) a graph's
     probabilities differed from eager execution's by up to 1.0, and by nothing once it was off. The float model is the measure of everything
-    here, so it has to be right before it is fast. Remove when a release gives equal answers in `tests/convert/test_reference.py`. The other rewriters
-    take longer than they save: 2.9 s of the first call of an LSTM over sixteen frames of MobileNetV2, whose later calls, as training's, are as quick.
+    here, so it has to be right before it is fast. Remove when a release gives equal answers in `tests/convert/test_reference.py`.
     """
     with quiet_start():
         import keras  # noqa: F401
@@ -50,4 +49,15 @@ def import_tensorflow() -> None:
         # The first use of a device writes what the import did not.
         tf.config.list_physical_devices()
         tf.constant(0.0)
-    tf.config.optimizer.set_experimental_options({"remapping": False, "disable_meta_optimizer": True})
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def run_graphs_as_they_are() -> None:
+    """Have TensorFlow rewrite no graph from here on: what is asked a few hundred times is run sooner so.
+
+    The rewriters took 2.9 s of the first call of an LSTM over sixteen frames of MobileNetV2, and its later calls were as quick without them (x86, TensorFlow
+    2.21). Training keeps them.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

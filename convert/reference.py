@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convert.calibrate import to_real
+from convert.quiet import run_graphs_as_they_are
 from convert.split import Split
 from convert.stepping import last_answer, last_answers
 from edgevid.frame import Array
@@ -36,6 +37,7 @@ class Reference:
     def __init__(self, model: Any, parts: Split, spec: InputSpec, kind: Scores) -> None:
         import tensorflow as tf
 
+        run_graphs_as_they_are()
         self._parts, self._spec = parts, spec
         self._probabilities = to_probabilities(kind)
         self._model = tf.function(lambda batch: model(batch, training=False))
