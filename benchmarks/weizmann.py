@@ -35,7 +35,7 @@ from edgevid.preprocess import InputSpec
 
 if TYPE_CHECKING:
     from convert import Conversion
-    from convert.training.fit import TrainOptions
+    from convert.training.fit import FitOptions
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "weizmann"
 RECIPES = ("int8", "int8+float")
@@ -57,12 +57,12 @@ class Fold:
     bundles: dict[str, Evaluation]
 
 
-def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
+def options_for(labels: Sequence[str], *, epochs: int) -> FitOptions:
     """The same for every subject; a mirrored action is the same action."""
-    from convert.training.fit import TrainOptions
+    from convert.training.fit import FitOptions
     from convert.training.models import ModelOptions
 
-    return TrainOptions(
+    return FitOptions(
         input=InputSpec(height=64, width=64, channels=1, color="gray"),
         window=Window(frames=16, interval_s=0.08),
         model=ModelOptions(pool="columns"),
@@ -75,7 +75,7 @@ def options_for(labels: Sequence[str], *, epochs: int) -> TrainOptions:
     )
 
 
-def hold_out(subject: str, clips: Clips, options: TrainOptions, folder: Path) -> Fold:
+def hold_out(subject: str, clips: Clips, options: FitOptions, folder: Path) -> Fold:
     """Train without one subject, convert, and measure both on that subject."""
     from convert.load import load
     from convert.training.fit import save, train
@@ -154,7 +154,7 @@ def rows(folds: Sequence[Fold]) -> list[Sequence[object]]:
     return [("held out", "clips", "float", *RECIPES), *lines, ("mean", total, *(f"{mean(column):.3f}" for column in columns))]
 
 
-def answer(folds: Sequence[Fold], options: TrainOptions) -> dict[str, Any]:
+def answer(folds: Sequence[Fold], options: FitOptions) -> dict[str, Any]:
     """The numbers that are written."""
     floating = mean([fold.floating.accuracy for fold in folds])
     bundles = {recipe: mean([fold.bundles[recipe].accuracy for fold in folds]) for recipe in RECIPES}

@@ -17,6 +17,7 @@ Importing this package imports no TensorFlow.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,17 +34,51 @@ from edgevid.manifest import Manifest, Plan, Value
 
 if TYPE_CHECKING:
     from convert.clips import Clips
+    from convert.evaluation import EvaluateOptions, evaluate
     from convert.opening import Opened
+    from convert.progress import Terminal
     from convert.quantize import Converter
     from convert.recipes import Recipe
     from convert.record import Story
     from convert.reference import Reference
     from convert.search import Examples, Trial
     from convert.split import Split
+    from convert.training.evaluate import Evaluation
+    from convert.training.fit import Epoch, TrainedModel
+    from convert.training.options import TrainOptions
+    from convert.training.workflow import train
     from convert.verify import Stage
     from edgevid.frame import Array
 
-__all__ = ["Conversion", "Options", "convert_model"]
+# Name to module; imported when first used, since training needs Keras.
+_LAZY = {
+    "train": "convert.training.workflow",
+    "TrainOptions": "convert.training.options",
+    "TrainedModel": "convert.training.fit",
+    "Epoch": "convert.training.fit",
+    "evaluate": "convert.evaluation",
+    "EvaluateOptions": "convert.evaluation",
+    "Evaluation": "convert.training.evaluate",
+    "Terminal": "convert.progress",
+}
+__all__ = [  # noqa: RUF022  # in the order of a reader's interest
+    "convert_model", "Options", "Conversion", "train", "TrainOptions", "TrainedModel", "Epoch", "evaluate", "EvaluateOptions", "Evaluation",
+    "Progress", "Silent", "Terminal",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'convert' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
+
 
 # Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
 GOLDEN_STEPS = 4
@@ -68,15 +103,18 @@ class Conversion:
     page: Path
 
 
-def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, options: Options | None = None, progress: Progress | None = None) -> Conversion:
+def convert_model(
+    model: str | Path, clips: str | Path, out: str | Path, *, options: Options | None = None, progress: Progress | None = None, command: str = ""
+) -> Conversion:
     """Convert a trained model, prove the result on real clips and pack it.
 
     Args:
         model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is taken as it is.
-        clips_dir: Clips as `<class>/<clip>`, or unlabelled ones; `.npy` arrays for models over features.
+        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for models over features.
         out: The bundle to write; replaced only by one that keeps the budget.
         options: What the files cannot say.
         progress: Told of each step.
+        command: How the conversion was asked for, for the bundle's record.
 
     Returns:
         The conversion.
@@ -95,7 +133,7 @@ def convert_model(model: str | Path, clips_dir: str | Path, out: str | Path, *, 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
     with converter_for(Path(model)) as converter:
-        subject = _read(Path(model), Path(clips_dir), converter, options, progress)
+        subject = replace(_read(Path(model), Path(clips), converter, options, progress), command=command)
         story = _prove(subject, converter, options, progress, lambda error, story: stop(error, story, page, seconds=time.monotonic() - started_s))
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
@@ -112,6 +150,7 @@ class _Subject:
     clips: Clips
     settled: Contract
     cautions: list[str]
+    command: str = ""
 
 
 def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Subject:
@@ -169,7 +208,7 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     def story(found: Search) -> Story:
         progress.step("measuring what its precision costs each layer")
         shown = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
-        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, builder.losses(shown), subject.cautions, options)
+        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, builder.losses(shown), subject.cautions, options, subject.command)
 
     try:
         # What was measured before an error stays in the lists.

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgevid import sampling
 from edgevid.capture.features import FeatureFile
 from edgevid.capture.opencv import VIDEO_SUFFIXES, VideoFile
 from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
 from edgevid.frame import Array
 from edgevid.manifest import Window
 from edgevid.preprocess import InputSpec, Kind, Preprocessor
-from edgevid.sampling import hold_last, interval_indices, uniform_indices
 
 # Frames that are held in memory: of 150 clips of 5 s at 224x224 there are 3 GiB, and a window is a tenth of its clip.
 MOST_HELD_BYTES = 256 * 2**20
@@ -198,34 +198,31 @@ def _from_disk(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
-    """Give the frames of one window of a clip.
+    """Return the frames of one window of a clip.
 
     Args:
-        clip: The clip.
+        clip: Any clip.
         window: The model's view of time.
         start: Index of the first frame, for "interval" sampling.
 
     Returns:
         `window.frames` indices; a clip that ends early holds its last frame.
     """
-    if window.sampling == "uniform":
-        return uniform_indices(len(clip.frames), window.frames)
-    taken = interval_indices(clip.timestamps_ns[start:].tolist(), window.interval_s)
-    return hold_last([start + index for index in taken], window.frames)
+    return sampling.window_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window), start=start)
 
 
 def centre_window(clip: Clip, window: Window) -> Array:
-    """Give the window in the middle of a clip, which evaluation and conversion look at.
+    """Return the window in the middle of a clip, which evaluation and conversion look at.
 
     Args:
-        clip: The clip.
+        clip: Any clip.
         window: The model's view of time.
 
     Returns:
         (T, *frame) of the clip's type.
     """
-    span_ns = (window.frames - 1) * window.interval_s * 1e9
-    slack_ns = float(clip.timestamps_ns[-1] - clip.timestamps_ns[0]) - span_ns
-    # The last frame at or before the middle: a later start could run out of frames.
-    start = int(np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[0] + max(slack_ns, 0.0) / 2, side="right")) - 1
-    return clip.frames[window_indices(clip, window, start=start)]
+    return clip.frames[sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))]
+
+
+def _interval_s(window: Window) -> float | None:
+    return None if window.sampling == "uniform" else window.interval_s

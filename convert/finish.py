@@ -138,7 +138,7 @@ def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Prog
 
 def _pack(story: Story, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
     trained = story.trained
-    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": story.options.command}
+    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": story.command}
     return write(replace(bundle, manifest=replace(bundle.manifest, versions=versions(), provenance=provenance), report=report), out)
 
 

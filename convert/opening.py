@@ -91,7 +91,7 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
         axes=options.axes,
         frames=options.frames,
         frame_size=options.frame_size,
-        output=options.output,
+        output=options.scores,
         scores_only=options.scores_only,
     )
     parts = split(arranged.graph)

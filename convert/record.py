@@ -45,6 +45,7 @@ class Story:
         losses: What its precision costs each layer.
         warnings: What a person should know.
         options: How it was asked for.
+        command: The same in words, for the record.
     """
 
     job: Job
@@ -57,6 +58,7 @@ class Story:
     losses: Losses
     warnings: Sequence[str]
     options: Options
+    command: str = ""
 
 
 def record(story: Story, *, seconds: float) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
         "input": to_json(job.contract.input),
         "versions": versions(),
         "seconds": round(seconds, 2),
-        "command": story.options.command,
+        "command": story.command,
     }
 
 

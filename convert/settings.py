@@ -42,7 +42,7 @@ class Options:
         interval: Seconds between frames, or "uniform".
         frames: Window of a model that leaves it open.
         axes: What the axes of its input are, one of `convert.axes.AXES`.
-        output: Name or number of the output that gives the scores, of several.
+        scores: Name or number of the output that gives the scores, of several.
         scores_only: Leave the other outputs out.
         max_value_error: Greatest mean error of a value beside the scores, as a share of the trained model's span on the clips.
         frame_size: (height, width) of a model that takes frames of any size.
@@ -57,7 +57,6 @@ class Options:
         name: What the bundle is called.
         allow_code: Load Lambda layers.
         custom_objects: Python file that defines the model's own layers.
-        command: How the conversion was asked for, for the record.
         report: Where to write the page; beside the bundle where None.
         delegate: What to tell of beyond the report: "xnnpack" or "coral"; "coral" also makes the first part's twin for the Edge TPU.
     """
@@ -70,7 +69,7 @@ class Options:
     interval: float | str | None = None
     frames: int | None = None
     axes: str | None = None
-    output: str | None = None
+    scores: str | None = None
     scores_only: bool = False
     max_value_error: float = 0.05
     frame_size: tuple[int, int] | None = None
@@ -85,7 +84,6 @@ class Options:
     name: str | None = None
     allow_code: bool = False
     custom_objects: Path | None = None
-    command: str = ""
     report: Path | None = None
     delegate: str | None = None
 

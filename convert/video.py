@@ -86,7 +86,7 @@ def _annotated(video: VideoFile, labels: Sequence[str], decisions: Sequence[Deci
         now = next((event for event in events if event.start_s <= t_s <= event.end_s + _FLASH_S), None)
         if now is not None:
             _flash(cv2, picture, now)
-        yield np.hstack([picture, _panel(cv2, labels, decisions[place].scores if place >= 0 else None, t_s)])
+        yield np.hstack([picture, _panel(cv2, labels, decisions[place].probabilities if place >= 0 else None, t_s)])
 
 
 def _enlarged(cv2: Any, pixels: Array) -> Pixels:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from edgevid import __version__
 from edgevid.errors import EdgevidError, MissingDependency, UsageError
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage, 3 verification failed, 130 interrupted.
     """
+    _log_to_stderr()
     try:
         code = _dispatch(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -169,6 +171,25 @@ def _let_go_of_stdout() -> None:
         sys.stdout.flush()
     except OSError:
         _silence_stdout()
+
+
+class _StderrHandler(logging.StreamHandler[Any]):
+    """Writes to whatever `sys.stderr` is when a record is logged."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+
+def _log_to_stderr() -> None:
+    """Print what the API logs as plain lines, choices that it measured among them."""
+    logger = logging.getLogger("edgevid.api")
+    if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
+        logger.addHandler(_StderrHandler())
+        logger.setLevel(logging.INFO)
 
 
 def _silence_stdout() -> None:

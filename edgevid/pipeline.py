@@ -8,7 +8,7 @@ clip. Per frame nothing of a frame's size is allocated; the frame goes from the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from time import monotonic_ns
 
@@ -88,7 +88,7 @@ class Pipeline:
         self._torn = 0
 
     def run(self, *, max_frames: int | None = None) -> Telemetry:
-        """Take frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
+        """Process frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
 
         Args:
             max_frames: Frames of the source to look at; None for all.
@@ -97,10 +97,26 @@ class Pipeline:
             The telemetry of the first model. Outputs are closed, the source is not.
 
         Raises:
-            SourceStalled: The source gave nothing for `stall_s`.
+            SourceStalled: The source delivered nothing for `stall_s`.
             SourceError: The source broke.
             ContractError: A frame is not of a model's kind.
             BackendError: The interpreter failed.
+        """
+        for _ in self.steps(max_frames=max_frames):
+            pass
+        return self.telemetry
+
+    def steps(self, *, max_frames: int | None = None) -> Generator[None]:
+        """Do the same as `run`, and pause after every frame. The pause is not counted as time that a frame is in hand.
+
+        Args:
+            max_frames: As for `run`.
+
+        Yields:
+            Nothing, after each frame. Closing the iterator ends the run.
+
+        Raises:
+            EdgevidError: As for `run`.
         """
         self.pulse.here()
         try:
@@ -108,14 +124,14 @@ class Pipeline:
                 for frame in frames:
                     arrived_ns = monotonic_ns()
                     self.pulse.begin(arrived_ns)
-                    self._look_at(frame, arrived_ns)
+                    self.process(frame, arrived_ns)
                     self.pulse.end(monotonic_ns())
+                    yield
                     if max_frames is not None and self.telemetry.seen >= max_frames:
                         break
         finally:
             self.pulse.gone()
-            self._finish()
-        return self.telemetry
+            self.close()
 
     def stop(self) -> None:
         """End the run after the frame in hand. May be called from a signal handler or another thread."""
@@ -139,12 +155,24 @@ class Pipeline:
         """
         self._wanted_level = level
 
-    def abandon(self) -> None:
-        """Give out what is known and close the outputs, from another thread, because the loop hangs in a call that never returns."""
-        self._finish()
+    def close(self) -> None:
+        """End the open events and close the outputs. `run` does it; the supervisor does it from another thread where the loop hangs."""
+        for lane in self.lanes:
+            self._give_out(lane, lane.decider.flush())
+        for output in self._outputs:
+            output.close()
 
-    def _look_at(self, frame: Frame, arrived_ns: int) -> None:
-        """Show the frame to the taps and to each model for which it is due."""
+    def process(self, frame: Frame, arrived_ns: int) -> None:
+        """Show one frame to the taps and to each model for which it is due.
+
+        Args:
+            frame: Its buffer may change after the call.
+            arrived_ns: When it arrived, on this machine's monotonic clock.
+
+        Raises:
+            ContractError: The frame is not of a model's kind.
+            BackendError: The interpreter failed.
+        """
         if self._wanted_level != self._level:
             self._change_pace(self._wanted_level)
         if frame.index != self._next_index or self._feed.late != self._late or self._feed.reconnects != self.telemetry.reconnects:
@@ -219,15 +247,17 @@ class Pipeline:
         age_ns = answered_ns - (frame.timestamp_ns if self._live else arrived_ns)
         if age_ns < 0:  # noqa: PLR1730  # a third of the price of max()
             age_ns = 0
+        t_s, age_ms = frame.timestamp_ns / _NS_PER_S, age_ns / _NS_PER_MS
         label, score = decider.name(scores)
         values = _values(engine) if engine.values else NO_VALUES
-        decision = Decision(frame.timestamp_ns / _NS_PER_S, label, score, scores, age_ns / _NS_PER_MS, decider.labels, lane.name, values)
-        ended = decider.update(decision.t_s, scores, age_ms=decision.age_ms)
+        ended = decider.update(t_s, scores, age_ms=age_ms)
+        started, ongoing = decider.started, decider.ongoing
+        decision = Decision(t_s, label, score, scores, age_ms, decider.labels, lane.name, values, ended, started, ongoing)
         decided_ns = monotonic_ns()
         for output in self._outputs:
-            output.decided(decision, decider.ongoing)
-        if ended or decider.started is not None:
-            self._give_out(lane, ended, decider.started)
+            output.decided(decision)
+        if ended or started is not None:
+            self._give_out(lane, ended, started)
         lane.telemetry.decisions += 1
         return decided_ns - answered_ns, monotonic_ns() - decided_ns, age_ns
 
@@ -253,13 +283,6 @@ class Pipeline:
         if lane.gate is not None:
             lane.gate.restart()
         self._give_out(lane, lane.decider.flush())
-
-    def _finish(self) -> None:
-        """End the open events and close the outputs, whatever ended the run."""
-        for lane in self.lanes:
-            self._give_out(lane, lane.decider.flush())
-        for output in self._outputs:
-            output.close()
 
 
 def _values(engine: Engine) -> Mapping[str, Sequence[float]]:

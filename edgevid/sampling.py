@@ -7,6 +7,7 @@ a whole clip, which exists for files only.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
@@ -133,6 +134,56 @@ def uniform_indices(count: int, frames: int) -> list[int]:
         raise ContractError("Expected a clip with at least one frame, got none.", got=count)
     step = max(count // frames, 1)
     return hold_last([index * step for index in range(frames) if index * step < count], frames)
+
+
+def window_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float | None, start: int = 0) -> list[int]:
+    """Return the frames of one window of a clip.
+
+    Args:
+        timestamps_ns: Time of each frame, in order.
+        frames: Length of the window.
+        interval_s: Training's sampling interval in seconds; None for equal steps over the whole clip.
+        start: Index of the first frame; ignored without an interval.
+
+    Returns:
+        Exactly `frames` indices; a clip that ends early holds its last frame.
+    """
+    if interval_s is None:
+        return uniform_indices(len(timestamps_ns), frames)
+    return hold_last([start + index for index in interval_indices(timestamps_ns[start:], interval_s)], frames)
+
+
+def centre_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float | None) -> list[int]:
+    """Return the frames of the window in the middle of a clip, which evaluation and conversion look at.
+
+    Args:
+        timestamps_ns: Time of each frame, in order; at least one.
+        frames: Length of the window.
+        interval_s: As for `window_indices`.
+
+    Returns:
+        Exactly `frames` indices.
+    """
+    first_ns, last_ns = timestamps_ns[0], timestamps_ns[-1]
+    slack_ns = (last_ns - first_ns) - (frames - 1) * (interval_s or 0.0) * 1e9
+    # The last frame at or before the middle: a later start could run out of frames.
+    start = bisect_right(timestamps_ns, first_ns + max(slack_ns, 0.0) / 2) - 1
+    return window_indices(timestamps_ns, frames=frames, interval_s=interval_s, start=start)
+
+
+def stream_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float) -> list[int]:
+    """Return every frame that a stream of a clip samples.
+
+    Args:
+        timestamps_ns: Time of each frame, in order; at least one.
+        frames: Length of the window; a clip shorter than that holds its last frame.
+        interval_s: Training's sampling interval in seconds.
+
+    Returns:
+        At least `frames` indices.
+    """
+    taken = interval_indices(timestamps_ns, interval_s)
+    return hold_last(taken, max(len(taken), frames))
 
 
 def hold_last(indices: Sequence[int], frames: int) -> list[int]:

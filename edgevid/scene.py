@@ -163,7 +163,7 @@ def _place(capsules: Array, turn_rad: float, *, scale_px: float, centre_px: tupl
     placed = np.empty_like(capsules)
     placed[:, :2] = capsules[:, :2] @ turn
     placed[:, 2:4] = capsules[:, 2:4] @ turn
-    placed *= scale_px
+    placed[:, :4] *= scale_px
     placed[:, 4] = capsules[:, 4] * scale_px
     placed[:, :4] += np.array([*centre_px, *centre_px], np.float32)
     return placed

@@ -59,7 +59,7 @@ class Supervisor:
         stuck_s: Longest time for one frame, in seconds; ten times the slowest so far where that is longer, and a minute for the first ones while
             they keep the processor busy.
         tick_s: Time between two looks, in seconds.
-        leave: Ends the process.
+        leave: Ends the process where a frame hangs; None to leave a process alone that is not ours.
 
     Attributes:
         pacer: See above.
@@ -74,7 +74,7 @@ class Supervisor:
         pacer: Pacer | None = None,
         stuck_s: float = STUCK_S,
         tick_s: float = TICK_S,
-        leave: Callable[[], object] = leave,
+        leave: Callable[[], object] | None = leave,
     ) -> None:
         self.pacer = pacer
         self._pipeline = pipeline
@@ -100,8 +100,8 @@ class Supervisor:
         pulse = self._pipeline.pulse
         stuck_s = pulse.stuck_s(now_ns)
         computes = self._effort.goes_on(pulse, now_ns)
-        if stuck_s > self._longest_s(computes=computes):
-            self._give_up(stuck_s)
+        if self._leave is not None and stuck_s > self._longest_s(computes=computes):
+            self._give_up(stuck_s, self._leave)
             return
         progress, self._frames = pulse.frames - self._frames, pulse.frames
         if progress and self._frames == progress:
@@ -146,7 +146,8 @@ class Supervisor:
     def _run(self) -> None:
         try:
             while not self._done.wait(self._tick_s):
-                faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
+                if self._leave is not None:
+                    faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
                 self.look(monotonic_ns())
         finally:
             faulthandler.cancel_dump_traceback_later()
@@ -157,17 +158,17 @@ class Supervisor:
         slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / _NS_PER_S
         return max(self._stuck_s, _SLOWEST_TIMES * slowest_s)
 
-    def _give_up(self, stuck_s: float) -> None:
+    def _give_up(self, stuck_s: float, leave: Callable[[], object]) -> None:
         """Say where it hangs, give out what is known, and leave; if even that hangs, leave all the same."""
         _log.error("A frame has been in hand for %.0f s: an interpreter, a driver or an output hangs. Leaving with %d.", stuck_s, STUCK_EXIT_CODE)
         faulthandler.dump_traceback(file=_STDERR)
-        timer = threading.Timer(_LEAVE_S, self._leave)
+        timer = threading.Timer(_LEAVE_S, leave)
         timer.daemon = True
         timer.start()
         self._notifier.status("a frame hangs, leaving to be started again")
-        self._pipeline.abandon()
+        self._pipeline.close()
         timer.cancel()
-        self._leave()
+        leave()
 
     def _keep_pace(self, now_ns: int) -> None:
         if self.pacer is None:

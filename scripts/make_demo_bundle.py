@@ -77,7 +77,7 @@ def make(folder: Path) -> Path:
     inputs = [str(EPOCHS).encode(), (dataset.root / MARKER).read_bytes(), Path(recipe.__file__).read_bytes()]
     once(model, inputs, lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress), progress)
     # In integers throughout, so that its stored answers are the same bytes on every processor.
-    options = Options(name="gestures", precision="int8", command="scripts/make_demo_bundle.py")
+    options = Options(name="gestures", precision="int8")
     return convert_model(model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
 
 

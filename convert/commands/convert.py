@@ -9,10 +9,11 @@ pictures, and OUT.report.json as data; both are written for failures too, and sa
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgevid.errors import EdgevidError
 from edgevid.manifest import PLANS
@@ -20,8 +21,9 @@ from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
 from edgevid.rule import ClassThresholds
 
 if TYPE_CHECKING:
-    from convert.settings import Options
+    from _typeshed import DataclassInstance
 
+Built = TypeVar("Built", bound="DataclassInstance")
 EXAMPLES = """examples:
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid
       a model from 'edgevid train': labels, colour and sampling are in the file
@@ -91,6 +93,7 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--threshold",
         action="append",
+        dest="thresholds",
         type=_threshold,
         metavar="LABEL=ENTER,EXIT",
         help="smoothed scores at which this class's events begin and end; may be given again",
@@ -170,12 +173,13 @@ def run(args: argparse.Namespace) -> int:
         UsageError: An option is wrong.
         EdgevidError: The conversion failed; see `convert.convert_model`.
     """
-    from convert import convert_model
+    from convert import Options, convert_model
     from convert.progress import Terminal
     from convert.record import as_json
 
     try:
-        done = convert_model(args.model, args.clips, args.output, options=_options(args), progress=Terminal())
+        options, command = options_from(args, Options), shlex.join(["edgevid", *sys.argv[1:]])
+        done = convert_model(args.model, args.clips, args.output, options=options, progress=Terminal(), command=command)
     except (EdgevidError, OSError) as error:
         if args.json:
             sys.stdout.write(f"{as_json(_failed(error, args))}\n")
@@ -200,37 +204,18 @@ def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str
     }
 
 
-def _options(args: argparse.Namespace) -> Options:
-    from convert.settings import Options
+def options_from(args: argparse.Namespace, kind: type[Built]) -> Built:
+    """Read the options of a call from those of the command line, which have the same names.
 
-    return Options(
-        labels=args.labels,
-        color=args.color,
-        range=args.range,
-        resize=args.resize,
-        interpolation=args.interpolation,
-        interval=args.interval,
-        frames=args.frames,
-        frame_size=args.frame_size,
-        axes=args.axes,
-        output=args.scores,
-        scores_only=args.scores_only,
-        max_value_error=args.max_value_error,
-        plan=args.plan,
-        precision=args.precision,
-        target=args.target,
-        max_drop=args.max_drop,
-        min_agreement=args.min_agreement,
-        background=tuple(args.background) if args.background else None,
-        thresholds=tuple(args.threshold) if args.threshold else None,
-        unknown_below=args.unknown_below,
-        name=args.name,
-        allow_code=args.allow_code,
-        custom_objects=args.custom_objects,
-        command=shlex.join(["edgevid", *sys.argv[1:]]),
-        report=args.report,
-        delegate=args.delegate,
-    )
+    Args:
+        args: Parsed; options that may be given again are lists.
+        kind: The dataclass of the options.
+
+    Returns:
+        An instance.
+    """
+    given = {item.name: getattr(args, item.name) for item in dataclasses.fields(kind) if hasattr(args, item.name)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.commands.convert import options_from
 from edgevid.commands.options import positive, size_px
-from edgevid.errors import ManifestInvalid, UsageError
-from edgevid.manifest import Window
-from edgevid.preprocess import MODEL_COLORS, RESIZE_RULES, InputSpec
+from edgevid.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
-    from convert.training.fit import TrainOptions
+    from convert.clips import Clips
 
 EXAMPLES = """examples:
   edgevid train clips -o gestures.keras --background none
@@ -49,7 +47,7 @@ def _configure_frames(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--size", type=_frame_size, default=(64, 64), metavar="N|WxH", help="pixels of a frame, square or WIDTHxHEIGHT (default: 64)")
     group.add_argument("--color", choices=[color for color in MODEL_COLORS if color != "none"], default="rgb", help="channels of a frame (default: rgb)")
     group.add_argument("--resize", choices=RESIZE_RULES, default="stretch", help="how other aspect ratios fit (default: stretch)")
-    group.add_argument("--motion", choices=("on", "off"), default="on", help="whether it sees differences of frames, not frames (default: on)")
+    group.add_argument("--motion", type=_on_off, default=True, metavar="{on,off}", help="whether it sees differences of frames, not frames (default: on)")
     group.add_argument(
         "--pool",
         choices=("none", "columns"),
@@ -67,7 +65,7 @@ def _configure_variation(group: argparse._ArgumentGroup) -> None:
         metavar="CLASSES",
         help="classes that may be mirrored: 'none' (default), 'all', or a list as 'wave,left=right', where each of left and right shows the other mirrored",
     )
-    group.add_argument("--no-augment", action="store_true", help="vary nothing but where a window begins")
+    group.add_argument("--no-augment", dest="augment", action="store_false", help="vary nothing but where a window begins")
     group.add_argument("--windows-per-clip", type=positive, default=4, metavar="N", help="random windows of each clip in an epoch (default: 4)")
 
 
@@ -95,59 +93,31 @@ def run(args: argparse.Namespace) -> int:
         UsageError: An option is wrong.
         ClipsError: No classifier can be trained on the clips.
     """
+    from convert import Terminal, TrainOptions
     from convert.quiet import import_tensorflow
+    from convert.training.present import EpochsBar, metrics_text, skipped_text
 
+    options = options_from(args, TrainOptions)
     import_tensorflow()
-    from convert.beside import check_folder
-    from convert.clips import decode_all, find_clips
-    from convert.progress import Terminal
-    from convert.training.fit import save, train
-    from convert.training.present import epochs_bar, metrics_text, skipped_text
-    from convert.training.split import grouper
+    from convert import train
 
-    check_folder(args.output, suffix=".keras")
-    refs = find_clips(args.clips, group=grouper(args.group_by))
-    options = _options(args, sorted({ref.label for ref in refs if ref.label is not None}))
-    clips = decode_all(refs, options.input, progress=lambda items: iter(Terminal().track(items, "reading clips")))
-    sys.stderr.write(skipped_text(clips))
-    with epochs_bar() as on_epoch:
-        trained = train(clips, options, on_epoch=on_epoch)
-    save(trained, args.output)
+    with EpochsBar() as bar:
+
+        def announce(clips: Clips) -> None:
+            sys.stderr.write(skipped_text(clips))
+            bar.start()
+
+        trained = train(args.clips, args.output, options=options, progress=Terminal(), on_clips=announce, on_epoch=bar)
     if trained.evaluation is not None:
         sys.stdout.write(f"{metrics_text(trained.evaluation)}\n")
     sys.stderr.write(f"Wrote {args.output}: {trained.model.count_params()} weights, {len(trained.history)} epochs.\n")
     return 0
 
 
-def _options(args: argparse.Namespace, labels: Sequence[str]) -> TrainOptions:
-    from convert.training.augment import NONE, Augmentation, parse_flip
-    from convert.training.fit import TrainOptions
-    from convert.training.models import ModelOptions
-
-    flip = parse_flip(args.flip, labels)
-    channels = 1 if args.color == "gray" else 3
-    return TrainOptions(
-        input=InputSpec(width=args.size[0], height=args.size[1], channels=channels, color=args.color, resize=args.resize),
-        window=_window(args),
-        model=ModelOptions(motion=args.motion == "on", pool=args.pool, rnn=args.rnn),
-        augmentation=NONE if args.no_augment else Augmentation(flip=flip),
-        epochs=args.epochs,
-        windows_per_clip=args.windows_per_clip,
-        batch=args.batch,
-        learning_rate=args.learning_rate,
-        val_fraction=args.val_fraction,
-        patience=args.patience,
-        seed=args.seed,
-        background=args.background,
-        tensorboard=args.tensorboard,
-    )
-
-
-def _window(args: argparse.Namespace) -> Window:
-    try:
-        return Window(frames=args.frames, interval_s=args.interval)
-    except ManifestInvalid as error:
-        raise UsageError(f"{error} Change --frames or --interval.", expected=error.expected, got=error.got) from error
+def _on_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"Expected on or off, got {text!r}.")
+    return text == "on"
 
 
 def _frame_size(text: str) -> tuple[int, int]:

@@ -90,9 +90,9 @@ def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path
 
 def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Path:
     def make(path: Path) -> None:
-        from convert import Options, convert_model
+        from convert import convert_model
 
-        convert_model(model, dataset.root / "test", path, options=Options(command="python -m convert.demo"), progress=progress)
+        convert_model(model, dataset.root / "test", path, progress=progress, command="python -m convert.demo")
 
     # A bundle's report is what the page shows, so one that was recorded otherwise is no use.
     record = Path(__file__).parents[1] / "record.py"

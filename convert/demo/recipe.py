@@ -9,7 +9,7 @@ from convert.clips import Clips, decode_all, find_clips
 from convert.demo.dataset import Dataset
 from convert.progress import Progress
 from convert.training.augment import Augmentation
-from convert.training.fit import TrainedModel, TrainOptions, save, train
+from convert.training.fit import FitOptions, TrainedModel, save, train
 from convert.training.models import ModelOptions
 from convert.training.present import epochs_bar
 from edgevid.gestures import BACKGROUND
@@ -21,7 +21,7 @@ from edgevid.rule import DecisionRule
 RULE = DecisionRule(smoothing_s=0.3, enter=0.7, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))
 
 
-def train_options(*, epochs: int, seed: int = 0) -> TrainOptions:
+def train_options(*, epochs: int, seed: int = 0) -> FitOptions:
     """Give the demo's way of training.
 
     Args:
@@ -31,7 +31,7 @@ def train_options(*, epochs: int, seed: int = 0) -> TrainOptions:
     Returns:
         The options.
     """
-    return TrainOptions(
+    return FitOptions(
         # The clips are three times as wide: the mean of the pixels that become one also takes out most of the noise.
         input=InputSpec(height=48, width=48, channels=3, interpolation="area"),
         window=Window(frames=16, interval_s=0.1),
@@ -48,7 +48,7 @@ def train_options(*, epochs: int, seed: int = 0) -> TrainOptions:
     )
 
 
-def train_gestures(dataset: Dataset, out: Path, options: TrainOptions, progress: Progress) -> TrainedModel:
+def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: Progress) -> TrainedModel:
     """Train on a rendered data set and write the model.
 
     Args:

@@ -52,7 +52,7 @@ def sections(made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Ev
 
 def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
     decisions = watched.seen.decisions
-    times, scores = np.array([each.t_s for each in decisions]), np.stack([each.scores for each in decisions])
+    times, scores = np.array([each.t_s for each in decisions]), np.stack([each.probabilities for each in decisions])
     background = made.manifest.decision.background
     return timeline_png(times, scores, made.manifest.labels, events=watched.seen.events, truth=dataset.truth, background=background)
 

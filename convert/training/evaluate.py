@@ -21,7 +21,7 @@ from edgevid.errors import ClipsError, UsageError
 from edgevid.frame import Array
 from edgevid.manifest import Scores, Window
 from edgevid.preprocess import InputSpec
-from edgevid.sampling import hold_last, interval_indices
+from edgevid.sampling import stream_indices
 from edgevid.scores import to_probabilities
 
 Views = Literal["centre", "all"]
@@ -81,6 +81,7 @@ class Evaluation:
         classes: One entry a label.
         confusion: Count of clips by true class (row) and answer (column).
         predictions: One entry a clip.
+        skipped: Path and reason of each clip that could not be read.
     """
 
     labels: tuple[str, ...]
@@ -91,6 +92,7 @@ class Evaluation:
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     predictions: tuple[Prediction, ...]
+    skipped: tuple[tuple[Path, str], ...] = ()
 
 
 def evaluate(
@@ -234,5 +236,4 @@ def _predict(scorer: Scorer, clip: Clip, labels: Sequence[str], window: Window, 
 
 def _stream(clip: Clip, window: Window) -> Array:
     """Every frame that a stream of the clip would sample; a clip shorter than a window holds its last."""
-    taken = interval_indices(clip.timestamps_ns.tolist(), window.interval_s)
-    return clip.frames[hold_last(taken, max(len(taken), window.frames))]
+    return clip.frames[stream_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=window.interval_s)]

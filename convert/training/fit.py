@@ -28,7 +28,7 @@ _WARM_UP = 0.05  # fraction of the steps in which the learning rate rises, so th
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class FitOptions:
     """How to train.
 
     Attributes:
@@ -113,7 +113,7 @@ class TrainedModel:
     evaluation: Evaluation | None
 
 
-def train(clips: Clips, options: TrainOptions, *, validation: Clips | None = None, on_epoch: Callable[[Epoch], None] = lambda _epoch: None) -> TrainedModel:
+def train(clips: Clips, options: FitOptions, *, validation: Clips | None = None, on_epoch: Callable[[Epoch], None] = lambda _epoch: None) -> TrainedModel:
     """Train the reference network.
 
     Args:
@@ -164,19 +164,19 @@ def save(trained: TrainedModel, path: str | Path) -> None:
         write_info(beside, trained.info)
 
 
-def _check_names(options: TrainOptions, labels: tuple[str, ...]) -> None:
+def _check_names(options: FitOptions, labels: tuple[str, ...]) -> None:
     named = {*options.augmentation.flip, *options.augmentation.flip.values(), *([options.background] if options.background is not None else [])}
     unknown = sorted(named - set(labels))
     if unknown:
         raise UsageError(f"Expected classes of the clips ({', '.join(labels)}), got {', '.join(unknown)}.", expected=labels, got=unknown)
 
 
-def _decision(options: TrainOptions) -> DecisionRule:
+def _decision(options: FitOptions) -> DecisionRule:
     return DecisionRule(background=() if options.background is None else (options.background,))
 
 
 def _fit(
-    model: keras.Model, windows: RandomWindows, validation: CentreWindows | None, *, options: TrainOptions, on_epoch: Callable[[Epoch], None]
+    model: keras.Model, windows: RandomWindows, validation: CentreWindows | None, *, options: FitOptions, on_epoch: Callable[[Epoch], None]
 ) -> tuple[Epoch, ...]:
     _compile(model, options, steps=options.epochs * len(windows))
     report = _Report(options.epochs, on_epoch)
@@ -188,12 +188,12 @@ def _fit(
     return tuple(report.history)
 
 
-def _data(kept: Sequence[Clip], held: Sequence[Clip], task: Task, options: TrainOptions) -> tuple[RandomWindows, CentreWindows | None]:
+def _data(kept: Sequence[Clip], held: Sequence[Clip], task: Task, options: FitOptions) -> tuple[RandomWindows, CentreWindows | None]:
     windows = RandomWindows(kept, task, augmentation=options.augmentation, windows_per_clip=options.windows_per_clip, batch=options.batch, seed=options.seed)
     return windows, CentreWindows(held, task, batch=options.batch) if held else None
 
 
-def _compile(model: keras.Model, options: TrainOptions, *, steps: int) -> None:
+def _compile(model: keras.Model, options: FitOptions, *, steps: int) -> None:
     warm_up = math.ceil(_WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
         options.learning_rate / 20, max(1, steps - warm_up), warmup_target=options.learning_rate, warmup_steps=warm_up
@@ -205,7 +205,7 @@ def _compile(model: keras.Model, options: TrainOptions, *, steps: int) -> None:
     )
 
 
-def _callbacks(options: TrainOptions, *, held: bool) -> list[Any]:
+def _callbacks(options: FitOptions, *, held: bool) -> list[Any]:
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN()]
     if held:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from convert.clips import Clips
 from convert.training.evaluate import Evaluation
@@ -14,23 +14,58 @@ if TYPE_CHECKING:
     from convert.training.fit import Epoch
 
 
+class EpochsBar:
+    """Shows on standard error how far a training is, and how it does. Started late, since only one bar may be shown at a time.
+
+        with EpochsBar() as bar:
+            train(clips, out, on_clips=lambda _clips: bar.start(), on_epoch=bar)
+
+    Args:
+        description: What is being trained.
+    """
+
+    def __init__(self, description: str = "Training") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[metrics]}"))
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task = self._progress.add_task(description, total=None, metrics="")
+
+    def start(self) -> None:
+        """Show the bar."""
+        self._progress.start()
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Move the bar on.
+
+        Args:
+            epoch: It ended.
+        """
+        self._progress.update(self._task, total=epoch.of, completed=epoch.number, metrics=_metrics(epoch))
+
+    def __enter__(self) -> Self:
+        """Return itself, not started."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Leave the bar as it is."""
+        self._progress.stop()
+
+
 @contextmanager
-def epochs_bar(description: str = "Training") -> Iterator[Callable[[Epoch], None]]:
-    """Show on standard error how far a training is, and how it does.
+def epochs_bar(description: str = "Training") -> Iterator[EpochsBar]:
+    """Show a bar from the start.
 
     Args:
         description: What is being trained.
 
     Yields:
-        A function to be told of each epoch.
+        A function to be called after each epoch.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[metrics]}"))
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=None, metrics="")
-        yield lambda epoch: progress.update(task, total=epoch.of, completed=epoch.number, metrics=_metrics(epoch))
+    with EpochsBar(description) as bar:
+        bar.start()
+        yield bar
 
 
 def _metrics(epoch: Epoch) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgevid.backends.delegates import AUTO, DELEGATE_HELP, DelegateChoice, parse_delegate
 from edgevid.commands.options import positive
@@ -15,16 +13,7 @@ if TYPE_CHECKING:
     from edgevid.bundle import Bundle
     from edgevid.engine import Engine
 
-AUTO_THREADS = 0
-
-
-def tell(text: str) -> None:
-    """Say something on standard error.
-
-    Args:
-        text: One line.
-    """
-    sys.stderr.write(f"edgevid: {text}\n")
+AUTO_THREADS = "auto"
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
@@ -39,58 +28,39 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delegate", type=_delegate, default=AUTO, metavar="DELEGATE", help=f"what runs the model: {DELEGATE_HELP} (default: auto)")
 
 
-def open_engine(bundle: Bundle, args: argparse.Namespace, *, fell_back: Callable[[str], None] = lambda _reason: None) -> Engine:
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options as the API takes them.
+
+    Args:
+        args: With `threads` and `delegate`.
+
+    Returns:
+        Keyword arguments of `edgevid.load` and `open_engine`.
+    """
+    return {"threads": args.threads, "delegate": args.delegate}
+
+
+def open_engine(bundle: Bundle, args: argparse.Namespace) -> Engine:
     """Load a bundle as the options ask.
 
     Args:
         bundle: A checked one.
         args: With `threads` and `delegate`.
-        fell_back: Called with the reason where the CPU runs a bundle that has parts for an Edge TPU, at once or when the device fails later. It is
-            said on standard error as well.
 
     Returns:
-        An engine, whose `threads` and `interpreter` tell what was taken.
+        An engine; its `threads` and `interpreter` say what was chosen.
 
     Raises:
-        DelegateError: A delegate that was asked for by name cannot be had.
-        BackendError: The interpreter refuses a part.
+        DelegateError: A delegate asked for by name could not be loaded.
+        BackendError: The interpreter rejects a part.
     """
-    threads = args.threads or _measured(bundle, args)
-    name = bundle.manifest.name
+    from edgevid.api.engines import open_engine
 
-    def told(reason: str) -> None:
-        tell(f"{name} runs on the CPU: {reason}")
-        fell_back(reason)
-
-    return _engine(bundle, args.delegate, threads=threads, fell_back=told)
+    return open_engine(bundle, **engine_options(args))
 
 
-def _engine(bundle: Bundle, choice: DelegateChoice, *, threads: int, fell_back: Callable[[str], None] = lambda _reason: None) -> Engine:
-    from edgevid.engine import Engine
-
-    if choice.kind == "xnnpack" or (choice.kind == "auto" and not any(part.edgetpu for part in bundle.manifest.parts)):
-        return Engine(bundle, threads=threads)
-    from edgevid.backends.choose import choose_backend
-
-    chosen = choose_backend(choice, bundle, threads=threads, lost=fell_back)
-    if chosen.reason and chosen.backend is None:
-        fell_back(chosen.reason)
-    return Engine(bundle, threads=threads, backend=chosen.backend)
-
-
-def _measured(bundle: Bundle, args: argparse.Namespace) -> int:
-    from edgevid.threads import choose_threads
-
-    choice = choose_threads(lambda threads: _engine(bundle, args.delegate, threads=threads))
-    if choice.measured:
-        times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
-        where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
-        tell(f"{bundle.manifest.name}: threads: {choice.threads}, by measurement ({times}); {where}")
-    return choice.threads
-
-
-def _threads(text: str) -> int:
-    return AUTO_THREADS if text == "auto" else positive(text)
+def _threads(text: str) -> int | str:
+    return AUTO_THREADS if text == AUTO_THREADS else positive(text)
 
 
 def _delegate(text: str) -> DelegateChoice:

@@ -8,7 +8,6 @@ classes) and one an event (event, start_s, end_s, score); where several bundles 
 from __future__ import annotations
 
 import argparse
-import gc
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,14 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import config, lines, models, outputs, record, sources, trial
-from edgevid.commands.running.group import OptionGroup, Setup, open_groups
+from edgevid.commands.running import config, lines, models, outputs, record, sources
+from edgevid.commands.running.group import OptionGroup
 from edgevid.errors import SourceError
 
 if TYPE_CHECKING:
-    from edgevid.board import BoardSampler
-    from edgevid.pipeline import Pipeline
-    from edgevid.supervise import Supervisor
+    from edgevid.api.session import Session
 
 EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
@@ -39,7 +36,7 @@ EXAMPLES = """examples:
 
 BOARD_ROOT = Path("/")
 # Everything that takes decisions, events or frames: a module each, in the order in which they are called.
-GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record, trial)
+GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -78,59 +75,30 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
-    from edgevid.board import BoardSampler
-    from edgevid.pipeline import Pipeline
+    from edgevid.api.session import Session
 
     config.refuse_abbreviation(args)
-    lanes = models.open(args)
-    with sources.open(args, lanes[0].engine.bundle.manifest) as source, BoardSampler(BOARD_ROOT) as board:
-        opened = open_groups(GROUPS, args, Setup(lanes=lanes, source=source, board=board))
-        pipeline = Pipeline(lanes, source, opened.outputs, taps=opened.taps, policy=args.policy, stall_s=args.stall)
+    wanted = [output for group in GROUPS for output in group.outputs(args)]
+    session = Session(
+        models.load(args), source=args.source, outputs=wanted, policy=args.policy, stall_s=args.stall, exit_when_stuck=True, board_root=BOARD_ROOT
+    )
+    with session:
         try:
-            with _settled(), stopped_by_signals(pipeline), _supervised(pipeline, board):
-                pipeline.run(max_frames=args.max_frames)
+            with stopped_by_signals(session):
+                session.run(max_frames=args.max_frames)
         except SourceError:
-            _summarise(pipeline, args, source.name, board)
+            sys.stderr.write(session.summary())
             raise
-        _summarise(pipeline, args, source.name, board)
+        sys.stderr.write(session.summary())
     return 0
 
 
-def _supervised(pipeline: Pipeline, board: BoardSampler) -> Supervisor:
-    from edgevid.notify import Notifier
-    from edgevid.pace import Pacer, paces
-    from edgevid.supervise import Supervisor
-
-    levels = paces(keeps_state=all(lane.engine.keeps_state for lane in pipeline.lanes))
-    return Supervisor(pipeline, board=board, notifier=Notifier(), pacer=Pacer(levels=levels) if pipeline.live else None)
-
-
-def _summarise(pipeline: Pipeline, args: argparse.Namespace, source: str, board: BoardSampler) -> None:
-    """Say on standard error what each model cost and found, and how the board was, where there was a frame at all."""
-    board.stop()
-    for path, lane in zip(args.bundles, pipeline.lanes, strict=True):
-        if lane.telemetry.seen:
-            sys.stderr.write(f"{path.name} on {source}, {lane.engine.interpreter}, threads: {lane.engine.threads}\n{lane.telemetry.as_table()}\n")
-    if pipeline.telemetry.seen:
-        sys.stderr.write(f"{board.history.as_text()}\n")
-
-
 @contextmanager
-def _settled() -> Iterator[None]:
-    """Spare what is there by now, which stays to the end, from being searched for garbage: that held the loop up for 13 ms at a time on a server."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
-    """End the pipeline cleanly on the first SIGINT or SIGTERM; the second does what it did before.
+def stopped_by_signals(session: Session) -> Iterator[None]:
+    """End the run cleanly on the first SIGINT or SIGTERM; the second does what it did before.
 
     Args:
-        pipeline: To be stopped.
+        session: To be stopped.
 
     Yields:
         While the handlers are in place.
@@ -139,7 +107,7 @@ def stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, before[signal.Signals(number)])
-        pipeline.stop()
+        session.stop()
 
     for number in before:
         signal.signal(number, stop)

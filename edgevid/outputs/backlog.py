@@ -23,12 +23,10 @@ class Answered:
 
     Attributes:
         decision: With scores of its own.
-        ongoing: The event that goes on at its time.
         order: Its place among all messages.
     """
 
     decision: Decision
-    ongoing: Event | None
     order: int = 0
 
 

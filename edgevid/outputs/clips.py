@@ -52,7 +52,7 @@ class _Clip:
     ended_at_s: float = 0.0
 
 
-class Clips(Watched):
+class ClipRecorder(Watched):
     """A member of the outputs that writes clips.
 
     Args:
@@ -95,12 +95,11 @@ class Clips(Watched):
         self._pictures.look()
         super().start()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Nothing: clips are of events.
 
         Args:
             decision: Ignored.
-            ongoing: Ignored.
         """
 
     def started(self, event: Event) -> None:

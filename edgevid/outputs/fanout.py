@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,6 @@ from time import monotonic_ns
 from typing import Protocol
 
 from edgevid.decide import Decision, Event
-from edgevid.outputs.payload import measured
 from edgevid.outputs.sink import Report
 
 CLOSE_S = 5.0
@@ -31,12 +31,11 @@ class Member(Protocol):
         """Begin. Called once, before the first decision."""
         ...
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Take a decision.
 
         Args:
             decision: It may be kept: its scores do not change any more.
-            ongoing: The event that goes on.
         """
         ...
 
@@ -110,17 +109,16 @@ class FanOut:
         self._watch = threading.Thread(target=self._check, name="edgevid-outputs", daemon=True)
         self._watch.start()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Give a decision to each.
 
         Args:
             decision: It; all of them get the same one.
-            ongoing: The event that goes on.
         """
         if decision.values:
             self._values[decision.model] = decision.values
         for member in self._members:
-            member.decided(decision, ongoing)
+            member.decided(decision)
 
     def started(self, event: Event) -> None:
         """Give the start of an event to each, with what its model gave beside the scores of its last decision.
@@ -144,7 +142,7 @@ class FanOut:
 
     def _measured(self, event: Event) -> Event:
         values = self._values.get(event.model)
-        return event if values is None else measured(event, values)
+        return event if values is None else dataclasses.replace(event, values=values)
 
     def reports(self) -> tuple[Report, ...]:
         """Say how each is doing.

@@ -60,12 +60,11 @@ class JsonLines(QuietOutput):
         self._stream = stream
         self._several = several
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Write a decision.
 
         Args:
             decision: It.
-            ongoing: Not written.
         """
         self._write(decision.model, payload.decision(decision))
 
@@ -100,17 +99,17 @@ class EventLines(QuietOutput):
         self._status = status if status.isatty() else None
         self._drawn_ns = -_REDRAW_NS
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Redraw the live line, if it is time to.
 
         Args:
             decision: Shown.
-            ongoing: Shown.
         """
         now_ns = monotonic_ns()
         if self._status is None or now_ns - self._drawn_ns < _REDRAW_NS:
             return
         self._drawn_ns = now_ns
+        ongoing = decision.ongoing
         event = f"  [{ongoing.label} since {ongoing.start_s:.1f} s]" if ongoing else ""
         self._redraw(f"{decision.t_s:9.2f} s  {self._of(decision.model)}{decision.label} {decision.score:.2f}{event}")
 

@@ -36,7 +36,7 @@ _BOARD: Mapping[str, tuple[str, str, float]] = {
 _CONDITIONS = ("under_voltage", "capped", "throttled", "soft_limit")
 
 
-class Metrics(Watched):
+class MetricsServer(Watched):
     """A member of the outputs that counts, and serves what it counted.
 
     Args:
@@ -67,12 +67,11 @@ class Metrics(Watched):
         self._server: ScrapeServer | None = ScrapeServer(bound, self._app, self._fold)
         super().__init__(self._serve, rescue=self._stop)
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Count a decision.
 
         Args:
             decision: It.
-            ongoing: Not counted.
         """
         self._decisions[decision.model, decision.label] += 1
 
@@ -203,7 +202,7 @@ class Metrics(Watched):
             self._server.leave()
 
 
-def _application(metrics: Metrics, where: Endpoint) -> Any:
+def _application(metrics: MetricsServer, where: Endpoint) -> Any:
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
     except ImportError as error:

@@ -59,7 +59,7 @@ def check(broker: Broker) -> None:
         _trust(broker.ca)
 
 
-class Mqtt:
+class MqttPublisher:
     """A sink that publishes; see the module.
 
     Args:
@@ -96,12 +96,11 @@ class Mqtt:
         self._answer: str | None = None
         self._client = self._make_client()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Keep the newest decision as the state, and publish it where it is due.
 
         Args:
             decision: It.
-            ongoing: Not used: starts and ends say it without a gap.
         """
         before = self._states.get(decision.model, {}).get("label")
         self._states[decision.model] = payload.decision(decision)

@@ -11,12 +11,11 @@ from edgevid.frame import Frame
 class Output(Protocol):
     """Takes what the pipeline finds. Called in the loop, so it must be quick, and must not raise for a reader that is slow or gone."""
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Take one decision.
 
         Args:
             decision: Its scores are valid until this returns.
-            ongoing: The event of this model that is going on at its time, if any.
         """
         ...
 
@@ -44,7 +43,7 @@ class Output(Protocol):
 class QuietOutput:
     """An output that ignores everything: to inherit from where only some of it matters."""
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Ignore it."""
 
     def started(self, event: Event) -> None:

@@ -5,38 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from edgevid.decide import NO_VALUES, Decision, Event
+from edgevid.decide import Decision, Event
 
 Phase = Literal["start", "end"]
 _DIGITS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Measured(Event):
-    """An event of a model that gives more than scores.
-
-    Attributes:
-        values: What it gave with the decision that made it an event, or that ended it.
-    """
-
-    values: Mapping[str, Sequence[float]] = field(default_factory=lambda: NO_VALUES)
-
-
-def measured(event: Event, values: Mapping[str, Sequence[float]]) -> Measured:
-    """Give an event its values.
-
-    Args:
-        event: It.
-        values: By name.
-
-    Returns:
-        The same event with them.
-    """
-    return Measured(event.label, event.start_s, event.end_s, event.score, event.age_ms, event.model, values)
 
 
 class Teller:
@@ -87,7 +62,7 @@ class Teller:
             told["start"] = self.date(event.start_s)
             if phase == "end":
                 told["end"] = self.date(event.end_s)
-        return told | _beside(event.values if isinstance(event, Measured) else NO_VALUES)
+        return told | _beside(event.values)
 
     def date(self, t_s: float) -> str:
         """Give a time of a live source as a date.
@@ -110,7 +85,7 @@ def decision(decision: Decision) -> dict[str, Any]:
     Returns:
         `t_s`, `label`, `score`, `scores` by label, `values` by name where the model gives more than scores, and `age_ms`.
     """
-    scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.scores, strict=True)}
+    scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.probabilities, strict=True)}
     return {
         "t_s": round(decision.t_s, _DIGITS),
         "label": decision.label,

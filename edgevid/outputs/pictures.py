@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevid.decide import Decision, Event
+from edgevid.decide import Decision
 from edgevid.frame import Frame, Pixels
 from edgevid.imaging import Encoder, shrinker
 from edgevid.outputs.jpegs import JpegRing
@@ -106,12 +106,11 @@ class Pictures(Watched, QuietOutput):
         self._stamp_ns, self._color = stamp_ns, frame.color
         self._free.clear()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Let the encoder begin: the interpreter rests.
 
         Args:
             decision: Not shown here.
-            ongoing: Not shown here.
         """
         if not self._free.is_set():
             self._ready.set()

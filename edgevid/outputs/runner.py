@@ -64,15 +64,14 @@ class Runner:
         """Begin to give out."""
         self._worker.start()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Queue a decision.
 
         Args:
             decision: Kept; its scores must not change any more.
-            ongoing: The event that goes on.
         """
         if self._wants_decisions:
-            self._put(Answered(decision, ongoing))
+            self._put(Answered(decision))
 
     def started(self, event: Event) -> None:
         """Queue the start of an event.
@@ -207,7 +206,7 @@ class Runner:
 
         message = hand[0]
         if isinstance(message, Answered):
-            sink.decided(message.decision, message.ongoing)
+            sink.decided(message.decision)
         elif isinstance(sink, Pipelined):
             return sink.told([each for each in hand if isinstance(each, Happened)], done)
         elif message.ended:

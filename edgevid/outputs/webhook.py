@@ -34,7 +34,7 @@ _AWAY = (408, 425, 429, 502, 503, 504)
 _ANSWER_BYTES = 4096
 
 
-class Webhook(Patient, QuietOutput):
+class WebhookSender(Patient, QuietOutput):
     """A sink that posts; see the module.
 
     Args:

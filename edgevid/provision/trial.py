@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from time import monotonic_ns
 
-from edgevid.decide import Decision, Event
+from edgevid.decide import Decision
 from edgevid.outputs.output import QuietOutput
 from edgevid.provision.slots import Slots
 
@@ -26,12 +26,11 @@ class TrialPeriod(QuietOutput):
         self._until_ns: int | None = None
         self._confirming: threading.Thread | None = None
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Look at the clock.
 
         Args:
             decision: That there is one is enough.
-            ongoing: Not used.
         """
         if self._confirming is not None:
             return

@@ -39,8 +39,8 @@ class Keeper:
             self.stamps_ns.append(frame.timestamp_ns)
             self.color = frame.color
 
-    def decided(self, decision, _ongoing) -> None:
-        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": list(decision.scores), "age_ms": decision.age_ms})
+    def decided(self, decision) -> None:
+        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": list(decision.probabilities), "age_ms": decision.age_ms})
 
     def started(self, _event) -> None:
         """Not kept."""

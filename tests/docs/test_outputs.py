@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from edgevid.outputs.addresses import Endpoint, broker
 from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.homeassistant import Model
-from edgevid.outputs.metrics import Metrics
-from edgevid.outputs.mqtt import Mqtt
-from edgevid.outputs.payload import Teller, measured
+from edgevid.outputs.metrics import MetricsServer
+from edgevid.outputs.mqtt import MqttPublisher
+from edgevid.outputs.payload import Teller
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.vitals import Vitals
 from edgevid.telemetry import Telemetry
@@ -45,10 +46,10 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
     telemetry.age.record(1)
     telemetry.fallback = "unplugged"
     measured = {"tiny": telemetry}
-    metrics = Metrics(Endpoint(host="localhost", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
+    metrics = MetricsServer(Endpoint(host="localhost", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
     outputs = FanOut([metrics, Runner("told", Told)])
     metrics.reports = outputs.reports
-    outputs.decided(decision(1.0), None)
+    outputs.decided(decision(1.0))
     outputs.started(event(1.0))
     outputs.ended(event(1.0))
     registry = CollectorRegistry(auto_describe=False)
@@ -62,7 +63,7 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
 
 
 def test_each_field_of_an_event_is_listed_and_no_other() -> None:
-    told = Teller(live=True).event(measured(event(1.0, 2.0), {"box": [0.5]}), "end")
+    told = Teller(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}), "end")
     assert [names(row[0])[0] for row in rows("Events")] == [
         *("event", "phase", "id", "model", "start_s", "end_s", "duration_s", "score", "age_ms", "start", "end", "values")
     ]
@@ -75,8 +76,8 @@ def test_each_topic_is_listed_and_no_other(tmp_path: Path) -> None:
     mosquitto.start()
     where = broker(f"mqtt://127.0.0.1:{mosquitto.port}/PREFIX?discovery=off", {})
     with listening(mosquitto.port) as listener:
-        outputs = FanOut([Runner("mqtt", lambda: Mqtt(where, models=[Model("MODEL", LABELS, LABELS)], teller=Teller(live=True)))])
-        outputs.decided(decision(1.0, model="MODEL"), None)
+        outputs = FanOut([Runner("mqtt", lambda: MqttPublisher(where, models=[Model("MODEL", LABELS, LABELS)], teller=Teller(live=True)))])
+        outputs.decided(decision(1.0, model="MODEL"))
         outputs.started(event(1.0, model="MODEL"))
         outputs.ended(event(1.0, model="MODEL"))
         wanted = {names(row[0])[0] for row in rows("MQTT")}

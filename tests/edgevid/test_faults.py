@@ -109,8 +109,8 @@ def test_a_pace_that_changes_in_the_middle_of_faults_loses_no_event() -> None:
     script = Script(classes(400), {place: rng.choice(["unplugged", "backwards", *TORN]) for place in rng.sample(range(5, 395), 15)})
 
     class Changing(Collector):
-        def decided(self, decision, ongoing) -> None:
-            super().decided(decision, ongoing)
+        def decided(self, decision) -> None:
+            super().decided(decision)
             if rng.random() < 0.1:
                 pipeline.keep_pace(rng.randrange(len(LEVELS)))
 

@@ -228,7 +228,7 @@ def watched(camera: Choosy, *, interval_s: float = 0.1, taps: Sequence[Tap] = ()
     if wants_all:
         pipeline._feed._reader._wanted = lambda _ns: True
     pipeline.run()
-    return [(each.t_s, *each.scores) for each in collector.decisions], pipeline
+    return [(each.t_s, *each.probabilities) for each in collector.decisions], pipeline
 
 
 def test_a_camera_decodes_only_the_frames_that_are_due_and_the_answers_are_the_same() -> None:

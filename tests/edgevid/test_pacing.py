@@ -10,7 +10,7 @@ import pytest
 
 from edgevid import bundle
 from edgevid.backends.fake import Fake, FakeModel
-from edgevid.decide import Decision, Event
+from edgevid.decide import Decision
 from edgevid.engine import Engine
 from edgevid.outputs.collect import Collector
 from edgevid.pace import LEVELS
@@ -33,8 +33,8 @@ class Changing(Collector):
         super().__init__()
         self._levels = levels
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
-        super().decided(decision, ongoing)
+    def decided(self, decision: Decision) -> None:
+        super().decided(decision)
         if len(self.decisions) in self._levels:
             self.pipeline.keep_pace(self._levels[len(self.decisions)])
 

@@ -173,8 +173,8 @@ def test_the_ongoing_event_is_shown_to_outputs_before_it_ends() -> None:
             super().__init__()
             self.ongoing: list[Event | None] = []
 
-        def decided(self, decision: Decision, ongoing: Event | None) -> None:
-            self.ongoing.append(ongoing)
+        def decided(self, decision: Decision) -> None:
+            self.ongoing.append(decision.ongoing)
 
     watcher = Watcher()
     Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6), [watcher]).run()
@@ -237,7 +237,7 @@ def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_ans
         noise = NoiseSource(window_manifest(), count=40, size=(31, 23), color="rgb", seed=4)
         collector = Collector()
         Pipeline([Lane(engine_for(manifests[name]), name=name) for name in names], noise, [collector]).run()
-        return {name: [(each.t_s, tuple(each.scores)) for each in collector.decisions if each.model == name] for name in names}
+        return {name: [(each.t_s, tuple(each.probabilities)) for each in collector.decisions if each.model == name] for name in names}
 
     together = answers(list(manifests))
     assert len(resized) == 40 + 40, "the two that are alike share one"

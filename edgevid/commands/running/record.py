@@ -1,11 +1,13 @@
-"""Keep what the source gave, to be seen again with `--source replay:FILE`: `--record`."""
+"""Keep what the source delivered, to be seen again with `--source replay:FILE`: `--record`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgevid.commands.running.group import Opened, Setup
+if TYPE_CHECKING:
+    from edgevid.api.outputs import OutputLike
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,20 +19,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, metavar="FILE.avi", help="write every frame to a video, and its times to FILE.pts, for --source replay:FILE.avi")
 
 
-def open(args: argparse.Namespace, setup: Setup) -> Opened:
-    """Begin a recording, if one is asked for.
+def outputs(args: argparse.Namespace) -> list[OutputLike]:
+    """Record, if a recording is asked for.
 
     Args:
         args: Parsed options.
-        setup: Told how to ask for what the recording lacks.
 
     Returns:
-        What looks at the frames, to be closed as an output.
+        One output, or none.
     """
-    if args.record is None:
-        return Opened()
-    from edgevid.recorder import Recorder
+    from edgevid.api.outputs import Recording
 
-    recorder = Recorder(args.record)
-    setup.reporters.append(lambda: (recorder.report(),))
-    return Opened(outputs=[recorder], taps=[recorder])
+    return [] if args.record is None else [Recording(args.record)]

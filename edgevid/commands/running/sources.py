@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP
 from edgevid.commands.options import positive
-
-if TYPE_CHECKING:
-    from edgevid.capture import Source
-    from edgevid.manifest import Manifest
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,22 +25,3 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="a source that gives no frame for this long hangs: a camera is opened again, anything else fails (default: 10)",
     )
-
-
-def open(args: argparse.Namespace, manifest: Manifest) -> Source:
-    """Open the source.
-
-    Args:
-        args: Parsed options.
-        manifest: The first model's; see `open_source`.
-
-    Returns:
-        An open source, to be used in a `with`.
-
-    Raises:
-        UsageError: Nothing of that name, or of no known kind.
-        SourceError: It is there and cannot be read.
-    """
-    from edgevid.capture import open_source
-
-    return open_source(args.source, manifest, policy=args.policy)

@@ -160,7 +160,7 @@ class Hub:
 
 def _scores(decision: Decision) -> list[float]:
     """Time, then the score of each label."""
-    return [round(decision.t_s, 3), *(round(score, _DIGITS) for score in decision.scores)]
+    return [round(decision.t_s, 3), *(round(score, _DIGITS) for score in decision.probabilities)]
 
 
 def _values(decision: Decision) -> list[tuple[str, list[float], int]]:

@@ -19,7 +19,7 @@ from edgevid.outputs.web.hub import Hub
 from edgevid.outputs.worker import Term
 
 
-class Page(Watched):
+class LivePage(Watched):
     """Serves the live page in a thread of its own. In the loop it keeps a reference to each decision, and no more.
 
     Args:
@@ -56,12 +56,11 @@ class Page(Watched):
         sys.stderr.write(f"edgevid: live page at {self.address}\n")
         super().start()
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         """Show a decision.
 
         Args:
             decision: It.
-            ongoing: Not used: starts and ends say it.
         """
         self._hub.decided(decision)
 

@@ -10,7 +10,7 @@ from convert.info import read_info
 from convert.load import load
 from convert.training.augment import NONE, Augmentation
 from convert.training.evaluate import evaluate, keras_scorer
-from convert.training.fit import TrainOptions, save, train
+from convert.training.fit import FitOptions, save, train
 from convert.training.models import ModelOptions
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.manifest import Window
@@ -18,7 +18,7 @@ from edgevid.preprocess import InputSpec
 from tests.moving import CLASSES, moving_clips
 
 pytestmark = pytest.mark.tf
-OPTIONS = TrainOptions(
+OPTIONS = FitOptions(
     input=InputSpec(height=32, width=32, channels=3),
     window=Window(frames=5, interval_s=0.1),
     model=ModelOptions(filters=(8, 8), features=16, units=16, dropout=0.0),

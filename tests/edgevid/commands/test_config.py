@@ -35,7 +35,7 @@ def test_every_option_of_run_may_stand_in_the_file(write) -> None:
     text = "\n".join(f"{name} = {value}" for name, value in examples().items())
     args = parsed(["--config", write(text)])
     assert [str(path) for path in args.bundles] == ["a.edgevid", "b.edgevid"]
-    assert (args.source, args.threads, args.delegate.kind, args.max_frames, args.stall, args.json) == ("synthetic:7", 0, "xnnpack", 600, 5.5, True)
+    assert (args.source, args.threads, args.delegate.kind, args.max_frames, args.stall, args.json) == ("synthetic:7", "auto", "xnnpack", 600, 5.5, True)
 
 
 def examples() -> dict[str, str]:
@@ -139,4 +139,4 @@ def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     args = parsed(["--config", write(example)])
     assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"
-    assert (args.clips_mib, args.metrics, args.threads) == (2048, "127.0.0.1:9464", 0)
+    assert (args.clips_mib, args.metrics, args.threads) == (2048, "127.0.0.1:9464", "auto")

@@ -133,13 +133,12 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
     import io
     import urllib.request
 
-    from edgevid import bundle
+    from edgevid.api import assembly
+    from edgevid.api.assembly import Context, assemble
+    from edgevid.api.model import load
+    from edgevid.board import BoardSampler
     from edgevid.capture.noise import NoiseSource
     from edgevid.commands.run import GROUPS
-    from edgevid.commands.running import lines
-    from edgevid.commands.running.group import Setup, open_groups
-    from edgevid.engine import Engine
-    from edgevid.lane import Lane
     from edgevid.outputs.fanout import FanOut
 
     class NobodyReads(io.StringIO):
@@ -151,19 +150,22 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
             self.reader.wait(20)
             return len(text)
 
-    monkeypatch.setattr(lines, "_WAITING", 8)
+    monkeypatch.setattr(assembly, "_WAITING", 8)
     monkeypatch.setattr(sys, "stdout", pipe := NobodyReads())
-    model, ports = bundle.read(BUNDLE), (free_port(), free_port())
-    lane = Lane(Engine(model))
+    model, ports = load(BUNDLE), (free_port(), free_port())
     served_at = ["--page", f"localhost:{ports[0]}", "--metrics", f"localhost:{ports[1]}"]
     words = [BUNDLE, "--source", "synthetic", "--policy", "live", "--json", *served_at, "--record", str(tmp_path / "seen.avi")]
     options = cli.verb_parser("run").parse_args(words)
-    opened = open_groups(GROUPS, options, setup := Setup(lanes=(lane,), source=NoiseSource(model.manifest, count=1)))
+    source = NoiseSource(model.bundle.manifest, count=1)
+    with model.lent_lane() as lane:
+        context = Context(lanes=(lane,), source=source, live=True, board=BoardSampler(tmp_path))
+        opened = assemble([output for group in GROUPS for output in group.outputs(options)], context)
+    everything = [output for output in opened.outputs if isinstance(output, FanOut)]
     for number in range(30):
         for output in opened.outputs:
-            output.decided(decision(float(number), model=lane.name), None)
+            output.decided(decision(float(number), model=model.name))
         if number == 0:  # the first one is in hand
-            until(lambda: next(report.waiting == 0 for report in setup.reports() if report.name == "stdout"))
+            until(lambda: next(report.waiting == 0 for output in everything for report in output.reports() if report.name == "stdout"))
     with urllib.request.urlopen(f"http://localhost:{ports[1]}/metrics", timeout=20) as answer:
         served = answer.read().decode()
     assert 'edgevid_output_dropped_total{cause="full",output="stdout"} 21.0' in served

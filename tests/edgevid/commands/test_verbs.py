@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,10 +18,7 @@ from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
 from edgevid.commands import bench
 from edgevid.commands import run as run_command
-from edgevid.commands.running.group import Opened, open_groups
-from edgevid.errors import UsageError
 from edgevid.frame import Frame
-from edgevid.outputs import QuietOutput
 from edgevid.rule import DecisionRule
 from edgevid.startup import Startup
 from tests.boards import PI_4B, PI_5
@@ -44,7 +40,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
-    monkeypatch.setattr("edgevid.capture.open_source", lambda _text, _manifest, *, policy: source)
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: source)
 
 
 def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,22 +82,6 @@ def test_several_bundles_run_on_one_source_and_every_line_names_its_model(
 def test_one_bundle_twice_is_a_usage_error(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", str(path), str(path), "--source", "any"]) == 2
     assert "a name of its own" in capsys.readouterr().err
-
-
-def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be() -> None:
-    closed = []
-
-    class Closing(QuietOutput):
-        def close(self) -> None:
-            closed.append(self)
-
-    def fails(_args: object, _setup: object) -> Opened:
-        raise UsageError("Expected a broker, got none.")
-
-    groups = [SimpleNamespace(add=None, open=lambda _args, _setup: Opened(outputs=[Closing()])), SimpleNamespace(add=None, open=fails)]
-    with pytest.raises(UsageError, match="broker"):
-        open_groups(groups, None, None)
-    assert len(closed) == 1
 
 
 def test_what_was_there_before_the_first_frame_is_not_searched_for_garbage_while_the_loop_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

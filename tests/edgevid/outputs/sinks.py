@@ -36,7 +36,7 @@ class Told(Patient):
         self.closed = 0
         self._fault = fault
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         self._tell(f"decision {decision.t_s}")
 
     def started(self, event: Event) -> None:

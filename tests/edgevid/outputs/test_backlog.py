@@ -32,7 +32,7 @@ def end(at_s: float) -> Happened:
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:
     backlog = Backlog()
-    for message in (Answered(decision(1), None), start(1), Answered(decision(2), None), end(1), Answered(decision(3), None)):
+    for message in (Answered(decision(1)), start(1), Answered(decision(2)), end(1), Answered(decision(3))):
         backlog.put(message)
     assert len(backlog) == 5
     assert drain(backlog) == ["decision 1", "start 1", "decision 2", "end 1", "decision 3"]
@@ -42,7 +42,7 @@ def test_the_oldest_decision_makes_room_and_events_stay() -> None:
     backlog = Backlog(decisions=2)
     backlog.put(start(0))
     for t_s in range(1, 6):
-        backlog.put(Answered(decision(t_s), None))
+        backlog.put(Answered(decision(t_s)))
     backlog.put(end(0))
     assert backlog.dropped_decisions == 3
     assert drain(backlog) == ["start 0", "decision 4", "decision 5", "end 0"]
@@ -96,9 +96,9 @@ def test_what_is_put_back_is_the_next_to_come_out() -> None:
 
 def test_a_decision_put_back_where_newer_ones_fill_the_room_is_dropped() -> None:
     backlog = Backlog(decisions=1)
-    backlog.put(Answered(decision(1), None))
+    backlog.put(Answered(decision(1)))
     old = backlog.take(0)
-    backlog.put(Answered(decision(2), None))
+    backlog.put(Answered(decision(2)))
     backlog.put_back(old)
     assert drain(backlog) == ["decision 2"]
     assert backlog.dropped_decisions == 1
@@ -139,7 +139,7 @@ def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limi
     for at_s in (1.0, 2.0):
         backlog.put(Happened(event(at_s), ended=False))
         backlog.put(Happened(event(at_s), ended=True))
-    backlog.put(Answered(decision(3.0), None))
+    backlog.put(Answered(decision(3.0)))
     backlog.put(Happened(event(4.0), ended=False))
     taken = [backlog.take(0.0), *backlog.take_more(2), *backlog.take_more(9)]
     assert [(each.event.start_s, each.ended) for each in taken] == [(1.0, False), (1.0, True), (2.0, False), (2.0, True)]

@@ -20,7 +20,7 @@ import pytest
 from edgevid.errors import OutputError, UsageError
 from edgevid.frame import Frame
 from edgevid.outputs.avi import AviWriter
-from edgevid.outputs.clips import Clips, ring_for
+from edgevid.outputs.clips import ClipRecorder, ring_for
 from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.jpegs import JpegRing
 from edgevid.outputs.payload import Teller
@@ -46,7 +46,7 @@ class Stage:
         self.shelf = Shelf(folder, quota_bytes=quota_bytes, reserve_bytes=0)
         teller = Teller(live=False, run="run")
         times = {"before_s": 1.0, "after_s": 1.0, **options}
-        self.clips = Clips(self.shelf, self.pictures, teller=teller, slugs={"tiny": "tiny"}, live=False, **times)  # type: ignore[arg-type]
+        self.clips = ClipRecorder(self.shelf, self.pictures, teller=teller, slugs={"tiny": "tiny"}, live=False, **times)  # type: ignore[arg-type]
         self.outputs = FanOut([self.pictures, self.clips])
 
     def show(self, first: int, last: int) -> None:

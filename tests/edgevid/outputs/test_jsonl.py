@@ -31,13 +31,13 @@ class Flushed(io.StringIO):
 
 def test_a_decision_is_one_object_with_its_scores_by_label() -> None:
     stream = io.StringIO()
-    JsonLines(stream).decided(DECISION, None)
+    JsonLines(stream).decided(DECISION)
     assert json.loads(stream.getvalue()) == {"t_s": 1.25, "label": "wave", "score": 0.75, "scores": {"none": 0.25, "wave": 0.75}, "age_ms": 12.346}
 
 
 def test_what_a_model_gives_beside_its_scores_is_told_by_name() -> None:
     stream = io.StringIO()
-    JsonLines(stream).decided(dataclasses.replace(DECISION, values={"box": [0.1234567, 2.0]}), None)
+    JsonLines(stream).decided(dataclasses.replace(DECISION, values={"box": [0.1234567, 2.0]}))
     assert json.loads(stream.getvalue())["values"] == {"box": [0.123457, 2.0]}
 
 
@@ -50,7 +50,7 @@ def test_an_event_is_one_object() -> None:
 def test_the_model_is_named_where_there_are_several() -> None:
     stream, sentences = io.StringIO(), io.StringIO()
     lines = JsonLines(stream, several=True)
-    lines.decided(DECISION, None)
+    lines.decided(DECISION)
     lines.ended(EVENT)
     assert [json.loads(line)["model"] for line in stream.getvalue().splitlines()] == ["gestures", "gestures"]
     EventLines(sentences, io.StringIO(), several=True).ended(EVENT)
@@ -60,7 +60,7 @@ def test_the_model_is_named_where_there_are_several() -> None:
 def test_each_line_is_flushed_when_it_is_written() -> None:
     stream = Flushed()
     lines = JsonLines(stream)
-    lines.decided(DECISION, None)
+    lines.decided(DECISION)
     assert stream.seen.count("\n") == 1
     lines.ended(EVENT)
     assert stream.seen.count("\n") == 2
@@ -74,9 +74,9 @@ def test_an_event_is_one_readable_line() -> None:
 
 def test_the_live_line_is_drawn_on_a_terminal_only_and_never_on_the_data_stream() -> None:
     stream, file, terminal = io.StringIO(), io.StringIO(), Terminal()
-    EventLines(stream, file).decided(DECISION, EVENT)
+    EventLines(stream, file).decided(dataclasses.replace(DECISION, ongoing=EVENT))
     lines = EventLines(stream, terminal)
-    lines.decided(DECISION, EVENT)
+    lines.decided(dataclasses.replace(DECISION, ongoing=EVENT))
     lines.close()
     assert stream.getvalue() == file.getvalue() == ""
     assert "wave 0.75  [wave since 1.0 s]" in terminal.getvalue()
@@ -89,6 +89,6 @@ def test_the_live_line_is_not_redrawn_faster_than_it_can_be_read(monkeypatch: py
     terminal = Terminal()
     lines = EventLines(io.StringIO(), terminal)
     for _ in range(10):
-        lines.decided(DECISION, None)
+        lines.decided(DECISION)
         clock_ns[0] += 30_000_000
     assert terminal.getvalue().count("wave") == 3

@@ -20,7 +20,7 @@ from edgevid.outputs import scrape
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.buckets import BOUNDS_S, Buckets
 from edgevid.outputs.fanout import FanOut
-from edgevid.outputs.metrics import Metrics
+from edgevid.outputs.metrics import MetricsServer
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.vitals import Rate, Vitals
 from edgevid.telemetry import Telemetry
@@ -41,16 +41,16 @@ def telemetry() -> Telemetry:
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[Metrics, FanOut]]:
+def served() -> Iterator[tuple[MetricsServer, FanOut]]:
     measured = {"tiny": telemetry()}
-    metrics = Metrics(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
+    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
     outputs = FanOut([metrics, Runner("told", Told)])
     metrics.reports = outputs.reports
     yield metrics, outputs
     outputs.close()
 
 
-def scraped(metrics: Metrics, **headers: str) -> str:
+def scraped(metrics: MetricsServer, **headers: str) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{metrics.where.port}/metrics", headers=headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.read().decode()
@@ -64,10 +64,10 @@ def value(text: str, name: str, **labels: str) -> float:
     return samples(text)[name, frozenset(labels.items())]
 
 
-def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_them(served: tuple[Metrics, FanOut]) -> None:
+def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_them(served: tuple[MetricsServer, FanOut]) -> None:
     metrics, outputs = served
-    outputs.decided(decision(1.0), None)
-    outputs.decided(decision(2.0, "none"), None)
+    outputs.decided(decision(1.0))
+    outputs.decided(decision(2.0, "none"))
     outputs.started(event(1.0))
     outputs.ended(event(1.0))
     until(lambda: outputs.reports()[1].delivered == {"decision": 2, "event": 2})
@@ -85,7 +85,7 @@ def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_t
     assert value(text, "process_resident_memory_bytes") > 1e6
 
 
-def test_latency_is_a_histogram_in_seconds_by_stage(served: tuple[Metrics, FanOut]) -> None:
+def test_latency_is_a_histogram_in_seconds_by_stage(served: tuple[MetricsServer, FanOut]) -> None:
     text = scraped(served[0])
     assert value(text, "edgevid_stage_seconds_count", model="tiny", stage="total") == 4
     assert value(text, "edgevid_stage_seconds_sum", model="tiny", stage="total") == pytest.approx(0.406)
@@ -93,21 +93,21 @@ def test_latency_is_a_histogram_in_seconds_by_stage(served: tuple[Metrics, FanOu
     assert value(text, "edgevid_answer_age_seconds_bucket", model="tiny", le="+Inf") == 4
 
 
-def test_each_name_is_in_base_units_and_says_what_it_counts(served: tuple[Metrics, FanOut]) -> None:
+def test_each_name_is_in_base_units_and_says_what_it_counts(served: tuple[MetricsServer, FanOut]) -> None:
     for family in text_string_to_metric_families(scraped(served[0])):
         assert family.documentation
         assert not family.name.endswith(("_ms", "_mib", "_mhz"))
         assert family.type in ("counter", "gauge", "histogram")
 
 
-def test_histograms_never_shrink_between_two_scrapes(served: tuple[Metrics, FanOut]) -> None:
+def test_histograms_never_shrink_between_two_scrapes(served: tuple[MetricsServer, FanOut]) -> None:
     metrics, _ = served
     before = samples(scraped(metrics))
     after = samples(scraped(metrics))
     assert [name for name, count in before.items() if name[0].endswith(("_total", "_bucket", "_count", "_sum")) and after[name] < count] == []
 
 
-def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[Metrics, FanOut]) -> None:
+def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[MetricsServer, FanOut]) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         scraped(served[0], Host="evil.example.com")
     assert refused.value.code == 421
@@ -117,7 +117,7 @@ def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[Metrics, Fa
 def test_clients_that_hang_are_dropped_and_do_not_shut_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrape._Handler, "timeout", 0.2)
     measured = {"tiny": telemetry()}
-    metrics = Metrics(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured))
+    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured))
     outputs = FanOut([metrics])
     hanging = [socket.create_connection(("127.0.0.1", metrics.where.port)) for _ in range(40)]
     for client in hanging:
@@ -141,7 +141,7 @@ ODD_REQUESTS = {
 
 
 @pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=list(ODD_REQUESTS))
-def test_requests_that_are_none_leave_the_server_serving(served: tuple[Metrics, FanOut], request_bytes: bytes) -> None:
+def test_requests_that_are_none_leave_the_server_serving(served: tuple[MetricsServer, FanOut], request_bytes: bytes) -> None:
     metrics, _ = served
     with socket.create_connection(("127.0.0.1", metrics.where.port)) as client:
         client.sendall(request_bytes)
@@ -155,7 +155,7 @@ def test_requests_that_are_none_leave_the_server_serving(served: tuple[Metrics, 
     assert "edgevid_frames_total" in scraped(metrics)
 
 
-def test_after_a_fault_the_same_place_is_taken_again(served: tuple[Metrics, FanOut]) -> None:
+def test_after_a_fault_the_same_place_is_taken_again(served: tuple[MetricsServer, FanOut]) -> None:
     metrics, outputs = served
     assert metrics._server is not None
     metrics._server.socket.close()  # as when the kernel takes the address away
@@ -164,7 +164,7 @@ def test_after_a_fault_the_same_place_is_taken_again(served: tuple[Metrics, FanO
     assert "edgevid_frames_total" in scraped(metrics)
 
 
-def _answers(metrics: Metrics) -> bool:
+def _answers(metrics: MetricsServer) -> bool:
     try:
         connection = http.client.HTTPConnection("127.0.0.1", metrics.where.port, timeout=5)
         connection.request("GET", "/metrics")
@@ -175,16 +175,16 @@ def _answers(metrics: Metrics) -> bool:
     return True
 
 
-def test_a_place_that_is_taken_is_refused_before_the_run(served: tuple[Metrics, FanOut]) -> None:
+def test_a_place_that_is_taken_is_refused_before_the_run(served: tuple[MetricsServer, FanOut]) -> None:
     measured = {"tiny": telemetry()}
     with pytest.raises(UsageError, match="Choose another port"):
-        Metrics(served[0].where, telemetry=measured, vitals=Vitals(measured))
+        MetricsServer(served[0].where, telemetry=measured, vitals=Vitals(measured))
 
 
 def test_without_prometheus_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[metrics\]"):
-        Metrics(Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=Vitals({"tiny": telemetry()}))
+        MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=Vitals({"tiny": telemetry()}))
 
 
 def test_buckets_count_every_sample_once_and_say_how_many_were_overwritten() -> None:
@@ -215,7 +215,7 @@ def test_a_rate_is_growth_a_second_between_two_looks() -> None:
     assert rate.of(70, now_ns=began_ns + 3_000_000_000) == 10
 
 
-def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(served: tuple[Metrics, FanOut]) -> None:
+def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(served: tuple[MetricsServer, FanOut]) -> None:
     found = samples(scraped(served[0]))
     model = ("model", "tiny")
     assert found["edgevid_pace_level", frozenset([model])] == 2

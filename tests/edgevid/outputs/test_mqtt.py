@@ -19,7 +19,7 @@ from edgevid.outputs import mqtt
 from edgevid.outputs.addresses import Broker, broker
 from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.homeassistant import Model
-from edgevid.outputs.mqtt import IN_FLIGHT, Mqtt
+from edgevid.outputs.mqtt import IN_FLIGHT, MqttPublisher
 from edgevid.outputs.payload import Teller
 from edgevid.outputs.runner import Runner
 from edgevid.outputs.worker import Pause
@@ -44,7 +44,7 @@ def at(port: int, **changes: object) -> Broker:
 
 def runner(where: Broker) -> Runner:
     teller = Teller(live=True, run="run")
-    return Runner("mqtt", lambda: Mqtt(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}), pause=Pause(0.05, 0.2))
+    return Runner("mqtt", lambda: MqttPublisher(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}), pause=Pause(0.05, 0.2))
 
 
 def heard(listener: Listener) -> list[tuple[str, float]]:
@@ -56,7 +56,7 @@ def heard(listener: Listener) -> list[tuple[str, float]]:
 def test_events_are_published_once_and_state_telemetry_and_status_are_retained(mosquitto: Mosquitto) -> None:
     with listening(mosquitto.port) as early:
         outputs = FanOut([runner(at(mosquitto.port))])
-        outputs.decided(replace(decision(1.0), values={"box": [0.25, 0.5]}), None)
+        outputs.decided(replace(decision(1.0), values={"box": [0.25, 0.5]}))
         outputs.started(event(1.0))
         outputs.ended(event(1.0, 2.5))
         until(lambda: bool(early.on("hall/camera/tiny/event/end")) and len(early.on("hall/camera/tiny/state")) > 0)
@@ -80,7 +80,7 @@ def test_events_are_published_once_and_state_telemetry_and_status_are_retained(m
 def test_state_says_which_event_goes_on_and_that_it_is_over(mosquitto: Mosquitto) -> None:
     with listening(mosquitto.port) as listener:
         outputs = FanOut([runner(at(mosquitto.port))])
-        for message in (lambda: outputs.decided(decision(1.0), None), lambda: outputs.started(event(1.0)), lambda: outputs.ended(event(1.0))):
+        for message in (lambda: outputs.decided(decision(1.0)), lambda: outputs.started(event(1.0)), lambda: outputs.ended(event(1.0))):
             message()
         until(lambda: [state["ongoing"] for state in listener.on("hall/camera/tiny/state")][-2:] == ["wave", None])
         outputs.close()
@@ -96,7 +96,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
             mosquitto.stop()
             for at_s in absence:
                 outputs.started(event(float(at_s)))
-                outputs.decided(decision(float(at_s)), None)
+                outputs.decided(decision(float(at_s)))
                 outputs.ended(event(float(at_s)))
                 told += [("start", float(at_s)), ("end", float(at_s))]
             until(lambda: outputs.reports()[0].problem is not None)
@@ -111,7 +111,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
 @needs_mosquitto
 def test_a_packet_never_waits_for_the_one_before_it_to_be_confirmed(mosquitto: Mosquitto) -> None:
     """The kernel would hold it back for 40 ms behind each state, so that 27 events a second were never caught up with."""
-    sink = Mqtt(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
     for _ in range(2):
         sink.tick()
         assert sink._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
@@ -129,7 +129,7 @@ def test_a_burst_of_events_before_and_after_an_outage_is_caught_up_with(mosquitt
         for half in (range(count // 2), range(count // 2, count)):
             for number in half:
                 outputs.started(event(float(number)))
-                outputs.decided(decision(float(number)), None)
+                outputs.decided(decision(float(number)))
                 outputs.ended(event(float(number)))
             if half.start == 0:
                 mosquitto.stop()
@@ -187,7 +187,7 @@ def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_non
 
 @needs_mosquitto
 def test_a_killed_process_leaves_its_last_will(mosquitto: Mosquitto) -> None:
-    sink = Mqtt(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
     with listening(mosquitto.port) as listener:
         sink.tick()
         until(lambda: listener.on("hall/camera/status") == ["online"])

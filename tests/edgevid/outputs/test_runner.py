@@ -9,7 +9,7 @@ from time import monotonic_ns
 
 import pytest
 
-from edgevid.decide import Decision, Event
+from edgevid.decide import Decision
 from edgevid.errors import OutputRefused
 from edgevid.outputs.backlog import Happened
 from edgevid.outputs.fanout import FanOut
@@ -40,7 +40,7 @@ def end(runner: Runner) -> int:
 def test_everything_is_given_out_in_order_and_the_sink_is_closed() -> None:
     sink = Told()
     runner = runner_for(sink)
-    runner.decided(decision(1.0), None)
+    runner.decided(decision(1.0))
     runner.started(event(1.0))
     runner.ended(event(1.0))
     assert end(runner) == 0
@@ -53,11 +53,11 @@ def test_a_slow_output_drops_old_decisions_but_no_event() -> None:
     gate = Gate()
     sink = Told(gate)
     runner = runner_for(sink, decisions=3)
-    runner.decided(decision(0.0), None)
+    runner.decided(decision(0.0))
     gate.reached.wait(20)
     runner.started(event(1.0))
     for t_s in range(1, 101):
-        runner.decided(decision(float(t_s)), None)
+        runner.decided(decision(float(t_s)))
     runner.ended(event(1.0))
     gate.open.set()
     assert end(runner) == 0
@@ -72,7 +72,7 @@ def test_while_the_other_side_is_away_events_wait_and_then_come_in_order() -> No
     for at_s in (1.0, 2.0):
         runner.started(event(at_s))
         runner.ended(event(at_s))
-    runner.decided(decision(3.0), None)
+    runner.decided(decision(3.0))
     until(lambda: away.tries > 2)
     assert runner.report().problem == "Expected the other side, it is away."
     away.back = True
@@ -162,7 +162,7 @@ class Pipe(Patient, QuietOutput):
         self.given: list[int] = []
         self._fault = fault
 
-    def decided(self, decision: Decision, ongoing: Event | None) -> None:
+    def decided(self, decision: Decision) -> None:
         self.had.append(f"decision {decision.t_s}")
 
     def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
@@ -182,7 +182,7 @@ def queued(sink: Pipe, *more: Pipe) -> tuple[Runner, list[str]]:
         runner.started(event(at_s))
         runner.ended(event(at_s))
     runner.started(event(3.0))
-    runner.decided(decision(3.0), None)
+    runner.decided(decision(3.0))
     runner.ended(event(3.0))
     return runner, ["start 1.0", "end 1.0", "start 2.0", "end 2.0", "start 3.0", "decision 3.0", "end 3.0"]
 
@@ -229,7 +229,7 @@ def test_a_thread_that_hangs_with_several_events_on_their_way_loses_none_and_wha
 def test_an_output_that_is_idle_for_long_does_not_hang() -> None:
     runner = runner_for(Told())
     until(lambda: runner.report().waiting == 0)
-    runner.decided(decision(1.0), None)
+    runner.decided(decision(1.0))
     until(lambda: runner.report().delivered["decision"] == 1)
     runner.check(monotonic_ns() + 3_600_000_000_000)
     assert runner.report().restarts == 0
@@ -243,7 +243,7 @@ def test_the_error_of_an_essential_output_reaches_the_loop_once() -> None:
     runner = runner_for(Told(gone), essential=True)
     runner.started(event(1.0))
     with pytest.raises(BrokenPipeError):
-        until(lambda: runner.decided(decision(1.0), None) is not None)
+        until(lambda: runner.decided(decision(1.0)) is not None)
     runner.ended(event(1.0))
     end(runner)
 
@@ -268,7 +268,7 @@ def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureF
     everything.started(event(1.0))
     gate.reached.wait(20)
     for t_s in range(6):
-        everything.decided(decision(float(t_s)), None)
+        everything.decided(decision(float(t_s)))
     gate.open.set()
     with caplog.at_level(logging.WARNING):
         everything.close()
@@ -282,7 +282,7 @@ def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_
     everything.started(event(1.0))
     gate.reached.wait(20)
     for t_s in range(6):
-        everything.decided(decision(float(t_s)), None)
+        everything.decided(decision(float(t_s)))
     gate.open.set()
     everything.close()
     assert deaf.told == ["start 1.0"]

@@ -17,7 +17,7 @@ from edgevid.errors import OutputError
 from edgevid.outputs.fanout import FanOut
 from edgevid.outputs.payload import Teller
 from edgevid.outputs.runner import Runner
-from edgevid.outputs.webhook import Webhook
+from edgevid.outputs.webhook import WebhookSender
 from edgevid.outputs.worker import Pause
 from tests.edgevid.outputs.sinks import decision, event, until
 from tests.receiver import Receiver
@@ -34,11 +34,11 @@ def receiver() -> Iterator[Receiver]:
 
 
 def runner(url: str, **options: object) -> Runner:
-    return Runner("webhook", lambda: Webhook(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02))  # type: ignore[arg-type]
+    return Runner("webhook", lambda: WebhookSender(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02))  # type: ignore[arg-type]
 
 
 def tell(outputs: FanOut) -> None:
-    outputs.decided(decision(1.0), None)
+    outputs.decided(decision(1.0))
     outputs.started(event(1.0))
     outputs.ended(event(1.0, 2.5))
 
@@ -66,10 +66,10 @@ def test_the_start_and_the_end_of_an_event_are_posted_as_json(receiver: Receiver
 def test_an_event_has_what_its_model_gave_beside_the_scores_of_the_decision_it_came_from(receiver: Receiver) -> None:
     outputs = FanOut([runner(receiver.url)])
     for t_s, box in ((0.9, [0.0, 0.0]), (1.0, [0.25, 0.1234567])):
-        outputs.decided(dataclasses.replace(decision(t_s), values={"box": box}), None)
+        outputs.decided(dataclasses.replace(decision(t_s), values={"box": box}))
     outputs.started(event(1.0))
     outputs.started(event(1.0, model="another"))
-    outputs.decided(dataclasses.replace(decision(2.5), values={"box": [0.75, 0.5]}), None)
+    outputs.decided(dataclasses.replace(decision(2.5), values={"box": [0.75, 0.5]}))
     outputs.ended(event(1.0, 2.5))
     outputs.close()
     told = {(body["model"], body["phase"]): body.get("values") for body, _headers in receiver.received}
@@ -180,7 +180,7 @@ def test_credentials_are_sent_and_never_shown(receiver: Receiver) -> None:
 
 
 def test_a_token_from_the_environment_is_sent_as_bearer(receiver: Receiver) -> None:
-    Webhook(receiver.url, teller=TELLER, environment={"EDGEVID_WEBHOOK_TOKEN": "word"}).started(event(1.0))
+    WebhookSender(receiver.url, teller=TELLER, environment={"EDGEVID_WEBHOOK_TOKEN": "word"}).started(event(1.0))
     assert receiver.received[0][1]["Authorization"] == "Bearer word"
 
 
@@ -201,5 +201,5 @@ def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         with contextlib.suppress(OutputError):
-            Webhook(f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}).started(event(1.0))
+            WebhookSender(f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}).started(event(1.0))
         thread.join()

@@ -191,11 +191,11 @@ def test_a_trial_is_confirmed_by_answers_over_its_period_and_only_once(four: Pat
     trial = TrialPeriod(slots, period_s=5)
     decision = Decision(0.0, "none", 1.0, [0.0], 0.0)
     for _ in range(2):
-        trial.decided(decision, None)
+        trial.decided(decision)
     trial.close()
     assert slots.state().trial is not None
-    trial.decided(decision, None)
-    trial.decided(decision, None)
+    trial.decided(decision)
+    trial.decided(decision)
     trial.close()
     assert slots.state().trial is None
 

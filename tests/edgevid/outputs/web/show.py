@@ -17,7 +17,7 @@ from edgevid.outputs.payload import Teller
 from edgevid.outputs.pictures import Pictures
 from edgevid.outputs.vitals import Vitals
 from edgevid.outputs.web.hub import Hub, Shown
-from edgevid.outputs.web.page import Page
+from edgevid.outputs.web.page import LivePage
 from edgevid.rule import DecisionRule
 from edgevid.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import LABELS, decision, event
@@ -50,7 +50,7 @@ class Show:
         shown = [Shown(name, labels, RULE, "window, int8") for name in names]
         vitals = Vitals(self.telemetry, board=lambda: BOARD)
         self.hub = Hub(source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True))
-        self.page = Page(Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {})
+        self.page = LivePage(Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {})
         self.outputs = FanOut([self.pictures, self.page])
         self.hub.reports = self.outputs.reports
         self._done = threading.Event()
@@ -72,7 +72,7 @@ class Show:
             telemetry.total.record(3_000_000)
             telemetry.age.record(9_000_000)
             label = "wave" if number % 40 >= 20 else "none"
-            self.outputs.decided(dataclasses.replace(decision(t_s, label, score=0.9, model=name), values=self.values), None)
+            self.outputs.decided(dataclasses.replace(decision(t_s, label, score=0.9, model=name), values=self.values))
         if number % 40 == 22:
             self._began_s = t_s
             self.outputs.started(event(t_s))

@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from edgevid.decide import Decision
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.outputs.web import server
-from edgevid.outputs.web.page import Page
+from edgevid.outputs.web.page import LivePage
 from tests.browser import Browser, chromium, needs_chromium
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
 from tests.edgevid.outputs.web.show import TOKEN, Show
@@ -81,7 +81,7 @@ def test_everything_that_the_page_needs_is_served_from_here(show: Show) -> None:
 
 
 def test_a_viewer_gets_what_was_before_it_came_and_then_what_is_new(show: Show) -> None:
-    show.outputs.decided(decision(1.0, score=0.5), None)
+    show.outputs.decided(decision(1.0, score=0.5))
     show.outputs.started(event(0.5))
     show.outputs.ended(event(0.5, 0.9))
     with look(show) as line:
@@ -90,7 +90,7 @@ def test_a_viewer_gets_what_was_before_it_came_and_then_what_is_new(show: Show) 
         assert hello["models"][0] == {"name": "tiny", "labels": list(LABELS), "background": ["none"], "enter": 0.6, "exit": 0.4, "about": "window, int8"}
         assert hello["history"] == [[[1.0, 0.25, 0.5, 0.25]]]
         assert [(each["event"], each["phase"], each["end_s"]) for each in hello["events"]] == [("wave", "end", 0.9)]
-        show.outputs.decided(decision(2.0, "swipe"), None)
+        show.outputs.decided(decision(2.0, "swipe"))
         until(lambda: texts(line, "state")["decisions"][0]["label"] == "swipe")
         show.outputs.started(event(2.0, label="swipe"))
         assert texts(line, "event")["event"] in ("wave", "swipe")
@@ -254,7 +254,7 @@ def test_a_viewer_that_says_more_than_ok_is_dropped(show: Show) -> None:
 
 def test_a_place_that_is_taken_is_refused_before_the_run(show: Show) -> None:
     with pytest.raises(UsageError, match="Choose another port"):
-        Page(show.page.where, show.hub, pictures=None, environment={})
+        LivePage(show.page.where, show.hub, pictures=None, environment={})
 
 
 def test_without_websockets_the_message_says_what_to_install(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +347,7 @@ def test_scores_of_hundreds_of_labels_are_sent_as_numbers() -> None:
     labels = tuple(f"label {index}" for index in range(300))
     show = Show(labels=labels)
     scores = [1 / 300] * 300
-    show.outputs.decided(Decision(1.0, labels[0], 1 / 300, scores, 1.0, labels, "tiny"), None)
+    show.outputs.decided(Decision(1.0, labels[0], 1 / 300, scores, 1.0, labels, "tiny"))
     with look(show) as line:
         assert len(texts(line, "hello")["history"][0][0]) == 301
     show.close()

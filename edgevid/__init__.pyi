@@ -1,0 +1,33 @@
+"""The public names as type checkers see them; `__init__.py` imports each when it is first used."""
+
+from edgevid import errors as errors
+from edgevid.api.model import Model as Model
+from edgevid.api.model import load as load
+from edgevid.api.outputs import Call as Call
+from edgevid.api.outputs import Clips as Clips
+from edgevid.api.outputs import Lines as Lines
+from edgevid.api.outputs import Metrics as Metrics
+from edgevid.api.outputs import Mqtt as Mqtt
+from edgevid.api.outputs import Page as Page
+from edgevid.api.outputs import Recording as Recording
+from edgevid.api.outputs import Webhook as Webhook
+from edgevid.api.session import Session as Session
+from edgevid.api.session import run as run
+from edgevid.api.stream import Stream as Stream
+from edgevid.bundle import Bundle as Bundle
+from edgevid.bundle import read as _read
+from edgevid.capture import Source as Source
+from edgevid.capture import open_source as open_source
+from edgevid.decide import Decision as Decision
+from edgevid.decide import Event as Event
+from edgevid.errors import EdgevidError as EdgevidError
+from edgevid.frame import Frame as Frame
+from edgevid.outputs.collect import Collector as Collector
+from edgevid.outputs.output import Output as Output
+from edgevid.outputs.output import QuietOutput as QuietOutput
+from edgevid.telemetry import Telemetry as Telemetry
+
+read_bundle = _read
+
+__version__: str
+__all__: list[str]

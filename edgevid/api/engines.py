@@ -1,0 +1,68 @@
+"""Open the engine of a bundle: how many threads, which delegate, and what happens when a delegate is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from edgevid.backends.choose import choose_backend
+from edgevid.backends.delegates import DelegateChoice, parse_delegate
+from edgevid.bundle import Bundle
+from edgevid.engine import Engine
+from edgevid.errors import UsageError
+from edgevid.threads import choose_threads
+
+Threads = int | Literal["auto"]
+AUTO: Literal["auto"] = "auto"
+_log = logging.getLogger(__name__)
+
+
+def open_engine(
+    bundle: Bundle, *, threads: Threads = 1, delegate: str | DelegateChoice = AUTO, on_fallback: Callable[[str], None] = lambda _reason: None
+) -> Engine:
+    """Load the parts of a bundle.
+
+    Args:
+        bundle: A checked one.
+        threads: Interpreter threads, at least 1; "auto" measures each count once on this machine and keeps the answer.
+        delegate: As for `--delegate`: "auto", "xnnpack", "coral[,device=usb:0]" or the path of an external delegate.
+        on_fallback: Called with the reason when the CPU runs a bundle that has Edge TPU parts, now or after the device fails. The reason is
+            logged as well.
+
+    Returns:
+        An engine; its `threads` and `interpreter` say what was chosen.
+
+    Raises:
+        UsageError: `threads` or `delegate` is not legal.
+        DelegateError: A delegate asked for by name could not be loaded.
+        BackendError: The interpreter rejects a part.
+    """
+    choice = parse_delegate(delegate) if isinstance(delegate, str) else delegate
+    if threads != AUTO and (not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"Expected threads of at least 1 or 'auto', got {threads!r}.", expected=">= 1 or 'auto'", got=threads)
+    count = _measured_threads(bundle, choice) if threads == AUTO else threads
+
+    def fell_back(reason: str) -> None:
+        _log.warning("edgevid: %s runs on the CPU: %s", bundle.manifest.name, reason)
+        on_fallback(reason)
+
+    return _engine(bundle, choice, threads=count, on_fallback=fell_back)
+
+
+def _engine(bundle: Bundle, choice: DelegateChoice, *, threads: int, on_fallback: Callable[[str], None] = lambda _reason: None) -> Engine:
+    if choice.kind == "xnnpack" or (choice.kind == "auto" and not any(part.edgetpu for part in bundle.manifest.parts)):
+        return Engine(bundle, threads=threads)
+    chosen = choose_backend(choice, bundle, threads=threads, lost=on_fallback)
+    if chosen.reason and chosen.backend is None:
+        on_fallback(chosen.reason)
+    return Engine(bundle, threads=threads, backend=chosen.backend)
+
+
+def _measured_threads(bundle: Bundle, delegate: DelegateChoice) -> int:
+    choice = choose_threads(lambda threads: _engine(bundle, delegate, threads=threads))
+    if choice.measured:
+        times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
+        where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
+        _log.info("edgevid: %s: threads: %d, by measurement (%s); %s", bundle.manifest.name, choice.threads, times, where)
+    return choice.threads

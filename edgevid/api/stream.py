@@ -1,0 +1,135 @@
+"""Frames of your own program: pushed in one at a time, from any camera, decoder or network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic_ns
+from typing import Literal, Self, get_args
+
+import numpy as np
+
+from edgevid.capture.source import ClosingSource
+from edgevid.decide import Decision, Event
+from edgevid.errors import ContractError, UsageError
+from edgevid.frame import Array, Color, Frame
+from edgevid.lane import Lane
+from edgevid.outputs.collect import Newest
+from edgevid.pipeline import Pipeline
+from edgevid.telemetry import Telemetry
+
+Colour = Literal["bgr", "rgb"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+_NS_PER_S = 1e9
+
+
+class _Pushed(ClosingSource):
+    """The source of a pipeline whose frames are pushed: it has a name and a clock, and is never asked for frames."""
+
+    name = "pushed frames"
+    live = False
+
+    def frames(self) -> Iterator[Frame]:
+        return iter(())
+
+
+class Stream:
+    """One model on frames that you bring. Made by `Model.stream`; not to be shared between threads.
+
+        with model.stream(colour="rgb") as stream:
+            for frame, time_s in my_frames():
+                decision = stream.push(frame, t_s=time_s)
+
+    Frames between two due times of the model's interval are skipped, so push every frame you have. A gap of more than four intervals, or a
+    time that runs backwards, starts a new window and ends the open event.
+
+    Args:
+        lane: The model.
+        colour: Channel order of frames that are pushed without one of their own.
+        on_close: Called once, when the stream is closed.
+
+    Attributes:
+        telemetry: Latency by stage and counts of frames and decisions so far.
+    """
+
+    def __init__(self, lane: Lane, *, colour: Colour = "bgr", on_close: Callable[[], None] = lambda: None) -> None:
+        self._colour = _checked(colour)
+        self._newest = Newest()
+        self._pipeline = Pipeline(lane, _Pushed(), [self._newest])
+        self._kind = lane.engine.bundle.manifest.input.kind
+        self._index = 0
+        self._on_close = on_close
+        self._closed = False
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Latency by stage and counts so far."""
+        return self._pipeline.telemetry
+
+    def push(self, frame: Array, *, t_s: float | None = None, colour: Colour | None = None) -> Decision | None:
+        """Process one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 of any size, or (H, W) or (H, W, 1) for grey; (F,) for a model over feature vectors. Not kept.
+            t_s: When it was taken, in seconds on any clock that runs forward; this machine's monotonic clock where None.
+            colour: Order of its channels, "bgr" or "rgb"; the stream's where None.
+
+        Returns:
+            The decision after this frame, with the events that have ended since the last one; None until the first window is full, and for a
+            frame between two due times.
+
+        Raises:
+            ContractError: The frame has another shape or dtype.
+            UsageError: `colour` is not legal, or the stream is closed.
+            BackendError: The interpreter failed.
+        """
+        if self._closed:
+            raise UsageError("Expected an open stream, got a closed one. Call model.stream() again.")
+        arrived_ns = monotonic_ns()
+        stamp_ns = arrived_ns if t_s is None else round(t_s * _NS_PER_S)
+        data, color = self._picture(frame, colour) if self._kind == "frames" else (_row(frame), "none")
+        self._pipeline.process(Frame(data, color, stamp_ns, self._index), arrived_ns)
+        self._index += 1
+        return self._newest.take_decision()
+
+    def close(self) -> tuple[Event, ...]:
+        """End the stream. May be called twice.
+
+        Returns:
+            The events that ended since the last decision, and the one that was open.
+        """
+        if self._closed:
+            return ()
+        self._closed = True
+        self._pipeline.close()
+        self._on_close()
+        return self._newest.take_events()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close."""
+        self.close()
+
+    def _picture(self, frame: Array, colour: Colour | None) -> tuple[Array, Color]:
+        shape: tuple[int, ...] = getattr(frame, "shape", ())
+        dtype = getattr(frame, "dtype", type(frame).__name__)
+        grey = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
+        if dtype != np.uint8 or not (grey or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
+            raise ContractError(f"Expected a frame of (H, W, 3) or (H, W) uint8, got {shape} {dtype}.", expected="(H, W, 3) uint8", got=shape)
+        data = np.ascontiguousarray(frame).reshape(*shape[:2], 1 if grey else 3)
+        return data, "gray" if grey else self._colour if colour is None else _checked(colour)
+
+
+def _row(frame: Array) -> Array:
+    row = np.asarray(frame)
+    if row.ndim != 1 or not (np.issubdtype(row.dtype, np.floating) or np.issubdtype(row.dtype, np.integer)):
+        raise ContractError(f"Expected a row of features, (F,) of numbers, got {row.shape} {row.dtype}.", expected="(F,) float32", got=row.shape)
+    return row.astype(np.float32)
+
+
+def _checked(colour: Colour) -> Colour:
+    if colour not in COLOURS:
+        raise UsageError(f"Expected colour, one of {', '.join(COLOURS)}, got {colour!r}.", expected=COLOURS, got=colour)
+    return colour
