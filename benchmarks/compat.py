@@ -209,7 +209,7 @@ def _ours_here(path: Path, work: Path, clips: Path, per_class: int) -> int:
 
 def _convert(path: Path, work: Path, clips: Path, per_class: int, answer: dict[str, Any]) -> None:
     from convert import Options, convert_model
-    from convert.arrange import look
+    from convert.open_model import look
 
     seen = look(path)
     answer.update(loads=True, keras=seen.written_by)

@@ -26,13 +26,13 @@ import numpy as np
 from results_file import table, write
 
 from convert.clips import find_clips
-from convert.quiet import import_tensorflow
-from convert.video import write_video
+from convert.demo.video import write_video
+from convert.frameworks.tensorflow_setup import import_tensorflow
 
 GOALS_S = {"LRCN": 20.0, "MobileNetV2 + LSTM": 60.0}
 GOAL_GIB, GOAL_TIMES = 3.0, 5.0
 # `edgevid convert` whose budget nothing keeps, so that every recipe is tried.
-NOTHING_KEEPS = "import sys, edgevid.cli, convert.verify as v; v.Budget.broken = lambda *_: 'nothing is good enough'; sys.exit(edgevid.cli.main())"
+NOTHING_KEEPS = "import sys, edgevid.cli, convert.verification.stages as v; v.Budget.broken = lambda *_: 'nothing is good enough'; sys.exit(edgevid.cli.main())"
 _SAMPLE_S = 0.05
 _KIB_PER_GIB = 2**20
 _CLIPS, _FRAMES = 12, 48

@@ -35,15 +35,15 @@ from edgevid import bundle
 from edgevid.backends import Model
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
+from edgevid.bundle.manifest import Part
 from edgevid.capture.noise import NoiseSource
 from edgevid.capture.synthetic import GestureSource
-from edgevid.engine import Engine
-from edgevid.frame import Array, Frame
-from edgevid.histogram import Histogram
-from edgevid.manifest import Part
+from edgevid.frames import Array, Frame
+from edgevid.frames.preprocess import Preprocessor
+from edgevid.inference.engine import Engine
 from edgevid.pipeline import Pipeline
-from edgevid.preprocess import Preprocessor
-from edgevid.telemetry import Telemetry
+from edgevid.telemetry.latency import Histogram
+from edgevid.telemetry.telemetry import Telemetry
 
 SOURCE_SIZE = (640, 480)
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -200,8 +200,8 @@ def mobilenet(folder: Path) -> Path:
         The bundle's path.
     """
     from convert import Options, convert_model
+    from convert.frameworks.tensorflow_setup import import_tensorflow
     from convert.progress import Terminal
-    from convert.quiet import import_tensorflow
 
     import_tensorflow()
     import keras

@@ -23,8 +23,8 @@ from edgevid.bundle import Bundle
 from edgevid.capture.paced import Paced
 from edgevid.capture.source import ClosingSource
 from edgevid.commands.demo import shipped_bundle
-from edgevid.engine import Engine
-from edgevid.frame import Frame
+from edgevid.frames import Frame
+from edgevid.inference.engine import Engine
 from edgevid.outputs.jsonl import JsonLines
 from edgevid.pipeline import Pipeline
 

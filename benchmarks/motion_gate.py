@@ -19,13 +19,13 @@ from results_file import table, write
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.synthetic import GestureSource
 from edgevid.commands.demo import shipped_bundle
-from edgevid.decide import Event
-from edgevid.engine import Engine
-from edgevid.frame import Frame
+from edgevid.events.decide import Event
+from edgevid.events.timeline import match
+from edgevid.frames import Frame
+from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from edgevid.timeline import match
 
 SHARES = (0.0, 0.0005, 0.002, 0.01, 0.05)
 ACTIVE_S, STILL_S = 60.0, 120.0

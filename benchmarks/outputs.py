@@ -36,14 +36,14 @@ from results_file import summary, table, write
 from edgevid import bundle
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.synthetic import GestureSource
-from edgevid.commands.running import outputs as option_group
-from edgevid.commands.running.group import Setup
-from edgevid.engine import Engine
-from edgevid.environment import rss_mib
-from edgevid.frame import Frame, Pixels
+from edgevid.commands.run_options import outputs as option_group
+from edgevid.commands.run_options.group import Setup
+from edgevid.frames import Frame, Pixels
+from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
+from edgevid.telemetry.environment import rss_mib
 
 SIZE_PX = (640, 480)
 FPS, DRAWN_S = 20.0, 10.0

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from edgevid.environment import machine, versions
-from edgevid.strict import to_json
+from edgevid.schema import to_json
+from edgevid.telemetry.environment import machine, versions
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

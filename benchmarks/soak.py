@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 from results_file import table, write
 
-from edgevid.environment import rss_mib
-from edgevid.frame import Frame
+from edgevid.frames import Frame
 from edgevid.outputs.output import QuietOutput
+from edgevid.telemetry.environment import rss_mib
 
 BUNDLE = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
 FPS, SECONDS, SIZE = 20, 60, 64
@@ -108,10 +108,10 @@ def play(options: list[str], *, frames: int, rate: float, every: int) -> None:
     """Run in the child: what `edgevid run` does, on a source of our own; the account goes to standard error as JSON."""
     from edgevid import cli
     from edgevid.commands.run import GROUPS
-    from edgevid.commands.running import models
-    from edgevid.commands.running.group import Setup, open_groups
+    from edgevid.commands.run_options import models
+    from edgevid.commands.run_options.group import Setup, open_groups
     from edgevid.pipeline import Pipeline
-    from edgevid.supervise import Supervisor
+    from edgevid.supervision.supervisor import Supervisor
 
     args = cli.verb_parser("run").parse_args([str(BUNDLE), "--source", "synthetic", "--json", *options])
     source, tally = Again(frames=frames, rate=rate, every=every), Tally()

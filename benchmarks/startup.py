@@ -25,7 +25,7 @@ import sys, time
 began = time.perf_counter_ns()
 import {modules}
 took = time.perf_counter_ns() - began
-from edgevid.environment import rss_mib
+from edgevid.telemetry.environment import rss_mib
 import json
 print(json.dumps({{"ms": took / 1e6, "mib": rss_mib(), "heavy": sorted({{"tensorflow", "cv2", "ai_edge_litert"}} & set(sys.modules))}}))
 """
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, default=Path(str(resources.files("edgevid") / "data" / "gestures.edgevid")), help="default: the demo's")
     args = parser.parse_args()
 
-    from edgevid.startup import measure
+    from edgevid.inference.startup import measure
 
     imports = {name: [child(_IMPORT.format(modules=modules)) for _ in range(args.starts)] for name, modules in _IMPORTS.items()}
     starts = [measure(args.bundle) for _ in range(args.starts)]

@@ -26,20 +26,20 @@ import numpy as np
 from results_file import summary, table, write
 
 from convert import Options, convert_model
-from convert.load import load
+from convert.loading.load import load
 from convert.progress import Terminal
 from edgevid import bundle
 from edgevid.backends.litert import LiteRt
-from edgevid.engine import Engine
 from edgevid.errors import EdgevidError
-from edgevid.frame import Array
+from edgevid.frames import Array
+from edgevid.inference.engine import Engine
 from edgevid.quant import QuantParams, quantize
 
 GOAL_WINDOW, GOAL_PREDICT = 24, 1000
 STOCK = """
 import sys
 import numpy as np, tensorflow as tf
-from convert.load import load
+from convert.loading.load import load
 model_path, frames_path, precision, out = sys.argv[1:]
 model, frames = load(model_path).model, np.load(frames_path)
 fixed = tf.function(lambda clip: model(clip)).get_concrete_function(tf.TensorSpec((1, *frames.shape[1:]), tf.float32))

@@ -22,16 +22,16 @@ from results_file import table, write
 
 from convert import Options, convert_model
 from convert.clips import Clip, Clips, decode_all, find_clips
+from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Terminal
-from convert.quiet import import_tensorflow
 from convert.training.augment import Augmentation
+from convert.training.console import epochs_bar
 from convert.training.evaluate import Evaluation, Scorer, bundle_scorer, evaluate, keras_scorer
-from convert.training.present import epochs_bar
-from convert.training.split import grouper
+from convert.training.holdout import grouper
 from edgevid import bundle
-from edgevid.engine import Engine
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
+from edgevid.bundle.manifest import Window
+from edgevid.frames.preprocess import InputSpec
+from edgevid.inference.engine import Engine
 
 if TYPE_CHECKING:
     from convert import Conversion
@@ -77,7 +77,7 @@ def options_for(labels: Sequence[str], *, epochs: int) -> FitOptions:
 
 def hold_out(subject: str, clips: Clips, options: FitOptions, folder: Path) -> Fold:
     """Train without one subject, convert, and measure both on that subject."""
-    from convert.load import load
+    from convert.loading.load import load
     from convert.training.fit import save, train
 
     kept = tuple(clip for clip in clips.clips if clip.ref.group != subject)

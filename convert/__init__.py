@@ -2,14 +2,14 @@
 
 `convert_model` is the conversion, from top to bottom:
 
-    load       the file, by the Keras that wrote it                              convert.opening, convert.load
-    arrange    one window in, one list of scores out                             convert.arrange, convert.axes
-    split      into a per-frame encoder and a temporal head                      convert.graph, convert.split, convert.heads
-    pack       thin convolutions for the processor that will run them            convert.packing
-    settle     labels, colour, sampling: what the device must know               convert.settings
-    look       at the user's clips, as the device will see them                  convert.clips
-    ask        the float model, whole and in parts, for its answers              convert.reference, convert.verify
-    search     the cheapest precision that keeps the budget, each one proven     convert.search, convert.build, convert.quantize
+    load       the file, by the Keras that wrote it                              open_model, loading
+    arrange    one window in, one list of scores out                             interface
+    split      into a per-frame encoder and a temporal head                      graph, passes, splitting, heads
+    pack       thin convolutions for the processor that will run them            quantization.space_to_depth
+    settle     labels, colour, sampling: what the device must know               interface.contract
+    look       at the user's clips, as the device will see them                  clips
+    ask        the float model, whole and in parts, for its answers              verification
+    search     the cheapest precision that keeps the budget, each one proven     precision, quantization
     write      parts, labels, golden vectors and report into one file            edgevid.bundle
 
 Importing this package imports no TensorFlow.
@@ -19,36 +19,33 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from convert.interface.contract import Contract
+from convert.options import CORAL, Options
 from convert.progress import Progress, Silent
-from convert.settings import CORAL, Contract, Options
-from edgevid.errors import ConversionError, EdgevidError, ModelError, VerificationFailed
-from edgevid.golden import Golden
-from edgevid.manifest import Manifest, Plan, Value
+from convert.verification.examples import file_stage, float_stages, golden_vectors, prepare_examples
+from edgevid.bundle.manifest import Manifest, Plan
+from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
 
 if TYPE_CHECKING:
     from convert.clips import Clips
     from convert.evaluation import EvaluateOptions, evaluate
-    from convert.opening import Opened
+    from convert.open_model import Opened
+    from convert.precision.recipes import Recipe
+    from convert.precision.search import Trial
     from convert.progress import Terminal
-    from convert.quantize import Converter
-    from convert.recipes import Recipe
-    from convert.record import Story
-    from convert.reference import Reference
-    from convert.search import Examples, Trial
-    from convert.split import Split
+    from convert.quantization.converter import Converter
+    from convert.reporting.report import Story
+    from convert.splitting.split import Split
     from convert.training.evaluate import Evaluation
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.options import TrainOptions
     from convert.training.workflow import train
-    from convert.verify import Stage
-    from edgevid.frame import Array
+    from convert.verification.stages import Stage
 
 # Name to module; imported when first used, since training needs Keras.
 _LAZY = {
@@ -78,12 +75,6 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """List the public names."""
     return sorted(__all__)
-
-
-# Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
-GOLDEN_STEPS = 4
-# Encoder calls spent on holding the float split against the float model: a layer that was misread is wrong on every clip.
-SPLIT_CALLS = 512
 
 
 @dataclass(frozen=True)
@@ -127,8 +118,8 @@ def convert_model(
         VerificationFailed: The result does not answer as the trained model does. No bundle was written; of this and of ConversionError the page
             was, and says how far it came, or which layers are to blame where no precision keeps the budget.
     """
-    from convert.finish import check_places, finish, stop
-    from convert.opening import converter_for
+    from convert.open_model import converter_for
+    from convert.reporting.outcome import check_places, finish, stop
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
@@ -155,12 +146,12 @@ class _Subject:
 
 def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Subject:
     """Load, split, settle and look at the clips."""
-    from convert.backbones import warnings
-    from convert.build import choose_plan
-    from convert.info import read_info
-    from convert.opening import open_model
-    from convert.packing import pack
-    from convert.settings import contract, input_spec
+    from convert.interface.contract import contract, input_spec
+    from convert.open_model import open_model
+    from convert.precision.builder import choose_plan
+    from convert.quantization.backbone_warnings import warnings
+    from convert.quantization.space_to_depth import pack
+    from convert.training_info import read_info
 
     progress.step(f"loading {model}")
     opened, info = open_model(model, options, converter), read_info(model)
@@ -177,7 +168,7 @@ def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, 
 
 
 def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
-    from convert.recipes import candidates
+    from convert.precision.recipes import candidates
 
     light = plan == "window" and parts.light_head
     return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light)
@@ -185,11 +176,11 @@ def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
 
 def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress, stopped: Callable[[EdgevidError, Story], EdgevidError]) -> Story:
     """Ask the float model, whole and in parts, and search for the precision; what stops this is told with how far it came."""
-    from convert.build import Builder, Job, begin
-    from convert.calibrate import choose
-    from convert.record import Story
-    from convert.search import Search, search
-    from convert.verify import Budget, unlike_training
+    from convert.precision.builder import Builder, Job, begin
+    from convert.precision.search import Search, search
+    from convert.quantization.calibration import choose
+    from convert.reporting.report import Story
+    from convert.verification.stages import Budget, unlike_training
 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
     recipes, coral = subject.opened.recipes or _recipes(options, subject.plan, parts), options.delegate == CORAL
@@ -197,8 +188,8 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     begin(converter, parts, precision=recipes[0].precision("encoder"), contract=settled, calibration=calibration, edgetpu=coral)
     progress.step(f"asking the float model about {len(clips.clips)} clips")
     reference = subject.opened.reference(parts, settled.input, settled.scores)
-    examples = _examples(clips, settled, reference)
-    golden = _golden(clips, settled, reference)
+    examples = prepare_examples(clips, settled, reference)
+    golden = golden_vectors(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
     budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error)
     builder = Builder(job)
@@ -212,7 +203,7 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
 
     try:
         # What was measured before an error stays in the lists.
-        stages.extend(_float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else _file_stage(examples))
+        stages.extend(float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else file_stage(examples))
         for caution in unlike_training(stages[0], len(settled.labels)):
             subject.cautions.append(caution)
             progress.step(f"  careful: {caution}")
@@ -224,7 +215,7 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:
     from convert.clips import decode_all, find_clips
-    from convert.settings import UNIFORM, seconds
+    from convert.options import UNIFORM, seconds
 
     refs = find_clips(root, kind=spec.kind)
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
@@ -232,53 +223,3 @@ def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clip
     for path, reason in clips.skipped:
         progress.step(f"  skipped {path}: {reason}")
     return clips
-
-
-def _examples(clips: Clips, settled: Contract, reference: Reference) -> Examples:
-    from convert.clips import centre_window
-    from convert.search import Examples
-
-    windows = np.stack([centre_window(clip, settled.window) for clip in clips.clips])
-    truth = np.array([settled.labels.index(str(clip.ref.label)) for clip in clips.clips]) if settled.labelled else None
-    scores = reference.scores(windows)
-    lost = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-    if len(lost):
-        where = clips.clips[int(lost[0])].ref.path
-        raise ModelError(f"Expected scores, got NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one.", path=where)
-    values = tuple(reference.values(windows)) if settled.values else ()
-    return Examples(windows, scores, truth, values)
-
-
-def _float_stages(reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]) -> Iterator[Stage]:
-    """Stages 1 and 2 of the proof, each as soon as it is known; the second on as many clips as `SPLIT_CALLS` allow."""
-    from convert.values import check_split_values
-    from convert.verify import SPLIT_TOLERANCE, check_split, measure
-
-    count = int(np.clip(SPLIT_CALLS // parts.frames, 4, len(examples.windows)))
-    picked = np.unique(np.linspace(0, len(examples.windows) - 1, count).astype(int))
-    truth = None if examples.truth is None else examples.truth[picked]
-    yield measure("float Keras", examples.scores, examples.scores, examples.truth)
-    parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
-    yield parted
-    check_split(parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0)
-    if values:
-        check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
-
-
-def _file_stage(examples: Examples) -> list[Stage]:
-    """The one stage before the bundle of a file that was converted elsewhere."""
-    from convert.verify import measure
-
-    return [measure("the file as it is", examples.scores, examples.scores, examples.truth)]
-
-
-def _golden(clips: Clips, settled: Contract, reference: Reference) -> Golden:
-    """Frames of one clip, a few longer than a window, with the float model's answers."""
-    from convert.clips import window_indices
-
-    length = settled.window.frames + GOLDEN_STEPS
-    longest = max(clips.clips, key=lambda clip: clip.duration_s)
-    frames: Array = longest.frames[window_indices(longest, replace(settled.window, frames=length))]
-    windows = np.stack([frames[start : start + settled.window.frames] for start in range(GOLDEN_STEPS + 1)])
-    scores = reference.scores(windows)
-    return Golden(frames, scores, scores, "float Keras")

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevid import sampling
+from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
 from edgevid.capture.opencv import VIDEO_SUFFIXES, VideoFile
 from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
-from edgevid.frame import Array
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec, Kind, Preprocessor
+from edgevid.frames import Array, sampling
+from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
+from edgevid.quant import pixels_to_float
 
 # Frames that are held in memory: of 150 clips of 5 s at 224x224 there are 3 GiB, and a window is a tenth of its clip.
 MOST_HELD_BYTES = 256 * 2**20
@@ -226,3 +226,21 @@ def centre_window(clip: Clip, window: Window) -> Array:
 
 def _interval_s(window: Window) -> float | None:
     return None if window.sampling == "uniform" else window.interval_s
+
+
+def to_real(frames: Array, spec: InputSpec) -> Array:
+    """Give prepared frames as the trained model takes them.
+
+    Args:
+        frames: uint8 pixels or float32 features, any leading axes.
+        spec: The model's frames.
+
+    Returns:
+        float32 of the same shape.
+    """
+    out = np.empty(frames.shape, np.float32)
+    if spec.kind == "features":
+        out[...] = frames
+    else:
+        pixels_to_float(frames, *spec.range, out)
+    return out

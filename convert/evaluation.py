@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.clips import Clips, decode_all, find_clips
+from convert.options import Options
 from convert.progress import Progress, Silent
-from convert.settings import Options
 from convert.training import evaluate as scoring
 from convert.training.evaluate import Evaluation, Scorer, Views
+from edgevid.bundle.manifest import Window
 from edgevid.errors import UsageError
-from edgevid.manifest import Window
 
 if TYPE_CHECKING:
-    from edgevid.frame import Color
-    from edgevid.preprocess import InputSpec, Interpolation, ResizeRule
+    from edgevid.frames import Color
+    from edgevid.frames.preprocess import InputSpec, Interpolation, ResizeRule
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -128,7 +128,7 @@ def evaluate(
 
 def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> Subject:
     from edgevid import bundle
-    from edgevid.engine import Engine
+    from edgevid.inference.engine import Engine
 
     checked = bundle.read(path)
     manifest = checked.manifest
@@ -137,11 +137,11 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> Subject:
-    from convert.arrange import arrange
-    from convert.info import read_info
-    from convert.load import load
-    from convert.settings import contract, input_spec
-    from convert.split import split
+    from convert.interface.arrange import arrange
+    from convert.interface.contract import contract, input_spec
+    from convert.loading.load import load
+    from convert.splitting.split import split
+    from convert.training_info import read_info
 
     said = options.of_training()
     trained, info = load(path), read_info(path)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.errors import ModelError
-from edgevid.frame import Array
+from edgevid.frames import Array
 
 _IDENTIFIER, _IDENTIFIER_AT = b"TFL3", 4
 # Of the types whose numbers have whole bytes of their own.

@@ -18,14 +18,14 @@ from edgevid.bundle import Bundle as Bundle
 from edgevid.bundle import read as _read
 from edgevid.capture import Source as Source
 from edgevid.capture import open_source as open_source
-from edgevid.decide import Decision as Decision
-from edgevid.decide import Event as Event
 from edgevid.errors import EdgevidError as EdgevidError
-from edgevid.frame import Frame as Frame
+from edgevid.events.decide import Decision as Decision
+from edgevid.events.decide import Event as Event
+from edgevid.frames import Frame as Frame
 from edgevid.outputs.collect import Collector as Collector
 from edgevid.outputs.output import Output as Output
 from edgevid.outputs.output import QuietOutput as QuietOutput
-from edgevid.telemetry import Telemetry as Telemetry
+from edgevid.telemetry.telemetry import Telemetry as Telemetry
 
 read_bundle = _read
 

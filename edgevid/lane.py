@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from edgevid.decide import Decider
-from edgevid.engine import Engine
+from edgevid.bundle.manifest import Manifest
 from edgevid.errors import UsageError
-from edgevid.manifest import Manifest
-from edgevid.motion import MotionGate
-from edgevid.pace import Pace
-from edgevid.preprocess import InputSpec, Preprocessor, SharedPreprocessor
-from edgevid.sampling import IntervalSampler
-from edgevid.telemetry import Telemetry
+from edgevid.events.decide import Decider
+from edgevid.frames.motion import MotionGate
+from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
+from edgevid.frames.sampling import IntervalSampler
+from edgevid.inference.engine import Engine
+from edgevid.supervision.pace import Pace
+from edgevid.telemetry.telemetry import Telemetry
 
 
 class Lane:

@@ -12,21 +12,21 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from time import monotonic_ns
 
-from edgevid.capture.feed import FrameFeed
-from edgevid.capture.live import LiveFeed
+from edgevid.capture.file_feed import FrameFeed
+from edgevid.capture.live_feed import LiveFeed
 from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
-from edgevid.decide import NO_VALUES, Decision, Event
-from edgevid.engine import Engine
 from edgevid.errors import ContractError, UsageError
-from edgevid.frame import Frame
-from edgevid.histogram import NONE
+from edgevid.events.decide import NO_VALUES, Decision, Event
+from edgevid.frames import Frame
+from edgevid.frames.sampling import Sample
+from edgevid.inference.engine import Engine
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output, PickyTap, Tap
-from edgevid.pace import LEVELS
-from edgevid.pulse import Pulse
-from edgevid.sampling import Sample
-from edgevid.telemetry import Telemetry
+from edgevid.supervision.pace import LEVELS
+from edgevid.supervision.pulse import Pulse
+from edgevid.telemetry.latency import NONE
+from edgevid.telemetry.telemetry import Telemetry
 
 STALL_S = 10.0
 # A camera may spoil a frame when it is disturbed; one that spoils as many as this in a row is of another kind than the model's.
@@ -151,7 +151,7 @@ class Pipeline:
         """Give up as much as a level says, or take it back, from the next frame on. May be called from another thread.
 
         Args:
-            level: Index into `edgevid.pace.LEVELS`.
+            level: Index into `edgevid.supervision.pace.LEVELS`.
         """
         self._wanted_level = level
 

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from edgevid.errors import ContractError
-from edgevid.frame import Array, Pixels
+from edgevid.frames import Array, Pixels
 
 Dtype = Literal["int8", "uint8", "int16", "float32"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)

@@ -12,9 +12,9 @@ import numpy as np
 from edgevid.capture.buffers import Buffers
 from edgevid.capture.recording import RecordingWriter
 from edgevid.errors import EdgevidError, UsageError
-from edgevid.frame import Frame
+from edgevid.frames import Frame
+from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.output import QuietOutput
-from edgevid.outputs.sink import Report
 
 _WAITING = 3
 _LEAVE_S = 30.0

@@ -17,11 +17,11 @@ from pathlib import Path
 from edgevid import bundle
 from edgevid.bundle import Bundle
 from edgevid.capture.synthetic import GestureSource
-from edgevid.engine import Engine
 from edgevid.errors import VerificationFailed
+from edgevid.events.timeline import EventScore, match, summary
+from edgevid.inference.engine import Engine
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from edgevid.timeline import EventScore, match, summary
 
 TARGET = Path(__file__).parents[1] / "edgevid" / "data" / "gestures.edgevid"
 MAX_BYTES = 300_000
@@ -62,16 +62,16 @@ def make(folder: Path) -> Path:
     """
     from convert import Options, convert_model
     from convert.demo.dataset import DatasetSpec, write_dataset
+    from convert.frameworks.tensorflow_setup import import_tensorflow
     from convert.progress import Terminal
-    from convert.quiet import import_tensorflow
 
     progress = Terminal()
     spec = DatasetSpec(train=400, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2)
     dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
     import_tensorflow()
     from convert.demo import recipe
+    from convert.demo.cached import once
     from convert.demo.dataset import MARKER
-    from convert.demo.once import once
 
     model = folder / "gestures.keras"
     inputs = [str(EPOCHS).encode(), (dataset.root / MARKER).read_bytes(), Path(recipe.__file__).read_bytes()]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from edgevid.bundle import Bundle
-from edgevid.golden import Golden
-from edgevid.manifest import Manifest, Part, Tensor, Value, Window
-from edgevid.preprocess import InputSpec
+from edgevid.bundle.golden import Golden
+from edgevid.bundle.manifest import Manifest, Part, Tensor, Value, Window
+from edgevid.events.rule import DecisionRule
+from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import Dtype
-from edgevid.rule import DecisionRule
 
 LABELS = ("none", "wave", "swipe")
 FEATURES = 5

@@ -2,6 +2,11 @@
 
 from hypothesis import settings
 
+from convert.frameworks.tensorflow_setup import use_onednn
+
+# As `import_tensorflow` does, which some tests leave out.
+use_onednn()
+
 settings.register_profile("edgevid", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.load_profile("edgevid")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edgevid.bundle import Bundle
-from edgevid.golden import Golden
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
-from edgevid.rule import DecisionRule
+from edgevid.bundle.golden import Golden
+from edgevid.bundle.manifest import Window
+from edgevid.events.rule import DecisionRule
+from edgevid.frames.preprocess import InputSpec
 
 
 def stream(shape: tuple[int, ...], count: int, seed: int = 1) -> np.ndarray:
@@ -40,19 +40,19 @@ class Workshop:
         return self._made[key]
 
     def _build(self, model: Any, plan: str, recipe: str) -> Bundle:
-        from convert.build import Builder
-        from convert.recipes import RECIPES
+        from convert.precision.builder import Builder
+        from convert.precision.recipes import RECIPES
 
         return Builder(self.job(model, plan=plan)).build(next(each for each in RECIPES if each.name == recipe))
 
     def job(self, model: Any, *, plan: str = "window") -> Any:
         """Give everything that stays the same while precisions are tried."""
-        from convert.build import Job, choose_plan
-        from convert.calibrate import Calibration
-        from convert.graph import read_graph
-        from convert.reference import Reference
-        from convert.settings import Contract
-        from convert.split import split
+        from convert.graph.layer_graph import read_graph
+        from convert.interface.contract import Contract
+        from convert.precision.builder import Job, choose_plan
+        from convert.quantization.calibration import Calibration
+        from convert.splitting.split import split
+        from convert.verification.reference import Reference
 
         parts = split(read_graph(model))
         features = len(parts.frame_shape) == 1
@@ -77,7 +77,7 @@ class Workshop:
 @pytest.fixture(scope="session")
 def workshop() -> Iterator[Workshop]:
     """A place to convert small models in; its child process serves the whole run."""
-    from convert.quantize import Converter
+    from convert.quantization.converter import Converter
 
     with Converter() as converter:
         yield Workshop(converter)

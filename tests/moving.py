@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from convert.clips import Clip, ClipRef, Clips
-from edgevid.frame import Pixels
+from edgevid.frames import Pixels
 from tests.videos import CODECS
 
 CLASSES = ("left", "right", "still")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgevid.backends.fake import Fake
+from edgevid.bundle.manifest import Manifest
 from edgevid.capture.source import ClosingSource
-from edgevid.engine import Engine
-from edgevid.frame import Frame
-from edgevid.manifest import Manifest
+from edgevid.frames import Frame
+from edgevid.inference.engine import Engine
 from tests.builders import LABELS, bundle_for, window_manifest
 
 PROBABILITY = 230 / 256

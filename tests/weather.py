@@ -11,7 +11,7 @@ import numpy as np
 
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError
-from edgevid.frame import Frame
+from edgevid.frames import Frame
 
 STEP_NS = 100_000_000
 LATEST_S = 10.0

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         ModelError: The compiled file is no twin of the bundle's first part.
     """
     from convert.beside import check_folder
-    from convert.placement_coral import join_twin
+    from convert.placement.coral import join_twin
     from edgevid import bundle
 
     out = args.out or args.bundle

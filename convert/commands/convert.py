@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
-from edgevid.manifest import PLANS
-from edgevid.preprocess import INTERPOLATIONS, RESIZE_RULES
-from edgevid.rule import ClassThresholds
+from edgevid.events.rule import ClassThresholds
+from edgevid.frames.preprocess import INTERPOLATIONS, RESIZE_RULES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -77,7 +77,7 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
 
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
-    from convert.packing import ANY, targets
+    from convert.quantization.space_to_depth import ANY, targets
 
     group.add_argument(
         "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
@@ -103,8 +103,8 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
 
 
 def _configure_precision(group: argparse._ArgumentGroup) -> None:
-    from convert.recipes import ALIASES, AUTO, NAMES
-    from convert.settings import DELEGATES
+    from convert.options import DELEGATES
+    from convert.precision.recipes import ALIASES, AUTO, NAMES
 
     group.add_argument(
         "--precision",
@@ -175,7 +175,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert import Options, convert_model
     from convert.progress import Terminal
-    from convert.record import as_json
+    from convert.reporting.report import as_json
 
     try:
         options, command = options_from(args, Options), shlex.join(["edgevid", *sys.argv[1:]])
@@ -194,7 +194,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str, Any]:
     """What `--json` prints where there is no bundle: the report as far as it came, what stderr says, and what the process will return."""
-    from convert.finish import NoBundle
+    from convert.reporting.outcome import NoBundle
 
     early = {"failure": str(error), "stopped_by": str(error), "model": {"file": args.model.name}, "stages": [], "trials": [], "layers": [], "blame": ""}
     return {
@@ -222,7 +222,7 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     """Write a report for a person.
 
     Args:
-        report: As `convert.record.record` gives it.
+        report: As `convert.reporting.report.record` gives it.
         delegate: Whose placement was asked for.
 
     Returns:
@@ -239,10 +239,10 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
 
 
 def _placement(report: dict[str, Any], delegate: str | None) -> list[str]:
-    from convert import placement, placement_coral
+    from convert.placement import coral, xnnpack
 
-    lines = placement.told([placement.Placement(**each) for each in report["placement"]]) if delegate else []
-    return lines + ([placement_coral.told(report["edgetpu"])] if report["edgetpu"] else [])
+    lines = xnnpack.told([xnnpack.Placement(**each) for each in report["placement"]]) if delegate else []
+    return lines + ([coral.told(report["edgetpu"])] if report["edgetpu"] else [])
 
 
 def _stage(stage: dict[str, Any]) -> str:

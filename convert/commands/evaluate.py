@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from convert.commands.convert import configure_input, options_from
 from edgevid.commands.options import add_threads
-from edgevid.strict import to_json
+from edgevid.schema import to_json
 
 if TYPE_CHECKING:
     from convert.evaluation import Subject
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         ClipsError: No clip can be read, or one shows no class of the model.
     """
     from convert import EvaluateOptions, Terminal, evaluate
-    from convert.training.present import metrics_text, skipped_text
+    from convert.training.console import metrics_text, skipped_text
 
     def announce(subject: Subject) -> None:
         sys.stderr.write("".join(f"Note: {note}\n" for note in subject.notes) + skipped_text(subject.clips))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from convert.commands.convert import options_from
 from edgevid.commands.options import positive, size_px
-from edgevid.preprocess import MODEL_COLORS, RESIZE_RULES
+from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
     from convert.clips import Clips
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
         ClipsError: No classifier can be trained on the clips.
     """
     from convert import Terminal, TrainOptions
-    from convert.quiet import import_tensorflow
-    from convert.training.present import EpochsBar, metrics_text, skipped_text
+    from convert.frameworks.tensorflow_setup import import_tensorflow
+    from convert.training.console import EpochsBar, metrics_text, skipped_text
 
     options = options_from(args, TrainOptions)
     import_tensorflow()

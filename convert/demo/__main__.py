@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.demo.cached import once
 from convert.demo.dataset import MARKER, Dataset, DatasetSpec, write_dataset
-from convert.demo.once import once
 from convert.progress import Progress, Terminal
 from edgevid.errors import EdgevidError
 
@@ -77,7 +77,7 @@ def demo(folder: Path, spec: DatasetSpec, *, epochs: int, processes: int, progre
 
 def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path:
     def make(path: Path) -> None:
-        from convert.quiet import import_tensorflow
+        from convert.frameworks.tensorflow_setup import import_tensorflow
 
         import_tensorflow()
         from convert.demo.recipe import train_gestures, train_options
@@ -89,21 +89,23 @@ def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path
 
 
 def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Path:
+    from convert.reporting import report
+
     def make(path: Path) -> None:
         from convert import convert_model
 
         convert_model(model, dataset.root / "test", path, progress=progress, command="python -m convert.demo")
 
     # A bundle's report is what the page shows, so one that was recorded otherwise is no use.
-    record = Path(__file__).parents[1] / "record.py"
+    record = Path(str(report.__file__))
     return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes(), record.read_bytes()], make, progress)
 
 
 def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:
-    from convert.demo.show import sections
+    from convert.demo.sections import sections
+    from convert.demo.video import annotate
     from convert.demo.watch import clip_strips
-    from convert.report import write_html
-    from convert.video import annotate
+    from convert.reporting.page import write_html
 
     page, video = folder / "report.html", folder / "annotated.mp4"
     evaluation, strips = clip_strips(made, dataset.root / "test", progress)
@@ -116,7 +118,7 @@ def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, prog
 
 
 def _text(watched: Watched) -> str:
-    from edgevid.timeline import as_table, summary
+    from edgevid.events.timeline import as_table, summary
 
     return f"\n{as_table(watched.score)}\n\n{summary(watched.score)}\n\n{watched.interpreter}\n{watched.telemetry.as_table()}\n"
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from convert.demo.moments import plan_moment
+from convert.demo.video import CODECS, write_video
 from convert.progress import Progress
-from convert.video import CODECS, write_video
 from edgevid.capture.synthetic import GestureSource
-from edgevid.frame import Pixels
-from edgevid.gestures import BACKGROUND, LABELS, Gesture
-from edgevid.scene import Renderer, draw_scene
+from edgevid.frames import Pixels
+from edgevid.synthetic.gestures import BACKGROUND, LABELS, Gesture
+from edgevid.synthetic.scene import Renderer, draw_scene
 
 SPLITS = ("train", "validation", "test")
 MARKER = "dataset.json"

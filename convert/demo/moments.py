@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgevid.gestures import BACKGROUND, GESTURES, Gesture, Track, plan
+from edgevid.synthetic.gestures import BACKGROUND, GESTURES, Gesture, Track, plan
 
 SHARE_MADE = 0.55
 SHARE_NONE = 0.33

@@ -9,13 +9,13 @@ from convert.clips import Clips, decode_all, find_clips
 from convert.demo.dataset import Dataset
 from convert.progress import Progress
 from convert.training.augment import Augmentation
+from convert.training.console import epochs_bar
 from convert.training.fit import FitOptions, TrainedModel, save, train
 from convert.training.models import ModelOptions
-from convert.training.present import epochs_bar
-from edgevid.gestures import BACKGROUND
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
-from edgevid.rule import DecisionRule
+from edgevid.bundle.manifest import Window
+from edgevid.events.rule import DecisionRule
+from edgevid.frames.preprocess import InputSpec
+from edgevid.synthetic.gestures import BACKGROUND
 
 # A hand that comes, goes or finishes a circle looks for a moment like a swipe: ask for more certainty, and for longer, than the default rule.
 RULE = DecisionRule(smoothing_s=0.3, enter=0.7, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))

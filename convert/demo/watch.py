@@ -9,17 +9,17 @@ import numpy as np
 
 from convert.clips import Clip, centre_window, decode_all, find_clips
 from convert.demo.dataset import Dataset
-from convert.pictures import Strip
+from convert.demo.figures import Strip
 from convert.progress import Progress
 from convert.training.evaluate import Evaluation, Prediction, bundle_scorer, evaluate
 from edgevid.bundle import Bundle
+from edgevid.bundle.manifest import Window
 from edgevid.capture.opencv import VideoFile
-from edgevid.engine import Engine
-from edgevid.manifest import Window
+from edgevid.events.timeline import EventScore, match
+from edgevid.inference.engine import Engine
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from edgevid.telemetry import Telemetry
-from edgevid.timeline import EventScore, match
+from edgevid.telemetry.telemetry import Telemetry
 
 _STRIP_FRAMES = 8
 _WRONG_SHOWN, _RIGHT_SHOWN = 4, 7

@@ -5,7 +5,8 @@ loop ends the converter with a segmentation fault in int8 (tensorflow#75140).
 """
 
 from convert.heads.causal_conv import CausalConv, is_causal_convolution
-from convert.heads.cells import Cell, cell_of
+from convert.heads.cell import Cell
+from convert.heads.cells import cell_of
 from convert.heads.unroll import Recurrent, is_recurrent
 
 __all__ = ["CausalConv", "Cell", "Recurrent", "cell_of", "is_causal_convolution", "is_recurrent"]

@@ -54,6 +54,17 @@ class CausalConv:
         del mask, initial
         return [self._layer(window)]
 
+    def project_window(self, window: Any) -> Any:
+        """Return a window as it is: a convolution has no projection that runs once a frame.
+
+        Args:
+            window: (B, T, ...).
+
+        Returns:
+            The same.
+        """
+        return window
+
     def step(self, frame: Any, states: list[Any], *, mask: Any = None) -> tuple[list[Any], list[Any]]:
         """Run one frame.
 

@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from convert.heads.cell import Cell
 from convert.heads.composed import KerasCell, StackedCell
 from convert.heads.convlstm import ConvLstmCell
 from convert.heads.gru import GruCell
 from convert.heads.lstm import LstmCell
 from convert.heads.simple_rnn import SimpleRnnCell
 from edgevid.errors import ModelError
-
-Tensor = Any
-"""A TensorFlow tensor; TensorFlow has no types."""
-
-
-class Cell(Protocol):
-    """One recurrent cell, split where its input meets its state."""
-
-    @property
-    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each state, without the batch."""
-        ...
-
-    @property
-    def gives_first_state(self) -> bool:
-        """Whether the output is the first of the states."""
-        ...
-
-    def project(self, inputs: Tensor) -> Tensor:
-        """Compute what does not depend on the state: W·x + b.
-
-        Args:
-            inputs: (N, features...) float32; N counts frames.
-
-        Returns:
-            (N, projected...).
-        """
-        ...
-
-    def step(self, projected: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Compute the output and the next states.
-
-        Args:
-            projected: (B, projected...).
-            states: As `state_shapes`, with the batch.
-
-        Returns:
-            The output, and the new states.
-        """
-        ...
 
 
 def cell_of(layer: Any, shape: tuple[int | None, ...]) -> Cell:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convert.heads.cells import Cell, cell_of
+from convert.heads.cell import Cell, Tensor
+from convert.heads.cells import cell_of
 from edgevid.errors import ModelError
 
 
@@ -47,6 +48,21 @@ class Recurrent:
         self._widths: list[int] = []
         self.causal = not any(self._backwards)
         self.state_shapes = self._cells[0].state_shapes if self.causal else ()
+
+    def project_window(self, window: Tensor) -> Tensor:
+        """Project a window, all frames at once.
+
+        Args:
+            window: (B, T, ...).
+
+        Returns:
+            (B, T, projected...).
+        """
+        import tensorflow as tf
+
+        batch, frames = int(window.shape[0]), int(window.shape[1])
+        result = self.project(tf.reshape(window, (batch * frames, *window.shape[2:])))
+        return tf.reshape(result, (batch, frames, *result.shape[1:]))
 
     def project(self, frames: Any) -> Any:
         """Compute what depends on each frame alone.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgevid.errors import UsageError
-from edgevid.frame import Pixels
-from edgevid.imaging import opencv
+from edgevid.frames import Pixels
+from edgevid.frames.imaging import opencv
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,16 +13,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from convert.calibrate import to_real
-from convert.clips import Clip, centre_window
-from convert.quiet import import_tensorflow
-from edgevid.engine import Engine
+from convert.clips import Clip, centre_window, to_real
+from convert.frameworks.tensorflow_setup import import_tensorflow
+from edgevid.bundle.manifest import Scores, Window
 from edgevid.errors import ClipsError, UsageError
-from edgevid.frame import Array
-from edgevid.manifest import Scores, Window
-from edgevid.preprocess import InputSpec
-from edgevid.sampling import stream_indices
-from edgevid.scores import to_probabilities
+from edgevid.frames import Array
+from edgevid.frames.preprocess import InputSpec
+from edgevid.frames.sampling import stream_indices
+from edgevid.inference.engine import Engine
+from edgevid.inference.probabilities import to_probabilities
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)

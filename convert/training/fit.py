@@ -12,17 +12,17 @@ import keras
 
 from convert.beside import check_folder, written_beside
 from convert.clips import Clip, Clips
-from convert.info import TrainingInfo, write_info
-from convert.quiet import import_tensorflow
+from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.training.augment import Augmentation
 from convert.training.evaluate import Evaluation, check_labels, evaluate, keras_scorer
+from convert.training.holdout import check_classes, split
 from convert.training.models import ModelOptions, build
-from convert.training.split import check_classes, split
 from convert.training.windows import CentreWindows, RandomWindows, Task
+from convert.training_info import TrainingInfo, write_info
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ModelError, UsageError
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
-from edgevid.rule import DecisionRule
+from edgevid.events.rule import DecisionRule
+from edgevid.frames.preprocess import InputSpec
 
 _WARM_UP = 0.05  # fraction of the steps in which the learning rate rises, so that Adam's first estimates do no harm
 

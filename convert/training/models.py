@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from convert.layers import FrameDifference
+from convert.frameworks.layers import FrameDifference
 from edgevid.errors import UsageError
 
 Rnn = Literal["lstm", "gru"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from convert.training.split import grouper
+from convert.training.holdout import grouper
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec, ResizeRule
+from edgevid.frames.preprocess import InputSpec, ResizeRule
 
 if TYPE_CHECKING:
     from convert.training.fit import FitOptions

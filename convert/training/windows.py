@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from convert.calibrate import to_real
-from convert.clips import Clip, centre_window, window_indices
+from convert.clips import Clip, centre_window, to_real, window_indices
 from convert.training.augment import Augmentation, draw
-from edgevid.frame import Array, Pixels
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
+from edgevid.bundle.manifest import Window
+from edgevid.frames import Array, Pixels
+from edgevid.frames.preprocess import InputSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from convert.clips import Clips, decode_all, find_clips
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
+from convert.training.holdout import grouper
 from convert.training.options import TrainOptions
-from convert.training.split import grouper
 
 
 def train(

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from edgevid.board import BoardSampler
     from edgevid.capture import Source
     from edgevid.lane import Lane
-    from edgevid.outputs.fanout import Member
-    from edgevid.outputs.homeassistant import Model
-    from edgevid.outputs.metrics import MetricsServer
+    from edgevid.outputs.delivery.fanout import Member
+    from edgevid.outputs.delivery.sink import Report
+    from edgevid.outputs.mqtt.homeassistant import Model
     from edgevid.outputs.payload import Teller
-    from edgevid.outputs.pictures import Pictures
-    from edgevid.outputs.sink import Report
-    from edgevid.outputs.vitals import Vitals
+    from edgevid.outputs.prometheus.metrics import MetricsServer
+    from edgevid.outputs.run_status import Vitals
+    from edgevid.outputs.video.pictures import Pictures
     from edgevid.outputs.web.hub import Hub, Shown
-    from edgevid.telemetry import Telemetry
+    from edgevid.telemetry.telemetry import Telemetry
 
 Kind = TypeVar("Kind")
 _PAGE_PICTURES_BYTES = 2**20
@@ -102,7 +102,7 @@ class _Assembly:
         self._pictures: Pictures | None = None
 
     def open(self, wanted: tuple[OutputLike, ...]) -> Assembled:
-        from edgevid.outputs.fanout import FanOut
+        from edgevid.outputs.delivery.fanout import FanOut
 
         try:
             # Standard output comes first and the recording last, wherever they were named: the rest share one fan-out between them.
@@ -152,9 +152,9 @@ class _Assembly:
         if not self._context.live:
             self._outputs.append(_lines(wanted, sys.stdout, several=several))
             return
-        from edgevid.outputs.fanout import FanOut
-        from edgevid.outputs.runner import Runner
-        from edgevid.outputs.sink import Plain
+        from edgevid.outputs.delivery.fanout import FanOut
+        from edgevid.outputs.delivery.runner import Runner
+        from edgevid.outputs.delivery.sink import Plain
 
         sys.stdout.flush()
         stream = _unbuffered(sys.stdout)
@@ -178,31 +178,31 @@ class _Assembly:
                 self._taps.append(cast("Tap", wanted))
 
     def _vitals(self) -> Vitals:
-        from edgevid.outputs.vitals import Vitals
+        from edgevid.outputs.run_status import Vitals
 
         return Vitals(self._telemetry, board=self._context.board.facts)
 
     def _add_metrics(self, wanted: Metrics) -> MetricsServer:
         from edgevid.outputs.addresses import endpoint
-        from edgevid.outputs.metrics import MetricsServer
+        from edgevid.outputs.prometheus.metrics import MetricsServer
 
         server = MetricsServer(endpoint(wanted.address), telemetry=self._telemetry, vitals=self._vitals())
         self._members.append(server)
         return server
 
     def _add_pictures(self, *, for_clips: bool) -> None:
-        from edgevid.outputs.clips import ring_for
-        from edgevid.outputs.jpegs import JpegRing
-        from edgevid.outputs.pictures import FPS, Pictures
+        from edgevid.outputs.video.clips import ring_for
+        from edgevid.outputs.video.jpeg_ring import JpegRing
+        from edgevid.outputs.video.pictures import FPS, Pictures
 
         self._pictures = Pictures(ring_for(fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4))
         self._members.append(self._pictures)
         self._taps.append(self._pictures)
 
     def _add_clips(self, wanted: Clips) -> None:
-        from edgevid.outputs.clips import ClipRecorder
         from edgevid.outputs.payload import slugs
-        from edgevid.outputs.shelf import Shelf
+        from edgevid.outputs.video.clip_folder import Shelf
+        from edgevid.outputs.video.clips import ClipRecorder
 
         assert self._pictures is not None
         shelf = Shelf(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
@@ -221,29 +221,29 @@ class _Assembly:
         return hub
 
     def _add_mqtt(self, name: str, wanted: Mqtt) -> None:
-        from edgevid.outputs import mqtt
         from edgevid.outputs.addresses import broker
-        from edgevid.outputs.runner import Runner
-        from edgevid.outputs.worker import Pause
+        from edgevid.outputs.delivery.runner import Runner
+        from edgevid.outputs.delivery.worker import Pause
+        from edgevid.outputs.mqtt import publisher
 
         where = broker(wanted.url, _overlay(EDGEVID_MQTT_USERNAME=wanted.username, EDGEVID_MQTT_PASSWORD=wanted.password))
-        mqtt.check(where)
+        publisher.check(where)
         models = [_published(lane) for lane in self._context.lanes]
         look, teller = self._vitals().look, self._teller
-        make = lambda: mqtt.MqttPublisher(where, models=models, teller=teller, look=look)  # noqa: E731
+        make = lambda: publisher.MqttPublisher(where, models=models, teller=teller, look=look)  # noqa: E731
         self._members.append(Runner(name, make, sampled=True, pause=Pause(0.5, 5.0)))
 
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
-        from edgevid.outputs.runner import Runner
+        from edgevid.outputs.delivery.runner import Runner
         from edgevid.outputs.webhook import WebhookSender
 
         url, teller, environment = webhook_url(wanted.url), self._teller, _overlay(EDGEVID_WEBHOOK_TOKEN=wanted.token)
         self._members.append(Runner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0))
 
     def _add_function(self, name: str, wanted: Call) -> None:
+        from edgevid.outputs.delivery.runner import Runner
         from edgevid.outputs.function import FunctionCaller
-        from edgevid.outputs.runner import Runner
 
         self._members.append(Runner(name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), decisions=0))
 
@@ -290,7 +290,7 @@ def _unbuffered(stream: TextIO) -> TextIO:
 
 
 def _published(lane: Lane) -> Model:
-    from edgevid.outputs.homeassistant import Model
+    from edgevid.outputs.mqtt.homeassistant import Model
 
     decider = lane.decider
     return Model(lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background))

@@ -9,12 +9,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from edgevid.capture.source import Source
-from edgevid.decide import Decision
-from edgevid.engine import Engine
 from edgevid.errors import UsageError
-from edgevid.frame import Array, Frame
+from edgevid.events.decide import Decision
+from edgevid.frames import Array, Frame
+from edgevid.frames.sampling import centre_indices, stream_indices
+from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
-from edgevid.sampling import centre_indices, stream_indices
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)

@@ -9,9 +9,9 @@ from typing import Literal
 from edgevid.backends.choose import choose_backend
 from edgevid.backends.delegates import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
-from edgevid.engine import Engine
 from edgevid.errors import UsageError
-from edgevid.threads import choose_threads
+from edgevid.inference.engine import Engine
+from edgevid.inference.threads import choose_threads
 
 Threads = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"

@@ -17,15 +17,15 @@ from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
 from edgevid.backends.delegates import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
+from edgevid.bundle.manifest import Window
 from edgevid.capture import Policy, Source, open_source
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
+from edgevid.frames.preprocess import InputSpec
 from edgevid.lane import Lane
-from edgevid.manifest import Window
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import STALL_S
-from edgevid.preprocess import InputSpec
-from edgevid.provision.slots import Slots
-from edgevid.telemetry import Telemetry
+from edgevid.telemetry.telemetry import Telemetry
+from edgevid.updates.slots import Slots
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from edgevid.decide import Event
 from edgevid.errors import UsageError
+from edgevid.events.decide import Event
 from edgevid.outputs.output import Output
 
 LEAST_CLIPS_MIB, CLIPS_MIB = 64, 1024

@@ -17,14 +17,14 @@ from edgevid.board import BoardSampler
 from edgevid.capture import Policy, Source, open_source
 from edgevid.errors import UsageError
 from edgevid.lane import Lane, as_lanes
-from edgevid.notify import Notifier
 from edgevid.outputs.output import Output
-from edgevid.pace import Pacer, paces
 from edgevid.pipeline import STALL_S, Pipeline
-from edgevid.provision.slots import Slots
-from edgevid.provision.trial import TrialPeriod
-from edgevid.supervise import Supervisor, leave
-from edgevid.telemetry import Telemetry
+from edgevid.supervision.pace import Pacer, paces
+from edgevid.supervision.supervisor import Supervisor, leave
+from edgevid.supervision.systemd import Notifier
+from edgevid.telemetry.telemetry import Telemetry
+from edgevid.updates.slots import Slots
+from edgevid.updates.trial import TrialPeriod
 
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike

@@ -9,13 +9,13 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.decide import Decision, Event
 from edgevid.errors import ContractError, UsageError
-from edgevid.frame import Array, Color, Frame
+from edgevid.events.decide import Decision, Event
+from edgevid.frames import Array, Color, Frame
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import Pipeline
-from edgevid.telemetry import Telemetry
+from edgevid.telemetry.telemetry import Telemetry
 
 Colour = Literal["bgr", "rgb"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)

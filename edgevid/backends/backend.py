@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edgevid.frame import Array
-from edgevid.manifest import Part
+from edgevid.bundle.manifest import Part
+from edgevid.frames import Array
 
 
 class Model(Protocol):

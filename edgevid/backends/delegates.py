@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edgevid.environment import read_text
 from edgevid.errors import UsageError
+from edgevid.telemetry.environment import read_text
 
 EDGETPU_LIBRARY = "libedgetpu.so.1"
 DELEGATE_HELP = "auto, xnnpack, coral[,device=usb:0] or the PATH[,key=value...] of an external delegate"

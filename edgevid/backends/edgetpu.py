@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from edgevid.backends.backend import Backend, Model
 from edgevid.bundle import Bundle
+from edgevid.bundle.manifest import Part
 from edgevid.errors import BackendError
-from edgevid.frame import Array
-from edgevid.manifest import Part
+from edgevid.frames import Array
 
 
 class EdgeTpu:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgevid.frame import Array
-from edgevid.manifest import Part, Role
+from edgevid.bundle.manifest import Part, Role
+from edgevid.frames import Array
 
 PartFunction = Callable[[Sequence[Array]], Sequence[Array]]
 

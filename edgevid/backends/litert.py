@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from edgevid.bundle.manifest import Part, Tensor
 from edgevid.errors import BackendError, DelegateError, EdgevidError, MissingDependency, PartsDoNotJoin
-from edgevid.frame import Array
-from edgevid.manifest import Part, Tensor
+from edgevid.frames import Array
 
 _PACKAGES = (("ai_edge_litert.interpreter", "ai-edge-litert"), ("tflite_runtime.interpreter", "tflite-runtime"))
 _REASONS = (

@@ -17,7 +17,7 @@ from typing import Any
 
 from edgevid.backends.litert import LiteRt
 from edgevid.errors import BackendError, UsageError
-from edgevid.strict import to_json
+from edgevid.schema import to_json
 
 MAGIC, MAGIC_OFFSET = b"TFL3", 4
 EDGE_TPU = "edgetpu-custom-op"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgevid.environment import read_text
 from edgevid.firmware import Board, boards
+from edgevid.telemetry.environment import read_text
 
 _MODEL = "proc/device-tree/model"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevid.board.throttling import NOW, Throttling, parse
-from edgevid.environment import read_field, read_text
+from edgevid.telemetry.environment import read_field, read_text
 
 # Source: Documentation/driver-api/thermal/sysfs-api.rst (millidegrees), Documentation/admin-guide/pm/cpufreq.rst (kHz),
 # Documentation/hwmon/sysfs-interface.rst (fan1_input in RPM) of the kernel.

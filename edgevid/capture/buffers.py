@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.frame import Array, Frame
+from edgevid.frames import Array, Frame
 
 
 class Buffers:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgevid.bundle.npy import read_npy
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import ContractError, SourceError
-from edgevid.frame import Array, Frame
-from edgevid.npy import read_npy
+from edgevid.frames import Array, Frame
 
 
 class FeatureFile(ClosingSource):

@@ -15,8 +15,8 @@ from edgevid.capture.address import public_address
 from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import StreamClock, TimeBase
 from edgevid.errors import SourceError, UsageError
-from edgevid.frame import Array, Frame
-from edgevid.imaging import opencv, silence_opencv
+from edgevid.frames import Array, Frame
+from edgevid.frames.imaging import opencv, silence_opencv
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 8000

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgevid.bundle.manifest import Manifest
 from edgevid.capture.source import ClosingSource
-from edgevid.frame import Color, Frame
-from edgevid.manifest import Manifest
+from edgevid.frames import Color, Frame
 
 _DIFFERENT = 8
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
+from edgevid.bundle.manifest import Manifest
 from edgevid.capture.address import split_options
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
-from edgevid.frame import Color
-from edgevid.manifest import Manifest
+from edgevid.frames import Color
 
 Policy = Literal["live", "file"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)

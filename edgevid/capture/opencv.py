@@ -10,8 +10,8 @@ import numpy as np
 
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
-from edgevid.frame import Frame, Pixels
-from edgevid.imaging import converter, opencv
+from edgevid.frames import Frame, Pixels
+from edgevid.frames.imaging import converter, opencv
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgevid.capture.buffers import Buffers
 from edgevid.capture.source import ClosingSource, Source
-from edgevid.frame import Frame
+from edgevid.frames import Frame
 
 
 class Paced(ClosingSource):

@@ -18,8 +18,8 @@ from edgevid.capture.address import POSITIVE, SIZE, SWITCH, Option, Value
 from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
 from edgevid.errors import MissingDependency, SourceError, UsageError
-from edgevid.frame import Color, Frame
-from edgevid.imaging import yuv_converter
+from edgevid.frames import Color, Frame
+from edgevid.frames.imaging import yuv_converter
 
 BUFFERS = 4
 TIMEOUT_S = 5.0

@@ -17,7 +17,7 @@ from typing import TextIO
 from edgevid.capture.opencv import VideoFile, VideoWriter
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
-from edgevid.frame import Frame
+from edgevid.frames import Frame
 
 HEADING = "# timestamp format v2"
 _HEADINGS = (HEADING, "# timecode format v2")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol, Self
 
 from edgevid.errors import SourceError
-from edgevid.frame import Frame
+from edgevid.frames import Frame
 
 
 class Source(Protocol):

@@ -10,9 +10,9 @@ import numpy as np
 from edgevid.capture.buffers import Buffers
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import UsageError
-from edgevid.frame import Frame
-from edgevid.gestures import Gesture, plan_stream
-from edgevid.scene import Renderer, draw_scene
+from edgevid.frames import Frame
+from edgevid.synthetic.gestures import Gesture, plan_stream
+from edgevid.synthetic.scene import Renderer, draw_scene
 
 
 class GestureSource(ClosingSource):

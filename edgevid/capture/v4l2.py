@@ -12,8 +12,8 @@ from edgevid.capture.address import POSITIVE, SIZE, Option, Value
 from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
 from edgevid.errors import SourceError, UsageError
-from edgevid.frame import Frame, Pixels
-from edgevid.imaging import opencv
+from edgevid.frames import Frame, Pixels
+from edgevid.frames.imaging import opencv
 
 
 def _fourcc(text: str) -> str:

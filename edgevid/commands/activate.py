@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
         BundleError: It is no whole bundle; the one in service stays.
     """
     from edgevid.provision.service import refuse_volatile_root, restart
-    from edgevid.provision.slots import Slots
-    from edgevid.provision.vetting import vet
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
+    from edgevid.updates.slots import Slots
+    from edgevid.updates.vetting import vet
 
     refuse_volatile_root()
     args.slots.mkdir(parents=True, exist_ok=True)

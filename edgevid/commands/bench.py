@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.engine_options import add_engine, open_engine
 from edgevid.commands.options import add_bundle, positive, size_px
 
 if TYPE_CHECKING:
-    from edgevid.engine import Engine
-    from edgevid.environment import Machine
-    from edgevid.startup import Startup
-    from edgevid.telemetry import Telemetry
+    from edgevid.inference.engine import Engine
+    from edgevid.inference.startup import Startup
+    from edgevid.telemetry.environment import Machine
+    from edgevid.telemetry.telemetry import Telemetry
 
 EXAMPLES = """examples:
   edgevid bench action.edgevid
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from edgevid import bundle
     from edgevid.board import BoardSampler
-    from edgevid.startup import measure
+    from edgevid.inference.startup import measure
 
     engine = open_engine(bundle.read(args.bundle), args)
     starts = [measure(args.bundle, threads=engine.threads) for _ in range(args.starts)]
@@ -90,8 +90,8 @@ def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -
 
 
 def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, size: tuple[int, int] | None) -> dict[str, Any]:
-    from edgevid.environment import machine, versions
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
+    from edgevid.telemetry.environment import machine, versions
 
     manifest = engine.bundle.manifest
     return {
@@ -111,8 +111,8 @@ def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Start
 
 
 def _lines(result: dict[str, Any], telemetry: Telemetry) -> Iterator[str]:
-    from edgevid.environment import Machine
     from edgevid.tables import table
+    from edgevid.telemetry.environment import Machine
 
     precision = ", ".join(f"{role} {kind}" for role, kind in result["precision"].items())
     source = "x".join(map(str, result["source_size"])) if result["source_size"] else "the model's own size"

@@ -13,7 +13,7 @@ import sys
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
-from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.engine_options import add_engine, open_engine
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
         UsageError: The seed is below 0, or the length not above 0.
     """
     from edgevid.capture.synthetic import GestureSource
+    from edgevid.events.timeline import as_json, as_table, match, summary
     from edgevid.outputs.collect import Collector
     from edgevid.pipeline import Pipeline
-    from edgevid.timeline import as_json, as_table, match, summary
 
     if args.seed < 0:
         raise UsageError(f"Expected --seed of at least 0, got {args.seed}.", got=args.seed)

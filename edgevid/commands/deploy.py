@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from edgevid.commands.options import DEVICE_FOLDER, add_bundle
 
 if TYPE_CHECKING:
-    from edgevid.provision.slots import State
+    from edgevid.updates.slots import State
 
 EXAMPLES = """examples:
   edgevid deploy action.edgevid --to pi@edgevid-porch.local
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
         DeployError: The device cannot be reached, or has taken the bundle out of service again.
     """
     from edgevid import bundle
-    from edgevid.provision.remote import PROGRAM, Device, wait
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
+    from edgevid.updates.remote import PROGRAM, Device, wait
 
     bundle.read(args.bundle)
     device = Device(host=args.to, program=args.program or PROGRAM, slots=args.slots, ssh_config=args.ssh_config)

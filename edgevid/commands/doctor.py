@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
         0 without a fault, 1 with one.
     """
     from edgevid.doctor import examine
-    from edgevid.doctor.surroundings import here
-    from edgevid.strict import to_json
+    from edgevid.doctor.machine import here
+    from edgevid.schema import to_json
 
     findings = examine(here())
     healthy = all(finding.status != "fault" for finding in findings)

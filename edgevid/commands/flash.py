@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.deployments import add_deployment, read_deployment
+from edgevid.commands.deployment_options import add_deployment, read_deployment
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.deployments import add_deployment, read_deployment
+from edgevid.commands.deployment_options import add_deployment, read_deployment
 
 if TYPE_CHECKING:
     from edgevid.provision.image.assemble import Made
@@ -65,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
         FlashError: A step failed; no image is left.
     """
     from edgevid.provision import wheels
-    from edgevid.provision.image import assemble, base, recipe
+    from edgevid.provision.image import assemble, debian_base, recipe
 
     deployment, made_of, out = read_deployment(args.deployment), recipe.recipe(args.suite), args.output.absolute()
     assemble.check(deployment, made_of, out)
-    debian = base.bootstrap(made_of, (args.cache or base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, say=_say)
+    debian = debian_base.bootstrap(made_of, (args.cache or debian_base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, say=_say)
     _say("collecting the device's packages")
     found = wheels.collect(made_of.python, wheelhouse=args.wheels)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from edgevid.commands.options import add_bundle
 if TYPE_CHECKING:
     from edgevid.backends.survey import Survey
     from edgevid.bundle import Bundle
-    from edgevid.manifest import Manifest, Tensor
+    from edgevid.bundle.manifest import Manifest, Tensor
 
 EXAMPLES = """examples:
   edgevid inspect action.edgevid
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from edgevid import bundle
     from edgevid.backends.survey import is_tflite, survey
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
 
     if is_tflite(args.bundle):
         found = survey(args.bundle)

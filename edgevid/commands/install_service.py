@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from edgevid.commands.deployments import add_deployment, read_deployment
+from edgevid.commands.deployment_options import add_deployment, read_deployment
 from edgevid.errors import UsageError
 
 EXAMPLES = """examples:

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
         SlotsError: There is no bundle to go back to.
     """
     from edgevid.provision.service import restart
-    from edgevid.provision.slots import Slots
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
+    from edgevid.updates.slots import Slots
 
     state = Slots(args.slots).rollback()
     if args.restart:

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgevid.commands.running import config, lines, models, outputs, record, sources
-from edgevid.commands.running.group import OptionGroup
+from edgevid.commands.run_options import config, lines, models, outputs, record, sources
+from edgevid.commands.run_options.group import OptionGroup
 from edgevid.errors import SourceError
 
 if TYPE_CHECKING:

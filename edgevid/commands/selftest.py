@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 
-from edgevid.commands.engines import add_engine, open_engine
+from edgevid.commands.engine_options import add_engine, open_engine
 from edgevid.commands.options import add_bundle
 
 EXAMPLES = """examples:
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
         SelftestFailed: An answer is not the golden one.
     """
     from edgevid import bundle
-    from edgevid.selftest import Selftest, selftest
-    from edgevid.strict import to_json
+    from edgevid.inference.selftest import Selftest, selftest
+    from edgevid.schema import to_json
 
     def sentence(found: Selftest) -> str:
         same = "all bit-identical" if found.identical else f"the same classes, at most {found.max_steps:.2f} output steps apart"

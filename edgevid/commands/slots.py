@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SlotsError: No bundle is in service, or the state cannot be read.
     """
-    from edgevid.provision.slots import Slots
-    from edgevid.strict import to_json
+    from edgevid.schema import to_json
     from edgevid.tables import table
+    from edgevid.updates.slots import Slots
 
     slots = Slots(args.slots)
     current, state = slots.current(), slots.state()

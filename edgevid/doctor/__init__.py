@@ -1,7 +1,7 @@
 """Looks over a machine for all that keeps a classifier from running well on it. Reads, and changes nothing."""
 
+from edgevid.doctor.checklist import examine
 from edgevid.doctor.finding import Finding, Status
-from edgevid.doctor.rounds import examine
-from edgevid.doctor.surroundings import Surroundings, User
+from edgevid.doctor.machine import Surroundings, User
 
 __all__ = ["Finding", "Status", "Surroundings", "User", "examine"]

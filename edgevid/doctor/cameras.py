@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.surroundings import Surroundings
-from edgevid.environment import read_text
+from edgevid.doctor.machine import Surroundings
+from edgevid.telemetry.environment import read_text
 
 _NODES = "sys/class/video4linux"
 # Video nodes of a Raspberry Pi that are no cameras: its codecs and its image signal processors.

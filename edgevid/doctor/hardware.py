@@ -8,8 +8,8 @@ from pathlib import Path
 from edgevid.board import BoardState, identify
 from edgevid.board.throttling import describe
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.surroundings import Surroundings
-from edgevid.environment import read_text
+from edgevid.doctor.machine import Surroundings
+from edgevid.telemetry.environment import read_text
 
 _LOW_MEMORY_MIB, _NO_MEMORY_MIB = 200, 80
 _LOW_DISK_MIB, _NO_DISK_MIB = 500, 100

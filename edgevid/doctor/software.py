@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgevid.backends.delegates import EDGETPU_LIBRARY, edgetpus
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.surroundings import Surroundings
+from edgevid.doctor.machine import Surroundings
 
 _PYTHONS = ((3, 11), (3, 13))
 _ARCHES = ("aarch64", "x86_64")

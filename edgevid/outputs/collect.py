@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
 from edgevid.outputs.output import QuietOutput
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from edgevid.decide import Event
 from edgevid.errors import OutputRefused
+from edgevid.events.decide import Event
+from edgevid.outputs.delivery.sink import Patient
 from edgevid.outputs.output import QuietOutput
-from edgevid.outputs.sink import Patient
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import os
 from time import monotonic_ns
 from typing import Any, TextIO
 
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
 from edgevid.outputs import payload
 from edgevid.outputs.output import QuietOutput
 

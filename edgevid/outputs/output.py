@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from edgevid.decide import Decision, Event
-from edgevid.frame import Frame
+from edgevid.events.decide import Decision, Event
+from edgevid.frames import Frame
 
 
 class Output(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
 
 Phase = Literal["start", "end"]
 _DIGITS = 6

@@ -21,12 +21,12 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from edgevid import __version__
-from edgevid.decide import Event
 from edgevid.errors import OutputError, OutputRefused
+from edgevid.events.decide import Event
 from edgevid.outputs.addresses import without_secrets
+from edgevid.outputs.delivery.sink import Patient
 from edgevid.outputs.output import QuietOutput
 from edgevid.outputs.payload import Phase, Teller
-from edgevid.outputs.sink import Patient
 
 TIMEOUT_S = 5.0
 _TRIES = 8

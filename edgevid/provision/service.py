@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import cast
 
 from edgevid.board import identify
-from edgevid.environment import read_text
 from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.firmware import Release
-from edgevid.provision.bootfs import MountedPartition
+from edgevid.provision.boot_partition import MountedPartition
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
-from edgevid.provision.flash import OURS, Stage, check_bundle, stage_device
-from edgevid.provision.system import PYTHONS, System
+from edgevid.provision.payload import OURS, Stage, check_bundle, stage_device
+from edgevid.provision.raspberry_pi_os import PYTHONS, System
+from edgevid.telemetry.environment import read_text
 
 UNIT = "edgevid.service"
 # As overlay-root.sh names it.

@@ -7,9 +7,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevid.environment import read_text
 from edgevid.errors import FlashError, UsageError
-from edgevid.provision.bootfs import BootPartition, FatPartition, MountedPartition, Partition, boot_and_root
+from edgevid.provision.boot_partition import BootPartition, FatPartition, MountedPartition, Partition, boot_and_root
+from edgevid.telemetry.environment import read_text
 
 # This machine's own: it is prepared by `edgevid install-service`.
 _OWN_BOOT = ("/boot", "/boot/firmware")

@@ -17,8 +17,8 @@ import numpy as np
 
 from edgevid import bundle
 from edgevid.backends.litert import LiteRt
-from edgevid.engine import Engine
-from edgevid.selftest import selftest
+from edgevid.inference.engine import Engine
+from edgevid.inference.selftest import selftest
 
 
 class Heard:

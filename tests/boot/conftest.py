@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid.provision.image import assemble, base, host, recipe
+from edgevid.provision.image import assemble, debian_base, host_tools, recipe
 from tests.boot import raspios, tools
 from tests.boot.machine import CAMERA, WATCHED, Firmware, Machine, Shell, keep, make_key, overlay, play_firmware
 from tests.boot.tools import BUILD, CACHE, ROOT
@@ -65,8 +65,8 @@ def need_programs() -> None:
         pytest.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}", returncode=2)
     if tools.qemu_version() < tools.QEMU_LEAST:
         pytest.exit(f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. Run: make test-boot, or scripts/newer_tools.sh", returncode=2)
-    if not base.path(recipe.recipe("bookworm"), CACHE).is_file():
-        host.need_emulation()
+    if not debian_base.path(recipe.recipe("bookworm"), CACHE).is_file():
+        host_tools.need_emulation()
     BUILD.mkdir(parents=True, exist_ok=True)
 
 
@@ -134,7 +134,7 @@ def official_card() -> Path:
         for name in ("PATH", "LD_LIBRARY_PATH"):
             if name in tools.environment():
                 patch.setenv(name, tools.environment()[name])
-        debian = base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S)
+        debian = debian_base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S)
         return raspios.make(BUILD / "official.img", debian, made_of, epoch_s=assemble.EPOCH_S)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from edgevid.provision import wheels
-from edgevid.provision.image import assemble, base, recipe
+from edgevid.provision.image import assemble, debian_base, recipe
 from tests.boot import tools
 from tests.boot.tools import CACHE, environment
 from tests.camera import guest
@@ -28,7 +28,7 @@ def main() -> None:
     os.environ.update({name: environment()[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in environment()})
     made_of = recipe.recipe("bookworm")
     steps: dict[str, Callable[[], object]] = {
-        "Debian for aarch64": lambda: base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S),
+        "Debian for aarch64": lambda: debian_base.bootstrap(made_of, CACHE, epoch_s=assemble.EPOCH_S),
         "Debian with cameras": guest.image,
         "the device's wheels": lambda: wheels.collect(made_of.python),
     }

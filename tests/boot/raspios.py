@@ -13,7 +13,7 @@ from pathlib import Path
 from edgevid import firmware
 from edgevid.provision.image import contents, disk, initrd
 from edgevid.provision.image.recipe import Recipe
-from edgevid.provision.image.tree import Archive, Tree, lay_over
+from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from tests.boot.tools import environment
 from tests.edgevid.provision.official import CONFIG, SEED
 

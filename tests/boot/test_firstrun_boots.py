@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid.provision import bootfs
+from edgevid.provision import boot_partition
 from tests.boot import raspios, tools
 from tests.boot.conftest import BOOT_S, USER, describe, edgevid
 from tests.boot.machine import CAMERA, WATCHED, Machine, play_firmware, read_boot
@@ -38,7 +38,7 @@ class Ran:
 
     def root(self, path: str) -> str:
         """A file of the root, empty where there is none."""
-        return (bootfs.read_root(self.card, bootfs.boot_and_root(self.card)[1], path) or b"").decode()
+        return (boot_partition.read_root(self.card, boot_partition.boot_and_root(self.card)[1], path) or b"").decode()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_firstrun_runs_once_and_removes_itself(ran: Ran) -> None:
     assert ran.first_boot == "firstrun"
     assert "systemd.run=/boot/firmware/firstrun.sh" in ran.before
     assert read_boot(ran.card, "cmdline.txt").decode().split() == [word for word in ran.before.split() if not word.startswith("systemd.")]
-    assert "firstrun.sh" not in bootfs.FatPartition(ran.card, bootfs.boot_and_root(ran.card)[0]).files()
+    assert "firstrun.sh" not in boot_partition.FatPartition(ran.card, boot_partition.boot_and_root(ran.card)[0]).files()
 
 
 def test_it_applies_the_deployment(ran: Ran, key: tuple[Path, str]) -> None:
@@ -75,7 +75,7 @@ def test_the_next_boot_installs(ran: Ran) -> None:
     unit = read_boot(ran.card, "edgevid/edgevid-install.service").decode()
     assert ran.root("/etc/systemd/system/edgevid-install.service") == unit
     wanted = "stat /etc/systemd/system/multi-user.target.wants/edgevid-install.service"
-    at = f"{ran.card}?offset={bootfs.boot_and_root(ran.card)[1].start_bytes}"
+    at = f"{ran.card}?offset={boot_partition.boot_and_root(ran.card)[1].start_bytes}"
     said = subprocess.run(["debugfs", "-R", wanted, at], capture_output=True, text=True, check=True, env=tools.environment()).stdout
     assert 'Fast link dest: "/etc/systemd/system/edgevid-install.service"' in said
-    assert "edgevid/first-boot.log" not in bootfs.FatPartition(ran.card, bootfs.boot_and_root(ran.card)[0]).files()
+    assert "edgevid/first-boot.log" not in boot_partition.FatPartition(ran.card, boot_partition.boot_and_root(ran.card)[0]).files()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevid.provision import bootfs
+from edgevid.provision import boot_partition
 from edgevid.provision.image.disk import FIRST_MIB, MIB
 from tests.boot import raspios, tools
 from tests.boot.conftest import BUNDLE, GOLDEN, USER, Seen, answers_here, describe, edgevid, start
@@ -70,7 +70,7 @@ def second(first: Seen, flashed: Flashed, shell: Shell) -> Seen:
 
 def of_root(card: Path, path: str) -> bytes | None:
     """A file of the card's root, read without starting it."""
-    return bootfs.read_root(card, bootfs.boot_and_root(card)[1], path)
+    return boot_partition.read_root(card, boot_partition.boot_and_root(card)[1], path)
 
 
 def test_flash_found_out_what_is_on_the_card(flashed: Flashed) -> None:

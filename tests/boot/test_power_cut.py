@@ -32,7 +32,7 @@ UPDATES = 4
 LIMIT_S = 900
 SLOTS = "/var/lib/edgevid"
 PYTHON = "/opt/edgevid/current/bin/python"
-CONFIRM = "import sys, pathlib; from edgevid.provision.slots import Slots; Slots(pathlib.Path(sys.argv[1])).confirm()"
+CONFIRM = "import sys, pathlib; from edgevid.updates.slots import Slots; Slots(pathlib.Path(sys.argv[1])).confirm()"
 SEED = int(os.environ.get("EDGEVID_CUT_SEED") or random.SystemRandom().randrange(2**32))
 
 

@@ -63,7 +63,7 @@ class Evenly:
         self._keeper, self._interval_s = keeper, interval_s
 
     def frames(self):
-        from edgevid.frame import Frame
+        from edgevid.frames import Frame
 
         for index, picture in enumerate(self._keeper.frames):
             yield Frame(picture, self._keeper.color, round(index * self._interval_s * 1e9), index)
@@ -76,7 +76,7 @@ def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
     """Run the shipped model on a camera and say all that was seen."""
     from edgevid import bundle
     from edgevid.capture import open_source
-    from edgevid.engine import Engine
+    from edgevid.inference.engine import Engine
     from edgevid.pipeline import Pipeline
 
     model, keeper = bundle.read(BUNDLE), Keeper(max_frames)
@@ -89,7 +89,7 @@ def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
 def answers(keeper: Keeper, folder: Path, name: str) -> list[dict]:
     """Ask the model about kept frames without the camera's pace, which an emulated processor may not keep, and leave them for the outer half."""
     from edgevid import bundle
-    from edgevid.engine import Engine
+    from edgevid.inference.engine import Engine
     from edgevid.pipeline import Pipeline
 
     np.savez(folder / f"{name}.npz", frames=np.stack(keeper.frames), stamps_ns=np.array(keeper.stamps_ns), color=keeper.color)
@@ -122,7 +122,7 @@ def thrift(_folder: Path) -> dict:
     """The same seconds of the camera, once with every frame decoded and once with those only that a model of seven frames a second would take."""
     from edgevid.capture.address import split_options
     from edgevid.capture.v4l2 import OPTIONS, V4l2Camera
-    from edgevid.sampling import IntervalSampler
+    from edgevid.frames.sampling import IntervalSampler
 
     found = {}
     for name, choosy in (("every", False), ("due", True)):
@@ -154,7 +154,7 @@ def unplug(_folder: Path) -> dict:
     """The driver is taken from the camera while it runs, as a cable that is pulled, and given back."""
     from edgevid import bundle
     from edgevid.capture import open_source
-    from edgevid.engine import Engine
+    from edgevid.inference.engine import Engine
     from edgevid.pipeline import Pipeline
 
     model = bundle.read(BUNDLE)
@@ -195,7 +195,7 @@ def picamera(folder: Path) -> dict:
     shim_picamera2()
     from edgevid import bundle
     from edgevid.capture import open_source
-    from edgevid.capture.live import LiveFeed
+    from edgevid.capture.live_feed import LiveFeed
 
     keeper = Keeper(28)
     # libcamera paints its bars with the processor that is emulated, so the model waits until the camera is closed.
@@ -297,7 +297,7 @@ def stuck(_folder: Path) -> dict:
     """picamera2's own thread dies, after which its wait for a frame would never end."""
     shim_picamera2()
     from edgevid.capture import picamera as ours
-    from edgevid.capture.live import LiveFeed
+    from edgevid.capture.live_feed import LiveFeed
 
     ours.TIMEOUT_S = 1.0
     camera = ours.PiCamera(0, size_px=(640, 480), options={"format": "NV12"})

@@ -20,8 +20,8 @@ from edgevid import bundle
 from edgevid.capture.recording import read_times_ns
 from edgevid.capture.source import ClosingSource
 from edgevid.commands.demo import BUNDLE
-from edgevid.engine import Engine
-from edgevid.frame import Frame
+from edgevid.frames import Frame
+from edgevid.inference.engine import Engine
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 from edgevid.provision import target

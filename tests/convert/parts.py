@@ -6,8 +6,8 @@ from tests.keras_models import FRAME, FRAMES
 
 
 def parts_of(model):
-    from convert.graph import read_graph
-    from convert.split import split
+    from convert.graph.layer_graph import read_graph
+    from convert.splitting.split import split
 
     return split(read_graph(model))
 
@@ -24,6 +24,6 @@ def encode(parts, window):
 
 def answer(parts, features):
     """The head's, for one window (1, T, F) of features."""
-    from convert.stepping import last_answer
+    from convert.splitting.stepping import last_answer
 
     return last_answer(parts.head, parts.head.function, features[0])

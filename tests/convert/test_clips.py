@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 pytest.importorskip("cv2")
 
 from convert.clips import Clip, ClipRef, centre_window, decode, decode_all, find_clips, window_indices
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, SourceError, UsageError
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
+from edgevid.frames.preprocess import InputSpec
 from tests.videos import level, write_video
 
 SPEC = InputSpec(height=12, width=16, channels=3)

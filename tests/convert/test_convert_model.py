@@ -85,7 +85,7 @@ def test_the_devices_commands_take_the_bundle(converted, place, capsys):
 
 def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_path, monkeypatch):
     from convert import Options, convert_model
-    from convert.verify import Budget
+    from convert.verification.stages import Budget
 
     monkeypatch.setattr(Budget, "broken", lambda *_stages: "no conversion is good enough today")
 
@@ -108,13 +108,13 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
     [("lstm", "int8", VerificationFailed, ["float Keras", "float split"]), ("attention", "int8+int16x8", ConversionError, ["float Keras", "float split"])],
 )
 def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(place, tmp_path, monkeypatch, capsys, head, precision, error, stages):
-    from convert import finish
     from convert.heads.lstm import LstmCell
+    from convert.reporting import outcome
 
     trained, told = LstmCell.step, []
     monkeypatch.setattr(LstmCell, "step", lambda cell, projected, states: trained(cell, projected * 0.5, states))
-    write = finish.write_html
-    monkeypatch.setattr(finish, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more))
+    write = outcome.write_html
+    monkeypatch.setattr(outcome, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more))
     cnn_rnn(head).save(tmp_path / "model.keras")
     asked = ["--interval", "0.1", "--precision", precision, "--json"]
     code = main(["convert", str(tmp_path / "model.keras"), "--clips", str(place / "clips"), "-o", str(tmp_path / "stopped.edgevid"), *asked])
@@ -133,7 +133,7 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(pl
 
 def test_what_was_assumed_is_said_where_no_bundle_came_of_it(place, tmp_path, monkeypatch, capsys):
     import convert
-    from convert.finish import OverBudget
+    from convert.reporting.outcome import OverBudget
 
     def fails(*_args, **_options):
         raise OverBudget("no precision does", report={"notes": ["sampling assumed to be uniform"]}, path=tmp_path)
@@ -154,7 +154,7 @@ def test_a_refusal_before_the_work_began_is_one_json_object_too(place, tmp_path,
 
 
 def test_an_answer_that_is_no_number_is_null_in_the_json():
-    from convert.record import as_json
+    from convert.reporting.report import as_json
 
     report = {"stages": [{"max_abs_error": float("nan")}], "budget": (1.0, float("inf"))}
     assert json.loads(as_json(report)) == {"stages": [{"max_abs_error": None}], "budget": [1.0, None]}
@@ -258,7 +258,7 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     import keras
 
     from convert import Options, convert_model
-    from convert.verify import stream_answers
+    from convert.verification.stages import stream_answers
 
     trained = cnn_rnn("lstm")
     hidden = trained.layers[-2].output
@@ -288,7 +288,7 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
 
 
 def test_values_that_are_too_far_off_break_the_budget():
-    from convert.values import ValueDrift, broken
+    from convert.verification.value_drift import ValueDrift, broken
 
     near = ValueDrift(name="speed", stage="bundle, stream", mean_abs_error=0.1, max_abs_error=0.5, span=4.0)
     far = ValueDrift(name="box", stage="bundle, stream", mean_abs_error=0.3, max_abs_error=0.5, span=4.0)

@@ -89,12 +89,12 @@ def test_a_file_cut_anywhere_is_refused(parts):
 
 
 def test_a_conversion_refuses_such_a_file_before_an_interpreter_sees_it(parts, tmp_path, monkeypatch):
-    from convert import convert_model, opening
+    from convert import convert_model, open_model
 
     def never(*_args, **_more):
         raise AssertionError("the interpreter was given a damaged file")
 
-    monkeypatch.setattr(opening, "adopt", never)
+    monkeypatch.setattr(open_model, "adopt", never)
     (tmp_path / "theirs.tflite").write_bytes(changed(parts["head.tflite"], set_first("inputs", 9999)))
     with pytest.raises(ModelError, match="a damaged one"):
         convert_model(tmp_path / "theirs.tflite", tmp_path, tmp_path / "out.edgevid")

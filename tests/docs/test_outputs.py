@@ -10,14 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edgevid.outputs.addresses import Endpoint, broker
-from edgevid.outputs.fanout import FanOut
-from edgevid.outputs.homeassistant import Model
-from edgevid.outputs.metrics import MetricsServer
-from edgevid.outputs.mqtt import MqttPublisher
+from edgevid.outputs.delivery.fanout import FanOut
+from edgevid.outputs.delivery.runner import Runner
+from edgevid.outputs.mqtt.homeassistant import Model
+from edgevid.outputs.mqtt.publisher import MqttPublisher
 from edgevid.outputs.payload import Teller
-from edgevid.outputs.runner import Runner
-from edgevid.outputs.vitals import Vitals
-from edgevid.telemetry import Telemetry
+from edgevid.outputs.prometheus.metrics import MetricsServer
+from edgevid.outputs.run_status import Vitals
+from edgevid.telemetry.telemetry import Telemetry
 from tests.broker import Mosquitto, listening, needs_mosquitto
 from tests.docs.pages import ROOT
 from tests.edgevid.outputs.sinks import LABELS, Told, decision, event, until

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
+from edgevid.bundle.manifest import Window
 from edgevid.capture.noise import NoiseSource
 from edgevid.capture.source import ClosingSource
-from edgevid.decide import Decision, Event
 from edgevid.errors import ContractError, SourceError, SourceStalled, UsageError
-from edgevid.frame import Frame
+from edgevid.events.decide import Decision, Event
+from edgevid.events.rule import DecisionRule
+from edgevid.frames import Frame
+from edgevid.frames.preprocess import InputSpec
 from edgevid.lane import Lane
-from edgevid.manifest import Window
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from edgevid.preprocess import InputSpec
-from edgevid.rule import DecisionRule
 from tests.builders import PIXEL_SCALE, pixels, window_manifest
 from tests.streams import PROBABILITY, Script, engine_for
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgevid.engine import Engine
+from edgevid.inference.engine import Engine
 from tests.conversions import Workshop
 from tests.zoo import BOTH, ZOO, clip, make
 
@@ -20,8 +20,8 @@ IN_INT8 = {specimen.row: name for name, specimen in reversed(ZOO.items()) if spe
 
 
 def parts_of(model):
-    from convert.graph import read_graph
-    from convert.split import split
+    from convert.graph.layer_graph import read_graph
+    from convert.splitting.split import split
 
     return split(read_graph(model))
 
@@ -34,7 +34,7 @@ def features_of(parts, window):
 @pytest.mark.parametrize(("name", "framework"), EACH)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_the_parts_give_the_trained_models_answer(name, framework):
-    from convert.stepping import last_answer
+    from convert.splitting.stepping import last_answer
 
     model, window = make(name, framework), clip(name)
     parts, expected = parts_of(model), np.asarray(model(window, training=False))
@@ -61,7 +61,7 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
 def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(workshop, monkeypatch):
     import tensorflow as tf
 
-    from convert import split
+    from convert.splitting import split
     from edgevid.errors import ConversionError
 
     monkeypatch.setattr(split, "_pieces", lambda features, sizes: tf.split(features, sizes, axis=-1))
@@ -71,7 +71,7 @@ def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(wo
 
 @pytest.mark.parametrize("name", IN_INT8.values())
 def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name, workshop):
-    from convert.verify import window_scores
+    from convert.verification.stages import window_scores
 
     framework, plan = BOTH[list(ZOO).index(name) % 2], ZOO[name].plan
     bundle = workshop.bundle(f"zoo {name}", lambda: make(name, framework), plan=plan)

@@ -1,14 +1,14 @@
 """The central theorem: after every frame, the stream's answer is the whole window's, bit for bit, for every plan and head.
 
-The window's answer comes from `convert.verify.window_scores`, which encodes each frame of each window anew and keeps nothing.
+The window's answer comes from `convert.verification.stages.window_scores`, which encodes each frame of each window anew and keeps nothing.
 """
 
 import numpy as np
 import pytest
 
-from edgevid.engine import Engine
+from edgevid.inference.engine import Engine
+from edgevid.inference.probabilities import answers as probabilities
 from edgevid.quant import joiner, passes, quantize
-from edgevid.scores import answers as probabilities
 from tests.conversions import Workshop
 from tests.keras_models import CAUSAL, HEADS, cnn_rnn, convlstm, over_features
 
@@ -38,7 +38,7 @@ def answers(engine, frames):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_stream_equals_the_window_bit_for_bit_at_every_step(case, workshop):
-    from convert.verify import window_scores
+    from convert.verification.stages import window_scores
 
     make, plan, recipe = CASES[case]
     bundle = workshop.bundle(case, make, plan=plan, recipe=recipe)

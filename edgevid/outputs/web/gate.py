@@ -3,7 +3,7 @@
 Where the page can be reached from elsewhere a token is needed. It is given once in the address, `/?token=...`; the browser then gets a cookie
 that no script can read and no other site can use, and the address loses the token. A program may send it as a bearer token.
 
-Every request must name this machine in its Host header (`edgevid.outputs.hosts`), and a socket must be opened by this very page (Origin).
+Every request must name this machine in its Host header (`edgevid.outputs.host_check`), and a socket must be opened by this very page (Origin).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Endpoint
-from edgevid.outputs.hosts import may_ask, same_origin
+from edgevid.outputs.host_check import may_ask, same_origin
 
 TOKEN_VARIABLE = "EDGEVID_PAGE_TOKEN"  # where it is, not what it is
 _LEAST_TOKEN = 16

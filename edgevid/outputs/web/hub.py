@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevid import __version__
-from edgevid.decide import Decision, Event
-from edgevid.outputs.backlog import Key, event_key
+from edgevid.events.decide import Decision, Event
+from edgevid.events.rule import DecisionRule
+from edgevid.outputs.delivery.backlog import Key, event_key
+from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.payload import Teller
-from edgevid.outputs.sink import Report
-from edgevid.outputs.vitals import Vitals
-from edgevid.rule import DecisionRule
-from edgevid.telemetry import STAGES, Telemetry
+from edgevid.outputs.run_status import Vitals
+from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 HISTORY_S, STEP_S, EVENTS = 60.0, 0.1, 50
 # A page is no place for a thousand numbers ten times a second.

@@ -8,15 +8,15 @@ import socket
 import sys
 from collections.abc import Mapping
 
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
 from edgevid.outputs.addresses import Endpoint, listen
-from edgevid.outputs.pictures import Pictures
-from edgevid.outputs.sink import Report
-from edgevid.outputs.watched import Watched
+from edgevid.outputs.delivery.sink import Report
+from edgevid.outputs.delivery.watched import Watched
+from edgevid.outputs.delivery.worker import Term
+from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web import server
 from edgevid.outputs.web.gate import Gate, choose_token
 from edgevid.outputs.web.hub import Hub
-from edgevid.outputs.worker import Term
 
 
 class LivePage(Watched):

@@ -17,8 +17,8 @@ from importlib import resources
 from typing import Any
 
 from edgevid.errors import MissingDependency
-from edgevid.outputs.jpegs import Picture
-from edgevid.outputs.pictures import Pictures
+from edgevid.outputs.video.jpeg_ring import Picture
+from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.gate import Gate
 from edgevid.outputs.web.hub import Hub
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgevid.errors import FlashError
-from edgevid.provision.image.tree import Archive, Tree
+from edgevid.provision.image.tar_tree import Archive, Tree
 
 NAME = "edgevid"
 # Free in Debian, which gives system accounts numbers from 100 up, and systemd from 999 down. Source: Debian Policy, 9.2.2

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from edgevid.errors import UsageError
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.image import base, contents, disk, host, imager, python, recipe, sbom
+from edgevid.provision.image import contents, debian_base, disk, host_tools, imager, python_packages, recipe, sbom
 from edgevid.provision.image.recipe import Recipe
-from edgevid.provision.image.tree import Archive, Tree, lay_over
-from edgevid.provision.slots import sha256
+from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from edgevid.provision.wheels import Pin
+from edgevid.updates.slots import sha256
 
 PROGRAMS = ("sfdisk", "mformat", "mcopy", "mke2fs", "cpio")
 PACKED, PLAIN = ".img.xz", ".img"
@@ -48,7 +48,7 @@ class Made:
     bytes: int
     sha256: str
     packed_bytes: int
-    wheels: tuple[python.Package, ...]
+    wheels: tuple[python_packages.Package, ...]
 
 
 def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
@@ -70,8 +70,8 @@ def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
         raise UsageError(f"Expected a folder for the image, found none at {out.parent}.", path=out.parent)
     deployment.refuse_example()
     recipe.check(made_of, deployment)
-    base.refuse_python(made_of)
-    host.need([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)
+    debian_base.refuse_python(made_of)
+    host_tools.need([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)
 
 
 def assemble(
@@ -102,7 +102,7 @@ def assemble(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".edgevid-image-") as folder, Archive(debian) as archive:
         scratch, tree = Path(folder), Tree()
         say("installing packages and the bundle")
-        installed = python.install(tree, wheels, scratch, python=made_of.python, epoch_s=EPOCH_S)
+        installed = python_packages.install(tree, wheels, scratch, python=made_of.python, epoch_s=EPOCH_S)
         contents.root(tree, archive, deployment, made_of)
         boot = contents.boot(archive, deployment, made_of, epoch_s=EPOCH_S)
         say("writing the file systems")
@@ -139,7 +139,7 @@ def _names(root: Path, boot: dict[str, bytes]) -> disk.Names:
 def _pack(raw: Path) -> Path:
     packed = raw.with_suffix(".xz")
     with packed.open("wb") as handle:
-        host.run((*_XZ, raw), epoch_s=EPOCH_S, stdout=handle)
+        host_tools.run((*_XZ, raw), epoch_s=EPOCH_S, stdout=handle)
     raw.unlink()
     return packed
 
@@ -158,7 +158,9 @@ def _manifest(deployment: Deployment, made_of: Recipe, out: Path, *, size: int, 
     )
 
 
-def _put(out: Path, packed: Path, listed: dict[str, object], about: dict[str, object], *, size: int, whole: str, installed: tuple[python.Package, ...]) -> Made:
+def _put(
+    out: Path, packed: Path, listed: dict[str, object], about: dict[str, object], *, size: int, whole: str, installed: tuple[python_packages.Package, ...]
+) -> Made:
     """Give everything its name at last, the image after what tells of it."""
     beside = {out.with_name(f"{_stem(out)}.spdx.json"): listed, out.with_name(f"{_stem(out)}.rpi-imager-manifest"): about}
     for path, content in beside.items():

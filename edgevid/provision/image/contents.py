@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 from edgevid import firmware
 from edgevid.provision import first_boot
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.flash import check_bundle, payload
 from edgevid.provision.image import accounts, initrd
 from edgevid.provision.image.recipe import FOLDER, Recipe
-from edgevid.provision.image.tree import Archive, Tree
-from edgevid.provision.slots import Slots
-from edgevid.provision.system import System
+from edgevid.provision.image.tar_tree import Archive, Tree
+from edgevid.provision.payload import check_bundle, payload
+from edgevid.provision.raspberry_pi_os import System
 from edgevid.provision.unit import STATE_FOLDER
-from edgevid.provision.vetting import vet
+from edgevid.updates.slots import Slots
+from edgevid.updates.vetting import vet
 
 # What a device makes for itself, what belongs to the boot partition, and what no two images would have alike.
 LEFT_OUT = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevid.provision.image import host
+from edgevid.provision.image import host_tools
 
 MIB = 1 << 20
 SECTOR = 512
@@ -99,13 +99,13 @@ def _partition(out: Path, layout: Layout, names: Names, epoch_s: int) -> None:
         f"start={FIRST_MIB}MiB, size={layout.boot_mib}MiB, type=c, bootable\n"
         f"start={layout.root_at_mib}MiB, size={layout.root_mib}MiB, type=83\n"
     )
-    host.run(("sfdisk", "--quiet", out), stdin=table.encode(), epoch_s=epoch_s)
+    host_tools.run(("sfdisk", "--quiet", out), stdin=table.encode(), epoch_s=epoch_s)
 
 
 def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes], epoch_s: int) -> None:
     partition = f"{out}@@{FIRST_MIB}M"
     sectors = layout.boot_mib * MIB // SECTOR
-    host.run(("mformat", "-i", partition, "-F", "-T", str(sectors), "-N", names.volume, "-v", BOOT_LABEL, "::"), epoch_s=epoch_s)
+    host_tools.run(("mformat", "-i", partition, "-F", "-T", str(sectors), "-N", names.volume, "-v", BOOT_LABEL, "::"), epoch_s=epoch_s)
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         for name, data in sorted(boot.items()):
@@ -114,10 +114,10 @@ def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes
         for path in stage.rglob("*"):
             os.utime(path, (epoch_s, epoch_s))
         for path in sorted(stage.iterdir()):
-            host.run(("mcopy", "-s", "-m", "-Q", "-i", partition, path, "::"), epoch_s=epoch_s)
+            host_tools.run(("mcopy", "-s", "-m", "-Q", "-i", partition, path, "::"), epoch_s=epoch_s)
 
 
 def _fill_root(out: Path, layout: Layout, names: Names, root: Path, epoch_s: int) -> None:
     extended = f"offset={layout.root_at_mib * MIB},hash_seed={names.root},root_owner=0:0,nodiscard,lazy_itable_init=0,lazy_journal_init=0"
     shape = ("-t", "ext4", "-b", "4096", "-I", "256", "-i", "16384", "-m", "1", "-O", f"none,{FEATURES}")
-    host.run(("mke2fs", "-q", "-F", *shape, "-L", ROOT_LABEL, "-U", names.root, "-E", extended, "-d", root, out, f"{layout.root_mib}M"), epoch_s=epoch_s)
+    host_tools.run(("mke2fs", "-q", "-F", *shape, "-L", ROOT_LABEL, "-U", names.root, "-E", extended, "-d", root, out, f"{layout.root_mib}M"), epoch_s=epoch_s)

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from edgevid import firmware
 from edgevid.errors import FlashError
-from edgevid.provision.image import host
+from edgevid.provision.image import host_tools
 from edgevid.provision.image.recipe import FOLDER, Recipe
-from edgevid.provision.image.tree import Archive
+from edgevid.provision.image.tar_tree import Archive
 
 APPLETS = ("sh", "mount", "umount", "switch_root", "insmod", "sleep", "cat", "findfs", "ls")
 
@@ -94,7 +94,7 @@ def make(archive: Archive, recipe: Recipe, *, epoch_s: int) -> bytes:
         for name in names:
             os.utime(root / name, (epoch_s, epoch_s), follow_symlinks=False)
         command = ("cpio", "--quiet", "--create", "--format=newc", "--reproducible", "--owner=+0:+0", "--null")
-        packed = host.run(command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s)
+        packed = host_tools.run(command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s)
     return gzip.compress(packed, compresslevel=6, mtime=0)
 
 

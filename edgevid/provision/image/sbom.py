@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from edgevid import __version__
-from edgevid.provision.image.python import Package
-from edgevid.provision.image.tree import Archive
+from edgevid.provision.image.python_packages import Package
+from edgevid.provision.image.tar_tree import Archive
 
 _NONE = "NOASSERTION"
 _SPDX_LICENSE = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")

@@ -7,7 +7,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("cv2")
 import cv2
 
-import edgevid.engine
+import edgevid.inference.engine
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
 from edgevid.cli import main
@@ -29,7 +29,7 @@ def head(inputs):
 @pytest.fixture
 def bright_bundle(tmp_path, monkeypatch):
     """A bundle that tells dark, middling and bright clips apart."""
-    monkeypatch.setattr(edgevid.engine, "LiteRt", lambda **_options: Fake({"encoder": encode, "head": head}))
+    monkeypatch.setattr(edgevid.inference.engine, "LiteRt", lambda **_options: Fake({"encoder": encode, "head": head}))
     write(tiny_bundle(), tmp_path / "tiny.edgevid")
     return tmp_path / "tiny.edgevid"
 

@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from convert.info import read_info
+from convert.training_info import read_info
 from edgevid.cli import main
 from tests.moving import write_moving
 

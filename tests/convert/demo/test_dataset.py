@@ -10,8 +10,8 @@ import pytest
 from convert.clips import decode_all, find_clips
 from convert.demo.dataset import MARKER, SPLITS, Dataset, DatasetSpec, write_dataset
 from convert.progress import Silent
-from edgevid.gestures import BACKGROUND, LABELS
-from edgevid.preprocess import InputSpec
+from edgevid.frames.preprocess import InputSpec
+from edgevid.synthetic.gestures import BACKGROUND, LABELS
 
 SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=2, height_px=24, width_px=32, fps=10.0, stream_s=8.0, codec="FFV1", seed=5)
 FRAME = InputSpec(height=24, width=32, channels=3)

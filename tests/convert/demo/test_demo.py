@@ -13,7 +13,7 @@ from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
 from convert.progress import Silent
 from edgevid.commands.demo import BUNDLE
 from edgevid.errors import VerificationFailed
-from edgevid.gestures import LABELS
+from edgevid.synthetic.gestures import LABELS
 
 SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=12.0, codec="FFV1", seed=78)
 
@@ -48,7 +48,7 @@ def test_a_conversion_that_is_refused_ends_the_demo_with_its_exit_code(
 @pytest.mark.tf
 def test_training_writes_a_model_that_knows_its_labels_and_its_rule(tmp_path: Path) -> None:
     from convert.demo.recipe import RULE, train_gestures, train_options
-    from convert.info import read_info
+    from convert.training_info import read_info
 
     dataset: Dataset = write_dataset(tmp_path / "clips", SPEC, Silent(), processes=1)
     train_gestures(dataset, tmp_path / "gestures.keras", train_options(epochs=1), Silent())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.demo.moments import SHARE_MADE, SHARE_NONE, plan_moment
-from edgevid.gestures import BACKGROUND, GESTURES, Track
+from edgevid.synthetic.gestures import BACKGROUND, GESTURES, Track
 
 CLIP_S, WINDOW_S = 2.0, 1.5
 

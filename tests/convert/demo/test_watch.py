@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
-from convert.demo.show import sections
+from convert.demo.sections import sections
 from convert.demo.watch import Watched, clip_strips, watch_stream
 from convert.progress import Silent
 from edgevid.commands.demo import shipped_bundle
-from edgevid.gestures import GESTURES
+from edgevid.synthetic.gestures import GESTURES
 
 SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=30.0, codec="FFV1", seed=77)
 

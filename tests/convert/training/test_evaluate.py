@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("sklearn")
 
 from convert.clips import Clip, ClipRef
+from convert.training.console import metrics_text
 from convert.training.evaluate import Prediction, bundle_scorer, check_labels, evaluate, measure
-from convert.training.present import metrics_text
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
-from edgevid.manifest import Window
 from tests.moving import moving_clips
 
 WINDOW = Window(frames=4, interval_s=0.2)

@@ -6,15 +6,15 @@ import pytest
 pytest.importorskip("keras")
 
 from convert.clips import Clips
-from convert.info import read_info
-from convert.load import load
+from convert.loading.load import load
 from convert.training.augment import NONE, Augmentation
 from convert.training.evaluate import evaluate, keras_scorer
 from convert.training.fit import FitOptions, save, train
 from convert.training.models import ModelOptions
+from convert.training_info import read_info
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, ModelError, UsageError
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
+from edgevid.frames.preprocess import InputSpec
 from tests.moving import CLASSES, moving_clips
 
 pytestmark = pytest.mark.tf

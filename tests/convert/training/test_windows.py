@@ -6,8 +6,8 @@ pytest.importorskip("keras")
 from convert.clips import centre_window
 from convert.training.augment import NONE, Augmentation
 from convert.training.windows import CentreWindows, RandomWindows, Task, random_window
-from edgevid.manifest import Window
-from edgevid.preprocess import InputSpec
+from edgevid.bundle.manifest import Window
+from edgevid.frames.preprocess import InputSpec
 from tests.convert.test_clips import made_clip
 from tests.moving import CLASSES, moving_clips
 

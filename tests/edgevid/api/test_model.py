@@ -15,8 +15,8 @@ import edgevid
 from edgevid.capture.recording import RecordingWriter
 from edgevid.capture.synthetic import GestureSource
 from edgevid.errors import BundleError, ContractError, SourceError, UsageError
-from edgevid.frame import Frame
-from edgevid.sampling import stream_indices
+from edgevid.frames import Frame
+from edgevid.frames.sampling import stream_indices
 from tests.videos import write_video
 
 SHIPPED = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -125,9 +126,8 @@ def test_every_output_of_the_command_line_can_be_stated_by_a_program(model: edge
     served: list[str] = []
 
     def scrape(_session: edgevid.Session) -> None:
-        import urllib.request
-
-        served.extend(urllib.request.urlopen(f"http://127.0.0.1:{place}/", timeout=10).read().decode()[:60] for place in (port,))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            served.append(answer.read().decode()[:60])
 
     outputs: list[OutputLike] = [
         edgevid.Page(f"127.0.0.1:{port}"),
@@ -239,7 +239,7 @@ def test_an_output_that_raises_in_the_loop_ends_the_run_and_closes_the_source(mo
 
 def test_a_process_of_ones_own_is_not_ended_where_a_frame_hangs(model: edgevid.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """`edgevid run` ends with 75 there; a program says so itself."""
-    from edgevid import supervise
+    from edgevid.supervision import supervisor as supervise
 
     monkeypatch.setattr(supervise, "STUCK_S", 0.01)
     session = edgevid.Session(model, source="synthetic:3")

@@ -19,8 +19,8 @@ from edgevid.backends.choose import choose_backend
 from edgevid.backends.delegates import AUTO, XNNPACK, DelegateChoice, edgetpus, parse_delegate
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
-from edgevid.engine import Engine
 from edgevid.errors import BackendError, DelegateError, UsageError
+from edgevid.inference.engine import Engine
 from tests.edgevid.backends.delegates import noop
 
 __all__ = ["noop"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.commands.running.config import expand
+from edgevid.commands.run_options.config import expand
 from edgevid.errors import DeploymentError, UsageError
+from tests.repo.files import ROOT
 
 SHIPPED = str(resources.files("edgevid") / "data" / "gestures.edgevid")
 
@@ -135,7 +136,7 @@ def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
+    page = (ROOT / "docs" / "running.md").read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     args = parsed(["--config", write(example)])
     assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"

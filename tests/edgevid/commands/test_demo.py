@@ -11,7 +11,7 @@ import pytest
 
 from edgevid.cli import main
 from edgevid.commands.demo import BUNDLE, shipped_bundle
-from edgevid.gestures import BACKGROUND, LABELS
+from edgevid.synthetic.gestures import BACKGROUND, LABELS
 
 MAX_BYTES = 300_000
 

@@ -139,7 +139,7 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
     from edgevid.board import BoardSampler
     from edgevid.capture.noise import NoiseSource
     from edgevid.commands.run import GROUPS
-    from edgevid.outputs.fanout import FanOut
+    from edgevid.outputs.delivery.fanout import FanOut
 
     class NobodyReads(io.StringIO):
         """A pipe that is full."""

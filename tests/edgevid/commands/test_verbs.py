@@ -13,18 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevid import bundle, cli, engine, startup
+from edgevid import bundle, cli
 from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
 from edgevid.commands import bench
 from edgevid.commands import run as run_command
-from edgevid.frame import Frame
-from edgevid.rule import DecisionRule
-from edgevid.startup import Startup
+from edgevid.events.rule import DecisionRule
+from edgevid.frames import Frame
+from edgevid.inference import engine, startup
+from edgevid.inference.startup import Startup
 from tests.boards import PI_4B, PI_5
 from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
-from tests.edgevid.test_selftest import Machine
-from tests.edgevid.test_selftest import bundle as golden_bundle
+from tests.edgevid.inference.test_selftest import Machine
+from tests.edgevid.inference.test_selftest import bundle as golden_bundle
 from tests.streams import Script, answer, encode
 
 SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))

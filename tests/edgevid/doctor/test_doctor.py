@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.doctor import Finding, Surroundings, User, examine, surroundings
+from edgevid.doctor import Finding, Surroundings, User, examine, machine
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, Tree
 
 VIDEO = 44
@@ -201,8 +201,8 @@ def test_examining_writes_nothing(tmp_path: Path) -> None:
 def test_the_command_fails_for_faults_only(
     tmp_path: Path, celsius: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    machine = plant(tmp_path, PI_4B.but(celsius=celsius))
-    monkeypatch.setattr(surroundings, "here", lambda: machine)
+    planted = plant(tmp_path, PI_4B.but(celsius=celsius))
+    monkeypatch.setattr(machine, "here", lambda: planted)
     assert cli.main(["doctor"]) == code
     out = capsys.readouterr().out
     assert f"{celsius} °C" in out

@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from edgevid.decide import Decision, Event
 from edgevid.errors import OutputError
-from edgevid.outputs.sink import Patient
+from edgevid.events.decide import Decision, Event
+from edgevid.outputs.delivery.sink import Patient
 
 LABELS = ("none", "wave", "swipe")
 

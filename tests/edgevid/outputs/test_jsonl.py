@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from edgevid.decide import Decision, Event
+from edgevid.events.decide import Decision, Event
 from edgevid.outputs.jsonl import EventLines, JsonLines
 
 DECISION = Decision(1.25, "wave", 0.75, [0.25, 0.75], 12.3456, ("none", "wave"), "gestures")

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgevid.errors import OutputError
-from edgevid.outputs.fanout import FanOut
+from edgevid.outputs.delivery.fanout import FanOut
+from edgevid.outputs.delivery.runner import Runner
+from edgevid.outputs.delivery.worker import Pause
 from edgevid.outputs.payload import Teller
-from edgevid.outputs.runner import Runner
 from edgevid.outputs.webhook import WebhookSender
-from edgevid.outputs.worker import Pause
 from tests.edgevid.outputs.sinks import decision, event, until
 from tests.receiver import Receiver
 

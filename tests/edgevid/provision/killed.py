@@ -17,10 +17,9 @@ import signal
 import sys
 from pathlib import Path
 
-from edgevid import bundle
+from edgevid import atomic, bundle
 from edgevid.errors import SlotsError
-from edgevid.provision import durable
-from edgevid.provision.slots import Slots
+from edgevid.updates.slots import Slots
 
 
 class Death:
@@ -83,7 +82,7 @@ def die(folder: Path, at: int, seed: int) -> str:
 
 def main() -> None:
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    durable.CHUNK_BYTES = 1500  # several writes a bundle
+    atomic.CHUNK_BYTES = 1500  # several writes a bundle
     Slots(folder / "slots", check).activate(folder / "1.edgevid")
     dice = random.Random(seed)
     steps, survivors = collections.Counter[str](), collections.Counter[str]()

@@ -15,7 +15,7 @@ import pytest
 
 from edgevid import cli, firmware
 from edgevid.errors import DeploymentError, FlashError, UsageError
-from edgevid.provision import bootfs, config_txt, deployment, flash, system, target, wheels
+from edgevid.provision import boot_partition, config_txt, deployment, flash, raspberry_pi_os, target, wheels
 from tests.edgevid.provision import official
 from tests.edgevid.provision.deployments import KEY, write
 
@@ -51,7 +51,7 @@ def flashed(config: Path, to: Path, house: Path) -> target.Target:
 def test_an_image_is_known_by_looking_at_it(image: tuple[str, Path]) -> None:
     kind, path = image
     goal = target.open_target(path)
-    found = system.look(goal, goal.boot.files())
+    found = raspberry_pi_os.look(goal, goal.boot.files())
     release = kind.partition(" ")[0]
     assert (found.release, found.first_boot, found.has_picamera) == (release, official.FIRST_BOOT[kind], True)
     assert found.pythons == ({"bookworm": "3.11", "trixie": "3.13"}[release],)
@@ -135,7 +135,7 @@ def test_triggers_are_written_last_so_that_a_card_pulled_out_half_way_boots_as_b
 def test_a_card_that_gives_back_other_bytes_is_named(tmp_path: Path, house: Path) -> None:
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
 
-    class Worn(bootfs.MountedPartition):
+    class Worn(boot_partition.MountedPartition):
         def write(self, path: str, source: Path) -> None:
             super().write(path, source)
             if path.endswith(".service"):
@@ -301,7 +301,7 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     goal, version = target.open_target(folder), "{}.{}".format(*sys.version_info)
     house = device_house
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(system, "PYTHONS", {"trixie": version})
+        patch.setattr(raspberry_pi_os, "PYTHONS", {"trixie": version})
         config = write(tmp_path, environment={"TOKEN": "t"}, card={"read_only_root": True})
         with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
             flash.write(made)

@@ -12,7 +12,7 @@ import pytest
 
 from edgevid import cli, firmware
 from edgevid.errors import DeployError, FlashError, SlotsError
-from edgevid.provision import deployment, service, system
+from edgevid.provision import deployment, raspberry_pi_os, service
 from tests.boards import PI_4B
 from tests.edgevid.provision import official
 from tests.edgevid.provision.deployments import write
@@ -26,7 +26,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "etc/os-release").write_text("ID=debian\nVERSION_CODENAME=trixie\n")
     official.make_folder(root / "boot/firmware", "trixie")
     version = "{}.{}".format(*sys.version_info)
-    monkeypatch.setattr(system, "PYTHONS", {"trixie": version})
+    monkeypatch.setattr(raspberry_pi_os, "PYTHONS", {"trixie": version})
     monkeypatch.setattr(service, "PYTHONS", {"trixie": version})
     monkeypatch.setenv("EDGEVID_PYTHON", sys.executable)
     return root

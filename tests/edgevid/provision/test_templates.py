@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli, firmware
-from edgevid.commands.running import config
+from edgevid.commands.run_options import config
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision import config_txt, deployment, first_boot, unit
 from edgevid.provision.templates import fill

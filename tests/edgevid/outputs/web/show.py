@@ -9,17 +9,17 @@ import time
 import cv2
 import numpy as np
 
-from edgevid.frame import Frame
+from edgevid.events.rule import DecisionRule
+from edgevid.frames import Frame
 from edgevid.outputs.addresses import Endpoint
-from edgevid.outputs.fanout import FanOut
-from edgevid.outputs.jpegs import JpegRing
+from edgevid.outputs.delivery.fanout import FanOut
 from edgevid.outputs.payload import Teller
-from edgevid.outputs.pictures import Pictures
-from edgevid.outputs.vitals import Vitals
+from edgevid.outputs.run_status import Vitals
+from edgevid.outputs.video.jpeg_ring import JpegRing
+from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.hub import Hub, Shown
 from edgevid.outputs.web.page import LivePage
-from edgevid.rule import DecisionRule
-from edgevid.telemetry import Telemetry
+from edgevid.telemetry.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import LABELS, decision, event
 
 RULE = DecisionRule(background=("none",))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Broker, Endpoint, broker, endpoint, without_secrets
-from edgevid.outputs.hosts import host_name, may_ask, same_origin
+from edgevid.outputs.host_check import host_name, may_ask, same_origin
 from edgevid.outputs.web.gate import Gate, choose_token
 
 LOCAL, OPEN = Endpoint(host="localhost", port=8080), Endpoint(host="", port=8080)

@@ -20,8 +20,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from edgevid.decide import Decision
 from edgevid.errors import MissingDependency, UsageError
+from edgevid.events.decide import Decision
 from edgevid.outputs.web import server
 from edgevid.outputs.web.page import LivePage
 from tests.browser import Browser, chromium, needs_chromium

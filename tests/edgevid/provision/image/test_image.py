@@ -18,10 +18,10 @@ import pytest
 
 from edgevid import cli, firmware
 from edgevid.errors import DeploymentError, FlashError, MissingDependency, UsageError
-from edgevid.provision import bootfs, deployment, wheels
-from edgevid.provision.image import assemble, base, disk, host, initrd, recipe
-from edgevid.provision.image.tree import Archive, Tree, lay_over
-from edgevid.provision.slots import Slots
+from edgevid.provision import boot_partition, deployment, wheels
+from edgevid.provision.image import assemble, debian_base, disk, host_tools, initrd, recipe
+from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
+from edgevid.updates.slots import Slots
 from tests.boot.tools import environment
 from tests.edgevid.provision import deployments
 from tests.edgevid.provision.image import debian
@@ -40,7 +40,7 @@ def newer_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         if name in environment():
             monkeypatch.setenv(name, environment()[name])
     try:
-        host.need([*assemble.PROGRAMS, "xz"])
+        host_tools.need([*assemble.PROGRAMS, "xz"])
     except MissingDependency as error:
         pytest.skip(str(error))
 
@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> assemble.Made:
             if name in environment():
                 patch.setenv(name, environment()[name])
         try:
-            host.need([*assemble.PROGRAMS, "xz"])
+            host_tools.need([*assemble.PROGRAMS, "xz"])
         except MissingDependency as error:
             pytest.skip(str(error))
         return build(tmp_path_factory.mktemp("image"), "card.img", environment={"MQTT_PASSWORD": 'a "quoted" secret'})
@@ -75,18 +75,18 @@ def root(made: assemble.Made) -> Callable[[str], str]:
 
     def ask(command: str) -> str:
         at = f"{made.image}?offset={ROOT_AT_MIB * disk.MIB}"
-        done = subprocess.run(["debugfs", "-R", command, at], capture_output=True, text=True, check=True, env=host.environment(0))
+        done = subprocess.run(["debugfs", "-R", command, at], capture_output=True, text=True, check=True, env=host_tools.environment(0))
         return done.stdout
 
     return ask
 
 
-def boot(made: assemble.Made) -> bootfs.FatPartition:
-    return bootfs.FatPartition(made.image, bootfs.boot_and_root(made.image)[0])
+def boot(made: assemble.Made) -> boot_partition.FatPartition:
+    return boot_partition.FatPartition(made.image, boot_partition.boot_and_root(made.image)[0])
 
 
 def test_the_card_has_a_boot_and_a_root_partition_as_raspberry_pi_os_has(made):
-    first, second = bootfs.boot_and_root(made.image)
+    first, second = boot_partition.boot_and_root(made.image)
     assert (first.start_bytes, first.size_bytes) == (4 * disk.MIB, SMALL.boot_mib * disk.MIB)
     assert second.start_bytes == ROOT_AT_MIB * disk.MIB
     assert second.start_bytes + second.size_bytes == made.image.stat().st_size == made.bytes
@@ -94,7 +94,7 @@ def test_the_card_has_a_boot_and_a_root_partition_as_raspberry_pi_os_has(made):
 
 def test_the_root_file_system_is_clean(made):
     at = f"{made.image}?offset={ROOT_AT_MIB * disk.MIB}"
-    done = subprocess.run(["e2fsck", "-fn", at], capture_output=True, text=True, check=False, env=host.environment(0))
+    done = subprocess.run(["e2fsck", "-fn", at], capture_output=True, text=True, check=False, env=host_tools.environment(0))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -118,7 +118,7 @@ def test_the_kernel_is_told_of_the_root_partition_by_the_label_that_it_has(made,
 
 
 def test_cloud_init_looks_for_the_label_that_the_boot_partition_has(made, root):
-    label = subprocess.run(["mlabel", "-s", "-i", f"{made.image}@@4M", "::"], capture_output=True, text=True, check=True, env=host.environment(0)).stdout
+    label = subprocess.run(["mlabel", "-s", "-i", f"{made.image}@@4M", "::"], capture_output=True, text=True, check=True, env=host_tools.environment(0)).stdout
     assert disk.BOOT_LABEL in label
     assert f"fs_label: {disk.BOOT_LABEL}\n" in root("cat /etc/cloud/cloud.cfg.d/99_edgevid.cfg")
     assert f"LABEL={disk.BOOT_LABEL} /boot/firmware " in root("cat /etc/fstab")
@@ -312,27 +312,27 @@ def test_a_name_that_does_not_say_what_it_is_is_refused(tmp_path):
 
 
 def test_a_missing_program_is_named_with_what_installs_it(monkeypatch):
-    monkeypatch.setattr(host.shutil, "which", lambda name, path: None if name in ("cpio", "mcopy") else name)
+    monkeypatch.setattr(host_tools.shutil, "which", lambda name, path: None if name in ("cpio", "mcopy") else name)
     with pytest.raises(MissingDependency, match=r"Expected the programs mcopy, cpio, found none. Run: apt-get install cpio mtools"):
-        host.need(["sfdisk", "mcopy", "cpio"])
+        host_tools.need(["sfdisk", "mcopy", "cpio"])
 
 
 def test_a_mke2fs_that_reads_no_tar_is_refused(monkeypatch):
     old = subprocess.CompletedProcess([], 0, "", "mke2fs 1.47.0 (5-Feb-2023)\n")
-    monkeypatch.setattr(host.subprocess, "run", lambda *_, **__: old)
+    monkeypatch.setattr(host_tools.subprocess, "run", lambda *_, **__: old)
     with pytest.raises(MissingDependency, match=r"Expected mke2fs 1.47.1 or later, which reads a tar, got 1.47.0"):
-        host.need(["mke2fs"])
+        host_tools.need(["mke2fs"])
 
 
 def test_another_list_of_packages_is_another_tar(tmp_path):
     more = dataclasses.replace(BOOKWORM, packages=(*BOOKWORM.packages, "htop"))
-    assert base.path(more, tmp_path) != base.path(BOOKWORM, tmp_path)
-    assert base.path(dataclasses.replace(BOOKWORM, packages=tuple(reversed(BOOKWORM.packages))), tmp_path) == base.path(BOOKWORM, tmp_path)
+    assert debian_base.path(more, tmp_path) != debian_base.path(BOOKWORM, tmp_path)
+    assert debian_base.path(dataclasses.replace(BOOKWORM, packages=tuple(reversed(BOOKWORM.packages))), tmp_path) == debian_base.path(BOOKWORM, tmp_path)
 
 
 def test_a_tar_that_is_there_is_not_bootstrapped_again(tmp_path):
-    base.path(BOOKWORM, tmp_path).write_bytes(b"kept")
-    assert base.bootstrap(BOOKWORM, tmp_path, epoch_s=0).read_bytes() == b"kept"
+    debian_base.path(BOOKWORM, tmp_path).write_bytes(b"kept")
+    assert debian_base.bootstrap(BOOKWORM, tmp_path, epoch_s=0).read_bytes() == b"kept"
 
 
 def test_a_release_that_nobody_knows_is_refused(tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""Run a layer graph: whole windows, single frames, nested recurrent layers, and probes on noise."""

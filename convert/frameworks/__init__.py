@@ -1,0 +1,1 @@
+"""What edgevid knows of TensorFlow and of both Keras versions: set-up, memory, messages, layers of its own."""

@@ -1,0 +1,271 @@
+"""Packs neighbouring pixels into channels where a convolution over few channels leaves a processor's int8 lanes empty.
+
+An int8 kernel multiplies channels in groups of 4 or 8, by its instruction set. A first convolution over RGB fills three lanes of eight:
+five products of eight are with padding, in the layer with the largest picture. Two pixels side by side, read as one position of six
+channels, fill six, at the price of weights that are zero where the two windows do not overlap. The sums are the same sums, so the int8
+answers are the same to the bit; which grouping pays is arithmetic on the kernel's lanes, and they are a fact of the processor.
+
+Source of the lanes: `log2_kr` of the qs8_qc8w microkernels that XNNPACK registers for each core,
+https://github.com/google/XNNPACK/blob/0011854617d9c930e475f0a896aaad014b5aea0e/src/configs/gemm-config.c
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.splitting.split import PartFunction, Split
+from edgevid.errors import UsageError
+from edgevid.firmware import boards
+
+Tensor = Any
+Call = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How a processor's int8 matrix kernel takes its operands.
+
+    Attributes:
+        channels: Input channels multiplied at once.
+        filters: Output channels computed at once.
+    """
+
+    channels: int
+    filters: int
+
+
+ANY, HOST = "any", "host"
+# By core. "any" packs nothing, which is right everywhere.
+KERNELS: Mapping[str, Kernel] = {
+    ANY: Kernel(1, 1),
+    "Cortex-A53": Kernel(1, 16),
+    "Cortex-A72": Kernel(8, 8),
+    "Cortex-A76": Kernel(4, 16),
+    "x86 with AVX2": Kernel(8, 8),
+    "x86 with VNNI": Kernel(8, 16),
+    "x86 with AMX": Kernel(4, 64),
+}
+# What `/proc/cpuinfo` says of a core, the strongest first.
+_CORES = (
+    (re.compile(r"^flags\s*:.*\bamx_int8\b", re.M), "x86 with AMX"),
+    (re.compile(r"^flags\s*:.*\b(avx512_vnni|avx_vnni)\b", re.M), "x86 with VNNI"),
+    (re.compile(r"^flags\s*:.*\bavx2\b", re.M), "x86 with AVX2"),
+    (re.compile(r"^CPU part\s*:\s*0xd0b\b", re.M), "Cortex-A76"),
+    (re.compile(r"^CPU part\s*:\s*0xd08\b", re.M), "Cortex-A72"),
+    (re.compile(r"^CPU part\s*:\s*0xd03\b", re.M), "Cortex-A53"),
+)
+_MOST_PIXELS = 8
+# Padding and reshaping cost two copies of the frame; a smaller saving than this is not worth them.
+_WORTHWHILE = 0.85
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How one convolution is packed.
+
+    Attributes:
+        pixels: Pixels of a row that become one position.
+        outputs: Output pixels that one position gives: `pixels / stride`.
+        taps: Positions that a row of the kernel spans.
+    """
+
+    pixels: int
+    outputs: int
+    taps: int
+
+
+def pack(parts: Split, model: Any, target: str) -> Split:
+    """Give the same parts with their thin convolutions packed for a processor.
+
+    Args:
+        parts: The split model.
+        model: The Keras model whose layers they call.
+        target: One of `targets()`.
+
+    Returns:
+        The parts; the same object where nothing is to be gained.
+
+    Raises:
+        UsageError: No such target.
+    """
+    if target not in targets():
+        raise UsageError(f"Expected a target, one of {', '.join(targets())}, got {target!r}.", expected=targets(), got=target)
+    kernel = KERNELS[core_of(target)]
+    calls = {layer: _convolution(layer, packing) for layer in _convolutions(model) if (packing := plan(layer, kernel)) is not None}
+    if not calls:
+        return parts
+    encoder = None if parts.encoder is None else _packed(parts.encoder, calls)
+    return replace(parts, encoder=encoder, whole=_packed(parts.whole, calls))
+
+
+def targets() -> tuple[str, ...]:
+    """Give what a conversion may be for.
+
+    Returns:
+        "any", "host" for this machine, and the boards that edgevid knows.
+    """
+    return (ANY, HOST, *boards())
+
+
+def core_of(target: str) -> str:
+    """Name the core of a target.
+
+    Args:
+        target: One of `targets()`.
+
+    Returns:
+        A key of `KERNELS`; "any" where nothing is known of it.
+    """
+    core = host_core() if target == HOST else ANY if target == ANY else boards()[target].cpu
+    return core if core in KERNELS else ANY
+
+
+def host_core(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name this machine's core.
+
+    Args:
+        cpuinfo: What the kernel says of the processor.
+
+    Returns:
+        A key of `KERNELS`; "any" where it is none of them.
+    """
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return next((core for pattern, core in _CORES if pattern.search(text)), ANY)
+
+
+def plan(layer: Any, kernel: Kernel) -> Packing | None:
+    """Choose the grouping with the least products, padding counted.
+
+    Args:
+        layer: A built Conv2D.
+        kernel: The processor's.
+
+    Returns:
+        The grouping, or None where the layer is best left as it is.
+    """
+    if not _is_plain(layer):
+        return None
+    width, channels, filters = (int(size) for size in layer.kernel.shape[1:])
+    stride = int(layer.strides[1])
+    # A reshape stands behind several outputs of a position; the converter cannot fuse into the convolution what comes after it.
+    most = _MOST_PIXELS if _ends_in_activation(layer) else stride
+    options = [_packing(pixels, width, stride) for pixels in range(max(stride, 2), most + 1, stride)]
+    best = min(options, key=lambda each: _cost(each, channels, filters, kernel), default=None)
+    as_trained = _cost(Packing(1, 1, width), channels, filters, kernel)
+    return best if best is not None and _cost(best, channels, filters, kernel) <= _WORTHWHILE * as_trained else None
+
+
+def _packing(pixels: int, width: int, stride: int) -> Packing:
+    outputs = pixels // stride
+    return Packing(pixels, outputs, math.ceil(((outputs - 1) * stride + width) / pixels))
+
+
+def _cost(packing: Packing, channels: int, filters: int, kernel: Kernel) -> float:
+    """Products for one output pixel and one row of the kernel."""
+    return packing.taps * _padded(packing.pixels * channels, kernel.channels) * _padded(packing.outputs * filters, kernel.filters) / packing.outputs
+
+
+def _padded(count: int, at_once: int) -> int:
+    return math.ceil(count / at_once) * at_once
+
+
+def _convolutions(model: Any) -> list[Any]:
+    return [layer for layer in model._flatten_layers(include_self=False, recursive=True) if type(layer).__name__ == "Conv2D" and layer.built]
+
+
+def _is_plain(layer: Any) -> bool:
+    dilated = {int(rate) for rate in layer.dilation_rate} != {1}
+    return layer.data_format == "channels_last" and layer.groups == 1 and not dilated and layer.padding in ("same", "valid")
+
+
+def _ends_in_activation(layer: Any) -> bool:
+    return getattr(layer.activation, "__name__", "linear") in ("relu", "relu6")
+
+
+def _packed(part: PartFunction, calls: Mapping[Any, Call]) -> PartFunction:
+    def function(*inputs: Tensor) -> list[Tensor]:
+        with _calls_replaced(calls):
+            return part.function(*inputs)
+
+    return replace(part, function=function)
+
+
+@contextmanager
+def _calls_replaced(calls: Mapping[Any, Call]) -> Iterator[None]:
+    """While a part is traced its layers, wherever they are nested, compute packed; the trained model itself is left as it was."""
+    for layer, call in calls.items():
+        object.__setattr__(layer, "call", call)
+    try:
+        yield
+    finally:
+        for layer in calls:
+            object.__delattr__(layer, "call")
+
+
+def _convolution(layer: Any, packing: Packing) -> Call:
+    """The layer's own arithmetic on packed pixels, for inputs whose width can be grouped; as trained for others."""
+    import tensorflow as tf
+
+    kernel = packed_kernel(np.asarray(layer.kernel), int(layer.strides[1]), packing)
+    bias = np.tile(np.asarray(layer.bias), packing.outputs) if layer.use_bias else None
+    as_trained = layer.call
+
+    def call(frames: Tensor) -> Tensor:
+        edges = _edges(layer, packing, int(frames.shape[1]), int(frames.shape[2]))
+        if edges is None:
+            return as_trained(frames)
+        (top, bottom), (left, right) = edges
+        padded = tf.pad(frames, [[0, 0], [top, bottom], [left, right], [0, 0]])
+        positions = tf.reshape(padded, (padded.shape[0], padded.shape[1], padded.shape[2] // packing.pixels, -1))
+        result = tf.nn.conv2d(positions, kernel, (int(layer.strides[0]), 1), "VALID")
+        result = layer.activation(result if bias is None else tf.nn.bias_add(result, bias))
+        return result if packing.outputs == 1 else tf.reshape(result, (result.shape[0], result.shape[1], -1, int(layer.filters)))
+
+    return tf.autograph.experimental.do_not_convert(call)
+
+
+def packed_kernel(kernel: np.ndarray[Any, Any], stride: int, packing: Packing) -> np.ndarray[Any, Any]:
+    """Lay a kernel's weights out for packed pixels.
+
+    Args:
+        kernel: (rows, columns, channels, filters).
+        stride: The convolution's, along a row.
+        packing: How pixels are grouped.
+
+    Returns:
+        (rows, taps, pixels * channels, outputs * filters), zero where a window does not reach.
+    """
+    rows, columns, channels, filters = kernel.shape
+    wide = np.zeros((rows, packing.taps * packing.pixels, channels, packing.outputs, filters), kernel.dtype)
+    for output in range(packing.outputs):
+        wide[:, output * stride : output * stride + columns, :, output] = kernel
+    return wide.reshape(rows, packing.taps, packing.pixels * channels, packing.outputs * filters)
+
+
+def _edges(layer: Any, packing: Packing, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Zeros around the picture that make its packed convolution the trained one; None where its width cannot be grouped."""
+    same = layer.padding == "same"
+    top, bottom, _ = _along(height, int(layer.kernel.shape[0]), int(layer.strides[0]), same=same)
+    left, _, across = _along(width, int(layer.kernel.shape[1]), int(layer.strides[1]), same=same)
+    right = (across // packing.outputs + packing.taps - 1) * packing.pixels - width - left
+    return ((top, bottom), (left, right)) if across % packing.outputs == 0 and right >= 0 else None
+
+
+def _along(size: int, kernel: int, stride: int, *, same: bool) -> tuple[int, int, int]:
+    """Zeros before and after one axis, and the size of the output along it.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    """
+    if not same:
+        return 0, 0, (size - kernel) // stride + 1
+    out = math.ceil(size / stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2, out

@@ -1,0 +1,1 @@
+"""The record of a conversion, good or not, as JSON and as a page."""

@@ -1,0 +1,1 @@
+"""Split a graph into a per-frame encoder and a temporal head."""

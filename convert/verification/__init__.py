@@ -1,0 +1,1 @@
+"""Hold each stage of a conversion against the trained model, on real clips."""

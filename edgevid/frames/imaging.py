@@ -1,0 +1,209 @@
+"""Resize and colour: the one place where frames meet OpenCV, which is imported only when a frame needs it.
+
+A frame that already has the model's size and colour, as from a camera whose ISP resizes, never needs OpenCV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevid.errors import MissingDependency
+from edgevid.frames import Array, Color
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_CV_INTERPOLATION = {"nearest": "INTER_NEAREST", "linear": "INTER_LINEAR", "area": "INTER_AREA", "cubic": "INTER_CUBIC"}
+
+
+def opencv(purpose: str) -> ModuleType:
+    """Import OpenCV, held to one thread.
+
+    OpenCV's own thread pool competes with the interpreter's and costs more than it saves at these sizes.
+
+    Args:
+        purpose: What it is needed for, for the error message.
+
+    Returns:
+        The module `cv2`.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependency(f"Expected OpenCV for {purpose}; it is not installed. Run: pip install 'edgevid[opencv]'.") from error
+    cv2.setNumThreads(1)
+    return cv2
+
+
+def silence_opencv() -> None:
+    """Keep OpenCV and its FFmpeg from writing on standard error: on a failure they print the address of a stream with its password.
+
+    FFmpeg's own messages are off already unless OPENCV_FFMPEG_DEBUG asks for them. What failed is told by our errors.
+    """
+    cv2 = opencv("reading a network stream")
+    if hasattr(cv2, "setLogLevel"):  # OpenCV 4
+        cv2.setLogLevel(0)
+    else:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Array, Array], None]:
+    """Choose the conversion from a camera's planes of luma and chroma.
+
+    Args:
+        layout: "YUV420" (planes Y, U, V) or "NV12" (planes Y, UV).
+        target: "rgb", "bgr" or "gray".
+        width_px: Width of the picture; rows in memory may be longer.
+
+    Returns:
+        A function from planes, (H * 3 / 2, row length) uint8, to (H, W, channels) uint8.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv(f"converting {layout} frames to {target}")
+    code = getattr(cv2, f"COLOR_YUV2{target.upper()}_{'I420' if layout == 'YUV420' else layout}")
+
+    def convert(planes: Array, out: Array) -> None:
+        if planes.shape[1] == width_px:
+            cv2.cvtColor(planes, code, dst=out)
+        else:  # OpenCV knows no padding: it is converted with the picture and then left out
+            np.copyto(out, cv2.cvtColor(planes, code)[:, :width_px])
+
+    return convert
+
+
+def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | None:
+    """Choose the colour conversion from one channel order to another.
+
+    Args:
+        source: Channel order of the frame.
+        target: Channel order the model wants.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, or None where nothing is to do.
+    """
+    if source == target:
+        return None
+    if {source, target} == {"rgb", "bgr"}:
+        return lambda pixels, out: np.copyto(out, pixels[:, :, ::-1])
+    cv2 = opencv(f"converting {source} frames to {target}")
+    code = getattr(cv2, f"COLOR_{source.upper()}2{target.upper()}")
+
+    def convert(pixels: Array, out: Array) -> None:
+        # A one-channel result is two-dimensional to OpenCV; the view shares out's memory.
+        cv2.cvtColor(pixels, code, dst=out[:, :, 0] if target == "gray" else out)
+
+    return convert
+
+
+def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: tuple[int, int]) -> Callable[[Array, Array], None]:
+    """Choose the resize from one frame size to another.
+
+    Args:
+        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole frame, black bars).
+        interpolation: "nearest", "linear", "area" or "cubic".
+        source: Shape (H, W, C) of the frames.
+        target: (H, W) wanted.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv(f"resizing frames of {source[1]}x{source[0]} to {target[1]}x{target[0]}")
+    mode = getattr(cv2, _CV_INTERPOLATION[interpolation])
+    fit = _aspect_fit(source[:2], target) if rule == "letterbox" else target
+    fill = _filler(cv2, mode, size=(fit[1], fit[0]), gray=source[2] == 1)
+    if rule == "stretch":
+        return fill
+    take = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
+    place = _centred(target, fit)
+
+    def cut_and_place(pixels: Array, out: Array) -> None:
+        if fit != target:
+            out[...] = 0
+        fill(pixels[take], out[place])
+
+    return cut_and_place
+
+
+def _filler(cv2: Any, mode: int, *, size: tuple[int, int], gray: bool) -> Callable[[Array, Array], None]:
+    """The plain resize; OpenCV writes into a view whose rows lie apart, as long as each row is one block."""
+    resize = cv2.resize  # looked up once: the module's thousands of names are not in the processor's cache
+    if gray:  # a one-channel picture is two-dimensional to OpenCV
+        return lambda pixels, out: resize(pixels, size, out[:, :, 0], 0, 0, mode)
+    return lambda pixels, out: resize(pixels, size, out, 0, 0, mode)
+
+
+def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
+    """Largest (H, W) inside `source` with the aspect of `target`."""
+    height, width = source
+    return max(1, min(height, round(width * target[0] / target[1]))), max(1, min(width, round(height * target[1] / target[0])))
+
+
+def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
+    """Largest (H, W) inside `target` with the aspect of `source`."""
+    scale = min(target[0] / source[0], target[1] / source[1])
+    return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+
+
+def _centred(outer: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, slice]:
+    top, left = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+    return slice(top, top + inner[0]), slice(left, left + inner[1])
+
+
+def shrinker(size_px: tuple[int, int], *, gray: bool) -> Callable[[Array, Array], None]:
+    """Choose a quick resize for pictures that people look at.
+
+    Args:
+        size_px: (width, height) of the smaller picture.
+        gray: Whether pictures have one channel.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous and of that size.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+    cv2 = opencv("pictures for people")
+    return _filler(cv2, cv2.INTER_LINEAR, size=size_px, gray=gray)
+
+
+class Encoder:
+    """Makes JPEGs.
+
+    Args:
+        quality: 1 to 100.
+
+    Raises:
+        MissingDependency: OpenCV is not installed.
+    """
+
+    def __init__(self, quality: int) -> None:
+        self._cv2 = opencv("pictures for people")
+        self._options = [self._cv2.IMWRITE_JPEG_QUALITY, quality]
+        self._bgr: Array = np.empty(0, np.uint8)
+
+    def encode(self, pixels: Array, color: str) -> Array:
+        """Make one JPEG; the interpreter's lock is free meanwhile.
+
+        Args:
+            pixels: (H, W, 3) or (H, W, 1) uint8.
+            color: "rgb", "bgr" or "gray".
+
+        Returns:
+            (bytes,) uint8, the file.
+        """
+        if color == "rgb":
+            if self._bgr.shape != pixels.shape:
+                self._bgr = np.empty_like(pixels)
+            pixels = self._cv2.cvtColor(pixels, self._cv2.COLOR_RGB2BGR, dst=self._bgr)
+        return self._cv2.imencode(".jpg", pixels, self._options)[1]

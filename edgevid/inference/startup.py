@@ -1,0 +1,108 @@
+"""How long it takes from a fresh Python to the first answer, and how much memory that needs; measured in a process of its own.
+
+`python -m edgevid.inference.startup BUNDLE THREADS` prints the measurement as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter_ns
+
+from edgevid.errors import EdgevidError
+
+_NS_PER_MS = 1e6
+_LIMIT_S = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Startup:
+    """One start.
+
+    Attributes:
+        import_ms: Importing numpy, edgevid's engine and the interpreter.
+        load_ms: Reading and checking the bundle and loading its parts.
+        first_decision_ms: The frames up to the first answer, at full speed.
+        import_rss_mib: Resident memory after the imports.
+        rss_mib: Resident memory after the first answer.
+    """
+
+    import_ms: float
+    load_ms: float
+    first_decision_ms: float
+    import_rss_mib: float | None
+    rss_mib: float | None
+
+
+def measure(bundle: Path, *, threads: int = 1) -> Startup:
+    """Start once in a child process.
+
+    Args:
+        bundle: The file.
+        threads: Interpreter threads.
+
+    Returns:
+        Times and memory of that process.
+
+    Raises:
+        EdgevidError: The child failed, or took too long.
+    """
+    command = [sys.executable, "-m", "edgevid.inference.startup", str(bundle), str(threads)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EdgevidError(f"Expected {bundle} to start in a fresh process within {_LIMIT_S} s, it did not.", expected=_LIMIT_S, path=bundle) from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EdgevidError(f"Expected {bundle} to start in a fresh process, got exit code {done.returncode}: {last}", got=done.returncode, path=bundle)
+    return Startup(**json.loads(done.stdout))
+
+
+def start(bundle: Path, *, threads: int) -> Startup:
+    """Start in this process, which must not have imported the engine yet.
+
+    Args:
+        bundle: The file.
+        threads: Interpreter threads.
+
+    Returns:
+        Times and memory.
+    """
+    began_ns = perf_counter_ns()
+    from edgevid import bundle as bundles
+    from edgevid.backends.litert import LiteRt
+    from edgevid.inference.engine import Engine
+    from edgevid.telemetry.environment import rss_mib
+
+    interpreter = LiteRt(threads=threads)
+    imported_ns, import_rss_mib = perf_counter_ns(), rss_mib()
+    model = bundles.read(bundle)
+    engine = Engine(model, backend=interpreter)
+    loaded_ns = perf_counter_ns()
+    for frame in model.golden.frames:
+        engine.slot()[...] = frame
+        if engine.step() is not None:
+            break
+    return Startup(
+        import_ms=_ms(imported_ns - began_ns),
+        load_ms=_ms(loaded_ns - imported_ns),
+        first_decision_ms=_ms(perf_counter_ns() - loaded_ns),
+        import_rss_mib=import_rss_mib,
+        rss_mib=rss_mib(),
+    )
+
+
+def _ms(ns: int) -> float:
+    return round(ns / _NS_PER_MS, 3)
+
+
+def _print_one(arguments: list[str]) -> None:
+    sys.stdout.write(json.dumps(dataclasses.asdict(start(Path(arguments[0]), threads=int(arguments[1])))) + "\n")
+
+
+if __name__ == "__main__":
+    _print_one(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Publish to an MQTT broker, where Home Assistant finds the device."""

@@ -1,0 +1,1 @@
+"""Pictures for the page, and a video clip of each event."""

@@ -1,0 +1,1 @@
+"""Draw a hand that makes gestures before a background: video whose truth is known."""

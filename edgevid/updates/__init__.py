@@ -1,0 +1,1 @@
+"""Change the model on a device: two slots, trial and return, from near and far."""

@@ -1,0 +1,138 @@
+"""The budget decides: the cheapest precision that keeps it is taken, and where none does, nothing is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from convert.precision.recipes import NAMES, candidates
+from convert.progress import Silent
+from convert.verification.stages import Budget, Stage, check_split, measure
+from edgevid.errors import UsageError, VerificationFailed
+from tests.conversions import Workshop
+from tests.keras_models import FRAMES, cnn_rnn
+
+
+def stage(agreement=1.0, accuracy=None, error=0.0):
+    return Stage(name="x", clips=100, agreement=agreement, max_abs_error=error, accuracy=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "before", "after", "broken"),
+    [
+        (1.0, None, None, ""),
+        (0.98, None, None, ""),
+        (0.979, None, None, "agreement"),
+        (1.0, 0.80, 0.79, ""),
+        (1.0, 0.80, 0.78, "accuracy drops by 2.0 points"),
+        (0.99, 0.80, 0.85, ""),
+        (0.90, 0.80, 0.85, "agreement"),
+    ],
+)
+def test_the_budget_bounds_agreement_and_accuracy(agreement, before, after, broken):
+    reason = Budget(max_drop=1.0, min_agreement=0.98).broken(stage(accuracy=before), stage(agreement, after))
+    assert reason.startswith(broken)
+    assert bool(reason) == bool(broken)
+
+
+def test_a_single_clip_lost_is_forgiven_unless_nothing_may_be_lost():
+    few = [dataclasses.replace(stage(agreement=0.98, accuracy=accuracy), clips=50) for accuracy in (0.80, 0.78, 0.76)]
+    assert Budget(max_drop=1.0, min_agreement=0.98).broken(few[0], few[1]) == ""
+    assert Budget(max_drop=1.0, min_agreement=0.98).broken(few[0], few[2]).startswith("accuracy drops by 4.0")
+    assert Budget(max_drop=0.0, min_agreement=0.98).broken(few[0], few[1]).startswith("accuracy drops by 2.0")
+
+
+def test_a_stage_counts_agreement_error_and_accuracy():
+    reference = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
+    scores = np.array([[0.7, 0.3], [0.6, 0.4], [0.55, 0.45]], np.float32)
+    found = measure("x", scores, reference, np.array([0, 0, 1]))
+    assert (found.clips, found.agreement, found.accuracy) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert found.max_abs_error == pytest.approx(0.4)
+    assert measure("x", scores, reference, None).accuracy is None
+
+
+def test_a_split_that_is_another_model_is_refused_even_when_it_is_nan():
+    check_split(stage(error=1e-6))
+    for error in (1e-3, float("nan")):
+        with pytest.raises(VerificationFailed) as caught:
+            check_split(stage(error=error))
+        assert caught.value.exit_code == 3
+
+
+def test_a_model_that_differs_from_itself_by_rounding_lets_its_split_differ_as_much():
+    check_split(stage(error=3e-3), rounding=2e-3)
+    for error, rounding in ((3e-3, 1e-3), (2e-2, 1.0), (3e-3, float("nan"))):
+        with pytest.raises(VerificationFailed, match="a layer was misread"):
+            check_split(stage(error=error), rounding=rounding)
+
+
+def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():
+    assert [recipe.name for recipe in candidates("auto", parts=2)] == list(NAMES)
+    assert [recipe.name for recipe in candidates("auto", parts=2, light_head=True)][:2] == ["int8+float", "int8"]
+    assert [recipe.name for recipe in candidates("int8", parts=2, light_head=True)] == ["int8"]
+    assert [recipe.name for recipe in candidates("auto", parts=1)] == ["int8", "float16", "float32"]
+    assert [recipe.name for recipe in candidates("int8+float", parts=2)] == ["int8+float"]
+    assert [recipe.name for recipe in candidates("int8+16x8 head", parts=2)] == ["int8+int16x8"]
+    assert {recipe.encoder for recipe in candidates("auto", parts=2, int8_first=True)} == {"int8"}
+    with pytest.raises(UsageError, match="int8 encoder for the Edge TPU"):
+        candidates("float32", parts=2, int8_first=True)
+    for name, parts in (("int4", 2), ("int8+float", 1), ("int8+float head", 1)):
+        with pytest.raises(UsageError, match="Expected a precision"):
+            candidates(name, parts=parts)
+
+
+@pytest.fixture(scope="module")
+def job(workshop):
+    """A job that keeps its parts, and examples of it."""
+    from convert.verification.examples import Examples
+
+    made = workshop.job(cnn_rnn("lstm"))
+    windows = np.stack([Workshop.frames(made.contract.input, FRAMES, seed) for seed in range(50, 80)])
+    return made, Examples(windows, made.reference.scores(windows), None)
+
+
+@pytest.mark.tf
+def test_the_first_recipe_within_the_budget_is_taken(job):
+    from convert.precision.builder import Builder
+    from convert.precision.search import search
+
+    made, examples = job
+    found = search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent())
+    trials = found.trials
+    assert found.failure == ""
+    assert [trial.recipe.name for trial in trials] == ["int8"]
+    assert trials[0].stream is not None
+    assert trials[0].stream.max_abs_error < 0.1
+    golden = trials[0].bundle.golden
+    assert golden.engine.startswith(("ai-edge-litert", "tflite-runtime"))
+    assert np.abs(golden.scores - golden.float_scores).max() <= 1.0
+
+
+@pytest.mark.tf
+def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
+    from convert.precision import search as module
+    from convert.precision.builder import Builder
+
+    made, examples = job
+    # A budget on the probabilities themselves, which int8 breaks on every model and a float head behind an int8 encoder on most.
+    monkeypatch.setattr(Budget, "broken", lambda _self, _reference, found: "" if found.max_abs_error < 1e-5 else "too far off")
+    found = module.search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent())
+    trials = found.trials
+    assert found.shown is trials[-1]
+    assert [trial.recipe.name for trial in trials] == list(NAMES)
+    errors = {trial.recipe.name: trial.stream.max_abs_error for trial in trials if trial.stream}
+    assert set(NAMES) - set(errors) == {"int8+int16x8"}, "what is coarser in every part than a recipe that failed is passed over"
+    assert errors["float32"] < errors["float16"] < errors["int8"]
+
+
+@pytest.mark.tf
+def test_where_no_precision_keeps_the_budget_each_is_named_with_its_reason(job):
+    from convert.precision.builder import Builder
+    from convert.precision.search import search
+
+    made, examples = job
+    wrong = dataclasses.replace(examples, scores=np.roll(examples.scores, 1, axis=1))
+    found = search(Builder(made), candidates("auto", parts=2), wrong, Budget(max_drop=1, min_agreement=0.98), Silent())
+    assert all(f"{name}: agreement" in found.failure for name in NAMES if name != "int8+int16x8")
+    assert "int8+int16x8: not tried: int8+float" in found.failure
+    assert found.shown.stream.agreement == max(trial.stream.agreement for trial in found.trials if trial.stream)
