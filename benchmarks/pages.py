@@ -22,6 +22,8 @@ import re
 import sys
 from pathlib import Path
 
+from edgevid import atomic
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- numbers: (?P<file>\S+)\n(?P<template>.*?)-->\n(?P<shown>.*?)<!-- /numbers -->", re.DOTALL)
 
@@ -69,9 +71,7 @@ def main() -> int:
     for page, text in stale.items():
         print(f"{page.relative_to(ROOT)} {'differs from its results' if check else 'written'}")
         if not check:
-            beside = page.with_name(f".{page.name}")
-            beside.write_text(text)
-            beside.replace(page)
+            atomic.write(page, [text.encode()], durable=False)
     return 1 if check and stale else 0
 
 

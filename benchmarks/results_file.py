@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from edgevid import atomic
 from edgevid.schema import to_json
 from edgevid.telemetry.environment import machine, versions
 
@@ -89,9 +90,7 @@ def write(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(json.dumps(content, indent=1) + "\n")
-    beside.replace(path)
+    atomic.write(path, [f"{json.dumps(content, indent=1)}\n".encode()], durable=False)
     return path
 
 

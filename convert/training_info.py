@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convert.beside import written_beside
+from edgevid.atomic import replacing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ContractError, ManifestInvalid, ModelError
 from edgevid.events.rule import DecisionRule
@@ -53,7 +53,7 @@ def write_info(path: str | Path, info: TrainingInfo) -> None:
     Raises:
         ModelError: The file is no zip archive.
     """
-    with written_beside(path) as beside:
+    with replacing(path) as beside:
         try:
             with zipfile.ZipFile(path) as source, zipfile.ZipFile(beside, "w") as target:
                 for member in source.infolist():

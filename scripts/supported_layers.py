@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from edgevid import atomic  # noqa: E402
 from tests.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402  # the repository's own tests, which are no package of the installation
 
 BLOCK = re.compile(r"<!-- supported -->\n.*?<!-- /supported -->", re.DOTALL)
@@ -76,9 +77,7 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         sys.stdout.write(f"{page.name} differs from tests/zoo.py\n")
         return 1
-    beside = page.with_name(f".{page.name}")
-    beside.write_text(filled(text))
-    beside.replace(page)
+    atomic.write(page, [filled(text).encode()], durable=False)
     return 0
 
 

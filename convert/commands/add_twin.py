@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
         BundleError: The bundle cannot be used.
         ModelError: The compiled file is no twin of the bundle's first part.
     """
-    from convert.beside import check_folder
     from convert.placement.coral import join_twin
     from edgevid import bundle
+    from edgevid.atomic import check_folder
 
     out = args.out or args.bundle
     check_folder(out, suffix=".edgevid")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.beside import written_beside
+from edgevid.atomic import replacing
 from edgevid.capture.opencv import VideoFile
 from edgevid.errors import SourceError
 from edgevid.events.decide import Decision, Event
@@ -39,7 +39,7 @@ def write_video(path: str | Path, frames: Iterable[Pixels], *, fps: float, codec
     """
     cv2 = opencv("writing video files")
     writer: Any = None
-    with written_beside(path) as beside:
+    with replacing(path) as beside:
         try:
             for frame in frames:
                 if writer is None:

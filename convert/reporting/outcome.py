@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert.beside import check_folder, written_beside
 from convert.options import CORAL
 from convert.progress import Progress
 from convert.reporting.clip_strips import strips
 from convert.reporting.page import write_html
 from convert.reporting.report import Story, as_json, record
+from edgevid.atomic import check_folder, replacing
 from edgevid.bundle import Bundle, write
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import ConversionError, EdgevidError, UsageError, VerificationFailed
@@ -126,7 +126,7 @@ def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Prog
     if coral.warning:
         part = bundle.manifest.parts[0]
         kept = out.with_suffix(f".{part.file}")
-        with written_beside(kept) as beside:
+        with replacing(kept) as beside:
             beside.write_bytes(bundle.models[part.file])
         coral.report["kept"] = kept.name
         report["warnings"].append(
@@ -157,5 +157,5 @@ def data_beside(page: Path) -> Path:
 def _write_page(story: Story, report: dict[str, Any], page: Path) -> None:
     name = story.job.name
     write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(story))
-    with written_beside(data_beside(page)) as beside:
+    with replacing(data_beside(page)) as beside:
         beside.write_text(as_json(report) + "\n", encoding="utf-8")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.beside import written_beside
 from convert.precision.recipes import TITLES
 from convert.quantization.layer_errors import EXACT_DB
+from edgevid.atomic import replacing
 
 if TYPE_CHECKING:
     from convert.reporting.clip_strips import Strip
@@ -81,7 +81,7 @@ def write_html(
             exact_db=EXACT_DB,
         )
     )
-    with written_beside(path) as beside:
+    with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 
-from convert.beside import check_folder, written_beside
 from convert.clips import Clip, Clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.training.augment import Augmentation
@@ -19,6 +18,7 @@ from convert.training.holdout import check_classes, split
 from convert.training.models import ModelOptions, build
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info
+from edgevid.atomic import check_folder, replacing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ModelError, UsageError
 from edgevid.events.rule import DecisionRule
@@ -159,7 +159,7 @@ def save(trained: TrainedModel, path: str | Path) -> None:
         UsageError: The name ends otherwise, or the folder is not there.
     """
     check_folder(path, suffix=".keras")
-    with written_beside(path) as beside:
+    with replacing(path) as beside:
         trained.model.save(beside)
         write_info(beside, trained.info)
 

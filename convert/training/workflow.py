@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from convert.beside import check_folder
 from convert.clips import Clips, decode_all, find_clips
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
 from convert.training.holdout import grouper
 from convert.training.options import TrainOptions
+from edgevid.atomic import check_folder
 
 
 def train(

@@ -11,13 +11,13 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from edgevid import atomic
 from edgevid.bundle.golden import Golden, golden_bytes, read_golden
 from edgevid.bundle.manifest import FORMAT, VERSION, Manifest, Member, from_json
 from edgevid.bundle.npy import ZIP_FAULTS, overlap
@@ -101,19 +101,13 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
     listed = {name: Member(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in members.items()}
     manifest = dataclasses.replace(bundle.manifest, members=listed)
     text = json.dumps(to_json(manifest), indent=1).encode()
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-        try:
-            with zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
-                for name, data in {MANIFEST: text, **members}.items():
-                    archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
-            handle.flush()
+    with atomic.replacing(path, durable=True) as written:
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in {MANIFEST: text, **members}.items():
+                archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
+        with written.open("rb") as handle:
             _read(handle, path)
-            os.fsync(handle.fileno())
-            Path(handle.name).chmod(0o644)
-            Path(handle.name).replace(path)
-        except BaseException:
-            Path(handle.name).unlink(missing_ok=True)
-            raise
+        written.chmod(0o644)
     return manifest
 
 

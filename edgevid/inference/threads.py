@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from edgevid import atomic
 from edgevid.inference.engine import Engine
 from edgevid.telemetry.environment import machine
 
@@ -154,9 +154,7 @@ def _write(path: Path, key: Mapping[str, Any], ms: Mapping[int, float]) -> bool:
     """Keep the answer, whole or not at all; a card that is mounted read-only is no reason not to run."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-            json.dump({"key": key, "ms": ms}, handle, indent=1)
-        Path(handle.name).replace(path)
+        atomic.write(path, [json.dumps({"key": key, "ms": ms}, indent=1).encode()], durable=False)
     except OSError:
         return False
     return True

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edgevid import atomic
 from edgevid.errors import FlashError, MissingDependency
 
 _SECTOR_BYTES = 512
@@ -76,12 +77,10 @@ class MountedPartition:
         """Write beside, flush, rename: a name that is there has its old content or the new one."""
         goal = self._folder / path
         goal.parent.mkdir(parents=True, exist_ok=True)
-        beside = goal.with_name(f"{goal.name}.new")
-        with beside.open("wb") as file, source.open("rb") as given:
-            shutil.copyfileobj(given, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(goal)
+        written = goal.with_name(f"{goal.name}.new")
+        shutil.copyfile(source, written)
+        atomic.flush(written)
+        atomic.put(written, goal)
 
     def free_bytes(self) -> int:
         """Ask the file system."""

@@ -13,15 +13,16 @@ import faulthandler
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 from edgevid.board import BoardSampler
-from edgevid.pipeline import Pipeline
+from edgevid.frames.sampling import IntervalSampler
 from edgevid.supervision.pace import Change, Pacer
 from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.systemd import Notifier
+from edgevid.telemetry.telemetry import Telemetry
 
 # 75 is EX_TEMPFAIL of sysexits.h: the failure is a passing one, try again. The command line's own codes are 0 to 3.
 STUCK_EXIT_CODE = 75
@@ -43,6 +44,52 @@ _log = logging.getLogger(__name__)
 def leave() -> NoReturn:
     """End the process at once: a thread that hangs would keep it from ending by itself."""
     os._exit(STUCK_EXIT_CODE)
+
+
+class SupervisedLane(Protocol):
+    """What the supervisor asks of one model's way through the stream; `edgevid.lane.Lane` is one."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Latency and counts so far."""
+        ...
+
+    @property
+    def sampler(self) -> IntervalSampler:
+        """Picks its frames."""
+        ...
+
+
+class Supervised(Protocol):
+    """What the supervisor asks of the loop; `edgevid.pipeline.Pipeline` is one."""
+
+    @property
+    def pulse(self) -> Pulse:
+        """Its signs of life."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether its source is open, as far as is known."""
+        ...
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Of its first model."""
+        ...
+
+    @property
+    def lanes(self) -> Sequence[SupervisedLane]:
+        """Its models."""
+        ...
+
+    def keep_pace(self, level: int) -> None:
+        """Change the pace from the next frame on."""
+        ...
+
+    def close(self) -> None:
+        """End the open events and close the outputs, from another thread."""
+        ...
 
 
 class Supervisor:
@@ -67,7 +114,7 @@ class Supervisor:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Supervised,
         *,
         board: BoardSampler | None = None,
         notifier: Notifier | None = None,

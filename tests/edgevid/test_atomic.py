@@ -1,13 +1,13 @@
 import pytest
 
-from convert.beside import check_folder, written_beside
+from edgevid.atomic import check_folder, replacing
 from edgevid.errors import UsageError
 
 
 def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    with written_beside(path) as beside:
+    with replacing(path) as beside:
         beside.write_bytes(b"new")
         assert path.read_bytes() == b"old"
         assert beside.suffix == path.suffix
@@ -18,7 +18,7 @@ def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), written_beside(path) as beside:
+    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
         beside.write_bytes(b"half")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
@@ -26,7 +26,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_refused_before_any_work(tmp_path):
-    with pytest.raises(UsageError, match="folder"), written_beside(tmp_path / "no" / "out.bin"):
+    with pytest.raises(UsageError, match="folder"), replacing(tmp_path / "no" / "out.bin"):
         pytest.fail("the block began")
 
 

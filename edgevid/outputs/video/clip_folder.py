@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevid import atomic
 from edgevid.errors import OutputError, UsageError
 
 # As 20261121T101530.250Z_gestures_wave, or t000012.300_gestures_wave for a stream without a clock; "_2" and so on for a second of one name.
@@ -106,10 +107,9 @@ class Shelf:
             slot: Both parts are written.
         """
         for part in (slot.video_part, slot.text_part):
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-        slot.text_part.replace(slot.text)
-        slot.video_part.replace(slot.video)
+            atomic.flush(part)
+        atomic.put(slot.text_part, slot.text, durable=False)
+        atomic.put(slot.video_part, slot.video, durable=False)
 
     def discard(self, slot: Slot) -> None:
         """Remove what there is of a clip that will not be finished.

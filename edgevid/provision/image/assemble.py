@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevid import atomic
 from edgevid.errors import UsageError
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.image import contents, debian_base, disk, host_tools, imager, python_packages, recipe, sbom
@@ -164,13 +165,11 @@ def _put(
     """Give everything its name at last, the image after what tells of it."""
     beside = {out.with_name(f"{_stem(out)}.spdx.json"): listed, out.with_name(f"{_stem(out)}.rpi-imager-manifest"): about}
     for path, content in beside.items():
-        written = packed.with_name(path.name)
-        written.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        written.replace(path)
+        atomic.write(path, [f"{json.dumps(content, indent=1)}\n".encode()], durable=False)
     packed_bytes = packed.stat().st_size
     # It holds the deployment's secrets.
     packed.chmod(0o600)
-    packed.replace(out)
+    atomic.put(packed, out, durable=False)
     listing, manifest = beside
     return Made(image=out, sbom=listing, manifest=manifest, bytes=size, sha256=whole, packed_bytes=packed_bytes, wheels=installed)
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from edgevid import atomic
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision.image import host_tools
 from edgevid.provision.image.recipe import Recipe
@@ -82,7 +83,7 @@ def bootstrap(recipe: Recipe, cache: Path, *, epoch_s: int, say: Callable[[str],
         with Archive(made) as archive:
             bytecode = _bytecode(archive, recipe.python, Path(folder))
         lay_over(made, bytecode, compiled, epoch_s=epoch_s)
-        compiled.replace(kept)
+        atomic.put(compiled, kept, durable=False)
     return kept
 
 

@@ -210,7 +210,7 @@ def test_the_command_fails_for_faults_only(
     assert cli.main(["doctor", "--json"]) == code
     found = json.loads(capsys.readouterr().out)
     assert found["healthy"] == (code == 0)
-    assert {finding["check"] for finding in found["findings"]} == {finding.check for finding in examine(machine)}
+    assert {finding["check"] for finding in found["findings"]} == {finding.check for finding in examine(planted)}
 
 
 def test_the_command_runs_on_the_machine_of_this_test(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from edgevid.events.decide import Decision
 from edgevid.updates.slots import Slots
 from edgevid.updates.trial import TrialPeriod
 from tests.builders import bundle_for, window_manifest
-from tests.edgevid.provision.cuts import Recorder, after_cuts
+from tests.edgevid.updates.cuts import Recorder, after_cuts
 from tests.repo.files import ROOT
 
 SHIPPED = ROOT / "edgevid" / "data" / "gestures.edgevid"
@@ -148,7 +148,7 @@ def test_what_root_writes_belongs_to_the_owner_of_the_folder(four: Path) -> None
 
 
 def test_200_kills_between_and_inside_writes_leave_a_valid_bundle_in_service_each_time(four: Path) -> None:
-    command = [sys.executable, "-m", "tests.edgevid.provision.killed", str(four), "200", "7"]
+    command = [sys.executable, "-m", "tests.edgevid.updates.killed", str(four), "200", "7"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)

@@ -1,6 +1,6 @@
 """Kills a process that changes a device's slots, with SIGKILL, between and inside its writes, and looks at what is left each time.
 
-    python -m tests.edgevid.provision.killed FOLDER KILLS SEED
+    python -m tests.edgevid.updates.killed FOLDER KILLS SEED
 
 FOLDER holds `1.edgevid` to `4.edgevid` and an empty `slots`. Each child activates, starts, confirms and rolls back at random, and dies at a
 step chosen beforehand: before an fsync or a rename, or with half of a write done. One JSON object is printed: how often each step was the
