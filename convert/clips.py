@@ -100,13 +100,13 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
     """
     root = Path(root)
     if not root.exists():
-        raise UsageError(f"Expected a folder of clips, found nothing at {root}.", path=root)
+        raise UsageError(expected="a folder of clips", found=f"nothing at {root}", path=root)
     name_group = group or (lambda _path: "")
     if root.is_file():
         return _from_csv(root, name_group)
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
     if not files:
-        raise ClipsError(f"Expected clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>; found none.", path=root)
+        raise ClipsError(expected=f"clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>", found="none", path=root)
     return [ClipRef(path, None if path.parent == root else path.relative_to(root).parts[0], name_group(path)) for path in files]
 
 
@@ -115,11 +115,11 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ClipsError(f"Expected a CSV file with the columns path and label, could not read {path}: {error}.", path=path) from error
+        raise ClipsError(expected="a CSV file with the columns path and label", found=f"{path}, which cannot be read: {error}", path=path) from error
     if not rows or not {"path", "label"} <= set(rows[0]):
-        raise ClipsError(f"Expected a CSV file with the columns path and label, got {path}.", expected="path,label", path=path)
+        raise ClipsError(expected="a CSV file with the columns path and label", found=f"{path}", path=path)
     if any(not row["path"] for row in rows):
-        raise ClipsError(f"Expected a path in each row of {path}, got a row without one.", expected="path", path=path)
+        raise ClipsError(expected=f"a path in each row of {path}", found="a row without one", path=path)
     refs = [ClipRef(path.parent / row["path"], row["label"] or None, row.get("group") or group(path.parent / row["path"])) for row in rows]
     return sorted(refs, key=lambda ref: str(ref.path))
 
@@ -181,7 +181,7 @@ def decode_all(
             on_disk = len(clips)
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
-        raise ClipsError(f"Expected clips that can be read, got none of {len(refs)}: {reason}")
+        raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {reason}")
     return Clips(tuple(clips), tuple(skipped))
 
 

@@ -58,7 +58,7 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if self.threads < 1:
-            raise UsageError(f"Expected threads of at least 1, got {self.threads}.", expected=">= 1", got=self.threads)
+            raise UsageError(expected="threads of at least 1", got=self.threads, found=f"{self.threads}")
 
     def of_training(self) -> Options:
         """Return what training did, as a conversion takes it."""

@@ -80,28 +80,13 @@ class Options:
     delegate: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless(self.range is None or self.range[0] < self.range[1], "a --range LOW,HIGH with LOW below HIGH", self.range)
-        refuse_unless(0 <= self.max_drop <= 100, "--max-drop in points, 0 to 100", self.max_drop)
-        refuse_unless(0 <= self.min_agreement <= 1, "--min-agreement as a share, 0 to 1", self.min_agreement)
-        refuse_unless(self.frames is None or self.frames >= 1, "--frames of at least 1", self.frames)
-        refuse_unless(self.frame_size is None or min(self.frame_size) >= 1, "--frame-size HEIGHT,WIDTH of at least 1,1", self.frame_size)
-        refuse_unless(0 <= self.max_value_error <= 1, "--max-value-error as a share, 0 to 1", self.max_value_error)
-        refuse_unless(self.delegate in (None, *DELEGATES), f"--delegate, one of {', '.join(DELEGATES)}", self.delegate)
-
-
-def refuse_unless(legal: bool, what: str, got: object) -> None:
-    """Refuse an option.
-
-    Args:
-        legal: Whether it may stay.
-        what: What is legal.
-        got: What was given.
-
-    Raises:
-        UsageError: It is not legal.
-    """
-    if not legal:
-        raise UsageError(f"Expected {what}, got {got}.", expected=what, got=got)
+        UsageError.unless(self.range is None or self.range[0] < self.range[1], expected="a --range LOW,HIGH with LOW below HIGH", got=self.range)
+        UsageError.unless(0 <= self.max_drop <= 100, expected="--max-drop in points, 0 to 100", got=self.max_drop)
+        UsageError.unless(0 <= self.min_agreement <= 1, expected="--min-agreement as a share, 0 to 1", got=self.min_agreement)
+        UsageError.unless(self.frames is None or self.frames >= 1, expected="--frames of at least 1", got=self.frames)
+        UsageError.unless(self.frame_size is None or min(self.frame_size) >= 1, expected="--frame-size HEIGHT,WIDTH of at least 1,1", got=self.frame_size)
+        UsageError.unless(0 <= self.max_value_error <= 1, expected="--max-value-error as a share, 0 to 1", got=self.max_value_error)
+        UsageError.unless(self.delegate in (None, *DELEGATES), expected="--delegate", choices=DELEGATES, got=self.delegate)
 
 
 def seconds(interval: float | str) -> float:
@@ -121,5 +106,5 @@ def seconds(interval: float | str) -> float:
     except ValueError:
         value = 0.0
     if not MIN_INTERVAL_S <= value <= 60:
-        raise UsageError(f"Expected --interval in seconds ({MIN_INTERVAL_S} to 60) or 'uniform', got {interval!r}.", got=interval)
+        raise UsageError(expected=f"--interval in seconds ({MIN_INTERVAL_S} to 60) or 'uniform'", got=interval)
     return value

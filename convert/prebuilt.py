@@ -73,11 +73,14 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     part = Part(role="whole", file=FILE, precision=_precision(found), inputs=tuple(inputs.values()), outputs=tuple(outputs.values()))
     shape, classes = part.inputs[0].shape[1:], part.outputs[0].shape[1:]
     if len(classes) != 1:
-        raise ModelError(f"Expected a classifier with an output of (classes), got {classes} in {path}.", got=classes, path=path)
+        raise ModelError(expected="a classifier with an output of (classes)", got=classes, found=f"{classes} in {path}", path=path)
     layout = read_layout(shape, "Conv2D", axes=axes, frames=frames)
     if layout.axes not in _FED_AS_IT_IS or (layout.frames, *layout.frame) not in (shape, (1, *shape)):
         raise ModelError(
-            f"Expected a .tflite file that takes frames or rows as they are, got {layout.axes} {shape} in {path}. Convert the trained model.", path=path
+            expected="a .tflite file that takes frames or rows as they are",
+            found=f"{layout.axes} {shape} in {path}",
+            hint="Convert the trained model.",
+            path=path,
         )
     window = (layout.frames, *layout.frame)
     model = Runs(ConvertedPart(part, data))
@@ -97,19 +100,26 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
 def _refuse_unless_it_runs(found: Survey, path: Path) -> None:
     if found.edgetpu:
         raise ModelError(
-            f"Expected a .tflite file for the CPU, got one compiled for the Edge TPU (edgetpu-custom-op): {path}. Give its uncompiled twin.", path=path
+            expected="a .tflite file for the CPU",
+            found=f"one compiled for the Edge TPU (edgetpu-custom-op): {path}",
+            hint="Give its uncompiled twin.",
+            path=path,
         )
     if found.flex:
         wanted = ", ".join(found.flex)
         raise ModelError(
-            f"Expected builtin operators, got {wanted} in {path}: no device runtime has TensorFlow's own (Flex). Give the trained model.", path=path
+            expected="builtin operators", found=f"{wanted} in {path}: no device runtime has TensorFlow's own (Flex)", hint="Give the trained model.", path=path
         )
     if found.dynamic:
-        raise ModelError(f"Expected static sizes, got {_shapes(found)} in {path}. Give the trained model, or convert it again with fixed sizes.", path=path)
+        raise ModelError(
+            expected="static sizes", found=f"{_shapes(found)} in {path}", hint="Give the trained model, or convert it again with fixed sizes.", path=path
+        )
     if not found.runs:
-        raise ModelError(f"Expected a .tflite file that runs, got {path}: {found.reason}", path=path)
+        raise ModelError(expected="a .tflite file that runs", found=f"{path}: {found.reason}", path=path)
     if len(found.inputs) != 1 or len(found.outputs) != 1:
-        raise ModelError(f"Expected one input and one output, got {len(found.inputs)} and {len(found.outputs)} in {path}. Give the trained model.", path=path)
+        raise ModelError(
+            expected="one input and one output", found=f"{len(found.inputs)} and {len(found.outputs)} in {path}", hint="Give the trained model.", path=path
+        )
 
 
 def _shapes(found: Survey) -> str:

@@ -148,12 +148,12 @@ def _reading(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
     from tensorflow.lite.python import schema_py_generated as schema
 
     if data[_IDENTIFIER_AT : _IDENTIFIER_AT + len(_IDENTIFIER)] != _IDENTIFIER:
-        raise ModelError(f"Expected a .tflite file, got other bytes in {name}.")
+        raise ModelError(expected="a .tflite file", found=f"other bytes in {name}")
     try:
         yield schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         # The generated reader follows offsets wherever they lead.
-        raise ModelError(f"Expected a whole .tflite file, got a damaged one in {name} ({type(error).__name__}: {error}).") from error
+        raise ModelError(expected="a whole .tflite file", found=f"a damaged one in {name} ({type(error).__name__}: {error})") from error
 
 
 def _subgraph(schema: Any, model: Any) -> TfliteFile:

@@ -16,7 +16,7 @@ from edgevid.bundle.manifest import Window
 from edgevid.errors import ContractError, ManifestInvalid, ModelError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
-from edgevid.schema import build, to_json
+from edgevid.schema import from_json, to_json
 
 MEMBER = "edgevid.json"
 
@@ -40,7 +40,7 @@ class TrainingInfo:
     def __post_init__(self) -> None:
         unknown = set(self.decision.background) - set(self.labels)
         if unknown:
-            raise ContractError(f"Expected a background class, one of {', '.join(self.labels)}, got {', '.join(sorted(unknown))}.", got=sorted(unknown))
+            raise ContractError(expected="a background class", choices=self.labels, got=sorted(unknown), found=f"{', '.join(sorted(unknown))}")
 
 
 def write_info(path: str | Path, info: TrainingInfo) -> None:
@@ -61,7 +61,7 @@ def write_info(path: str | Path, info: TrainingInfo) -> None:
                         target.writestr(member, source.read(member))
                 target.writestr(MEMBER, json.dumps(to_json(info), indent=1))
         except zipfile.BadZipFile as error:
-            raise ModelError(f"Expected a .keras file, which is a zip archive, got another kind of file: {path}.", path=path) from error
+            raise ModelError(expected="a .keras file, which is a zip archive", found=f"another kind of file: {path}", path=path) from error
 
 
 def read_info(path: str | Path) -> TrainingInfo | None:
@@ -82,6 +82,6 @@ def read_info(path: str | Path) -> TrainingInfo | None:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 return None
-            return build(TrainingInfo, json.loads(archive.read(MEMBER)), MEMBER)
+            return from_json(TrainingInfo, json.loads(archive.read(MEMBER)), MEMBER)
     except (zipfile.BadZipFile, ValueError, RecursionError, ManifestInvalid) as error:
-        raise ModelError(f"Expected {MEMBER} in {path} as training wrote it, got a damaged one: {error}", path=path) from error
+        raise ModelError(expected=f"{MEMBER} in {path} as training wrote it", found=f"a damaged one: {error}", path=path) from error

@@ -116,9 +116,9 @@ def check_folder(path: str | Path, *, suffix: str) -> None:
     """
     path = Path(path)
     if path.suffix != suffix:
-        raise UsageError(f"Expected an output file *{suffix}, got {path}.", expected=f"*{suffix}", path=path)
+        raise UsageError(expected=f"an output file *{suffix}", found=f"{path}", path=path)
     if not path.parent.is_dir():
-        raise UsageError(f"Expected a folder to write {path.name} into, found none at {path.parent}.", path=path)
+        raise UsageError(expected=f"a folder to write {path.name} into", found=f"none at {path.parent}", path=path)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

@@ -126,7 +126,7 @@ def _command(name: str) -> Command:
     if name not in VERBS:
         close = difflib.get_close_matches(name, VERBS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else " Run: edgevid --help."
-        raise UsageError(f"Expected a command, one of {', '.join(VERBS)}, got {name!r}.{hint}", expected=tuple(VERBS), got=name)
+        raise UsageError(expected="a command", choices=VERBS, got=name, hint=f"{hint}")
     try:
         return cast("Command", importlib.import_module(VERBS[name].module))
     except ModuleNotFoundError as error:
@@ -138,7 +138,7 @@ def _extra_missing(name: str, error: ModuleNotFoundError) -> Exception:
     package = (error.name or "").partition(".")[0]
     if package in ("", "edgevid", "convert") or not VERBS[name].module.startswith("convert."):
         return error
-    return MissingDependency(f"Expected the package {package!r} for 'edgevid {name}'; it is not installed. Run: pip install 'edgevid[convert]'.")
+    return MissingDependency(expected=f"the package {package!r} for 'edgevid {name}'", found="none", hint="Run: pip install 'edgevid[convert]'.")
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:

@@ -6,26 +6,77 @@ so that code that never heard of edgevid still does the right thing. `exit_code`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
+
+
+class _Nothing:
+    """Stands for a value that was not given, since None may be one."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING: Final = _Nothing()
 
 
 class EdgevidError(Exception):
-    """Base of every error that edgevid raises on purpose.
+    """Base of every error that edgevid raises on purpose. Its message is one line, built from what was expected and what was found.
+
+        raise UsageError(expected="a policy", choices=("live", "file"), got="fast", hint="Leave it out for the source's own.")
+        # Expected a policy, one of live, file, got 'fast'. Leave it out for the source's own.
 
     Args:
-        message: One sentence: what was expected, what was found, what to do.
-        expected: The legal value or set, where there is one.
-        got: What was found instead.
+        message: The whole line, where it is not of this form, such as another error's.
+        expected: What is legal, in words.
+        choices: The legal values, where they can be listed.
+        got: The value found instead; shown by its `repr`.
+        found: What was found instead, in words; takes the place of the value in the message.
+        hint: What to do, as whole sentences.
         path: The file concerned, where there is one.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, expected: object = None, got: object = None, path: str | Path | None = None) -> None:
-        super().__init__(message)
-        self.expected = expected
-        self.got = got
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        expected: str = "",
+        choices: Iterable[object] = (),
+        got: object = NOTHING,
+        found: str = "",
+        hint: str = "",
+        path: str | Path | None = None,
+    ) -> None:
+        choices = tuple(choices)
+        shown = found or ("" if got is NOTHING else repr(got))
+        super().__init__(message or _one_line(expected, choices, shown, hint.strip()))
+        # After the builtin parents, some of which have a path of their own.
+        self.expected, self.choices, self.got, self.hint = expected, choices, got, hint.strip()
         self.path = Path(path) if path is not None else None
+
+    @classmethod
+    def unless(cls, is_legal: bool, *, expected: str, choices: Iterable[object] = (), got: object = NOTHING, found: str = "", hint: str = "") -> None:
+        """Raise this error where a value is not legal.
+
+        Args:
+            is_legal: Whether it is.
+            expected: See the class.
+            choices: See the class.
+            got: See the class.
+            found: See the class.
+            hint: See the class.
+        """
+        if not is_legal:
+            raise cls(expected=expected, choices=choices, got=got, found=found, hint=hint)
+
+
+def _one_line(expected: str, choices: tuple[object, ...], got: str, hint: str) -> str:
+    listed = f", one of {', '.join(map(str, choices))}" if choices else ""
+    line = f"Expected {expected}{listed}{', got ' if got else ''}{got}"
+    return f"{line if line.endswith(('.', '!', '?')) else line + '.'} {hint}".rstrip()
 
 
 class UsageError(EdgevidError, ValueError):

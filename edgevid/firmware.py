@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from edgevid.choices import build, legal, read_toml
 from edgevid.errors import DeploymentError
+from edgevid.schema import from_toml, legal, read_toml
 
 Release = Literal["bookworm", "trixie"]
 Built = TypeVar("Built")
@@ -103,7 +103,7 @@ class Camera:
         """Refuse a camera that could not be found by the kernel."""
         if (self.interface == "csi") != (self.overlay is not None):
             need = "an overlay, without which the kernel does not find it" if self.interface == "csi" else "no overlay, which only CSI cameras have"
-            raise DeploymentError(f"Expected {need}, for the camera {self.name!r}, got {self.overlay!r}.", got=self.overlay)
+            raise DeploymentError(expected=f"{need}, for the camera {self.name!r}", got=self.overlay)
 
 
 @cache
@@ -120,7 +120,7 @@ def folder() -> Path:
     for path in (package / _FOLDER, package.parent / _FOLDER):
         if path.is_dir():
             return path
-    raise DeploymentError(f"Expected {_FOLDER} in {package}, got none. Install edgevid again.", path=package)
+    raise DeploymentError(expected=f"{_FOLDER} in {package}", found="none", hint="Install edgevid again.", path=package)
 
 
 @cache
@@ -175,4 +175,4 @@ def camera(name: str) -> Camera:
 
 def _read_all(kind: type[Any], subfolder: str) -> dict[str, Any]:
     paths = sorted((folder() / subfolder).glob("*.toml"))
-    return {path.stem: build(kind, {"name": path.stem, **read_toml(path)}, f"{subfolder}/{path.name}") for path in paths}
+    return {path.stem: from_toml(kind, {"name": path.stem, **read_toml(path)}, f"{subfolder}/{path.name}") for path in paths}

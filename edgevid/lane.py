@@ -76,7 +76,9 @@ class Lane:
 
 def _gate(manifest: Manifest, share: float) -> MotionGate:
     if manifest.plan == "stack":
-        raise UsageError(f"Expected a model with an encoder for a motion gate; {manifest.name!r} runs as a whole (plan 'stack').", got=manifest.plan)
+        raise UsageError(
+            expected="a model with an encoder for a motion gate", got=manifest.plan, found=f"{manifest.name!r}, which runs as a whole (plan 'stack')"
+        )
     return MotionGate(manifest.input, lookback=manifest.lookback, share=share)
 
 
@@ -95,7 +97,7 @@ def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:
     lanes = (Lane(models),) if isinstance(models, Engine) else (models,) if isinstance(models, Lane) else tuple(models)
     names = [lane.name for lane in lanes]
     if not lanes or len(set(names)) < len(names):
-        raise UsageError(f"Expected at least one model, each with a name of its own, got {names}.", expected="different names", got=names)
+        raise UsageError(expected="at least one model, each with a name of its own", got=names, found=f"{names}")
     _share_preparation(lanes)
     return lanes
 

@@ -69,9 +69,9 @@ class Pipeline:
         stall_s: float = STALL_S,
     ) -> None:
         if not stall_s > 0:
-            raise UsageError(f"Expected a longest wait above 0 s, got {stall_s!r}.", expected="> 0", got=stall_s)
+            raise UsageError(expected="a longest wait above 0 s", got=stall_s)
         if policy not in (None, *POLICIES):
-            raise UsageError(f"Expected a policy, one of {', '.join(POLICIES)}, got {policy!r}.", expected=POLICIES, got=policy)
+            raise UsageError(expected="a policy", choices=POLICIES, got=policy)
         self.lanes = as_lanes(models)
         self.telemetry = self.lanes[0].telemetry
         self._live = source.live

@@ -42,14 +42,14 @@ class QuantParams:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise ContractError(f"Expected a tensor dtype, one of {', '.join(DTYPES)}, got {self.dtype!r}.", expected=DTYPES, got=self.dtype)
+            raise ContractError(expected="a tensor dtype", choices=DTYPES, got=self.dtype)
         if not _LEAST_SCALE <= self.scale <= _GREATEST_SCALE:
-            raise ContractError(f"Expected a quantisation scale above 0 that float32 can hold, got {self.scale!r}.", got=self.scale)
+            raise ContractError(expected="a quantisation scale above 0 that float32 can hold", got=self.scale)
         low, high = (0, 0) if self.is_float else self.limits
         if not low <= self.zero_point <= high:
-            raise ContractError(f"Expected a zero point of {low} to {high} for {self.dtype}, got {self.zero_point!r}.", got=self.zero_point)
+            raise ContractError(expected=f"a zero point of {low} to {high} for {self.dtype}", got=self.zero_point)
         if self.is_float and self.scale != 1.0:
-            raise ContractError(f"Expected a scale of 1 for float32, got {self.scale!r}.", expected=1.0, got=self.scale)
+            raise ContractError(expected="a scale of 1 for float32", got=self.scale)
 
     @property
     def is_float(self) -> bool:

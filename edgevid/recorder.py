@@ -36,7 +36,7 @@ class Recorder(QuietOutput):
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
-            raise UsageError(f"Expected a folder to record into, got {path.parent}, which is not there.", path=path.parent)
+            raise UsageError(expected="a folder to record into", found=f"{path.parent}, which is not there", path=path.parent)
         self.dropped = self._written = 0
         self._problem: str | None = None
         self._writer = RecordingWriter(path)

@@ -51,11 +51,11 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.bundle
     check_folder(out, suffix=".edgevid")
     if not args.compiled.is_file():
-        raise UsageError(f"Expected a .tflite file from edgetpu_compiler, found none at {args.compiled}.", path=args.compiled)
+        raise UsageError(expected="a .tflite file from edgetpu_compiler", found=f"none at {args.compiled}", path=args.compiled)
     held = bundle.read(args.bundle)
     coral = join_twin(held, args.compiled.read_bytes())
     if coral.warning:
-        raise ModelError(f"Expected the Edge TPU's twin of {held.manifest.parts[0].file}, got {args.compiled}: {coral.warning}.", path=args.compiled)
+        raise ModelError(expected=f"the Edge TPU's twin of {held.manifest.parts[0].file}", found=f"{args.compiled}: {coral.warning}", path=args.compiled)
     bundle.write(coral.bundle, out)
     sys.stdout.write(f"{out}: {coral.report['part']} has its twin for the Edge TPU, {coral.report['bytes']} bytes.\n")
     sys.stdout.write(f"On a device with one, run: edgevid selftest {out.name} --delegate coral\n")

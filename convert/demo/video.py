@@ -49,13 +49,15 @@ def write_video(path: str | Path, frames: Iterable[Pixels], *, fps: float, codec
             if writer is not None:
                 writer.release()
         if not beside.exists():
-            raise SourceError(f"Expected at least one frame to write to {path}, got none.", path=path)
+            raise SourceError(expected=f"at least one frame to write to {path}", found="none", path=path)
 
 
 def _open(cv2: Any, path: Path, frame: Pixels, *, fps: float, codec: str) -> Any:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, (frame.shape[1], frame.shape[0]))
     if not writer.isOpened():
-        raise SourceError(f"Expected an OpenCV that writes {codec} video, this one does not. Run: pip install opencv-python-headless.", got=codec, path=path)
+        raise SourceError(
+            expected=f"an OpenCV that writes {codec} video", found="one that does not", hint="Run: pip install opencv-python-headless.", path=path
+        )
     return writer
 
 

@@ -130,7 +130,7 @@ class Runner:
             raise
         except Exception as error:  # a layer may be anyone's, and raise anything
             shapes = ", ".join(str(tuple(values[tensor].shape)) for tensor in call.inputs)
-            raise ModelError(f"Expected layer {call.name!r} ({call.kind}) to take a tensor of {shapes}, it says: {reason_of(error)}") from error
+            raise ModelError(expected=f"layer {call.name!r} ({call.kind}) to take a tensor of {shapes}", found=f"{reason_of(error)}") from error
 
     def project(self, call: Call, window: Tensor) -> Tensor:
         """Project a window for a recurrent call, all frames at once.

@@ -74,11 +74,11 @@ class Unrolled:
         for _ in range(MOST_TURNS):
             (goes_on,) = self._call(node.attr["cond"].func.name, state)
             if not _is_known(goes_on):
-                raise ModelError(f"Expected a loop of a known number of turns, got {node.name!r}, whose end depends on what a window shows.")
+                raise ModelError(expected="a loop of a known number of turns", found=f"{node.name!r}, whose end depends on what a window shows")
             if not bool(goes_on):
                 return state
             state = self._call(node.attr["body"].func.name, state)
-        raise ModelError(f"Expected a loop of at most {MOST_TURNS} turns, got more in {node.name!r}.", expected=MOST_TURNS)
+        raise ModelError(expected=f"a loop of at most {MOST_TURNS} turns", found=f"more in {node.name!r}")
 
 
 class _Body:

@@ -151,10 +151,12 @@ def read_model(model: Any) -> ModelGraph:
         return model.as_graph()
     if not is_nested(model):
         raise ModelError(
-            f"Expected a Sequential or functional Keras model, got {type(model).__name__}: its layers cannot be told apart. Rebuild it with the functional API."
+            expected="a Sequential or functional Keras model",
+            found=f"{type(model).__name__}: its layers cannot be told apart",
+            hint="Rebuild it with the functional API.",
         )
     if not getattr(model, "inputs", None) or not model.outputs:
-        raise ModelError("Expected a model with a known input shape, got an unbuilt one. Give its first layer an input shape and save it again.")
+        raise ModelError(expected="a model with a known input shape", found="an unbuilt one", hint="Give its first layer an input shape and save it again.")
     reader = _Reader()
     starts = [reader.new() for _ in model.inputs]
     outputs = reader.inline(model, starts)
@@ -192,7 +194,7 @@ def read_graph(model: Any) -> LayerGraph:
     """
     whole = read_model(model)
     if len(whole.inputs) != 1 or len(whole.outputs) != 1:
-        raise ModelError(f"Expected a model with one input and one output, got {len(whole.inputs)} and {len(whole.outputs)}.")
+        raise ModelError(expected="a model with one input and one output", found=f"{len(whole.inputs)} and {len(whole.outputs)}")
     return LayerGraph(whole.calls, whole.inputs[0], whole.outputs[0], whole.input_shapes[0])
 
 

@@ -31,7 +31,9 @@ def cell_of(layer: Any, shape: tuple[int | None, ...]) -> Cell:
     """
     cell = getattr(layer, "cell", None)
     if cell is None:
-        raise ModelError(f"Expected a recurrent layer with a cell, got {type(layer).__name__} {layer.name!r}. Rebuild the model with LSTM, GRU or SimpleRNN.")
+        raise ModelError(
+            expected="a recurrent layer with a cell", found=f"{type(layer).__name__} {layer.name!r}", hint="Rebuild the model with LSTM, GRU or SimpleRNN."
+        )
     return _take_apart(cell, shape)
 
 

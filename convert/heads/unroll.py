@@ -114,7 +114,7 @@ class Recurrent:
 
         output, renewed = self._cells[0].step(tf.squeeze(projected, 1), states)
         if mask is not None and not self._cells[0].gives_first_state:
-            raise ModelError("Expected an LSTM, GRU or SimpleRNN behind a mask for plan 'stateful', got stacked or other cells. Use --plan window.")
+            raise ModelError(expected="an LSTM, GRU or SimpleRNN behind a mask for plan 'stateful'", found="stacked or other cells", hint="Use --plan window.")
         if mask is not None:
             # A frame that is passed over leaves the last output, which is the cell's first state, or zeros.
             before = [] if self._zero_where_masked else [states[0]]

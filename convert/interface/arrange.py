@@ -128,7 +128,7 @@ def arrange(
     ]
     if frame_size is not None:
         if masks:
-            raise ModelError("Expected a model of fixed frame sizes where it takes a mask, got an open one. Rebuild it with a fixed input size.")
+            raise ModelError(expected="a model of fixed frame sizes where it takes a mask", found="an open one", hint="Rebuild it with a fixed input size.")
         model = with_input_shapes(model, [each.shape for each in layouts])
         whole = read_model(model)
     feeds, frame = _feeds(layouts, whole)
@@ -199,11 +199,12 @@ def _not_one_source(layouts: Sequence[Layout], whole: ModelGraph) -> ModelError:
     """No camera gives two kinds of frames, but a program can compute a row of all their numbers."""
     shapes = ", ".join(map(str, whole.input_shapes))
     if len({each.frames for each in layouts}) > 1:
-        return ModelError(f"Expected inputs that one source of frames can feed, all of one length, got {shapes}. Split the model into one for each.")
+        return ModelError(expected="inputs that one source of frames can feed, all of one length", found=f"{shapes}", hint="Split the model into one for each.")
     sizes = [math.prod(each.frame) for each in layouts]
     return ModelError(
-        f"Expected inputs that one camera can feed, all of the same frames, got {shapes}. Split the model into one for each, or give "
-        f"{_side_by_side(whole, sizes)} in one row of features a frame, as .npy clips and as a .npy source: --axes t,f"
+        expected="inputs that one camera can feed, all of the same frames",
+        found=f"{shapes}",
+        hint=f"Split the model into one for each, or give {_side_by_side(whole, sizes)} in one row of features a frame, as .npy clips and as a .npy source: --axes t,f",
     )
 
 

@@ -117,14 +117,14 @@ def read_layout(
         ModelError: The window's length or a frame's size is open, or the shape is of no kind that is known.
     """
     if axes is not None and axes not in AXES:
-        raise UsageError(f"Expected --axes, one of {', '.join(AXES)}, got {axes!r}.", expected=tuple(AXES), got=axes)
+        raise UsageError(expected="--axes", choices=AXES, got=axes)
     chosen = axes or (_with_channels_first(tuple(shape), first) if channels_first else "") or _guess(tuple(shape), first, frames)
     rank, place = AXES[chosen].rank, AXES[chosen].time
     if rank is not None and len(shape) != rank:
-        raise UsageError(f"Expected an input of {rank} axes for --axes {chosen}, got {len(shape)}: {tuple(shape)}.", expected=rank, got=len(shape))
+        raise UsageError(expected=f"an input of {rank} axes for --axes {chosen}", got=len(shape), found=f"{len(shape)}: {tuple(shape)}")
     full = _settle_size(_settle_window(tuple(shape), place, frames), chosen, size)
     if any(each is None for each in full):
-        raise ModelError(_open_sizes(full, chosen), got=tuple(shape))
+        raise _open_sizes(full, chosen)
     layout = AXES[chosen].layout(chosen, tuple(int(each) for each in full if each is not None), frames)
     return replace(layout, shape=full)
 
@@ -138,24 +138,28 @@ def _settle_size(shape: tuple[int | None, ...], axes: str, size: tuple[int, int]
     wrong = next(((each, want) for each, want in zip(shape, wanted, strict=False) if each not in (None, want)), None)
     if wrong or "h" not in axes:
         fixed = f"the model fixes: {shape}" if wrong else f"a model of {axes} does not have"
-        raise UsageError(f"Expected no --frame-size, which {fixed}, got {size[0]},{size[1]}.", got=size)
+        raise UsageError(expected=f"no --frame-size, which {fixed}", got=size, found=f"{size[0]},{size[1]}")
     return wanted
 
 
-def _open_sizes(shape: tuple[int | None, ...], axes: str) -> str:
+def _open_sizes(shape: tuple[int | None, ...], axes: str) -> ModelError:
     open_axes = [name for name, each in zip(axes.split(","), shape, strict=False) if each is None]
     if set(open_axes) <= {"h", "w"} and "h" in axes:
-        return f"Expected a frame size, got a model that takes frames of any: {shape}. Say which it was trained on: --frame-size HEIGHT,WIDTH."
-    return f"Expected static sizes, got a model with an open number of channels or features: {shape}. Rebuild it with a fixed one."
+        hint = "Say which it was trained on: --frame-size HEIGHT,WIDTH."
+        return ModelError(expected="a frame size", got=shape, found=f"a model that takes frames of any: {shape}", hint=hint)
+    found = f"a model with an open number of channels or features: {shape}"
+    return ModelError(expected="static sizes", got=shape, found=found, hint="Rebuild it with a fixed one.")
 
 
 def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:
     if place is None:
         return shape
     if shape[place] is None and frames is None:
-        raise ModelError("Expected a model with a fixed window, got one of any length. Say how many frames it was trained on: --frames N.", got=shape)
+        raise ModelError(
+            expected="a model with a fixed window", got=shape, found="one of any length", hint="Say how many frames it was trained on: --frames N."
+        )
     if shape[place] is not None and frames is not None and shape[place] != frames:
-        raise ModelError(f"Expected --frames {shape[place]}, which the model fixes, got {frames}.", expected=shape[place], got=frames)
+        raise ModelError(expected=f"--frames {shape[place]}, which the model fixes", got=frames, found=f"{frames}")
     return tuple(frames if axis == place and size is None else size for axis, size in enumerate(shape))
 
 
@@ -173,7 +177,7 @@ def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str
         return "t,c,h,w" if shape[1] in CHANNELS and first in ("Permute", "TimeDistributed") else "t,f"
     if rank == 5:
         return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
-    raise ModelError(f"Expected an input of (frames, height, width, channels) or (frames, features), got {shape}.", got=shape)
+    raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}")
 
 
 def _with_channels_first(shape: tuple[int | None, ...], first: str) -> str:
@@ -243,7 +247,7 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
     height, width, depth = shape
     if frames is None or depth % frames or depth // frames not in CHANNELS:
         legal = " or ".join(f"--frames {depth // each} ({'grey' if each == 1 else 'colour'})" for each in CHANNELS if depth % each == 0)
-        raise ModelError(f"Expected {legal} for frames stacked on {depth} channels, got {frames or 'no --frames'}.", got=frames)
+        raise ModelError(expected=f"{legal} for frames stacked on {depth} channels", got=frames, found=f"{frames or 'no --frames'}")
     return Layout(
         axes,
         frames,
@@ -255,7 +259,7 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
 
 def _flat(axes: str, shape: Shape, frames: int | None) -> Layout:
     if frames is None or shape[0] % frames:
-        raise ModelError(f"Expected --frames N that divides the {shape[0]} numbers of the input, got {frames or 'none'}.", got=frames)
+        raise ModelError(expected=f"--frames N that divides the {shape[0]} numbers of the input", got=frames, found=f"{frames or 'none'}")
     return Layout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 

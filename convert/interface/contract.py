@@ -15,7 +15,7 @@ from convert.clips import Clip, Clips
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.pixel_range import takes_bytes
 from convert.interface.scores import scores_of
-from convert.options import UNIFORM, Options, refuse_unless, seconds
+from convert.options import UNIFORM, Options, seconds
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Sampling, Scores, Value, Window
 from edgevid.errors import ClipsError, ModelError, UsageError
@@ -73,13 +73,13 @@ def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options
         return InputSpec(kind="features", height=1, width=1, channels=frame_shape[0], color="none")
     height, width, channels = frame_shape
     if channels not in _CHANNEL_COLORS:
-        raise ModelError(f"Expected frames of 1 or 3 channels, channels last, got shape {frame_shape}.", got=frame_shape)
+        raise ModelError(expected="frames of 1 or 3 channels, channels last", got=frame_shape, found=f"shape {frame_shape}")
     legal = _CHANNEL_COLORS[channels]
     known = info is not None and info.input.shape == frame_shape
     custom = InputSpec(height=height, width=width, channels=channels, color=legal[0], range=BYTES if takes_bytes(graph) else (0.0, 1.0))
     given = info.input if info is not None and known else custom
     if options.color is not None and options.color not in legal:
-        raise UsageError(f"Expected --color {' or '.join(legal)} for a model of {channels} channel(s), got {options.color}.", expected=legal, got=options.color)
+        raise UsageError(expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)", got=options.color, found=f"{options.color}")
     said = {"color": options.color, "range": options.range, "resize": options.resize, "interpolation": options.interpolation}
     changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     return replace(given, **changes)
@@ -132,9 +132,9 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
     background = options.background if options.background is not None else tuple(label for label in rule.background if label in labels)
     thresholds = options.thresholds if options.thresholds is not None else tuple(each for each in rule.thresholds if each.label in labels)
     for label in background:
-        refuse_unless(label in labels, f"--background, one of {', '.join(labels)}", label)
+        UsageError.unless(label in labels, expected="--background", choices=labels, got=label)
     for each in thresholds:
-        refuse_unless(each.label in labels, f"--threshold of one of {', '.join(labels)}", each.label)
+        UsageError.unless(each.label in labels, expected=f"--threshold of one of {', '.join(labels)}", got=each.label)
     unknown_below = rule.unknown_below if options.unknown_below is None else options.unknown_below
     return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below)
 
@@ -155,11 +155,9 @@ def _read_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         labels = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Expected a text file with one label a line, could not read {path}: {error}.", path=path) from error
+        raise UsageError(expected="a text file with one label a line", found=f"{path}, which cannot be read: {error}", path=path) from error
     if len(labels) != count or len(set(labels)) != count:
-        raise UsageError(
-            f"Expected {count} different labels for the model's outputs, got {len(set(labels))} in {path}.", expected=count, got=len(labels), path=path
-        )
+        raise UsageError(expected=f"{count} different labels for the model's outputs", got=len(labels), found=f"{len(set(labels))} in {path}", path=path)
     return labels
 
 
@@ -170,9 +168,7 @@ def _labelled(labels: tuple[str, ...], clips: Clips, notes: list[str]) -> bool:
     if found & set(labels):
         strangers = ", ".join(sorted(found - set(labels)))
         raise ClipsError(
-            f"Expected the clips' classes to be the model's ({', '.join(labels)}), got {strangers}. Rename or remove these folders.",
-            expected=labels,
-            got=strangers,
+            expected=f"the clips' classes to be the model's ({', '.join(labels)})", got=strangers, found=f"{strangers}", hint="Rename or remove these folders."
         )
     notes.append("the clips' classes are not the model's: agreement is counted, not accuracy")
     return False

@@ -85,7 +85,7 @@ def choose(whole: ModelGraph, asked: str | None) -> int:
     names = list(whole.output_names)
     if asked is not None:
         if asked not in (*names, *map(str, range(len(names)))):
-            raise UsageError(f"Expected --scores, one of {', '.join(names)}, got {asked!r}.", expected=tuple(names), got=asked)
+            raise UsageError(expected="--scores", choices=names, got=asked)
         return names.index(asked) if asked in names else int(asked)
     endings = [ending(whole.calls, tensor) for tensor in whole.outputs]
     return next((place for wanted in ("softmax", "sigmoid") for place, each in enumerate(endings) if each == wanted), 0)
@@ -157,9 +157,10 @@ def end(whole: ModelGraph, index: int, frames: int) -> End | None:
     if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _answers_by_frame(whole, index):
         return End(newest=True, classes=int(shape[1]))
     raise ModelError(
-        f"Expected a classifier with an output of (classes), got {shape} from {whole.output_names[index]!r}: it gives no scores to decide by. "
-        "Take the layers up to a Dense over classes, or another output with --scores NAME.",
+        expected="a classifier with an output of (classes)",
         got=shape,
+        found=f"{shape} from {whole.output_names[index]!r}: it gives no scores to decide by",
+        hint="Take the layers up to a Dense over classes, or another output with --scores NAME.",
     )
 
 

@@ -36,7 +36,9 @@ def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
     last = _giving(graph, graph.output)
     if last is None or len(last.shape) != 2 or last.shape[-1] is None:
         shape = graph.input_shape if last is None else last.shape[1:]
-        raise ModelError(f"Expected a classifier with an output of (classes), got {shape} from {'its input' if last is None else repr(last.name)}.", got=shape)
+        raise ModelError(
+            expected="a classifier with an output of (classes)", got=shape, found=f"{shape} from {('its input' if last is None else repr(last.name))}"
+        )
     width, activation = int(last.shape[-1]), _activation(graph, last)
     from_file = next((call.layer.tried for call in graph.calls if hasattr(call.layer, "tried")), None)
     if from_file is not None:

@@ -39,7 +39,7 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
         ModelError: It cannot be run.
     """
     if path.suffix != ".py" or not path.is_file():
-        raise UsageError(f"Expected --custom-objects to name a Python file, got {path}.", path=path)
+        raise UsageError(expected="--custom-objects to name a Python file", found=f"{path}", path=path)
     spec = importlib.util.spec_from_file_location(f"{_MODULE}_{framework}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -47,7 +47,7 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
         try:
             spec.loader.exec_module(module)
         except Exception as error:  # the module is a person's own, and may raise anything
-            raise ModelError(f"Expected --custom-objects {path} to run with {framework}, it says: {reason_of(error)}", path=path) from error
+            raise ModelError(expected=f"--custom-objects {path} to run with {framework}", found=f"{reason_of(error)}", path=path) from error
     defined = {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
     for each in defined.values():
         _take_own_arguments(each, framework)

@@ -84,7 +84,7 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
         raise weights_only(path, "is a checkpoint of TensorFlow")
     if not path.is_file():
         raise UsageError(
-            f"Expected a .keras or .h5 model file or a SavedModel folder, found {'a directory' if path.is_dir() else 'nothing'} at {path}.", path=path
+            expected="a .keras or .h5 model file or a SavedModel folder", found=f"{('a directory' if path.is_dir() else 'nothing')} at {path}", path=path
         )
     header = read_header(path)
     _refuse_code(header, path, allow_code=allow_code)
@@ -110,8 +110,9 @@ def _refuse_lost_numbers(model: Any, path: Path) -> None:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             name = getattr(weight, "path", weight.name)
             raise ModelError(
-                f"Expected weights that are numbers, got {int((~np.isfinite(values)).sum())} of {values.size} in {name} that are NaN or infinite: {path}. "
-                "Either training diverged or the file is damaged.",
+                expected="weights that are numbers",
+                found=f"{int((~np.isfinite(values)).sum())} of {values.size} in {name} that are NaN or infinite: {path}",
+                hint="Either training diverged or the file is damaged.",
                 path=path,
             )
 
@@ -123,8 +124,9 @@ def _refuse_code(header: Header, path: Path, *, allow_code: bool) -> None:
 
 def _code_refused(path: Path) -> ModelError:
     return ModelError(
-        f"Expected a model without code, got a Lambda layer in {path}: loading it would run Python from the file. "
-        "Replace it by a built-in layer, or pass --allow-code if you trust the file.",
+        expected="a model without code",
+        found=f"a Lambda layer in {path}: loading it would run Python from the file",
+        hint="Replace it by a built-in layer, or pass --allow-code if you trust the file.",
         path=path,
     )
 
@@ -181,7 +183,7 @@ class _Attempts:
                 ways.append(lambda: load_model(target, held, safe_mode=not self._allow_code, custom_objects=objects))
             model = _first_that_works(ways[::-1] if has_operators(held) else ways)
         if not hasattr(model, "get_config"):
-            raise ModelError(f"Expected a Keras model, got {type(model).__name__}.")
+            raise ModelError(expected="a Keras model", found=f"{type(model).__name__}")
         model, note = laid_out(model, module)
         model, notes = _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
         return model, (*meant, *((note,) if note else ()), *notes)
@@ -202,32 +204,37 @@ class _Attempts:
             return ()
         difference = _difference(model, other)
         if not difference <= REPAIR_TOLERANCE:
-            raise ModelError(f"Expected the repaired model to answer as the file does in {OTHER[used]}, got a difference of {difference:.2g} in {self._path}.")
+            raise ModelError(
+                expected=f"the repaired model to answer as the file does in {OTHER[used]}", found=f"a difference of {difference:.2g} in {self._path}"
+            )
         return (f"it answers as the file does in {OTHER[used]}, within {difference:.1g}",)
 
     def _refusal(self, framework: Framework, error: Exception) -> ModelError:
         module, reason = framework_of(framework), reason_of(error)
         if shapeless(self._header.config):
             return ModelError(
-                f"Expected a model with a known input shape, got a Sequential without one: {self._path}. Give its first layer a shape and save it again.",
+                expected="a model with a known input shape",
+                found=f"a Sequential without one: {self._path}",
+                hint="Give its first layer a shape and save it again.",
                 path=self._path,
             )
         if code_in(self._header.config) and any(words in reason for words in _NO_CODE):
             return ModelError(
-                f"Expected Lambda layers with the code of Python {sys.version_info.major}.{sys.version_info.minor}, got another version's in {self._path}: "
-                "compiled code is only for the Python that wrote it. Write each function in a Python file, under the name of its layer "
-                f"({', '.join(lambdas_in(self._header.config))}): --custom-objects module.py",
+                expected=f"Lambda layers with the code of Python {sys.version_info.major}.{sys.version_info.minor}",
+                found=f"another version's in {self._path}: compiled code is only for the Python that wrote it",
+                hint=f"Write each function in a Python file, under the name of its layer ({', '.join(lambdas_in(self._header.config))}): --custom-objects module.py",
                 path=self._path,
             )
         strangers = strangers_in(self._header.config, module)
         if strangers and not self._custom:
             return ModelError(
-                f"Expected built-in layers, got {', '.join(strangers)} in {self._path}. "
-                "Give the Python file that defines them, or imports them from their package: --custom-objects module.py",
+                expected="built-in layers",
+                found=f"{', '.join(strangers)} in {self._path}",
+                hint="Give the Python file that defines them, or imports them from their package: --custom-objects module.py",
                 path=self._path,
             )
         more = f" {OTHER[framework]} was not asked: the code names hard_sigmoid or ConvLSTM, which mean something else there." if self._own_only else ""
-        return ModelError(f"Expected a model that {framework} {module.__version__} can load, got {self._path}: {reason}{more}", path=self._path)
+        return ModelError(expected=f"a model that {framework} {module.__version__} can load", found=f"{self._path}: {reason}{more}", path=self._path)
 
 
 def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:

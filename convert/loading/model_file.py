@@ -49,12 +49,12 @@ def read(path: Path) -> Header:
     if not h5py.is_hdf5(path):
         what = "a description without weights" if path.suffix == ".json" else "another kind of file"
         more = f" {_BUILD}" if path.suffix == ".json" else ""
-        raise ModelError(f"Expected a Keras model (.keras zip or HDF5), got {what}: {path}.{more}", path=path)
+        raise ModelError(expected="a Keras model (.keras zip or HDF5)", found=f"{what}: {path}", hint=f"{more}", path=path)
     try:
         with h5py.File(path, "r") as file:
             config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise ModelError(f"Expected a whole HDF5 file, got a damaged one: {path} ({_line(error)}).", path=path) from error
+        raise ModelError(expected="a whole HDF5 file", found=f"a damaged one: {path} ({_line(error)})", path=path) from error
     if config is None:
         raise weights_only(path, "holds no model_config")
     return Header(_parse(config, path), _text(version))
@@ -70,7 +70,7 @@ def weights_only(path: Path, why: str) -> ModelError:
     Returns:
         What to raise.
     """
-    return ModelError(f"Expected a whole model, got weights only: {path} {why}. {_BUILD}", path=path)
+    return ModelError(expected="a whole model", found=f"weights only: {path} {why}. {_BUILD}", path=path)
 
 
 def _read_zip(path: Path) -> Header:
@@ -81,7 +81,7 @@ def _read_zip(path: Path) -> Header:
     # A damaged archive can ask for anything, in the words of whichever module meets it first.
     except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError, zipfile.LargeZipFile) as error:
         raise ModelError(
-            f"Expected a .keras archive with config.json and metadata.json, got a damaged or other zip: {path} ({_line(error)}).", path=path
+            expected="a .keras archive with config.json and metadata.json", found=f"a damaged or other zip: {path} ({_line(error)})", path=path
         ) from error
     return Header(_parse(config, path), str(version))
 
@@ -98,11 +98,11 @@ def _parse(data: Any, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError, TypeError) as error:
-        raise ModelError(f"Expected a model configuration in JSON in {path}: {_line(error)}.", path=path) from error
+        raise ModelError(expected=f"a model configuration in JSON in {path}", found=_line(error), path=path) from error
     if not isinstance(value, dict):
-        raise ModelError(f"Expected a model configuration in {path}, got {type(value).__name__}.", path=path)
+        raise ModelError(expected=f"a model configuration in {path}", found=f"{type(value).__name__}", path=path)
     if depth(value) > MAX_DEPTH:
-        raise ModelError(f"Expected a model configuration of at most {MAX_DEPTH} levels, got {depth(value)} in {path}.", expected=MAX_DEPTH, path=path)
+        raise ModelError(expected=f"a model configuration of at most {MAX_DEPTH} levels", found=f"{depth(value)} in {path}", path=path)
     return value
 
 

@@ -42,7 +42,7 @@ def with_input_shapes(model: Any, shapes: Sequence[tuple[int | None, ...]]) -> A
     try:
         return rebuilt(model, lambda config: _with_shapes(config, model, shapes))
     except Exception as error:  # a layer may be anyone's, and raise anything
-        raise ModelError(f"Expected a model that takes inputs of {', '.join(map(str, shapes))}, it says: {reason_of(error)}") from error
+        raise ModelError(expected=f"a model that takes inputs of {', '.join(map(str, shapes))}", found=f"{reason_of(error)}") from error
 
 
 def _with_shapes(config: dict[str, Any], model: Any, shapes: Sequence[tuple[int | None, ...]]) -> dict[str, Any]:

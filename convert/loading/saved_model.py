@@ -102,7 +102,9 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         return tf_keras.models.load_model(str(path), compile=False, custom_objects=dict(custom_objects))
     except Exception as error:  # a framework raises anything at all on a folder that it does not like
         hint = "" if custom_objects else " Where it has layers of its own, give the Python file that defines them: --custom-objects module.py"
-        raise ModelError(f"Expected a SavedModel that tf_keras {tf_keras.__version__} can load, got {path}: {reason_of(error)}{hint}", path=path) from error
+        raise ModelError(
+            expected=f"a SavedModel that tf_keras {tf_keras.__version__} can load", found=f"{path}: {reason_of(error)}{hint}", path=path
+        ) from error
 
 
 def _operators(definition: Any) -> set[str]:
@@ -130,14 +132,14 @@ class SignatureModel:
             self._held = tf.saved_model.load(str(path))
             self._function = self._held.signatures[_SIGNATURE]
         except Exception as error:  # TensorFlow raises anything at all on a folder that it does not like
-            raise ModelError(f"Expected a SavedModel with the signature {_SIGNATURE!r}, got {path}: {reason_of(error)}", path=path) from error
+            raise ModelError(expected=f"a SavedModel with the signature {_SIGNATURE!r}", found=f"{path}: {reason_of(error)}", path=path) from error
         self._unrolled = Unrolled(self._function) if LOOPS & _operators(self._function.graph.as_graph_def()) else None
         self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
         for name, spec in (*self._inputs.items(), *self._outputs.items()):
             if spec.shape.rank is None or spec.shape.rank < 2 or not spec.dtype.is_floating:
                 raise ModelError(
-                    f"Expected a function from float windows to float scores, got {name!r} of {spec.dtype.name} {spec.shape} in {path}.", path=path
+                    expected="a function from float windows to float scores", found=f"{name!r} of {spec.dtype.name} {spec.shape} in {path}", path=path
                 )
 
     def __call__(self, inputs: Any, training: bool = False) -> list[Any]:

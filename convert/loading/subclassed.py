@@ -43,7 +43,7 @@ def laid_out(model: Any, framework: Any) -> tuple[Any, str]:
     try:
         return framework.Model(inputs, model(inputs)), f"the class {name} is run whole: its layers cannot be told apart"
     except Exception as error:  # a class may be anyone's, and raise anything
-        raise ModelError(f"Expected a model that can be called on frames of {shape[1:]}, got the class {name}, which says: {reason_of(error)}") from error
+        raise ModelError(expected=f"a model that can be called on frames of {shape[1:]}", found=f"the class {name}, which says: {reason_of(error)}") from error
 
 
 def _input_shape(model: Any) -> tuple[int | None, ...]:
@@ -54,8 +54,9 @@ def _input_shape(model: Any) -> tuple[int | None, ...]:
     sizes = tuple(shape) if shape is not None and not isinstance(shape, dict) else ()
     if len(sizes) < 2 or not all(size is None or isinstance(size, int) for size in sizes):
         raise ModelError(
-            f"Expected a model with one input of known shape, got the class {type(model).__name__}, saved with {shape or 'none'}. "
-            "Call it on an example before it is saved, or rebuild it with the functional API."
+            expected="a model with one input of known shape",
+            found=f"the class {type(model).__name__}, saved with {shape or 'none'}",
+            hint="Call it on an example before it is saved, or rebuild it with the functional API.",
         )
     return sizes
 

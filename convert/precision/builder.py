@@ -70,13 +70,13 @@ def choose_plan(parts: Split, asked: str) -> Plan:
         ModelError: The model cannot be run by the plan asked for.
     """
     if asked not in ("auto", *PLANS):
-        raise UsageError(f"Expected a plan, one of auto, {', '.join(PLANS)}, got {asked!r}.", expected=("auto", *PLANS), got=asked)
+        raise UsageError(expected=f"a plan, one of auto, {', '.join(PLANS)}", got=asked)
     if asked == "auto":
         return "stack" if parts.encoder is None else "window"
     if asked != "stack" and parts.encoder is None:
-        raise ModelError(f"Expected a model with a per-frame prefix for plan {asked!r}, got one without. Use --plan stack.", got=asked)
+        raise ModelError(expected=f"a model with a per-frame prefix for plan {asked!r}", got=asked, found="one without", hint="Use --plan stack.")
     if asked == "stateful" and parts.step is None:
-        raise ModelError(f"Expected a causal recurrent model for plan 'stateful': {parts.not_causal}. Use --plan window.", got=asked)
+        raise ModelError(expected="a causal recurrent model for plan 'stateful'", got=asked, found=parts.not_causal, hint="Use --plan window.")
     return cast("Plan", asked)
 
 
@@ -217,7 +217,7 @@ class Builder:
     def _measure(self, made: _Made) -> list[LayerError]:
         job = self._job
         if not job.converter.calibrates:
-            raise ConversionError("Expected a float model to hold the layers against, got a file that was converted already.")
+            raise ConversionError(expected="a float model to hold the layers against", found="a file that was converted already")
         output = next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "") if made.function.role == "encoder" else "the answer"
         return job.converter.part_errors(made.part, made.function, made.samples(), output=output)
 

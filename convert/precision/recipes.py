@@ -87,13 +87,13 @@ def candidates(name: str, *, parts: int, int8_first: bool = False, light_head: b
     """
     name = ALIASES.get(name, name)
     if name not in (*NAMES, AUTO):
-        raise UsageError(f"Expected a precision, one of {AUTO}, {', '.join(NAMES)}, got {name!r}.", expected=(AUTO, *NAMES), got=name)
+        raise UsageError(expected=f"a precision, one of {AUTO}, {', '.join(NAMES)}", got=name)
     chosen = [recipe for recipe in RECIPES if name in (AUTO, recipe.name) and (recipe.encoder == "int8" or not int8_first)]
     if not chosen:
-        raise UsageError(f"Expected a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8, got {name!r}.", got=name)
+        raise UsageError(expected=f"a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8", got=name)
     if parts > 1:
         return tuple(sorted(chosen, key=lambda recipe: recipe.name != _LIGHT)) if light_head else tuple(chosen)
     alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)
     if not alike:
-        raise UsageError(f"Expected a precision for a model of one part, one of int8, float16, float32, got {name!r}.", got=name)
+        raise UsageError(expected="a precision for a model of one part, one of int8, float16, float32", got=name)
     return alike

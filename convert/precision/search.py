@@ -160,5 +160,5 @@ def _check_stream(streamed: Array, anew: Array) -> None:
     if not np.array_equal(streamed, anew):
         worst = float(np.abs(streamed - anew).max())
         raise VerificationFailed(
-            f"Expected the stream to equal the whole window bit for bit, got a difference of {worst:.3g}. No bundle was written.", got=worst
+            expected="the stream to equal the whole window bit for bit", got=worst, found=f"a difference of {worst:.3g}", hint="No bundle was written."
         )

@@ -78,10 +78,9 @@ def check(found: Sequence[InputRange]) -> None:
     for each in found:
         if each.cut:
             raise ConversionError(
-                f"Expected the converter to calibrate input {each.input} of the {each.part} with its samples ({each.low:.4g} to {each.high:.4g}), got a grid "
-                f"of {each.grid_low:.4g} to {each.grid_high:.4g}: it did not look at them.",
-                expected=(each.low, each.high),
+                expected=f"the converter to calibrate input {each.input} of the {each.part} with its samples ({each.low:.4g} to {each.high:.4g})",
                 got=(each.grid_low, each.grid_high),
+                found=f"a grid of {each.grid_low:.4g} to {each.grid_high:.4g}: it did not look at them",
             )
 
 

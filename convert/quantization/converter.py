@@ -127,7 +127,7 @@ class Converter:
             import_tensorflow()
             self._child.wait(path)
         except ConverterCrashed as error:
-            raise ModelError(f"Expected a model file that TensorFlow can load, got {path}: {error}", path=path) from error
+            raise ModelError(expected="a model file that TensorFlow can load", found=f"{path}: {error}", path=path) from error
 
     def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
         """Measure what int8 costs each layer of a part.

@@ -123,7 +123,7 @@ def _interpreter(tf: Any, data: bytes) -> Any:
 def _pairs(whole: Any, answers: Any) -> list[_Pair]:
     here, there = ([each for each in file._get_ops_details() if each["op_name"] not in _BETWEEN] for file in (whole, answers))
     if [each["op_name"] for each in here] != [each["op_name"] for each in there]:
-        raise ConversionError(f"Expected the same operators in both precisions, got {len(here)} in float32 and {len(there)} others.")
+        raise ConversionError(expected="the same operators in both precisions", found=f"{len(here)} in float32 and {len(there)} others")
     return [_Pair(one["op_name"], tuple(map(int, one["outputs"])), tuple(map(int, other["outputs"]))) for one, other in zip(here, there, strict=True)]
 
 

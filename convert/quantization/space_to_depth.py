@@ -97,7 +97,7 @@ def pack(parts: Split, model: Any, target: str) -> Split:
         UsageError: No such target.
     """
     if target not in targets():
-        raise UsageError(f"Expected a target, one of {', '.join(targets())}, got {target!r}.", expected=targets(), got=target)
+        raise UsageError(expected="a target", choices=targets(), got=target)
     kernel = KERNELS[core_of(target)]
     calls = {layer: _convolution(layer, packing) for layer in _convolutions(model) if (packing := plan(layer, kernel)) is not None}
     if not calls:

@@ -155,10 +155,10 @@ class Child:
         if not line:
             assert self.process is not None
             died = _death(self.process.wait())
-            raise ConverterCrashed(f"Expected TensorFlow and the interpreter to survive the {what}; their process {died}.{self._last_words()}")
+            raise ConverterCrashed(expected=f"TensorFlow and the interpreter to survive the {what}", found=f"a process that {died}", hint=self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if answer["error"]:
-            raise ConversionError(f"Expected the TensorFlow converter to take the {what}, it says: {answer['error']}")
+            raise ConversionError(expected=f"the TensorFlow converter to take the {what}", found=f"{answer['error']}")
         return answer
 
     def _line(self, what: str) -> bytes:
@@ -169,7 +169,9 @@ class Child:
             ready, _, _ = select.select([place], [], [], self._timeout_s)
             if not ready:
                 self.stop()
-                raise ConverterCrashed(f"Expected the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s; it was ended.")
+                raise ConverterCrashed(
+                    expected=f"the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s", found="no answer; it was ended"
+                )
             chunk = os.read(place, _CHUNK_BYTES)
             if not chunk:
                 return b""
@@ -179,7 +181,7 @@ class Child:
 
     def _last_words(self) -> str:
         lines = (self._folder / "child.log").read_text(errors="replace").strip().splitlines()
-        return f" Its last words: {lines[-1][:300]}" if lines else ""
+        return f"Its last words: {lines[-1][:300]}" if lines else ""
 
 
 def _death(code: int) -> str:

@@ -26,11 +26,11 @@ class NoBundle(EdgevidError):
     Args:
         message: As for any error.
         report: What `report.json` holds, beside the page.
-        path: The page.
+        fields: As for any error; `path` is the page.
     """
 
-    def __init__(self, message: str, *, report: dict[str, Any], path: Path, expected: object = None, got: object = None) -> None:
-        super().__init__(message, expected=expected, got=got, path=path)
+    def __init__(self, message: str = "", *, report: dict[str, Any], **fields: Any) -> None:
+        super().__init__(message, **fields)
         self.report = report
 
 
@@ -60,7 +60,7 @@ def check_places(out: Path, page: Path | None) -> Path:
         UsageError: A name ends otherwise, or a folder is not there.
     """
     if out.suffix != ".edgevid" or not out.parent.is_dir() or out.is_dir():
-        raise UsageError(f"Expected -o to name a file *.edgevid in a folder that is there, got {out}.", got=out, path=out)
+        raise UsageError(expected="-o to name a file *.edgevid in a folder that is there", got=out, found=f"{out}", path=out)
     page = page or out.with_suffix(PAGE_SUFFIX)
     check_folder(page, suffix=".html")
     return page
@@ -86,8 +86,9 @@ def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Pro
     if story.search.failure:
         _write_page(story, report, page)
         raise OverBudget(
-            f"Expected a precision within the budget, got none: {story.search.failure}. {report['blame']} No bundle was written; {page} tells more. "
-            "Allow more with --max-drop or --min-agreement.",
+            expected="a precision within the budget",
+            found=f"none: {story.search.failure}. {report['blame']} No bundle was written; {page} tells more",
+            hint="Allow more with --max-drop or --min-agreement.",
             report=report,
             path=page,
         )

@@ -21,14 +21,16 @@ def window_shape(graph: LayerGraph, frames: int | None) -> tuple[int, ...]:
     """
     shape = graph.input_shape
     if len(shape) not in (2, 4):
-        raise ModelError(f"Expected an input of (frames, height, width, channels) or (frames, features), got {shape}.", got=shape)
+        raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}")
     if shape[0] is None and frames is None:
-        raise ModelError("Expected a model with a fixed window, got one of any length. Say how many frames it was trained on: --frames N.", got=shape)
+        raise ModelError(
+            expected="a model with a fixed window", got=shape, found="one of any length", hint="Say how many frames it was trained on: --frames N."
+        )
     if shape[0] is not None and frames is not None and shape[0] != frames:
-        raise ModelError(f"Expected --frames {shape[0]}, which the model fixes, got {frames}.", expected=shape[0], got=frames)
+        raise ModelError(expected=f"--frames {shape[0]}, which the model fixes", got=frames, found=f"{frames}")
     window = (shape[0] if shape[0] is not None else frames, *shape[1:])
     if any(size is None for size in window):
-        raise ModelError(f"Expected static frame sizes, got a model with dynamic ones: {shape}. Say which: --frame-size HEIGHT,WIDTH.", got=shape)
+        raise ModelError(expected="static frame sizes", got=shape, found=f"a model with dynamic ones: {shape}", hint="Say which: --frame-size HEIGHT,WIDTH.")
     return tuple(int(size) for size in window if size is not None)
 
 
@@ -42,13 +44,10 @@ def check_layers(graph: LayerGraph) -> None:
         ModelError: Names the first such layer.
     """
     for call in graph.calls:
-        reason = _refusal(call)
-        if reason:
-            raise ModelError(reason)
+        _check_layer(call)
 
 
-def _refusal(call: Call) -> str:
+def _check_layer(call: Call) -> None:
     layer, name = call.layer, f"{call.name!r} ({call.kind})"
     if getattr(layer, "stateful", False):
-        return f"Expected a model that begins each window with zeros, got stateful=True in {name}. Rebuild it with stateful=False."
-    return ""
+        raise ModelError(expected="a model that begins each window with zeros", found=f"stateful=True in {name}", hint="Rebuild it with stateful=False.")

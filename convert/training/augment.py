@@ -108,7 +108,7 @@ def parse_flip(text: str, labels: Sequence[str]) -> dict[str, str]:
         flip.update({left: right or left, right or left: left})
     unknown = sorted(set(flip) - set(labels))
     if unknown:
-        raise UsageError(f"Expected classes to mirror, of {', '.join(labels)}, got {', '.join(map(repr, unknown))}.", expected=tuple(labels), got=unknown)
+        raise UsageError(expected=f"classes to mirror, of {', '.join(labels)}", got=unknown, found=f"{', '.join(map(repr, unknown))}")
     return flip
 
 

@@ -121,7 +121,7 @@ def evaluate(
         UsageError: `views` is neither.
     """
     if views not in VIEWS:
-        raise UsageError(f"Expected views, one of {', '.join(VIEWS)}, got {views!r}.", expected=VIEWS, got=views)
+        raise UsageError(expected="views", choices=VIEWS, got=views)
     check_labels(clips, labels)
     predictions = [_predict(scorer, clip, labels, window, views) for clip in progress(clips)]
     return measure(predictions, labels)
@@ -141,10 +141,7 @@ def check_labels(clips: Sequence[Clip], labels: Sequence[str]) -> None:
         if clip.ref.label not in labels:
             found = "none" if clip.ref.label is None else repr(clip.ref.label)
             raise ClipsError(
-                f"Expected clips of the model's classes ({', '.join(labels)}), got {found} for {clip.ref.path}.",
-                expected=tuple(labels),
-                got=clip.ref.label,
-                path=clip.ref.path,
+                expected=f"clips of the model's classes ({', '.join(labels)})", got=clip.ref.label, found=f"{found} for {clip.ref.path}", path=clip.ref.path
             )
 
 

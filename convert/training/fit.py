@@ -68,11 +68,11 @@ class FitOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
             if getattr(self, name) < 1:
-                raise UsageError(f"Expected at least 1 for {name.replace('_', ' ')}, got {getattr(self, name)}.", got=getattr(self, name))
+                raise UsageError(expected=f"at least 1 for {name.replace('_', ' ')}", got=getattr(self, name), found=f"{getattr(self, name)}")
         if not 0 <= self.val_fraction < 1:
-            raise UsageError(f"Expected a fraction to hold out of 0 to below 1, got {self.val_fraction}.", got=self.val_fraction)
+            raise UsageError(expected="a fraction to hold out of 0 to below 1", got=self.val_fraction, found=f"{self.val_fraction}")
         if not self.learning_rate > 0:
-            raise UsageError(f"Expected a learning rate above 0, got {self.learning_rate}.", got=self.learning_rate)
+            raise UsageError(expected="a learning rate above 0", got=self.learning_rate, found=f"{self.learning_rate}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ def _check_names(options: FitOptions, labels: tuple[str, ...]) -> None:
     named = {*options.augmentation.flip, *options.augmentation.flip.values(), *([options.background] if options.background is not None else [])}
     unknown = sorted(named - set(labels))
     if unknown:
-        raise UsageError(f"Expected classes of the clips ({', '.join(labels)}), got {', '.join(unknown)}.", expected=labels, got=unknown)
+        raise UsageError(expected=f"classes of the clips ({', '.join(labels)})", got=unknown, found=f"{', '.join(unknown)}")
 
 
 def _decision(options: FitOptions) -> DecisionRule:
@@ -184,7 +184,7 @@ def _fit(
     model.fit(windows, epochs=options.epochs, verbose=0, validation_data=validation, callbacks=callbacks)
     last = report.history[-1]
     if not math.isfinite(last.loss):
-        raise ModelError(f"Expected a finite loss, got {last.loss} in epoch {last.number}. Lower the learning rate.", got=last.loss)
+        raise ModelError(expected="a finite loss", got=last.loss, found=f"{last.loss} in epoch {last.number}", hint="Lower the learning rate.")
     return tuple(report.history)
 
 

@@ -35,16 +35,16 @@ def grouper(text: str) -> Callable[[Path], str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UsageError(f"{_GROUP_BY}, got {text!r}: {error}.", got=text) from error
+        raise UsageError(expected=_GROUP_BY, got=text, found=f"{text!r}: {error}") from error
     if pattern.groups != 1:
-        raise UsageError(f"{_GROUP_BY}, got {text!r} with {pattern.groups} groups.", got=text)
+        raise UsageError(expected=_GROUP_BY, got=text, found=f"{text!r} with {pattern.groups} groups")
     return lambda path: _matched(pattern, path)
 
 
 def _matched(pattern: re.Pattern[str], path: Path) -> str:
     found = pattern.search(path.name)
     if found is None:
-        raise ClipsError(f"Expected {pattern.pattern!r} to match the name of every clip, got {path}.", path=path)
+        raise ClipsError(expected=f"{pattern.pattern!r} to match the name of every clip", found=f"{path}", path=path)
     return found[1]
 
 
@@ -62,13 +62,15 @@ def check_classes(clips: Clips) -> tuple[str, ...]:
     """
     for clip in clips.clips:
         if clip.ref.label is None:
-            raise ClipsError(f"Expected every clip in a folder of its class, <class>/<clip>, got {clip.ref.path} in none.", path=clip.ref.path)
+            raise ClipsError(expected="every clip in a folder of its class, <class>/<clip>", found=f"{clip.ref.path} in none", path=clip.ref.path)
     if len(clips.labels) < 2:
-        raise ClipsError(f"Expected at least two classes of clips, got one: {clips.labels[0]}.", got=clips.labels)
+        raise ClipsError(expected="at least two classes of clips", got=clips.labels, found=f"one: {clips.labels[0]}")
     counts = Counter(clip.ref.label for clip in clips.clips)
     single = [label for label in clips.labels if counts[label] < 2]
     if single:
-        raise ClipsError(f"Expected at least two clips of every class, got one of {', '.join(single)}. Add clips, or take the class out.", got=single)
+        raise ClipsError(
+            expected="at least two clips of every class", got=single, found=f"one of {', '.join(single)}", hint="Add clips, or take the class out."
+        )
     return clips.labels
 
 
@@ -109,12 +111,12 @@ def _by_group(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int
     names = np.unique(groups)
     if len(names) < 2:
         raise ClipsError(
-            f"Expected at least two groups to hold one out, got one: '{names[0]}'. Name clips <subject>_..., or use --group-by none.", got=names[0]
+            expected="at least two groups to hold one out", got=names[0], found=f"one: '{names[0]}'", hint="Name clips <subject>_..., or use --group-by none."
         )
     held = min(max(round(fraction * len(names)), 1), len(names) - 1)
     for kept_places, held_places in GroupShuffleSplit(_TRIES, test_size=held, random_state=seed).split(labels, groups=groups):
         if set(labels[kept_places]) == set(labels):
             return kept_places.tolist(), held_places.tolist()
     raise ClipsError(
-        f"Expected every class in at least two of the {len(names)} groups, found none that could be held out. Use --group-by none.", got=len(names)
+        expected=f"every class in at least two of the {len(names)} groups", got=len(names), found="none that could be held out", hint="Use --group-by none."
     )

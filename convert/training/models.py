@@ -48,9 +48,9 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         if self.rnn not in RNNS:
-            raise UsageError(f"Expected a recurrent layer, one of {', '.join(RNNS)}, got {self.rnn!r}.", expected=RNNS, got=self.rnn)
+            raise UsageError(expected="a recurrent layer", choices=RNNS, got=self.rnn)
         if self.pool not in POOLS:
-            raise UsageError(f"Expected a pool, one of {', '.join(POOLS)}, got {self.pool!r}.", expected=POOLS, got=self.pool)
+            raise UsageError(expected="a pool", choices=POOLS, got=self.pool)
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,12 @@ def build(options: ModelOptions, *, shape: tuple[int, ...], classes: int) -> Net
 
 def _refuse_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
     if options.motion and shape[0] < 2:
-        raise UsageError(f"Expected a window of at least 2 frames to see motion in, got {shape[0]}. Ask for more frames, or for --motion off.", got=shape[0])
+        raise UsageError(
+            expected="a window of at least 2 frames to see motion in", got=shape[0], found=f"{shape[0]}", hint="Ask for more frames, or for --motion off."
+        )
     least = 2 ** len(options.filters)
     if min(shape[1:3]) < least:
-        raise UsageError(f"Expected frames of at least {least} pixels a side, got {shape[2]}x{shape[1]}.", expected=least, got=shape[1:3])
+        raise UsageError(expected=f"frames of at least {least} pixels a side", got=shape[1:3], found=f"{shape[2]}x{shape[1]}")
 
 
 def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]:

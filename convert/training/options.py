@@ -84,7 +84,7 @@ class TrainOptions:
         try:
             return Window(frames=self.frames, interval_s=self.interval)
         except ManifestInvalid as error:
-            raise UsageError(f"{error} Change --frames or --interval.", expected=error.expected, got=error.got) from error
+            raise UsageError(expected=error.expected, got=error.got, hint="Change --frames or --interval.") from error
 
     def for_labels(self, labels: Sequence[str]) -> FitOptions:
         """Return the options as training takes them.

@@ -68,7 +68,7 @@ def prepare_examples(clips: Clips, settled: Contract, reference: Reference) -> E
     lost = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(lost):
         where = clips.clips[int(lost[0])].ref.path
-        raise ModelError(f"Expected scores, got NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one.", path=where)
+        raise ModelError(expected="scores", found=f"NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one", path=where)
     values = tuple(reference.values(windows)) if settled.values else ()
     return Examples(windows, scores, truth, values)
 

@@ -142,10 +142,10 @@ def check_split(stage: Stage, *, rounding: float = 0.0) -> None:
     """
     if not stage.max_abs_error <= max(SPLIT_TOLERANCE, 2 * min(rounding, MOST_ROUNDING)):
         raise VerificationFailed(
-            f"Expected the split model to be the trained one within {SPLIT_TOLERANCE:g}, got {stage.max_abs_error:.2g}: a layer was misread. "
-            "No bundle was written. --plan stack, which takes nothing apart, may do.",
-            expected=SPLIT_TOLERANCE,
+            expected=f"the split model to be the trained one within {SPLIT_TOLERANCE:g}",
             got=stage.max_abs_error,
+            found=f"{stage.max_abs_error:.2g}: a layer was misread",
+            hint="No bundle was written. --plan stack, which takes nothing apart, may do.",
         )
 
 

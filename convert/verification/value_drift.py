@@ -81,9 +81,10 @@ def check_split_values(reference: Reference, values: Sequence[Value], windows: A
     for each in found:
         if not each.max_abs_error <= _SPLIT_SHARE * max(each.span, 1.0):
             raise VerificationFailed(
-                f"Expected the split model to give {each.name!r} as the trained one does, got a difference of {each.max_abs_error:.2g}: a layer was misread. "
-                "No bundle was written. --plan stack, which takes nothing apart, may do.",
+                expected=f"the split model to give {each.name!r} as the trained one does",
                 got=each.max_abs_error,
+                found=f"a difference of {each.max_abs_error:.2g}: a layer was misread",
+                hint="No bundle was written. --plan stack, which takes nothing apart, may do.",
             )
     return found
 

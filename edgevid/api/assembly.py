@@ -251,7 +251,7 @@ class _Assembly:
 def _only_one(kind: type[Kind], wanted: Iterable[object]) -> list[Kind]:
     found = [each for each in wanted if isinstance(each, kind)]
     if len(found) > 1:
-        raise UsageError(f"Expected at most one {kind.__name__}, got {len(found)}.", expected=1, got=len(found))
+        raise UsageError(expected=f"at most one {kind.__name__}", got=len(found), found=f"{len(found)}")
     return found
 
 
@@ -264,7 +264,7 @@ def _checked(wanted: object) -> Output:
     missing = [name for name in ("decided", "started", "ended", "close") if not callable(getattr(wanted, name, None))]
     if missing or isinstance(wanted, type):
         legal = f"{', '.join(kind.__name__ for kind in STATED)}, a function, or an object with decided, started, ended and close"
-        raise UsageError(f"Expected an output, one of {legal}; got {wanted!r}.", expected=legal, got=wanted)
+        raise UsageError(expected=f"an output, one of {legal}", got=wanted)
     return cast("Output", wanted)
 
 

@@ -38,11 +38,11 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
         ContractError: Its frames are not of the model's kind.
     """
     if views not in VIEWS:
-        raise UsageError(f"Expected views, one of {', '.join(VIEWS)}, got {views!r}.", expected=VIEWS, got=views)
+        raise UsageError(expected="views", choices=VIEWS, got=views)
     started_ns = monotonic_ns()
     with open_clip() as clip:
         if clip.live:
-            raise UsageError(f"Expected a clip that ends, got the live source {clip.name}. Use watch() or events().", got=clip.name)
+            raise UsageError(expected="a clip that ends", got=clip.name, found=f"the live source {clip.name}", hint="Use watch() or events().")
         stamps_ns = [frame.timestamp_ns for frame in clip.frames()]
     indices = _indices(lane, stamps_ns, views)
     with open_clip() as clip:

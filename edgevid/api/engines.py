@@ -40,7 +40,7 @@ def open_engine(
     """
     choice = parse_delegate(delegate) if isinstance(delegate, str) else delegate
     if threads != AUTO and (not isinstance(threads, int) or threads < 1):
-        raise UsageError(f"Expected threads of at least 1 or 'auto', got {threads!r}.", expected=">= 1 or 'auto'", got=threads)
+        raise UsageError(expected="threads of at least 1 or 'auto'", got=threads)
     count = _measured_threads(bundle, choice) if threads == AUTO else threads
 
     def fell_back(reason: str) -> None:

@@ -85,7 +85,7 @@ class Clips:
 
     def __post_init__(self) -> None:
         if self.mib < LEAST_CLIPS_MIB:
-            raise UsageError(f"Expected --clips-mib of at least {LEAST_CLIPS_MIB}, got {self.mib}.", expected=LEAST_CLIPS_MIB, got=self.mib)
+            raise UsageError(expected=f"--clips-mib of at least {LEAST_CLIPS_MIB}", got=self.mib, found=f"{self.mib}")
 
 
 @dataclass(frozen=True)

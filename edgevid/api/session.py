@@ -174,7 +174,7 @@ class Session:
         if isinstance(wanted, (str, Path)):
             return open_source(str(wanted), lanes[0].engine.bundle.manifest, policy=self._policy)
         if not callable(getattr(wanted, "frames", None)):
-            raise UsageError(f"Expected a source: its address, a path, or an object with frames(); got {wanted!r}.", got=wanted)
+            raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return wanted
 
     def _assemble(self, lanes: tuple[Lane, ...]) -> Assembled:

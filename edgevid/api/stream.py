@@ -83,7 +83,7 @@ class Stream:
             BackendError: The interpreter failed.
         """
         if self._closed:
-            raise UsageError("Expected an open stream, got a closed one. Call model.stream() again.")
+            raise UsageError(expected="an open stream", found="a closed one", hint="Call model.stream() again.")
         arrived_ns = monotonic_ns()
         stamp_ns = arrived_ns if t_s is None else round(t_s * _NS_PER_S)
         data, color = self._picture(frame, colour) if self._kind == "frames" else (_row(frame), "none")
@@ -117,7 +117,7 @@ class Stream:
         dtype = getattr(frame, "dtype", type(frame).__name__)
         grey = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
         if dtype != np.uint8 or not (grey or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
-            raise ContractError(f"Expected a frame of (H, W, 3) or (H, W) uint8, got {shape} {dtype}.", expected="(H, W, 3) uint8", got=shape)
+            raise ContractError(expected="a frame of (H, W, 3) or (H, W) uint8", got=shape, found=f"{shape} {dtype}")
         data = np.ascontiguousarray(frame).reshape(*shape[:2], 1 if grey else 3)
         return data, "gray" if grey else self._colour if colour is None else _checked(colour)
 
@@ -125,11 +125,11 @@ class Stream:
 def _row(frame: Array) -> Array:
     row = np.asarray(frame)
     if row.ndim != 1 or not (np.issubdtype(row.dtype, np.floating) or np.issubdtype(row.dtype, np.integer)):
-        raise ContractError(f"Expected a row of features, (F,) of numbers, got {row.shape} {row.dtype}.", expected="(F,) float32", got=row.shape)
+        raise ContractError(expected="a row of features, (F,) of numbers", got=row.shape, found=f"{row.shape} {row.dtype}")
     return row.astype(np.float32)
 
 
 def _checked(colour: Colour) -> Colour:
     if colour not in COLOURS:
-        raise UsageError(f"Expected colour, one of {', '.join(COLOURS)}, got {colour!r}.", expected=COLOURS, got=colour)
+        raise UsageError(expected="colour", choices=COLOURS, got=colour)
     return colour

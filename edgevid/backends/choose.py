@@ -79,8 +79,8 @@ def _edgetpu(bundle: Bundle, choice: DelegateChoice, *, threads: int, lost: Call
 def _refuse_without_twin(bundle: Bundle) -> None:
     if not any(part.edgetpu for part in bundle.manifest.parts):
         raise DelegateError(
-            f"Expected a bundle with a part compiled for the Edge TPU, got {bundle.manifest.name!r} without one. "
-            "Convert it with one, or run it with --delegate xnnpack.",
-            expected="a part with an Edge TPU twin",
+            expected="a bundle with a part compiled for the Edge TPU",
             got=bundle.manifest.name,
+            found=f"{bundle.manifest.name!r} without one",
+            hint="Convert it with one, or run it with --delegate xnnpack.",
         )

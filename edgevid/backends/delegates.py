@@ -61,15 +61,15 @@ def parse_delegate(text: str) -> DelegateChoice:
     options = _options(pairs, text)
     if name in ("auto", "xnnpack"):
         if options:
-            raise UsageError(f"Expected {name} without options, got {text!r}. Options go to 'coral' or to a PATH.", got=text)
+            raise UsageError(expected=f"{name} without options", got=text, hint="Options go to 'coral' or to a PATH.")
         return AUTO if name == "auto" else XNNPACK
     if name == "coral":
         return DelegateChoice("coral", EDGETPU_LIBRARY, options)
     if not ("/" in name or name.endswith(".so") or ".so." in name):
-        raise UsageError(f"Expected a delegate, one of {DELEGATE_HELP}, got {text!r}.", got=text)
+        raise UsageError(expected=f"a delegate, one of {DELEGATE_HELP}", got=text)
     # A bare name is looked up as the dynamic linker does.
     if "/" in name and not Path(name).is_file():
-        raise UsageError(f"Expected the shared library of a delegate, found none at {name}.", got=text, path=name)
+        raise UsageError(expected="the shared library of a delegate", got=text, found=f"none at {name}", path=name)
     return DelegateChoice("external", name, options)
 
 
@@ -93,6 +93,6 @@ def _options(pairs: list[str], text: str) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals or key in found:
-            raise UsageError(f"Expected options of a delegate as key=value, each key once, got {pair!r} in {text!r}.", got=text)
+            raise UsageError(expected="options of a delegate as key=value, each key once", got=text, found=f"{pair!r} in {text!r}")
         found[key] = value
     return found

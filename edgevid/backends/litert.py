@@ -154,7 +154,7 @@ class LiteRt:
         except (ValueError, RuntimeError) as error:
             text = str(error)
             reason = next((reason for mark, reason in _REASONS if mark in text), text.splitlines()[0] if text else "no reason given")
-            raise BackendError(f"Expected a model that {self.name} can run, got {name}: {reason}.") from error
+            raise BackendError(expected=f"a model that {self.name} can run", found=f"{name}: {reason}") from error
         return interpreter
 
     def _interpreter(self, data: bytes) -> Any:
@@ -204,7 +204,7 @@ class LiteRtModel:
                 self._forget()
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise BackendError(f"Expected {self._name} to run, but the interpreter failed: {error}") from error
+            raise BackendError(expected=f"{self._name} to run", found=f"the interpreter failed: {error}") from error
 
     def read(self, index: int) -> Array:
         """Give an output.
@@ -238,7 +238,7 @@ def _refusing_damage(name: str) -> Iterator[None]:
     except EdgevidError:
         raise
     except (ValueError, RuntimeError, TypeError, LookupError) as error:
-        raise BackendError(f"Expected a .tflite model, got {name}: {_first_line(error)}.") from error
+        raise BackendError(expected="a .tflite model", found=f"{name}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -251,7 +251,7 @@ def _import() -> tuple[Any, str]:
             return importlib.import_module(module), package
         except ImportError:
             continue
-    raise MissingDependency("Expected a TFLite interpreter; none is installed. Run: pip install ai-edge-litert.")
+    raise MissingDependency(expected="a TFLite interpreter", found="none", hint="Run: pip install ai-edge-litert.")
 
 
 def _load_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
@@ -262,7 +262,7 @@ def _load_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
         return module.load_delegate(library, options)
     except (OSError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).splitlines()[-1:]) or "no reason given"
-        raise DelegateError(f"Expected the delegate {library} to load, got: {reason}", expected=library, got=reason) from error
+        raise DelegateError(expected=f"the delegate {library} to load", got=reason, found=f"{reason}") from error
 
 
 def _tensor(detail: dict[str, Any]) -> Tensor:
@@ -271,7 +271,9 @@ def _tensor(detail: dict[str, Any]) -> Tensor:
     shape = tuple(int(size) for size in detail["shape"])
     # A batch left open is one until somebody asks for more.
     if -1 in detail.get("shape_signature", ())[1:]:
-        raise BackendError(f"Expected static shapes, got tensor {detail['name']} with {list(detail['shape_signature'])}. Convert it with a fixed batch of 1.")
+        raise BackendError(
+            expected="static shapes", found=f"tensor {detail['name']} with {list(detail['shape_signature'])}", hint="Convert it with a fixed batch of 1."
+        )
     return Tensor(name=detail["name"], shape=shape, dtype=dtype, scale=float(scale) or 1.0, zero_point=int(zero_point))
 
 
@@ -280,5 +282,5 @@ def _places(file: str, wanted: tuple[Tensor, ...], details: list[dict[str, Any]]
     found = {detail["name"]: detail for detail in details}
     described = [_tensor(found[tensor.name]) if tensor.name in found else None for tensor in wanted]
     if len(found) != len(wanted) or described != list(wanted):
-        raise PartsDoNotJoin(f"Expected {file} to have the tensors {wanted} that the manifest names, got {described}.", expected=wanted, got=described)
+        raise PartsDoNotJoin(expected=f"{file} to have the tensors {wanted} that the manifest names", got=described, found=f"{described}")
     return [int(found[tensor.name]["index"]) for tensor in wanted]

@@ -83,15 +83,15 @@ def survey(path: str | Path) -> Survey:
     """
     path = Path(path)
     if not path.is_file():
-        raise UsageError(f"Expected a .tflite file, found none at {path}.", path=path)
+        raise UsageError(expected="a .tflite file", found=f"none at {path}", path=path)
     command = [sys.executable, "-P", "-m", "edgevid.backends.survey", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BackendError(f"Expected the interpreter to be done with {path} within {_TIMEOUT_S:.0f} s; it was ended.", path=path) from error
+        raise BackendError(expected=f"the interpreter to be done with {path} within {_TIMEOUT_S:.0f} s", found="no answer; it was ended", path=path) from error
     if done.returncode != 0:
         death = f"was ended by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"ended with status {done.returncode}"
-        raise BackendError(f"Expected a .tflite model that the interpreter survives, got {path}: its process {death}.", path=path)
+        raise BackendError(expected="a .tflite model that the interpreter survives", found=f"{path}: its process {death}", path=path)
     found = json.loads(done.stdout.splitlines()[-1])
     if "error" in found:
         raise BackendError(found["error"], path=path)

@@ -21,7 +21,14 @@ from edgevid import atomic
 from edgevid.bundle.golden import Golden, golden_bytes, read_golden
 from edgevid.bundle.manifest import FORMAT, VERSION, Manifest, Member, from_json
 from edgevid.bundle.npy import ZIP_FAULTS, overlap
-from edgevid.errors import BundleAltered, BundleMemberRefused, BundleTruncated, BundleVersionUnknown, ManifestInvalid, UsageError
+from edgevid.errors import (
+    BundleAltered,
+    BundleMemberRefused,
+    BundleTruncated,
+    BundleVersionUnknown,
+    ManifestInvalid,
+    UsageError,
+)
 from edgevid.schema import to_json
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
@@ -71,11 +78,11 @@ def read(path: str | Path) -> Bundle:
     """
     path = Path(path)
     if not path.is_file():
-        raise UsageError(f"Expected a bundle file, found none at {path}.", path=path)
+        raise UsageError(expected="a bundle file", found=f"none at {path}", path=path)
     try:
         handle = path.open("rb")
     except OSError as error:
-        raise UsageError(f"Expected a bundle file that can be read, got {path}: {error.strerror}.", path=path) from error
+        raise UsageError(expected="a bundle file that can be read", found=f"{path}: {error.strerror}", path=path) from error
     with handle:
         return _read(handle, path)
 
@@ -129,12 +136,12 @@ def _read(handle: IO[bytes], path: Path) -> Bundle:
     archive = _open_archive(handle, path)
     infos = _checked_infos(archive, path)
     if MANIFEST not in infos:
-        raise BundleMemberRefused(f"Expected a member {MANIFEST}, found none in {path}.", path=path)
+        raise BundleMemberRefused(expected=f"a member {MANIFEST}", found=f"none in {path}", path=path)
     manifest = _read_manifest(_member(archive, MANIFEST, path), path)
     _refuse_other_members(manifest, set(infos), path)
     data = {name: _checked_data(archive, name, member, path) for name, member in manifest.members.items()}
     if data[LABELS] != _labels(manifest):
-        raise ManifestInvalid(f"Expected {LABELS} to hold the manifest's labels, got others in {path}.", path=path)
+        raise ManifestInvalid(expected=f"{LABELS} to hold the manifest's labels", found=f"others in {path}", path=path)
     report = _json(data[REPORT], REPORT, path)
     models = {file: data[file] for file in manifest.files}
     return Bundle(manifest, models, read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES), report, path)
@@ -144,13 +151,13 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(handle)
     except ZIP_FAULTS as error:
-        raise BundleTruncated(f"Expected a whole .edgevid bundle, got a damaged or truncated file: {path} ({error}).", path=path) from error
+        raise BundleTruncated(expected="a whole .edgevid bundle", found=f"a damaged or truncated file: {path} ({error})", path=path) from error
     # The golden vectors are a zip as well: a bundle that ends behind them would pass for one with bytes before it.
     handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
     ends = handle.read(len(_ZIP_END)) == _ZIP_END
     begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
     if not (begins and ends):
-        raise BundleTruncated(f"Expected a bundle from the first byte to the last, got bytes before or behind it in {path}.", path=path)
+        raise BundleTruncated(expected="a bundle from the first byte to the last", found=f"bytes before or behind it in {path}", path=path)
     return archive
 
 
@@ -158,34 +165,34 @@ def _refuse_other_members(manifest: Manifest, found: set[str], path: Path) -> No
     wanted = {*manifest.files, LABELS, GOLDEN, REPORT}
     for where, names in (("listed in the manifest", set(manifest.members)), ("stored", found - {MANIFEST})):
         if names != wanted:
-            raise BundleMemberRefused(f"Expected the members {sorted(wanted)}, got {sorted(names)} {where} of {path}.", expected=wanted, got=names, path=path)
+            raise BundleMemberRefused(expected=f"the members {sorted(wanted)}", got=names, found=f"{sorted(names)} {where} of {path}", path=path)
 
 
 def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
-        raise BundleMemberRefused(f"Expected at most {MAX_MEMBERS} members, got {len(infos)} in {path}.", path=path)
+        raise BundleMemberRefused(expected=f"at most {MAX_MEMBERS} members", found=f"{len(infos)} in {path}", path=path)
     for info in infos:
         if not _NAME.fullmatch(info.filename):
-            raise BundleMemberRefused(f"Expected plain member names, got {info.filename!r} in {path}.", got=info.filename, path=path)
+            raise BundleMemberRefused(expected="plain member names", got=info.filename, found=f"{info.filename!r} in {path}", path=path)
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise BundleMemberRefused(f"Expected stored members, got {info.filename!r} compressed or encrypted in {path}.", path=path)
+            raise BundleMemberRefused(expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path)
         if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
             raise BundleMemberRefused(
-                f"Expected members of at most {MAX_MEMBER_BYTES} bytes, got {info.filename!r} with {info.file_size} in {path}.", path=path
+                expected=f"members of at most {MAX_MEMBER_BYTES} bytes", found=f"{info.filename!r} with {info.file_size} in {path}", path=path
             )
     by_name = {info.filename: info for info in infos}
     if len(by_name) != len(infos):
-        raise BundleMemberRefused(f"Expected each member once, got a name twice in {path}.", path=path)
+        raise BundleMemberRefused(expected="each member once", found=f"a name twice in {path}", path=path)
     if overlap(infos):
-        raise BundleMemberRefused(f"Expected each member in a place of its own, got two at one in {path}.", path=path)
+        raise BundleMemberRefused(expected="each member in a place of its own", found=f"two at one in {path}", path=path)
     return by_name
 
 
 def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
     data = _member(archive, name, path)
     if len(data) != member.bytes or hashlib.sha256(data).hexdigest() != member.sha256:
-        raise BundleAltered(f"Expected {name} with {member.bytes} bytes and the listed SHA-256, got {len(data)} others in {path}.", path=path)
+        raise BundleAltered(expected=f"{name} with {member.bytes} bytes and the listed SHA-256", found=f"{len(data)} others in {path}", path=path)
     return data
 
 
@@ -193,7 +200,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
         return archive.read(name)
     except ZIP_FAULTS as error:
-        raise BundleAltered(f"Expected {name} as it was written, got damaged bytes in {path} ({error}).", path=path) from error
+        raise BundleAltered(expected=f"{name} as it was written", found=f"damaged bytes in {path} ({error})", path=path) from error
 
 
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
@@ -202,9 +209,9 @@ def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
         # Python reads more than JSON has: NaN, numbers beyond a double, half of a surrogate pair. None of them can be written.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(f"Expected JSON in {name} of {path}: {error}.", path=path) from error
+        raise ManifestInvalid(expected=f"JSON in {name} of {path}", found=str(error), path=path) from error
     if not isinstance(value, dict):
-        raise ManifestInvalid(f"Expected a JSON object in {name} of {path}, got {type(value).__name__}.", path=path)
+        raise ManifestInvalid(expected=f"a JSON object in {name} of {path}", found=f"{type(value).__name__}", path=path)
     return value
 
 
@@ -219,9 +226,10 @@ def _read_manifest(data: bytes, path: Path) -> Manifest:
     value = _json(data, MANIFEST, path)
     if value.get("format") != FORMAT or value.get("version") != VERSION:
         raise BundleVersionUnknown(
-            f"Expected {FORMAT} version {VERSION}, got {value.get('format')!r} version {value.get('version')!r} in {path}. Convert the model again.",
-            expected=VERSION,
+            expected=f"{FORMAT} version {VERSION}",
             got=value.get("version"),
+            found=f"{value.get('format')!r} version {value.get('version')!r} in {path}",
+            hint="Convert the model again.",
             path=path,
         )
     return from_json(value)

@@ -75,7 +75,7 @@ def read_golden(data: bytes, manifest: Manifest, path: Path, *, name: str, max_b
         optional = (_VALUES,) if manifest.values else ()
         arrays = read_npz(data, names=_ARRAYS, optional=optional, max_bytes=max_bytes)
     except ContractError as error:
-        raise ManifestInvalid(f"Expected golden vectors in {name} of {path}. {error}", path=path) from error
+        raise ManifestInvalid(expected=f"golden vectors in {name} of {path}", found="another member", hint=str(error), path=path) from error
     frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
     count = max(len(np.atleast_1d(frames)) - window + 1, 1)
     _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
@@ -90,15 +90,15 @@ def read_golden(data: bytes, manifest: Manifest, path: Path, *, name: str, max_b
 def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:
     if array.shape != shape or array.dtype != dtype or not np.isfinite(array).all():
         raise ManifestInvalid(
-            f"Expected finite golden vectors {dtype.__name__} {shape}, as the manifest says, got {array.dtype} {array.shape} in {path}.",
-            expected=shape,
+            expected=f"finite golden vectors {dtype.__name__} {shape}, as the manifest says",
             got=array.shape,
+            found=f"{array.dtype} {array.shape} in {path}",
             path=path,
         )
 
 
 def _text(array: Array, name: str, path: Path) -> str:
-    refusal = ManifestInvalid(f"Expected the engine's name as UTF-8 in {name} of {path}, got {array.dtype} {array.shape}.", path=path)
+    refusal = ManifestInvalid(expected=f"the engine's name as UTF-8 in {name} of {path}", found=f"{array.dtype} {array.shape}", path=path)
     if array.dtype.kind != "S" or array.shape != ():
         raise refusal
     try:

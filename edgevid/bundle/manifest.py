@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from edgevid.errors import PartsDoNotJoin
+from edgevid import schema
+from edgevid.errors import ManifestInvalid, PartsDoNotJoin
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
 from edgevid.quant import Dtype, QuantParams
-from edgevid.schema import build, optional, refuse_unless
+from edgevid.schema import optional
 
 Plan = Literal["window", "stateful", "stack"]
 Role = Literal["encoder", "head", "step", "whole"]
@@ -55,7 +56,9 @@ class Tensor:
 
     def __post_init__(self) -> None:
         _ = self.params
-        refuse_unless(len(self.shape) >= 2 and self.shape[0] == 1 and min(self.shape) >= 1, "a static shape with a batch of 1", self.shape)
+        ManifestInvalid.unless(
+            len(self.shape) >= 2 and self.shape[0] == 1 and (min(self.shape) >= 1), expected="a static shape with a batch of 1", got=self.shape
+        )
 
     @property
     def params(self) -> QuantParams:
@@ -100,9 +103,11 @@ class Window:
     sampling: Sampling = "interval"
 
     def __post_init__(self) -> None:
-        refuse_unless(1 <= self.frames <= MAX_FRAMES, f"a window of 1 to {MAX_FRAMES} frames", self.frames)
-        refuse_unless(MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", self.interval_s)
-        refuse_unless(self.sampling in get_args(Sampling), "a sampling of 'interval' or 'uniform'", self.sampling)
+        ManifestInvalid.unless(1 <= self.frames <= MAX_FRAMES, expected=f"a window of 1 to {MAX_FRAMES} frames", got=self.frames)
+        ManifestInvalid.unless(
+            MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, expected=f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=self.interval_s
+        )
+        ManifestInvalid.unless(self.sampling in get_args(Sampling), expected="a sampling of 'interval' or 'uniform'", got=self.sampling)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +123,8 @@ class Value:
     size: int
 
     def __post_init__(self) -> None:
-        refuse_unless(_LABEL.fullmatch(self.name) is not None, "a value's name in one line of text without control characters", self.name)
-        refuse_unless(1 <= self.size <= MAX_VALUES, f"a value of 1 to {MAX_VALUES} numbers", self.size)
+        ManifestInvalid.unless(_LABEL.fullmatch(self.name) is not None, expected="a value's name in one line of text without control characters", got=self.name)
+        ManifestInvalid.unless(1 <= self.size <= MAX_VALUES, expected=f"a value of 1 to {MAX_VALUES} numbers", got=self.size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +172,16 @@ class Manifest:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        refuse_unless(self.plan in PLANS, f"a plan, one of {', '.join(PLANS)}", self.plan)
-        refuse_unless(self.scores in get_args(Scores), f"scores, one of {', '.join(get_args(Scores))}", self.scores)
-        refuse_unless(len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), "at least two labels, all different", self.labels)
-        refuse_unless(all(map(_LABEL.fullmatch, self.labels)), "labels that are one line of text without control characters", self.labels)
+        ManifestInvalid.unless(self.plan in PLANS, expected="a plan", choices=PLANS, got=self.plan)
+        ManifestInvalid.unless(self.scores in get_args(Scores), expected="scores", choices=get_args(Scores), got=self.scores)
+        ManifestInvalid.unless(
+            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), expected="at least two labels, all different", got=self.labels
+        )
+        ManifestInvalid.unless(all(map(_LABEL.fullmatch, self.labels)), expected="labels that are one line of text without control characters", got=self.labels)
         unknown = (set(self.decision.background) | {each.label for each in self.decision.thresholds}) - set(self.labels)
-        refuse_unless(not unknown, "background and threshold labels that are labels", sorted(unknown))
+        ManifestInvalid.unless(not unknown, expected="background and threshold labels that are labels", got=sorted(unknown))
         names = [value.name for value in self.values]
-        refuse_unless(len(set(names)) == len(names), "values of different names", names)
+        ManifestInvalid.unless(len(set(names)) == len(names), expected="values of different names", got=names)
         _join(self)
 
     @property
@@ -222,19 +229,21 @@ def from_json(data: object) -> Manifest:
         ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
         PartsDoNotJoin: Shapes or types of the parts do not fit.
     """
-    return build(Manifest, data, "manifest")
+    return schema.from_json(Manifest, data, "manifest")
 
 
 def _join(manifest: Manifest) -> None:
     """Refuse parts whose tensors do not fit the manifest or each other."""
     roles = tuple(part.role for part in manifest.parts)
-    refuse_unless(roles == PLAN_ROLES[manifest.plan], f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", roles)
+    ManifestInvalid.unless(roles == PLAN_ROLES[manifest.plan], expected=f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", got=roles)
     files = manifest.files
-    refuse_unless(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), "a .tflite file of its own for each part", files)
+    ManifestInvalid.unless(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), expected="a .tflite file of its own for each part", got=files)
     floating = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
-    refuse_unless(not floating, "an Edge TPU twin for parts in int8 only", floating)
-    refuse_unless(0 <= manifest.lookback < manifest.window.frames, "a lookback of 0 to window - 1 frames", manifest.lookback)
-    refuse_unless(manifest.plan != "stack" or manifest.lookback == 0, "no lookback for plan 'stack', which sees the whole window", manifest.lookback)
+    ManifestInvalid.unless(not floating, expected="an Edge TPU twin for parts in int8 only", got=floating)
+    ManifestInvalid.unless(0 <= manifest.lookback < manifest.window.frames, expected="a lookback of 0 to window - 1 frames", got=manifest.lookback)
+    ManifestInvalid.unless(
+        manifest.plan != "stack" or manifest.lookback == 0, expected="no lookback for plan 'stack', which sees the whole window", got=manifest.lookback
+    )
     first, last = manifest.parts[0], manifest.parts[-1]
     _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
     _fit_count("inputs of the first part", 1, len(first.inputs))
@@ -279,9 +288,9 @@ def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _fit(what: str, expected: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
     got = tensors[0].shape if tensors else None
     if got != expected:
-        raise PartsDoNotJoin(f"Expected {what} to have shape {expected}, got {got}.", expected=expected, got=got)
+        raise PartsDoNotJoin(expected=f"{what} to have shape {expected}", got=got, found=f"{got}")
 
 
 def _fit_count(what: str, expected: int, got: int) -> None:
     if expected != got:
-        raise PartsDoNotJoin(f"Expected {expected} {what}, got {got}.", expected=expected, got=got)
+        raise PartsDoNotJoin(expected=f"{expected} {what}", got=got, found=f"{got}")

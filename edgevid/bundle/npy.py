@@ -40,9 +40,9 @@ def read_npy(data: bytes) -> Array:
         shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
         array: Array = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
     except _ARRAY_FAULTS as error:
-        raise ContractError(f"Expected a .npy array, got {len(data)} bytes that are none: {_one_line(error)}.") from error
+        raise ContractError(expected="a .npy array", found=f"{len(data)} bytes that are none: {_one_line(error)}") from error
     if array.shape != shape:
-        raise ContractError(f"Expected a .npy array of a plain shape, got {shape}.", got=shape)
+        raise ContractError(expected="a .npy array of a plain shape", got=shape, found=f"{shape}")
     return array
 
 
@@ -67,19 +67,19 @@ def read_npz(data: bytes, *, names: Collection[str], max_bytes: int, optional: C
     except ContractError:
         raise
     except ZIP_FAULTS as error:
-        raise ContractError(f"Expected a .npz file, got {len(data)} bytes that are none: {_one_line(error)}.") from error
+        raise ContractError(expected="a .npz file", found=f"{len(data)} bytes that are none: {_one_line(error)}") from error
 
 
 def _checked(archive: zipfile.ZipFile, names: Collection[str], optional: Collection[str], max_bytes: int) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     found = [info.filename.removesuffix(".npy") for info in infos]
     if sorted(found) != sorted({*names, *set(optional).intersection(found)}):
-        raise ContractError(f"Expected the arrays {sorted(names)}, got {sorted(found)}.", expected=names, got=found)
+        raise ContractError(expected=f"the arrays {sorted(names)}", got=found, found=f"{sorted(found)}")
     total = sum(info.file_size for info in infos)
     if total > max_bytes:
-        raise ContractError(f"Expected at most {max_bytes} bytes unpacked, got {total}.", expected=max_bytes, got=total)
+        raise ContractError(expected=f"at most {max_bytes} bytes unpacked", got=total, found=f"{total}")
     if overlap(infos):
-        raise ContractError("Expected each array in a place of its own, got two at one.")
+        raise ContractError(expected="each array in a place of its own", found="two at one")
     return dict(zip(found, infos, strict=True))
 
 

@@ -100,7 +100,7 @@ def split_options(text: str, legal: Mapping[str, Option]) -> tuple[str, dict[str
     pairs = parse_qsl(query, keep_blank_values=True) if query else []
     names = [name for name, _ in pairs]
     if not set(names) <= set(legal) or len(set(names)) < len(names):
-        raise UsageError(f"Expected camera options, each once, of {', '.join(legal)}, got {query!r}.", expected=tuple(legal), got=query)
+        raise UsageError(expected=f"camera options, each once, of {', '.join(legal)}", got=query)
     return where, {name: _value(name, value, legal[name]) for name, value in pairs}
 
 
@@ -108,7 +108,7 @@ def _value(name: str, text: str, option: Option) -> Value:
     try:
         return option.read(text)
     except ValueError:
-        raise UsageError(f"Expected {name}={option.legal}, got {text!r}.", expected=option.legal, got=text) from None
+        raise UsageError(expected=f"{name}={option.legal}", got=text) from None
 
 
 def public_address(url: str) -> str:

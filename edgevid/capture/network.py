@@ -44,7 +44,7 @@ class NetworkStream(BufferedSource):
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES or not parts.hostname:
-            raise UsageError(f"Expected an address {'://, '.join(SCHEMES)}://HOST/..., got {public_address(url)!r}.", expected=SCHEMES)
+            raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
         self.name = public_address(url)
         self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
         self._url, self._timeout_ms = url, timeout_ms
@@ -71,7 +71,7 @@ class NetworkStream(BufferedSource):
                 continue  # FFmpeg has decoded it, for the next one is told as a difference; but it need not become BGR
             given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
             if not given or buffer is None:
-                raise SourceError(f"Expected a frame from {self.name}, the stream broke off.")
+                raise SourceError(expected=f"a frame from {self.name}", found="a stream that broke off")
             yield Frame(buffer, "bgr", stamp_ns, index)
             buffer = self._buffers.take(buffer.shape)
 
@@ -95,7 +95,9 @@ class NetworkStream(BufferedSource):
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._timeout_ms]
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
-            raise SourceError(f"Expected a video stream at {self.name}, could not open it. Is the server there, and are the path and password right?")
+            raise SourceError(
+                expected=f"a video stream at {self.name}", found="none that opens", hint="Is the server there, and are the path and password right?"
+            )
         return capture
 
     def _stamp_ns(self, clock: StreamClock, arrived_ns: int) -> int:

@@ -49,10 +49,10 @@ def _recorded(text: str, manifest: Manifest) -> Source:
     path = Path(text)
     if not path.exists():
         if path.suffix and ":" not in text:
-            raise UsageError(f"Expected the file that --source names, found none at {text}.", got=text, path=path)
+            raise UsageError(expected="the file that --source names", got=text, found=f"none at {text}", path=path)
         # A slip in the scheme of an address leaves its password where it was.
         shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
-        raise UsageError(f"Expected a source: {SOURCES_HELP}; got {shown!r}, which is none of these.", got=shown)
+        raise UsageError(expected=f"a source: {SOURCES_HELP}", got=shown, found=f"{shown!r}, which is none of these")
     if path.is_dir():
         return _pictures(path, manifest)
     return _features(path, manifest) if path.suffix.lower() == ".npy" else _video(path)
@@ -106,10 +106,10 @@ def _picamera2(where: str, manifest: Manifest) -> Source:
 
     number, options = split_options(where, OPTIONS)
     if number and not number.isdecimal():
-        raise UsageError(f"Expected picamera2:N with the number of a camera, got {number!r}.", got=number)
+        raise UsageError(expected="picamera2:N with the number of a camera", got=number)
     spec = manifest.input
     if spec.kind == "features":
-        raise UsageError("Expected a source of feature vectors for this model, got a camera.")
+        raise UsageError(expected="a source of feature vectors for this model", found="a camera")
     # The ISP can squeeze and cut, but adds no bars: for "letterbox" it gives a whole picture, which is fitted here.
     size_px = (640, 480) if spec.resize == "letterbox" else (spec.width, spec.height)
     color: Color = "bgr" if spec.color == "bgr" else "rgb"
@@ -120,7 +120,7 @@ def _synthetic(seed: str, manifest: Manifest) -> Source:
     from edgevid.capture.synthetic import GestureSource
 
     if seed and not seed.isdecimal():
-        raise UsageError(f"Expected synthetic:SEED with a whole number, got {seed!r}.", got=seed)
+        raise UsageError(expected="synthetic:SEED with a whole number", got=seed)
     return GestureSource(seed=int(seed or 0), height_px=manifest.input.height, width_px=manifest.input.width)
 
 

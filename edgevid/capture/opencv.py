@@ -34,7 +34,7 @@ class VideoFile(ClosingSource):
         self.name = str(path)
         self._capture = self._cv2.VideoCapture(self.name)
         if not self._capture.isOpened():
-            raise SourceError(f"Expected a video file that OpenCV can read, got {path}.", path=path)
+            raise SourceError(expected="a video file that OpenCV can read", found=f"{path}", path=path)
         fps = float(self._capture.get(self._cv2.CAP_PROP_FPS))
         self.fps = fps if 0 < fps < 1000 else 25.0
         """Nominal frames per second; 25 where the container does not say."""
@@ -58,7 +58,7 @@ class VideoFile(ClosingSource):
             yield Frame(buffer, "bgr", stamp_ns, index)
             index, last_ns = index + 1, stamp_ns
         if index == 0:
-            raise SourceError(f"Expected frames in {self.name}, could not decode one.", path=self.name)
+            raise SourceError(expected=f"frames in {self.name}", found="none that can be decoded", path=self.name)
 
     def _timestamp_ns(self, index: int, last_ns: int) -> int:
         """The container's time where it goes forward, else the count over the frame rate."""
@@ -90,7 +90,7 @@ class PictureFolder(ClosingSource):
         self._interval_s = interval_s
         self._files = sorted(file for file in Path(path).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
         if not self._files:
-            raise SourceError(f"Expected pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}, found none.", path=path)
+            raise SourceError(expected=f"pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}", found="none", path=path)
 
     def frames(self) -> Iterator[Frame]:
         """Decode each picture.
@@ -104,7 +104,7 @@ class PictureFolder(ClosingSource):
         for index, file in enumerate(self._files):
             pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
             if pixels is None:
-                raise SourceError(f"Expected a picture that OpenCV can read, got {file}.", path=file)
+                raise SourceError(expected="a picture that OpenCV can read", found=f"{file}", path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * 1e9), index)
 
 
@@ -135,7 +135,7 @@ class VideoWriter:
         if self._writer is None:
             self._writer = self._open(frame)
         if frame.data.shape != self._shape:
-            raise SourceError(f"Expected frames of one size in a recording, {self._shape}, got {frame.data.shape}.", expected=self._shape, got=frame.data.shape)
+            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape, found=f"{frame.data.shape}")
         self._recolor(frame.data, self._buffer)
         self._writer.write(self._buffer)
 
@@ -147,12 +147,14 @@ class VideoWriter:
 
     def _open(self, frame: Frame) -> Any:
         if frame.color == "none":
-            raise UsageError("Expected pictures to record, got feature vectors.")
+            raise UsageError(expected="pictures to record", found="feature vectors")
         self._shape = frame.data.shape
         height, width = self._shape[:2]
         self._buffer: Pixels = np.zeros((height, width, 3), np.uint8)
         self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
         writer = self._cv2.VideoWriter(str(self._path), self._cv2.CAP_OPENCV_MJPEG, self._cv2.VideoWriter.fourcc(*"MJPG"), self._fps, (width, height))
         if not writer.isOpened():
-            raise SourceError(f"Expected to write {self._path}, could not. Is there such a folder, and may this user write there?", path=self._path)
+            raise SourceError(
+                expected=f"to write {self._path}", found="a refusal", hint="Is there such a folder, and may this user write there?", path=self._path
+            )
         return writer

@@ -141,17 +141,19 @@ class PiCamera(BufferedSource):
         found = self._library.Picamera2.global_camera_info()
         if self._number >= len(found):
             known = ", ".join(f"{index}: {each.get('Model', '?')}" for index, each in enumerate(found)) or "none"
-            raise UsageError(f"Expected a camera that libcamera sees ({known}), got {self._number}. Run: rpicam-hello --list-cameras.", got=self._number)
+            raise UsageError(
+                expected=f"a camera that libcamera sees ({known})", got=self._number, found=f"{self._number}", hint="Run: rpicam-hello --list-cameras."
+            )
         try:
             camera = self._library.Picamera2(self._number)
         except (RuntimeError, IndexError) as error:
-            raise SourceError(f"Expected to open {self.name}, could not: {error}. Does another program hold it?") from error
+            raise SourceError(expected=f"to open {self.name}", found=f"a refusal: {error}", hint="Does another program hold it?") from error
         try:
             self._configure(camera)
             camera.start()
         except (RuntimeError, ValueError, KeyError) as error:
             camera.close()
-            raise SourceError(f"Expected {self.name} to take its settings {self._options}, it did not: {error}.") from error
+            raise SourceError(expected=f"{self.name} to take its settings {self._options}", found=f"a refusal: {error}") from error
         return camera
 
     def _configure(self, camera: Any) -> None:
@@ -187,9 +189,9 @@ class PiCamera(BufferedSource):
         try:
             return self._camera.capture_request(wait=TIMEOUT_S)
         except TimeoutError as error:
-            raise SourceError(f"Expected a frame from {self.name} within {TIMEOUT_S:g} s, got none.") from error
+            raise SourceError(expected=f"a frame from {self.name} within {TIMEOUT_S:g} s", found="none") from error
         except (RuntimeError, OSError) as error:
-            raise SourceError(f"Expected a frame from {self.name}, got {error}.") from error
+            raise SourceError(expected=f"a frame from {self.name}", found=f"{error}") from error
 
     def _stamp_ns(self, request: Any) -> int:
         """The sensor's time of the frame, where it can be believed."""
@@ -216,8 +218,9 @@ def _import() -> Any:
         import picamera2
     except ImportError as error:
         raise MissingDependency(
-            f"Expected picamera2 for a CSI camera, could not import {error.name!r}. Run: sudo apt install python3-picamera2, "
-            "and make the environment with python3 -m venv --system-site-packages."
+            expected="picamera2 for a CSI camera",
+            found=f"no {error.name!r} to import",
+            hint="Run: sudo apt install python3-picamera2, and make the environment with python3 -m venv --system-site-packages.",
         ) from error
     from types import SimpleNamespace
 

@@ -53,10 +53,10 @@ def read_times_ns(path: Path) -> list[int]:
         times_ns = [round(float(line) * _NS_PER_MS) for line in lines if line.strip()]
     except (OSError, ValueError, OverflowError) as error:
         raise SourceError(
-            f"Expected the times of a recording in milliseconds, one a line under {HEADING!r}, could not read {path}: {error}", path=path
+            expected=f"the times of a recording in milliseconds, one a line under {HEADING!r}", found=f"{path}, which cannot be read: {error}", path=path
         ) from error
     if heading.strip() not in _HEADINGS or any(after <= before for before, after in itertools.pairwise(times_ns)):
-        raise SourceError(f"Expected times that go forward under {HEADING!r} in {path}.", expected=HEADING, got=heading, path=path)
+        raise SourceError(expected=f"times that go forward under {HEADING!r} in {path}", got=heading, found="others", path=path)
     return times_ns
 
 
@@ -76,7 +76,9 @@ class Recording(ClosingSource):
     def __init__(self, path: str | Path) -> None:
         video = Path(path)
         if not video.is_file():
-            raise UsageError(f"Expected a recording, a video with its times in {times_path(video).name} beside it, got {path}, which is not there.", path=video)
+            raise UsageError(
+                expected=f"a recording, a video with its times in {times_path(video).name} beside it", found=f"{path}, which is not there", path=video
+            )
         self.name = str(video)
         self._times_ns = read_times_ns(times_path(video))
         self._video = VideoFile(video)
@@ -96,7 +98,7 @@ class Recording(ClosingSource):
                 yield Frame(frame.data, frame.color, self._times_ns[count], frame.index)
             count += 1
         if count != len(self._times_ns):
-            raise SourceError(f"Expected {len(self._times_ns)} frames in {self.name}, one for each time beside it, got {count}.", got=count, path=self.name)
+            raise SourceError(expected=f"{len(self._times_ns)} frames in {self.name}, one for each time beside it", got=count, found=f"{count}", path=self.name)
 
     def close(self) -> None:
         """Release the file."""
@@ -116,10 +118,10 @@ class RecordingWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".avi":
-            raise UsageError(f"Expected a recording's name to end in .avi, got {path}.", expected=".avi", got=str(path))
+            raise UsageError(expected="a recording's name to end in .avi", got=str(path), found=f"{path}")
         for each in (self.path, times_path(self.path)):
             if each.exists():
-                raise UsageError(f"Expected {each} not to be there yet; it is. Choose another name.", path=each)
+                raise UsageError(expected="a new file to record into", found=f"{each}, which is there", hint="Choose another name.", path=each)
         self.written = 0
         self._video = VideoWriter(self.path)
         self._times: TextIO | None = None

@@ -83,7 +83,7 @@ class ClosingSource:
         Raises:
             SourceError: Always.
         """
-        raise SourceError(f"Expected a source that can be opened again, got {self.name}.")
+        raise SourceError(expected="a source that can be opened again", found=f"{self.name}")
 
     def close(self) -> None:
         """Hold nothing by default."""

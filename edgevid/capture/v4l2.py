@@ -57,9 +57,11 @@ class V4l2Camera(BufferedSource):
     def __init__(self, device: str, options: Mapping[str, Value] | None = None) -> None:
         path = Path(f"/dev/video{device}" if device.isdecimal() else device or "/dev/video0")
         if not path.exists():
-            raise UsageError(f"Expected a V4L2 device such as /dev/video0, got {path}, which is not there. Is the camera plugged in?", got=device, path=path)
+            raise UsageError(
+                expected="a V4L2 device such as /dev/video0", got=device, found=f"{path}, which is not there", hint="Is the camera plugged in?", path=path
+            )
         if not stat.S_ISCHR(path.stat().st_mode):
-            raise UsageError(f"Expected a V4L2 device such as /dev/video0, got {path}, which is no device.", got=device, path=path)
+            raise UsageError(expected="a V4L2 device such as /dev/video0", got=device, found=f"{path}, which is no device", path=path)
         self.name = f"v4l2:{path}"
         self.time_base: TimeBase = "sensor"
         self._path, self._options = path, dict(options or {})
@@ -89,7 +91,7 @@ class V4l2Camera(BufferedSource):
             buffer: Pixels | None = self._buffers.take((height, width, 3))
             given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
             if not given or buffer is None:
-                raise SourceError(f"Expected a frame from {self.name}, the driver gave none. Was it unplugged?", path=self._path)
+                raise SourceError(expected=f"a frame from {self.name}", found="none from its driver", hint="Was it unplugged?", path=self._path)
             yield Frame(buffer, "bgr", stamp_ns, index)
 
     def reopen(self) -> Self:
@@ -118,7 +120,9 @@ class V4l2Camera(BufferedSource):
         capture = self._cv2.VideoCapture(str(self._path), self._cv2.CAP_V4L2)
         if not capture.isOpened():
             raise SourceError(
-                f"Expected to open {self._path} as a camera, could not. Is it in use, no capture device, or this user not in the group 'video'?",
+                expected=f"to open {self._path} as a camera",
+                found="a refusal",
+                hint="Is it in use, no capture device, or this user not in the group 'video'?",
                 path=self._path,
             )
         return capture
@@ -141,7 +145,7 @@ class V4l2Camera(BufferedSource):
         got = round(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)), round(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if "size" in wanted and got != (width, height):
             self.close()
-            raise SourceError(f"Expected {width}x{height} px from {self._path}, it gives {got[0]}x{got[1]}. Ask for that.", expected=wanted["size"], got=got)
+            raise SourceError(expected=f"{width}x{height} px from {self._path}", got=got, found=f"{got[0]}x{got[1]}", hint="Ask for that.")
         return got
 
     def _stamp_ns(self, arrived_ns: int) -> int:

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.pipeline import Pipeline
 
     if args.seed < 0:
-        raise UsageError(f"Expected --seed of at least 0, got {args.seed}.", got=args.seed)
+        raise UsageError(expected="--seed of at least 0", got=args.seed, found=f"{args.seed}")
     model = shipped_bundle()
     engine, seen = open_engine(model, args), Collector()
     frame = model.manifest.input

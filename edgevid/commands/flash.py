@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     with plan(deployment, target, wheelhouse=args.wheels) as made:
         sys.stdout.write((json.dumps(_as_json(deployment, made)) if args.json else _as_text(deployment, made)) + "\n")
         if not args.yes:
-            raise UsageError("Expected --yes to write this plan; nothing was written.", expected="--yes")
+            raise UsageError(expected="--yes to write this plan", found="none", hint="Nothing was written.")
         write(made, progress=_progress)
     first = "Write it to a card, and put that" if target.disk is not None and target.disk.is_file() else "Put the card"
     sys.stderr.write(f"edgevid: {target.what} is written and read back. {first} into the {deployment.facts.model} and switch it on.\n")

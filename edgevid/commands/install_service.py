@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
     plan = f"{deployment.optics.title} on this {deployment.facts.model}, {system.words}; {deployment.bundle}; once it runs: {writes_sentence(deployment)}"
     sys.stdout.write(f"{plan}\n")
     if not args.yes:
-        raise UsageError("Expected --yes to install this; nothing was done.", expected="--yes")
+        raise UsageError(expected="--yes to install this", found="none", hint="Nothing was done.")
     if os.geteuid() != 0:
-        raise UsageError("Expected to be root, who may install a service. Run it again with sudo.")
+        raise UsageError(expected="to run as root, who may install a service", found="another user", hint="Run it again with sudo.")
     said, needs_restart = install(deployment, system, wheelhouse=args.wheels)
     sys.stdout.write(said + ("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n" if needs_restart else ""))
     return 0

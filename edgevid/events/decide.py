@@ -189,12 +189,12 @@ class Decider:
     def _smooth(self, t_s: float, scores: Sequence[float]) -> None:
         total = sum(scores)
         if len(scores) != len(self.labels) or total - total != 0.0:  # of infinity or NaN that is NaN
-            raise ContractError(f"Expected {len(self.labels)} finite scores, got {scores}.", expected=len(self.labels), got=len(scores))
+            raise ContractError(expected=f"{len(self.labels)} finite scores", got=len(scores), found=f"{scores}")
         if self._last_s is None:
             self._smoothed = list(scores)
             return
         if not t_s > self._last_s:
-            raise ContractError(f"Expected a time after {self._last_s} s, got {t_s} s. Flush where time jumps.", expected=self._last_s, got=t_s)
+            raise ContractError(expected=f"a time after {self._last_s} s", got=t_s, found=f"{t_s} s", hint="Flush where time jumps.")
         weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
         # Both are as long as the labels; to have zip() look costs as much as the rest.
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores)]  # noqa: B905

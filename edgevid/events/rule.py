@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgevid.schema import optional, refuse_unless
+from edgevid.errors import ManifestInvalid
+from edgevid.schema import optional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class ClassThresholds:
     exit: float
 
     def __post_init__(self) -> None:
-        refuse_unless(0.0 <= self.exit <= self.enter <= 1.0, f"0 <= exit <= enter <= 1 for {self.label!r}", (self.exit, self.enter))
+        ManifestInvalid.unless(0.0 <= self.exit <= self.enter <= 1.0, expected=f"0 <= exit <= enter <= 1 for {self.label!r}", got=(self.exit, self.enter))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,9 @@ class DecisionRule:
 
     def __post_init__(self) -> None:
         named = [each.label for each in self.thresholds]
-        refuse_unless(len(set(named)) == len(named), "thresholds once for each label", named)
-        refuse_unless(0.0 <= self.unknown_below <= 1.0, "unknown_below of 0 to 1", self.unknown_below)
-        refuse_unless(0.0 <= self.exit <= self.enter <= 1.0, "0 <= exit <= enter <= 1", (self.exit, self.enter))
-        refuse_unless(all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), "times of at least 0 s", self)
+        ManifestInvalid.unless(len(set(named)) == len(named), expected="thresholds once for each label", got=named)
+        ManifestInvalid.unless(0.0 <= self.unknown_below <= 1.0, expected="unknown_below of 0 to 1", got=self.unknown_below)
+        ManifestInvalid.unless(0.0 <= self.exit <= self.enter <= 1.0, expected="0 <= exit <= enter <= 1", got=(self.exit, self.enter))
+        ManifestInvalid.unless(
+            all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), expected="times of at least 0 s", got=self
+        )

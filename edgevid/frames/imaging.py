@@ -36,7 +36,7 @@ def opencv(purpose: str) -> ModuleType:
     try:
         import cv2
     except ImportError as error:
-        raise MissingDependency(f"Expected OpenCV for {purpose}; it is not installed. Run: pip install 'edgevid[opencv]'.") from error
+        raise MissingDependency(expected=f"OpenCV for {purpose}", found="none", hint="Run: pip install 'edgevid[opencv]'.") from error
     cv2.setNumThreads(1)
     return cv2
 

@@ -36,11 +36,9 @@ class MotionGate:
 
     def __init__(self, spec: InputSpec, *, lookback: int = 0, share: float = SHARE, noise: int = NOISE) -> None:
         if spec.kind != "frames":
-            raise UsageError("Expected a model over pictures for a motion gate, got one over feature vectors.")
+            raise UsageError(expected="a model over pictures for a motion gate", found="one over feature vectors")
         if not 0.0 <= share < 1.0:
-            raise UsageError(
-                f"Expected a motion gate of 0 to below 1, the share of a frame that may change, got {share!r}.", expected="0 <= SHARE < 1", got=share
-            )
+            raise UsageError(expected="a motion gate of 0 to below 1, the share of a frame that may change", got=share)
         shape = spec.shape
         self.share = share
         self._noise = np.uint8(noise)

@@ -52,15 +52,17 @@ class InputSpec:
     interpolation: Interpolation = "linear"
 
     def __post_init__(self) -> None:
-        _refuse_unless(self.kind in KINDS, "an input kind", KINDS, self.kind)
-        _refuse_unless(self.color in MODEL_COLORS, "a color", MODEL_COLORS, self.color)
-        _refuse_unless(self.resize in RESIZE_RULES, "a resize rule", RESIZE_RULES, self.resize)
-        _refuse_unless(self.interpolation in INTERPOLATIONS, "an interpolation", INTERPOLATIONS, self.interpolation)
-        _refuse_unless(min(self.shape) >= 1, "a frame shape of at least 1", ">= 1", self.shape)
-        _refuse_unless(-math.inf < self.range[0] < self.range[1] < math.inf, "a range LOW,HIGH with LOW below HIGH", "LOW < HIGH", self.range)
+        ContractError.unless(self.kind in KINDS, expected="an input kind", choices=KINDS, got=self.kind)
+        ContractError.unless(self.color in MODEL_COLORS, expected="a color", choices=MODEL_COLORS, got=self.color)
+        ContractError.unless(self.resize in RESIZE_RULES, expected="a resize rule", choices=RESIZE_RULES, got=self.resize)
+        ContractError.unless(self.interpolation in INTERPOLATIONS, expected="an interpolation", choices=INTERPOLATIONS, got=self.interpolation)
+        ContractError.unless(min(self.shape) >= 1, expected="a frame shape of at least 1", got=self.shape)
+        ContractError.unless(
+            -math.inf < self.range[0] < self.range[1] < math.inf, expected="a range LOW,HIGH with LOW below HIGH", choices="LOW < HIGH", got=self.range
+        )
         wanted = _CHANNELS.get(self.color, self.channels)
-        _refuse_unless(self.channels == wanted, f"{wanted} channel(s) for color {self.color!r}", wanted, self.channels)
-        _refuse_unless((self.kind == "features") == (self.color == "none"), "color 'none' for features and only there", "none", self.color)
+        ContractError.unless(self.channels == wanted, expected=f"{wanted} channel(s) for color {self.color!r}", got=self.channels)
+        ContractError.unless((self.kind == "features") == (self.color == "none"), expected="color 'none' for features and only there", got=self.color)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,9 +121,7 @@ class Preprocessor:
             return self._plan_features(frame)
         data = frame.data
         if data.ndim != 3 or not data.size or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
-            raise ContractError(
-                f"Expected a picture (H, W, C) uint8, got {data.shape} {data.dtype} of color {frame.color!r}.", expected="(H, W, C) uint8", got=data.shape
-            )
+            raise ContractError(expected="a picture (H, W, C) uint8", got=data.shape, found=f"{data.shape} {data.dtype} of color {frame.color!r}")
         recolor = converter(frame.color, self.spec.color)
         height, width = self.spec.height, self.spec.width
         if data.shape[:2] == (height, width):
@@ -139,7 +139,7 @@ class Preprocessor:
 
     def _plan_features(self, frame: Frame) -> Callable[[Array, Array], None]:
         if frame.data.shape != self.spec.shape:
-            raise ContractError(f"Expected features of shape {self.spec.shape}, got {frame.data.shape}.", expected=self.spec.shape, got=frame.data.shape)
+            raise ContractError(expected=f"features of shape {self.spec.shape}", got=frame.data.shape, found=f"{frame.data.shape}")
         return lambda features, out: np.copyto(out, features)
 
 
@@ -179,10 +179,4 @@ class SharedPreprocessor:
 
 
 def _refuse_call(_pixels: Array, _out: Array) -> None:
-    raise ContractError("No frame has been planned for yet.")
-
-
-def _refuse_unless(legal: bool, what: str, expected: object, got: object) -> None:
-    if not legal:
-        choices = f", one of {', '.join(map(str, expected))}" if isinstance(expected, tuple) else ""
-        raise ContractError(f"Expected {what}{choices}, got {got!r}.", expected=expected, got=got)
+    raise ContractError(expected="a planned frame", found="none")

@@ -44,7 +44,7 @@ class IntervalSampler:
 
     def __init__(self, interval_s: float) -> None:
         if not MIN_INTERVAL_S <= interval_s <= MAX_INTERVAL_S:
-            raise ContractError(f"Expected a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s, got {interval_s!r}.", got=interval_s)
+            raise ContractError(expected=f"a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=interval_s)
         self._trained_ns = self.interval_ns = round(interval_s * 1e9)
         self._due_ns: int | None = None
         self._last_ns = 0
@@ -131,7 +131,7 @@ def uniform_indices(count: int, frames: int) -> list[int]:
     Source: step = max(count // frames, 1), as in the sequence extraction of the LRCN tutorials on UCF50.
     """
     if count < 1:
-        raise ContractError("Expected a clip with at least one frame, got none.", got=count)
+        raise ContractError(expected="a clip with at least one frame", got=count, found="none")
     step = max(count // frames, 1)
     return hold_last([index * step for index in range(frames) if index * step < count], frames)
 

@@ -112,17 +112,15 @@ def _compare(engine: Engine, answer: int, *, got: Array, expected: Array, step: 
     worst = int(np.abs(got - expected).argmax())
     if not abs(float(got[worst] - expected[worst])) <= TOLERANCE_STEPS * step * (1 + 1e-5):
         raise SelftestFailed(
-            f"Expected golden answer {answer} to give {labels[worst]!r} {expected[worst]:.4f} within {TOLERANCE_STEPS * step:.4f}, got {got[worst]:.4f} with "
-            f"{engine.interpreter}. Do not use this bundle here; {_way_out(engine.interpreter)}.",
-            expected=float(expected[worst]),
+            expected=f"golden answer {answer} to give {labels[worst]!r} {expected[worst]:.4f} within {TOLERANCE_STEPS * step:.4f}",
             got=float(got[worst]),
+            found=f"{got[worst]:.4f} with {engine.interpreter}",
+            hint=f"Do not use this bundle here; {_way_out(engine.interpreter)}.",
         )
     front = int(got.argmax())
     if expected[front] < expected.max() - step * (1 + 1e-5):
         raise SelftestFailed(
-            f"Expected golden answer {answer} to be {labels[int(expected.argmax())]!r}, got {labels[front]!r} with {engine.interpreter}.",
-            expected=labels[int(expected.argmax())],
-            got=labels[front],
+            expected=f"golden answer {answer} to be {labels[int(expected.argmax())]!r}", got=labels[front], found=f"{labels[front]!r} with {engine.interpreter}"
         )
 
 
@@ -144,11 +142,10 @@ def _compare_value(engine: Engine, place: int, got: Array, expected: Array) -> f
     answer, number = np.unravel_index(int(off.argmax()), off.shape)
     if not off[answer, number] <= TOLERANCE_STEPS * step * (1 + 1e-5):
         raise SelftestFailed(
-            f"Expected golden answer {answer} to give number {number} of {manifest.values[place].name!r} as {expected[answer, number]:.4g} within "
-            f"{TOLERANCE_STEPS * step:.4g}, got {got[answer, number]:.4g} with {engine.interpreter}. "
-            f"Do not use this bundle here; {_way_out(engine.interpreter)}.",
-            expected=float(expected[answer, number]),
+            expected=f"golden answer {answer} to give number {number} of {manifest.values[place].name!r} as {expected[answer, number]:.4g} within {TOLERANCE_STEPS * step:.4g}",
             got=float(got[answer, number]),
+            found=f"{got[answer, number]:.4g} with {engine.interpreter}",
+            hint=f"Do not use this bundle here; {_way_out(engine.interpreter)}.",
         )
     return float(off[answer, number]) / step
 
@@ -169,8 +166,8 @@ def _check_windows(engine: Engine, streamed: _Played) -> int:
         again, wanted = np.concatenate([played.scores[0], played.values[0]]), np.concatenate(expected)
         if not np.array_equal(again, wanted):
             raise SelftestFailed(
-                f"Expected the stream's answer {start} to equal its window worked out from scratch bit for bit, got a difference of "
-                f"{float(np.abs(again - wanted).max()):.3g} with {engine.interpreter}."
+                expected=f"the stream's answer {start} to equal its window worked out from scratch bit for bit",
+                found=f"a difference of {float(np.abs(again - wanted).max()):.3g} with {engine.interpreter}",
             )
     return len(streamed.scores)
 

@@ -104,7 +104,7 @@ def endpoint(text: str) -> Endpoint:
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not port.isdecimal() or int(port) > _MAX_PORT or (":" in host and not bracketed):
-        raise UsageError(f"Expected HOST:PORT, as localhost:8080, got {text!r}. Write :8080 for every address of this machine.", got=text)
+        raise UsageError(expected="HOST:PORT, as localhost:8080", got=text, hint="Write :8080 for every address of this machine.")
     return Endpoint(host=host.strip("[]"), port=int(port))
 
 
@@ -126,14 +126,14 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UsageError(f"Expected an address of this machine for {purpose}, got {where}: {error.strerror}.", got=str(where)) from error
+        raise UsageError(expected=f"an address of this machine for {purpose}", got=str(where), found=f"{where}: {error.strerror}") from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(64)
     except OSError as error:
         bound.close()
-        raise UsageError(f"Expected a free address for {purpose}, got {where}: {error.strerror}. Choose another port.", got=str(where)) from error
+        raise UsageError(expected=f"a free address for {purpose}", got=str(where), found=f"{where}: {error.strerror}", hint="Choose another port.") from error
     return bound
 
 
@@ -154,14 +154,14 @@ def broker(url: str, environment: Mapping[str, str] = os.environ) -> Broker:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"Expected {_MQTT_FORM}, got one with {error}.") from error
+        raise UsageError(expected=f"{_MQTT_FORM}", found=f"one with {error}") from error
     if "#" in url:
-        raise UsageError(f"Expected an MQTT URL without #, got one in {without_secrets(url)}. In a password write %23; a prefix has no wildcards.")
+        raise UsageError(expected="an MQTT URL without #", found=f"one in {without_secrets(url)}", hint="In a password write %23; a prefix has no wildcards.")
     if parts.scheme not in _MQTT_PORTS or not parts.hostname or port == 0:
-        raise UsageError(f"Expected {_MQTT_FORM}, got {without_secrets(url)}.")
+        raise UsageError(expected=f"{_MQTT_FORM}", found=f"{without_secrets(url)}")
     prefix = unquote(parts.path).strip("/") or f"edgevid/{_topic_level(socket.gethostname())}"
     if re.search(r"[+#\x00-\x1f]|^\$", prefix):
-        raise UsageError(f"Expected an MQTT prefix without +, #, control characters or a leading $, got {prefix!r}.", got=prefix)
+        raise UsageError(expected="an MQTT prefix without +, #, control characters or a leading $", got=prefix)
     options = _options(parts.query)
     discovery = options.get("discovery", "homeassistant")
     return Broker(
@@ -194,7 +194,7 @@ def webhook_url(url: str) -> str:
     except ValueError:
         fine = False
     if not fine or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise UsageError(f"Expected http[s]://HOST[:PORT]/PATH, got {without_secrets(url)}.")
+        raise UsageError(expected="http[s]://HOST[:PORT]/PATH", found=f"{without_secrets(url)}")
     return url
 
 
@@ -206,7 +206,7 @@ def _options(query: str) -> dict[str, str]:
     options = {name: values[-1] for name, values in parse_qs(query).items()}
     unknown = sorted(set(options) - {"discovery", "ca"})
     if unknown:
-        raise UsageError(f"Expected MQTT options discovery or ca, got {', '.join(unknown)}.", expected=("discovery", "ca"), got=unknown)
+        raise UsageError(expected="MQTT options discovery or ca", got=unknown, found=f"{', '.join(unknown)}")
     return options
 
 
@@ -221,5 +221,5 @@ def _readable(path: Path) -> Path:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise UsageError(f"Expected a file that can be read, got {path}: {error.strerror}.", path=path) from error
+        raise UsageError(expected="a file that can be read", found=f"{path}: {error.strerror}", path=path) from error
     return path

@@ -94,18 +94,18 @@ class WebhookSender(Patient, QuietOutput):
         if 200 <= status < 300:
             self._failures = ("", 0)
         elif status in _AWAY:
-            raise OutputError(f"Expected {self._shown} to take an event, got status {status}. Events wait until it does.")
+            raise OutputError(expected=f"{self._shown} to take an event", found=f"status {status}", hint="Events wait until it does.")
         elif status >= 500:
             self._failed(f"{told['id']} {phase}", status)
         else:
-            raise OutputRefused(f"Expected {self._shown} to take an event, got status {status}. It was dropped.")
+            raise OutputRefused(expected=f"{self._shown} to take an event", found=f"status {status}", hint="It was dropped.")
 
     def _failed(self, name: str, status: int) -> None:
         count = self._failures[1] + 1 if self._failures[0] == name else 1
         self._failures = (name, count)
         if count >= _TRIES:
-            raise OutputRefused(f"Expected {self._shown} to take an event, got status {status} {count} times. It was dropped.")
-        raise OutputError(f"Expected {self._shown} to take an event, got status {status}. It is tried {_TRIES} times.")
+            raise OutputRefused(expected=f"{self._shown} to take an event", found=f"status {status} {count} times", hint="It was dropped.")
+        raise OutputError(expected=f"{self._shown} to take an event", found=f"status {status}", hint=f"It is tried {_TRIES} times.")
 
     def _request(self, body: bytes) -> int:
         """Post, and give the status; what the server says beyond that is not read for long."""
@@ -118,7 +118,7 @@ class WebhookSender(Patient, QuietOutput):
             answer.read(_ANSWER_BYTES)
             return answer.status
         except (OSError, http.client.HTTPException) as error:
-            raise OutputError(f"Expected {self._shown} to answer, got {type(error).__name__}: {error}. Events wait until it does.") from error
+            raise OutputError(expected=f"{self._shown} to answer", found=f"{type(error).__name__}: {error}", hint="Events wait until it does.") from error
         finally:
             connection.close()
             self._socket = None

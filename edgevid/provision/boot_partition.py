@@ -115,7 +115,7 @@ class FatPartition:
 
     def __init__(self, disk: Path, partition: Partition) -> None:
         if shutil.which("mcopy") is None:
-            raise MissingDependency("Expected mtools, which writes a FAT without mounting it; it is not installed. Run: sudo apt install mtools")
+            raise MissingDependency(expected="mtools, which writes a FAT without mounting it", found="none", hint="Run: sudo apt install mtools")
         self.name = str(disk)
         self._disk = disk
         self._at = f"{disk}@@{partition.start_bytes}"
@@ -147,7 +147,7 @@ class FatPartition:
         """Ask mdir."""
         found = _FREE.search(self._mtools("mdir", "::").decode())
         if found is None:
-            raise FlashError(f"Expected a FAT that can be read on {self.name}, got none.", path=self.name)
+            raise FlashError(expected=f"a FAT that can be read on {self.name}", found="none", path=self.name)
         return int(found[1].replace(" ", ""))
 
     def _mtools(self, tool: str, *arguments: str, check: bool = True) -> bytes:
@@ -156,7 +156,7 @@ class FatPartition:
         done = subprocess.run([tool, "-i", self._at, *arguments], capture_output=True, env=environment, timeout=_LIMIT_S, check=False)
         if check and done.returncode != 0:
             reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
-            raise FlashError(f"Expected to read and write the boot partition of {self.name}, got: {reason}", path=self.name)
+            raise FlashError(expected=f"to read and write the boot partition of {self.name}", found=f"{reason}", path=self.name)
         return done.stdout if done.returncode == 0 else b""
 
 
@@ -177,7 +177,9 @@ def partitions(disk: Path) -> tuple[Partition, ...]:
     with disk.open("rb") as file:
         sector = file.read(_SECTOR_BYTES)
     if len(sector) < _SECTOR_BYTES or sector[510:] != b"\x55\xaa":
-        raise FlashError(f"Expected a disk with a partition table, as of Raspberry Pi OS, got none in {disk}. Write the unpacked .img first.", path=disk)
+        raise FlashError(
+            expected="a disk with a partition table, as of Raspberry Pi OS", found=f"none in {disk}", hint="Write the unpacked .img first.", path=disk
+        )
     found = []
     for entry in range(446, 510, 16):
         kind, start, count = sector[entry + 4], *struct.unpack_from("<II", sector, entry + 8)
@@ -201,7 +203,7 @@ def boot_and_root(disk: Path) -> tuple[Partition, Partition]:
     found = partitions(disk)
     if len(found) != 2 or found[0].kind not in _FAT_TYPES or found[1].kind != _LINUX_TYPE:
         kinds = ", ".join(f"{each.kind:#04x}" for each in found) or "none"
-        raise FlashError(f"Expected a FAT and a Linux partition on {disk}, as Raspberry Pi OS has, got the types {kinds}.", path=disk)
+        raise FlashError(expected=f"a FAT and a Linux partition on {disk}, as Raspberry Pi OS has", found=f"the types {kinds}", path=disk)
     return found[0], found[1]
 
 

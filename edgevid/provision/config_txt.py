@@ -73,7 +73,7 @@ def _take(line: str, found: BootSettings, number: int) -> None:
     if name.partition(" ")[0] in ("initramfs", "include"):
         return
     if not separator or not name.replace("_", "").replace(":", "").isalnum():
-        raise FlashError(f"Expected name=value, a [section] or a comment in line {number} of config.txt, got {line!r}.", got=line)
+        raise FlashError(expected=f"name=value, a [section] or a comment in line {number} of config.txt", got=line)
     if name == "dtoverlay":
         # An empty one ends the overlay before it.
         found.overlays.extend([value] if value else [])

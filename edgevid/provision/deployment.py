@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import edgevid
-from edgevid.choices import build, read_toml
 from edgevid.errors import DeploymentError
 from edgevid.firmware import Board, Camera, board, camera
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
+from edgevid.schema import from_toml, read_toml
 
 # RFC 1123, 2.1, one label; user names as in useradd(8).
 _HOSTNAME, _USER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), re.compile(r"[a-z_][a-z0-9_-]{0,30}")
@@ -47,11 +47,17 @@ class User:
 
     def __post_init__(self) -> None:
         """Refuse an account that cannot be made, or that nobody can use."""
-        _refuse_unless(bool(_USER.fullmatch(self.name)) and self.name not in _RESERVED_USERS, "a user's name in small letters, none of the system's", self.name)
+        DeploymentError.unless(
+            bool(_USER.fullmatch(self.name)) and self.name not in _RESERVED_USERS,
+            expected="a user's name in small letters, none of the system's",
+            got=self.name,
+        )
         for key in self.ssh_keys:
             check_ssh_key(key)
         check_password_hash(self.password_hash)
-        _refuse_unless(bool(self.ssh_keys or self.password_hash), "[user] with ssh_keys or a password_hash: nobody could log in otherwise", "none")
+        DeploymentError.unless(
+            bool(self.ssh_keys or self.password_hash), expected="[user] with ssh_keys or a password_hash: nobody could log in otherwise", found="none"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +80,11 @@ class Wifi:
 
     def __post_init__(self) -> None:
         """Refuse what no radio takes."""
-        _refuse_unless(1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(), "[wifi] ssid of 1 to 32 bytes in one line", self.ssid)
-        _refuse_unless(bool(_COUNTRY.fullmatch(self.country)), "[wifi] country as two capital letters, as CH or US", self.country)
-        _refuse_unless(not (self.password and self.password_env), "[wifi] password or password_env, not both", "both")
+        DeploymentError.unless(
+            1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(), expected="[wifi] ssid of 1 to 32 bytes in one line", got=self.ssid
+        )
+        DeploymentError.unless(bool(_COUNTRY.fullmatch(self.country)), expected="[wifi] country as two capital letters, as CH or US", got=self.country)
+        DeploymentError.unless(not (self.password and self.password_env), expected="[wifi] password or password_env, not both", found="both")
 
     def psk(self) -> str:
         """Derive the network's key; the password itself is on no card.
@@ -114,9 +122,9 @@ class Service:
     def __post_init__(self) -> None:
         """Refuse limits with which nothing runs."""
         for name in ("watchdog_s", "restart_s", "start_limit_s"):
-            _refuse_unless(1 <= getattr(self, name) <= 3600, f"[service] {name} from 1 to 3600", getattr(self, name))
-        _refuse_unless(self.memory_mib >= _MIN_MEMORY_MIB, f"[service] memory_mib of at least {_MIN_MEMORY_MIB}", self.memory_mib)
-        _refuse_unless(self.cpu_percent >= _MIN_CPU_PERCENT, f"[service] cpu_percent of at least {_MIN_CPU_PERCENT}", self.cpu_percent)
+            DeploymentError.unless(1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name))
+        DeploymentError.unless(self.memory_mib >= _MIN_MEMORY_MIB, expected=f"[service] memory_mib of at least {_MIN_MEMORY_MIB}", got=self.memory_mib)
+        DeploymentError.unless(self.cpu_percent >= _MIN_CPU_PERCENT, expected=f"[service] cpu_percent of at least {_MIN_CPU_PERCENT}", got=self.cpu_percent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +143,9 @@ class Card:
 
     def __post_init__(self) -> None:
         """Refuse a journal that fills the card, and one that could not stay."""
-        _refuse_unless(8 <= self.journal_mib <= 1024, "[card] journal_mib from 8 to 1024", self.journal_mib)
+        DeploymentError.unless(8 <= self.journal_mib <= 1024, expected="[card] journal_mib from 8 to 1024", got=self.journal_mib)
         kept = self.journal == "persistent" and self.read_only_root
-        _refuse_unless(not kept, '[card] journal = "volatile" where read_only_root is true: nothing is kept then', self.journal)
+        DeploymentError.unless(not kept, expected='[card] journal = "volatile" where read_only_root is true: nothing is kept then', got=self.journal)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,11 +183,13 @@ class Deployment:
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""
         _refuse_timezone(self.timezone)
-        _refuse_unless(bool(_HOSTNAME.fullmatch(self.hostname)), "a hostname of small letters, digits and hyphens, at most 63", self.hostname)
+        DeploymentError.unless(
+            bool(_HOSTNAME.fullmatch(self.hostname)), expected="a hostname of small letters, digits and hyphens, at most 63", got=self.hostname
+        )
         _refuse_mix(self.facts, self.optics, self)
         for name, value in self.environment.items():
-            _refuse_unless(bool(_VARIABLE.fullmatch(name)), "names of capital letters in [environment]", name)
-            _refuse_unless(value.isprintable(), f"one line for {name} in [environment]", "several")
+            DeploymentError.unless(bool(_VARIABLE.fullmatch(name)), expected="names of capital letters in [environment]", got=name)
+            DeploymentError.unless(value.isprintable(), expected=f"one line for {name} in [environment]", found="several")
 
     @property
     def facts(self) -> Board:
@@ -199,7 +209,9 @@ class Deployment:
         """
         left = [key for key in self.user.ssh_keys if not key.endswith(EXAMPLE_KEY_COMMENT)]
         expected = "your own key in [user] ssh_keys, the line of ~/.ssh/id_ed25519.pub"
-        _refuse_unless(bool(left or self.user.password_hash), expected, f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})")
+        DeploymentError.unless(
+            bool(left or self.user.password_hash), expected=expected, found=f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})"
+        )
 
     def variables(self) -> dict[str, str]:
         """Give the service's variables, with secrets in place.
@@ -227,7 +239,7 @@ def read(path: Path) -> Deployment:
         UsageError: It cannot be read.
         DeploymentError: It asks for what is unknown or does not go together; the message names what is legal.
     """
-    found = build(Deployment, read_toml(path), path.name)
+    found = from_toml(Deployment, read_toml(path), path.name)
     bundle = Path(edgevid.__file__).parent / "data/gestures.edgevid" if found.bundle == DEMO else path.parent / found.bundle
     return dataclasses.replace(found, bundle=str(bundle.resolve()))
 
@@ -235,18 +247,22 @@ def read(path: Path) -> Deployment:
 def _refuse_mix(facts: Board, optics: Camera, deployment: Deployment) -> None:
     """What each is legal and together cannot be."""
     if optics.interface == "csi":
-        _refuse_unless(facts.camera_ports > 0, f"a USB camera for the board {facts.name!r}, which has no camera connector", optics.name)
+        DeploymentError.unless(facts.camera_ports > 0, expected=f"a USB camera for the board {facts.name!r}, which has no camera connector", got=optics.name)
     port = deployment.camera_port
     if port is not None:
-        _refuse_unless(optics.interface == "csi", f"no camera_port for the camera {optics.name!r}, which is not on a connector", port)
-        _refuse_unless(0 <= port < facts.camera_ports, f"a camera_port of the board {facts.name!r}, from 0 to {facts.camera_ports - 1}", port)
-    _refuse_unless(deployment.wifi is None or facts.wifi, f"no [wifi] for the board {facts.name!r}, which has none", "one")
+        DeploymentError.unless(optics.interface == "csi", expected=f"no camera_port for the camera {optics.name!r}, which is not on a connector", got=port)
+        DeploymentError.unless(
+            0 <= port < facts.camera_ports, expected=f"a camera_port of the board {facts.name!r}, from 0 to {facts.camera_ports - 1}", got=port
+        )
+    DeploymentError.unless(deployment.wifi is None or facts.wifi, expected=f"no [wifi] for the board {facts.name!r}, which has none", found="one")
     most = facts.cores * 100
-    _refuse_unless(deployment.service.cpu_percent <= most, f"[service] cpu_percent of at most {most} on {facts.cores} cores", deployment.service.cpu_percent)
+    DeploymentError.unless(
+        deployment.service.cpu_percent <= most, expected=f"[service] cpu_percent of at most {most} on {facts.cores} cores", got=deployment.service.cpu_percent
+    )
     # The smallest of the board must start it, and Raspberry Pi OS itself needs about this much.
     most_mib = min(facts.ram_mib) - 160
     memory_mib = deployment.service.memory_mib
-    _refuse_unless(memory_mib <= most_mib, f"[service] memory_mib of at most {most_mib} on the board {facts.name!r}", memory_mib)
+    DeploymentError.unless(memory_mib <= most_mib, expected=f"[service] memory_mib of at most {most_mib} on the board {facts.name!r}", got=memory_mib)
 
 
 def _refuse_timezone(name: str) -> None:
@@ -254,9 +270,4 @@ def _refuse_timezone(name: str) -> None:
     known = zoneinfo.available_timezones()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3) or ["Europe/Zurich", "America/New_York", "UTC"]
-        raise DeploymentError(f"Expected a time zone of the IANA database, as {', '.join(close)}, got {name!r}.", expected=close, got=name)
-
-
-def _refuse_unless(is_legal: bool, expected: str, got: object) -> None:
-    if not is_legal:
-        raise DeploymentError(f"Expected {expected}, got {got!r}.", expected=expected, got=got)
+        raise DeploymentError(expected=f"a time zone of the IANA database, as {', '.join(close)}", got=name)

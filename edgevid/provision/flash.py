@@ -94,7 +94,7 @@ def write(made: Plan, *, progress: Callable[[str, int], None] = lambda path, siz
         made.target.boot.write(path, source)
     for path, source in made.files.items():
         if hashlib.sha256(made.target.boot.read(path)).digest() != hashlib.sha256(source.read_bytes()).digest():
-            raise FlashError(f"Expected {path} on {made.target.what} as it was written, got other bytes back. Use another card.", path=path)
+            raise FlashError(expected=f"{path} on {made.target.what} as it was written", found="other bytes back", hint="Use another card.", path=path)
 
 
 def _stage_first_boot(stage: Stage, deployment: Deployment, target: Target, system: System) -> None:
@@ -113,10 +113,10 @@ def _refuse_full(made: Plan, before: frozenset[str]) -> None:
         need = (made.bytes + _RESERVE_MIB * MIB) / MIB
         biggest = max(made.files, key=lambda path: made.files[path].stat().st_size)
         raise FlashError(
-            f"Expected {need:.0f} MiB of room on {made.target.what} (with {_RESERVE_MIB} MiB kept for updates), got {room / MIB:.0f} MiB. "
-            f"The largest file is {biggest}, {made.files[biggest].stat().st_size / MIB:.0f} MiB.",
-            expected=need,
+            expected=f"{need:.0f} MiB of room on {made.target.what} (with {_RESERVE_MIB} MiB kept for updates)",
             got=room,
+            found=f"{room / MIB:.0f} MiB",
+            hint=f"The largest file is {biggest}, {made.files[biggest].stat().st_size / MIB:.0f} MiB.",
         )
 
 

@@ -45,14 +45,16 @@ def check_bundle(deployment: Deployment) -> None:
     """
     name = Path(deployment.bundle).name
     if not _BUNDLE.fullmatch(name):
-        raise DeploymentError(f"Expected a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid, got {name!r}.", got=name)
+        raise DeploymentError(expected="a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid", got=name)
     model = bundle.read(deployment.bundle)
     if model.manifest.input.kind == "features":
-        raise DeploymentError(f"Expected a bundle of a model over pictures for the camera {deployment.camera!r}, got one over features: {deployment.bundle}.")
+        raise DeploymentError(
+            expected=f"a bundle of a model over pictures for the camera {deployment.camera!r}", found=f"one over features: {deployment.bundle}"
+        )
     mib = Path(deployment.bundle).stat().st_size / MIB
     if mib > deployment.service.memory_mib / 2:
         most = deployment.service.memory_mib // 2
-        raise DeploymentError(f"Expected a bundle of at most {most} MiB, half of [service] memory_mib, got {mib:.0f} MiB: {deployment.bundle}.", got=mib)
+        raise DeploymentError(expected=f"a bundle of at most {most} MiB, half of [service] memory_mib", got=mib, found=f"{mib:.0f} MiB: {deployment.bundle}")
 
 
 class Stage:

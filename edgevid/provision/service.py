@@ -36,9 +36,11 @@ def restart() -> None:
     try:
         done = subprocess.run(["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeployError(f"Expected systemctl to restart {UNIT}: {error}.") from error
+        raise DeployError(expected=f"systemctl to restart {UNIT}", found=str(error)) from error
     if done.returncode != 0:
-        raise DeployError(f"Expected to restart {UNIT}: {done.stderr.strip() or done.returncode}. Run the command with sudo.", got=done.returncode)
+        raise DeployError(
+            expected=f"to restart {UNIT}", got=done.returncode, found=str(done.stderr.strip() or done.returncode), hint="Run the command with sudo."
+        )
 
 
 def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True) -> None:
@@ -55,11 +57,11 @@ def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True
     """
     mounts = read_text(machine / "proc/mounts") or ""
     overlay = next((line.split()[0] for line in mounts.splitlines() if line.split()[1] == "/" and line.split()[2] == "overlay"), "")
-    expected = "Expected a root file system that keeps what is written, got an overlay in memory."
-    if overlay == OVERLAY_DEVICE and not bundles_only:
-        raise SlotsError(f"{expected} Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again.", got=overlay)
-    if overlay == "overlayroot":
-        raise SlotsError(f"{expected} Run it in: sudo overlayroot-chroot", got=overlay)
+    hints = {"overlayroot": "Run it in: sudo overlayroot-chroot"}
+    if not bundles_only:
+        hints[OVERLAY_DEVICE] = f"Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again."
+    if overlay in hints:
+        raise SlotsError(expected="a root file system that keeps what is written", got=overlay, found="an overlay in memory", hint=hints[overlay])
 
 
 def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
@@ -78,11 +80,11 @@ def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
     found = identify(root)
     if found is None or found.name != deployment.board:
         model = found.model if found else read_text(root / "proc/device-tree/model") or "no Raspberry Pi"
-        raise FlashError(f"Expected the {deployment.facts.model} of the deployment, got {model}.", expected=deployment.facts.model, got=model)
+        raise FlashError(expected=f"the {deployment.facts.model} of the deployment", got=model, found=f"{model}")
     codename = _CODENAME.search(read_text(root / "etc/os-release") or "")
     name = codename[1] if codename else "no codename"
     if name not in PYTHONS:
-        raise FlashError(f"Expected Raspberry Pi OS {' or '.join(PYTHONS)}, got {name}.", expected=tuple(PYTHONS), got=name)
+        raise FlashError(expected=f"Raspberry Pi OS {' or '.join(PYTHONS)}", got=name, found=f"{name}")
     release = cast("Release", name)
     return System(release=release, first_boot="cloud-init", pythons=(PYTHONS[release],), has_picamera=None)
 
@@ -119,7 +121,7 @@ def _run_installer(script: Path, root: Path) -> str:
     done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False)
     if done.returncode != 0:
         last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise FlashError(f"Expected the installation to work, it ended with exit code {done.returncode}: {last}", got=done.returncode)
+        raise FlashError(expected="the installation to work", got=done.returncode, found=f"exit code {done.returncode}: {last}")
     return done.stdout
 
 

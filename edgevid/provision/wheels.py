@@ -73,7 +73,7 @@ def read_lock(path: Path) -> tuple[Pin, ...]:
     found = [_LINE.fullmatch(line) for line in lines]
     for line, match in zip(lines, found, strict=True):
         if match is None:
-            raise FlashError(f"Expected name==version --hash=sha256:... in {path}, got {line!r}.", path=path)
+            raise FlashError(expected=f"name==version --hash=sha256:... in {path}", got=line, path=path)
     return tuple(Pin(**match.groupdict()) for match in found if match is not None)
 
 
@@ -98,7 +98,7 @@ def collect(python: str, *, wheelhouse: Path | None = None, lock: Path | None = 
     missing = _missing(pins, place)
     if missing:
         names = ", ".join(f"{pin.name} {pin.version}" for pin in missing)
-        raise FlashError(f"Expected the pinned wheels for Python {python} in {place}, found none with the pinned hash of {names}.", got=missing, path=place)
+        raise FlashError(expected=f"the pinned wheels for Python {python} in {place}", got=missing, found=f"none with the pinned hash of {names}", path=place)
     by_hash = _by_hash(place)
     return {pin: by_hash[pin.sha256] for pin in pins}
 
@@ -173,7 +173,7 @@ def _download(python: str, place: Path, pins: Iterable[Pin]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise FlashError(f"Expected pip to download the pinned wheels for Python {python}, got: {reason}. Give them with --wheels DIR.", path=place)
+        raise FlashError(expected=f"pip to download the pinned wheels for Python {python}", found=f"{reason}", hint="Give them with --wheels DIR.", path=place)
 
 
 def _missing(pins: Iterable[Pin], place: Path) -> list[Pin]:

@@ -113,7 +113,7 @@ def plan(rng: np.random.Generator, labels: Sequence[str], *, arm_rad: float = 0.
     """
     for label in labels:
         if label not in LABELS:
-            raise UsageError(f"Expected gestures, each one of {', '.join(LABELS)}, got {label!r}.", expected=LABELS, got=label)
+            raise UsageError(expected=f"gestures, each one of {', '.join(LABELS)}", got=label)
     planner = _Planner(rng, arm_rad)
     for label in labels:
         planner.idle() if label == BACKGROUND else planner.gesture(label)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevid.choices import build
 from edgevid.errors import DeployError, SelftestFailed
+from edgevid.schema import from_toml
 from edgevid.updates.slots import State, sha256
 
 PROGRAM = "sudo /opt/edgevid/current/bin/python -m edgevid.cli"
@@ -58,7 +58,7 @@ class Device:
         with bundle.open("rb") as data:
             said = self._ssh(script, stdin=data).split()
         if said[0] != sha256(bundle):
-            raise DeployError(f"Expected {bundle.name} to arrive at {self.host} whole, got other bytes there. Try again.", got=said[0], path=bundle)
+            raise DeployError(expected=f"{bundle.name} to arrive at {self.host} whole", got=said[0], found="other bytes there", hint="Try again.", path=bundle)
         return f"{said[-1]}/{bundle.name}"
 
     def activate(self, path: str, *, trial_s: float, restart: bool) -> State:
@@ -95,7 +95,7 @@ class Device:
         try:
             done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)  # type: ignore[call-overload]
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise DeployError(f"Expected ssh to reach {self.host}: {error}.") from error
+            raise DeployError(expected=f"ssh to reach {self.host}", found=str(error)) from error
         if done.returncode != 0:
             raise self._refusal(done.returncode, done.stderr)
         return str(done.stdout)
@@ -104,8 +104,8 @@ class Device:
         last = (stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("edgevid: ")
         if code == SelftestFailed.exit_code:
             return SelftestFailed(f"{self.host}: {last}", got=code)
-        hint = " Try: ssh " + self.host if code == _SSH_FAILED else ""
-        return DeployError(f"Expected {self.host} to take the bundle, got: {last}{hint}", got=code)
+        hint = f"Try: ssh {self.host}." if code == _SSH_FAILED else ""
+        return DeployError(expected=f"{self.host} to take the bundle", got=code, found=last, hint=hint)
 
 
 def wait(device: Device, bundle: str, *, limit_s: float, poll_s: float = _POLL_S, look: Callable[[State], None] = lambda state: None) -> State:
@@ -130,11 +130,13 @@ def wait(device: Device, bundle: str, *, limit_s: float, poll_s: float = _POLL_S
         look(state)
         if state.trial is None:
             if state.returned:
-                raise DeployError(f"Expected {bundle} to prove itself on {device.host}; the bundle before it is back. {state.returned}", got=state.returned)
+                raise DeployError(
+                    expected=f"{bundle} to prove itself on {device.host}", got=state.returned, found="a return to the bundle before it", hint=state.returned
+                )
             return state
         time.sleep(poll_s)
-    raise DeployError(f"Expected {bundle} to be confirmed within {limit_s:g} s, it is still on trial. Look with: edgevid slots", expected=limit_s)
+    raise DeployError(expected=f"{bundle} to be confirmed within {limit_s:g} s", found="a trial that goes on", hint="Look with: edgevid slots")
 
 
 def _state(text: str) -> State:
-    return build(State, {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}, "the device's answer")
+    return from_toml(State, {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}, "the device's answer")

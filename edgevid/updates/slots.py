@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from edgevid import atomic
-from edgevid.choices import build
 from edgevid.errors import DeploymentError, SlotsError, UsageError
-from edgevid.schema import to_json
+from edgevid.schema import from_toml, to_json
 
 Name = Literal["a", "b"]
 STATE = "state.json"
@@ -115,11 +114,13 @@ class Slots:
         """
         path = self.folder / STATE
         try:
-            return build(State, json.loads(path.read_bytes()), str(path))
+            return from_toml(State, json.loads(path.read_bytes()), str(path))
         except FileNotFoundError:
             return None
         except (ValueError, DeploymentError) as error:
-            raise SlotsError(f"Expected the state of a device in {path}, got something else ({error}). Remove it and activate a bundle.", path=path) from error
+            raise SlotsError(
+                expected=f"the state of a device in {path}", found=f"something else ({error})", hint="Remove it and activate a bundle.", path=path
+            ) from error
 
     def path(self, slot: Name) -> Path:
         """Give the file of a slot."""
@@ -139,7 +140,7 @@ class Slots:
         for slot in order:
             if self._is_whole(state, slot):
                 return self.path(slot)
-        raise SlotsError(f"Expected a bundle in service in {self.folder}, found none that is whole. Run: edgevid activate BUNDLE", path=self.folder)
+        raise SlotsError(expected=f"a bundle in service in {self.folder}", found="none that is whole", hint="Run: edgevid activate BUNDLE", path=self.folder)
 
     def begin(self) -> Started:
         """Choose the bundle for a start of the service, and count the start where it is on trial.
@@ -182,7 +183,7 @@ class Slots:
         """
         if not (bundle.is_file() and self.folder.is_dir()):
             missing = bundle if not bundle.is_file() else self.folder
-            raise UsageError(f"Expected a bundle and the folder of a device, found nothing at {missing}.", path=missing)
+            raise UsageError(expected="a bundle and the folder of a device", found=f"nothing at {missing}", path=missing)
         with atomic.locked(self.folder):
             state = self._end_trial("another bundle was activated")
             slot: Name = "a" if state is None else _OTHER[state.active]
@@ -216,7 +217,7 @@ class Slots:
             if state.trial is not None:
                 return self._save(dataclasses.replace(state, trial=None, returned="rolled back by hand"))
             if not self._is_whole(state, _OTHER[state.active]):
-                raise SlotsError(f"Expected a bundle before this one in {self.folder}, found none that is whole.", path=self.folder)
+                raise SlotsError(expected=f"a bundle before this one in {self.folder}", found="none that is whole", path=self.folder)
             return self._save(dataclasses.replace(state, active=_OTHER[state.active], returned=""))
 
     def _place(self, bundle: Path, slot: Name) -> Slot:
@@ -253,7 +254,7 @@ class Slots:
     def _known(self) -> State:
         state = self.state()
         if state is None:
-            raise SlotsError(f"Expected a device with a bundle in {self.folder}, found none. Run: edgevid activate BUNDLE", path=self.folder)
+            raise SlotsError(expected=f"a device with a bundle in {self.folder}", found="none", hint="Run: edgevid activate BUNDLE", path=self.folder)
         return state
 
     def _save(self, state: State) -> State:

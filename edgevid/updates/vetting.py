@@ -27,9 +27,14 @@ def vet(bundle: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise SelftestFailed(f"Expected the bundle to pass its self-test within {_LIMIT_S} s, it did not.", expected=_LIMIT_S, path=bundle) from error
+        raise SelftestFailed(expected=f"the bundle to pass its self-test within {_LIMIT_S} s", found="no answer", path=bundle) from error
     if done.returncode != 0:
-        raise SelftestFailed(f"Expected the bundle to pass its self-test on this machine; it stays out of service. {_reason(done)}", got=done.returncode)
+        raise SelftestFailed(
+            expected="the bundle to pass its self-test on this machine",
+            got=done.returncode,
+            found="a failure, so that it stays out of service",
+            hint=_reason(done),
+        )
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -96,7 +96,7 @@ def test_a_folder_without_clips_is_refused(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="found nothing at"):
+    with pytest.raises(UsageError, match="got nothing at"):
         find_clips(tmp_path / "gone")
 
 

@@ -211,8 +211,8 @@ def arguments(place, *more, model="model.keras", clips="clips", out="new.edgevid
 @pytest.mark.parametrize(
     ("change", "code", "says"),
     [
-        ({"model": "absent.keras"}, 2, "found nothing at"),
-        ({"clips": "absent"}, 2, "found nothing at"),
+        ({"model": "absent.keras"}, 2, "got nothing at"),
+        ({"clips": "absent"}, 2, "got nothing at"),
         ({"clips": "empty"}, 1, "found none"),
         ({"clips": "unreadable"}, 1, "got none of 1"),
         ({"clips": "strangers"}, 1, "the model's"),
@@ -221,7 +221,7 @@ def arguments(place, *more, model="model.keras", clips="clips", out="new.edgevid
         ({"more": ["--interval", "soon"]}, 2, "--interval"),
         ({"more": ["--interval", "-1"]}, 2, "--interval"),
         ({"more": ["--color", "gray"]}, 2, "--color rgb or bgr"),
-        ({"more": ["--labels", "absent.txt"]}, 2, "could not read"),
+        ({"more": ["--labels", "absent.txt"]}, 2, "cannot be read"),
         ({"more": ["--frames", "9"]}, 1, "--frames 6"),
         ({"more": ["--range", "1,0"]}, 2, "range"),
         ({"more": ["--background", "nobody"]}, 2, "background"),

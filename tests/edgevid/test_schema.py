@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from edgevid.choices import build, legal, read_toml
 from edgevid.errors import DeploymentError, UsageError
+from edgevid.schema import from_toml, legal, read_toml
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Outer:
 
 
 def test_a_table_becomes_a_dataclass_with_its_defaults() -> None:
-    made = build(Outer, {"name": "x", "sizes": [1, 2], "rate": 3, "inner": {"ssid": "home"}}, "a.toml")
+    made = from_toml(Outer, {"name": "x", "sizes": [1, 2], "rate": 3, "inner": {"ssid": "home"}}, "a.toml")
     assert made == Outer("x", "a", (1, 2), 3.0, Inner("home"))
 
 
@@ -47,7 +47,7 @@ def test_a_table_becomes_a_dataclass_with_its_defaults() -> None:
 )
 def test_what_does_not_fit_is_named_with_what_is_legal(table: dict[str, object], message: str) -> None:
     with pytest.raises(DeploymentError) as caught:
-        build(Outer, table, "a.toml")
+        from_toml(Outer, table, "a.toml")
     assert str(caught.value) == message
     assert caught.value.exit_code == 2
 

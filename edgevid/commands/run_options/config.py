@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgevid.choices import legal, read_toml
 from edgevid.errors import DeploymentError, UsageError
+from edgevid.schema import legal, read_toml
 
 OPTION = "--config"
 _BUNDLES, _CAMERA = "bundles", "camera"
@@ -41,7 +41,7 @@ def refuse_abbreviation(args: argparse.Namespace) -> None:
         UsageError: The option was shortened.
     """
     if args.config is not None:
-        raise UsageError(f"Expected {OPTION} written in full, got it shortened.")
+        raise UsageError(expected=f"{OPTION} written in full", found="it shortened")
 
 
 def expand(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
@@ -83,7 +83,7 @@ def _taken_out(argv: list[str]) -> tuple[Path | None, list[str]]:
         value = value if equals else next(words, "")
         if not value or path is not None:
             # What else was written may hold a password.
-            raise UsageError(f"Expected {OPTION} once, with a file, got it {'twice' if path else 'without one'}.")
+            raise UsageError(expected=f"{OPTION} once, with a file", found=f"it {('twice' if path else 'without one')}")
         path = Path(value)
     return path, rest
 
@@ -105,7 +105,7 @@ def _with_camera(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if controls is None:
         return table
     if not isinstance(controls, dict) or not isinstance(table.get("source"), str):
-        raise DeploymentError(f"Expected [{_CAMERA}] in {path} as a table beside a source, as source = 'picamera2'.", got=controls, path=path)
+        raise DeploymentError(expected=f"[{_CAMERA}] in {path} as a table, with a source such as source = 'picamera2'", got=controls, path=path)
     source = table["source"]
     options = "&".join(f"{name}={_control(value, f'{_CAMERA}.{name} in {path}')}" for name, value in controls.items())
     return {**table, "source": f"{source}{'&' if '?' in source else '?'}{options}" if options else source}
@@ -116,7 +116,7 @@ def _control(value: object, where: str) -> str:
     if isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value):
         return f"{value[0]}x{value[1]}"
     if not isinstance(value, (bool, int, float, str)):
-        raise DeploymentError(f"Expected a number, true or false, a text or [width, height] for {where}, got {value!r}.", got=value)
+        raise DeploymentError(expected=f"a number, true or false, a text or [width, height] for {where}", got=value)
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
@@ -127,7 +127,7 @@ def _flat(table: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
         for written, item in value.items() if isinstance(value, dict) else [(name, value)]:
             key = _key(written)
             if key in seen:
-                raise DeploymentError(f"Expected each key of {path} once, got {key!r} twice.", got=key, path=path)
+                raise DeploymentError(expected=f"each key of {path} once", got=key, found=f"{key!r} twice", path=path)
             seen.add(key)
             yield key, item
 
@@ -137,7 +137,7 @@ def _arguments(action: argparse.Action, value: object, where: str) -> list[str]:
     option = next(name for name in action.option_strings if name.startswith("--"))
     if action.nargs == 0:
         if not isinstance(value, bool):
-            raise DeploymentError(f"Expected true or false for {where}, got {value!r}.", expected=(True, False), got=value)
+            raise DeploymentError(expected=f"true or false for {where}", got=value)
         return [option] if value else []
     several = isinstance(value, list) and isinstance(action, argparse._AppendAction)
     values = value if several and isinstance(value, list) else [value]
@@ -149,14 +149,14 @@ def _text(value: object, action: argparse.Action, where: str) -> str:
     """One value as text: what the option's own check does not see is whether a number was written as one."""
     kind, types = _WRITTEN.get(action.type, ("a text or a number", (str, int, float)))
     if isinstance(value, bool) or not isinstance(value, types):
-        raise DeploymentError(f"Expected {kind} for {where}, got {value!r}.", expected=kind, got=value)
+        raise DeploymentError(expected=f"{kind} for {where}", got=value)
     return str(value)
 
 
 def _bundles(value: object, path: Path) -> list[str]:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
-        raise DeploymentError(f"Expected the file of a bundle, or an array of them, for {_BUNDLES} in {path}, got {value!r}.", got=value)
+        raise DeploymentError(expected=f"the file of a bundle, or an array of them, for {_BUNDLES} in {path}", got=value)
     return list(map(str, names))
 
 

@@ -173,7 +173,7 @@ class MqttPublisher:
     def _send(self, event: Event, phase: Phase) -> str:
         """Publish, and the state behind it. paho keeps what it has no word of and sends it again itself, in order, so it is not published twice."""
         if not self._client.is_connected():
-            raise OutputError(f"Expected a connection to {self._broker}, it was lost. Events wait until it is back.")
+            raise OutputError(expected=f"a connection to {self._broker}", found="none any more", hint="Events wait until it is back.")
         told, topic = self._teller.event(event, phase), f"{self._topics[event.model]}/event/{phase}"
         name = f"{topic} {told['id']}"
         if name not in self._sent:
@@ -187,7 +187,7 @@ class MqttPublisher:
         """Wait for the broker's word on an event; that of an earlier one comes first (MQTT 3.1.1, section 4.6)."""
         number = self._sent[name]
         if not self._pump(lambda: number in self._acknowledged, _ACKNOWLEDGE_S):
-            raise OutputError(f"Expected {self._broker} to acknowledge an event, got no answer. Events wait until it does.")
+            raise OutputError(expected=f"{self._broker} to acknowledge an event", found="no answer", hint="Events wait until it does.")
         self._acknowledged.discard(number)
         del self._sent[name]
 
@@ -214,9 +214,9 @@ class MqttPublisher:
         try:
             self._client.connect(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise OutputError(f"Expected a broker at {self._broker}, got: {error}. Events wait until it is there.") from error
+            raise OutputError(expected=f"a broker at {self._broker}", found=f"{error}", hint="Events wait until it is there.") from error
         if not self._pump(lambda: self._client.is_connected() or self._answer is not None, self._connect_s) or self._answer is not None:
-            raise OutputError(f"Expected {self._broker} to accept a connection, got: {self._answer or 'no answer'}. Events wait until it does.")
+            raise OutputError(expected=f"{self._broker} to accept a connection", found=f"{self._answer or 'no answer'}", hint="Events wait until it does.")
         self._introduce()
 
     def _introduce(self) -> None:
@@ -281,12 +281,12 @@ def _trust(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except ssl.SSLError as error:
-        raise UsageError(f"Expected certificates in PEM form, got {ca}: {error.reason}.", path=ca) from error
+        raise UsageError(expected="certificates in PEM form", found=f"{ca}: {error.reason}", path=ca) from error
 
 
 def _paho() -> Any:
     try:
         import paho.mqtt.client as paho
     except ImportError as error:
-        raise MissingDependency("Expected paho-mqtt for --mqtt; it is not installed. Run: pip install 'edgevid[mqtt]'.") from error
+        raise MissingDependency(expected="paho-mqtt for --mqtt", found="none", hint="Run: pip install 'edgevid[mqtt]'.") from error
     return paho

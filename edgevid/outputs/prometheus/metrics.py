@@ -206,7 +206,7 @@ def _application(metrics: MetricsServer, where: Endpoint) -> Any:
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
     except ImportError as error:
-        raise MissingDependency("Expected prometheus-client for --metrics; it is not installed. Run: pip install 'edgevid[metrics]'.") from error
+        raise MissingDependency(expected="prometheus-client for --metrics", found="none", hint="Run: pip install 'edgevid[metrics]'.") from error
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(metrics)

@@ -61,7 +61,7 @@ class Shelf:
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            raise UsageError(f"Expected a folder for clips that can be written, got {folder}: {error.strerror}.", path=folder) from error
+            raise UsageError(expected="a folder for clips that can be written", found=f"{folder}: {error.strerror}", path=folder) from error
         self._clean()
 
     def slot(self, name: str) -> Slot:
@@ -98,7 +98,9 @@ class Shelf:
         disk = os.statvfs(self.folder)
         free_bytes = disk.f_bavail * disk.f_frsize
         if free_bytes < wanted_bytes + self._reserve_bytes:
-            raise OutputError(f"Expected {_mib(wanted_bytes + self._reserve_bytes)} free for a clip in {self.folder}, got {_mib(free_bytes)}. It was dropped.")
+            raise OutputError(
+                expected=f"{_mib(wanted_bytes + self._reserve_bytes)} free for a clip in {self.folder}", found=f"{_mib(free_bytes)}", hint="It was dropped."
+            )
 
     def keep(self, slot: Slot) -> None:
         """Give a finished clip its names.

@@ -236,4 +236,4 @@ def _websockets() -> Any:
     try:
         return _Library()
     except ImportError as error:
-        raise MissingDependency("Expected websockets for --page; it is not installed. Run: pip install 'edgevid[web]'.") from error
+        raise MissingDependency(expected="websockets for --page", found="none", hint="Run: pip install 'edgevid[web]'.") from error

@@ -66,9 +66,9 @@ def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
         MissingDependency: A program is missing.
     """
     if not out.name.endswith((PACKED, PLAIN)):
-        raise UsageError(f"Expected an image's name, ending in {PACKED} or {PLAIN}, got {out.name}.", expected=(PACKED, PLAIN), got=out.name)
+        raise UsageError(expected=f"an image's name, ending in {PACKED} or {PLAIN}", got=out.name, found=f"{out.name}")
     if not out.parent.is_dir():
-        raise UsageError(f"Expected a folder for the image, found none at {out.parent}.", path=out.parent)
+        raise UsageError(expected="a folder for the image", found=f"none at {out.parent}", path=out.parent)
     deployment.refuse_example()
     recipe.check(made_of, deployment)
     debian_base.refuse_python(made_of)

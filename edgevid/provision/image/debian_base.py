@@ -99,9 +99,10 @@ def refuse_python(recipe: Recipe) -> None:
     here = ".".join(map(str, sys.version_info[:2]))
     if here != recipe.python:
         raise DeploymentError(
-            f"Expected Python {recipe.python}, as in Debian {recipe.suite}, whose bytecode is compiled here, got {here}. Use python{recipe.python}.",
-            expected=recipe.python,
+            expected=f"Python {recipe.python}, as in Debian {recipe.suite}, whose bytecode is compiled here",
             got=here,
+            found=f"{here}",
+            hint=f"Use python{recipe.python}.",
         )
 
 
@@ -120,7 +121,7 @@ def compile_folder(folder: Path, device: str) -> None:
     command = (sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", device, str(folder))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"})
     if done.returncode not in (0, 1) or "Traceback" in done.stderr:
-        raise FlashError(f"Expected compileall to succeed, got exit code {done.returncode}: {done.stderr[-200:]}", got=done.returncode)
+        raise FlashError(expected="compileall to succeed", got=done.returncode, found=f"exit code {done.returncode}: {done.stderr[-200:]}")
 
 
 def _mmdebstrap(recipe: Recipe, out: Path, epoch_s: int) -> None:

@@ -54,7 +54,7 @@ def need(programs: Sequence[str]) -> None:
     missing = [name for name in programs if shutil.which(name, path=path) is None]
     if missing:
         packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        raise MissingDependency(f"Expected the programs {', '.join(missing)}, found none. Run: apt-get install {packages}")
+        raise MissingDependency(expected=f"the programs {', '.join(missing)}", found="none", hint=f"Run: apt-get install {packages}")
     if "mke2fs" in programs:
         _need_mke2fs()
 
@@ -67,8 +67,9 @@ def need_emulation() -> None:
     """
     if os.uname().machine != "aarch64" and not (BINFMT.exists() and "enabled" in BINFMT.read_text()):
         raise MissingDependency(
-            "Expected aarch64 programs to run here through QEMU 10 or later, found none registered. Run: apt-get install qemu-user-binfmt "
-            "(on Debian 12: apt-get install -t bookworm-backports qemu-user-binfmt)"
+            expected="aarch64 programs to run here through QEMU 10 or later",
+            found="none registered",
+            hint="Run: apt-get install qemu-user-binfmt (on Debian 12: apt-get install -t bookworm-backports qemu-user-binfmt)",
         )
 
 
@@ -92,7 +93,7 @@ def run(command: Sequence[str | Path], *, epoch_s: int, stdin: bytes | None = No
     done = subprocess.run(words, env=environment(epoch_s), input=stdin, cwd=cwd, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-        raise FlashError(f"Expected {Path(str(command[0])).name} to succeed, got exit code {done.returncode}: {' / '.join(said)}", got=done.returncode)
+        raise FlashError(expected=f"{Path(str(command[0])).name} to succeed", got=done.returncode, found=f"exit code {done.returncode}: {' / '.join(said)}")
     return done.stdout or b""
 
 
@@ -103,8 +104,8 @@ def _need_mke2fs() -> None:
     if version < MKE2FS_LEAST:
         least, got = (".".join(map(str, each)) for each in (MKE2FS_LEAST, version))
         raise MissingDependency(
-            f"Expected mke2fs {least} or later, which reads a tar, got {got}. Run: apt-get install e2fsprogs libarchive13t64 "
-            "(on Debian 12: apt-get install -t bookworm-backports e2fsprogs && apt-get install libarchive13)",
-            expected=least,
+            expected=f"mke2fs {least} or later, which reads a tar",
             got=got,
+            found=f"{got}",
+            hint="Run: apt-get install e2fsprogs libarchive13t64 (on Debian 12: apt-get install -t bookworm-backports e2fsprogs && apt-get install libarchive13)",
         )

@@ -35,7 +35,7 @@ def kernel_release(archive: Archive) -> str:
     """
     found = sorted({PurePosixPath(name).parts[3] for name in archive.names("usr/lib/modules")})
     if len(found) != 1:
-        raise FlashError(f"Expected one kernel in the image, got {', '.join(found) or 'none'}.", got=found)
+        raise FlashError(expected="one kernel in the image", got=found, found=f"{', '.join(found) or 'none'}")
     return found[0]
 
 
@@ -60,7 +60,7 @@ def load_order(archive: Archive, release: str, wanted: tuple[str, ...]) -> list[
     order: dict[str, None] = {}
     for name in map(module_name, wanted):
         if name not in files and name not in builtin:
-            raise FlashError(f"Expected the module {name} in the kernel {release}, found none.", got=name)
+            raise FlashError(expected=f"the module {name} in the kernel {release}", got=name, found="none")
         if name in files:
             # The file lists what a module needs, nearest first; the farthest must be loaded first. Source: modules.dep(5)
             order |= dict.fromkeys([*reversed(needs[files[name]]), files[name]])

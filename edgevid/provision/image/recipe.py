@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from edgevid import firmware
-from edgevid.choices import build, legal, read_toml
 from edgevid.errors import DeploymentError
 from edgevid.firmware import Release
 from edgevid.provision.deployment import Deployment
+from edgevid.schema import from_toml, legal, read_toml
 
 FOLDER = "image"
 
@@ -54,7 +54,7 @@ def recipes() -> Mapping[str, Recipe]:
         By the name of the release.
     """
     paths = sorted((firmware.folder() / FOLDER).glob("*.toml"))
-    return {path.stem: build(Recipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
+    return {path.stem: from_toml(Recipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
 
 
 def recipe(suite: str) -> Recipe:
@@ -86,19 +86,19 @@ def check(made_of: Recipe, deployment: Deployment) -> None:
     if board.name not in made_of.device_trees:
         known = ", ".join(made_of.device_trees)
         raise DeploymentError(
-            f"Expected a board that Debian {made_of.suite} starts on, one of {known}, got {board.name!r}. Use edgevid flash with Raspberry Pi OS.",
-            expected=tuple(made_of.device_trees),
-            got=board.name,
+            expected=f"a board that Debian {made_of.suite} starts on, one of {known}", got=board.name, hint="Use edgevid flash with Raspberry Pi OS."
         )
     if camera.interface != "usb":
         raise DeploymentError(
-            f"Expected a USB camera: Debian's kernel has no driver for {camera.title} on its ribbon cable. Use edgevid flash with Raspberry Pi OS.",
-            expected="usb",
+            expected="a USB camera",
             got=camera.interface,
+            found=f"{camera.title}, for which Debian's kernel has no driver",
+            hint="Use edgevid flash with Raspberry Pi OS.",
         )
     if deployment.card.read_only_root:
         raise DeploymentError(
-            "Expected [card] read_only_root = false: what sets up an image of Debian at its first boot must be kept. Use edgevid flash with Raspberry Pi OS.",
-            expected=False,
+            expected="[card] read_only_root = false, since what sets up an image of Debian at its first boot must be kept",
             got=True,
+            found="true",
+            hint="Use edgevid flash with Raspberry Pi OS.",
         )

@@ -149,7 +149,7 @@ def _is_taken(name: str, member: tarfile.TarInfo, tree: Tree) -> bool:
 def _refuse_behind(links: set[str], above: dict[str, Entry]) -> None:
     for path, entry in above.items():
         if path in links and entry.type == tarfile.DIRTYPE:
-            raise FlashError(f"Expected a folder at /{path} of the device, got a symbolic link.", path=path)
+            raise FlashError(expected=f"a folder at /{path} of the device", found="a symbolic link", path=path)
 
 
 def _add(target: tarfile.TarFile, path: str, entry: Entry, epoch_s: int) -> int:
@@ -220,7 +220,7 @@ class Archive:
         member = self._members.get(self._resolve(_clean(path)))
         handle = self._tar.extractfile(member) if member and not member.isdir() else None
         if handle is None:
-            raise FlashError(f"Expected /{path} among the packages of the image, found none.", path=path)
+            raise FlashError(expected=f"/{path} among the packages of the image", found="none", path=path)
         return handle.read()
 
     def _resolve(self, path: str) -> str:

@@ -96,7 +96,7 @@ def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_p
     assert main(["inspect", str(tmp_path / "both.edgevid")]) == 0
 
 
-@pytest.mark.parametrize(("how", "says"), [("itself", "no operator of encoder.tflite is mapped"), ("another", "not those of"), ("nothing", "found none at")])
+@pytest.mark.parametrize(("how", "says"), [("itself", "no operator of encoder.tflite is mapped"), ("another", "not those of"), ("nothing", "got none at")])
 def test_what_is_no_twin_is_refused_and_the_bundle_left_alone(bundle, tmp_path, capsys, how, says):
     bundles.write(bundle, tmp_path / "one.edgevid")
     before, data = (tmp_path / "one.edgevid").read_bytes(), bundle.models[bundle.manifest.parts[0].file]

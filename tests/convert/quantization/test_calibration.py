@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from convert.clips import Clip, ClipRef
-from convert.quantization.calibration import MAX_CLIPS, MAX_ENCODER_SAMPLES, Calibration, choose, frame_samples, on_grid, on_own_grid, pin, step_samples
+from convert.quantization.calibration import (
+    MAX_CLIPS,
+    MAX_ENCODER_SAMPLES,
+    Calibration,
+    choose,
+    frame_samples,
+    on_grid,
+    on_own_grid,
+    pin,
+    step_samples,
+)
 from convert.splitting.split import PartFunction
 from edgevid.bundle.manifest import Window
 from edgevid.frames.preprocess import InputSpec

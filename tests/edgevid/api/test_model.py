@@ -246,7 +246,7 @@ def test_a_clip_shorter_than_the_window_holds_its_last_frame(model: edgevid.Mode
 @pytest.mark.parametrize(
     ("clip", "views", "error", "says"),
     [
-        ("nowhere.mp4", "centre", UsageError, "found none at nowhere.mp4"),
+        ("nowhere.mp4", "centre", UsageError, "got none at nowhere.mp4"),
         ("clip.avi", "middle", UsageError, "centre, all"),
         ("empty.avi", "centre", SourceError, "OpenCV can read"),
     ],
@@ -273,7 +273,7 @@ def test_options_are_the_command_lines_and_are_checked_when_the_model_is_loaded(
     for wrong, says in (({"threads": 0}, "at least 1 or 'auto'"), ({"delegate": "gpu"}, "a delegate"), ({"motion_gate": 2.0}, "Expected")):
         with pytest.raises(UsageError, match=says):
             edgevid.load(SHIPPED, **wrong)
-    with pytest.raises(UsageError, match="found none"):
+    with pytest.raises(UsageError, match="got none"):
         edgevid.load(tmp_path / "none.edgevid")
     (tmp_path / "text.edgevid").write_text("no zip")
     with pytest.raises(BundleError):

@@ -13,7 +13,16 @@ from edgevid.bundle import read, write
 from edgevid.bundle.golden import Golden
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
 from edgevid.events.rule import DecisionRule
-from tests.builders import bundle_for, features_manifest, stack_manifest, stateful_manifest, tiny_bundle, twin_manifest, values_manifest, window_manifest
+from tests.builders import (
+    bundle_for,
+    features_manifest,
+    stack_manifest,
+    stateful_manifest,
+    tiny_bundle,
+    twin_manifest,
+    values_manifest,
+    window_manifest,
+)
 from tests.edgevid.bundle.attacks import REFUSALS
 from tests.edgevid.bundle.forgery import VALUES, golden_values
 from tests.repo.files import ROOT
@@ -132,7 +141,7 @@ def test_a_written_bundle_can_be_read_by_everyone(tmp_path):
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
     for path in (tmp_path / "gone.edgevid", tmp_path):
-        with pytest.raises(UsageError, match="found none at") as caught:
+        with pytest.raises(UsageError, match="got none at") as caught:
             read(path)
         assert caught.value.exit_code == 2
 

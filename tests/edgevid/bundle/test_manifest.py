@@ -8,8 +8,18 @@ from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import QuantParams
-from edgevid.schema import build, to_json
-from tests.builders import features_manifest, flight_manifest, pixels, scores, stack_manifest, stateful_manifest, tensor, twin_manifest, window_manifest
+from edgevid.schema import to_json
+from tests.builders import (
+    features_manifest,
+    flight_manifest,
+    pixels,
+    scores,
+    stack_manifest,
+    stateful_manifest,
+    tensor,
+    twin_manifest,
+    window_manifest,
+)
 
 PLANS = {
     "window": window_manifest,
@@ -102,9 +112,9 @@ def test_what_a_dataclass_of_another_module_refuses_is_a_refusal_of_the_manifest
 
 def test_any_of_the_dataclasses_can_be_read_as_strictly():
     spec = InputSpec(height=6, width=8, channels=1, color="gray")
-    assert build(InputSpec, to_json(spec), "the input") == spec
+    assert schema.from_json(InputSpec, to_json(spec), "the input") == spec
     with pytest.raises(ManifestInvalid, match=r"exactly the fields .* in the input"):
-        build(InputSpec, {}, "the input")
+        schema.from_json(InputSpec, {}, "the input")
 
 
 def test_mappings_of_a_manifest_that_was_read_cannot_be_changed():

@@ -94,7 +94,7 @@ def test_an_mp4_without_its_index_is_named(tmp_path):
 def test_a_video_that_opens_and_has_no_frame_is_named(tmp_path, monkeypatch):
     with VideoFile(write_video(tmp_path / "clip.avi")) as source:
         monkeypatch.setattr(source, "_capture", Empty())
-        with pytest.raises(SourceError, match=r"Expected frames in .*clip\.avi, could not decode one"):
+        with pytest.raises(SourceError, match=r"Expected frames in .*clip\.avi, got none that can be decoded"):
             list(source.frames())
 
 
@@ -129,7 +129,7 @@ def test_a_folder_gives_its_pictures_by_name_a_fixed_time_apart(tmp_path):
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(SourceError, match=r"Expected pictures \(\.jpg, .* found none"):
+    with pytest.raises(SourceError, match=r"Expected pictures \(\.jpg, .* got none"):
         PictureFolder(tmp_path, interval_s=0.1)
 
 
@@ -176,12 +176,12 @@ def npz():
         (npy(np.zeros((2, 2), bool)), "got bool"),
         (npy(np.array([[1.0, np.nan]])), "finite features, got NaN or infinity"),
         (npy(np.array([[1.0, 1e300]])), "finite features, got NaN or infinity"),
-        (npy(np.array([[{}]], dtype=object)), "could not read"),
-        (npz(), "could not read"),
-        (npy(np.zeros((4, 3)))[:-8], "could not read"),
-        (npy(np.zeros((4, 3))) + b"more", "could not read"),
-        (b"", "could not read"),
-        (b"no array", "could not read"),
+        (npy(np.array([[{}]], dtype=object)), "cannot be read"),
+        (npz(), "cannot be read"),
+        (npy(np.zeros((4, 3)))[:-8], "cannot be read"),
+        (npy(np.zeros((4, 3))) + b"more", "cannot be read"),
+        (b"", "cannot be read"),
+        (b"no array", "cannot be read"),
     ],
 )
 def test_a_feature_file_that_holds_anything_else_is_named_and_refused(tmp_path, content, message):
@@ -214,8 +214,8 @@ def test_what_a_person_names_decides_the_kind_of_source(tmp_path, make, kind):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nothing.mp4", r"found none at nothing\.mp4\.$"),
-        ("shots/rows.npy", r"found none at shots/rows\.npy\.$"),
+        ("nothing.mp4", r"got none at nothing\.mp4\.$"),
+        ("shots/rows.npy", r"got none at shots/rows\.npy\.$"),
         ("webcam", "got 'webcam', which is none of these"),
         ("rstp://camera/stream.mp4", "which is none of these"),
         ("synthetic:x", "synthetic:SEED with a whole number, got 'x'"),

@@ -97,7 +97,7 @@ def test_the_cameras_controls_go_behind_the_sources_address(write) -> None:
         ("max-frames = 1\nmax_frames = 2", "once, got 'max_frames' twice"),
         ("threads =", "TOML"),
         ("camera = 3", r"\[camera\]"),
-        ("[camera]\nfps = 30", "beside a source"),
+        ("[camera]\nfps = 30", "with a source"),
         ("source = 'picamera2'\n[camera]\nsize = [1, 2, 3]", "camera.size"),
         ("source = 'picamera2'\n[camera]\nwhen = 2026-01-01", "camera.when"),
     ],

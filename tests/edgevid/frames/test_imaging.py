@@ -119,7 +119,7 @@ def test_opencv_is_held_to_one_thread():
 
 def test_without_opencv_the_error_says_what_needs_it_and_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingDependency, match=r"OpenCV for resizing frames of 80x48 to 24x32; .* pip install 'edgevid\[opencv\]'") as caught:
+    with pytest.raises(MissingDependency, match=r"OpenCV for resizing frames of 80x48 to 24x32, got none. .*pip install 'edgevid\[opencv\]'") as caught:
         resizer("stretch", "linear", source=NOISE.shape, target=(32, 24))
     assert caught.value.exit_code == 2
     assert isinstance(caught.value, ImportError)

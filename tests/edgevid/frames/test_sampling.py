@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevid.errors import ContractError
-from edgevid.frames.sampling import MAX_GAP_INTERVALS, IntervalSampler, Sample, hold_last, interval_indices, uniform_indices
+from edgevid.frames.sampling import (
+    MAX_GAP_INTERVALS,
+    IntervalSampler,
+    Sample,
+    hold_last,
+    interval_indices,
+    uniform_indices,
+)
 
 MS = 1_000_000
 

@@ -18,7 +18,7 @@ def fake_child(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 
 def test_a_child_that_fails_is_one_line_with_its_last_word() -> None:
-    with pytest.raises(EdgevidError, match=r"exit code 1: .*found none at nowhere\.edgevid"):
+    with pytest.raises(EdgevidError, match=r"exit code 1: .*got none at nowhere\.edgevid"):
         startup.measure(Path("nowhere.edgevid"))
 
 

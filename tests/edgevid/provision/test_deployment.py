@@ -39,13 +39,13 @@ REFUSED = {
     "a variable that is not set": ({"wifi": {"password": "", "password_env": "NOT_SET_ANYWHERE"}}, "Expected the variable NOT_SET_ANYWHERE"),
     "more threads than cores": ({"run": {"threads": 5}}, "Expected [run] threads of at most 4"),
     "an option that run lacks": ({"run": {"thread": 2}}, "Expected a key of [run]"),
-    "a value that an option does not take": ({"run": {"max_frames": 0}}, "Expected options of edgevid run in [run]: argument --max-frames"),
+    "a value that an option does not take": ({"run": {"max_frames": 0}}, "Expected options of edgevid run in [run], got argument --max-frames"),
     "clips where the service may not write": ({"run": {"clips": "/home/pi/clips"}}, "Expected [run] clips below /var/lib/edgevid, where the service may write"),
     "clips that climb out": ({"run": {"clips": "../clips"}}, "Expected [run] clips below /var/lib/edgevid"),
     "more processor than there is": ({"service": {"cpu_percent": 500}}, "Expected [service] cpu_percent of at most 400 on 4 cores"),
     "more memory than the smallest board has": ({"board": "zero-2-w", "service": {"memory_mib": 400}}, "Expected [service] memory_mib of at most 352"),
     "a kept journal that is not kept": ({"card": {"journal": "persistent", "read_only_root": True}}, "nothing is kept then"),
-    "a bundle that is not there": ({"bundle": "none.edgevid"}, "Expected a bundle file, found none at"),
+    "a bundle that is not there": ({"bundle": "none.edgevid"}, "Expected a bundle file, got none at"),
     "a variable of two lines": ({"environment": {"TOKEN": "a\nb"}}, "Expected one line for TOKEN"),
 }
 

@@ -111,7 +111,7 @@ def test_the_command_shows_the_plan_and_writes_only_with_yes(
     assert cli.main(command) == UsageError.exit_code
     out, err = capsys.readouterr()
     assert "Raspberry Pi OS trixie, set up by cloud-init" in out
-    assert "Expected --yes to write this plan; nothing was written." in err
+    assert "Expected --yes to write this plan, got none. Nothing was written." in err
     assert hashlib.sha256(path.read_bytes()).digest() == before
     assert cli.main([*command, "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -166,7 +166,7 @@ def test_a_card_with_the_examples_key_only_is_refused_for_nobody_could_log_in(tm
 
 
 MISFITS = {
-    "no Raspberry Pi OS": ({"remove": "config.txt"}, {}, "found no config.txt"),
+    "no Raspberry Pi OS": ({"remove": "config.txt"}, {}, "got no config.txt"),
     "the 32-bit one": ({"add": "kernel7l.img"}, {}, "got the 32-bit one"),
     "no kernel for the board": ({"remove": "bcm2712-rpi-5-b.dtb"}, {"board": "5"}, "Expected a system for the board '5', got one for 3b"),
     "no overlay for the camera": ({"remove": "overlays/imx708.dtbo"}, {"camera": "imx708"}, "Expected the overlay imx708.dtbo"),
@@ -195,7 +195,7 @@ def test_a_bundle_too_large_for_the_card_is_refused_before_anything_is_written(t
 def test_a_target_that_is_no_disk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.img").write_bytes(bytes(4096))
     (tmp_path / "a.img.xz").write_bytes(b"x")
-    for name, message in {"none.img": "found nothing at", "a.img": "got none in", "a.img.xz": "Run: xz --decompress"}.items():
+    for name, message in {"none.img": "got nothing at", "a.img": "got none in", "a.img.xz": "Run: xz --decompress"}.items():
         with pytest.raises((FlashError, UsageError), match=message):
             target.open_target(tmp_path / name)
 

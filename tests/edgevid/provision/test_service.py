@@ -63,7 +63,7 @@ def test_the_command_refuses_a_machine_that_is_no_raspberry_pi(tmp_path: Path, c
 def test_an_installation_that_fails_says_its_last_words(machine: Path, tmp_path: Path, device_house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEVID_PYTHON", "/bin/false")
     device = deployment.read(write(tmp_path))
-    with pytest.raises(FlashError, match="Expected the installation to work, it ended with exit code 1"):
+    with pytest.raises(FlashError, match="Expected the installation to work, got exit code 1"):
         service.install(device, service.check_machine(device, root=machine), root=machine, wheelhouse=device_house, lock=device_house / "lock.txt")
     assert not (machine / "etc/systemd/system/edgevid.service").exists()
 

@@ -37,7 +37,7 @@ NASTY = {
 
 def made(board: str, camera: str, **changes: object) -> deployment.Deployment:
     changes = {"service": {"memory_mib": 160}, **changes}
-    return deployment.build(deployment.Deployment, table(board=board, camera=camera, **changes), "device.toml")
+    return deployment.from_toml(deployment.Deployment, table(board=board, camera=camera, **changes), "device.toml")
 
 
 def need(tool: str, package: str) -> None:

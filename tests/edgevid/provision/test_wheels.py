@@ -48,5 +48,5 @@ def test_the_pinned_wheels_are_downloaded_for_the_devices_processor_and_kept(tmp
 def test_a_wheel_with_another_hash_is_refused(house: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(house, tmp_path / "house")
     next(copy.glob("flatbuffers*.whl")).write_bytes(b"other")
-    with pytest.raises(FlashError, match="found none with the pinned hash of flatbuffers"):
+    with pytest.raises(FlashError, match="got none with the pinned hash of flatbuffers"):
         wheels.collect("3.11", wheelhouse=copy, lock=copy / "lock.txt")

@@ -296,7 +296,7 @@ def test_a_failure_leaves_no_image_and_no_folder(tmp_path, monkeypatch):
         ({"board": "5"}, "Expected a board that Debian bookworm starts on, one of 3b, .*got '5'. Use edgevid flash"),
         ({"card": {"read_only_root": True}}, "Expected .card. read_only_root = false"),
         ({"user": {"ssh_keys": [f"{deployments.KEY.rpartition(' ')[0]} replace@me"]}}, "Expected your own key in .user. ssh_keys, the line of .*id_ed25519"),
-        ({"camera": "imx708"}, "Expected a USB camera: Debian's kernel has no driver for .* Use edgevid flash"),
+        ({"camera": "imx708"}, "Expected a USB camera, got .*, for which Debian's kernel has no driver. Use edgevid flash"),
     ],
 )
 def test_what_debian_cannot_do_is_refused_before_anything_is_built(tmp_path, changes, message):
@@ -313,7 +313,7 @@ def test_a_name_that_does_not_say_what_it_is_is_refused(tmp_path):
 
 def test_a_missing_program_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setattr(host_tools.shutil, "which", lambda name, path: None if name in ("cpio", "mcopy") else name)
-    with pytest.raises(MissingDependency, match=r"Expected the programs mcopy, cpio, found none. Run: apt-get install cpio mtools"):
+    with pytest.raises(MissingDependency, match=r"Expected the programs mcopy, cpio, got none. Run: apt-get install cpio mtools"):
         host_tools.need(["sfdisk", "mcopy", "cpio"])
 
 
