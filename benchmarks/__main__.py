@@ -17,13 +17,27 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Run them in turn; give the worst exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lrcn", type=Path, metavar="MODEL", help="a trained LRCN, for stream_vs_window.py and conversion.py")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--lrcn", type=Path, metavar="MODEL", help="a trained LRCN, for stream_vs_window.py and conversion.py"
+    )
     parser.add_argument("--clips", type=Path, metavar="DIR", help="its clips")
-    parser.add_argument("--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes")
+    parser.add_argument(
+        "--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes"
+    )
     args = parser.parse_args()
     own = ["--lrcn", str(args.lrcn), "--clips", str(args.clips)] if args.lrcn and args.clips else []
-    jobs = [["startup.py"], ["frame_cost.py"], ["live_age.py"], ["motion_gate.py"], ["outputs.py"], ["soak.py"], ["conversion.py", *own]]
+    jobs = [
+        ["startup.py"],
+        ["frame_cost.py"],
+        ["live_age.py"],
+        ["motion_gate.py"],
+        ["outputs.py"],
+        ["soak.py"],
+        ["conversion.py", *own],
+    ]
     if args.lrcn and args.clips:
         jobs.append(["stream_vs_window.py", str(args.lrcn), "--clips", str(args.clips)])
     if args.weizmann:

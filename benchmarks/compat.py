@@ -35,7 +35,16 @@ from results_file import table, write
 SUFFIXES = (".h5", ".hdf5", ".keras", ".tflite")
 HEADING = ("model", "Keras", "stock route, int8", "ours", "plan, precision", "agreement", "s", "reason")
 # What a refusal says where the file, and not the converter, is the reason.
-RIGHTLY = ("weights only", "without code", "Flex", "Edge TPU", "--custom-objects", "no scores to decide by", "known input shape", "known number of turns")
+RIGHTLY = (
+    "weights only",
+    "without code",
+    "Flex",
+    "Edge TPU",
+    "--custom-objects",
+    "no scores to decide by",
+    "known input shape",
+    "known number of turns",
+)
 STOCK = """
 import json, sys
 import numpy as np, keras, tensorflow as tf
@@ -104,7 +113,11 @@ def main() -> int:
         sys.stderr.write(f"{_line(rows[-1])}\n")
     sys.stdout.write(f"{table([HEADING, *map(_cells, rows)])}\n\n{_summary(rows)}\n")
     if not args.only:
-        numbers = {"rows": [asdict(row) for row in rows], **_totals(rows), "table": table([HEADING, *map(_cells, rows)])}
+        numbers = {
+            "rows": [asdict(row) for row in rows],
+            **_totals(rows),
+            "table": table([HEADING, *map(_cells, rows)]),
+        }
         write("compat", question=str(__doc__).splitlines()[0], numbers=numbers)
     return 0
 
@@ -113,9 +126,19 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="*", metavar="DIR")
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>")
-    parser.add_argument("--per-class", type=int, default=18, metavar="N", help="clips of each class that are used (default: 18)")
-    parser.add_argument("--timeout", type=float, default=900.0, metavar="S", help="longest time for one file by one route (default: 900)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only files with this in their names; writes no results")
+    parser.add_argument(
+        "--per-class", type=int, default=18, metavar="N", help="clips of each class that are used (default: 18)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=900.0,
+        metavar="S",
+        help="longest time for one file by one route (default: 900)",
+    )
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="only files with this in their names; writes no results"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -124,7 +147,11 @@ def _arguments() -> argparse.Namespace:
 def _models(folders: Sequence[Path], only: str) -> Iterator[tuple[Path, Path]]:
     for root in folders:
         saved = {each.parent for each in root.rglob("saved_model.pb")}
-        files = [each for each in root.rglob("*") if each.suffix in SUFFIXES and each.is_file() and not saved & set(each.parents)]
+        files = [
+            each
+            for each in root.rglob("*")
+            if each.suffix in SUFFIXES and each.is_file() and not saved & set(each.parents)
+        ]
         yield from ((root, path) for path in sorted([*files, *saved]) if only in path.name)
 
 
@@ -132,7 +159,18 @@ def _try(root: Path, path: Path, args: argparse.Namespace) -> Row:
     stock, stock_converts = _stock(path, args.timeout)
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgevid-compat-") as work:
-        command = [sys.executable, __file__, "--one", str(path), "--work", work, "--clips", str(args.clips), "--per-class", str(args.per_class)]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            str(path),
+            "--work",
+            work,
+            "--clips",
+            str(args.clips),
+            "--per-class",
+            str(args.per_class),
+        ]
         code, output = _child(command, args.timeout)
         answer = _last_json(output) or {"reason": _death(code, args.timeout)}
     reason = str(answer.get("reason", ""))
@@ -167,8 +205,13 @@ def _stock(path: Path, timeout_s: float) -> tuple[str, bool]:
 
 def _child(command: list[str], timeout_s: float) -> tuple[int | None, str]:
     """Run a process and all that it starts; give its status, None where its time was up, and what it printed."""
-    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, env=env)
+    env = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+    }
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, env=env
+    )
     try:
         output, _ = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -213,11 +256,21 @@ def _convert(path: Path, work: Path, clips: Path, per_class: int, answer: dict[s
 
     seen = look(path)
     answer.update(loads=True, keras=seen.written_by)
-    chosen = _picked(clips, work / "clips", per_class) if len(seen.frame) == 3 else _walks(work / "walks", seen.frames, seen.frame[0])
+    chosen = (
+        _picked(clips, work / "clips", per_class)
+        if len(seen.frame) == 3
+        else _walks(work / "walks", seen.frames, seen.frame[0])
+    )
     color = "bgr" if seen.frame[-1] == 3 and len(seen.frame) == 3 else None
     done = convert_model(path, chosen, work / "out.edgevid", options=Options(interval="uniform", color=color))
     precision = "+".join(dict.fromkeys(done.report["precision"].values()))
-    answer.update(converts=True, agreement=done.report["agreement"], plan=done.report["plan"], precision=precision, notes=done.report["notes"])
+    answer.update(
+        converts=True,
+        agreement=done.report["agreement"],
+        plan=done.report["plan"],
+        precision=precision,
+        notes=done.report["notes"],
+    )
 
 
 def _picked(clips: Path, target: Path, per_class: int) -> Path:
@@ -241,10 +294,27 @@ def _walks(target: Path, frames: int, width: int, count: int = 60) -> Path:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    ours = "converts" if row.converts else "rightly refused" if row.refused_rightly else "fails" if row.loads else "does not load"
+    ours = (
+        "converts"
+        if row.converts
+        else "rightly refused"
+        if row.refused_rightly
+        else "fails"
+        if row.loads
+        else "does not load"
+    )
     how = f"{row.plan}, {row.precision}" if row.converts else ""
     agreement = "" if row.agreement is None else f"{row.agreement:.1%}"
-    return row.model, row.keras, row.stock, ours, how, agreement, f"{row.seconds:.0f}", row.reason[:160].replace("|", "/")
+    return (
+        row.model,
+        row.keras,
+        row.stock,
+        ours,
+        how,
+        agreement,
+        f"{row.seconds:.0f}",
+        row.reason[:160].replace("|", "/"),
+    )
 
 
 def _line(row: Row) -> str:

@@ -104,7 +104,17 @@ def _rss_kib(pid: int) -> int:
 def convert(model: Path, clips: Path, *options: str, program: Sequence[str] = ("-m", "edgevid.cli")) -> Cost:
     """Convert once, as a person would."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, *program, "convert", str(model), "--clips", str(clips), "-o", f"{folder}/out.edgevid", *options]
+        command = [
+            sys.executable,
+            *program,
+            "convert",
+            str(model),
+            "--clips",
+            str(clips),
+            "-o",
+            f"{folder}/out.edgevid",
+            *options,
+        ]
         began_s, before_s = time.monotonic(), _children_s()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         memory = Memory(child.pid)
@@ -159,7 +169,12 @@ def make_mobilenet(path: Path) -> Path:
     keras.utils.set_random_seed(1)
     backbone = keras.applications.MobileNetV2(input_shape=(112, 112, 3), include_top=False, weights=None, pooling="avg")
     keras.Sequential(
-        [keras.Input((16, 112, 112, 3)), layers.TimeDistributed(backbone), layers.LSTM(64), layers.Dense(2, activation="softmax")],
+        [
+            keras.Input((16, 112, 112, 3)),
+            layers.TimeDistributed(backbone),
+            layers.LSTM(64),
+            layers.Dense(2, activation="softmax"),
+        ],
     ).save(path)
     return path
 
@@ -176,7 +191,8 @@ def measure(models: dict[str, Path], clips: Path, more: Sequence[str]) -> dict[s
         print(
             f"{name}: "
             + ", ".join(
-                f"{how} {cost.seconds:.1f} s ({cost.cpu_s:.1f} s of processors) {cost.gib:.2f} GiB (exit {cost.code})" for how, cost in found[name].items()
+                f"{how} {cost.seconds:.1f} s ({cost.cpu_s:.1f} s of processors) {cost.gib:.2f} GiB (exit {cost.code})"
+                for how, cost in found[name].items()
             ),
             file=sys.stderr,
         )
@@ -192,7 +208,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         clips = args.clips or make_clips(folder / "clips")
-        models = {"LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"), "MobileNetV2 + LSTM": make_mobilenet(folder / "mobilenet.keras")}
+        models = {
+            "LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"),
+            "MobileNetV2 + LSTM": make_mobilenet(folder / "mobilenet.keras"),
+        }
         found = measure(models, clips, ("--interval", "uniform"))
         count = len(find_clips(clips))
     numbers = {"lrcn": args.lrcn.name if args.lrcn else "drawn weights", "clips": count, **answer(found)}
@@ -212,19 +231,28 @@ def question() -> str:
 def rows(found: dict[str, dict[str, Cost]]) -> list[Sequence[object]]:
     """The table that is printed."""
     lines = [
-        (name, how, f"{cost.seconds:.1f}", f"{cost.cpu_s:.1f}", f"{cost.gib:.2f}", cost.code) for name, costs in found.items() for how, cost in costs.items()
+        (name, how, f"{cost.seconds:.1f}", f"{cost.cpu_s:.1f}", f"{cost.gib:.2f}", cost.code)
+        for name, costs in found.items()
+        for how, cost in costs.items()
     ]
     return [("model", "precision", "seconds", "processor seconds", "GiB", "exit code"), *lines]
 
 
 def answer(found: dict[str, dict[str, Cost]]) -> dict[str, Any]:
     """The numbers that are written."""
-    times = {name: round(costs["auto, nothing good enough"].cpu_s / costs["int8"].cpu_s, 2) for name, costs in found.items()}
+    times = {
+        name: round(costs["auto, nothing good enough"].cpu_s / costs["int8"].cpu_s, 2) for name, costs in found.items()
+    }
     peak = max(cost.gib for costs in found.values() for cost in costs.values())
     return {
         "conversions": {
             name: {
-                how: {"s": round(cost.seconds, 1), "cpu_s": round(cost.cpu_s, 1), "gib": round(cost.gib, 2), "exit_code": cost.code}
+                how: {
+                    "s": round(cost.seconds, 1),
+                    "cpu_s": round(cost.cpu_s, 1),
+                    "gib": round(cost.gib, 2),
+                    "exit_code": cost.code,
+                }
                 for how, cost in costs.items()
             }
             for name, costs in found.items()

@@ -207,14 +207,22 @@ def mobilenet(folder: Path) -> Path:
     import keras
 
     keras.utils.set_random_seed(0)
-    encoder = keras.applications.MobileNetV2(input_shape=(112, 112, 3), alpha=0.35, include_top=False, weights=None, pooling="avg")
+    encoder = keras.applications.MobileNetV2(
+        input_shape=(112, 112, 3), alpha=0.35, include_top=False, weights=None, pooling="avg"
+    )
     frames = keras.Input((WINDOW, 112, 112, 3))
     features = keras.layers.LSTM(32)(keras.layers.TimeDistributed(encoder)(frames))
     keras.Model(frames, keras.layers.Dense(LABELS, activation="softmax")(features)).save(folder / "mobilenetv2.keras")
     write_clips(folder / "clips")
     # Random weights have no answers worth keeping: precision is asked for, the budget is open.
     options = Options(precision="int8", interval=0.1, max_drop=100.0, min_agreement=0.0)
-    return convert_model(folder / "mobilenetv2.keras", folder / "clips", folder / "mobilenetv2.edgevid", options=options, progress=Terminal()).path
+    return convert_model(
+        folder / "mobilenetv2.keras",
+        folder / "clips",
+        folder / "mobilenetv2.edgevid",
+        options=options,
+        progress=Terminal(),
+    ).path
 
 
 def write_clips(folder: Path, *, count: int = 4) -> None:
@@ -284,12 +292,16 @@ def main() -> int:
             models[args.lrcn.stem] = converted(folder / "lrcn.edgevid", lrcn, args.lrcn)
         across = {name: quietest(model, frames=args.frames, rounds=3)["ratio"] for name, model in models.items()}
         on_one_core()
-        results = {name: quietest(model, frames=min(args.frames, 4000), rounds=args.rounds) for name, model in models.items()}
+        results = {
+            name: quietest(model, frames=min(args.frames, 4000), rounds=args.rounds) for name, model in models.items()
+        }
         for name, model in models.items():
             results[name]["ratio_across_cores"] = across[name]
             results[name]["ratio_from_320x240"] = quietest(model, frames=args.frames, rounds=3, size=SIZES[0])["ratio"]
         prepared = preparing(models["MobileNetV2-0.35 112x112"])
-    samples = {f"{name} {key}": values for name, result in results.items() for key, values in result.pop("samples").items()}
+    samples = {
+        f"{name} {key}": values for name, result in results.items() for key, values in result.pop("samples").items()
+    }
     path = write(
         "frame_cost",
         question="Time of a frame outside the interpreter over the interpreter's own, frames of 640x480 in memory; goal at most 0.10 for MobileNetV2-0.35.",
@@ -299,13 +311,23 @@ def main() -> int:
     )
     rows = [("model", "interpreter us", "of which invoke us", "outside us", "ratio", "ratio to invoke alone")]
     rows += [
-        (name, *(result[key]["p50"] for key in ("interpreter_us", "invoke_us", "outside_us")), result["ratio"], result["ratio_to_invoke_alone"])
+        (
+            name,
+            *(result[key]["p50"] for key in ("interpreter_us", "invoke_us", "outside_us")),
+            result["ratio"],
+            result["ratio_to_invoke_alone"],
+        )
         for name, result in results.items()
     ]
     print(table(rows))
     for name, result in results.items():
-        print(f"\n{name}, outside, median us:\n" + table([tuple(result["where_us"]), tuple(result["where_us"].values())]))
-    print("\npreparing a frame for 112x112, median us: " + ", ".join(f"{size} {each['p50']}" for size, each in prepared.items()))
+        print(
+            f"\n{name}, outside, median us:\n" + table([tuple(result["where_us"]), tuple(result["where_us"].values())])
+        )
+    print(
+        "\npreparing a frame for 112x112, median us: "
+        + ", ".join(f"{size} {each['p50']}" for size, each in prepared.items())
+    )
     print(f"\nWrote {path}")
     return 0 if results["MobileNetV2-0.35 112x112"]["ratio"] <= GOAL else 1
 

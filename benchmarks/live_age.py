@@ -65,21 +65,42 @@ def measure(model: Bundle, *, seconds: float) -> dict[str, Any]:
     telemetry = Pipeline(Engine(model), Paced(Frames(round(seconds * FPS))), [JsonLines(io.StringIO())]).run()
     age = summary((telemetry.age.samples_ns / 1e6).tolist(), digits=2)
     intervals = round(age["p99"] * FPS / 1e3, 3)
-    return {"age_ms": age, "p99_in_frame_intervals": intervals, "drops": telemetry.drops, "frames": telemetry.seen, "decisions": telemetry.decisions}
+    return {
+        "age_ms": age,
+        "p99_in_frame_intervals": intervals,
+        "drops": telemetry.drops,
+        "frames": telemetry.seen,
+        "decisions": telemetry.decisions,
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each stream (default: 30)")
-    parser.add_argument("--bundle", type=Path, action="append", default=[], metavar="FILE", help="another model to measure beside it; may stand several times")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="another model to measure beside it; may stand several times",
+    )
     args = parser.parse_args()
     shipped = measure(shipped_bundle(), seconds=args.seconds)
     others = {path.stem: measure(bundle.read(path), seconds=args.seconds) for path in args.bundle}
     numbers = {**shipped, "others": others}
-    path = write("live_age", question="Age of an answer from 640x480 at 30 frames a second; goal p99 below two frame intervals.", numbers=numbers, threads=1)
+    path = write(
+        "live_age",
+        question="Age of an answer from 640x480 at 30 frames a second; goal p99 below two frame intervals.",
+        numbers=numbers,
+        threads=1,
+    )
     found = {"gestures (shipped)": shipped, **others}
     columns = tuple(shipped["age_ms"])
-    rows = [(name, *each["age_ms"].values(), each["p99_in_frame_intervals"], str(each["drops"])) for name, each in found.items()]
+    rows = [
+        (name, *each["age_ms"].values(), each["p99_in_frame_intervals"], str(each["drops"]))
+        for name, each in found.items()
+    ]
     print(table([("model", *columns, "p99 in frame intervals", "dropped"), *rows]))
     print(f"\nWrote {path}")
     return 0 if all(each["p99_in_frame_intervals"] < 2 for each in found.values()) else 1

@@ -66,7 +66,9 @@ def noisy(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def overlap(event: Event, others: Sequence[Event]) -> bool:
-    return any(other.label == event.label and other.start_s <= event.end_s and other.end_s >= event.start_s for other in others)
+    return any(
+        other.label == event.label and other.start_s <= event.end_s and other.end_s >= event.start_s for other in others
+    )
 
 
 def watch(seed: int, share: float | None) -> tuple[Collector, int, int, int, float]:
@@ -100,15 +102,35 @@ def main() -> int:
     gates: dict[str, dict[str, float]] = {}
     for share in SHARES:
         runs = {seed: watch(seed, share) for seed in range(args.seeds)}
-        missed = sum(not overlap(event, runs[seed][0].events) for seed, (seen, *_) in plain.items() for event in seen.events)
-        new = sum(not overlap(event, plain[seed][0].events) for seed, (seen, *_) in runs.items() for event in seen.events)
+        missed = sum(
+            not overlap(event, runs[seed][0].events) for seed, (seen, *_) in plain.items() for event in seen.events
+        )
+        new = sum(
+            not overlap(event, plain[seed][0].events) for seed, (seen, *_) in runs.items() for event in seen.events
+        )
         spared, taken = (sum(run[column] for run in runs.values()) for column in (2, 1))
         recall = round(float(np.mean([run[4] for run in runs.values()])), 4)
-        gates[f"{share:g}"] = {"encoder_runs_saved": round(spared / taken, 4), "events_missed": missed, "events_new": new, "recall": recall}
+        gates[f"{share:g}"] = {
+            "encoder_runs_saved": round(spared / taken, 4),
+            "events_missed": missed,
+            "events_new": new,
+            "recall": recall,
+        }
     numbers["gates"] = gates
-    path = write("motion_gate", question="Share of encoder runs that a motion gate saves, and events that it misses, by its width.", numbers=numbers)
+    path = write(
+        "motion_gate",
+        question="Share of encoder runs that a motion gate saves, and events that it misses, by its width.",
+        numbers=numbers,
+    )
     print(f"{events} events without a gate, recall {numbers['recall_without_gate']}")
-    print(table([("gate", "runs saved", "events missed", "events new", "recall"), *((name, *gate.values()) for name, gate in gates.items())]))
+    print(
+        table(
+            [
+                ("gate", "runs saved", "events missed", "events new", "recall"),
+                *((name, *gate.values()) for name, gate in gates.items()),
+            ]
+        )
+    )
     print(f"\nWrote {path}")
     return 0
 

@@ -73,7 +73,10 @@ class Drawn(ClosingSource):
 def draw() -> list[Pixels]:
     """Draw the frames."""
     width_px, height_px = SIZE_PX
-    return [frame.data.copy() for frame in GestureSource(seed=3, height_px=height_px, width_px=width_px, fps=FPS, duration_s=DRAWN_S).frames()]
+    return [
+        frame.data.copy()
+        for frame in GestureSource(seed=3, height_px=height_px, width_px=width_px, fps=FPS, duration_s=DRAWN_S).frames()
+    ]
 
 
 class Audience:
@@ -84,7 +87,12 @@ class Audience:
     """
 
     def __init__(self, *, viewers: int, page: int, metrics: int) -> None:
-        command = [sys.executable, __file__, "--watch", json.dumps({"viewers": viewers, "page": page, "metrics": metrics})]
+        command = [
+            sys.executable,
+            __file__,
+            "--watch",
+            json.dumps({"viewers": viewers, "page": page, "metrics": metrics}),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.webhook = self._line()["webhook"]
 
@@ -117,7 +125,10 @@ class Watchers:
         from websockets.sync.client import connect
 
         while not self.done.wait(0.1):
-            with contextlib.suppress(OSError, WebSocketException), connect(f"ws://localhost:{self._page}/live", compression=None, max_size=None) as line:
+            with (
+                contextlib.suppress(OSError, WebSocketException),
+                connect(f"ws://localhost:{self._page}/live", compression=None, max_size=None) as line,
+            ):
                 while not self.done.is_set():
                     if isinstance(line.recv(5), bytes):
                         self.seen["pictures"] += 1
@@ -126,7 +137,10 @@ class Watchers:
     def scrape(self) -> None:
         """Scrape the metrics once a second."""
         while not self.done.wait(1.0):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://localhost:{self._metrics}/metrics", timeout=5) as answer:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://localhost:{self._metrics}/metrics", timeout=5) as answer,
+            ):
                 answer.read()
                 self.seen["scrapes"] += 1
 
@@ -195,7 +209,9 @@ def play(engine: Engine, frames: list[Pixels], *, seconds: float, options: dict[
     """
     source, lane, collected = Drawn(frames, seconds=seconds), Lane(engine), Collector()
     engine.restart()
-    asked: dict[str, Any] = dict.fromkeys(("page", "mqtt", "webhook", "metrics", "clips")) | {"clips_mib": 256} | (options or {})
+    asked: dict[str, Any] = (
+        dict.fromkeys(("page", "mqtt", "webhook", "metrics", "clips")) | {"clips_mib": 256} | (options or {})
+    )
     opened = option_group.open(argparse.Namespace(**asked), Setup(lanes=(lane,), source=source))
     telemetry = Pipeline([lane], source, [collected, *opened.outputs], taps=opened.taps).run()
     reports = {report.name: report for output in opened.outputs for report in output.reports()}  # type: ignore[attr-defined]
@@ -222,7 +238,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             ports = {"page": free_port(), "metrics": free_port()}
             audience = Audience(viewers=args.viewers, **ports)
             process, url = mosquitto(Path(scratch))
-            options = {name: f"localhost:{port}" for name, port in ports.items()} | {"webhook": audience.webhook, "mqtt": url, "clips": Path(scratch) / "clips"}
+            options = {name: f"localhost:{port}" for name, port in ports.items()} | {
+                "webhook": audience.webhook,
+                "mqtt": url,
+                "clips": Path(scratch) / "clips",
+            }
             played = play(engine, frames, seconds=args.seconds, options=options)
             memory_mib = max(memory_mib, (rss_mib() or 0.0))
             seen = audience.close()
@@ -230,11 +250,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 process.terminate()
                 process.wait()
         found["on"].append(played["total_us"])
-        wanted = {"webhook": played["given"]["webhook"]["event"] // 2, "clips": played["given"]["clips"]["clip"], "receiver": seen["ends"]}
+        wanted = {
+            "webhook": played["given"]["webhook"]["event"] // 2,
+            "clips": played["given"]["clips"]["clip"],
+            "receiver": seen["ends"],
+        }
         lost += sum(abs(played["events"] - count) for count in wanted.values())
         pictures += seen["pictures"]
-        print(f"round {number + 1}: {played['events']} events, {seen}, late {quiet['late']} and {played['late']}", file=sys.stderr)
-    return {"samples": found, "lost": lost, "pictures": pictures, "memory_mib": memory_mib - _drawn_mib(frames), "before_mib": before_mib}
+        print(
+            f"round {number + 1}: {played['events']} events, {seen}, late {quiet['late']} and {played['late']}",
+            file=sys.stderr,
+        )
+    return {
+        "samples": found,
+        "lost": lost,
+        "pictures": pictures,
+        "memory_mib": memory_mib - _drawn_mib(frames),
+        "before_mib": before_mib,
+    }
 
 
 def _drawn_mib(frames: list[Pixels]) -> float:
@@ -256,8 +289,12 @@ def main() -> int:
     rounds = {name: [summary(values, digits=1) for values in each] for name, each in found["samples"].items()}
     best = {name: min(range(args.rounds), key=lambda number: each[number]["p50"]) for name, each in rounds.items()}
     numbers: dict[str, Any] = {f"{name}_us": rounds[name][best[name]] for name in rounds}
-    numbers["ratio"] = {each: round(numbers["on_us"][each] / numbers["off_us"][each], 3) for each in ("p50", "p95", "p99")}
-    numbers["ratio_of_each_round"] = [round(on["p50"] / off["p50"], 3) for off, on in zip(rounds["off"], rounds["on"], strict=True)]
+    numbers["ratio"] = {
+        each: round(numbers["on_us"][each] / numbers["off_us"][each], 3) for each in ("p50", "p95", "p99")
+    }
+    numbers["ratio_of_each_round"] = [
+        round(on["p50"] / off["p50"], 3) for off, on in zip(rounds["off"], rounds["on"], strict=True)
+    ]
     numbers |= {"viewers": args.viewers, "events_lost": found["lost"], "pictures_seen": found["pictures"]}
     numbers["memory_mb"] = round(found["memory_mib"] * _MB_PER_MIB, 1)
     numbers |= {"frame_interval_us": round(1e6 / FPS), "nice": os.nice(0)}
@@ -269,7 +306,10 @@ def main() -> int:
         threads=1,
     )
     rows = [("outputs", "frames", "p50 us", "p95 us", "p99 us", "max us")]
-    rows += [(name, *(numbers[f"{name}_us"][each] for each in ("count", "p50", "p95", "p99", "max"))) for name in ("off", "on")]
+    rows += [
+        (name, *(numbers[f"{name}_us"][each] for each in ("count", "p50", "p95", "p99", "max")))
+        for name in ("off", "on")
+    ]
     print(table(rows))
     print(f"\nratio {numbers['ratio']}; {found['lost']} events lost; {numbers['memory_mb']} MB\nWrote {path}")
     return 0 if not found["lost"] and numbers["memory_mb"] < MEMORY_GOAL_MB else 1

@@ -69,7 +69,9 @@ class Again:
             if index % 20 == 0:
                 time.sleep(max(0.0, began_s + index / self._rate - time.monotonic()))
             minute, place = divmod(index, len(self._pictures))
-            yield Frame(self._pictures[place if minute % self._every == 0 else 0], "rgb", index * 1_000_000_000 // FPS, index)
+            yield Frame(
+                self._pictures[place if minute % self._every == 0 else 0], "rgb", index * 1_000_000_000 // FPS, index
+            )
         self.memory_mib.append(rss_mib() or 0.0)
 
     def release(self, frame: Frame) -> None:
@@ -179,9 +181,32 @@ def soak(folder: Path, *, frames: int, rate: float, every: int) -> dict[str, Any
     broker.start()
     listener = Listener(broker.port, name="soak")
     mqtt = f"mqtt://127.0.0.1:{broker.port}"
-    options = ["--mqtt", mqtt, "--webhook", posts.url, "--metrics", f"127.0.0.1:{metrics_port}", "--clips", str(folder / "clips"), "--clips-mib", "64"]
+    options = [
+        "--mqtt",
+        mqtt,
+        "--webhook",
+        posts.url,
+        "--metrics",
+        f"127.0.0.1:{metrics_port}",
+        "--clips",
+        str(folder / "clips"),
+        "--clips-mib",
+        "64",
+    ]
     options += ["--page", f"127.0.0.1:{page_port}"]
-    command = [sys.executable, __file__, "--child", "--frames", str(frames), "--rate", str(rate), "--every", str(every), "--", *options]
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        "--frames",
+        str(frames),
+        "--rate",
+        str(rate),
+        "--every",
+        str(every),
+        "--",
+        *options,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     outage = threading.Timer(frames / rate / 2, _outage, [broker])
     outage.start()
@@ -204,7 +229,11 @@ def soak(folder: Path, *, frames: int, rate: float, every: int) -> dict[str, Any
     account = next((json.loads(line.removeprefix("ACCOUNT ")) for line in errors if line.startswith("ACCOUNT ")), None)
     if process.returncode or account is None:
         raise SystemExit(f"The run ended with {process.returncode}:\n{''.join(errors)[-3000:]}")
-    arrived = {"json lines, ends": lines, "webhook, starts": posts.counts["start"], "webhook, ends": posts.counts["end"]}
+    arrived = {
+        "json lines, ends": lines,
+        "webhook, starts": posts.counts["start"],
+        "webhook, ends": posts.counts["end"],
+    }
     arrived |= {"mqtt, starts": heard["start"], "mqtt, ends": heard["end"], "metrics, ends": scraped.events}
     return {
         **account,
@@ -269,7 +298,9 @@ class Scraper(Beside):
             except OSError:
                 continue
             self.scrapes += 1
-            self.events = int(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("edgevid_events_total")))
+            self.events = int(
+                sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("edgevid_events_total"))
+            )
 
 
 class Viewer(Beside):
@@ -291,7 +322,10 @@ class Viewer(Beside):
 
         while not self._done.wait(0.2):
             try:
-                with connect(self._address, compression=None) as watches, connect(self._address, compression=None, max_queue=1, ping_interval=None):
+                with (
+                    connect(self._address, compression=None) as watches,
+                    connect(self._address, compression=None, max_queue=1, ping_interval=None),
+                ):
                     for message in watches:
                         self.messages += isinstance(message, str)
                         if isinstance(message, bytes):
@@ -303,7 +337,18 @@ class Viewer(Beside):
 
 def restarts(count: int) -> list[float]:
     """Kill a run in the middle of its stream, start it again, and time it to its first decision."""
-    command = [sys.executable, "-m", "edgevid.cli", "run", str(BUNDLE), "--source", "synthetic", "--policy", "live", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "edgevid.cli",
+        "run",
+        str(BUNDLE),
+        "--source",
+        "synthetic",
+        "--policy",
+        "live",
+        "--json",
+    ]
     took_s = []
     for _ in range(count + 1):
         began_s = time.monotonic()
@@ -320,7 +365,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=500_000, help="frames of the source (default: 500000)")
     parser.add_argument("--rate", type=float, default=2000.0, help="frames a second at most (default: 2000)")
-    parser.add_argument("--every", type=int, default=5, metavar="N", help="of so many minutes one has gestures (default: 5)")
+    parser.add_argument(
+        "--every", type=int, default=5, metavar="N", help="of so many minutes one has gestures (default: 5)"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args, options = parser.parse_known_args()
     if args.child:
@@ -339,13 +386,30 @@ def main() -> int:
         "restart_s": max(again_s),
     }
     goals = check(numbers)
-    question = (
-        "500,000 frames with every output on: does memory stay within 2 MiB after 100,000, does every event arrive everywhere, is a killed run back in 10 s?"
+    question = "500,000 frames with every output on: does memory stay within 2 MiB after 100,000, does every event arrive everywhere, is a killed run back in 10 s?"
+    path = write(
+        "soak",
+        question=question,
+        numbers={**numbers, "goals_met": goals},
+        samples={"memory_mib": memory, "restart_s": again_s},
+        threads=1,
     )
-    path = write("soak", question=question, numbers={**numbers, "goals_met": goals}, samples={"memory_mib": memory, "restart_s": again_s}, threads=1)
-    print(table([("what", "count"), ("frames", found["frames"]["seen"]), ("events seen, starts", found["starts"]), *found["arrived"].items()]))
-    print(f"\nlive page: {found['page_pictures']} pictures, {found['page_messages']} messages; {found['scrapes']} scrapes; {found['clips_mib']} MiB of clips")
-    print(f"memory {after[0]} MiB after the warm-up, at most {numbers['growth_after_warm_up_mib']} more; {found['took_s']} s; restart {max(again_s)} s")
+    print(
+        table(
+            [
+                ("what", "count"),
+                ("frames", found["frames"]["seen"]),
+                ("events seen, starts", found["starts"]),
+                *found["arrived"].items(),
+            ]
+        )
+    )
+    print(
+        f"\nlive page: {found['page_pictures']} pictures, {found['page_messages']} messages; {found['scrapes']} scrapes; {found['clips_mib']} MiB of clips"
+    )
+    print(
+        f"memory {after[0]} MiB after the warm-up, at most {numbers['growth_after_warm_up_mib']} more; {found['took_s']} s; restart {max(again_s)} s"
+    )
     print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in goals.items()) + f"\nWrote {path}")
     return 0 if all(goals.values()) else 1
 
@@ -356,7 +420,8 @@ def check(numbers: Mapping[str, Any]) -> dict[str, bool]:
     del arrived["metrics, ends"]
     return {
         f"memory flat within {FLAT_MIB} MiB": numbers["growth_after_warm_up_mib"] <= FLAT_MIB,
-        "every start and end of an event arrived": numbers["starts"] == numbers["ends"] > 0 and set(arrived.values()) == {numbers["ends"]},
+        "every start and end of an event arrived": numbers["starts"] == numbers["ends"] > 0
+        and set(arrived.values()) == {numbers["ends"]},
         f"back within {RESTART_S} s of being killed": numbers["restart_s"] < RESTART_S,
     }
 

@@ -49,16 +49,30 @@ def child(script: str, *arguments: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=10, help="processes for each line of the table (default: 10)")
-    parser.add_argument("--bundle", type=Path, default=Path(str(resources.files("edgevid") / "data" / "gestures.edgevid")), help="default: the demo's")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        default=Path(str(resources.files("edgevid") / "data" / "gestures.edgevid")),
+        help="default: the demo's",
+    )
     args = parser.parse_args()
 
     from edgevid.inference.startup import measure
 
-    imports = {name: [child(_IMPORT.format(modules=modules)) for _ in range(args.starts)] for name, modules in _IMPORTS.items()}
+    imports = {
+        name: [child(_IMPORT.format(modules=modules)) for _ in range(args.starts)] for name, modules in _IMPORTS.items()
+    }
     starts = [measure(args.bundle) for _ in range(args.starts)]
     runs = [child(_RUN, str(args.bundle)) for _ in range(args.starts)]
-    samples = {f"{name} {unit}": [sample[unit] for sample in found] for name, found in imports.items() for unit in ("ms", "mib")}
-    samples |= {f"start {name}": [getattr(start, name) for start in starts] for name in ("import_ms", "load_ms", "first_decision_ms", "rss_mib")}
+    samples = {
+        f"{name} {unit}": [sample[unit] for sample in found]
+        for name, found in imports.items()
+        for unit in ("ms", "mib")
+    }
+    samples |= {
+        f"start {name}": [getattr(start, name) for start in starts]
+        for name in ("import_ms", "load_ms", "first_decision_ms", "rss_mib")
+    }
     samples["run peak mib"] = [run["mib"] for run in runs]
     numbers = {name: summary(values, digits=2) for name, values in samples.items()}
     goals = check(numbers)
@@ -69,7 +83,14 @@ def main() -> int:
         samples=samples,
         threads=1,
     )
-    print(table([("", "count", "p50", "p95", "max"), *[(name, row["count"], row["p50"], row["p95"], row["max"]) for name, row in numbers.items()]]))
+    print(
+        table(
+            [
+                ("", "count", "p50", "p95", "max"),
+                *[(name, row["count"], row["p50"], row["p95"], row["max"]) for name, row in numbers.items()],
+            ]
+        )
+    )
     print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in goals.items()) + f"\nWrote {path}")
     return 0 if all(goals.values()) else 1
 
@@ -78,7 +99,8 @@ def check(numbers: dict[str, dict[str, float]]) -> dict[str, bool]:
     """Hold the medians against the goals; megabytes are of 10^6 bytes."""
     return {
         f"import edgevid under {IMPORT_GOAL_MS} ms": numbers["import edgevid.pipeline ms"]["p50"] < IMPORT_GOAL_MS,
-        f"import edgevid under {IMPORT_GOAL_MB} MB": numbers["import edgevid.pipeline mib"]["p50"] * _MB_PER_MIB < IMPORT_GOAL_MB,
+        f"import edgevid under {IMPORT_GOAL_MB} MB": numbers["import edgevid.pipeline mib"]["p50"] * _MB_PER_MIB
+        < IMPORT_GOAL_MB,
         f"run under {RUN_GOAL_MB} MB": numbers["run peak mib"]["p50"] * _MB_PER_MIB < RUN_GOAL_MB,
     }
 

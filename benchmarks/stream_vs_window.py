@@ -105,13 +105,19 @@ def _whole_windows(args: argparse.Namespace, folder: Path, real: Array) -> dict[
     np.save(folder / "frames.npy", np.stack([real] * 4))
     for precision in ("float", "int8"):
         out = folder / f"stock-{precision}.tflite"
-        done = subprocess.run([sys.executable, "-c", STOCK, str(args.model), str(folder / "frames.npy"), precision, str(out)], capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", STOCK, str(args.model), str(folder / "frames.npy"), precision, str(out)],
+            capture_output=True,
+            check=False,
+        )
         if done.returncode == 0:
             runs[f"stock whole window, {precision}"] = _file_run(out.read_bytes(), real)
         else:
             sys.stderr.write(f"stock {precision}: the converter ended with status {done.returncode}\n")
     for precision in ("float32", "int8"):
-        options = Options(interval="uniform", color=args.color, plan="stack", precision=precision, min_agreement=0.0, max_drop=100)
+        options = Options(
+            interval="uniform", color=args.color, plan="stack", precision=precision, min_agreement=0.0, max_drop=100
+        )
         try:
             held = _bundle(args, folder / f"stack-{precision}.edgevid", options)
         except EdgevidError as error:
@@ -126,7 +132,9 @@ def _file_run(data: bytes, real: Array) -> Callable[[], None]:
     interpreter = LiteRt().open(data, "peer")
     given, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     dtype: Any = np.dtype(given["dtype"]).name
-    window = quantize(real, QuantParams(dtype, float(given["quantization"][0]) or 1.0, int(given["quantization"][1])))[None]
+    window = quantize(real, QuantParams(dtype, float(given["quantization"][0]) or 1.0, int(given["quantization"][1])))[
+        None
+    ]
 
     def run() -> None:
         interpreter.set_tensor(given["index"], window)
@@ -166,10 +174,16 @@ def _report(args: argparse.Namespace, streamed: bundle.Bundle, samples_ms: dict[
     medians = {name: float(np.median(samples)) for name, samples in samples_ms.items()}
     ours = medians["edgevid, new frame only"]
     stock, fastest = (
-        min((name for name in medians if name.startswith(kind) and "whole" in name), key=medians.__getitem__) for kind in ("stock", ("stock", "edgevid"))
+        min((name for name in medians if name.startswith(kind) and "whole" in name), key=medians.__getitem__)
+        for kind in ("stock", ("stock", "edgevid"))
     )
-    rows = [("a decision", "median ms", "times ours"), *((name, f"{median:.3f}", f"{median / ours:.1f}") for name, median in medians.items())]
-    sys.stdout.write(table(rows) + f"\n\nfastest whole window in TFLite: {fastest}; of the stock converter's: {stock}\n")
+    rows = [
+        ("a decision", "median ms", "times ours"),
+        *((name, f"{median:.3f}", f"{median / ours:.1f}") for name, median in medians.items()),
+    ]
+    sys.stdout.write(
+        table(rows) + f"\n\nfastest whole window in TFLite: {fastest}; of the stock converter's: {stock}\n"
+    )
     numbers = {
         "model": args.model.name,
         "frames": streamed.manifest.window.frames,
@@ -183,7 +197,9 @@ def _report(args: argparse.Namespace, streamed: bundle.Bundle, samples_ms: dict[
         "goal_times_fastest_window": GOAL_WINDOW,
         "goal_times_predict": GOAL_PREDICT,
     }
-    sys.stderr.write(f"Wrote {write('stream_vs_window', question=(__doc__ or '').splitlines()[0], numbers=numbers, threads=1)}\n")
+    sys.stderr.write(
+        f"Wrote {write('stream_vs_window', question=(__doc__ or '').splitlines()[0], numbers=numbers, threads=1)}\n"
+    )
 
 
 if __name__ == "__main__":

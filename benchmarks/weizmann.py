@@ -93,7 +93,9 @@ def hold_out(subject: str, clips: Clips, options: FitOptions, folder: Path) -> F
 
     floating = ask(keras_scorer(load(path).model, options.input, options.window))
     made = {recipe: convert_fold(kept, folder / subject, recipe).path for recipe in RECIPES}
-    return Fold(subject, floating, {recipe: ask(bundle_scorer(Engine(bundle.read(path)))) for recipe, path in made.items()})
+    return Fold(
+        subject, floating, {recipe: ask(bundle_scorer(Engine(bundle.read(path)))) for recipe, path in made.items()}
+    )
 
 
 def convert_fold(kept: Sequence[Clip], stem: Path, recipe: str) -> Conversion:
@@ -104,18 +106,32 @@ def convert_fold(kept: Sequence[Clip], stem: Path, recipe: str) -> Conversion:
         rows.writerow(("path", "label"))
         rows.writerows((clip.ref.path.resolve(), clip.ref.label) for clip in kept)
     options = Options(precision=recipe, max_drop=100.0, min_agreement=0.0)
-    return convert_model(stem.with_suffix(".keras"), listing, stem.with_name(f"{stem.name}-{recipe}.edgevid"), options=options, progress=Terminal())
+    return convert_model(
+        stem.with_suffix(".keras"),
+        listing,
+        stem.with_name(f"{stem.name}-{recipe}.edgevid"),
+        options=options,
+        progress=Terminal(),
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the clips (default: beside the repository)")
-    parser.add_argument("--epochs", type=int, default=100, metavar="N", help="passes over the training clips (default: 100)")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, metavar="DIR", help="the clips (default: beside the repository)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=100, metavar="N", help="passes over the training clips (default: 100)"
+    )
     parser.add_argument("--subjects", nargs="+", metavar="NAME", help="hold out these only, and write no results")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the models and bundles there, and take the models that are there")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep the models and bundles there, and take the models that are there"
+    )
     args = parser.parse_args()
     if not args.data.is_dir():
-        sys.stderr.write(f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n")
+        sys.stderr.write(
+            f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n"
+        )
         return 2
 
     import_tensorflow()
@@ -148,10 +164,20 @@ def mean(values: Sequence[float]) -> float:
 
 def rows(folds: Sequence[Fold]) -> list[Sequence[object]]:
     """The table that is printed."""
-    columns = [[fold.floating.accuracy for fold in folds], *([fold.bundles[recipe].accuracy for fold in folds] for recipe in RECIPES)]
+    columns = [
+        [fold.floating.accuracy for fold in folds],
+        *([fold.bundles[recipe].accuracy for fold in folds] for recipe in RECIPES),
+    ]
     total = sum(len(fold.floating.predictions) for fold in folds)
-    lines = [(fold.subject, len(fold.floating.predictions), *(f"{column[place]:.3f}" for column in columns)) for place, fold in enumerate(folds)]
-    return [("held out", "clips", "float", *RECIPES), *lines, ("mean", total, *(f"{mean(column):.3f}" for column in columns))]
+    lines = [
+        (fold.subject, len(fold.floating.predictions), *(f"{column[place]:.3f}" for column in columns))
+        for place, fold in enumerate(folds)
+    ]
+    return [
+        ("held out", "clips", "float", *RECIPES),
+        *lines,
+        ("mean", total, *(f"{mean(column):.3f}" for column in columns)),
+    ]
 
 
 def answer(folds: Sequence[Fold], options: FitOptions) -> dict[str, Any]:
@@ -172,10 +198,18 @@ def answer(folds: Sequence[Fold], options: FitOptions) -> dict[str, Any]:
             }
             for fold in folds
         },
-        "training": {"epochs": options.epochs, "windows_per_clip": options.windows_per_clip, "learning_rate": options.learning_rate, "seed": options.seed},
+        "training": {
+            "epochs": options.epochs,
+            "windows_per_clip": options.windows_per_clip,
+            "learning_rate": options.learning_rate,
+            "seed": options.seed,
+        },
         "goals_met": {
             f"float at least {FLOAT_GOAL} on average": floating >= FLOAT_GOAL,
-            **{f"{recipe} within {DROP_GOAL_POINTS} points of float": 100 * (floating - found) <= DROP_GOAL_POINTS for recipe, found in bundles.items()},
+            **{
+                f"{recipe} within {DROP_GOAL_POINTS} points of float": 100 * (floating - found) <= DROP_GOAL_POINTS
+                for recipe, found in bundles.items()
+            },
         },
     }
 

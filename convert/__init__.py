@@ -95,7 +95,13 @@ class Conversion:
 
 
 def convert_model(
-    model: str | Path, clips: str | Path, out: str | Path, *, options: Options | None = None, progress: Progress | None = None, command: str = ""
+    model: str | Path,
+    clips: str | Path,
+    out: str | Path,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    command: str = "",
 ) -> Conversion:
     """Convert a trained model, prove the result on real clips and pack it.
 
@@ -125,7 +131,13 @@ def convert_model(
     page = check_places(Path(out), options.report)
     with converter_for(Path(model)) as converter:
         subject = replace(_read(Path(model), Path(clips), converter, options, progress), command=command)
-        story = _prove(subject, converter, options, progress, lambda error, story: stop(error, story, page, seconds=time.monotonic() - started_s))
+        story = _prove(
+            subject,
+            converter,
+            options,
+            progress,
+            lambda error, story: stop(error, story, page, seconds=time.monotonic() - started_s),
+        )
     manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
 
@@ -171,10 +183,18 @@ def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
     from convert.precision.recipes import candidates
 
     light = plan == "window" and parts.light_head
-    return candidates(options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light)
+    return candidates(
+        options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light
+    )
 
 
-def _prove(subject: _Subject, converter: Converter, options: Options, progress: Progress, stopped: Callable[[EdgevidError, Story], EdgevidError]) -> Story:
+def _prove(
+    subject: _Subject,
+    converter: Converter,
+    options: Options,
+    progress: Progress,
+    stopped: Callable[[EdgevidError, Story], EdgevidError],
+) -> Story:
     """Ask the float model, whole and in parts, and search for the precision; what stops this is told with how far it came."""
     from convert.precision.builder import Builder, Job, begin
     from convert.precision.search import Search, search
@@ -185,13 +205,22 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     parts, clips, settled = subject.parts, subject.clips, subject.settled
     recipes, coral = subject.opened.recipes or _recipes(options, subject.plan, parts), options.delegate == CORAL
     calibration = choose(clips.clips, settled.window)
-    begin(converter, parts, precision=recipes[0].precision("encoder"), contract=settled, calibration=calibration, edgetpu=coral)
+    begin(
+        converter,
+        parts,
+        precision=recipes[0].precision("encoder"),
+        contract=settled,
+        calibration=calibration,
+        edgetpu=coral,
+    )
     progress.step(f"asking the float model about {len(clips.clips)} clips")
     reference = subject.opened.reference(parts, settled.input, settled.scores)
     examples = prepare_examples(clips, settled, reference)
     golden = golden_vectors(clips, settled, reference)
     job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
-    budget = Budget(max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error)
+    budget = Budget(
+        max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error
+    )
     builder = Builder(job)
     stages: list[Stage] = []
     trials: list[Trial] = []
@@ -199,11 +228,27 @@ def _prove(subject: _Subject, converter: Converter, options: Options, progress: 
     def story(found: Search) -> Story:
         progress.step("measuring what its precision costs each layer")
         shown = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
-        return Story(job, subject.opened.trained, clips, examples, stages, found, budget, builder.losses(shown), subject.cautions, options, subject.command)
+        return Story(
+            job,
+            subject.opened.trained,
+            clips,
+            examples,
+            stages,
+            found,
+            budget,
+            builder.losses(shown),
+            subject.cautions,
+            options,
+            subject.command,
+        )
 
     try:
         # What was measured before an error stays in the lists.
-        stages.extend(float_stages(reference, parts, examples, settled.values) if subject.opened.recipes is None else file_stage(examples))
+        stages.extend(
+            float_stages(reference, parts, examples, settled.values)
+            if subject.opened.recipes is None
+            else file_stage(examples)
+        )
         for caution in unlike_training(stages[0], len(settled.labels)):
             subject.cautions.append(caution)
             progress.step(f"  careful: {caution}")
@@ -219,7 +264,9 @@ def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clip
 
     refs = find_clips(root, kind=spec.kind)
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
-    clips = decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips")))
+    clips = decode_all(
+        refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))
+    )
     for path, reason in clips.skipped:
         progress.step(f"  skipped {path}: {reason}")
     return clips

@@ -106,8 +106,13 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
         return _from_csv(root, name_group)
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
     if not files:
-        raise ClipsError(expected=f"clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>", found="none", path=root)
-    return [ClipRef(path, None if path.parent == root else path.relative_to(root).parts[0], name_group(path)) for path in files]
+        raise ClipsError(
+            expected=f"clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>", found="none", path=root
+        )
+    return [
+        ClipRef(path, None if path.parent == root else path.relative_to(root).parts[0], name_group(path))
+        for path in files
+    ]
 
 
 def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
@@ -115,12 +120,19 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ClipsError(expected="a CSV file with the columns path and label", found=f"{path}, which cannot be read: {error}", path=path) from error
+        raise ClipsError(
+            expected="a CSV file with the columns path and label",
+            found=f"{path}, which cannot be read: {error}",
+            path=path,
+        ) from error
     if not rows or not {"path", "label"} <= set(rows[0]):
         raise ClipsError(expected="a CSV file with the columns path and label", found=f"{path}", path=path)
     if any(not row["path"] for row in rows):
         raise ClipsError(expected=f"a path in each row of {path}", found="a row without one", path=path)
-    refs = [ClipRef(path.parent / row["path"], row["label"] or None, row.get("group") or group(path.parent / row["path"])) for row in rows]
+    refs = [
+        ClipRef(path.parent / row["path"], row["label"] or None, row.get("group") or group(path.parent / row["path"]))
+        for row in rows
+    ]
     return sorted(refs, key=lambda ref: str(ref.path))
 
 
@@ -152,7 +164,11 @@ def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
 
 
 def decode_all(
-    refs: Sequence[ClipRef], spec: InputSpec, *, interval_s: float = 0.1, progress: Callable[[Sequence[ClipRef]], Iterator[ClipRef]] = iter
+    refs: Sequence[ClipRef],
+    spec: InputSpec,
+    *,
+    interval_s: float = 0.1,
+    progress: Callable[[Sequence[ClipRef]], Iterator[ClipRef]] = iter,
 ) -> Clips:
     """Read clips; skip, name and count those that cannot be read.
 
@@ -194,7 +210,10 @@ def _from_disk(clips: Sequence[Clip]) -> list[Clip]:
         held = np.asarray(np.memmap(file, np.uint8, "r"))
     ends = np.cumsum([clip.frames.nbytes for clip in clips])
     pieces = np.split(held, ends[:-1])
-    return [replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape)) for clip, piece in zip(clips, pieces, strict=True)]
+    return [
+        replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape))
+        for clip, piece in zip(clips, pieces, strict=True)
+    ]
 
 
 def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
@@ -208,7 +227,9 @@ def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
     Returns:
         `window.frames` indices; a clip that ends early holds its last frame.
     """
-    return sampling.window_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window), start=start)
+    return sampling.window_indices(
+        clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window), start=start
+    )
 
 
 def centre_window(clip: Clip, window: Window) -> Array:
@@ -221,7 +242,9 @@ def centre_window(clip: Clip, window: Window) -> Array:
     Returns:
         (T, *frame) of the clip's type.
     """
-    return clip.frames[sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))]
+    return clip.frames[
+        sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))
+    ]
 
 
 def _interval_s(window: Window) -> float | None:

@@ -62,7 +62,19 @@ class EvaluateOptions:
 
     def of_training(self) -> Options:
         """Return what training did, as a conversion takes it."""
-        said = ("labels", "color", "range", "resize", "interpolation", "interval", "frames", "frame_size", "axes", "scores", "scores_only")
+        said = (
+            "labels",
+            "color",
+            "range",
+            "resize",
+            "interpolation",
+            "interval",
+            "frames",
+            "frame_size",
+            "axes",
+            "scores",
+            "scores_only",
+        )
         return Options(**{name: getattr(self, name) for name in said})
 
 
@@ -133,7 +145,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     checked = bundle.read(path)
     manifest = checked.manifest
     decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
-    return Subject(scoring.bundle_scorer(Engine(checked, threads=options.threads)), decoded, manifest.labels, manifest.window)
+    return Subject(
+        scoring.bundle_scorer(Engine(checked, threads=options.threads)), decoded, manifest.labels, manifest.window
+    )
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> Subject:
@@ -145,16 +159,27 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
 
     said = options.of_training()
     trained, info = load(path), read_info(path)
-    arranged = arrange(trained.model, axes=said.axes, frames=said.frames, frame_size=said.frame_size, output=said.scores, scores_only=True)
+    arranged = arrange(
+        trained.model,
+        axes=said.axes,
+        frames=said.frames,
+        frame_size=said.frame_size,
+        output=said.scores,
+        scores_only=True,
+    )
     graph = arranged.graph
     parts = split(graph)
     spec = input_spec(graph, parts.frame_shape, said, info)
     decoded = _decode(clips, spec, progress)
-    settled = contract(graph, parts.frames, spec=spec, clips=decoded, options=said, info=info, notes=(*trained.notes, *arranged.notes))
+    settled = contract(
+        graph, parts.frames, spec=spec, clips=decoded, options=said, info=info, notes=(*trained.notes, *arranged.notes)
+    )
     scorer = scoring.keras_scorer(arranged.ask, spec, settled.window, kind=settled.scores)
     return Subject(scorer, decoded, settled.labels, settled.window, settled.notes)
 
 
 def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> Clips:
     refs = find_clips(clips, kind=spec.kind)
-    return decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips")))
+    return decode_all(
+        refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))
+    )

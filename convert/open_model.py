@@ -111,7 +111,9 @@ def _found(trained: LoadedModel, parts: Split) -> tuple[str, ...]:
     better = "the .keras file that it was exported from converts to a faster bundle"
     if parts.encoder is None:
         return (f"it is run whole, every frame of a window again for each answer: {better}",)
-    return (f"what it does to each frame by itself was found by trying, and is run once a frame; its recurrent layers run over the whole window: {better}",)
+    return (
+        f"what it does to each frame by itself was found by trying, and is run once a frame; its recurrent layers run over the whole window: {better}",
+    )
 
 
 @dataclass(frozen=True)

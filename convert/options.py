@@ -80,13 +80,27 @@ class Options:
     delegate: str | None = None
 
     def __post_init__(self) -> None:
-        UsageError.unless(self.range is None or self.range[0] < self.range[1], expected="a --range LOW,HIGH with LOW below HIGH", got=self.range)
+        UsageError.unless(
+            self.range is None or self.range[0] < self.range[1],
+            expected="a --range LOW,HIGH with LOW below HIGH",
+            got=self.range,
+        )
         UsageError.unless(0 <= self.max_drop <= 100, expected="--max-drop in points, 0 to 100", got=self.max_drop)
-        UsageError.unless(0 <= self.min_agreement <= 1, expected="--min-agreement as a share, 0 to 1", got=self.min_agreement)
+        UsageError.unless(
+            0 <= self.min_agreement <= 1, expected="--min-agreement as a share, 0 to 1", got=self.min_agreement
+        )
         UsageError.unless(self.frames is None or self.frames >= 1, expected="--frames of at least 1", got=self.frames)
-        UsageError.unless(self.frame_size is None or min(self.frame_size) >= 1, expected="--frame-size HEIGHT,WIDTH of at least 1,1", got=self.frame_size)
-        UsageError.unless(0 <= self.max_value_error <= 1, expected="--max-value-error as a share, 0 to 1", got=self.max_value_error)
-        UsageError.unless(self.delegate in (None, *DELEGATES), expected="--delegate", choices=DELEGATES, got=self.delegate)
+        UsageError.unless(
+            self.frame_size is None or min(self.frame_size) >= 1,
+            expected="--frame-size HEIGHT,WIDTH of at least 1,1",
+            got=self.frame_size,
+        )
+        UsageError.unless(
+            0 <= self.max_value_error <= 1, expected="--max-value-error as a share, 0 to 1", got=self.max_value_error
+        )
+        UsageError.unless(
+            self.delegate in (None, *DELEGATES), expected="--delegate", choices=DELEGATES, got=self.delegate
+        )
 
 
 def seconds(interval: float | str) -> float:

@@ -70,10 +70,18 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     found, data = survey(path), path.read_bytes()
     _refuse_unless_it_runs(found, path)
     inputs, outputs = LiteRt().describe(data, path.name)
-    part = Part(role="whole", file=FILE, precision=_precision(found), inputs=tuple(inputs.values()), outputs=tuple(outputs.values()))
+    part = Part(
+        role="whole",
+        file=FILE,
+        precision=_precision(found),
+        inputs=tuple(inputs.values()),
+        outputs=tuple(outputs.values()),
+    )
     shape, classes = part.inputs[0].shape[1:], part.outputs[0].shape[1:]
     if len(classes) != 1:
-        raise ModelError(expected="a classifier with an output of (classes)", got=classes, found=f"{classes} in {path}", path=path)
+        raise ModelError(
+            expected="a classifier with an output of (classes)", got=classes, found=f"{classes} in {path}", path=path
+        )
     layout = read_layout(shape, "Conv2D", axes=axes, frames=frames)
     if layout.axes not in _FED_AS_IT_IS or (layout.frames, *layout.frame) not in (shape, (1, *shape)):
         raise ModelError(
@@ -87,13 +95,17 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
     whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
     loaded = LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file")
-    notes = ("the file is taken as it was converted: there is no float model to hold it against, so agreement is with itself",)
+    notes = (
+        "the file is taken as it was converted: there is no float model to hold it against, so agreement is with itself",
+    )
     return Adopted(
         loaded,
         LayerGraph((call,), 0, 1, window),
         Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model is run as a whole"),
         ConvertedPart(part, data),
-        notes if layout.axes in ("t,h,w,c", "t,f") else (*notes, f"the axes of input {shape} are taken as {layout.axes}; give --axes if they are others"),
+        notes
+        if layout.axes in ("t,h,w,c", "t,f")
+        else (*notes, f"the axes of input {shape} are taken as {layout.axes}; give --axes if they are others"),
     )
 
 
@@ -108,17 +120,26 @@ def _refuse_unless_it_runs(found: Survey, path: Path) -> None:
     if found.flex:
         wanted = ", ".join(found.flex)
         raise ModelError(
-            expected="builtin operators", found=f"{wanted} in {path}: no device runtime has TensorFlow's own (Flex)", hint="Give the trained model.", path=path
+            expected="builtin operators",
+            found=f"{wanted} in {path}: no device runtime has TensorFlow's own (Flex)",
+            hint="Give the trained model.",
+            path=path,
         )
     if found.dynamic:
         raise ModelError(
-            expected="static sizes", found=f"{_shapes(found)} in {path}", hint="Give the trained model, or convert it again with fixed sizes.", path=path
+            expected="static sizes",
+            found=f"{_shapes(found)} in {path}",
+            hint="Give the trained model, or convert it again with fixed sizes.",
+            path=path,
         )
     if not found.runs:
         raise ModelError(expected="a .tflite file that runs", found=f"{path}: {found.reason}", path=path)
     if len(found.inputs) != 1 or len(found.outputs) != 1:
         raise ModelError(
-            expected="one input and one output", found=f"{len(found.inputs)} and {len(found.outputs)} in {path}", hint="Give the trained model.", path=path
+            expected="one input and one output",
+            found=f"{len(found.inputs)} and {len(found.outputs)} in {path}",
+            hint="Give the trained model.",
+            path=path,
         )
 
 
@@ -194,7 +215,9 @@ class FileReference(Reference):
         Returns:
             (N, classes) float32 probabilities.
         """
-        return self._probabilities(np.concatenate([self._file(to_real(window[None], self._spec)) for window in windows]))
+        return self._probabilities(
+            np.concatenate([self._file(to_real(window[None], self._spec)) for window in windows])
+        )
 
 
 class AsItIs(Converter):
@@ -210,7 +233,9 @@ class AsItIs(Converter):
     def start(self) -> None:
         """Start nothing: there is no child."""
 
-    def convert(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> ConvertedPart:
+    def convert(
+        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+    ) -> ConvertedPart:
         """Give the file.
 
         Args:

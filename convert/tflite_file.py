@@ -19,7 +19,19 @@ from edgevid.frames import Array
 
 _IDENTIFIER, _IDENTIFIER_AT = b"TFL3", 4
 # Of the types whose numbers have whole bytes of their own.
-_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "UINT16": 2, "FLOAT16": 2, "INT32": 4, "UINT32": 4, "FLOAT32": 4, "INT64": 8, "FLOAT64": 8}
+_BYTES = {
+    "INT8": 1,
+    "UINT8": 1,
+    "BOOL": 1,
+    "INT16": 2,
+    "UINT16": 2,
+    "FLOAT16": 2,
+    "INT32": 4,
+    "UINT32": 4,
+    "FLOAT32": 4,
+    "INT64": 8,
+    "FLOAT64": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -116,10 +128,22 @@ def check_whole(data: bytes, name: str) -> None:
         sizes = {number: _BYTES[kind] for kind, number in vars(schema.TensorType).items() if kind in _BYTES}
         for graph in model.subgraphs:
             count = len(graph.tensors)
-            _refuse_unless(all(-1 <= number < count for each in graph.operators for number in _numbers(each.inputs)), "inputs of operators that are there")
-            _refuse_unless(all(0 <= number < count for each in graph.operators for number in _numbers(each.outputs)), "outputs of operators that are there")
-            _refuse_unless(all(0 <= number < count for number in (*_numbers(graph.inputs), *_numbers(graph.outputs))), "inputs and outputs that are there")
-            _refuse_unless(all(0 <= each.opcodeIndex < len(model.operatorCodes) for each in graph.operators), "operators of a kind that is there")
+            _refuse_unless(
+                all(-1 <= number < count for each in graph.operators for number in _numbers(each.inputs)),
+                "inputs of operators that are there",
+            )
+            _refuse_unless(
+                all(0 <= number < count for each in graph.operators for number in _numbers(each.outputs)),
+                "outputs of operators that are there",
+            )
+            _refuse_unless(
+                all(0 <= number < count for number in (*_numbers(graph.inputs), *_numbers(graph.outputs))),
+                "inputs and outputs that are there",
+            )
+            _refuse_unless(
+                all(0 <= each.opcodeIndex < len(model.operatorCodes) for each in graph.operators),
+                "operators of a kind that is there",
+            )
             for tensor in graph.tensors:
                 _check_tensor(tensor, model.buffers, sizes)
 
@@ -134,7 +158,10 @@ def _check_tensor(tensor: Any, buffers: Sequence[Any], sizes: Mapping[int, int])
         _refuse_unless(len(stored) == math.prod(shape) * sizes[tensor.type], "as many bytes as a tensor's shape says")
     scales = 0 if grid is None or grid.scale is None else len(grid.scale)
     if grid is not None and scales > 1:
-        _refuse_unless(0 <= grid.quantizedDimension < len(shape) and scales == shape[grid.quantizedDimension], "one scale, or one a channel")
+        _refuse_unless(
+            0 <= grid.quantizedDimension < len(shape) and scales == shape[grid.quantizedDimension],
+            "one scale, or one a channel",
+        )
 
 
 def _refuse_unless(holds: bool, what: str) -> None:
@@ -153,7 +180,9 @@ def _reading(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
         yield schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         # The generated reader follows offsets wherever they lead.
-        raise ModelError(expected="a whole .tflite file", found=f"a damaged one in {name} ({type(error).__name__}: {error})") from error
+        raise ModelError(
+            expected="a whole .tflite file", found=f"a damaged one in {name} ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _subgraph(schema: Any, model: Any) -> TfliteFile:
@@ -188,10 +217,21 @@ def _tensor(types: Mapping[int, str], model: Any, tensor: Any) -> FileTensor:
     grid, dtype = tensor.quantization, types[tensor.type].lower()
     scales = () if grid is None or grid.scale is None else tuple(float(each) for each in grid.scale)
     zero_points = _numbers(grid.zeroPoint) if grid is not None else ()
-    return FileTensor(tensor.name.decode(), _numbers(tensor.shape), dtype, scales, zero_points, _constant(dtype, model.buffers[tensor.buffer].data))
+    return FileTensor(
+        tensor.name.decode(),
+        _numbers(tensor.shape),
+        dtype,
+        scales,
+        zero_points,
+        _constant(dtype, model.buffers[tensor.buffer].data),
+    )
 
 
 def _constant(dtype: str, stored: Any) -> Array | None:
-    if stored is None or len(stored) == 0 or dtype not in ("int8", "uint8", "int16", "int32", "int64", "float16", "float32"):
+    if (
+        stored is None
+        or len(stored) == 0
+        or dtype not in ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
+    ):
         return None
     return np.frombuffer(bytes(stored), dtype)

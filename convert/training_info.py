@@ -40,7 +40,12 @@ class TrainingInfo:
     def __post_init__(self) -> None:
         unknown = set(self.decision.background) - set(self.labels)
         if unknown:
-            raise ContractError(expected="a background class", choices=self.labels, got=sorted(unknown), found=f"{', '.join(sorted(unknown))}")
+            raise ContractError(
+                expected="a background class",
+                choices=self.labels,
+                got=sorted(unknown),
+                found=f"{', '.join(sorted(unknown))}",
+            )
 
 
 def write_info(path: str | Path, info: TrainingInfo) -> None:
@@ -61,7 +66,9 @@ def write_info(path: str | Path, info: TrainingInfo) -> None:
                         target.writestr(member, source.read(member))
                 target.writestr(MEMBER, json.dumps(to_json(info), indent=1))
         except zipfile.BadZipFile as error:
-            raise ModelError(expected="a .keras file, which is a zip archive", found=f"another kind of file: {path}", path=path) from error
+            raise ModelError(
+                expected="a .keras file, which is a zip archive", found=f"another kind of file: {path}", path=path
+            ) from error
 
 
 def read_info(path: str | Path) -> TrainingInfo | None:
@@ -84,4 +91,6 @@ def read_info(path: str | Path) -> TrainingInfo | None:
                 return None
             return from_json(TrainingInfo, json.loads(archive.read(MEMBER)), MEMBER)
     except (zipfile.BadZipFile, ValueError, RecursionError, ManifestInvalid) as error:
-        raise ModelError(expected=f"{MEMBER} in {path} as training wrote it", found=f"a damaged one: {error}", path=path) from error
+        raise ModelError(
+            expected=f"{MEMBER} in {path} as training wrote it", found=f"a damaged one: {error}", path=path
+        ) from error

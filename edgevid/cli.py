@@ -50,14 +50,18 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
     "add-twin": Verb("convert.commands.add_twin", "put a part that was compiled for the Edge TPU into a bundle"),
-    "inspect": Verb("edgevid.commands.inspect", "show what a bundle holds and what was proven of it, or what a .tflite file holds"),
+    "inspect": Verb(
+        "edgevid.commands.inspect", "show what a bundle holds and what was proven of it, or what a .tflite file holds"
+    ),
     "selftest": Verb("edgevid.commands.selftest", "check that this machine gives a bundle's golden answers"),
     "run": Verb("edgevid.commands.run", "run bundles on a camera, a stream, a video or a folder of pictures"),
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
     "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
     "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
-    "install-service": Verb("edgevid.commands.install_service", "set a deployment up on a Raspberry Pi that already runs"),
+    "install-service": Verb(
+        "edgevid.commands.install_service", "set a deployment up on a Raspberry Pi that already runs"
+    ),
     "deploy": Verb("edgevid.commands.deploy", "bring a bundle to a device over ssh, on trial"),
     "image": Verb("edgevid.commands.image", "build a whole image of a card from Debian packages, for USB cameras"),
     "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
@@ -117,7 +121,9 @@ def _dispatch(argv: list[str]) -> int:
     command = _command(argv[0])
     try:
         parser = _parser(argv[0], command)
-        return command.run(parser.parse_args(command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:]))
+        return command.run(
+            parser.parse_args(command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:])
+        )
     except ModuleNotFoundError as error:
         raise _extra_missing(argv[0], error) from error
 
@@ -138,12 +144,18 @@ def _extra_missing(name: str, error: ModuleNotFoundError) -> Exception:
     package = (error.name or "").partition(".")[0]
     if package in ("", "edgevid", "convert") or not VERBS[name].module.startswith("convert."):
         return error
-    return MissingDependency(expected=f"the package {package!r} for 'edgevid {name}'", found="none", hint="Run: pip install 'edgevid[convert]'.")
+    return MissingDependency(
+        expected=f"the package {package!r} for 'edgevid {name}'",
+        found="none",
+        hint="Run: pip install 'edgevid[convert]'.",
+    )
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"edgevid {name}", description=sys.modules[VERBS[name].module].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"edgevid {name}",
+        description=sys.modules[VERBS[name].module].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.configure(parser)
     return parser

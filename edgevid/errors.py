@@ -58,7 +58,16 @@ class EdgevidError(Exception):
         self.path = Path(path) if path is not None else None
 
     @classmethod
-    def unless(cls, is_legal: bool, *, expected: str, choices: Iterable[object] = (), got: object = NOTHING, found: str = "", hint: str = "") -> None:
+    def unless(
+        cls,
+        is_legal: bool,
+        *,
+        expected: str,
+        choices: Iterable[object] = (),
+        got: object = NOTHING,
+        found: str = "",
+        hint: str = "",
+    ) -> None:
         """Raise this error where a value is not legal.
 
         Args:

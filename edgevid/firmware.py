@@ -102,7 +102,11 @@ class Camera:
     def __post_init__(self) -> None:
         """Refuse a camera that could not be found by the kernel."""
         if (self.interface == "csi") != (self.overlay is not None):
-            need = "an overlay, without which the kernel does not find it" if self.interface == "csi" else "no overlay, which only CSI cameras have"
+            need = (
+                "an overlay, without which the kernel does not find it"
+                if self.interface == "csi"
+                else "no overlay, which only CSI cameras have"
+            )
             raise DeploymentError(expected=f"{need}, for the camera {self.name!r}", got=self.overlay)
 
 
@@ -175,4 +179,6 @@ def camera(name: str) -> Camera:
 
 def _read_all(kind: type[Any], subfolder: str) -> dict[str, Any]:
     paths = sorted((folder() / subfolder).glob("*.toml"))
-    return {path.stem: from_toml(kind, {"name": path.stem, **read_toml(path)}, f"{subfolder}/{path.name}") for path in paths}
+    return {
+        path.stem: from_toml(kind, {"name": path.stem, **read_toml(path)}, f"{subfolder}/{path.name}") for path in paths
+    }

@@ -40,7 +40,14 @@ class Lane:
         slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
     """
 
-    def __init__(self, engine: Engine, *, name: str | None = None, telemetry: Telemetry | None = None, motion_gate: float | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        name: str | None = None,
+        telemetry: Telemetry | None = None,
+        motion_gate: float | None = None,
+    ) -> None:
         manifest = engine.bundle.manifest
         self.name = manifest.name if name is None else name
         self.engine = engine
@@ -77,7 +84,9 @@ class Lane:
 def _gate(manifest: Manifest, share: float) -> MotionGate:
     if manifest.plan == "stack":
         raise UsageError(
-            expected="a model with an encoder for a motion gate", got=manifest.plan, found=f"{manifest.name!r}, which runs as a whole (plan 'stack')"
+            expected="a model with an encoder for a motion gate",
+            got=manifest.plan,
+            found=f"{manifest.name!r}, which runs as a whole (plan 'stack')",
         )
     return MotionGate(manifest.input, lookback=manifest.lookback, share=share)
 

@@ -77,10 +77,15 @@ class Pipeline:
         self._live = source.live
         self._outputs = tuple(outputs)
         self._taps = tuple(taps)
-        self._wanting = [*(lane.sampler.wants for lane in self.lanes), *(tap.wants for tap in taps if isinstance(tap, PickyTap))]
+        self._wanting = [
+            *(lane.sampler.wants for lane in self.lanes),
+            *(tap.wants for tap in taps if isinstance(tap, PickyTap)),
+        ]
         self._every_frame = not all(isinstance(tap, PickyTap) for tap in taps)
         live = source.live if policy is None else policy == "live"
-        self._feed = LiveFeed(source, stall_s=stall_s, wanted=self._wants) if live else FrameFeed(source, stall_s=stall_s)
+        self._feed = (
+            LiveFeed(source, stall_s=stall_s, wanted=self._wants) if live else FrameFeed(source, stall_s=stall_s)
+        )
         self._next_index: int | None = None
         self._missing = self._late = self._passed = 0
         self.pulse = Pulse()
@@ -175,7 +180,11 @@ class Pipeline:
         """
         if self._wanted_level != self._level:
             self._change_pace(self._wanted_level)
-        if frame.index != self._next_index or self._feed.late != self._late or self._feed.reconnects != self.telemetry.reconnects:
+        if (
+            frame.index != self._next_index
+            or self._feed.late != self._late
+            or self._feed.reconnects != self.telemetry.reconnects
+        ):
             self._count_lost(frame)
         self._next_index = frame.index + 1
         for tap in self._taps:
@@ -224,7 +233,17 @@ class Pipeline:
         encode_ns, head_ns = engine.encode_ns, engine.head_ns
         outside_ns = total_ns - encode_ns - head_ns
         late_ns = lane.sampler.late_ns
-        telemetry.note(prepared_ns - started_ns, encode_ns or NONE, head_ns or NONE, decide_ns, emit_ns, outside_ns, total_ns, age_ns, late_ns)
+        telemetry.note(
+            prepared_ns - started_ns,
+            encode_ns or NONE,
+            head_ns or NONE,
+            decide_ns,
+            emit_ns,
+            outside_ns,
+            total_ns,
+            age_ns,
+            late_ns,
+        )
         telemetry.taken += 1
 
     def _prepare(self, lane: Lane, frame: Frame) -> bool:
@@ -252,7 +271,9 @@ class Pipeline:
         values = _values(engine) if engine.values else NO_VALUES
         ended = decider.update(t_s, scores, age_ms=age_ms)
         started, ongoing = decider.started, decider.ongoing
-        decision = Decision(t_s, label, score, scores, age_ms, decider.labels, lane.name, values, ended, started, ongoing)
+        decision = Decision(
+            t_s, label, score, scores, age_ms, decider.labels, lane.name, values, ended, started, ongoing
+        )
         decided_ns = monotonic_ns()
         for output in self._outputs:
             output.decided(decision)
@@ -287,7 +308,10 @@ class Pipeline:
 
 def _values(engine: Engine) -> Mapping[str, Sequence[float]]:
     """What a model gave beside its scores, by name; most models give nothing."""
-    return {value.name: numbers.tolist() for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)}
+    return {
+        value.name: numbers.tolist()
+        for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)
+    }
 
 
 def _count_spared(lane: Lane, *, answered: bool, wanted: bool, still: bool) -> None:

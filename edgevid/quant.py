@@ -64,7 +64,11 @@ class QuantParams:
 
     def same_grid(self, other: QuantParams) -> bool:
         """Whether every stored number means the same under both."""
-        return self.dtype == other.dtype and self.zero_point == other.zero_point and abs(self.scale / other.scale - 1.0) < _SAME_SCALE
+        return (
+            self.dtype == other.dtype
+            and self.zero_point == other.zero_point
+            and abs(self.scale / other.scale - 1.0) < _SAME_SCALE
+        )
 
 
 FLOAT32 = QuantParams("float32")
@@ -212,7 +216,9 @@ def pixel_flipper(stored: Array) -> Callable[[], object]:
         A function that turns them into `pixel_grid`'s numbers in place.
     """
     pixels = stored.view(np.uint8)
-    return partial(np.bitwise_xor, pixels, np.array(_TOP_BIT), pixels)  # a scalar would be made an array for every frame
+    return partial(
+        np.bitwise_xor, pixels, np.array(_TOP_BIT), pixels
+    )  # a scalar would be made an array for every frame
 
 
 def pixels_to_float(pixels: Pixels, low: float, high: float, out: Array) -> None:

@@ -36,7 +36,9 @@ class Recorder(QuietOutput):
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
-            raise UsageError(expected="a folder to record into", found=f"{path.parent}, which is not there", path=path.parent)
+            raise UsageError(
+                expected="a folder to record into", found=f"{path.parent}, which is not there", path=path.parent
+            )
         self.dropped = self._written = 0
         self._problem: str | None = None
         self._writer = RecordingWriter(path)
@@ -71,7 +73,9 @@ class Recorder(QuietOutput):
             Frames written and left out.
         """
         delivered, dropped = {"frame": self._written}, {"busy": self.dropped}
-        return Report(name="record", waiting=self._waiting.qsize(), delivered=delivered, dropped=dropped, problem=self._problem)
+        return Report(
+            name="record", waiting=self._waiting.qsize(), delivered=delivered, dropped=dropped, problem=self._problem
+        )
 
     def close(self) -> None:
         """Write what waits and finish the files."""

@@ -22,7 +22,14 @@ from edgevid.errors import ContractError, DeploymentError, EdgevidError, Manifes
 
 Built = TypeVar("Built")
 _OPTIONAL = "optional"
-_TOML_WORDS: Mapping[Any, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "an array", dict: "a table"}
+_TOML_WORDS: Mapping[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "an array",
+    dict: "a table",
+}
 
 
 def optional(default: Any) -> Any:
@@ -47,7 +54,11 @@ def to_json(value: object) -> Any:
         The same in dicts, lists and scalars.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value) if not _is_left_out(item, getattr(value, item.name))}
+        return {
+            item.name: to_json(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if not _is_left_out(item, getattr(value, item.name))
+        }
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -108,7 +119,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(expected="a TOML file that can be read", found=f"{path}: {error.strerror}", path=path) from error
+        raise UsageError(
+            expected="a TOML file that can be read", found=f"{path}: {error.strerror}", path=path
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeploymentError(expected=f"TOML in {path}", found=str(error), path=path) from error
 
@@ -130,7 +143,9 @@ def legal(value: str, choices: Iterable[str], what: str) -> str:
     known = sorted(choices)
     if value not in known:
         close = difflib.get_close_matches(value, known, n=1)
-        raise DeploymentError(expected=what, choices=known, got=value, hint=f"Did you mean {close[0]!r}?" if close else "")
+        raise DeploymentError(
+            expected=what, choices=known, got=value, hint=f"Did you mean {close[0]!r}?" if close else ""
+        )
     return value
 
 
@@ -149,7 +164,12 @@ class _Reader:
         if origin is tuple:
             return self._tuple(arguments, self.typed(list, data, where), where)
         if isinstance(origin, type) and issubclass(origin, Mapping):
-            return types.MappingProxyType({key: self.value(arguments[1], item, f"{where}.{key}") for key, item in self.typed(dict, data, where).items()})
+            return types.MappingProxyType(
+                {
+                    key: self.value(arguments[1], item, f"{where}.{key}")
+                    for key, item in self.typed(dict, data, where).items()
+                }
+            )
         if origin is Literal:
             return self.choice(arguments, data, where)
         return data if kind is Any else self.number(data, where) if kind is float else self.typed(kind, data, where)
@@ -165,7 +185,10 @@ class _Reader:
     def _tuple(self, arguments: tuple[Any, ...], items: list[Any], where: str) -> tuple[Any, ...]:
         kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
         self.error.unless(len(kinds) == len(items), expected=f"{len(kinds)} items in {where}", got=len(items))
-        return tuple(self.value(each, item, f"{where}[{index}]") for index, (each, item) in enumerate(zip(kinds, items, strict=True)))
+        return tuple(
+            self.value(each, item, f"{where}[{index}]")
+            for index, (each, item) in enumerate(zip(kinds, items, strict=True))
+        )
 
     def inside(self, where: str, name: str) -> str:
         """Name a field for messages."""
@@ -204,7 +227,11 @@ class _Json(_Reader):
 
     def check_values(self, values: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
         for name, value in values.items():
-            self.error.unless(not _is_left_out(items[name], value), expected=f"{where}.{name} to be left out where it says nothing", got=value)
+            self.error.unless(
+                not _is_left_out(items[name], value),
+                expected=f"{where}.{name} to be left out where it says nothing",
+                got=value,
+            )
 
     def choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
         if not isinstance(data, str) or data not in choices:
@@ -230,7 +257,11 @@ class _Toml(_Reader):
     def check_names(self, given: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
         for name in given:
             legal(name, items, f"a key of {where}")
-        missing = [name for name, item in items.items() if name not in given and item.default is item.default_factory is dataclasses.MISSING]
+        missing = [
+            name
+            for name, item in items.items()
+            if name not in given and item.default is item.default_factory is dataclasses.MISSING
+        ]
         if missing:
             hint = f"Add {'it' if len(missing) == 1 else 'them'}."
             raise self.error(expected=f"{', '.join(missing)} in {where}", found="none", hint=hint)

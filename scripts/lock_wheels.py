@@ -22,7 +22,11 @@ PLATFORMS = [f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_24", "_2
 def main() -> None:
     """Write a lock file for each Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(each for extra in EXTRAS for each in project["optional-dependencies"].get(extra, [])), "pip"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in EXTRAS for each in project["optional-dependencies"].get(extra, [])),
+        "pip",
+    ]
     for python, bounds in BOUNDS.items():
         lines = "".join(f"{line}\n" for line in sorted(locked([*wanted, *bounds], python)))
         heading = f"# Packages of a device with Python {python}, and the hashes of their wheels for aarch64. Made by scripts/lock_wheels.py.\n"
@@ -32,8 +36,29 @@ def main() -> None:
 def locked(requirements: list[str], python: str) -> list[str]:
     """Resolve requirements for the device's platform; one line a package."""
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", "--target", "unused"]
-    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python, *platforms, *requirements]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--dry-run",
+        "--ignore-installed",
+        "--report",
+        "-",
+        "--target",
+        "unused",
+    ]
+    command += [
+        "--only-binary",
+        ":all:",
+        "--implementation",
+        "cp",
+        "--python-version",
+        python,
+        *platforms,
+        *requirements,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr)

@@ -40,7 +40,9 @@ def main() -> int:
         VerificationFailed: It is too large or not right often enough; the one installed stays.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dir", type=Path, default=Path("build/demo-bundle"), help="where to work (default: %(default)s)")
+    parser.add_argument(
+        "--dir", type=Path, default=Path("build/demo-bundle"), help="where to work (default: %(default)s)"
+    )
     folder: Path = parser.parse_args().dir
     folder.mkdir(parents=True, exist_ok=True)
     made = make(folder)
@@ -66,7 +68,9 @@ def make(folder: Path) -> Path:
     from convert.progress import Terminal
 
     progress = Terminal()
-    spec = DatasetSpec(train=400, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2)
+    spec = DatasetSpec(
+        train=400, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2
+    )
     dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
     import_tensorflow()
     from convert.demo import recipe
@@ -75,10 +79,17 @@ def make(folder: Path) -> Path:
 
     model = folder / "gestures.keras"
     inputs = [str(EPOCHS).encode(), (dataset.root / MARKER).read_bytes(), Path(recipe.__file__).read_bytes()]
-    once(model, inputs, lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress), progress)
+    once(
+        model,
+        inputs,
+        lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress),
+        progress,
+    )
     # In integers throughout, so that its stored answers are the same bytes on every processor.
     options = Options(name="gestures", precision="int8")
-    return convert_model(model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress).path
+    return convert_model(
+        model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress
+    ).path
 
 
 def check(path: Path) -> None:
@@ -92,13 +103,23 @@ def check(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise VerificationFailed(f"Expected a bundle of at most {MAX_BYTES} bytes, got {size}. Make the model or its frames smaller.", got=size, path=path)
+        raise VerificationFailed(
+            f"Expected a bundle of at most {MAX_BYTES} bytes, got {size}. Make the model or its frames smaller.",
+            got=size,
+            path=path,
+        )
     scores = [_watch(bundle.read(path), seed) for seed in UNSEEN_SEEDS]
     right = sum(len(score.matched) for score in scores)
-    reported, there = right + sum(len(score.false_alarms) for score in scores), right + sum(len(score.missed) for score in scores)
+    reported, there = (
+        right + sum(len(score.false_alarms) for score in scores),
+        right + sum(len(score.missed) for score in scores),
+    )
     sys.stderr.write(f"All of them: {right} right of {reported} events and of {there} in truth.\n")
     if right < LEAST * reported or right < LEAST * there:
-        raise VerificationFailed(f"Expected event precision and recall of at least {LEAST}, got {right / reported:.3f} and {right / there:.3f}.", path=path)
+        raise VerificationFailed(
+            f"Expected event precision and recall of at least {LEAST}, got {right / reported:.3f} and {right / there:.3f}.",
+            path=path,
+        )
 
 
 def _watch(model: Bundle, seed: int) -> EventScore:

@@ -31,7 +31,10 @@ def rows() -> list[str]:
     kinds: dict[str, list[Specimen]] = {}
     for specimen in ZOO.values():
         kinds.setdefault(specimen.row, []).append(specimen)
-    return [f"| {kind} | {_plans(specimens)} | {_steps(specimens)} | {_frameworks(specimens)} |" for kind, specimens in kinds.items()]
+    return [
+        f"| {kind} | {_plans(specimens)} | {_steps(specimens)} | {_frameworks(specimens)} |"
+        for kind, specimens in kinds.items()
+    ]
 
 
 def _plans(specimens: list[Specimen]) -> str:

@@ -60,7 +60,10 @@ class Tree:
         if self.firmware and self.throttled is not None:
             found[self.firmware] = f"{self.throttled:x}\n"
         if self.fan_rpm is not None:
-            found |= {"sys/class/hwmon/hwmon2/name": "pwmfan\n", "sys/class/hwmon/hwmon2/fan1_input": f"{self.fan_rpm}\n"}
+            found |= {
+                "sys/class/hwmon/hwmon2/name": "pwmfan\n",
+                "sys/class/hwmon/hwmon2/fan1_input": f"{self.fan_rpm}\n",
+            }
         return found
 
     def plant(self, root: Path) -> Path:
@@ -81,8 +84,22 @@ class Tree:
         return dataclasses.replace(self, **changes)
 
 
-PI_3B_PLUS = Tree(model="Raspberry Pi 3 Model B Plus Rev 1.3", part="0xd03", clock_mhz=600, clock_max_mhz=1400, ram_kib=944_264, celsius=52.6)
-PI_4B = Tree(model="Raspberry Pi 4 Model B Rev 1.4", part="0xd08", clock_mhz=1500, clock_max_mhz=1500, ram_kib=3_884_360, celsius=58.4)
+PI_3B_PLUS = Tree(
+    model="Raspberry Pi 3 Model B Plus Rev 1.3",
+    part="0xd03",
+    clock_mhz=600,
+    clock_max_mhz=1400,
+    ram_kib=944_264,
+    celsius=52.6,
+)
+PI_4B = Tree(
+    model="Raspberry Pi 4 Model B Rev 1.4",
+    part="0xd08",
+    clock_mhz=1500,
+    clock_max_mhz=1500,
+    ram_kib=3_884_360,
+    celsius=58.4,
+)
 PI_5 = Tree(
     model="Raspberry Pi 5 Model B Rev 1.0",
     part="0xd0b",
@@ -93,5 +110,12 @@ PI_5 = Tree(
     firmware=FIRMWARE_PI5,
     fan_rpm=2870,
 )
-ZERO_2_W = Tree(model="Raspberry Pi Zero 2 W Rev 1.0", part="0xd03", clock_mhz=1000, clock_max_mhz=1000, ram_kib=436_280, celsius=44.0)
+ZERO_2_W = Tree(
+    model="Raspberry Pi Zero 2 W Rev 1.0",
+    part="0xd03",
+    clock_mhz=1000,
+    clock_max_mhz=1000,
+    ram_kib=436_280,
+    celsius=44.0,
+)
 TREES = {"Pi 3B+": PI_3B_PLUS, "Pi 4B": PI_4B, "Pi 5": PI_5, "Zero 2 W": ZERO_2_W}

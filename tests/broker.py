@@ -37,13 +37,17 @@ class Mosquitto:
     def __init__(self, folder: Path, *, settings: str = "allow_anonymous true") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\npersistence true\npersistence_location {folder}/\nuser root\nlog_dest none\n{settings}\n")
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\npersistence true\npersistence_location {folder}/\nuser root\nlog_dest none\n{settings}\n"
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it listens."""
         assert MOSQUITTO is not None
-        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         end_s = time.monotonic() + 20
         while True:
             with socket.socket() as probe:

@@ -40,7 +40,9 @@ class Browser:
         assert CHROMIUM is not None
         arguments = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
         # In a session of its own, so that all its processes can be ended together.
-        self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(
+            arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         self._address = self._find(folder / "DevToolsActivePort")
 
     def _find(self, file: Path) -> str:
@@ -53,7 +55,9 @@ class Browser:
         return f"ws://127.0.0.1:{port}{path}"
 
     @contextmanager
-    def page(self, url: str, *, width_px: int = 1280, height_px: int = 900, phone: bool = False, dark: bool = False) -> Iterator[Page]:
+    def page(
+        self, url: str, *, width_px: int = 1280, height_px: int = 900, phone: bool = False, dark: bool = False
+    ) -> Iterator[Page]:
         """Open a page in a profile of its own, so that no cookie is left from another.
 
         Args:
@@ -104,8 +108,17 @@ class Page:
         """Load an address and wait for it."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
-        self._call("Emulation.setDeviceMetricsOverride", width=width_px, height=height_px, deviceScaleFactor=2 if phone else 1, mobile=phone)
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width_px,
+            height=height_px,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+        self._call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self._loaded = False
         self._call("Page.navigate", url=url)
         end_s = time.monotonic() + _LIMIT_S

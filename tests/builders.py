@@ -45,8 +45,20 @@ def window_manifest(**changes: Any) -> Manifest:
         "window": Window(frames=4, interval_s=0.1),
         "input": InputSpec(height=6, width=8, channels=3),
         "parts": (
-            Part(role="encoder", file="encoder.tflite", precision="int8", inputs=(pixels(1, 6, 8, 3),), outputs=(tensor(1, FEATURES, name="features"),)),
-            Part(role="head", file="head.tflite", precision="int8", inputs=(tensor(1, 4, FEATURES, name="window"),), outputs=(scores(),)),
+            Part(
+                role="encoder",
+                file="encoder.tflite",
+                precision="int8",
+                inputs=(pixels(1, 6, 8, 3),),
+                outputs=(tensor(1, FEATURES, name="features"),),
+            ),
+            Part(
+                role="head",
+                file="head.tflite",
+                precision="int8",
+                inputs=(tensor(1, 4, FEATURES, name="window"),),
+                outputs=(scores(),),
+            ),
         ),
         "decision": DecisionRule(background=("none",)),
         "versions": {"edgevid": "0.1.0"},
@@ -59,7 +71,13 @@ def flight_manifest(**changes: Any) -> Manifest:
     """Plan "window" whose head moves all four windows in flight by one step a frame, with one state of seven units each."""
     state = tensor(1, 4, 7, name="h", dtype="int16", zero_point=0)
     scores_of_each = dataclasses.replace(scores(), shape=(1, 4, len(LABELS)))
-    head = Part(role="head", file="head.tflite", precision="int8", inputs=(tensor(1, FEATURES, name="feature"), state), outputs=(scores_of_each, state))
+    head = Part(
+        role="head",
+        file="head.tflite",
+        precision="int8",
+        inputs=(tensor(1, FEATURES, name="feature"), state),
+        outputs=(scores_of_each, state),
+    )
     return window_manifest(**{"parts": (window_manifest().part("encoder"), head), **changes})
 
 
@@ -67,13 +85,25 @@ def stateful_manifest(**changes: Any) -> Manifest:
     """Plan "stateful": one step with two states of seven units."""
     states = (tensor(1, 7, name="h", dtype="int16", zero_point=0), tensor(1, 7, name="c", dtype="int16", zero_point=0))
     encoder = window_manifest().part("encoder")
-    step = Part(role="step", file="step.tflite", precision="int8", inputs=(tensor(1, FEATURES, name="feature"), *states), outputs=(scores(), *states))
+    step = Part(
+        role="step",
+        file="step.tflite",
+        precision="int8",
+        inputs=(tensor(1, FEATURES, name="feature"), *states),
+        outputs=(scores(), *states),
+    )
     return window_manifest(**{"plan": "stateful", "parts": (encoder, step), **changes})
 
 
 def stack_manifest(**changes: Any) -> Manifest:
     """Plan "stack": the whole model over all four frames."""
-    whole = Part(role="whole", file="whole.tflite", precision="float32", inputs=(tensor(1, 4, 6, 8, 3, name="clip", dtype="float32"),), outputs=(scores(),))
+    whole = Part(
+        role="whole",
+        file="whole.tflite",
+        precision="float32",
+        inputs=(tensor(1, 4, 6, 8, 3, name="clip", dtype="float32"),),
+        outputs=(scores(),),
+    )
     return window_manifest(**{"plan": "stack", "parts": (whole,), **changes})
 
 
@@ -94,7 +124,9 @@ def features_manifest(**changes: Any) -> Manifest:
 def twin_manifest(**changes: Any) -> Manifest:
     """Plan "window" with an encoder that has a twin for the Edge TPU."""
     encoder, head = window_manifest().parts
-    return window_manifest(**{"parts": (dataclasses.replace(encoder, edgetpu="encoder_edgetpu.tflite"), head), **changes})
+    return window_manifest(
+        **{"parts": (dataclasses.replace(encoder, edgetpu="encoder_edgetpu.tflite"), head), **changes}
+    )
 
 
 def values_manifest(**changes: Any) -> Manifest:
@@ -102,7 +134,9 @@ def values_manifest(**changes: Any) -> Manifest:
     encoder, head = window_manifest().parts
     beside = (tensor(1, 4, name="box", scale=0.5, zero_point=0), tensor(1, 1, name="speed", dtype="float32"))
     values = (Value(name="box", size=4), Value(name="speed", size=1))
-    return window_manifest(**{"parts": (encoder, dataclasses.replace(head, outputs=(*head.outputs, *beside))), "values": values, **changes})
+    return window_manifest(
+        **{"parts": (encoder, dataclasses.replace(head, outputs=(*head.outputs, *beside))), "values": values, **changes}
+    )
 
 
 def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
@@ -112,14 +146,20 @@ def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
     frames = rng.integers(0, 256, (count, *manifest.input.shape)).astype(manifest.input.dtype)
     raw = rng.random((extra + 1, len(manifest.labels))).astype(np.float32)
     answers = raw / raw.sum(axis=1, keepdims=True)
-    values = rng.random((extra + 1, sum(value.size for value in manifest.values))).astype(np.float32) if manifest.values else None
+    values = (
+        rng.random((extra + 1, sum(value.size for value in manifest.values))).astype(np.float32)
+        if manifest.values
+        else None
+    )
     return Golden(frames, answers, answers + np.float32(0.001), "fake 1.0", values)
 
 
 def bundle_for(manifest: Manifest, **changes: Any) -> Bundle:
     """A bundle around a manifest, with bytes in place of each `.tflite` file."""
     models = {file: f"TFL3 {file} ".encode() * 40 for file in manifest.files}
-    return dataclasses.replace(Bundle(manifest, models, golden_for(manifest), {"agreement": 1.0, "clips": 3}), **changes)
+    return dataclasses.replace(
+        Bundle(manifest, models, golden_for(manifest), {"agreement": 1.0, "clips": 3}), **changes
+    )
 
 
 def tiny_bundle(**changes: Any) -> Bundle:

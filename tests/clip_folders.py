@@ -38,9 +38,16 @@ def write_clip(path: Path, *, label: str, seed: int = 0, count: int = 30, fps: f
     return path
 
 
-def write_folder(root: Path, *, each: int = 4, labels: tuple[str, ...] = LABELS, suffix: str = ".avi", count: int = 30) -> Path:
+def write_folder(
+    root: Path, *, each: int = 4, labels: tuple[str, ...] = LABELS, suffix: str = ".avi", count: int = 30
+) -> Path:
     """Write `<root>/<label>/<subject>_<label>.avi`, `each` clips a class."""
     for label in labels:
         for number in range(each):
-            write_clip(root / label / f"s{number}_{label}{suffix}", label=label, seed=100 * labels.index(label) + number, count=count)
+            write_clip(
+                root / label / f"s{number}_{label}{suffix}",
+                label=label,
+                seed=100 * labels.index(label) + number,
+                count=count,
+            )
     return root

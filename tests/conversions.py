@@ -57,15 +57,32 @@ class Workshop:
         parts = split(read_graph(model))
         features = len(parts.frame_shape) == 1
         shape = (1, 1, *parts.frame_shape) if features else parts.frame_shape
-        spec = InputSpec(kind="features" if features else "frames", height=shape[0], width=shape[1], channels=shape[2], color="none" if features else "rgb")
+        spec = InputSpec(
+            kind="features" if features else "frames",
+            height=shape[0],
+            width=shape[1],
+            channels=shape[2],
+            color="none" if features else "rgb",
+        )
         labels = tuple(f"class_{index}" for index in range(3))
-        contract = Contract(labels, spec, Window(frames=parts.frames, interval_s=0.1), "softmax", DecisionRule(), False, ())
+        contract = Contract(
+            labels, spec, Window(frames=parts.frames, interval_s=0.1), "softmax", DecisionRule(), False, ()
+        )
         windows = np.stack([self.frames(spec, parts.frames, seed) for seed in range(16)])
         reference = Reference(model, parts, spec, "softmax")
         frames = self.frames(spec, parts.frames + 4, 99)
         scores = reference.scores(np.stack([frames[start : start + parts.frames] for start in range(5)]))
         golden = Golden(frames, scores, scores, "float Keras")
-        return Job(parts, choose_plan(parts, plan), contract, Calibration(windows, (0,)), reference, self.converter, "small", golden)
+        return Job(
+            parts,
+            choose_plan(parts, plan),
+            contract,
+            Calibration(windows, (0,)),
+            reference,
+            self.converter,
+            "small",
+            golden,
+        )
 
     @staticmethod
     def frames(spec: InputSpec, count: int, seed: int) -> np.ndarray:

@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
         print("Edge TPU Compiler version 16.0.384591198\nInternal compiler error. Aborting!")
         return 1
     data = source.read_bytes()
-    made = {"copies": lambda: data, "garbles": lambda: data[:200], "renames": lambda: compiled(data, b"another")}.get(how, lambda: compiled(data))()
+    made = {"copies": lambda: data, "garbles": lambda: data[:200], "renames": lambda: compiled(data, b"another")}.get(
+        how, lambda: compiled(data)
+    )()
     (folder / f"{source.stem}_edgetpu.tflite").write_bytes(made)
     print("Number of operations that will run on Edge TPU: 5\nNumber of operations that will run on CPU: 0")
     return 0
@@ -39,9 +41,19 @@ def compiled(data: bytes, name: bytes | None = None) -> bytes:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     graph = model.subgraphs[0]
     code = schema.OperatorCodeT()
-    code.customCode, code.builtinCode, code.deprecatedBuiltinCode, code.version = b"edgetpu-custom-op", schema.BuiltinOperator.CUSTOM, 32, 1
+    code.customCode, code.builtinCode, code.deprecatedBuiltinCode, code.version = (
+        b"edgetpu-custom-op",
+        schema.BuiltinOperator.CUSTOM,
+        32,
+        1,
+    )
     operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs, operator.customOptions = 0, graph.inputs, graph.outputs, list(b"parameters")
+    operator.opcodeIndex, operator.inputs, operator.outputs, operator.customOptions = (
+        0,
+        graph.inputs,
+        graph.outputs,
+        list(b"parameters"),
+    )
     model.operatorCodes, graph.operators = [code], [operator]
     if name is not None:
         graph.tensors[graph.outputs[0]].name = name

@@ -7,7 +7,19 @@ from typing import Any
 FRAMES = 6
 FRAME = (16, 16, 3)
 CLASSES = 3
-HEADS = ("lstm", "lstm_stack", "gru", "gru_reset_before", "simple_rnn", "bilstm", "bigru_sum", "pooling", "flatten", "conv1d", "attention")
+HEADS = (
+    "lstm",
+    "lstm_stack",
+    "gru",
+    "gru_reset_before",
+    "simple_rnn",
+    "bilstm",
+    "bigru_sum",
+    "pooling",
+    "flatten",
+    "conv1d",
+    "attention",
+)
 CAUSAL = ("lstm", "lstm_stack", "gru", "gru_reset_before", "simple_rnn")
 
 
@@ -80,7 +92,9 @@ def _head(keras: Any, head: str, x: Any) -> Any:
     layers = keras.layers
     heads = {
         "lstm": lambda: layers.LSTM(5)(x),
-        "lstm_stack": lambda: layers.LSTM(4)(layers.Dropout(0.1)(layers.LSTM(5, return_sequences=True, use_bias=False)(x))),
+        "lstm_stack": lambda: layers.LSTM(4)(
+            layers.Dropout(0.1)(layers.LSTM(5, return_sequences=True, use_bias=False)(x))
+        ),
         "gru": lambda: layers.GRU(5)(x),
         "gru_reset_before": lambda: layers.GRU(5, reset_after=False)(x),
         "simple_rnn": lambda: layers.SimpleRNN(5)(x),
@@ -88,8 +102,12 @@ def _head(keras: Any, head: str, x: Any) -> Any:
         "bigru_sum": lambda: layers.Bidirectional(layers.GRU(4), merge_mode="sum")(x),
         "pooling": lambda: layers.GlobalAveragePooling1D()(layers.Dense(5, activation="relu")(x)),
         "flatten": lambda: layers.Flatten()(x),
-        "conv1d": lambda: layers.GlobalMaxPooling1D()(layers.Conv1D(5, 3, dilation_rate=2, padding="causal", activation="relu")(x)),
-        "attention": lambda: layers.GlobalAveragePooling1D()(layers.LayerNormalization()(layers.MultiHeadAttention(2, 4)(x, x) + x)),
+        "conv1d": lambda: layers.GlobalMaxPooling1D()(
+            layers.Conv1D(5, 3, dilation_rate=2, padding="causal", activation="relu")(x)
+        ),
+        "attention": lambda: layers.GlobalAveragePooling1D()(
+            layers.LayerNormalization()(layers.MultiHeadAttention(2, 4)(x, x) + x)
+        ),
     }
     result = heads[head]()
     return layers.Flatten()(result) if len(result.shape) == 3 else result
@@ -101,6 +119,10 @@ def _liven(model: Any) -> Any:
 
     rng = np.random.default_rng(5)
     model.set_weights(
-        [weight + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32) * (weight.ndim == 1 or weight.shape[0] == 2) for weight in model.get_weights()]
+        [
+            weight
+            + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32) * (weight.ndim == 1 or weight.shape[0] == 2)
+            for weight in model.get_weights()
+        ]
     )
     return model

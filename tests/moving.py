@@ -26,15 +26,25 @@ def moving_frames(label: str, *, seed: int, count: int = 12, size_px: int = 32) 
     return frames
 
 
-def moving_clip(label: str, *, seed: int, group: str = "", count: int = 12, size_px: int = 32, fps: float = 10.0) -> Clip:
+def moving_clip(
+    label: str, *, seed: int, group: str = "", count: int = 12, size_px: int = 32, fps: float = 10.0
+) -> Clip:
     """One clip in memory."""
     stamps = np.array([round(index * 1e9 / fps) for index in range(count)], np.int64)
-    return Clip(ClipRef(Path(f"{label}/{group or 'clip'}_{seed}.avi"), label, group), moving_frames(label, seed=seed, count=count, size_px=size_px), stamps)
+    return Clip(
+        ClipRef(Path(f"{label}/{group or 'clip'}_{seed}.avi"), label, group),
+        moving_frames(label, seed=seed, count=count, size_px=size_px),
+        stamps,
+    )
 
 
-def moving_clips(per_class: int, *, first_seed: int = 0, classes: tuple[str, ...] = CLASSES, **options: object) -> Clips:
+def moving_clips(
+    per_class: int, *, first_seed: int = 0, classes: tuple[str, ...] = CLASSES, **options: object
+) -> Clips:
     """Clips of every class."""
-    return Clips(tuple(moving_clip(label, seed=first_seed + seed, **options) for label in classes for seed in range(per_class)))  # type: ignore[arg-type]
+    return Clips(
+        tuple(moving_clip(label, seed=first_seed + seed, **options) for label in classes for seed in range(per_class))
+    )  # type: ignore[arg-type]
 
 
 def write_moving(root: Path, per_class: int, *, first_seed: int = 0, classes: tuple[str, ...] = CLASSES) -> Path:

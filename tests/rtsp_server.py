@@ -23,7 +23,9 @@ auth.add_basic(GstRtspServer.RTSPAuth.make_basic("cam", sys.argv[1]), token)
 server.set_auth(auth)
 
 factory = GstRtspServer.RTSPMediaFactory.new()
-factory.set_launch("( videotestsrc is-live=true pattern=smpte ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! rtpjpegpay name=pay0 )")
+factory.set_launch(
+    "( videotestsrc is-live=true pattern=smpte ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! rtpjpegpay name=pay0 )"
+)
 permissions = GstRtspServer.RTSPPermissions()
 permissions.add_permission_for_role("user", "media.factory.access", True)
 permissions.add_permission_for_role("user", "media.factory.construct", True)

@@ -56,7 +56,11 @@ class MjpegServer:
             def _send_frames(self) -> None:
                 index = 0
                 try:
-                    while not server.leaving.is_set() and server.open.is_set() and (per_connection is None or index < per_connection):
+                    while (
+                        not server.leaving.is_set()
+                        and server.open.is_set()
+                        and (per_connection is None or index < per_connection)
+                    ):
                         _, jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), level(index), np.uint8))
                         head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                         self.wfile.write(head.encode() + jpeg.tobytes() + b"\r\n")

@@ -45,7 +45,9 @@ class Script(ClosingSource):
     name = "script"
     live = False
 
-    def __init__(self, classes: Sequence[int | None], *, step_s: float = 0.1, sizes: Sequence[tuple[int, int]] = ((6, 8),)) -> None:
+    def __init__(
+        self, classes: Sequence[int | None], *, step_s: float = 0.1, sizes: Sequence[tuple[int, int]] = ((6, 8),)
+    ) -> None:
         self.closed = 0
         self._classes = classes
         self._step_s = step_s

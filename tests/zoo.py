@@ -122,49 +122,96 @@ def c3d(k: Any, layers: Any, x: Any) -> Any:
 
 ZOO: dict[str, Specimen] = {
     "lstm": Specimen("LSTM", lambda k, L, x: L.LSTM(4)(cnn(k, L, x)), step=True),
-    "relu lstm": Specimen("LSTM with other activations", lambda k, L, x: L.LSTM(4, activation="relu")(cnn(k, L, x)), step=True),
+    "relu lstm": Specimen(
+        "LSTM with other activations", lambda k, L, x: L.LSTM(4, activation="relu")(cnn(k, L, x)), step=True
+    ),
     "gru": Specimen("GRU", lambda k, L, x: L.GRU(4)(cnn(k, L, x)), step=True),
-    "gru reset before": Specimen("GRU with reset_after=False", lambda k, L, x: L.GRU(4, reset_after=False)(cnn(k, L, x)), step=True),
+    "gru reset before": Specimen(
+        "GRU with reset_after=False", lambda k, L, x: L.GRU(4, reset_after=False)(cnn(k, L, x)), step=True
+    ),
     "simple rnn": Specimen("SimpleRNN", lambda k, L, x: L.SimpleRNN(4)(cnn(k, L, x)), step=True),
     "stack": Specimen(
         "stacks of recurrent layers",
-        lambda k, L, x: L.GRU(4)(L.Dropout(0.2)(L.BatchNormalization()(L.LSTM(5, return_sequences=True)(cnn(k, L, x))))),
+        lambda k, L, x: L.GRU(4)(
+            L.Dropout(0.2)(L.BatchNormalization()(L.LSTM(5, return_sequences=True)(cnn(k, L, x))))
+        ),
         step=True,
     ),
     "bilstm": Specimen("Bidirectional", lambda k, L, x: L.Bidirectional(L.LSTM(4))(cnn(k, L, x))),
-    "bigru sequences": Specimen("Bidirectional", lambda k, L, x: L.Flatten()(L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="ave")(cnn(k, L, x)))),
+    "bigru sequences": Specimen(
+        "Bidirectional",
+        lambda k, L, x: L.Flatten()(L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="ave")(cnn(k, L, x))),
+    ),
     "bidirectional apart": Specimen(
-        "Bidirectional with merge_mode=None", lambda k, L, x: L.Concatenate()(L.Bidirectional(L.LSTM(4), merge_mode=None)(cnn(k, L, x)))
+        "Bidirectional with merge_mode=None",
+        lambda k, L, x: L.Concatenate()(L.Bidirectional(L.LSTM(4), merge_mode=None)(cnn(k, L, x))),
     ),
     "stacked cells": Specimen("RNN over StackedRNNCells", lambda k, L, x: L.RNN(cells(L))(cnn(k, L, x)), step=True),
     "rnn of a cell": Specimen("RNN over a cell", lambda k, L, x: L.RNN(L.GRUCell(4))(cnn(k, L, x)), step=True),
     "returned states": Specimen("return_state and initial_state", seq2seq, FEATURES),
     "initial state": Specimen(
-        "return_state and initial_state", lambda k, L, x: L.GRU(4)(x, initial_state=L.Dense(4)(L.GlobalAveragePooling1D()(x))), FEATURES, plan="stack"
+        "return_state and initial_state",
+        lambda k, L, x: L.GRU(4)(x, initial_state=L.Dense(4)(L.GlobalAveragePooling1D()(x))),
+        FEATURES,
+        plan="stack",
     ),
-    "states kept": Specimen("return_state and initial_state", lambda k, L, x: L.Concatenate()(L.LSTM(4, return_state=True)(cnn(k, L, x))), step=True),
+    "states kept": Specimen(
+        "return_state and initial_state",
+        lambda k, L, x: L.Concatenate()(L.LSTM(4, return_state=True)(cnn(k, L, x))),
+        step=True,
+    ),
     "autoencoder": Specimen("RepeatVector", lambda k, L, x: L.LSTM(3)(L.RepeatVector(4)(L.LSTM(4)(cnn(k, L, x))))),
-    "masked lstm": Specimen("Masking before recurrent layers", lambda k, L, x: L.LSTM(4)(L.Dense(6)(L.Masking()(x))), FEATURES, step=True),
+    "masked lstm": Specimen(
+        "Masking before recurrent layers", lambda k, L, x: L.LSTM(4)(L.Dense(6)(L.Masking()(x))), FEATURES, step=True
+    ),
     "masked stack": Specimen(
-        "Masking before recurrent layers", lambda k, L, x: L.LSTM(3)(L.GRU(4, return_sequences=True)(L.Masking(-1.0)(x))), FEATURES, step=True
+        "Masking before recurrent layers",
+        lambda k, L, x: L.LSTM(3)(L.GRU(4, return_sequences=True)(L.Masking(-1.0)(x))),
+        FEATURES,
+        step=True,
     ),
     "masked bilstm": Specimen(
-        "Masking before recurrent layers", lambda k, L, x: L.LSTM(3)(L.Bidirectional(L.LSTM(4, return_sequences=True))(L.Masking(0.0)(x))), FEATURES
+        "Masking before recurrent layers",
+        lambda k, L, x: L.LSTM(3)(L.Bidirectional(L.LSTM(4, return_sequences=True))(L.Masking(0.0)(x))),
+        FEATURES,
     ),
-    "masked mean": Specimen("Masking before pooling", lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(4)(L.Masking()(x))), FEATURES),
-    "conv1d": Specimen("Conv1D and pooling over time", lambda k, L, x: L.GlobalMaxPooling1D()(L.MaxPooling1D(2)(L.Conv1D(4, 3)(cnn(k, L, x))))),
+    "masked mean": Specimen(
+        "Masking before pooling", lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(4)(L.Masking()(x))), FEATURES
+    ),
+    "conv1d": Specimen(
+        "Conv1D and pooling over time",
+        lambda k, L, x: L.GlobalMaxPooling1D()(L.MaxPooling1D(2)(L.Conv1D(4, 3)(cnn(k, L, x)))),
+    ),
     "conv1d lstm": Specimen(
-        "Conv1D before recurrent layers", lambda k, L, x: L.LSTM(4)(L.MaxPooling1D(2)(L.Conv1D(4, 3, padding="same")(x))), FEATURES, plan="stack"
+        "Conv1D before recurrent layers",
+        lambda k, L, x: L.LSTM(4)(L.MaxPooling1D(2)(L.Conv1D(4, 3, padding="same")(x))),
+        FEATURES,
+        plan="stack",
     ),
-    "separable": Specimen("Conv1D and pooling over time", lambda k, L, x: L.GlobalAveragePooling1D()(L.SeparableConv1D(4, 3)(cnn(k, L, x)))),
+    "separable": Specimen(
+        "Conv1D and pooling over time",
+        lambda k, L, x: L.GlobalAveragePooling1D()(L.SeparableConv1D(4, 3)(cnn(k, L, x))),
+    ),
     "tcn": Specimen("dilated causal TCN", lambda k, L, x: tcn(k, L, cnn(k, L, x))[:, -1], step=True),
     "tcn mean": Specimen("dilated causal TCN", lambda k, L, x: L.GlobalAveragePooling1D()(tcn(k, L, cnn(k, L, x)))),
-    "last frame": Specimen("the newest frame of a sequence", lambda k, L, x: L.LSTM(4, return_sequences=True)(cnn(k, L, x))[:, -1, :], step=True),
-    "mha": Specimen("MultiHeadAttention", lambda k, L, x: L.GlobalAveragePooling1D()(L.MultiHeadAttention(2, 3)(*[cnn(k, L, x)] * 2))),
-    "transformer": Specimen("transformer encoder", lambda k, L, x: L.GlobalMaxPooling1D()(encoder_block(k, L, cnn(k, L, x)))),
-    "attention": Specimen("Attention and AdditiveAttention", lambda k, L, x: L.GlobalAveragePooling1D()(L.Attention()([cnn(k, L, x)] * 2))),
+    "last frame": Specimen(
+        "the newest frame of a sequence",
+        lambda k, L, x: L.LSTM(4, return_sequences=True)(cnn(k, L, x))[:, -1, :],
+        step=True,
+    ),
+    "mha": Specimen(
+        "MultiHeadAttention",
+        lambda k, L, x: L.GlobalAveragePooling1D()(L.MultiHeadAttention(2, 3)(*[cnn(k, L, x)] * 2)),
+    ),
+    "transformer": Specimen(
+        "transformer encoder", lambda k, L, x: L.GlobalMaxPooling1D()(encoder_block(k, L, cnn(k, L, x)))
+    ),
+    "attention": Specimen(
+        "Attention and AdditiveAttention", lambda k, L, x: L.GlobalAveragePooling1D()(L.Attention()([cnn(k, L, x)] * 2))
+    ),
     "additive": Specimen(
-        "Attention and AdditiveAttention", lambda k, L, x: L.Flatten()(L.AdditiveAttention()([L.LSTM(4, return_sequences=True)(cnn(k, L, x))] * 2))
+        "Attention and AdditiveAttention",
+        lambda k, L, x: L.Flatten()(L.AdditiveAttention()([L.LSTM(4, return_sequences=True)(cnn(k, L, x))] * 2)),
     ),
     "weighted sum": Specimen(
         "attention from Dense, Permute and Dot",
@@ -172,27 +219,45 @@ ZOO: dict[str, Specimen] = {
     ),
     "permuted attention": Specimen(
         "attention from Dense, Permute and Dot",
-        lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Permute((2, 1))(L.Dense(x.shape[1], activation="softmax")(L.Permute((2, 1))(x)))])),
+        lambda k, L, x: L.Flatten()(
+            L.Multiply()([x, L.Permute((2, 1))(L.Dense(x.shape[1], activation="softmax")(L.Permute((2, 1))(x)))])
+        ),
         FEATURES,
         plan="stack",
     ),
-    "pooling": Specimen("pooling, Flatten and Dense over time", lambda k, L, x: L.GlobalAveragePooling1D()(cnn(k, L, x))),
-    "flatten": Specimen("pooling, Flatten and Dense over time", lambda k, L, x: L.Dense(5, activation="relu")(L.Flatten()(cnn(k, L, x)))),
+    "pooling": Specimen(
+        "pooling, Flatten and Dense over time", lambda k, L, x: L.GlobalAveragePooling1D()(cnn(k, L, x))
+    ),
+    "flatten": Specimen(
+        "pooling, Flatten and Dense over time", lambda k, L, x: L.Dense(5, activation="relu")(L.Flatten()(cnn(k, L, x)))
+    ),
     "reshape": Specimen(
         "Reshape and Permute within a frame",
         lambda k, L, x: L.LSTM(3)(L.Reshape((x.shape[1], -1))(L.Permute((1, 3, 2, 4))(L.MaxPooling3D((1, 4, 4))(x)))),
         step=True,
     ),
-    "reshape open": Specimen("Reshape and Permute within a frame", lambda k, L, x: L.GRU(3)(L.Reshape((-1, 48))(L.AveragePooling3D((1, 4, 4))(x))), step=True),
-    "nested": Specimen("TimeDistributed over nested models and preprocessing", lambda k, L, x: L.LSTM(4)(L.TimeDistributed(nested(k, L))(x)), step=True),
+    "reshape open": Specimen(
+        "Reshape and Permute within a frame",
+        lambda k, L, x: L.GRU(3)(L.Reshape((-1, 48))(L.AveragePooling3D((1, 4, 4))(x))),
+        step=True,
+    ),
+    "nested": Specimen(
+        "TimeDistributed over nested models and preprocessing",
+        lambda k, L, x: L.LSTM(4)(L.TimeDistributed(nested(k, L))(x)),
+        step=True,
+    ),
     "recurrent inside": Specimen(
         "recurrent layers inside of TimeDistributed",
         lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.GRU(4))(L.Reshape((x.shape[1], 4, 3))(x))),
         FEATURES,
         step=True,
     ),
-    "in the batch": Specimen("frames laid into the batch by reshape, and out of it", lambda k, L, x: L.LSTM(4)(in_batch(k, L, x)), step=True),
-    "taken apart": Specimen("frames taken apart, each through the same layers", lambda k, L, x: L.GRU(4)(taken_apart(k, L, x)), step=True),
+    "in the batch": Specimen(
+        "frames laid into the batch by reshape, and out of it", lambda k, L, x: L.LSTM(4)(in_batch(k, L, x)), step=True
+    ),
+    "taken apart": Specimen(
+        "frames taken apart, each through the same layers", lambda k, L, x: L.GRU(4)(taken_apart(k, L, x)), step=True
+    ),
     "bn over features": Specimen(
         "BatchNormalization, LayerNormalization and noise over frames",
         lambda k, L, x: L.LSTM(4)(L.GaussianNoise(0.1)(L.LayerNormalization()(L.BatchNormalization()(x)))),
@@ -201,7 +266,9 @@ ZOO: dict[str, Specimen] = {
     ),
     "flat convolutions": Specimen(
         "Conv3D and pooling of one frame's depth",
-        lambda k, L, x: L.LSTM(4)(L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, (1, 3, 3), activation="relu")(x)))),
+        lambda k, L, x: L.LSTM(4)(
+            L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, (1, 3, 3), activation="relu")(x)))
+        ),
         step=True,
     ),
     "two streams": Specimen(
@@ -211,36 +278,59 @@ ZOO: dict[str, Specimen] = {
     "c3d": Specimen("Conv3D and three-dimensional pooling", c3d, plan="stack"),
     "c3d in groups": Specimen(
         "Conv3D in groups",
-        lambda k, L, x: L.Flatten()(L.Conv3D(4, (1, 3, 3), groups=2, strides=(1, 2, 2))(L.Conv3D(6, 3, groups=3, padding="same", activation="relu")(x))),
+        lambda k, L, x: L.Flatten()(
+            L.Conv3D(4, (1, 3, 3), groups=2, strides=(1, 2, 2))(
+                L.Conv3D(6, 3, groups=3, padding="same", activation="relu")(x)
+            )
+        ),
         plan="stack",
     ),
     "r2plus1d": Specimen("(2+1)D convolutions", r2plus1d),
     "c3d lstm": Specimen(
         "Conv3D before recurrent layers",
-        lambda k, L, x: L.LSTM(3)(L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, 3, padding="same")(x)))),
+        lambda k, L, x: L.LSTM(3)(
+            L.TimeDistributed(L.Flatten())(L.MaxPooling3D((1, 4, 4))(L.Conv3D(3, 3, padding="same")(x)))
+        ),
         plan="stack",
     ),
     "convlstm": Specimen(
         "ConvLSTM2D",
         lambda k, L, x: L.Flatten()(
-            L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.Dropout(0.2))(L.MaxPooling3D((1, 2, 2))(L.ConvLSTM2D(3, 3, return_sequences=True)(x))))
+            L.ConvLSTM2D(2, 3)(
+                L.TimeDistributed(L.Dropout(0.2))(
+                    L.MaxPooling3D((1, 2, 2))(L.ConvLSTM2D(3, 3, return_sequences=True)(x))
+                )
+            )
         ),
         step=True,
     ),
     "convlstm after cnn": Specimen(
-        "ConvLSTM2D", lambda k, L, x: L.GlobalAveragePooling2D()(L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.MaxPooling2D(4))(x))), step=True
+        "ConvLSTM2D",
+        lambda k, L, x: L.GlobalAveragePooling2D()(L.ConvLSTM2D(2, 3)(L.TimeDistributed(L.MaxPooling2D(4))(x))),
+        step=True,
     ),
     "convlstm1d": Specimen(
-        "ConvLSTM1D and other cells", lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((x.shape[1], 12, 1))(x))), FEATURES, step=True
+        "ConvLSTM1D and other cells",
+        lambda k, L, x: L.Flatten()(L.ConvLSTM1D(2, 3)(L.Reshape((x.shape[1], 12, 1))(x))),
+        FEATURES,
+        step=True,
     ),
     "activations": Specimen(
         "the usual activations",
-        lambda k, L, x: L.LSTM(3)(L.LeakyReLU()(L.Dense(4, activation="elu")(L.Dense(4, activation="gelu")(L.Dense(4, activation="swish")(cnn(k, L, x)))))),
+        lambda k, L, x: L.LSTM(3)(
+            L.LeakyReLU()(
+                L.Dense(4, activation="elu")(
+                    L.Dense(4, activation="gelu")(L.Dense(4, activation="swish")(cnn(k, L, x)))
+                )
+            )
+        ),
         step=True,
     ),
     "selu": Specimen(
         "the usual activations",
-        lambda k, L, x: L.LSTM(3)(L.PReLU(shared_axes=[1])(L.Dense(4, activation="softplus")(L.Dense(4, activation="selu")(cnn(k, L, x))))),
+        lambda k, L, x: L.LSTM(3)(
+            L.PReLU(shared_axes=[1])(L.Dense(4, activation="softplus")(L.Dense(4, activation="selu")(cnn(k, L, x))))
+        ),
         step=True,
     ),
 }
@@ -281,7 +371,9 @@ def liven(model: Any) -> Any:
     import numpy as np
 
     rng = np.random.default_rng(5)
-    *weights, kernel, _ = [weight + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    *weights, kernel, _ = [
+        weight + rng.uniform(0.05, 0.3, weight.shape).astype(np.float32) for weight in model.get_weights()
+    ]
     examples = rng.random((8, *model.input_shape[1:])).astype(np.float32)
     kernel = rng.normal(0, 1, kernel.shape).astype(np.float32)
     for _ in range(12):

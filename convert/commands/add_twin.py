@@ -26,8 +26,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="an .edgevid file whose first part is in int8")
-    parser.add_argument("compiled", type=Path, metavar="COMPILED", help="what edgetpu_compiler made of that part, a .tflite file")
-    parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="the bundle to write (default: BUNDLE itself, replaced when the new one is whole)")
+    parser.add_argument(
+        "compiled", type=Path, metavar="COMPILED", help="what edgetpu_compiler made of that part, a .tflite file"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help="the bundle to write (default: BUNDLE itself, replaced when the new one is whole)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,11 +59,17 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.bundle
     check_folder(out, suffix=".edgevid")
     if not args.compiled.is_file():
-        raise UsageError(expected="a .tflite file from edgetpu_compiler", found=f"none at {args.compiled}", path=args.compiled)
+        raise UsageError(
+            expected="a .tflite file from edgetpu_compiler", found=f"none at {args.compiled}", path=args.compiled
+        )
     held = bundle.read(args.bundle)
     coral = join_twin(held, args.compiled.read_bytes())
     if coral.warning:
-        raise ModelError(expected=f"the Edge TPU's twin of {held.manifest.parts[0].file}", found=f"{args.compiled}: {coral.warning}", path=args.compiled)
+        raise ModelError(
+            expected=f"the Edge TPU's twin of {held.manifest.parts[0].file}",
+            found=f"{args.compiled}: {coral.warning}",
+            path=args.compiled,
+        )
     bundle.write(coral.bundle, out)
     sys.stdout.write(f"{out}: {coral.report['part']} has its twin for the Edge TPU, {coral.report['bytes']} bytes.\n")
     sys.stdout.write(f"On a device with one, run: edgevid selftest {out.name} --delegate coral\n")

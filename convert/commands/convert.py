@@ -43,18 +43,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is"
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is",
     )
-    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>, for calibration and proof; labels may be missing")
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="real clips, <class>/<clip>, for calibration and proof; labels may be missing",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
     configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train')"))
     _configure_device(parser.add_argument_group("how the device runs it"))
-    parser.add_argument("--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file")
-    parser.add_argument("--custom-objects", type=Path, metavar="MODULE.py", help="a Python file that defines the model's own layers and functions; it is run")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="where to write the page of the proof, and its data as FILE.report.json (default: OUT.report.html)"
+        "--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file"
     )
-    parser.add_argument("--json", action="store_true", help="print the report on stdout as one JSON object; where there is no bundle, why, and how far it came")
+    parser.add_argument(
+        "--custom-objects",
+        type=Path,
+        metavar="MODULE.py",
+        help="a Python file that defines the model's own layers and functions; it is run",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="where to write the page of the proof, and its data as FILE.report.json (default: OUT.report.html)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the report on stdout as one JSON object; where there is no bundle, why, and how far it came",
+    )
 
 
 def configure_input(group: argparse._ArgumentGroup) -> None:
@@ -63,24 +86,59 @@ def configure_input(group: argparse._ArgumentGroup) -> None:
     Args:
         group: Part of a verb's parser.
     """
-    group.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, in the order of the outputs (default: the folders' names, sorted)")
-    group.add_argument("--color", choices=("rgb", "bgr", "gray"), help="order of the channels; models trained on OpenCV's frames want bgr (default: rgb)")
-    group.add_argument("--range", type=_range, metavar="LOW,HIGH", help="what pixels 0 and 255 were: 0,1 or 0,255 or (as --range=-1,1) -1,1 (default: 0,1)")
+    group.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="one label a line, in the order of the outputs (default: the folders' names, sorted)",
+    )
+    group.add_argument(
+        "--color",
+        choices=("rgb", "bgr", "gray"),
+        help="order of the channels; models trained on OpenCV's frames want bgr (default: rgb)",
+    )
+    group.add_argument(
+        "--range",
+        type=_range,
+        metavar="LOW,HIGH",
+        help="what pixels 0 and 255 were: 0,1 or 0,255 or (as --range=-1,1) -1,1 (default: 0,1)",
+    )
     group.add_argument("--resize", choices=RESIZE_RULES, help="how other aspect ratios fit (default: stretch)")
     group.add_argument("--interpolation", choices=INTERPOLATIONS, help="OpenCV's (default: linear)")
-    group.add_argument("--interval", metavar="SECONDS|uniform", help="time between frames, or 'uniform': T frames at equal steps over each clip (default)")
+    group.add_argument(
+        "--interval",
+        metavar="SECONDS|uniform",
+        help="time between frames, or 'uniform': T frames at equal steps over each clip (default)",
+    )
     group.add_argument("--frames", type=int, metavar="N", help="frames in a window, where the model leaves it open")
-    group.add_argument("--frame-size", type=_size, metavar="HEIGHT,WIDTH", help="pixels of a frame, where the model takes any")
-    group.add_argument("--axes", metavar="AXES", help="what the axes of the model's input are, such as t,h,w,c or h,w,tc or t,f (default: read from the model)")
-    group.add_argument("--scores", metavar="NAME", help="which output gives the scores, of a model with several (default: the first with probabilities)")
-    group.add_argument("--scores-only", action="store_true", help="leave the other outputs out, which come beside the scores as values otherwise")
+    group.add_argument(
+        "--frame-size", type=_size, metavar="HEIGHT,WIDTH", help="pixels of a frame, where the model takes any"
+    )
+    group.add_argument(
+        "--axes",
+        metavar="AXES",
+        help="what the axes of the model's input are, such as t,h,w,c or h,w,tc or t,f (default: read from the model)",
+    )
+    group.add_argument(
+        "--scores",
+        metavar="NAME",
+        help="which output gives the scores, of a model with several (default: the first with probabilities)",
+    )
+    group.add_argument(
+        "--scores-only",
+        action="store_true",
+        help="leave the other outputs out, which come beside the scores as values otherwise",
+    )
 
 
 def _configure_device(group: argparse._ArgumentGroup) -> None:
     from convert.quantization.space_to_depth import ANY, targets
 
     group.add_argument(
-        "--plan", choices=("auto", *PLANS), default="auto", help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)"
+        "--plan",
+        choices=("auto", *PLANS),
+        default="auto",
+        help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)",
     )
     _configure_precision(group)
     group.add_argument(
@@ -89,7 +147,9 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         default=ANY,
         help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
     )
-    group.add_argument("--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again")
+    group.add_argument(
+        "--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again"
+    )
     group.add_argument(
         "--threshold",
         action="append",
@@ -98,7 +158,12 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         metavar="LABEL=ENTER,EXIT",
         help="smoothed scores at which this class's events begin and end; may be given again",
     )
-    group.add_argument("--unknown-below", type=float, metavar="SCORE", help="a decision whose highest score is below this is 'unknown' (default: 0)")
+    group.add_argument(
+        "--unknown-below",
+        type=float,
+        metavar="SCORE",
+        help="a decision whose highest score is below this is 'unknown' (default: 0)",
+    )
     group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
 
 
@@ -132,7 +197,13 @@ def _configure_precision(group: argparse._ArgumentGroup) -> None:
         metavar="SHARE",
         help="mean error of numbers that the model gives beside its scores, as a share of their span on the clips (default: 0.05)",
     )
-    group.add_argument("--min-agreement", type=float, default=0.98, metavar="SHARE", help="of clips that must get the trained model's answer (default: 0.98)")
+    group.add_argument(
+        "--min-agreement",
+        type=float,
+        default=0.98,
+        metavar="SHARE",
+        help="of clips that must get the trained model's answer (default: 0.98)",
+    )
 
 
 def _threshold(text: str) -> ClassThresholds:
@@ -141,7 +212,9 @@ def _threshold(text: str) -> ClassThresholds:
         enter, exit_ = map(float, scores.split(","))
         return ClassThresholds(label=label, enter=enter, exit=exit_)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, as wave=0.8,0.5, got {text!r}.") from error
+        raise argparse.ArgumentTypeError(
+            f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, as wave=0.8,0.5, got {text!r}."
+        ) from error
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -196,7 +269,15 @@ def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str
     """What `--json` prints where there is no bundle: the report as far as it came, what stderr says, and what the process will return."""
     from convert.reporting.outcome import NoBundle
 
-    early = {"failure": str(error), "stopped_by": str(error), "model": {"file": args.model.name}, "stages": [], "trials": [], "layers": [], "blame": ""}
+    early = {
+        "failure": str(error),
+        "stopped_by": str(error),
+        "model": {"file": args.model.name},
+        "stages": [],
+        "trials": [],
+        "layers": [],
+        "blame": "",
+    }
     return {
         **(error.report if isinstance(error, NoBundle) else early),
         "error": str(error),
@@ -228,10 +309,19 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     Returns:
         Lines of text.
     """
-    parts = ", ".join(f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)" for role, precision in report["precision"].items())
-    lines = [f"plan {report['plan']}: {parts}", f"{'stage':<22}{'clips':>6}{'agreement':>11}{'max error':>11}{'accuracy':>10}"]
+    parts = ", ".join(
+        f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)"
+        for role, precision in report["precision"].items()
+    )
+    lines = [
+        f"plan {report['plan']}: {parts}",
+        f"{'stage':<22}{'clips':>6}{'agreement':>11}{'max error':>11}{'accuracy':>10}",
+    ]
     lines += [_stage(stage) for stage in report["stages"]]
-    lines += [f"value {each['name']!r}: off by {each['share_of_span']:.2%} of its span on average" for each in report["values"]]
+    lines += [
+        f"value {each['name']!r}: off by {each['share_of_span']:.2%} of its span on average"
+        for each in report["values"]
+    ]
     lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]
     lines += [f"careful: {warning}" for warning in report["warnings"]]

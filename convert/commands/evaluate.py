@@ -24,7 +24,11 @@ EXAMPLES = """examples:
   edgevid evaluate gestures.keras clips/test
   edgevid evaluate gestures.edgevid clips/test --views all
   edgevid evaluate gestures.edgevid clips/test --json > metrics.json"""
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")  # as convert.evaluation.MODEL_SUFFIXES, which is not imported for a help text
+MODEL_SUFFIXES = (
+    ".keras",
+    ".h5",
+    ".hdf5",
+)  # as convert.evaluation.MODEL_SUFFIXES, which is not imported for a help text
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    parser.add_argument("model", type=Path, metavar="MODEL_OR_BUNDLE", help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL_OR_BUNDLE",
+        help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file",
+    )
     parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="the folder or CSV file of labelled clips")
     parser.add_argument(
         "--views",
@@ -43,8 +52,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what answers for a clip: the window in its middle, or the mean over every window of it (default: centre)",
     )
     add_threads(parser)
-    configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train', nor for bundles)"))
-    parser.add_argument("--json", action="store_true", help="print everything as one JSON object, with the scores for each clip")
+    configure_input(
+        parser.add_argument_group("what training did (not needed for models from 'edgevid train', nor for bundles)")
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print everything as one JSON object, with the scores for each clip"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     def announce(subject: Subject) -> None:
         sys.stderr.write("".join(f"Note: {note}\n" for note in subject.notes) + skipped_text(subject.clips))
 
-    result = evaluate(args.model, args.clips, options=options_from(args, EvaluateOptions), progress=Terminal(), on_start=announce)
+    result = evaluate(
+        args.model, args.clips, options=options_from(args, EvaluateOptions), progress=Terminal(), on_start=announce
+    )
     sys.stdout.write((json.dumps(_report(args, result), indent=1) if args.json else metrics_text(result)) + "\n")
     return 0
 
@@ -78,4 +93,10 @@ def _report(args: argparse.Namespace, result: Evaluation) -> dict[str, Any]:
     for prediction in metrics["predictions"]:
         prediction["path"] = str(prediction["path"])
     skipped = [{"path": str(path), "reason": reason} for path, reason in metrics.pop("skipped")]
-    return {"model": str(args.model), "clips": len(result.predictions), "views": args.views, **metrics, "skipped": skipped}
+    return {
+        "model": str(args.model),
+        "clips": len(result.predictions),
+        "views": args.views,
+        **metrics,
+        "skipped": skipped,
+    }

@@ -43,11 +43,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _configure_frames(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--frames", type=positive, default=16, metavar="N", help="frames in a window (default: 16)")
-    group.add_argument("--interval", type=float, default=0.1, metavar="SECONDS", help="time between two of them (default: 0.1)")
-    group.add_argument("--size", type=_frame_size, default=(64, 64), metavar="N|WxH", help="pixels of a frame, square or WIDTHxHEIGHT (default: 64)")
-    group.add_argument("--color", choices=[color for color in MODEL_COLORS if color != "none"], default="rgb", help="channels of a frame (default: rgb)")
-    group.add_argument("--resize", choices=RESIZE_RULES, default="stretch", help="how other aspect ratios fit (default: stretch)")
-    group.add_argument("--motion", type=_on_off, default=True, metavar="{on,off}", help="whether it sees differences of frames, not frames (default: on)")
+    group.add_argument(
+        "--interval", type=float, default=0.1, metavar="SECONDS", help="time between two of them (default: 0.1)"
+    )
+    group.add_argument(
+        "--size",
+        type=_frame_size,
+        default=(64, 64),
+        metavar="N|WxH",
+        help="pixels of a frame, square or WIDTHxHEIGHT (default: 64)",
+    )
+    group.add_argument(
+        "--color",
+        choices=[color for color in MODEL_COLORS if color != "none"],
+        default="rgb",
+        help="channels of a frame (default: rgb)",
+    )
+    group.add_argument(
+        "--resize", choices=RESIZE_RULES, default="stretch", help="how other aspect ratios fit (default: stretch)"
+    )
+    group.add_argument(
+        "--motion",
+        type=_on_off,
+        default=True,
+        metavar="{on,off}",
+        help="whether it sees differences of frames, not frames (default: on)",
+    )
     group.add_argument(
         "--pool",
         choices=("none", "columns"),
@@ -65,17 +86,43 @@ def _configure_variation(group: argparse._ArgumentGroup) -> None:
         metavar="CLASSES",
         help="classes that may be mirrored: 'none' (default), 'all', or a list as 'wave,left=right', where each of left and right shows the other mirrored",
     )
-    group.add_argument("--no-augment", dest="augment", action="store_false", help="vary nothing but where a window begins")
-    group.add_argument("--windows-per-clip", type=positive, default=4, metavar="N", help="random windows of each clip in an epoch (default: 4)")
+    group.add_argument(
+        "--no-augment", dest="augment", action="store_false", help="vary nothing but where a window begins"
+    )
+    group.add_argument(
+        "--windows-per-clip",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="random windows of each clip in an epoch (default: 4)",
+    )
 
 
 def _configure_training(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--group-by", default="none", metavar="RULE", help=f"what is held out together: {GROUP_BY} (default: none)")
-    group.add_argument("--val-fraction", type=float, default=0.2, metavar="F", help="of the groups or clips, held out; 0 for none (default: 0.2)")
-    group.add_argument("--epochs", type=positive, default=60, metavar="N", help="passes over the clips, at most (default: 60)")
-    group.add_argument("--patience", type=positive, default=30, metavar="N", help="epochs without a better held-out loss before it ends (default: 30)")
+    group.add_argument(
+        "--group-by", default="none", metavar="RULE", help=f"what is held out together: {GROUP_BY} (default: none)"
+    )
+    group.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.2,
+        metavar="F",
+        help="of the groups or clips, held out; 0 for none (default: 0.2)",
+    )
+    group.add_argument(
+        "--epochs", type=positive, default=60, metavar="N", help="passes over the clips, at most (default: 60)"
+    )
+    group.add_argument(
+        "--patience",
+        type=positive,
+        default=30,
+        metavar="N",
+        help="epochs without a better held-out loss before it ends (default: 30)",
+    )
     group.add_argument("--batch", type=positive, default=16, metavar="N", help="windows in a step (default: 16)")
-    group.add_argument("--learning-rate", type=float, default=2e-3, metavar="R", help="Adam's, at its peak (default: 0.002)")
+    group.add_argument(
+        "--learning-rate", type=float, default=2e-3, metavar="R", help="Adam's, at its peak (default: 0.002)"
+    )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random (default: 0)")
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard")
 

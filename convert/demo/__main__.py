@@ -34,10 +34,26 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="python -m convert.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dir", type=Path, default=Path("build/demo"), metavar="DIR", help="where to work and leave the results (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="renderers side by side (default: one a core)")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the training clips (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m convert.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=Path("build/demo"),
+        metavar="DIR",
+        help="where to work and leave the results (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="renderers side by side (default: one a core)",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the training clips (default: %(default)s)"
+    )
     args = parser.parse_args(argv)
     try:
         return demo(args.dir, DatasetSpec(), epochs=args.epochs, processes=args.processes, progress=Terminal())
@@ -110,7 +126,9 @@ def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, prog
     page, video = folder / "report.html", folder / "annotated.mp4"
     evaluation, strips = clip_strips(made, dataset.root / "test", progress)
     progress.step(f"writing {video} and {page}")
-    annotate(dataset.stream, video, labels=made.manifest.labels, decisions=watched.seen.decisions, events=watched.seen.events)
+    annotate(
+        dataset.stream, video, labels=made.manifest.labels, decisions=watched.seen.decisions, events=watched.seen.events
+    )
     size = (folder / BUNDLE).stat().st_size
     shown = sections(made, watched, dataset, evaluation=evaluation, strips=strips, video=video)
     write_html(made.report, page, title="Gestures: from clips to events", bundle_bytes=size, sections=shown)

@@ -112,12 +112,21 @@ def write_dataset(root: Path, spec: DatasetSpec, progress: Progress, *, processe
     Raises:
         SourceError: OpenCV cannot write video files here.
     """
-    dataset, marker, key = Dataset(root, spec), root / MARKER, json.dumps({"renderer": RENDERER, **asdict(spec)}, indent=1)
+    dataset, marker, key = (
+        Dataset(root, spec),
+        root / MARKER,
+        json.dumps({"renderer": RENDERER, **asdict(spec)}, indent=1),
+    )
     if marker.exists() and marker.read_text() == key:
         progress.step(f"using the clips in {root}")
         return dataset
     _clear(root)
-    jobs = [_ClipJob(root, spec, split, label, index) for split in SPLITS for label in LABELS for index in range(spec.clips(split, label))]
+    jobs = [
+        _ClipJob(root, spec, split, label, index)
+        for split in SPLITS
+        for label in LABELS
+        for index in range(spec.clips(split, label))
+    ]
     progress.step(f"rendering {len(jobs)} clips into {root}")
     # Spawned, not forked: a process that has threads of a numeric library must not be forked.
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -169,7 +178,11 @@ class _ClipJob:
 def _write_stream(dataset: Dataset) -> None:
     spec = dataset.spec
     # No clip's seed is a single number, so the stream's is none of theirs.
-    with GestureSource(seed=spec.seed, height_px=spec.height_px, width_px=spec.width_px, fps=spec.fps, duration_s=spec.stream_s) as source:
+    with GestureSource(
+        seed=spec.seed, height_px=spec.height_px, width_px=spec.width_px, fps=spec.fps, duration_s=spec.stream_s
+    ) as source:
         frames = (np.ascontiguousarray(frame.data[:, :, ::-1]) for frame in source.frames())
         write_video(dataset.stream, frames, fps=spec.fps, codec=spec.codec)
-        dataset.stream.with_suffix(".json").write_text(json.dumps([asdict(gesture) for gesture in source.truth], indent=1))
+        dataset.stream.with_suffix(".json").write_text(
+            json.dumps([asdict(gesture) for gesture in source.truth], indent=1)
+        )

@@ -47,11 +47,20 @@ def label_colors(labels: Sequence[str], background: Sequence[str] = ()) -> dict[
         Label to a color as matplotlib and HTML take it.
     """
     loud = [label for label in labels if label not in background]
-    return {**dict.fromkeys(background, _GRAY), **{label: _COLORS[index % len(_COLORS)] for index, label in enumerate(loud)}}
+    return {
+        **dict.fromkeys(background, _GRAY),
+        **{label: _COLORS[index % len(_COLORS)] for index, label in enumerate(loud)},
+    }
 
 
 def timeline_png(
-    times_s: Array, scores: Array, labels: Sequence[str], *, events: Sequence[Event], truth: Sequence[Interval], background: Sequence[str] = ()
+    times_s: Array,
+    scores: Array,
+    labels: Sequence[str],
+    *,
+    events: Sequence[Event],
+    truth: Sequence[Interval],
+    background: Sequence[str] = (),
 ) -> bytes:
     """Draw the probabilities over time, with events and truth as bands above them, half a minute a row.
 
@@ -72,18 +81,31 @@ def timeline_png(
     for row, axis in enumerate(axes[:, 0]):
         for index, label in enumerate(labels):
             quiet = label in background
-            axis.plot(times_s, scores[:, index], color=colors[label], linewidth=1.0 if quiet else 1.8, alpha=0.7 if quiet else 1.0, label=label)
+            axis.plot(
+                times_s,
+                scores[:, index],
+                color=colors[label],
+                linewidth=1.0 if quiet else 1.8,
+                alpha=0.7 if quiet else 1.0,
+                label=label,
+            )
         _bands(axis, truth, colors, bottom=1.32)
         _bands(axis, events, colors, bottom=1.08)
         _frame_timeline(axis, row * _ROW_S)
     axes[-1, 0].set_xlabel("seconds")
-    axes[0, 0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(labels), frameon=False, fontsize=9, handlelength=1.2)
+    axes[0, 0].legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(labels), frameon=False, fontsize=9, handlelength=1.2
+    )
     return _png(figure)
 
 
 def _bands(axis: Any, intervals: Sequence[Interval], colors: Mapping[str, str], *, bottom: float) -> None:
     for interval in intervals:
-        axis.broken_barh([(interval.start_s, interval.end_s - interval.start_s)], (bottom, 0.18), color=colors.get(interval.label, _INK))
+        axis.broken_barh(
+            [(interval.start_s, interval.end_s - interval.start_s)],
+            (bottom, 0.18),
+            color=colors.get(interval.label, _INK),
+        )
 
 
 def _frame_timeline(axis: Any, start_s: float) -> None:
@@ -111,7 +133,12 @@ def strips_png(strips: Sequence[Strip]) -> bytes:
         gap = np.full((height, max(1, width // 24), 3), 255, np.uint8)
         pieces = [piece for frame in strip.frames for piece in (frame, gap)]
         axis.imshow(np.hstack(pieces[:-1]), interpolation="nearest")
-        axis.set_title(f"{'✓' if strip.right else '✗'}  {strip.caption}", loc="left", fontsize=10, color=_GOOD if strip.right else _BAD)
+        axis.set_title(
+            f"{'✓' if strip.right else '✗'}  {strip.caption}",
+            loc="left",
+            fontsize=10,
+            color=_GOOD if strip.right else _BAD,
+        )
         axis.axis("off")
     return _png(figure)
 

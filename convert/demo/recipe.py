@@ -70,4 +70,6 @@ def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: P
 
 
 def _read(folder: Path, spec: InputSpec, progress: Progress) -> Clips:
-    return decode_all(find_clips(folder), spec, progress=lambda refs: iter(progress.track(refs, f"reading {folder.name} clips")))
+    return decode_all(
+        find_clips(folder), spec, progress=lambda refs: iter(progress.track(refs, f"reading {folder.name} clips"))
+    )

@@ -17,7 +17,9 @@ from edgevid.events.timeline import rows, summary
 from edgevid.telemetry.telemetry import STAGES
 
 
-def sections(made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Evaluation, strips: Sequence[Strip], video: Path) -> list[Section]:
+def sections(
+    made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Evaluation, strips: Sequence[Strip], video: Path
+) -> list[Section]:
     """Make the report's own sections.
 
     Args:
@@ -46,7 +48,11 @@ def sections(made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Ev
         "Wrong answers come first.",
         picture=strips_png(strips),
     )
-    latency = Section(title="Latency of a frame on this machine", text=f"{watched.interpreter}, one thread, in milliseconds.", table=_latency(watched))
+    latency = Section(
+        title="Latency of a frame on this machine",
+        text=f"{watched.interpreter}, one thread, in milliseconds.",
+        table=_latency(watched),
+    )
     return [timeline, shown, listed, latency]
 
 
@@ -54,11 +60,20 @@ def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
     decisions = watched.seen.decisions
     times, scores = np.array([each.t_s for each in decisions]), np.stack([each.probabilities for each in decisions])
     background = made.manifest.decision.background
-    return timeline_png(times, scores, made.manifest.labels, events=watched.seen.events, truth=dataset.truth, background=background)
+    return timeline_png(
+        times, scores, made.manifest.labels, events=watched.seen.events, truth=dataset.truth, background=background
+    )
 
 
 def _latency(watched: Watched) -> list[tuple[object, ...]]:
     table: list[tuple[object, ...]] = [("stage", "frames", "median", "95 %", "99 %", "largest", "what")]
     for name, found in watched.telemetry.stages().items():
-        table.append((name, found.count, *(f"{ms:.3f}" for ms in (found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)), STAGES[name]))
+        table.append(
+            (
+                name,
+                found.count,
+                *(f"{ms:.3f}" for ms in (found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)),
+                STAGES[name],
+            )
+        )
     return table

@@ -56,12 +56,22 @@ def _open(cv2: Any, path: Path, frame: Pixels, *, fps: float, codec: str) -> Any
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, (frame.shape[1], frame.shape[0]))
     if not writer.isOpened():
         raise SourceError(
-            expected=f"an OpenCV that writes {codec} video", found="one that does not", hint="Run: pip install opencv-python-headless.", path=path
+            expected=f"an OpenCV that writes {codec} video",
+            found="one that does not",
+            hint="Run: pip install opencv-python-headless.",
+            path=path,
         )
     return writer
 
 
-def annotate(source: str | Path, out: str | Path, *, labels: Sequence[str], decisions: Sequence[Decision], events: Sequence[Event]) -> None:
+def annotate(
+    source: str | Path,
+    out: str | Path,
+    *,
+    labels: Sequence[str],
+    decisions: Sequence[Decision],
+    events: Sequence[Event],
+) -> None:
     """Write a copy of a video that shows beside each frame the scores of the moment, and names each event as it comes.
 
     Args:
@@ -78,7 +88,9 @@ def annotate(source: str | Path, out: str | Path, *, labels: Sequence[str], deci
         write_video(out, _annotated(video, labels, decisions, events), fps=video.fps)
 
 
-def _annotated(video: VideoFile, labels: Sequence[str], decisions: Sequence[Decision], events: Sequence[Event]) -> Iterator[Pixels]:
+def _annotated(
+    video: VideoFile, labels: Sequence[str], decisions: Sequence[Decision], events: Sequence[Event]
+) -> Iterator[Pixels]:
     cv2 = opencv("drawing on video")
     times = np.array([decision.t_s for decision in decisions])
     for frame in video.frames():
@@ -114,9 +126,17 @@ def _panel(cv2: Any, labels: Sequence[str], scores: Sequence[float] | None, t_s:
         full_px = _PANEL_PX - 24
         cv2.rectangle(panel, (12, top + 15), (12 + full_px, top + 15 + _BAR_PX), (232, 232, 232), -1)
         if scores is not None:
-            cv2.rectangle(panel, (12, top + 15), (12 + round(full_px * scores[index]), top + 15 + _BAR_PX), _LOUD if index == best else _QUIET, -1)
+            cv2.rectangle(
+                panel,
+                (12, top + 15),
+                (12 + round(full_px * scores[index]), top + 15 + _BAR_PX),
+                _LOUD if index == best else _QUIET,
+                -1,
+            )
     return panel
 
 
-def _write(cv2: Any, picture: Pixels, text: str, place: tuple[int, int], size: float, color: tuple[int, int, int], weight: int) -> None:  # noqa: PLR0917  # in the order of cv2.putText
+def _write(
+    cv2: Any, picture: Pixels, text: str, place: tuple[int, int], size: float, color: tuple[int, int, int], weight: int
+) -> None:  # noqa: PLR0917  # in the order of cv2.putText
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, weight, cv2.LINE_AA)

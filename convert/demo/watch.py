@@ -70,7 +70,9 @@ def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evalua
         The metrics and the strips, wrong ones first.
     """
     manifest = bundle.manifest
-    found = decode_all(find_clips(clips), manifest.input, progress=lambda refs: iter(progress.track(refs, "reading test clips")))
+    found = decode_all(
+        find_clips(clips), manifest.input, progress=lambda refs: iter(progress.track(refs, "reading test clips"))
+    )
     evaluation = evaluate(bundle_scorer(Engine(bundle)), found.clips, labels=manifest.labels, window=manifest.window)
     by_path = {clip.ref.path: clip for clip in found.clips}
     return evaluation, [_strip(by_path[each.path], each, manifest.window) for each in _telling(evaluation)]
@@ -78,7 +80,9 @@ def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evalua
 
 def _telling(evaluation: Evaluation) -> list[Prediction]:
     """The surest wrong answers, and the first right one of each class."""
-    wrong = sorted((each for each in evaluation.predictions if each.answer != each.truth), key=lambda each: -max(each.scores))
+    wrong = sorted(
+        (each for each in evaluation.predictions if each.answer != each.truth), key=lambda each: -max(each.scores)
+    )
     right = {each.truth: each for each in reversed(evaluation.predictions) if each.answer == each.truth}
     return [*wrong[:_WRONG_SHOWN], *[right[label] for label in sorted(right)][:_RIGHT_SHOWN]]
 

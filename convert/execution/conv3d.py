@@ -123,7 +123,13 @@ def _convolve(layer: Any, clip: Any, taps: _Taps) -> Any:
     flat = tf.reshape(tf.transpose(kernel, (1, 2, 0, 3, 4)), (height, width, extent * channels, filters))
     views = taps.views(_padded_with_zeros(clip, taps))
     stacked = views[0] if extent == 1 else tf.concat(views, axis=-1)
-    result = tf.nn.conv2d(stacked, flat, strides=tuple(layer.strides[1:]), padding=layer.padding.upper(), dilations=tuple(layer.dilation_rate[1:]))
+    result = tf.nn.conv2d(
+        stacked,
+        flat,
+        strides=tuple(layer.strides[1:]),
+        padding=layer.padding.upper(),
+        dilations=tuple(layer.dilation_rate[1:]),
+    )
     result = result + constant(layer.bias) if layer.use_bias else result
     return layer.activation(result)
 
@@ -139,16 +145,25 @@ def _in_one_group(kernel: Any, groups: int) -> Any:
     if groups == 1:
         return kernel
     channels, parts = int(kernel.shape[3]), tf.split(kernel, groups, axis=4)
-    placed = [tf.pad(part, ((0, 0),) * 3 + ((place * channels, (groups - 1 - place) * channels), (0, 0))) for place, part in enumerate(parts)]
+    placed = [
+        tf.pad(part, ((0, 0),) * 3 + ((place * channels, (groups - 1 - place) * channels), (0, 0)))
+        for place, part in enumerate(parts)
+    ]
     return tf.concat(placed, axis=4)
 
 
 def _pool_max(layer: Any, clip: Any, taps: _Taps) -> Any:
     import tensorflow as tf
 
-    frames = tf.nn.max_pool2d(clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper())
+    frames = tf.nn.max_pool2d(
+        clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper()
+    )
     # The first and last frame once more in place of padding: they are within the same window, so its maximum stays.
-    padded = tf.concat([*[frames[:1]] * taps.before, frames, *[frames[-1:]] * taps.after], axis=0) if taps.before + taps.after else frames
+    padded = (
+        tf.concat([*[frames[:1]] * taps.before, frames, *[frames[-1:]] * taps.after], axis=0)
+        if taps.before + taps.after
+        else frames
+    )
     result, *others = taps.views(padded)
     for view in others:
         result = tf.maximum(result, view)
@@ -158,7 +173,9 @@ def _pool_max(layer: Any, clip: Any, taps: _Taps) -> Any:
 def _pool_average(layer: Any, clip: Any, taps: _Taps) -> Any:
     import tensorflow as tf
 
-    frames = tf.nn.avg_pool2d(clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper())
+    frames = tf.nn.avg_pool2d(
+        clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper()
+    )
     if taps.extent == 1:
         return taps.views(frames)[0]
     # Padding is not counted, in space as in time.

@@ -16,7 +16,11 @@ def unrolled(layer: Any) -> Iterator[None]:
     Args:
         layer: Any layer or operator.
     """
-    found = [each for each in layer._flatten_layers(include_self=False) if is_recurrent(each)] if hasattr(layer, "_flatten_layers") else []
+    found = (
+        [each for each in layer._flatten_layers(include_self=False) if is_recurrent(each)]
+        if hasattr(layer, "_flatten_layers")
+        else []
+    )
     # A Bidirectional is run as one, and not by the layers that it holds.
     held = [each for each in found if not any(each is inner for other in found for inner in _directions(other))]
     for each in held:

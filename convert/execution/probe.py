@@ -28,7 +28,9 @@ def tried(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> dict[in
     """
     import tensorflow as tf
 
-    values: dict[int, Any] = {graph.input: tf.constant(np.random.default_rng(seed).normal(size=(1, *window)).astype(np.float32))}
+    values: dict[int, Any] = {
+        graph.input: tf.constant(np.random.default_rng(seed).normal(size=(1, *window)).astype(np.float32))
+    }
     try:
         for call in graph.calls:
             values.update(zip(call.outputs, make(call, values), strict=True))
@@ -60,7 +62,9 @@ def near(first: Array, second: Array) -> bool:
     Returns:
         Whether they are.
     """
-    return first.shape == second.shape and bool(np.allclose(first, second, atol=TOLERANCE * max(1.0, float(np.abs(second).max(initial=0.0)))))
+    return first.shape == second.shape and bool(
+        np.allclose(first, second, atol=TOLERANCE * max(1.0, float(np.abs(second).max(initial=0.0))))
+    )
 
 
 def takes_each_by_itself(call: Call, values: Mapping[int, Array]) -> bool:
@@ -82,6 +86,9 @@ def takes_each_by_itself(call: Call, values: Mapping[int, Array]) -> bool:
             alone = make(call, {number: tf.constant(values[number][at : at + 1]) for number in call.inputs})
         except Exception:  # noqa: BLE001  # what does not take one frame does not treat frames one by one
             return False
-        if not all(near(np.asarray(each), values[number][at : at + 1]) for each, number in zip(alone, call.outputs, strict=True)):
+        if not all(
+            near(np.asarray(each), values[number][at : at + 1])
+            for each, number in zip(alone, call.outputs, strict=True)
+        ):
             return False
     return True

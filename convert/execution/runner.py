@@ -34,7 +34,9 @@ def recurrences(calls: Sequence[Call]) -> dict[Call, Recurrent | CausalConv]:
     Raises:
         ModelError: One cannot be unrolled.
     """
-    taken: dict[Call, Recurrent | CausalConv] = {call: Recurrent(call.layer, call.shape) for call in calls if is_recurrent(call.layer)}
+    taken: dict[Call, Recurrent | CausalConv] = {
+        call: Recurrent(call.layer, call.shape) for call in calls if is_recurrent(call.layer)
+    }
     convolutions = [call for call in calls if is_causal_convolution(call.layer) and len(call.shape) == 3]
     return taken | {call: CausalConv(call.layer, int(call.layer.kernel.shape[1])) for call in convolutions}
 
@@ -85,7 +87,11 @@ class Runner:
         return cls(recurrences(graph.calls), by_frame)
 
     def run(
-        self, calls: Sequence[Call], values: dict[int, Tensor], projected: Mapping[int, Tensor] | None = None, states: list[Tensor] | None = None
+        self,
+        calls: Sequence[Call],
+        values: dict[int, Tensor],
+        projected: Mapping[int, Tensor] | None = None,
+        states: list[Tensor] | None = None,
     ) -> dict[int, Tensor]:
         """Make the calls in order.
 
@@ -130,7 +136,9 @@ class Runner:
             raise
         except Exception as error:  # a layer may be anyone's, and raise anything
             shapes = ", ".join(str(tuple(values[tensor].shape)) for tensor in call.inputs)
-            raise ModelError(expected=f"layer {call.name!r} ({call.kind}) to take a tensor of {shapes}", found=f"{reason_of(error)}") from error
+            raise ModelError(
+                expected=f"layer {call.name!r} ({call.kind}) to take a tensor of {shapes}", found=f"{reason_of(error)}"
+            ) from error
 
     def project(self, call: Call, window: Tensor) -> Tensor:
         """Project a window for a recurrent call, all frames at once.
@@ -156,7 +164,13 @@ class Runner:
             The call, or None.
         """
         readers = [call for call in calls if tensor in call.inputs]
-        return readers[0] if len(readers) == 1 and isinstance(self.recurrent.get(readers[0]), Recurrent) and len(readers[0].inputs) == 1 else None
+        return (
+            readers[0]
+            if len(readers) == 1
+            and isinstance(self.recurrent.get(readers[0]), Recurrent)
+            and len(readers[0].inputs) == 1
+            else None
+        )
 
 
 def _named(call: Call) -> AbstractContextManager[object]:

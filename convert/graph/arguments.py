@@ -75,11 +75,15 @@ def _passed_on(node: Any) -> set[int]:
 def _same(first: Any, second: Any) -> bool:
     """Whether two arguments are one value: a file of Keras 3 writes a mask out as the operators that made it, and reading it makes a second mask beside it."""
     if first is second or not hasattr(first, "_keras_history") or not hasattr(second, "_keras_history"):
-        return first is second or (type(first) is type(second) and not hasattr(first, "_keras_history") and bool(np.all(first == second)))
+        return first is second or (
+            type(first) is type(second) and not hasattr(first, "_keras_history") and bool(np.all(first == second))
+        )
     made, other = first._keras_history, second._keras_history
     if made.tensor_index != other.tensor_index:
         return False
-    if made.operation is not other.operation and (type(made.operation) is not type(other.operation) or _settings(made) != _settings(other)):
+    if made.operation is not other.operation and (
+        type(made.operation) is not type(other.operation) or _settings(made) != _settings(other)
+    ):
         return False
     given, others = (each.operation._inbound_nodes[each.node_index].arguments for each in (made, other))
     ours, theirs = flat([given.args, *given.kwargs.values()]), flat([others.args, *others.kwargs.values()])
@@ -106,7 +110,9 @@ def keras3_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> A
 
     def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = node.arguments.fill_in({id(tensor): values[number[id(tensor)]] for tensor in sources})
-        return tuple(args), {key: None if passed_on & set(map(id, flat(each))) else each for key, each in kwargs.items()}
+        return tuple(args), {
+            key: None if passed_on & set(map(id, flat(each))) else each for key, each in kwargs.items()
+        }
 
     return arguments
 
@@ -125,7 +131,9 @@ def keras2_arguments(node: Any, sources: list[Any], number: dict[int, int]) -> A
 
     def arguments(values: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # map_arguments takes one value off the list for each use of a tensor.
-        args, kwargs = node.map_arguments({str(id(tensor)): [values[number[id(tensor)]]] * len(sources) for tensor in sources})
+        args, kwargs = node.map_arguments(
+            {str(id(tensor)): [values[number[id(tensor)]]] * len(sources) for tensor in sources}
+        )
         return tuple(args), dict(kwargs)
 
     return arguments

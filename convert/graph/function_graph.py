@@ -45,7 +45,10 @@ class Unrolled:
         for each in definition.library.function:
             graph, names = function_def_to_graph_def(each)
             wanted = [_tensor(names[each.ret[output.name]]) for output in each.signature.output_arg]
-            self._functions[each.signature.name] = ([f"{given.name}:0" for given in each.signature.input_arg], _Body(graph.node, wanted))
+            self._functions[each.signature.name] = (
+                [f"{given.name}:0" for given in each.signature.input_arg],
+                _Body(graph.node, wanted),
+            )
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """Run the function.
@@ -74,7 +77,10 @@ class Unrolled:
         for _ in range(MOST_TURNS):
             (goes_on,) = self._call(node.attr["cond"].func.name, state)
             if not _is_known(goes_on):
-                raise ModelError(expected="a loop of a known number of turns", found=f"{node.name!r}, whose end depends on what a window shows")
+                raise ModelError(
+                    expected="a loop of a known number of turns",
+                    found=f"{node.name!r}, whose end depends on what a window shows",
+                )
             if not bool(goes_on):
                 return state
             state = self._call(node.attr["body"].func.name, state)
@@ -118,7 +124,11 @@ def _in_order(nodes: Mapping[str, Any], wanted: Sequence[str]) -> list[Any]:
     left = list(reversed(wanted))
     while left:
         name = left[-1]
-        before = [each for given in nodes[name].input if not given.startswith("^") and (each := _source(given)[0]) not in ordered]
+        before = [
+            each
+            for given in nodes[name].input
+            if not given.startswith("^") and (each := _source(given)[0]) not in ordered
+        ]
         if name in ordered or not before:
             ordered.setdefault(left.pop(), nodes[name])
         else:
@@ -170,7 +180,11 @@ def run_node(node: Any, inputs: Sequence[Value]) -> list[Value]:
         return [tf.constant(tf.make_ndarray(node.attr["value"].tensor))]
     operator, definition = getattr(tf.raw_ops, node.op), op_def_registry.get(node.op)
     names = _names(operator, definition)
-    arguments = {names[each.name]: _attribute(node.attr[each.name]) for each in definition.attr if each.name in names and each.name in node.attr}
+    arguments = {
+        names[each.name]: _attribute(node.attr[each.name])
+        for each in definition.attr
+        if each.name in names and each.name in node.attr
+    }
     left = list(inputs)
     for argument in definition.input_arg:
         count = _count(node, argument)
@@ -183,7 +197,11 @@ def run_node(node: Any, inputs: Sequence[Value]) -> list[Value]:
 def _names(operator: Callable[..., Any], definition: Any) -> dict[str, str]:
     """Python's names of an operator's inputs and attributes: some have others there, as `axis` for `squeeze_dims`, in the same order."""
     inputs = [argument.name for argument in definition.input_arg]
-    seen_by_inputs = {each for argument in definition.input_arg for each in (argument.type_attr, argument.number_attr, argument.type_list_attr)}
+    seen_by_inputs = {
+        each
+        for argument in definition.input_arg
+        for each in (argument.type_attr, argument.number_attr, argument.type_list_attr)
+    }
     told = [*inputs, *(each.name for each in definition.attr if each.name not in seen_by_inputs)]
     parameters = [name for name in inspect.signature(operator).parameters if name != "name"]
     ours, theirs = [name for name in told if name not in parameters], [name for name in parameters if name not in told]

@@ -126,7 +126,9 @@ class ModelGraph:
         kept = [place for place, number in enumerate(self.inputs) if number not in left_out]
         calls = tuple(_without(call, left_out) if left_out & set(call.inputs) else call for call in self.calls)
         fields = ("inputs", "input_shapes", "input_names", "input_types")
-        return replace(self, calls=calls, **{name: tuple(getattr(self, name)[place] for place in kept) for name in fields})
+        return replace(
+            self, calls=calls, **{name: tuple(getattr(self, name)[place] for place in kept) for name in fields}
+        )
 
 
 def _without(call: Call, left_out: AbstractSet[int]) -> Call:
@@ -156,7 +158,11 @@ def read_model(model: Any) -> ModelGraph:
             hint="Rebuild it with the functional API.",
         )
     if not getattr(model, "inputs", None) or not model.outputs:
-        raise ModelError(expected="a model with a known input shape", found="an unbuilt one", hint="Give its first layer an input shape and save it again.")
+        raise ModelError(
+            expected="a model with a known input shape",
+            found="an unbuilt one",
+            hint="Give its first layer an input shape and save it again.",
+        )
     reader = _Reader()
     starts = [reader.new() for _ in model.inputs]
     outputs = reader.inline(model, starts)
@@ -194,7 +200,9 @@ def read_graph(model: Any) -> LayerGraph:
     """
     whole = read_model(model)
     if len(whole.inputs) != 1 or len(whole.outputs) != 1:
-        raise ModelError(expected="a model with one input and one output", found=f"{len(whole.inputs)} and {len(whole.outputs)}")
+        raise ModelError(
+            expected="a model with one input and one output", found=f"{len(whole.inputs)} and {len(whole.outputs)}"
+        )
     return LayerGraph(whole.calls, whole.inputs[0], whole.outputs[0], whole.input_shapes[0])
 
 
@@ -255,7 +263,11 @@ class _Reader:
         sources = keras3_sources(node) if hasattr(node, "operation") else list(node.keras_inputs)
         results = list(node.outputs) if hasattr(node, "operation") else flat(node.outputs)
         known = dict(number)
-        arguments = keras3_arguments(node, sources, known) if hasattr(node, "operation") else keras2_arguments(node, sources, known)
+        arguments = (
+            keras3_arguments(node, sources, known)
+            if hasattr(node, "operation")
+            else keras2_arguments(node, sources, known)
+        )
         given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, results)
         number.update({id(tensor): each for tensor, each in zip(results, given, strict=True)})
 

@@ -111,4 +111,7 @@ def is_opaque_layer(layer: Any) -> bool:
     Returns:
         Whether it is anyone's class, or code in a file that was allowed.
     """
-    return type(layer).__name__ in ("Lambda", "EinsumDense") or type(layer).__module__.partition(".")[0] not in ("keras", "tf_keras")
+    return type(layer).__name__ in ("Lambda", "EinsumDense") or type(layer).__module__.partition(".")[0] not in (
+        "keras",
+        "tf_keras",
+    )

@@ -17,7 +17,12 @@ def is_causal_convolution(layer: Any) -> bool:
     Returns:
         Whether it is a Conv1D with padding "causal" that gives a frame for each frame.
     """
-    return type(layer).__name__ == "Conv1D" and layer.padding == "causal" and tuple(layer.strides) == (1,) and layer.groups == 1
+    return (
+        type(layer).__name__ == "Conv1D"
+        and layer.padding == "causal"
+        and tuple(layer.strides) == (1,)
+        and layer.groups == 1
+    )
 
 
 class CausalConv:

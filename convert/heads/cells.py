@@ -32,7 +32,9 @@ def cell_of(layer: Any, shape: tuple[int | None, ...]) -> Cell:
     cell = getattr(layer, "cell", None)
     if cell is None:
         raise ModelError(
-            expected="a recurrent layer with a cell", found=f"{type(layer).__name__} {layer.name!r}", hint="Rebuild the model with LSTM, GRU or SimpleRNN."
+            expected="a recurrent layer with a cell",
+            found=f"{type(layer).__name__} {layer.name!r}",
+            hint="Rebuild the model with LSTM, GRU or SimpleRNN.",
         )
     return _take_apart(cell, shape)
 
@@ -45,7 +47,11 @@ def _take_apart(cell: Any, shape: tuple[int | None, ...]) -> Cell:
         return _FAMILIES[kind](cell)
     if kind == "ConvLSTMCell":
         state = tuple(int(each) for each in shape[-(cell.rank + 1) :] if each is not None)
-        return ConvLstmCell(cell, state[:-1]) if cell.rank in (1, 2) and cell.data_format == "channels_last" else KerasCell(cell, (state, state))
+        return (
+            ConvLstmCell(cell, state[:-1])
+            if cell.rank in (1, 2) and cell.data_format == "channels_last"
+            else KerasCell(cell, (state, state))
+        )
     return KerasCell(cell, _state_shapes(cell.state_size))
 
 

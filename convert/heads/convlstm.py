@@ -25,7 +25,11 @@ class ConvLstmCell:
         self._bias = constant(cell.bias) if cell.use_bias else None
         self._activation, self._gate = cell.activation, cell.recurrent_activation
         self._flat = cell.rank == 1
-        self._geometry = {"strides": tuple(cell.strides), "padding": cell.padding.upper(), "dilations": tuple(cell.dilation_rate)}
+        self._geometry = {
+            "strides": tuple(cell.strides),
+            "padding": cell.padding.upper(),
+            "dilations": tuple(cell.dilation_rate),
+        }
         state = (*(int(each) for each in size if each is not None), int(cell.filters))
         self.state_shapes = (state, state)
 
@@ -46,7 +50,11 @@ class ConvLstmCell:
     def _named(self) -> dict[str, Any]:
         """The geometry by the names of the convolution that takes it."""
         strides, dilations = self._geometry["strides"], self._geometry["dilations"]
-        return {"stride": strides[0], "padding": self._geometry["padding"], "dilations": dilations[0]} if self._flat else self._geometry
+        return (
+            {"stride": strides[0], "padding": self._geometry["padding"], "dilations": dilations[0]}
+            if self._flat
+            else self._geometry
+        )
 
     def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Compute the next hidden and cell state.

@@ -41,7 +41,10 @@ class Recurrent:
         both = hasattr(layer, "backward_layer")
         directions = [layer.forward_layer, layer.backward_layer] if both else [layer]
         self._merge = layer.merge_mode if both else None
-        self.return_sequences, self.return_state = bool(directions[0].return_sequences), bool(directions[0].return_state)
+        self.return_sequences, self.return_state = (
+            bool(directions[0].return_sequences),
+            bool(directions[0].return_state),
+        )
         self._cells: list[Cell] = [cell_of(direction, shape) for direction in directions]
         self._backwards = [bool(direction.go_backwards) for direction in directions]
         self._zero_where_masked = bool(getattr(directions[0], "zero_output_for_mask", False))
@@ -94,7 +97,10 @@ class Recurrent:
 
         parts = [projected] if len(self._cells) == 1 else tf.split(projected, self._widths, axis=-1)
         share = len(initial) // len(self._cells)
-        runs = [self._sweep(index, part, mask, list(initial[index * share : (index + 1) * share])) for index, part in enumerate(parts)]
+        runs = [
+            self._sweep(index, part, mask, list(initial[index * share : (index + 1) * share]))
+            for index, part in enumerate(parts)
+        ]
         outputs = [output for output, _ in runs]
         merged = outputs if self._merge is None else [_merge(self._merge, *outputs)]
         return merged + ([state for _, states in runs for state in states] if self.return_state else [])
@@ -114,13 +120,20 @@ class Recurrent:
 
         output, renewed = self._cells[0].step(tf.squeeze(projected, 1), states)
         if mask is not None and not self._cells[0].gives_first_state:
-            raise ModelError(expected="an LSTM, GRU or SimpleRNN behind a mask for plan 'stateful'", found="stacked or other cells", hint="Use --plan window.")
+            raise ModelError(
+                expected="an LSTM, GRU or SimpleRNN behind a mask for plan 'stateful'",
+                found="stacked or other cells",
+                hint="Use --plan window.",
+            )
         if mask is not None:
             # A frame that is passed over leaves the last output, which is the cell's first state, or zeros.
             before = [] if self._zero_where_masked else [states[0]]
             output = _choose(mask[:, 0], output, self._passed_over(output, before))
             renewed = [_choose(mask[:, 0], new, old) for new, old in zip(renewed, states, strict=True)]
-        return [tf.expand_dims(output, 1) if self.return_sequences else output, *(renewed if self.return_state else [])], renewed
+        return [
+            tf.expand_dims(output, 1) if self.return_sequences else output,
+            *(renewed if self.return_state else []),
+        ], renewed
 
     def _sweep(self, index: int, projected: Any, mask: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         import tensorflow as tf

@@ -18,7 +18,9 @@ from convert.loading.rebuild import with_input_shapes
 from edgevid.errors import ModelError
 
 # Layers that leave open what kind of thing they are given.
-_TRANSPARENT = frozenset("Rescaling Normalization BatchNormalization Dropout GaussianNoise Activation ActivityRegularization Identity".split())
+_TRANSPARENT = frozenset(
+    "Rescaling Normalization BatchNormalization Dropout GaussianNoise Activation ActivityRegularization Identity".split()
+)
 _WINDOW = 0
 """Number of the window's tensor; those of a model begin with 1."""
 
@@ -128,7 +130,11 @@ def arrange(
     ]
     if frame_size is not None:
         if masks:
-            raise ModelError(expected="a model of fixed frame sizes where it takes a mask", found="an open one", hint="Rebuild it with a fixed input size.")
+            raise ModelError(
+                expected="a model of fixed frame sizes where it takes a mask",
+                found="an open one",
+                hint="Rebuild it with a fixed input size.",
+            )
         model = with_input_shapes(model, [each.shape for each in layouts])
         whole = read_model(model)
     feeds, frame = _feeds(layouts, whole)
@@ -144,8 +150,15 @@ def arrange(
     return Arranged(graph, asked, (*notes, *outputs.said(whole, index, beside, asked=output)))
 
 
-def _notes(guessed: Sequence[tuple[Layout, tuple[int | None, ...]]], feeds: Sequence[Feed], columns: str, masks: Mapping[int, str]) -> list[str]:
-    notes = [f"the axes of input {shape} are taken as {each.axes}; give --axes if they are others" for each, shape in guessed]
+def _notes(
+    guessed: Sequence[tuple[Layout, tuple[int | None, ...]]],
+    feeds: Sequence[Feed],
+    columns: str,
+    masks: Mapping[int, str],
+) -> list[str]:
+    notes = [
+        f"the axes of input {shape} are taken as {each.axes}; give --axes if they are others" for each, shape in guessed
+    ]
     notes += [f"all {len(feeds)} inputs are given the same frames"] if len(feeds) > 1 and not columns else []
     if columns:
         notes += [
@@ -165,11 +178,21 @@ def _masks(whole: ModelGraph) -> dict[int, str]:
     """Inputs that say which frames of a padded window count, by their place: one boolean for each frame that another input has."""
     lengths = {shape[0] for shape in whole.input_shapes if len(shape) > 1}
     shapes = zip(whole.input_shapes, whole.input_types, whole.input_names, strict=False)
-    return {place: name for place, (shape, kind, name) in enumerate(shapes) if len(shape) == 1 and shape[0] in lengths and (kind == "bool" or "mask" in name)}
+    return {
+        place: name
+        for place, (shape, kind, name) in enumerate(shapes)
+        if len(shape) == 1 and shape[0] in lengths and (kind == "bool" or "mask" in name)
+    }
 
 
-def _guessed(layouts: Sequence[Layout], whole: ModelGraph, axes: str | None) -> list[tuple[Layout, tuple[int | None, ...]]]:
-    return [] if axes else [(each, shape) for each, shape in zip(layouts, whole.input_shapes, strict=True) if each.axes not in PLAIN]
+def _guessed(
+    layouts: Sequence[Layout], whole: ModelGraph, axes: str | None
+) -> list[tuple[Layout, tuple[int | None, ...]]]:
+    return (
+        []
+        if axes
+        else [(each, shape) for each, shape in zip(layouts, whole.input_shapes, strict=True) if each.axes not in PLAIN]
+    )
 
 
 def _first(whole: ModelGraph, tensor: int) -> tuple[str, bool]:
@@ -191,15 +214,23 @@ def _feeds(layouts: Sequence[Layout], whole: ModelGraph) -> tuple[list[Feed], tu
     if kinds == {3}:
         return [Feed(each, name) for each, name in zip(layouts, whole.input_names, strict=True)], layouts[0].frame
     ends = np.cumsum([each.frame[0] for each in layouts]).tolist()
-    columns = [slice(end - each.frame[0], end) if len(layouts) > 1 else None for each, end in zip(layouts, ends, strict=True)]
-    return [Feed(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)], (int(ends[-1]),)
+    columns = [
+        slice(end - each.frame[0], end) if len(layouts) > 1 else None for each, end in zip(layouts, ends, strict=True)
+    ]
+    return [Feed(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)], (
+        int(ends[-1]),
+    )
 
 
 def _not_one_source(layouts: Sequence[Layout], whole: ModelGraph) -> ModelError:
     """No camera gives two kinds of frames, but a program can compute a row of all their numbers."""
     shapes = ", ".join(map(str, whole.input_shapes))
     if len({each.frames for each in layouts}) > 1:
-        return ModelError(expected="inputs that one source of frames can feed, all of one length", found=f"{shapes}", hint="Split the model into one for each.")
+        return ModelError(
+            expected="inputs that one source of frames can feed, all of one length",
+            found=f"{shapes}",
+            hint="Split the model into one for each.",
+        )
     sizes = [math.prod(each.frame) for each in layouts]
     return ModelError(
         expected="inputs that one camera can feed, all of the same frames",
@@ -210,15 +241,21 @@ def _not_one_source(layouts: Sequence[Layout], whole: ModelGraph) -> ModelError:
 
 def _side_by_side(whole: ModelGraph, sizes: Sequence[int]) -> str:
     return " and ".join(
-        f"{name} in columns {end - size} to {end - 1}" for name, size, end in zip(whole.input_names, sizes, np.cumsum(sizes).tolist(), strict=True)
+        f"{name} in columns {end - size} to {end - 1}"
+        for name, size, end in zip(whole.input_names, sizes, np.cumsum(sizes).tolist(), strict=True)
     )
 
 
-def _assemble(whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outputs.End | None], window: tuple[int, ...]) -> LayerGraph:
+def _assemble(
+    whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outputs.End | None], window: tuple[int, ...]
+) -> LayerGraph:
     """Put the feeds before the model's calls and the ends behind them, that of the scores first; without feeds the window is the input as it is."""
     start = _WINDOW if feeds else whole.inputs[0]
     shapes = [(None, *shape) for shape in whole.input_shapes]
-    calls = [Call(feed, (_WINDOW,), (number,), positional((_WINDOW,)), shape) for feed, number, shape in zip(feeds, whole.inputs, shapes, strict=False)]
+    calls = [
+        Call(feed, (_WINDOW,), (number,), positional((_WINDOW,)), shape)
+        for feed, number, shape in zip(feeds, whole.inputs, shapes, strict=False)
+    ]
     calls += whole.calls
     given: list[Extra] = []
     for index, end in ends.items():

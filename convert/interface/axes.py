@@ -118,10 +118,18 @@ def read_layout(
     """
     if axes is not None and axes not in AXES:
         raise UsageError(expected="--axes", choices=AXES, got=axes)
-    chosen = axes or (_with_channels_first(tuple(shape), first) if channels_first else "") or _guess(tuple(shape), first, frames)
+    chosen = (
+        axes
+        or (_with_channels_first(tuple(shape), first) if channels_first else "")
+        or _guess(tuple(shape), first, frames)
+    )
     rank, place = AXES[chosen].rank, AXES[chosen].time
     if rank is not None and len(shape) != rank:
-        raise UsageError(expected=f"an input of {rank} axes for --axes {chosen}", got=len(shape), found=f"{len(shape)}: {tuple(shape)}")
+        raise UsageError(
+            expected=f"an input of {rank} axes for --axes {chosen}",
+            got=len(shape),
+            found=f"{len(shape)}: {tuple(shape)}",
+        )
     full = _settle_size(_settle_window(tuple(shape), place, frames), chosen, size)
     if any(each is None for each in full):
         raise _open_sizes(full, chosen)
@@ -146,7 +154,9 @@ def _open_sizes(shape: tuple[int | None, ...], axes: str) -> ModelError:
     open_axes = [name for name, each in zip(axes.split(","), shape, strict=False) if each is None]
     if set(open_axes) <= {"h", "w"} and "h" in axes:
         hint = "Say which it was trained on: --frame-size HEIGHT,WIDTH."
-        return ModelError(expected="a frame size", got=shape, found=f"a model that takes frames of any: {shape}", hint=hint)
+        return ModelError(
+            expected="a frame size", got=shape, found=f"a model that takes frames of any: {shape}", hint=hint
+        )
     found = f"a model with an open number of channels or features: {shape}"
     return ModelError(expected="static sizes", got=shape, found=found, hint="Rebuild it with a fixed one.")
 
@@ -156,7 +166,10 @@ def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int
         return shape
     if shape[place] is None and frames is None:
         raise ModelError(
-            expected="a model with a fixed window", got=shape, found="one of any length", hint="Say how many frames it was trained on: --frames N."
+            expected="a model with a fixed window",
+            got=shape,
+            found="one of any length",
+            hint="Say how many frames it was trained on: --frames N.",
         )
     if shape[place] is not None and frames is not None and shape[place] != frames:
         raise ModelError(expected=f"--frames {shape[place]}, which the model fixes", got=frames, found=f"{frames}")
@@ -177,7 +190,9 @@ def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str
         return "t,c,h,w" if shape[1] in CHANNELS and first in ("Permute", "TimeDistributed") else "t,f"
     if rank == 5:
         return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
-    raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}")
+    raise ModelError(
+        expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}"
+    )
 
 
 def _with_channels_first(shape: tuple[int | None, ...], first: str) -> str:
@@ -222,7 +237,9 @@ def _rows(axes: str, shape: Shape, _frames: int | None) -> Layout:
     width = math.prod(shape[1:])
     if len(shape) == 2:
         return Layout(axes, shape[0], (width,), _same, True)
-    return Layout(axes, shape[0], (width,), lambda window: tf.reshape(window, (-1, int(window.shape[1]), *shape[1:])), True)
+    return Layout(
+        axes, shape[0], (width,), lambda window: tf.reshape(window, (-1, int(window.shape[1]), *shape[1:])), True
+    )
 
 
 def _channels_first(axes: str, shape: Shape, _frames: int | None) -> Layout:
@@ -246,8 +263,12 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
 
     height, width, depth = shape
     if frames is None or depth % frames or depth // frames not in CHANNELS:
-        legal = " or ".join(f"--frames {depth // each} ({'grey' if each == 1 else 'colour'})" for each in CHANNELS if depth % each == 0)
-        raise ModelError(expected=f"{legal} for frames stacked on {depth} channels", got=frames, found=f"{frames or 'no --frames'}")
+        legal = " or ".join(
+            f"--frames {depth // each} ({'grey' if each == 1 else 'colour'})" for each in CHANNELS if depth % each == 0
+        )
+        raise ModelError(
+            expected=f"{legal} for frames stacked on {depth} channels", got=frames, found=f"{frames or 'no --frames'}"
+        )
     return Layout(
         axes,
         frames,
@@ -259,7 +280,11 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
 
 def _flat(axes: str, shape: Shape, frames: int | None) -> Layout:
     if frames is None or shape[0] % frames:
-        raise ModelError(expected=f"--frames N that divides the {shape[0]} numbers of the input", got=frames, found=f"{frames or 'none'}")
+        raise ModelError(
+            expected=f"--frames N that divides the {shape[0]} numbers of the input",
+            got=frames,
+            found=f"{frames or 'none'}",
+        )
     return Layout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 

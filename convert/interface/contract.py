@@ -53,7 +53,9 @@ class Contract:
     values: tuple[Value, ...] = ()
 
 
-def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None) -> InputSpec:
+def input_spec(
+    graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None
+) -> InputSpec:
     """Settle what the model expects of a frame.
 
     Args:
@@ -73,20 +75,40 @@ def input_spec(graph: LayerGraph, frame_shape: tuple[int, ...], options: Options
         return InputSpec(kind="features", height=1, width=1, channels=frame_shape[0], color="none")
     height, width, channels = frame_shape
     if channels not in _CHANNEL_COLORS:
-        raise ModelError(expected="frames of 1 or 3 channels, channels last", got=frame_shape, found=f"shape {frame_shape}")
+        raise ModelError(
+            expected="frames of 1 or 3 channels, channels last", got=frame_shape, found=f"shape {frame_shape}"
+        )
     legal = _CHANNEL_COLORS[channels]
     known = info is not None and info.input.shape == frame_shape
-    custom = InputSpec(height=height, width=width, channels=channels, color=legal[0], range=BYTES if takes_bytes(graph) else (0.0, 1.0))
+    custom = InputSpec(
+        height=height, width=width, channels=channels, color=legal[0], range=BYTES if takes_bytes(graph) else (0.0, 1.0)
+    )
     given = info.input if info is not None and known else custom
     if options.color is not None and options.color not in legal:
-        raise UsageError(expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)", got=options.color, found=f"{options.color}")
-    said = {"color": options.color, "range": options.range, "resize": options.resize, "interpolation": options.interpolation}
+        raise UsageError(
+            expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)",
+            got=options.color,
+            found=f"{options.color}",
+        )
+    said = {
+        "color": options.color,
+        "range": options.range,
+        "resize": options.resize,
+        "interpolation": options.interpolation,
+    }
     changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     return replace(given, **changes)
 
 
 def contract(
-    graph: LayerGraph, frames: int, *, spec: InputSpec, clips: Clips, options: Options, info: TrainingInfo | None, notes: tuple[str, ...] = ()
+    graph: LayerGraph,
+    frames: int,
+    *,
+    spec: InputSpec,
+    clips: Clips,
+    options: Options,
+    info: TrainingInfo | None,
+    notes: tuple[str, ...] = (),
 ) -> Contract:
     """Settle the rest.
 
@@ -122,15 +144,31 @@ def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: Tra
     if spec.kind == "features" or info is not None or not takes_bytes(graph):
         return []
     if options.range is None:
-        return ["pixels are given as 0 to 255, because the model scales them itself; give --range LOW,HIGH if training scaled them before"]
+        return [
+            "pixels are given as 0 to 255, because the model scales them itself; give --range LOW,HIGH if training scaled them before"
+        ]
     low, high = options.range
-    return [] if options.range == BYTES else [f"the model scales pixels itself, and is given {low:g} to {high:g}: make sure that training scaled them twice"]
+    return (
+        []
+        if options.range == BYTES
+        else [
+            f"the model scales pixels itself, and is given {low:g} to {high:g}: make sure that training scaled them twice"
+        ]
+    )
 
 
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
     rule = info.decision if info is not None else DecisionRule()
-    background = options.background if options.background is not None else tuple(label for label in rule.background if label in labels)
-    thresholds = options.thresholds if options.thresholds is not None else tuple(each for each in rule.thresholds if each.label in labels)
+    background = (
+        options.background
+        if options.background is not None
+        else tuple(label for label in rule.background if label in labels)
+    )
+    thresholds = (
+        options.thresholds
+        if options.thresholds is not None
+        else tuple(each for each in rule.thresholds if each.label in labels)
+    )
     for label in background:
         UsageError.unless(label in labels, expected="--background", choices=labels, got=label)
     for each in thresholds:
@@ -148,16 +186,25 @@ def _labels(count: int, clips: Clips, options: Options, info: TrainingInfo | Non
         return clips.labels, [
             f"labels taken from the folders' names in sorted order: {', '.join(clips.labels)}; give --labels FILE if training ordered them otherwise"
         ]
-    return tuple(f"class_{index}" for index in range(count)), [f"the model's {count} labels are unknown; give --labels FILE"]
+    return tuple(f"class_{index}" for index in range(count)), [
+        f"the model's {count} labels are unknown; give --labels FILE"
+    ]
 
 
 def _read_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         labels = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(expected="a text file with one label a line", found=f"{path}, which cannot be read: {error}", path=path) from error
+        raise UsageError(
+            expected="a text file with one label a line", found=f"{path}, which cannot be read: {error}", path=path
+        ) from error
     if len(labels) != count or len(set(labels)) != count:
-        raise UsageError(expected=f"{count} different labels for the model's outputs", got=len(labels), found=f"{len(set(labels))} in {path}", path=path)
+        raise UsageError(
+            expected=f"{count} different labels for the model's outputs",
+            got=len(labels),
+            found=f"{len(set(labels))} in {path}",
+            path=path,
+        )
     return labels
 
 
@@ -168,20 +215,27 @@ def _labelled(labels: tuple[str, ...], clips: Clips, notes: list[str]) -> bool:
     if found & set(labels):
         strangers = ", ".join(sorted(found - set(labels)))
         raise ClipsError(
-            expected=f"the clips' classes to be the model's ({', '.join(labels)})", got=strangers, found=f"{strangers}", hint="Rename or remove these folders."
+            expected=f"the clips' classes to be the model's ({', '.join(labels)})",
+            got=strangers,
+            found=f"{strangers}",
+            hint="Rename or remove these folders.",
         )
     notes.append("the clips' classes are not the model's: agreement is counted, not accuracy")
     return False
 
 
-def _window(frames: int, clips: Sequence[Clip], options: Options, info: TrainingInfo | None) -> tuple[Window, list[str]]:
+def _window(
+    frames: int, clips: Sequence[Clip], options: Options, info: TrainingInfo | None
+) -> tuple[Window, list[str]]:
     notes: list[str] = []
     interval = options.interval
     if interval is None and info is not None and info.window.frames == frames:
         return info.window, notes
     if interval is None:
         interval = UNIFORM
-        notes.append("sampling assumed to be uniform, as in the usual tutorials; give --interval SECONDS if training took frames a fixed time apart")
+        notes.append(
+            "sampling assumed to be uniform, as in the usual tutorials; give --interval SECONDS if training took frames a fixed time apart"
+        )
     if interval != UNIFORM:
         return Window(frames=frames, interval_s=seconds(interval)), notes
     sampling: Sampling = "uniform"

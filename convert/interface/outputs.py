@@ -106,9 +106,16 @@ def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, End | None]:
     for place, (shape, name) in enumerate(zip(whole.output_shapes, whole.output_names, strict=True)):
         newest = len(shape) > 1 and shape[0] in (None, frames)
         sizes = shape[1:] if newest else shape
-        if place == index or None in sizes or not 1 <= math.prod(size or 1 for size in sizes) <= MAX_VALUES or whole.outputs[place] == whole.outputs[index]:
+        if (
+            place == index
+            or None in sizes
+            or not 1 <= math.prod(size or 1 for size in sizes) <= MAX_VALUES
+            or whole.outputs[place] == whole.outputs[index]
+        ):
             continue
-        found[place] = None if len(shape) == 1 else End(newest=newest, classes=math.prod(size or 1 for size in sizes), name=name)
+        found[place] = (
+            None if len(shape) == 1 else End(newest=newest, classes=math.prod(size or 1 for size in sizes), name=name)
+        )
     return found
 
 
@@ -129,7 +136,10 @@ def said(whole: ModelGraph, index: int, beside: Mapping[int, End | None], *, ask
         return []
     left = [name for place, name in enumerate(names) if place not in (index, *beside)]
     given = [names[place] for place in beside]
-    told = [f"of {len(names)} outputs {names[index]!r} gives the scores" + ("" if asked else "; give --scores NAME for another")]
+    told = [
+        f"of {len(names)} outputs {names[index]!r} gives the scores"
+        + ("" if asked else "; give --scores NAME for another")
+    ]
     told += [f"{', '.join(given)} comes beside the scores, as values; --scores-only leaves it out"] if given else []
     return told + ([f"{', '.join(left)} is left out"] if left else [])
 
@@ -167,5 +177,12 @@ def end(whole: ModelGraph, index: int, frames: int) -> End | None:
 def _answers_by_frame(whole: ModelGraph, index: int) -> bool:
     """Whether an output (T, K) is a list of probabilities for each frame, and no sequence that was made up again."""
     call = next((each for each in whole.calls if whole.outputs[index] in each.outputs), None)
-    inner = getattr(call.layer, "layer", call.layer) if call is not None and call.kind == "TimeDistributed" else getattr(call, "layer", None)
-    return getattr(getattr(inner, "activation", None), "__name__", "") in ("softmax", "sigmoid") or type(inner).__name__ == "Softmax"
+    inner = (
+        getattr(call.layer, "layer", call.layer)
+        if call is not None and call.kind == "TimeDistributed"
+        else getattr(call, "layer", None)
+    )
+    return (
+        getattr(getattr(inner, "activation", None), "__name__", "") in ("softmax", "sigmoid")
+        or type(inner).__name__ == "Softmax"
+    )

@@ -23,7 +23,9 @@ _SHIFTING = ("subtract", "sub", "add", "bias_add")
 _REARRANGING = ("cast", "getitem", "stack", "flip", "reverse")
 
 
-_LEAVING = frozenset("Resizing CenterCrop Cropping2D ZeroPadding2D Permute Reshape GaussianNoise GaussianDropout Dropout SpatialDropout2D Identity".split())
+_LEAVING = frozenset(
+    "Resizing CenterCrop Cropping2D ZeroPadding2D Permute Reshape GaussianNoise GaussianDropout Dropout SpatialDropout2D Identity".split()
+)
 
 
 def takes_bytes(graph: LayerGraph) -> bool:
@@ -48,7 +50,9 @@ def _leaves_values(call: Call) -> bool:
         return call.kind == "Feed" or name(call) in _REARRANGING
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
     if is_nested(inner):
-        return len(inner.inputs) == len(inner.outputs) == 1 and all(_leaves_values(each) for each in read_graph(inner).calls)
+        return len(inner.inputs) == len(inner.outputs) == 1 and all(
+            _leaves_values(each) for each in read_graph(inner).calls
+        )
     return type(inner).__name__ in _LEAVING or type(inner).__name__.startswith("Random")
 
 
@@ -56,7 +60,11 @@ def _is_of_bytes(call: Call) -> bool:
     if is_operator(call):
         least, most = _magnitude(constants(call))
         return any(
-            (name(call) in _DIVIDING and most >= _BYTES, name(call) in _MULTIPLYING and 0 < least <= 1 / _BYTES, name(call) in _SHIFTING and most >= _MEAN)
+            (
+                name(call) in _DIVIDING and most >= _BYTES,
+                name(call) in _MULTIPLYING and 0 < least <= 1 / _BYTES,
+                name(call) in _SHIFTING and most >= _MEAN,
+            )
         )
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
     if is_nested(inner):

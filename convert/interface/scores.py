@@ -37,7 +37,9 @@ def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
     if last is None or len(last.shape) != 2 or last.shape[-1] is None:
         shape = graph.input_shape if last is None else last.shape[1:]
         raise ModelError(
-            expected="a classifier with an output of (classes)", got=shape, found=f"{shape} from {('its input' if last is None else repr(last.name))}"
+            expected="a classifier with an output of (classes)",
+            got=shape,
+            found=f"{shape} from {('its input' if last is None else repr(last.name))}",
         )
     width, activation = int(last.shape[-1]), _activation(graph, last)
     from_file = next((call.layer.tried for call in graph.calls if hasattr(call.layer, "tried")), None)
@@ -55,7 +57,9 @@ def scores_of(graph: LayerGraph) -> tuple[Scores, int]:
 def _answers(graph: LayerGraph) -> Any:
     """What a model gives for a few windows of noise."""
     window = [int(size or 1) for size in graph.input_shape]
-    answers = [values[graph.output] for seed in range(_TRIALS) if (values := tried(graph, window, seed=seed)) is not None]
+    answers = [
+        values[graph.output] for seed in range(_TRIALS) if (values := tried(graph, window, seed=seed)) is not None
+    ]
     return np.concatenate(answers) if answers else np.full((1, 2), -1.0)
 
 
@@ -93,7 +97,11 @@ def _activation(graph: LayerGraph, call: Call) -> str:
     if is_opaque(call) and call.kind != "End" and said not in _ACTIVATIONS:
         return _UNKNOWN
     inner = call.layer.layer if call.kind == "TimeDistributed" else call.layer
-    own = "softmax" if type(inner).__name__ == "Softmax" else getattr(getattr(inner, "activation", None), "__name__", "linear")
+    own = (
+        "softmax"
+        if type(inner).__name__ == "Softmax"
+        else getattr(getattr(inner, "activation", None), "__name__", "linear")
+    )
     before = _giving(graph, call.inputs[0])
     passes = call.kind in _KEEPING or call.kind == "Activation"
     return _activation(graph, before) if own == "linear" and passes and before is not None else own

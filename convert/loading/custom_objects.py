@@ -16,7 +16,10 @@ from convert.frameworks.messages import reason_of
 from edgevid.errors import ModelError, UsageError
 
 # Where each framework makes functions out of code in a file: such a function sees the names of this module.
-_READERS = {"keras": ("keras.src.utils.python_utils",), "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer")}
+_READERS = {
+    "keras": ("keras.src.utils.python_utils",),
+    "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer"),
+}
 
 _MODULE = "custom_objects"
 # Where modules of years ago find layers that have moved since.
@@ -47,7 +50,9 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
         try:
             spec.loader.exec_module(module)
         except Exception as error:  # the module is a person's own, and may raise anything
-            raise ModelError(expected=f"--custom-objects {path} to run with {framework}", found=f"{reason_of(error)}", path=path) from error
+            raise ModelError(
+                expected=f"--custom-objects {path} to run with {framework}", found=f"{reason_of(error)}", path=path
+            ) from error
     defined = {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
     for each in defined.values():
         _take_own_arguments(each, framework)
@@ -57,13 +62,20 @@ def defined_in(path: Path, framework: str) -> dict[str, Any]:
 def _take_own_arguments(given: Any, framework: str) -> None:
     """Let a layer of Keras 3 be made again that takes its own arguments only: Keras writes down its type and whether it is trained too, and gives it all."""
     keras, layer = importlib.import_module(framework), given
-    if framework != "keras" or not isinstance(given, type) or not issubclass(given, keras.Layer) or issubclass(given, keras.Model):
+    if (
+        framework != "keras"
+        or not isinstance(given, type)
+        or not issubclass(given, keras.Layer)
+        or issubclass(given, keras.Model)
+    ):
         return
     parameters = inspect.signature(layer).parameters
     theirs = layer.__module__ == f"{_MODULE}_keras" and layer.from_config.__module__.startswith("keras.")
     if not theirs or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
         return
-    layer.from_config = classmethod(lambda cls, config: cls(**{key: value for key, value in config.items() if key in parameters}))
+    layer.from_config = classmethod(
+        lambda cls, config: cls(**{key: value for key, value in config.items() if key in parameters})
+    )
 
 
 def of_applications(framework: str) -> dict[str, Any]:
@@ -80,9 +92,20 @@ def of_applications(framework: str) -> dict[str, Any]:
 
     networks = {"convnext": ("LayerScale", "StochasticDepth"), "inception_resnet_v2": ("CustomScaleLayer",)}
     modules = {name: importlib.import_module(f"{framework}.src.applications.{name}") for name in networks}
-    layers = {name: getattr(modules[network], name) for network, names in networks.items() for name in names if hasattr(modules[network], name)}
+    layers = {
+        name: getattr(modules[network], name)
+        for network, names in networks.items()
+        for name in names
+        if hasattr(modules[network], name)
+    }
     layers["FixedDropout"] = importlib.import_module(framework).layers.Dropout
-    functions = {"relu6": tf.nn.relu6, "leaky_relu": tf.nn.leaky_relu, "log_softmax_v2": tf.nn.log_softmax, "swish": tf.nn.silu, "sin": tf.sin}
+    functions = {
+        "relu6": tf.nn.relu6,
+        "leaky_relu": tf.nn.leaky_relu,
+        "log_softmax_v2": tf.nn.log_softmax,
+        "swish": tf.nn.silu,
+        "sin": tf.sin,
+    }
     # Those of TensorFlow Addons, which has ended and is in few places still installed.
     functions |= {"Addons>gelu": _approximate_gelu, "Addons>mish": _mish}
     # The framework's own, by whose name it is seen that scores are probabilities.
@@ -121,7 +144,17 @@ def taken_for_granted(framework: str) -> dict[str, Any]:
     # Keras 3 keeps the functions of the old backend in TensorFlow's namespace only.
     keras = importlib.import_module(framework)
     backend = keras.backend if framework == "tf_keras" else tf.keras.backend
-    names = {"tf": tf, "tensorflow": tf, "K": backend, "backend": backend, "keras": keras, "layers": keras.layers, "np": np, "numpy": np, "math": math}
+    names = {
+        "tf": tf,
+        "tensorflow": tf,
+        "K": backend,
+        "backend": backend,
+        "keras": keras,
+        "layers": keras.layers,
+        "np": np,
+        "numpy": np,
+        "math": math,
+    }
     names |= {"ops": keras.ops} if framework == "keras" else {}
     for reader in map(importlib.import_module, _READERS[framework]):
         for name, module in names.items():
@@ -152,11 +185,25 @@ def _keras_is(framework: str) -> Iterator[None]:
     kept = tf.__dict__.get("keras")
     for name in saved:
         del sys.modules[name]
-    aliases = {name: module for name, module in sys.modules.items() if name == "tf_keras" or name.startswith("tf_keras.")}
+    aliases = {
+        name: module for name, module in sys.modules.items() if name == "tf_keras" or name.startswith("tf_keras.")
+    }
     for name, module in aliases.items():
         tail = name.removeprefix("tf_keras")
         sys.modules[f"keras{tail}"] = sys.modules[f"tensorflow.keras{tail}"] = module
-    for part in ("layers", "models", "backend", "activations", "initializers", "regularizers", "constraints", "utils", "applications", "losses", "metrics"):
+    for part in (
+        "layers",
+        "models",
+        "backend",
+        "activations",
+        "initializers",
+        "regularizers",
+        "constraints",
+        "utils",
+        "applications",
+        "losses",
+        "metrics",
+    ):
         sys.modules[f"keras.{part}"] = sys.modules[f"tensorflow.keras.{part}"] = getattr(tf_keras, part)
     for place in (*_OLD_ENGINE, *(f"layers.{name}" for name in _OLD_LAYERS)):
         sys.modules[f"keras.{place}"] = sys.modules[f"tensorflow.keras.{place}"] = _everything(tf_keras)

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_MODELS = {"Functional": ("keras.src.models.functional", "Functional"), "Model": ("keras.src.models.functional", "Functional"), "Sequential": ("keras", None)}
+_MODELS = {
+    "Functional": ("keras.src.models.functional", "Functional"),
+    "Model": ("keras.src.models.functional", "Functional"),
+    "Sequential": ("keras", None),
+}
 _MODULES = ("numpy", "nn", "core", "math", "image", "linalg")
 
 
@@ -67,7 +71,16 @@ def completed(config: Any) -> Any:
     if "module" in config or not _is_called(config):
         return changed
     module, registered = _home(config)
-    return changed if module is None else {"module": module, "registered_name": registered, **changed, "class_name": registered or changed["class_name"]}
+    return (
+        changed
+        if module is None
+        else {
+            "module": module,
+            "registered_name": registered,
+            **changed,
+            "class_name": registered or changed["class_name"],
+        }
+    )
 
 
 def _is_called(value: Mapping[str, Any]) -> bool:
@@ -77,7 +90,12 @@ def _is_called(value: Mapping[str, Any]) -> bool:
 
 def _is_operator(value: Mapping[str, Any]) -> bool:
     """Layers are trainable or not and say so; operators are neither."""
-    return _is_called(value) and "trainable" not in value["config"] and value["class_name"] != "InputLayer" and _operator_home(value["class_name"]) is not None
+    return (
+        _is_called(value)
+        and "trainable" not in value["config"]
+        and value["class_name"] != "InputLayer"
+        and _operator_home(value["class_name"]) is not None
+    )
 
 
 def _operator_home(name: str) -> str | None:

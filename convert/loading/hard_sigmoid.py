@@ -62,9 +62,13 @@ def kept(config: Any, *, writer: str, reader: str) -> tuple[Any, tuple[str, ...]
     Returns:
         A new configuration, and what was done; the same object and nothing where no name changes its meaning.
     """
-    if writer == reader or not any(isinstance(each, dict) and any(_means(key, value) for key, value in each.items()) for each in values(config)):
+    if writer == reader or not any(
+        isinstance(each, dict) and any(_means(key, value) for key, value in each.items()) for each in values(config)
+    ):
         return config, ()
-    return _renamed(config, _registered(writer, reader)), (f"{NAME} kept as Keras {3 if writer == 'keras' else 2} has it",)
+    return _renamed(config, _registered(writer, reader)), (
+        f"{NAME} kept as Keras {3 if writer == 'keras' else 2} has it",
+    )
 
 
 def changes_in_code(config: Any, module: Path | None) -> bool:
@@ -86,7 +90,9 @@ def _means(key: object, value: Any) -> bool:
     """Whether a setting is the function: by its name, or as an object that is one."""
     if not isinstance(key, str) or not key.endswith("activation"):
         return False
-    return value == NAME or (isinstance(value, dict) and value.get("class_name") == "function" and value.get("config") == NAME)
+    return value == NAME or (
+        isinstance(value, dict) and value.get("class_name") == "function" and value.get("config") == NAME
+    )
 
 
 def _renamed(config: Any, name: Any) -> Any:

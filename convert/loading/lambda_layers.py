@@ -29,7 +29,9 @@ def lambdas_in(config: Any) -> list[str]:
     Returns:
         What `function_name` makes of their names, sorted.
     """
-    layers = [each.get("config") for each in values(config) if isinstance(each, dict) and each.get("class_name") == "Lambda"]
+    layers = [
+        each.get("config") for each in values(config) if isinstance(each, dict) and each.get("class_name") == "Lambda"
+    ]
     return sorted({function_name(str(each.get("name"))) for each in layers if isinstance(each, dict)})
 
 

@@ -84,7 +84,9 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
         raise weights_only(path, "is a checkpoint of TensorFlow")
     if not path.is_file():
         raise UsageError(
-            expected="a .keras or .h5 model file or a SavedModel folder", found=f"{('a directory' if path.is_dir() else 'nothing')} at {path}", path=path
+            expected="a .keras or .h5 model file or a SavedModel folder",
+            found=f"{('a directory' if path.is_dir() else 'nothing')} at {path}",
+            path=path,
         )
     header = read_header(path)
     _refuse_code(header, path, allow_code=allow_code)
@@ -134,9 +136,17 @@ def _code_refused(path: Path) -> ModelError:
 class _Attempts:
     """Ways to load one file, in their order; the first refusal is the one that is told."""
 
-    def __init__(self, path: Path, header: Header, writer: Framework, *, allow_code: bool, custom_objects: Path | None) -> None:
+    def __init__(
+        self, path: Path, header: Header, writer: Framework, *, allow_code: bool, custom_objects: Path | None
+    ) -> None:
         import_tensorflow()
-        self._path, self._header, self._writer, self._allow_code, self._custom = path, header, writer, allow_code, custom_objects
+        self._path, self._header, self._writer, self._allow_code, self._custom = (
+            path,
+            header,
+            writer,
+            allow_code,
+            custom_objects,
+        )
         self._objects: dict[Framework, dict[str, Any]] = {}
         self._own_only = False
 
@@ -148,7 +158,12 @@ class _Attempts:
         config, given = with_functions(config, self._defined(framework))
         needed = (*needed, *given)
         plain = config if needed else None
-        ways = [(framework, plain, needed), (framework, *repaired(config, framework)), (other, plain, needed), (other, *repaired(config, other))]
+        ways = [
+            (framework, plain, needed),
+            (framework, *repaired(config, framework)),
+            (other, plain, needed),
+            (other, *repaired(config, other)),
+        ]
         # Code cannot be told in other words, as a configuration can.
         self._own_only = changes_in_code(config, self._custom)
         refusal: Exception | None = None
@@ -176,9 +191,17 @@ class _Attempts:
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
             # A copy whose suffix tells the truth: both frameworks choose their reader by the name.
             target = write_copy(self._path, Path(folder), config)
-            objects = of_applications(framework) | (taken_for_granted(framework) if self._allow_code else {}) | self._defined(framework)
+            objects = (
+                of_applications(framework)
+                | (taken_for_granted(framework) if self._allow_code else {})
+                | self._defined(framework)
+            )
             held = self._header.config if config is None else config
-            ways = [lambda: module.models.load_model(str(target), compile=False, safe_mode=not self._allow_code, custom_objects=objects)]
+            ways = [
+                lambda: module.models.load_model(
+                    str(target), compile=False, safe_mode=not self._allow_code, custom_objects=objects
+                )
+            ]
             if framework == "keras" and target.suffix != ".keras" and self._header.version.startswith("3"):
                 ways.append(lambda: load_model(target, held, safe_mode=not self._allow_code, custom_objects=objects))
             model = _first_that_works(ways[::-1] if has_operators(held) else ways)
@@ -205,7 +228,8 @@ class _Attempts:
         difference = _difference(model, other)
         if not difference <= REPAIR_TOLERANCE:
             raise ModelError(
-                expected=f"the repaired model to answer as the file does in {OTHER[used]}", found=f"a difference of {difference:.2g} in {self._path}"
+                expected=f"the repaired model to answer as the file does in {OTHER[used]}",
+                found=f"a difference of {difference:.2g} in {self._path}",
             )
         return (f"it answers as the file does in {OTHER[used]}, within {difference:.1g}",)
 
@@ -233,8 +257,16 @@ class _Attempts:
                 hint="Give the Python file that defines them, or imports them from their package: --custom-objects module.py",
                 path=self._path,
             )
-        more = f" {OTHER[framework]} was not asked: the code names hard_sigmoid or ConvLSTM, which mean something else there." if self._own_only else ""
-        return ModelError(expected=f"a model that {framework} {module.__version__} can load", found=f"{self._path}: {reason}{more}", path=self._path)
+        more = (
+            f" {OTHER[framework]} was not asked: the code names hard_sigmoid or ConvLSTM, which mean something else there."
+            if self._own_only
+            else ""
+        )
+        return ModelError(
+            expected=f"a model that {framework} {module.__version__} can load",
+            found=f"{self._path}: {reason}{more}",
+            path=self._path,
+        )
 
 
 def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:

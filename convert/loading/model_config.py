@@ -13,7 +13,15 @@ _HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 _MODELS = ("Sequential", "Functional", "Model")
 
 
-_OPERATORS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "CuDNNLSTM", "CuDNNGRU")
+_OPERATORS = (
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "CuDNNLSTM",
+    "CuDNNGRU",
+)
 
 
 def depth(config: Any) -> int:
@@ -28,7 +36,12 @@ def depth(config: Any) -> int:
     level, levels = [config], 0
     while level:
         levels += 1
-        level = [inner for value in level if isinstance(value, (dict, list)) for inner in (value.values() if isinstance(value, dict) else value)]
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
     return levels
 
 
@@ -108,7 +121,9 @@ def shapeless(config: Any) -> bool:
         Whether it is a Sequential in which no shape is written down.
     """
     shapes = ("batch_input_shape", "batch_shape", "build_input_shape")
-    return config.get("class_name") == "Sequential" and not any(isinstance(each, dict) and any(each.get(key) for key in shapes) for each in values(config))
+    return config.get("class_name") == "Sequential" and not any(
+        isinstance(each, dict) and any(each.get(key) for key in shapes) for each in values(config)
+    )
 
 
 def strangers_in(config: Any, framework: Any) -> list[str]:
@@ -126,9 +141,13 @@ def strangers_in(config: Any, framework: Any) -> list[str]:
     described = [each for each in values(model) if isinstance(each, dict) and isinstance(each.get("config"), dict)]
     # A model's own class may leave its name out; anything else that is described without one is no layer.
     found = [each for each in described if each is model or "name" in each["config"]]
-    layers = {str(each.get("registered_name") or each.get("class_name")): each for each in found if "class_name" in each}
+    layers = {
+        str(each.get("registered_name") or each.get("class_name")): each for each in found if "class_name" in each
+    }
     known = {*dir(framework.layers), *_MODELS, *_OPERATORS}
-    names = [name for name, layer in layers.items() if name.rpartition(">")[2] not in known or _is_namesake(layer, framework)]
+    names = [
+        name for name, layer in layers.items() if name.rpartition(">")[2] not in known or _is_namesake(layer, framework)
+    ]
     return sorted(name for name in names if not name.startswith("edgevid>") and _is_layer_name(name))
 
 
@@ -138,7 +157,11 @@ def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
     if isinstance(module, str):
         return module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
     # Files before Keras 2.12 name no module; a built-in layer writes down what it was made with.
-    asked = set(inspect.signature(own).parameters) - {"args", "kwargs", "name", "dtype", "trainable"} if own is not None else set()
+    asked = (
+        set(inspect.signature(own).parameters) - {"args", "kwargs", "name", "dtype", "trainable"}
+        if own is not None
+        else set()
+    )
     return len(asked) > 1 and not asked & set(layer["config"])
 
 

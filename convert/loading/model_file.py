@@ -49,12 +49,16 @@ def read(path: Path) -> Header:
     if not h5py.is_hdf5(path):
         what = "a description without weights" if path.suffix == ".json" else "another kind of file"
         more = f" {_BUILD}" if path.suffix == ".json" else ""
-        raise ModelError(expected="a Keras model (.keras zip or HDF5)", found=f"{what}: {path}", hint=f"{more}", path=path)
+        raise ModelError(
+            expected="a Keras model (.keras zip or HDF5)", found=f"{what}: {path}", hint=f"{more}", path=path
+        )
     try:
         with h5py.File(path, "r") as file:
             config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise ModelError(expected="a whole HDF5 file", found=f"a damaged one: {path} ({_line(error)})", path=path) from error
+        raise ModelError(
+            expected="a whole HDF5 file", found=f"a damaged one: {path} ({_line(error)})", path=path
+        ) from error
     if config is None:
         raise weights_only(path, "holds no model_config")
     return Header(_parse(config, path), _text(version))
@@ -79,9 +83,20 @@ def _read_zip(path: Path) -> Header:
             config = archive.read("config.json")
             version = _parse(archive.read("metadata.json"), path).get("keras_version", "3")
     # A damaged archive can ask for anything, in the words of whichever module meets it first.
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError, zipfile.LargeZipFile) as error:
+    except (
+        KeyError,
+        zipfile.BadZipFile,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+        ValueError,
+        zipfile.LargeZipFile,
+    ) as error:
         raise ModelError(
-            expected="a .keras archive with config.json and metadata.json", found=f"a damaged or other zip: {path} ({_line(error)})", path=path
+            expected="a .keras archive with config.json and metadata.json",
+            found=f"a damaged or other zip: {path} ({_line(error)})",
+            path=path,
         ) from error
     return Header(_parse(config, path), str(version))
 
@@ -102,7 +117,11 @@ def _parse(data: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(expected=f"a model configuration in {path}", found=f"{type(value).__name__}", path=path)
     if depth(value) > MAX_DEPTH:
-        raise ModelError(expected=f"a model configuration of at most {MAX_DEPTH} levels", found=f"{depth(value)} in {path}", path=path)
+        raise ModelError(
+            expected=f"a model configuration of at most {MAX_DEPTH} levels",
+            found=f"{depth(value)} in {path}",
+            path=path,
+        )
     return value
 
 

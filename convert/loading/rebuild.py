@@ -22,7 +22,13 @@ def rebuilt(model: Any, change: Callable[[Any], Any]) -> Any:
     """
     with _code_that_was_loaded(model):
         again = type(model).from_config(change(model.get_config()), custom_objects=_own(model))
-    again.set_weights([weight for weight, variable in zip(model.get_weights(), model.weights, strict=True) if "rnn_state" not in variable.name])
+    again.set_weights(
+        [
+            weight
+            for weight, variable in zip(model.get_weights(), model.weights, strict=True)
+            if "rnn_state" not in variable.name
+        ]
+    )
     return again
 
 
@@ -42,7 +48,9 @@ def with_input_shapes(model: Any, shapes: Sequence[tuple[int | None, ...]]) -> A
     try:
         return rebuilt(model, lambda config: _with_shapes(config, model, shapes))
     except Exception as error:  # a layer may be anyone's, and raise anything
-        raise ModelError(expected=f"a model that takes inputs of {', '.join(map(str, shapes))}", found=f"{reason_of(error)}") from error
+        raise ModelError(
+            expected=f"a model that takes inputs of {', '.join(map(str, shapes))}", found=f"{reason_of(error)}"
+        ) from error
 
 
 def _with_shapes(config: dict[str, Any], model: Any, shapes: Sequence[tuple[int | None, ...]]) -> dict[str, Any]:
@@ -65,9 +73,15 @@ def _with_shapes(config: dict[str, Any], model: Any, shapes: Sequence[tuple[int 
 def _own(model: Any) -> dict[str, Any]:
     """What a model uses and its framework does not have: classes of layers and cells, and functions, by name."""
     layers = model._flatten_layers()
-    things = [type(layer) for layer in layers] + [getattr(layer, name, None) for layer in layers for name in ("activation", "recurrent_activation")]
+    things = [type(layer) for layer in layers] + [
+        getattr(layer, name, None) for layer in layers for name in ("activation", "recurrent_activation")
+    ]
     named = {str(getattr(thing, "__name__", "")): thing for thing in things}
-    return {name: thing for name, thing in named.items() if name and str(thing.__module__).partition(".")[0] not in ("keras", "tf_keras")}
+    return {
+        name: thing
+        for name, thing in named.items()
+        if name and str(thing.__module__).partition(".")[0] not in ("keras", "tf_keras")
+    }
 
 
 @contextmanager

@@ -49,7 +49,9 @@ def runnable(config: Config) -> tuple[Config, tuple[str, ...]]:
     return _apply(_FOR_CPU, config)
 
 
-def _apply(repairs: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]], config: Config) -> tuple[Config, tuple[str, ...]]:
+def _apply(
+    repairs: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]], config: Config
+) -> tuple[Config, tuple[str, ...]]:
     done: list[str] = []
 
     def visit(value: Config) -> Config:
@@ -82,7 +84,11 @@ def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
     if not _is_layer(value) or value["class_name"] not in _CUDNN:
         return value
     given = {"activation": "tanh", "recurrent_activation": "sigmoid", **value["config"]}
-    return {**value, "class_name": _CUDNN[value["class_name"]], "config": given | ({"reset_after": True} if "GRU" in value["class_name"] else {})}
+    return {
+        **value,
+        "class_name": _CUDNN[value["class_name"]],
+        "config": given | ({"reset_after": True} if "GRU" in value["class_name"] else {}),
+    }
 
 
 def _without_sums_in_code(value: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +99,9 @@ def _without_sums_in_code(value: dict[str, Any]) -> dict[str, Any]:
     given = value["config"] if _is_layer(value) and value["class_name"] == "Lambda" else {}
     if not _SUM_IN_CODE.fullmatch(str(given.get("name"))) or set(given.get("arguments") or ()) != {"scale"}:
         return value
-    config = {key: given[key] for key in ("name", "trainable", "dtype") if key in given} | {"scale": given["arguments"]["scale"]}
+    config = {key: given[key] for key in ("name", "trainable", "dtype") if key in given} | {
+        "scale": given["arguments"]["scale"]
+    }
     packaged = {"module": None, "registered_name": "CustomScaleLayer"} if "module" in value else {}
     return {**value, "class_name": "CustomScaleLayer", "config": config, **packaged}
 
@@ -110,32 +118,64 @@ def with_functions(config: Config, functions: Collection[str]) -> tuple[Config, 
     """
 
     def replaced(value: dict[str, Any]) -> dict[str, Any]:
-        name = function_name(str(value["config"].get("name"))) if _is_layer(value) and value["class_name"] == "Lambda" else ""
-        return {**value, "config": {**value["config"], "function": name, "function_type": "function", "module": None}} if name in functions else value
+        name = (
+            function_name(str(value["config"].get("name")))
+            if _is_layer(value) and value["class_name"] == "Lambda"
+            else ""
+        )
+        return (
+            {**value, "config": {**value["config"], "function": name, "function_type": "function", "module": None}}
+            if name in functions
+            else value
+        )
 
     return _apply({"Lambda layers replaced by functions of their names": replaced}, config)
 
 
 def _without_defaults(value: dict[str, Any]) -> dict[str, Any]:
     """Arguments that Keras 3 no longer has, where they say what it does anyway."""
-    dropped = {("time_major", False), ("ragged", False), ("sparse", False), ("implementation", 1), ("implementation", 2)}
+    dropped = {
+        ("time_major", False),
+        ("ragged", False),
+        ("sparse", False),
+        ("implementation", 1),
+        ("implementation", 2),
+    }
     if value.get("class_name") == "DepthwiseConv2D" and isinstance(value.get("config"), dict):
-        value = {**value, "config": {key: each for key, each in value["config"].items() if (key, each) != ("groups", 1)}}
+        value = {
+            **value,
+            "config": {key: each for key, each in value["config"].items() if (key, each) != ("groups", 1)},
+        }
     return {key: each for key, each in value.items() if not (isinstance(each, (bool, int)) and (key, each) in dropped)}
 
 
 def _packed_code(value: dict[str, Any]) -> dict[str, Any]:
     """A function's default arguments are a tuple, and a list in JSON; Keras 3 turns it back only where the whole function is one list."""
     given = value.get("config")
-    if value.get("class_name") != "__lambda__" or not isinstance(given, dict) or not isinstance(given.get("defaults"), list):
+    if (
+        value.get("class_name") != "__lambda__"
+        or not isinstance(given, dict)
+        or not isinstance(given.get("defaults"), list)
+    ):
         return value
-    return {**value, "config": {"code": [given.get("code"), given["defaults"], given.get("closure")], "defaults": None, "closure": None}}
+    return {
+        **value,
+        "config": {
+            "code": [given.get("code"), given["defaults"], given.get("closure")],
+            "defaults": None,
+            "closure": None,
+        },
+    }
 
 
 def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
     """Keras 3 writes a type as an object, Keras 2 and its first releases by its name."""
     policy = value.get("dtype")
-    if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "Policy") and isinstance(policy.get("config"), dict):
+    if (
+        isinstance(policy, dict)
+        and policy.get("class_name") in ("DTypePolicy", "Policy")
+        and isinstance(policy.get("config"), dict)
+    ):
         return {**value, "dtype": policy["config"].get("name", "float32")}
     return value
 
@@ -149,7 +189,10 @@ def _without_augmentation(value: dict[str, Any]) -> dict[str, Any]:
 
 def _lone_ends(value: dict[str, Any]) -> dict[str, Any]:
     """Keras 3.4 to 3.10 wrote a model's only input and output as lists of one, and TimeDistributed cannot call a model that gives a list."""
-    return {key: each[0] if key in _ENDS and isinstance(each, list) and len(each) == 1 and _is_tensor(each[0]) else each for key, each in value.items()}
+    return {
+        key: each[0] if key in _ENDS and isinstance(each, list) and len(each) == 1 and _is_tensor(each[0]) else each
+        for key, each in value.items()
+    }
 
 
 def _is_tensor(value: Config) -> bool:
@@ -177,7 +220,12 @@ def _renamed(value: dict[str, Any], old: str, new: str, dropped: tuple[str, ...]
 def _moved_modules(value: dict[str, Any]) -> dict[str, Any]:
     """What lay under `keras.engine` and its like in Keras 2.12 lies under `keras.src` since; what the public API names stays where it is."""
     module = value.get("module")
-    if not isinstance(module, str) or not module.startswith("keras.") or module.startswith("keras.src.") or module.count(".") < 2:
+    if (
+        not isinstance(module, str)
+        or not module.startswith("keras.")
+        or module.startswith("keras.src.")
+        or module.count(".") < 2
+    ):
         return value
     return {**value, "module": module.replace("keras.", "keras.src.", 1)}
 
@@ -198,7 +246,10 @@ def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_FOR_CPU = {"cuDNN layers read as LSTM and GRU": _without_cudnn, "sums of InceptionResNetV2 read as its layers": _without_sums_in_code}
+_FOR_CPU = {
+    "cuDNN layers read as LSTM and GRU": _without_cudnn,
+    "sums of InceptionResNetV2 read as its layers": _without_sums_in_code,
+}
 REPAIRS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **_FOR_CPU,
     "initialisers, regularisers and constraints left out": _without_drawing,
@@ -212,4 +263,8 @@ _FOR_KERAS_3 = {
     "an only input or output read as itself": _lone_ends,
     "default arguments of functions read": _packed_code,
 }
-_FOR_KERAS_2 = {"input shapes renamed": _input_for_keras_2, "modules named as they are now": _moved_modules, "functions named": _named_functions}
+_FOR_KERAS_2 = {
+    "input shapes renamed": _input_for_keras_2,
+    "modules named as they are now": _moved_modules,
+    "functions named": _named_functions,
+}

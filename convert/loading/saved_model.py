@@ -101,15 +101,23 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     try:
         return tf_keras.models.load_model(str(path), compile=False, custom_objects=dict(custom_objects))
     except Exception as error:  # a framework raises anything at all on a folder that it does not like
-        hint = "" if custom_objects else " Where it has layers of its own, give the Python file that defines them: --custom-objects module.py"
+        hint = (
+            ""
+            if custom_objects
+            else " Where it has layers of its own, give the Python file that defines them: --custom-objects module.py"
+        )
         raise ModelError(
-            expected=f"a SavedModel that tf_keras {tf_keras.__version__} can load", found=f"{path}: {reason_of(error)}{hint}", path=path
+            expected=f"a SavedModel that tf_keras {tf_keras.__version__} can load",
+            found=f"{path}: {reason_of(error)}{hint}",
+            path=path,
         ) from error
 
 
 def _operators(definition: Any) -> set[str]:
     """Names of the operators of a graph and of every function in it."""
-    return {node.op for node in definition.node} | {node.op for function in definition.library.function for node in function.node_def}
+    return {node.op for node in definition.node} | {
+        node.op for function in definition.library.function for node in function.node_def
+    }
 
 
 class SignatureModel:
@@ -132,14 +140,20 @@ class SignatureModel:
             self._held = tf.saved_model.load(str(path))
             self._function = self._held.signatures[_SIGNATURE]
         except Exception as error:  # TensorFlow raises anything at all on a folder that it does not like
-            raise ModelError(expected=f"a SavedModel with the signature {_SIGNATURE!r}", found=f"{path}: {reason_of(error)}", path=path) from error
+            raise ModelError(
+                expected=f"a SavedModel with the signature {_SIGNATURE!r}",
+                found=f"{path}: {reason_of(error)}",
+                path=path,
+            ) from error
         self._unrolled = Unrolled(self._function) if LOOPS & _operators(self._function.graph.as_graph_def()) else None
         self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
         for name, spec in (*self._inputs.items(), *self._outputs.items()):
             if spec.shape.rank is None or spec.shape.rank < 2 or not spec.dtype.is_floating:
                 raise ModelError(
-                    expected="a function from float windows to float scores", found=f"{name!r} of {spec.dtype.name} {spec.shape} in {path}", path=path
+                    expected="a function from float windows to float scores",
+                    found=f"{name!r} of {spec.dtype.name} {spec.shape} in {path}",
+                    path=path,
                 )
 
     def __call__(self, inputs: Any, training: bool = False) -> list[Any]:
@@ -175,7 +189,10 @@ class SignatureModel:
             (8, ...) of its first output.
         """
         rng = np.random.default_rng(0)
-        given = [rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32) for spec in self._inputs.values()]
+        given = [
+            rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32)
+            for spec in self._inputs.values()
+        ]
         return np.concatenate([np.asarray(self([each[index : index + 1] for each in given])[0]) for index in range(8)])
 
     def traced(self, shapes: Sequence[Sequence[int]]) -> Any:
@@ -190,7 +207,9 @@ class SignatureModel:
         import tensorflow as tf
 
         unrolled = self._unrolled or Unrolled(self._function)
-        return tf.function(lambda *inputs: unrolled(inputs), autograph=False).get_concrete_function(*(tf.TensorSpec(shape) for shape in shapes))
+        return tf.function(lambda *inputs: unrolled(inputs), autograph=False).get_concrete_function(
+            *(tf.TensorSpec(shape) for shape in shapes)
+        )
 
     def as_graph(self) -> ModelGraph:
         """Give the function as the one call of a graph.
@@ -202,9 +221,23 @@ class SignatureModel:
         count = len(self._inputs)
         numbers = tuple(range(1, len(shapes) + 1))
         layer = self if self._unrolled is None else WithoutLoops(self, self._unrolled)
-        call = Call(layer, numbers[:count], numbers[count:], lambda values: (([values[each] for each in numbers[:count]],), {}), shapes[count])
+        call = Call(
+            layer,
+            numbers[:count],
+            numbers[count:],
+            lambda values: (([values[each] for each in numbers[:count]],), {}),
+            shapes[count],
+        )
         inner = tuple(shape[1:] for shape in shapes)
-        return ModelGraph((call,), numbers[:count], numbers[count:], inner[:count], inner[count:], tuple(self._inputs), tuple(self._outputs))
+        return ModelGraph(
+            (call,),
+            numbers[:count],
+            numbers[count:],
+            inner[:count],
+            inner[count:],
+            tuple(self._inputs),
+            tuple(self._outputs),
+        )
 
 
 class WithoutLoops:

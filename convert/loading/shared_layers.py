@@ -57,7 +57,9 @@ def _layers(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_layer(value: dict[str, Any]) -> bool:
-    return isinstance(value.get("config"), dict) and ("trainable" in value["config"] or value.get("class_name") in _MODELS)
+    return isinstance(value.get("config"), dict) and (
+        "trainable" in value["config"] or value.get("class_name") in _MODELS
+    )
 
 
 def _told(layer: dict[str, Any]) -> str:

@@ -43,13 +43,20 @@ def laid_out(model: Any, framework: Any) -> tuple[Any, str]:
     try:
         return framework.Model(inputs, model(inputs)), f"the class {name} is run whole: its layers cannot be told apart"
     except Exception as error:  # a class may be anyone's, and raise anything
-        raise ModelError(expected=f"a model that can be called on frames of {shape[1:]}", found=f"the class {name}, which says: {reason_of(error)}") from error
+        raise ModelError(
+            expected=f"a model that can be called on frames of {shape[1:]}",
+            found=f"the class {name}, which says: {reason_of(error)}",
+        ) from error
 
 
 def _input_shape(model: Any) -> tuple[int | None, ...]:
     built = list((getattr(model, "_build_shapes_dict", None) or {}).values())
     # Keras 2 writes what a model was called with into SavedModels, and what it was built for into other files.
-    known = [*built, getattr(model, "_build_input_shape", None), getattr(getattr(model, "_saved_model_inputs_spec", None), "shape", None)]
+    known = [
+        *built,
+        getattr(model, "_build_input_shape", None),
+        getattr(getattr(model, "_saved_model_inputs_spec", None), "shape", None),
+    ]
     shape = next((each for each in known if each is not None), None) if len(built) < 2 else built
     sizes = tuple(shape) if shape is not None and not isinstance(shape, dict) else ()
     if len(sizes) < 2 or not all(size is None or isinstance(size, int) for size in sizes):

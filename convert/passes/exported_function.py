@@ -73,7 +73,9 @@ class Node:
         """
         left = iter(tensors)
         count = len(tensors) + len(self._known)
-        given = run_node(self._definition, [self._known[place] if place in self._known else next(left) for place in range(count)])
+        given = run_node(
+            self._definition, [self._known[place] if place in self._known else next(left) for place in range(count)]
+        )
         return [given[place] for place in self._read]
 
 
@@ -136,15 +138,25 @@ class _Opened:
         given = [tensor.name for tensor in traced.inputs if tensor.name not in self._known]
         self._of = dict(zip(given, self._call.inputs, strict=True))
         ends = dict(zip((tensor.name for tensor in traced.outputs), self._call.outputs, strict=True))
-        made = [call for operator in operators if operator.type not in ("Placeholder", "NoOp") for call in self._made(operator, ends)]
-        if len(ends) != len(self._call.outputs) or {number for call in made for number in call.outputs}.isdisjoint(ends.values()):
+        made = [
+            call
+            for operator in operators
+            if operator.type not in ("Placeholder", "NoOp")
+            for call in self._made(operator, ends)
+        ]
+        if len(ends) != len(self._call.outputs) or {number for call in made for number in call.outputs}.isdisjoint(
+            ends.values()
+        ):
             raise ValueError("an output that no operator gives")
         return made
 
     def _made(self, operator: Any, ends: dict[str, int]) -> list[Call]:
         names = [tensor.name for tensor in operator.inputs]
         sources = tuple(self._of[name] for name in names if name not in self._known)
-        results = run_node(operator.node_def, [self._known[name] if name in self._known else self._values[self._of[name]] for name in names])
+        results = run_node(
+            operator.node_def,
+            [self._known[name] if name in self._known else self._values[self._of[name]] for name in names],
+        )
         if not sources:
             self._known.update({tensor.name: value for tensor, value in zip(operator.outputs, results, strict=True)})
             return []
@@ -154,7 +166,11 @@ class _Opened:
         self._values.update({number: np.asarray(results[place]) for place, number in zip(read, targets, strict=True)})
         known = {place: self._known[name] for place, name in enumerate(names) if name in self._known}
         node = Node(operator.node_def, known, read)
-        return [self._turned_round(operator, sources, targets) or _call(node, sources, targets, self._values[targets[0]])] if targets else []
+        return (
+            [self._turned_round(operator, sources, targets) or _call(node, sources, targets, self._values[targets[0]])]
+            if targets
+            else []
+        )
 
     def _turned_round(self, operator: Any, sources: tuple[int, ...], targets: tuple[int, ...]) -> Call | None:
         """What is done with time in front, as it is written with time behind the batch."""

@@ -66,7 +66,9 @@ class _Folded:
         shapes = [self._values[number].shape for number in call.outputs]
         if not data or any(not shape or shape[0] != self._frames for shape in shapes):
             return
-        reshapes = len(data) == len(call.outputs) == 1 and same_numbers(self._values[data[0]], self._values[call.outputs[0]])
+        reshapes = len(data) == len(call.outputs) == 1 and same_numbers(
+            self._values[data[0]], self._values[call.outputs[0]]
+        )
         if is_opaque(call) and reshapes:
             # It may name T among its numbers; what it does to each frame is to give it another shape.
             call = lay(self._values[call.outputs[0]].shape[1:], data[0], call.outputs[0])
@@ -84,17 +86,28 @@ class _Folded:
             return None
         for number in call.inputs:
             given = self._values[number]
-            if given.ndim > 2 and given.shape[:2] == (1, self._frames) and number not in self._member and same_numbers(given, result):
+            if (
+                given.ndim > 2
+                and given.shape[:2] == (1, self._frames)
+                and number not in self._member
+                and same_numbers(given, result)
+            ):
                 return number
         return None
 
     def rewritten(self) -> LayerGraph:
         """The graph with one call for each group of calls that belong together."""
         kept = [call for call in self._graph.calls if not (set(call.outputs) & self._member)]
-        numbers = iter(range(1 + max(number for call in self._graph.calls for number in (*call.inputs, *call.outputs)), 2**31))
+        numbers = iter(
+            range(1 + max(number for call in self._graph.calls for number in (*call.inputs, *call.outputs)), 2**31)
+        )
         made: list[Call] = []
         for group in self._groups():
-            wanted = [tensor for tensor in group if any(tensor in call.inputs for call in kept) or tensor in self._graph.outputs]
+            wanted = [
+                tensor
+                for tensor in group
+                if any(tensor in call.inputs for call in kept) or tensor in self._graph.outputs
+            ]
             if not wanted:
                 continue
             windows = {tensor: next(numbers) for tensor in wanted}
@@ -160,6 +173,9 @@ class FrameByFrame:
         from convert.execution.runner import Runner, recurrences
 
         batch, frames = int(windows[0].shape[0]), int(windows[0].shape[1])
-        given = {entry: tf.reshape(window, (batch * frames, *shape)) for (entry, shape), window in zip(self._entries.items(), windows, strict=True)}
+        given = {
+            entry: tf.reshape(window, (batch * frames, *shape))
+            for (entry, shape), window in zip(self._entries.items(), windows, strict=True)
+        }
         values = Runner(recurrences(self.calls), ()).run(self.calls, given)
         return [tf.reshape(values[each], (batch, frames, *values[each].shape[1:])) for each in self._exits]

@@ -61,9 +61,18 @@ def add_twin(bundle: Bundle) -> Coral:
         warning = f"no {what['program']} on PATH, so the bundle has no part for the Edge TPU and runs on the CPU. {what['how_to_get']}, then convert again"
         return Coral(bundle, {**report, "compiled": False, "message": warning}, warning)
     compiled, words = _compile(program, data, part.file)
-    refusal = f"{Path(program).name} made nothing of {part.file}: {words[-_WORDS:]}" if compiled is None else _refusal(part, compiled)
+    refusal = (
+        f"{Path(program).name} made nothing of {part.file}: {words[-_WORDS:]}"
+        if compiled is None
+        else _refusal(part, compiled)
+    )
     counts = {name: int(count) for name, count in _COUNTS.findall(words)}
-    report |= {"on_edgetpu": counts.get("Edge TPU"), "on_cpu": counts.get("CPU"), "compiled": not refusal, "message": refusal}
+    report |= {
+        "on_edgetpu": counts.get("Edge TPU"),
+        "on_cpu": counts.get("CPU"),
+        "compiled": not refusal,
+        "message": refusal,
+    }
     if compiled is None or refusal:
         return Coral(bundle, report, f"{refusal}. The bundle has no part for the Edge TPU and runs on the CPU")
     return Coral(_with_twin(bundle, part, compiled), {**report, "bytes": len(compiled)}, "")
@@ -103,7 +112,10 @@ def _checked(part: Part, file: TfliteFile) -> dict[str, Any]:
         "part": part.role,
         "operators": len(verdicts),
         "expected_on_edgetpu": mapped(verdicts),
-        "refused": [{"operator": operator, "reason": reason, "count": count} for (operator, reason), count in refused.most_common()],
+        "refused": [
+            {"operator": operator, "reason": reason, "count": count}
+            for (operator, reason), count in refused.most_common()
+        ],
     }
 
 
@@ -113,14 +125,22 @@ def _compile(program: str, data: bytes, file: str) -> tuple[bytes | None, str]:
         source = Path(folder) / file
         source.write_bytes(data)
         try:
-            done = subprocess.run([program, "-s", "-o", folder, str(source)], capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+            done = subprocess.run(
+                [program, "-s", "-o", folder, str(source)],
+                capture_output=True,
+                text=True,
+                timeout=_LIMIT_S,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return None, f"it took longer than {_LIMIT_S} s"
         except OSError as error:
             return None, str(error)
         words = " ".join(f"{done.stdout} {done.stderr}".split())
         made = source.with_name(f"{source.stem}_edgetpu.tflite")
-        return (made.read_bytes() if done.returncode == 0 and made.is_file() else None), words or f"exit code {done.returncode}"
+        return (
+            made.read_bytes() if done.returncode == 0 and made.is_file() else None
+        ), words or f"exit code {done.returncode}"
 
 
 def _refusal(part: Part, compiled: bytes) -> str:
@@ -161,9 +181,14 @@ def told(report: dict[str, Any]) -> str:
         One line.
     """
     refused = "; ".join(f"{each['count']} {each['operator']} {each['reason']}" for each in report["refused"])
-    line = f"{report['part']}: the Edge TPU's table takes {report['expected_on_edgetpu']} of {report['operators']} operators" + (
-        f" ({refused})" if refused else ""
+    line = (
+        f"{report['part']}: the Edge TPU's table takes {report['expected_on_edgetpu']} of {report['operators']} operators"
+        + (f" ({refused})" if refused else "")
     )
     if not report["compiled"]:
         return f"{line}; not compiled"
-    return f"{line}; compiled elsewhere" if report["on_edgetpu"] is None else f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU"
+    return (
+        f"{line}; compiled elsewhere"
+        if report["on_edgetpu"] is None
+        else f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU"
+    )

@@ -52,7 +52,10 @@ def check(file: TfliteFile) -> list[Verdict]:
     Returns:
         One verdict an operator, in order.
     """
-    return [Verdict(place=place, operator=each.kind, reason=_reason(file, each)) for place, each in enumerate(file.operators)]
+    return [
+        Verdict(place=place, operator=each.kind, reason=_reason(file, each))
+        for place, each in enumerate(file.operators)
+    ]
 
 
 def mapped(verdicts: list[Verdict]) -> int:
@@ -71,8 +74,14 @@ def _reason(file: TfliteFile, operator: Operator) -> str:
     entry = table()["operators"].get(operator.kind)
     if entry is None or operator.custom:
         return "is not in the table"
-    activations = [file.tensors[number] for number in (*operator.inputs, *operator.outputs) if number >= 0 and file.tensors[number].constant is None]
-    constants = [file.tensors[number] for number in operator.inputs if number >= 0 and file.tensors[number].constant is not None]
+    activations = [
+        file.tensors[number]
+        for number in (*operator.inputs, *operator.outputs)
+        if number >= 0 and file.tensors[number].constant is None
+    ]
+    constants = [
+        file.tensors[number] for number in operator.inputs if number >= 0 and file.tensors[number].constant is not None
+    ]
     found = _tensor_reason(activations, constants)
     rule = _RULES.get(entry.get("rule", ""))
     return found or ("" if rule is None or rule(file, operator) else str(entry["limit"]))
@@ -84,8 +93,14 @@ def _tensor_reason(activations: list[FileTensor], constants: list[FileTensor]) -
     other = other or next((each.dtype for each in constants if each.dtype not in legal["constants"]), None)
     if other:
         return f"works on {other}"
-    wide = next((each.shape for each in activations if any(size > 1 for size in each.shape[: -legal["inner_axes"]])), None)
-    return f"has a tensor of {'x'.join(map(str, wide))}: only the three innermost axes may be longer than 1" if wide else ""
+    wide = next(
+        (each.shape for each in activations if any(size > 1 for size in each.shape[: -legal["inner_axes"]])), None
+    )
+    return (
+        f"has a tensor of {'x'.join(map(str, wide))}: only the three innermost axes may be longer than 1"
+        if wide
+        else ""
+    )
 
 
 def _no_fused_activation(_file: TfliteFile, operator: Operator) -> bool:

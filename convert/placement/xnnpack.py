@@ -67,7 +67,13 @@ def place(role: Role, data: bytes) -> Placement:
     inside = {index for node in taken for index in _inside(node, own)}
     outside = Counter(node["op_name"] for index, node in enumerate(own) if index not in inside)
     kinds = Counter(node["op_name"] for node in own)
-    return Placement(part=role, operators=dict(kinds.most_common()), partitions=len(taken), delegated=len(inside), outside=dict(outside.most_common()))
+    return Placement(
+        part=role,
+        operators=dict(kinds.most_common()),
+        partitions=len(taken),
+        delegated=len(inside),
+        outside=dict(outside.most_common()),
+    )
 
 
 def _inside(delegate: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> set[int]:
@@ -99,5 +105,8 @@ def told(placements: Iterable[Placement]) -> list[str]:
         total = sum(each.operators.values())
         outside = ", ".join(f"{count} {kind}" for kind, count in each.outside.items())
         pieces = "1 partition" if each.partitions == 1 else f"{each.partitions} partitions"
-        lines.append(f"{each.part}: XNNPACK runs {each.delegated} of {total} operators in {pieces}" + (f"; outside: {outside}" if outside else ""))
+        lines.append(
+            f"{each.part}: XNNPACK runs {each.delegated} of {total} operators in {pieces}"
+            + (f"; outside: {outside}" if outside else "")
+        )
     return lines

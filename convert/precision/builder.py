@@ -74,13 +74,31 @@ def choose_plan(parts: Split, asked: str) -> Plan:
     if asked == "auto":
         return "stack" if parts.encoder is None else "window"
     if asked != "stack" and parts.encoder is None:
-        raise ModelError(expected=f"a model with a per-frame prefix for plan {asked!r}", got=asked, found="one without", hint="Use --plan stack.")
+        raise ModelError(
+            expected=f"a model with a per-frame prefix for plan {asked!r}",
+            got=asked,
+            found="one without",
+            hint="Use --plan stack.",
+        )
     if asked == "stateful" and parts.step is None:
-        raise ModelError(expected="a causal recurrent model for plan 'stateful'", got=asked, found=parts.not_causal, hint="Use --plan window.")
+        raise ModelError(
+            expected="a causal recurrent model for plan 'stateful'",
+            got=asked,
+            found=parts.not_causal,
+            hint="Use --plan window.",
+        )
     return cast("Plan", asked)
 
 
-def begin(converter: Converter, parts: Split, *, precision: Precision, contract: Contract, calibration: Calibration, edgetpu: bool) -> None:
+def begin(
+    converter: Converter,
+    parts: Split,
+    *,
+    precision: Precision,
+    contract: Contract,
+    calibration: Calibration,
+    edgetpu: bool,
+) -> None:
     """Let the converter begin with the encoder, and with what int8 costs its layers, while the float model is asked: neither needs the other.
 
     Args:
@@ -155,12 +173,26 @@ class Builder:
 
     def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job, precision = self._job, recipe.precision("whole")
-        return [self._convert(self._last(precision), precision, lambda: [frame_samples(job.calibration, job.contract.input, job.parts.frames)])]
+        return [
+            self._convert(
+                self._last(precision),
+                precision,
+                lambda: [frame_samples(job.calibration, job.contract.input, job.parts.frames)],
+            )
+        ]
 
     def _chain(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         encoder, tail = self._encoder(recipe.precision("encoder")), _tail(self._job)
         precision = recipe.precision(tail.role)
-        return [encoder, self._convert(self._last(precision), precision, lambda: self._tail_samples(encoder, tail), after=encoder.part.precision)]
+        return [
+            encoder,
+            self._convert(
+                self._last(precision),
+                precision,
+                lambda: self._tail_samples(encoder, tail),
+                after=encoder.part.precision,
+            ),
+        ]
 
     def _last(self, precision: Precision) -> PartFunction:
         """The last part; in integers it ends before its activation."""
@@ -169,24 +201,36 @@ class Builder:
     def _encoder(self, precision: Precision) -> ConvertedPart:
         job = self._job
         assert job.parts.encoder is not None
-        return self._convert(job.parts.encoder, precision, lambda: [_encoder_samples(job.parts, job.contract, job.calibration)])
+        return self._convert(
+            job.parts.encoder, precision, lambda: [_encoder_samples(job.parts, job.contract, job.calibration)]
+        )
 
     def _tail_samples(self, encoder: ConvertedPart, tail: PartFunction) -> list[Array]:
         """What the tail is given in real use: the converted encoder's features, not the float one's."""
         params, precision = encoder.part.outputs[0].params, encoder.part.precision
         if precision not in self._features:
-            stored = encode_windows(encoder, self._job.calibration.windows, self._job.contract, self._job.parts.lookback + 1)
+            stored = encode_windows(
+                encoder, self._job.calibration.windows, self._job.contract, self._job.parts.lookback + 1
+            )
             self._features[precision] = dequantize(stored, params)
         features = self._features[precision]
         inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
         inputs[0] = on_grid(inputs[0], params)
         return inputs if len(inputs) == 1 else on_own_grid(tail, inputs)
 
-    def _convert(self, function: PartFunction, precision: Precision, given: Callable[[], list[Array]], after: Precision | None = None) -> ConvertedPart:
+    def _convert(
+        self,
+        function: PartFunction,
+        precision: Precision,
+        given: Callable[[], list[Array]],
+        after: Precision | None = None,
+    ) -> ConvertedPart:
         key = (function.role, precision, after if precision in CALIBRATED else None)
         if key not in self._parts:
             samples = given() if precision in CALIBRATED else _none(function)
-            made = self._job.converter.convert(function, precision, samples, edgetpu=self._job.edgetpu and after is None)
+            made = self._job.converter.convert(
+                function, precision, samples, edgetpu=self._job.edgetpu and after is None
+            )
             if precision in CALIBRATED:
                 self.ranges[made] = ranges(made, samples)
                 if self._job.converter.calibrates:
@@ -204,7 +248,11 @@ class Builder:
             The layers, worst first, and the parts that could not be measured: that never fails a conversion.
         """
         tried = sorted(self._parts.values(), key=lambda made: made.part.part in shown)
-        chosen = {(made.part.part.role, made.part.part.precision): made for made in tried if made.part.part.precision != "float32"}
+        chosen = {
+            (made.part.part.role, made.part.part.precision): made
+            for made in tried
+            if made.part.part.precision != "float32"
+        }
         found: list[LayerError] = []
         unmeasured: list[Unmeasured] = []
         for (role, precision), made in chosen.items():
@@ -217,8 +265,14 @@ class Builder:
     def _measure(self, made: _Made) -> list[LayerError]:
         job = self._job
         if not job.converter.calibrates:
-            raise ConversionError(expected="a float model to hold the layers against", found="a file that was converted already")
-        output = next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "") if made.function.role == "encoder" else "the answer"
+            raise ConversionError(
+                expected="a float model to hold the layers against", found="a file that was converted already"
+            )
+        output = (
+            next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "")
+            if made.function.role == "encoder"
+            else "the answer"
+        )
         return job.converter.part_errors(made.part, made.function, made.samples(), output=output)
 
     def at_the_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
@@ -235,7 +289,10 @@ class Builder:
         params = encoder.outputs[0].params
         if params.is_float or not len(windows):
             return None
-        return at_the_ends(encode_windows(ConvertedPart(encoder, data), windows, self._job.contract, self._job.parts.lookback + 1), params)
+        return at_the_ends(
+            encode_windows(ConvertedPart(encoder, data), windows, self._job.contract, self._job.parts.lookback + 1),
+            params,
+        )
 
 
 def _tail(job: Job) -> PartFunction:

@@ -42,7 +42,9 @@ class Recipe:
         Returns:
             Whether trying this one can be spared where the other has failed.
         """
-        return all(_FINENESS[own] <= _FINENESS[its] for own, its in ((self.encoder, other.encoder), (self.tail, other.tail)))
+        return all(
+            _FINENESS[own] <= _FINENESS[its] for own, its in ((self.encoder, other.encoder), (self.tail, other.tail))
+        )
 
 
 _FINENESS: dict[Precision, int] = {"int8": 0, "int16x8": 1, "float16": 2, "float32": 3}
@@ -62,7 +64,12 @@ _LIGHT = "int8+float"
 NAMES = tuple(recipe.name for recipe in RECIPES)
 AUTO = "auto"
 # What people write who name the head.
-ALIASES = {"int8+float head": "int8+float", "int8+16x8 head": "int8+int16x8", "int8+16x8": "int8+int16x8", "float16+int8 head": "float16+int8"}
+ALIASES = {
+    "int8+float head": "int8+float",
+    "int8+16x8 head": "int8+int16x8",
+    "int8+16x8": "int8+int16x8",
+    "float16+int8 head": "float16+int8",
+}
 TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {
     "int8+float": "int8 + float head",
     "int8+int16x8": "int8 + 16x8 head",
@@ -88,9 +95,13 @@ def candidates(name: str, *, parts: int, int8_first: bool = False, light_head: b
     name = ALIASES.get(name, name)
     if name not in (*NAMES, AUTO):
         raise UsageError(expected=f"a precision, one of {AUTO}, {', '.join(NAMES)}", got=name)
-    chosen = [recipe for recipe in RECIPES if name in (AUTO, recipe.name) and (recipe.encoder == "int8" or not int8_first)]
+    chosen = [
+        recipe for recipe in RECIPES if name in (AUTO, recipe.name) and (recipe.encoder == "int8" or not int8_first)
+    ]
     if not chosen:
-        raise UsageError(expected=f"a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8", got=name)
+        raise UsageError(
+            expected=f"a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8", got=name
+        )
     if parts > 1:
         return tuple(sorted(chosen, key=lambda recipe: recipe.name != _LIGHT)) if light_head else tuple(chosen)
     alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)

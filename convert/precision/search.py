@@ -90,7 +90,15 @@ class Search:
         return max(self.trials, key=lambda trial: trial.stream.agreement if trial.stream is not None else -1.0)
 
 
-def search(builder: Builder, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress, *, trials: list[Trial] | None = None) -> Search:
+def search(
+    builder: Builder,
+    recipes: Sequence[Recipe],
+    examples: Examples,
+    budget: Budget,
+    progress: Progress,
+    *,
+    trials: list[Trial] | None = None,
+) -> Search:
     """Try recipes in their order until one keeps the budget.
 
     A recipe that is coarser in every part than one whose answers were too far off is passed over.
@@ -114,7 +122,9 @@ def search(builder: Builder, recipes: Sequence[Recipe], examples: Examples, budg
     for recipe in recipes:
         nearer = next((trial for trial in trials if trial.stream is not None and recipe.coarser(trial.recipe)), None)
         if nearer is not None:
-            trials.append(Trial(recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do"))
+            trials.append(
+                Trial(recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do")
+            )
             continue
         progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
         try:
@@ -141,7 +151,9 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         _check_stream(scores, anew)
     values = _values(bundle, [[column[-1] for column in beside] for _, beside in streamed], examples)
     failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
-    return Trial(recipe, failure, replace(bundle, golden=_golden(bundle)), window, stream, scores, latency(bundle), values)
+    return Trial(
+        recipe, failure, replace(bundle, golden=_golden(bundle)), window, stream, scores, latency(bundle), values
+    )
 
 
 def _golden(bundle: Bundle) -> Golden:
@@ -160,5 +172,8 @@ def _check_stream(streamed: Array, anew: Array) -> None:
     if not np.array_equal(streamed, anew):
         worst = float(np.abs(streamed - anew).max())
         raise VerificationFailed(
-            expected="the stream to equal the whole window bit for bit", got=worst, found=f"a difference of {worst:.3g}", hint="No bundle was written."
+            expected="the stream to equal the whole window bit for bit",
+            got=worst,
+            found=f"a difference of {worst:.3g}",
+            hint="No bundle was written.",
         )

@@ -35,9 +35,7 @@ def warnings(graph: LayerGraph) -> list[str]:
         found.append("squeeze-and-excitation with swish, as in EfficientNet")
     if activations & _HARD_SWISH or _has_relu6_swish(layers):
         found.append("hard-swish, as in MobileNetV3")
-    advice = (
-        "is known to lose much in int8 after training: look at the agreement, and take EfficientNet-Lite, MobileNetV2 or training that knows of int8 if it does"
-    )
+    advice = "is known to lose much in int8 after training: look at the agreement, and take EfficientNet-Lite, MobileNetV2 or training that knows of int8 if it does"
     return [f"the model has {what}, which {advice}" for what in found]
 
 
@@ -66,4 +64,8 @@ def _has_relu6_swish(layers: list[Any]) -> bool:
     """Keras 2 builds hard-swish of x and relu6(x + 3) / 6. Names count on from the models that were built before, so they are no sign by themselves."""
     names = [str(getattr(layer, "name", "")) for layer in layers]
     relu6 = any(name.startswith("re_lu") or "relu6" in name for name in names)
-    return relu6 and sum("tf.__operators__.add" in name for name in names) > 1 and any(type(layer).__name__ == "Multiply" for layer in layers)
+    return (
+        relu6
+        and sum("tf.__operators__.add" in name for name in names) > 1
+        and any(type(layer).__name__ == "Multiply" for layer in layers)
+    )

@@ -60,7 +60,9 @@ def choose(clips: Sequence[Clip], window: Window) -> Calibration:
 def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
     yield window_indices(clip, window)
     if window.sampling == "interval":
-        later = int(np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9))
+        later = int(
+            np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9)
+        )
         if later > 0:
             yield window_indices(clip, window, start=min(later, len(clip.frames) - 1))
 

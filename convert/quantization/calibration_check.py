@@ -63,7 +63,9 @@ def ranges(made: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
         One range an input that is in integers.
     """
     both = enumerate(zip(made.part.inputs, samples, strict=True))
-    return [_range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float]
+    return [
+        _range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float
+    ]
 
 
 def check(found: Sequence[InputRange]) -> None:
@@ -86,7 +88,15 @@ def check(found: Sequence[InputRange]) -> None:
 
 def _range(role: Role, index: int, tensor: Tensor, given: Array) -> InputRange:
     low, high = ends(tensor.params)
-    return InputRange(part=role, input=index, samples=len(given), low=float(given.min()), high=float(given.max()), grid_low=low, grid_high=high)
+    return InputRange(
+        part=role,
+        input=index,
+        samples=len(given),
+        low=float(given.min()),
+        high=float(given.max()),
+        grid_low=low,
+        grid_high=high,
+    )
 
 
 def ends(params: QuantParams) -> tuple[float, float]:
@@ -135,7 +145,13 @@ def by_class(clips: Clips, chosen: Sequence[int]) -> dict[str, dict[str, int]]:
 
 
 def summary(
-    found: Sequence[InputRange], clips: Clips, chosen: Sequence[int], *, ends_calibrated: float | None, ends_unseen: float | None, unseen: int
+    found: Sequence[InputRange],
+    clips: Clips,
+    chosen: Sequence[int],
+    *,
+    ends_calibrated: float | None,
+    ends_unseen: float | None,
+    unseen: int,
 ) -> dict[str, Any]:
     """Put it together for the report.
 

@@ -62,7 +62,9 @@ class Converter:
         """Start the child now, so that it imports TensorFlow while the caller does something else."""
         self._child.start()
 
-    def begin(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> None:
+    def begin(
+        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+    ) -> None:
         """Let the child begin with a part while its parent does something else; `convert` waits for it.
 
         Args:
@@ -86,7 +88,9 @@ class Converter:
         job = {"what": "layers", **self._given(function, calibration), "made": made}
         self._child.give(Job(("layers", function, made), f"comparison of the {function.role}'s layers", job))
 
-    def convert(self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False) -> ConvertedPart:
+    def convert(
+        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+    ) -> ConvertedPart:
         """Convert one part, or wait for it where it was begun.
 
         Args:
@@ -120,14 +124,21 @@ class Converter:
         Raises:
             ModelError: The child did not survive the file.
         """
-        job = {"what": "load", "model": str(path), "allow_code": allow_code, "custom_objects": str(custom_objects) if custom_objects else None}
+        job = {
+            "what": "load",
+            "model": str(path),
+            "allow_code": allow_code,
+            "custom_objects": str(custom_objects) if custom_objects else None,
+        }
         try:
             # The longest wait is for TensorFlow to be imported there; here it is needed as well.
             self._child.give(Job(path, "model file", job))
             import_tensorflow()
             self._child.wait(path)
         except ConverterCrashed as error:
-            raise ModelError(expected="a model file that TensorFlow can load", found=f"{path}: {error}", path=path) from error
+            raise ModelError(
+                expected="a model file that TensorFlow can load", found=f"{path}: {error}", path=path
+            ) from error
 
     def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
         """Measure what int8 costs each layer of a part.
@@ -145,7 +156,9 @@ class Converter:
         """
         return self._measure(function, "int8", calibration, output=output)
 
-    def part_errors(self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
+    def part_errors(
+        self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
+    ) -> list[LayerError]:
         """Measure what its precision costs each layer of a part that was converted.
 
         Args:
@@ -166,7 +179,9 @@ class Converter:
         file.write_bytes(made.data)
         return self._measure(function, made.part.precision, calibration, output=output, made=str(file))
 
-    def _measure(self, function: PartFunction, precision: Precision, calibration: list[Array], *, output: str, made: str = "") -> list[LayerError]:
+    def _measure(
+        self, function: PartFunction, precision: Precision, calibration: list[Array], *, output: str, made: str = ""
+    ) -> list[LayerError]:
         key = ("layers", function, made)
         if not self._child.has(key):
             self.begin_layers(function, calibration, made=made)
@@ -191,8 +206,13 @@ class Converter:
     def _describe(self, function: PartFunction, precision: Precision, data: bytes) -> ConvertedPart:
         file = f"{function.role}.tflite"
         inputs, outputs = self._interpreter.describe(data, file)
-        ordered = tuple(inputs[INPUT.format(index)] for index in range(len(inputs))), tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs)))
-        return ConvertedPart(Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data)
+        ordered = (
+            tuple(inputs[INPUT.format(index)] for index in range(len(inputs))),
+            tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs))),
+        )
+        return ConvertedPart(
+            Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data
+        )
 
     def stop(self) -> None:
         """End the child, if there is one."""

@@ -30,9 +30,13 @@ def _write(function: PartFunction, path: Path) -> None:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    specs = [tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)]
+    specs = [
+        tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)
+    ]
     with quiet_start():
-        frozen = convert_variables_to_constants_v2(tf.function(function.function, autograph=False).get_concrete_function(*specs))
+        frozen = convert_variables_to_constants_v2(
+            tf.function(function.function, autograph=False).get_concrete_function(*specs)
+        )
     give_back()
     module = tf.Module()
     module.frozen = frozen
@@ -42,4 +46,9 @@ def _write(function: PartFunction, path: Path) -> None:
         return {OUTPUT.format(index): value for index, value in enumerate(frozen(*inputs))}
 
     # Gradients are of no use here, and those of swish cannot be saved.
-    tf.saved_model.save(module, str(path), signatures=serve.get_concrete_function(), options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))
+    tf.saved_model.save(
+        module,
+        str(path),
+        signatures=serve.get_concrete_function(),
+        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )

@@ -112,7 +112,9 @@ def layer_of(tensor: str, *, output: str) -> str:
     return "/".join(name for name, _again in itertools.groupby((weighted or names)[0].split("/")[:-1]))
 
 
-def _of_kinds(role: Role, precision: Precision, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[LayerError]:
+def _of_kinds(
+    role: Role, precision: Precision, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]
+) -> Iterator[LayerError]:
     count = sum(map(len, kinds.values()))
     for kind, rows in kinds.items():
         signal, noise, product, stored = (sum(row[name] for row in rows) for name in ENERGIES)

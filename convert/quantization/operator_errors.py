@@ -51,7 +51,9 @@ class _Pair:
     made: tuple[int, ...]
 
 
-def compare_operators(tf: Any, floating: bytes, made: bytes, samples: Sequence[Mapping[str, Array]]) -> Iterator[Compared]:
+def compare_operators(
+    tf: Any, floating: bytes, made: bytes, samples: Sequence[Mapping[str, Array]]
+) -> Iterator[Compared]:
     """Hold each operator of a file against its twin in float32.
 
     Args:
@@ -70,7 +72,9 @@ def compare_operators(tf: Any, floating: bytes, made: bytes, samples: Sequence[M
     pairs = _pairs(whole, answers)
     inputs = {name: int(each["index"]) for name, each in whole.get_signature_runner().get_input_details().items()}
     # The tensors that were put in for others stand at the end, in the others' order.
-    places = {int(here["index"]): there for here, there in zip(alone.get_input_details(), _given(floating), strict=True)}
+    places = {
+        int(here["index"]): there for here, there in zip(alone.get_input_details(), _given(floating), strict=True)
+    }
     for sample in samples:
         known = {inputs[name]: values for name, values in sample.items()} | _answered(answers, sample, pairs)
         for place, other in places.items():
@@ -78,7 +82,13 @@ def compare_operators(tf: Any, floating: bytes, made: bytes, samples: Sequence[M
         alone.invoke()
         for number, pair in enumerate(pairs):
             name = whole._get_tensor_details(pair.floating[0], 0)["name"]
-            yield Compared(number, pair.kind, name, _flat(map(alone.get_tensor, pair.floating)), _flat(known[each] for each in pair.floating))
+            yield Compared(
+                number,
+                pair.kind,
+                name,
+                _flat(map(alone.get_tensor, pair.floating)),
+                _flat(known[each] for each in pair.floating),
+            )
 
 
 def cut_apart(data: bytes) -> bytes:
@@ -109,22 +119,35 @@ def _given(data: bytes) -> list[int]:
     from tensorflow.lite.tools import flatbuffer_utils
 
     graph = flatbuffer_utils.convert_bytearray_to_object(bytearray(data)).subgraphs[0]
-    left = {int(number) for operator in graph.operators for number in operator.outputs} | {int(number) for number in graph.inputs}
+    left = {int(number) for operator in graph.operators for number in operator.outputs} | {
+        int(number) for number in graph.inputs
+    }
     return sorted(left & {int(number) for operator in graph.operators for number in operator.inputs})
 
 
 def _interpreter(tf: Any, data: bytes) -> Any:
-    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # a delegate keeps what it has between its operators to itself
-    interpreter = tf.lite.Interpreter(model_content=data, experimental_op_resolver_type=resolver, experimental_preserve_all_tensors=True)
+    resolver = (
+        tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )  # a delegate keeps what it has between its operators to itself
+    interpreter = tf.lite.Interpreter(
+        model_content=data, experimental_op_resolver_type=resolver, experimental_preserve_all_tensors=True
+    )
     interpreter.allocate_tensors()
     return interpreter
 
 
 def _pairs(whole: Any, answers: Any) -> list[_Pair]:
-    here, there = ([each for each in file._get_ops_details() if each["op_name"] not in _BETWEEN] for file in (whole, answers))
+    here, there = (
+        [each for each in file._get_ops_details() if each["op_name"] not in _BETWEEN] for file in (whole, answers)
+    )
     if [each["op_name"] for each in here] != [each["op_name"] for each in there]:
-        raise ConversionError(expected="the same operators in both precisions", found=f"{len(here)} in float32 and {len(there)} others")
-    return [_Pair(one["op_name"], tuple(map(int, one["outputs"])), tuple(map(int, other["outputs"]))) for one, other in zip(here, there, strict=True)]
+        raise ConversionError(
+            expected="the same operators in both precisions", found=f"{len(here)} in float32 and {len(there)} others"
+        )
+    return [
+        _Pair(one["op_name"], tuple(map(int, one["outputs"])), tuple(map(int, other["outputs"])))
+        for one, other in zip(here, there, strict=True)
+    ]
 
 
 def _answered(answers: Any, sample: Mapping[str, Array], pairs: Sequence[_Pair]) -> _Values:

@@ -99,7 +99,11 @@ def pack(parts: Split, model: Any, target: str) -> Split:
     if target not in targets():
         raise UsageError(expected="a target", choices=targets(), got=target)
     kernel = KERNELS[core_of(target)]
-    calls = {layer: _convolution(layer, packing) for layer in _convolutions(model) if (packing := plan(layer, kernel)) is not None}
+    calls = {
+        layer: _convolution(layer, packing)
+        for layer in _convolutions(model)
+        if (packing := plan(layer, kernel)) is not None
+    }
     if not calls:
         return parts
     encoder = None if parts.encoder is None else _packed(parts.encoder, calls)
@@ -170,7 +174,12 @@ def _packing(pixels: int, width: int, stride: int) -> Packing:
 
 def _cost(packing: Packing, channels: int, filters: int, kernel: Kernel) -> float:
     """Products for one output pixel and one row of the kernel."""
-    return packing.taps * _padded(packing.pixels * channels, kernel.channels) * _padded(packing.outputs * filters, kernel.filters) / packing.outputs
+    return (
+        packing.taps
+        * _padded(packing.pixels * channels, kernel.channels)
+        * _padded(packing.outputs * filters, kernel.filters)
+        / packing.outputs
+    )
 
 
 def _padded(count: int, at_once: int) -> int:
@@ -178,12 +187,21 @@ def _padded(count: int, at_once: int) -> int:
 
 
 def _convolutions(model: Any) -> list[Any]:
-    return [layer for layer in model._flatten_layers(include_self=False, recursive=True) if type(layer).__name__ == "Conv2D" and layer.built]
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False, recursive=True)
+        if type(layer).__name__ == "Conv2D" and layer.built
+    ]
 
 
 def _is_plain(layer: Any) -> bool:
     dilated = {int(rate) for rate in layer.dilation_rate} != {1}
-    return layer.data_format == "channels_last" and layer.groups == 1 and not dilated and layer.padding in ("same", "valid")
+    return (
+        layer.data_format == "channels_last"
+        and layer.groups == 1
+        and not dilated
+        and layer.padding in ("same", "valid")
+    )
 
 
 def _ends_in_activation(layer: Any) -> bool:
@@ -227,7 +245,11 @@ def _convolution(layer: Any, packing: Packing) -> Call:
         positions = tf.reshape(padded, (padded.shape[0], padded.shape[1], padded.shape[2] // packing.pixels, -1))
         result = tf.nn.conv2d(positions, kernel, (int(layer.strides[0]), 1), "VALID")
         result = layer.activation(result if bias is None else tf.nn.bias_add(result, bias))
-        return result if packing.outputs == 1 else tf.reshape(result, (result.shape[0], result.shape[1], -1, int(layer.filters)))
+        return (
+            result
+            if packing.outputs == 1
+            else tf.reshape(result, (result.shape[0], result.shape[1], -1, int(layer.filters)))
+        )
 
     return tf.autograph.experimental.do_not_convert(call)
 

@@ -155,7 +155,11 @@ class Child:
         if not line:
             assert self.process is not None
             died = _death(self.process.wait())
-            raise ConverterCrashed(expected=f"TensorFlow and the interpreter to survive the {what}", found=f"a process that {died}", hint=self._last_words())
+            raise ConverterCrashed(
+                expected=f"TensorFlow and the interpreter to survive the {what}",
+                found=f"a process that {died}",
+                hint=self._last_words(),
+            )
         answer: dict[str, Any] = json.loads(line)
         if answer["error"]:
             raise ConversionError(expected=f"the TensorFlow converter to take the {what}", found=f"{answer['error']}")
@@ -170,7 +174,8 @@ class Child:
             if not ready:
                 self.stop()
                 raise ConverterCrashed(
-                    expected=f"the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s", found="no answer; it was ended"
+                    expected=f"the TensorFlow converter to finish the {what} within {self._timeout_s:.0f} s",
+                    found="no answer; it was ended",
                 )
             chunk = os.read(place, _CHUNK_BYTES)
             if not chunk:

@@ -102,7 +102,9 @@ def layers(tf: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
         One row an operator, as `convert.quantization.layer_errors.rank` takes them.
     """
     samples = list(_representative(job["calibration"])())
-    shown = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, min(_SHOWN, len(samples))).astype(int))]
+    shown = [
+        samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, min(_SHOWN, len(samples))).astype(int))
+    ]
     return _compared(tf, job, shown) if job["made"] else _debugged(tf, job, shown)
 
 
@@ -112,7 +114,12 @@ def _compared(tf: Any, job: dict[str, Any], shown: list[dict[str, Any]]) -> list
     rows: dict[int, dict[str, Any]] = {}
     floating = convert(tf, {**job, "precision": "float32"})
     for each in compare_operators(tf, floating, Path(job["made"]).read_bytes(), shown):
-        start = {"operator": each.operator, "tensor": each.tensor, "max_abs_error": 0.0, **dict.fromkeys(_ENERGIES, 0.0)}
+        start = {
+            "operator": each.operator,
+            "tensor": each.tensor,
+            "max_abs_error": 0.0,
+            **dict.fromkeys(_ENERGIES, 0.0),
+        }
         row = rows.setdefault(each.number, start)
         for name, energy in _ENERGIES.items():
             row[name] += float(np.sum(energy(each.floating, each.stored)))
@@ -130,7 +137,9 @@ def _debugged(tf: Any, job: dict[str, Any], shown: list[dict[str, Any]]) -> list
     # A debugger that is made of a converter does not keep the tensors that it compares (TensorFlow 2.21: the arena gives their memory to
     # others), one that is made of a model does.
     fed = _fed(tf, made.quant_model)
-    options = experimental.QuantizationDebugOptions(layer_direct_compare_metrics={name: _metric(energy) for name, energy in _ENERGIES.items()})
+    options = experimental.QuantizationDebugOptions(
+        layer_direct_compare_metrics={name: _metric(energy) for name, energy in _ENERGIES.items()}
+    )
     debugger = experimental.QuantizationDebugger(
         quant_debug_model_content=made.quant_model,
         debug_dataset=lambda: ([quantize(sample[name], params) for name, params in fed] for sample in shown),
@@ -144,7 +153,10 @@ def _fed(tf: Any, model: bytes) -> list[tuple[str, QuantParams]]:
     """Names and grids of a model's inputs in its own order. Given in float, the debugger does not quantise those whose zero point is 0 (TensorFlow 2.21)."""
     inputs = tf.lite.Interpreter(model_content=model).get_input_details()
     found = [(re.search(r"input_\d+", each["name"])[0], each["dtype"], each["quantization"]) for each in inputs]  # type: ignore[index]  # the names are ours
-    return [(name, QuantParams("int8", float(grid[0]), int(grid[1])) if dtype is np.int8 else FLOAT32) for name, dtype, grid in found]
+    return [
+        (name, QuantParams("int8", float(grid[0]), int(grid[1])) if dtype is np.int8 else FLOAT32)
+        for name, dtype, grid in found
+    ]
 
 
 def _rows(debugger: Any) -> list[dict[str, Any]]:
@@ -152,7 +164,10 @@ def _rows(debugger: Any) -> list[dict[str, Any]]:
     debugger.layer_statistics_dump(dump)
     wanted = (*_ENERGIES, "max_abs_error")
     rows = csv.DictReader(io.StringIO(dump.getvalue()))
-    return [{"operator": row["op_name"], "tensor": row["tensor_name"], **{name: float(row[name]) for name in wanted}} for row in rows]
+    return [
+        {"operator": row["op_name"], "tensor": row["tensor_name"], **{name: float(row[name]) for name in wanted}}
+        for row in rows
+    ]
 
 
 def _run_once(data: bytes, job: dict[str, Any]) -> None:
@@ -178,7 +193,9 @@ def _converter(tf: Any, job: dict[str, Any]) -> Any:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
     if precision == "int16x8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
         converter.inference_input_type = converter.inference_output_type = tf.int16
     # Dense weights with a grid for every channel came after the Edge TPU's last compiler (TensorFlow 2.16; compiler 16 is of 2021).
     converter._experimental_disable_per_channel_quantization_for_dense_layers = bool(job.get("edgetpu"))

@@ -52,7 +52,11 @@ def strips(story: Story) -> list[Strip]:
 
 def _strip(story: Story, index: int, given: Array) -> Strip:
     labels, wanted, ref = story.job.contract.labels, story.examples.scores[index], story.clips.clips[index].ref
-    answers = [("trained model", _answer(labels, wanted)), ("bundle", _answer(labels, given)), ("largest difference", f"{np.abs(given - wanted).max():.3f}")]
+    answers = [
+        ("trained model", _answer(labels, wanted)),
+        ("bundle", _answer(labels, given)),
+        ("largest difference", f"{np.abs(given - wanted).max():.3f}"),
+    ]
     truth = [("truth", ref.label)] if ref.label is not None else []
     return Strip(
         name="/".join(ref.path.parts[-2:]),
@@ -111,7 +115,9 @@ def data_url(rgb: Pixels, size: tuple[int, int] | None = None) -> str:
     cv2 = opencv("pictures in a report")
     height, width = rgb.shape[:2]
     scale = max(1.0, _HEIGHT_PX / height)
-    target, how = (size, cv2.INTER_NEAREST) if size else ((round(width * scale), round(height * scale)), cv2.INTER_CUBIC)
+    target, how = (
+        (size, cv2.INTER_NEAREST) if size else ((round(width * scale), round(height * scale)), cv2.INTER_CUBIC)
+    )
     enlarged = cv2.resize(np.ascontiguousarray(rgb[..., ::-1]), target, interpolation=how)
     _, packed = cv2.imencode(".jpg", enlarged, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(packed.tobytes()).decode()}"

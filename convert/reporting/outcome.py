@@ -60,13 +60,17 @@ def check_places(out: Path, page: Path | None) -> Path:
         UsageError: A name ends otherwise, or a folder is not there.
     """
     if out.suffix != ".edgevid" or not out.parent.is_dir() or out.is_dir():
-        raise UsageError(expected="-o to name a file *.edgevid in a folder that is there", got=out, found=f"{out}", path=out)
+        raise UsageError(
+            expected="-o to name a file *.edgevid in a folder that is there", got=out, found=f"{out}", path=out
+        )
     page = page or out.with_suffix(PAGE_SUFFIX)
     check_folder(page, suffix=".html")
     return page
 
 
-def finish(story: Story, out: Path, *, page: Path, seconds: float, progress: Progress) -> tuple[Manifest, dict[str, Any]]:
+def finish(
+    story: Story, out: Path, *, page: Path, seconds: float, progress: Progress
+) -> tuple[Manifest, dict[str, Any]]:
     """Write the bundle and the page; where no precision keeps the budget, the page alone.
 
     Args:
@@ -115,7 +119,9 @@ def stop(error: EdgevidError, story: Story, page: Path, *, seconds: float) -> No
     report = record(story, seconds=seconds)
     _write_page(story, report, page)
     kind = Unproven if isinstance(error, VerificationFailed) else Unconverted
-    return kind(f"{error} {page} tells how far it came.", report=report, path=page, expected=error.expected, got=error.got)
+    return kind(
+        f"{error} {page} tells how far it came.", report=report, path=page, expected=error.expected, got=error.got
+    )
 
 
 def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Progress) -> Bundle:
@@ -139,8 +145,16 @@ def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Prog
 
 def _pack(story: Story, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
     trained = story.trained
-    provenance = {"source": trained.path.name, "sha256": trained.sha256, "keras": trained.written_by, "command": story.command}
-    return write(replace(bundle, manifest=replace(bundle.manifest, versions=versions(), provenance=provenance), report=report), out)
+    provenance = {
+        "source": trained.path.name,
+        "sha256": trained.sha256,
+        "keras": trained.written_by,
+        "command": story.command,
+    }
+    return write(
+        replace(bundle, manifest=replace(bundle.manifest, versions=versions(), provenance=provenance), report=report),
+        out,
+    )
 
 
 def data_beside(page: Path) -> Path:

@@ -89,9 +89,19 @@ def _environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("convert.reporting"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("convert.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "kilobytes": kilobytes, "data_url": _data_url, "number": _number, "grade": grade}
+    environment.filters |= {
+        "percent": percent,
+        "kilobytes": kilobytes,
+        "data_url": _data_url,
+        "number": _number,
+        "grade": grade,
+    }
     return environment
 
 
@@ -102,12 +112,22 @@ def _cards(report: Mapping[str, Any], bundle_bytes: int | None) -> list[tuple[st
     cards = [("Agreement", percent(report["agreement"]), f"of {report['clips']} clips get the trained model's answer")]
     if report["accuracy_float"] is not None:
         drop = 100 * (report["accuracy_float"] - report["accuracy_bundle"])
-        cards.append(("Accuracy", percent(report["accuracy_bundle"]), f"trained model {percent(report['accuracy_float'])}; {_cost(drop)}"))
+        cards.append(
+            (
+                "Accuracy",
+                percent(report["accuracy_bundle"]),
+                f"trained model {percent(report['accuracy_float'])}; {_cost(drop)}",
+            )
+        )
     latency = report["latency"]
     parts = f"encoder {latency['encode_ms']:.3f} + head {latency['head_ms']:.3f}, interpreter only"
     cards.append(("A new frame", f"{latency['encode_ms'] + latency['head_ms']:.3f} ms", parts))
     models = kilobytes(sum(report["part_bytes"].values()))
-    cards.append(("Bundle", kilobytes(bundle_bytes), f"models {models}") if bundle_bytes is not None else ("Models", models, "no bundle was written"))
+    cards.append(
+        ("Bundle", kilobytes(bundle_bytes), f"models {models}")
+        if bundle_bytes is not None
+        else ("Models", models, "no bundle was written")
+    )
     cards.append(("Largest error", f"{report['max_abs_error']:.3f}", "of any probability on any clip"))
     return cards
 
@@ -121,7 +141,9 @@ def _matrices(report: Mapping[str, Any]) -> list[tuple[str, list[list[tuple[int,
     confusion = report["confusion"]
     if confusion is None or len(report["labels"]) > CLASSES_SHOWN:
         return []
-    return [(name, [[(count, count / max(sum(row), 1)) for count in row] for row in confusion[key]]) for name, key in _SIDES]
+    return [
+        (name, [[(count, count / max(sum(row), 1)) for count in row] for row in confusion[key]]) for name, key in _SIDES
+    ]
 
 
 def _confused(report: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:

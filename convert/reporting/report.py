@@ -76,7 +76,12 @@ def record(story: Story, *, seconds: float) -> dict[str, Any]:
     return {
         "failure": story.search.failure,
         "stopped_by": story.search.stopped_by,
-        "model": {"file": trained.path.name, "sha256": trained.sha256, "framework": trained.framework, "written_by": trained.written_by},
+        "model": {
+            "file": trained.path.name,
+            "sha256": trained.sha256,
+            "framework": trained.framework,
+            "written_by": trained.written_by,
+        },
         "plan": job.plan,
         "recipe": shown.recipe.name,
         "labels": list(job.contract.labels),
@@ -137,7 +142,10 @@ def _clips(story: Story) -> dict[str, Any]:
     clips = story.clips
     return {
         "clips": len(clips.clips),
-        "clips_skipped": [{"path": "/".join(path.parts[-2:]), "reason": reason.replace(str(path), path.name)} for path, reason in clips.skipped],
+        "clips_skipped": [
+            {"path": "/".join(path.parts[-2:]), "reason": reason.replace(str(path), path.name)}
+            for path, reason in clips.skipped
+        ],
         "clips_calibrated": len(story.job.calibration.clips),
     }
 
@@ -155,7 +163,9 @@ def _trial(trial: Trial) -> dict[str, Any]:
 def _answers(story: Story, shown: Trial) -> dict[str, Any]:
     """What the bundle answered; None in every field where no bundle could be made."""
     if shown.stream is None or shown.scores is None:
-        return dict.fromkeys(("agreement", "agreement_held_out", "max_abs_error", "accuracy_bundle", "confusion", "latency")) | {"worst": []}
+        return dict.fromkeys(
+            ("agreement", "agreement_held_out", "max_abs_error", "accuracy_bundle", "confusion", "latency")
+        ) | {"worst": []}
     labels, examples = story.job.contract.labels, story.examples
     return {
         "agreement": shown.stream.agreement,
@@ -172,7 +182,15 @@ def _bundle(story: Story, shown: Trial) -> dict[str, Any]:
     """What the bundle is made of; empty where none could be made."""
     bundle = shown.bundle
     if bundle is None:
-        return {"precision": {}, "joined_in_integers": False, "part_bytes": {}, "weights": [], "trained_weights": None, "placement": [], "calibration": None}
+        return {
+            "precision": {},
+            "joined_in_integers": False,
+            "part_bytes": {},
+            "weights": [],
+            "trained_weights": None,
+            "placement": [],
+            "calibration": None,
+        }
     weights, trained = part_weights(bundle), trained_weights(story.trained.model)
     return {
         "precision": {part.role: part.precision for part in bundle.manifest.parts},
@@ -191,11 +209,18 @@ def _calibration(story: Story, bundle: Bundle) -> dict[str, Any] | None:
         return None
     chosen, first = story.job.calibration.clips, bundle.manifest.parts[0]
     unseen = np.setdiff1d(np.arange(len(story.examples.windows)), chosen)
-    unseen = unseen[np.unique(np.linspace(0, len(unseen) - 1, min(len(unseen), _UNSEEN)).astype(int))] if len(unseen) else unseen
+    unseen = (
+        unseen[np.unique(np.linspace(0, len(unseen) - 1, min(len(unseen), _UNSEEN)).astype(int))]
+        if len(unseen)
+        else unseen
+    )
     shares: list[float | None] = [None, None]
     if bundle.manifest.plan != "stack":
         seen = story.job.calibration.windows[:_UNSEEN]
-        shares = [story.search.builder.at_the_ends(first, bundle.models[first.file], windows) for windows in (seen, story.examples.windows[unseen])]
+        shares = [
+            story.search.builder.at_the_ends(first, bundle.models[first.file], windows)
+            for windows in (seen, story.examples.windows[unseen])
+        ]
     return summary(found, story.clips, chosen, ends_calibrated=shares[0], ends_unseen=shares[1], unseen=len(unseen))
 
 
@@ -210,7 +235,9 @@ def _cut(search: Search) -> list[str]:
 
 
 def _ranges(search: Search, bundle: Bundle) -> list[InputRange]:
-    return [each for made, found in search.builder.ranges.items() if made.part in bundle.manifest.parts for each in found]
+    return [
+        each for made, found in search.builder.ranges.items() if made.part in bundle.manifest.parts for each in found
+    ]
 
 
 def _held_out(scores: Array, examples: Examples, calibrated: Sequence[int]) -> float | None:

@@ -71,7 +71,9 @@ def part_weights(bundle: Bundle) -> list[PartWeights]:
 def _part(role: Role, data: bytes) -> PartWeights:
     kernels = [tensor for tensor in read_tflite(data, role).constants() if _is_kernel(tensor)]
     count, zeros = _count([_stored(tensor) for tensor in kernels])
-    return PartWeights(part=role, bytes=len(data), gzip_bytes=len(gzip.compress(data, _GZIP_LEVEL)), kernels=count, zeros=zeros)
+    return PartWeights(
+        part=role, bytes=len(data), gzip_bytes=len(gzip.compress(data, _GZIP_LEVEL)), kernels=count, zeros=zeros
+    )
 
 
 def _is_kernel(tensor: FileTensor) -> bool:
@@ -97,7 +99,9 @@ def trained_weights(model: Any) -> TrainedWeights:
     kernels = [weight for weight in map(np.asarray, model.get_weights()) if weight.ndim > 1]
     count, zeros = _count(kernels)
     large = [len(np.unique(kernel)) for kernel in kernels if kernel.size >= _LEAST_KERNEL]
-    return TrainedWeights(kernels=count, zeros=zeros, clusters=max(large) if large and max(large) <= MAX_CLUSTERS else 0)
+    return TrainedWeights(
+        kernels=count, zeros=zeros, clusters=max(large) if large and max(large) <= MAX_CLUSTERS else 0
+    )
 
 
 def _count(kernels: Iterable[Array]) -> tuple[int, float]:
@@ -121,4 +125,6 @@ def sparsity_note(trained: TrainedWeights, parts: Sequence[PartWeights]) -> str:
     total = sum(part.kernels for part in parts)
     zeros = sum(part.zeros * part.kernels for part in parts) / total if total else 0.0
     kept = "keeps" if zeros >= trained.zeros - 0.01 else "does not keep"
-    return f"the model was pruned: {trained.zeros:.0%} of its kernels are zero, and the bundle {kept} them ({zeros:.0%})"
+    return (
+        f"the model was pruned: {trained.zeros:.0%} of its kernels are zero, and the bundle {kept} them ({zeros:.0%})"
+    )

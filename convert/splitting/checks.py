@@ -21,16 +21,26 @@ def window_shape(graph: LayerGraph, frames: int | None) -> tuple[int, ...]:
     """
     shape = graph.input_shape
     if len(shape) not in (2, 4):
-        raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}")
+        raise ModelError(
+            expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}"
+        )
     if shape[0] is None and frames is None:
         raise ModelError(
-            expected="a model with a fixed window", got=shape, found="one of any length", hint="Say how many frames it was trained on: --frames N."
+            expected="a model with a fixed window",
+            got=shape,
+            found="one of any length",
+            hint="Say how many frames it was trained on: --frames N.",
         )
     if shape[0] is not None and frames is not None and shape[0] != frames:
         raise ModelError(expected=f"--frames {shape[0]}, which the model fixes", got=frames, found=f"{frames}")
     window = (shape[0] if shape[0] is not None else frames, *shape[1:])
     if any(size is None for size in window):
-        raise ModelError(expected="static frame sizes", got=shape, found=f"a model with dynamic ones: {shape}", hint="Say which: --frame-size HEIGHT,WIDTH.")
+        raise ModelError(
+            expected="static frame sizes",
+            got=shape,
+            found=f"a model with dynamic ones: {shape}",
+            hint="Say which: --frame-size HEIGHT,WIDTH.",
+        )
     return tuple(int(size) for size in window if size is not None)
 
 
@@ -50,4 +60,8 @@ def check_layers(graph: LayerGraph) -> None:
 def _check_layer(call: Call) -> None:
     layer, name = call.layer, f"{call.name!r} ({call.kind})"
     if getattr(layer, "stateful", False):
-        raise ModelError(expected="a model that begins each window with zeros", found=f"stateful=True in {name}", hint="Rebuild it with stateful=False.")
+        raise ModelError(
+            expected="a model that begins each window with zeros",
+            found=f"stateful=True in {name}",
+            hint="Rebuild it with stateful=False.",
+        )

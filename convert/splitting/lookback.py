@@ -19,7 +19,9 @@ _POINTWISE = frozenset(
     "GaussianDropout AlphaDropout ActivityRegularization Rescaling Dense Add Subtract Multiply Average Maximum Minimum".split()
 )
 # Layers that act along an axis which they name.
-_BY_AXIS = frozenset(("LayerNormalization", "BatchNormalization", "Normalization", "UnitNormalization", "Concatenate", "Softmax"))
+_BY_AXIS = frozenset(
+    ("LayerNormalization", "BatchNormalization", "Normalization", "UnitNormalization", "Concatenate", "Softmax")
+)
 # Axes of a layer's usual input. Given more, tf_keras takes the first ones together as the batch.
 _USUAL_RANK = {"Conv1D": 3, "Conv2D": 4}
 _TRIAL_TOLERANCE = 1e-5
@@ -102,7 +104,9 @@ def _keeps_frames_apart(call: Call, frames: int, shape: Sequence[int | None]) ->
         return False
     if whole.ndim < 3 or whole.shape[1] != frames or any(each.shape != (1, 1, *whole.shape[2:]) for each in alone):
         return False
-    return bool(np.allclose(np.concatenate(alone, axis=1), whole, atol=_TRIAL_TOLERANCE * max(1.0, float(np.abs(whole).max()))))
+    return bool(
+        np.allclose(np.concatenate(alone, axis=1), whole, atol=_TRIAL_TOLERANCE * max(1.0, float(np.abs(whole).max())))
+    )
 
 
 def sees_newest_only(call: Call) -> bool:

@@ -40,7 +40,9 @@ class Prefix:
                 self._shape.update(dict.fromkeys(call.outputs, call.shape))
         inside = set(self.calls)
         self.rest = [call for call in graph.calls if call not in inside]
-        self.frontier = tuple(sorted({tensor for call in self.rest for tensor in call.inputs if tensor in self.lookback}))
+        self.frontier = tuple(
+            sorted({tensor for call in self.rest for tensor in call.inputs if tensor in self.lookback})
+        )
         self._input, self.outputs = graph.input, graph.outputs
         self.frames = window[0]
 
@@ -71,7 +73,9 @@ class Prefix:
             return True
         # Frames as they come are features only where a recurrence projects them first; pictures only where one does, and so the encoder with it.
         readers = [call for call in self.rest if self._input in call.inputs]
-        return all(isinstance(stateful.get(call), Recurrent) for call in readers) and (len(readers) == 1 or len(self._shape[self._input]) < 5)
+        return all(isinstance(stateful.get(call), Recurrent) for call in readers) and (
+            len(readers) == 1 or len(self._shape[self._input]) < 5
+        )
 
     @property
     def takes_frames_as_they_come(self) -> bool:

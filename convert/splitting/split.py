@@ -93,7 +93,9 @@ class Split:
         """Whether a head of windows in flight multiplies so little that its operators' own time, the same in float and int8, is most of its cost."""
         if self.head is None or not self.in_flight:
             return False
-        return sum(rows * math.prod(units) * units[-1] for _, rows, *units in self.head.input_shapes[1:]) <= LIGHT_PRODUCTS
+        return (
+            sum(rows * math.prod(units) * units[-1] for _, rows, *units in self.head.input_shapes[1:]) <= LIGHT_PRODUCTS
+        )
 
     def as_stack(self) -> Split:
         """Give the same model left whole.
@@ -101,7 +103,16 @@ class Split:
         Returns:
             The parts without a per-frame prefix, so that proofs are of what will be run.
         """
-        return replace(self, lookback=0, encoder=None, head=None, step=None, prefix_layers=(), hoisted=(), not_causal="the model is run as a whole")
+        return replace(
+            self,
+            lookback=0,
+            encoder=None,
+            head=None,
+            step=None,
+            prefix_layers=(),
+            hoisted=(),
+            not_causal="the model is run as a whole",
+        )
 
 
 def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
@@ -123,7 +134,11 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     given, graph = graph, joined(unfolded(flat, window), window)
     prefix = Prefix(graph, window)
     stateful = recurrences(graph.calls)
-    whole = _whole(graph, Runner(stateful, frozenset(prefix.calls)), window) if flat is given else _whole(given, Runner.of(given), window)
+    whole = (
+        _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
+        if flat is given
+        else _whole(given, Runner.of(given), window)
+    )
     if not prefix.worthwhile(stateful):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
     parts = _Parts(graph, prefix, stateful, window).split(whole)
@@ -145,12 +160,18 @@ def _whole(graph: LayerGraph, runner: Runner, window: tuple[int, ...]) -> PartFu
 class _Parts:
     """Encoder, head and step of a model with a prefix. A feature is one row: each tensor that leaves the prefix, and the mask beside it if it has one."""
 
-    def __init__(self, graph: LayerGraph, prefix: Prefix, stateful: Mapping[Call, Stateful], window: tuple[int, ...]) -> None:
+    def __init__(
+        self, graph: LayerGraph, prefix: Prefix, stateful: Mapping[Call, Stateful], window: tuple[int, ...]
+    ) -> None:
         self._graph, self._prefix, self._window = graph, prefix, window
         self._causality = causality_of(prefix, stateful)
         self._runner = Runner(stateful, frozenset(prefix.calls) | self._causality.by_frame)
         self._back = prefix.lookback[prefix.frontier[0]]
-        self._hoisted = {tensor: call for tensor in prefix.frontier if (call := self._runner.hoistable(prefix.rest, tensor)) is not None}
+        self._hoisted = {
+            tensor: call
+            for tensor in prefix.frontier
+            if (call := self._runner.hoistable(prefix.rest, tensor)) is not None
+        }
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._masked: dict[int, bool] = {}
         self._boolean: set[int] = set()
@@ -161,8 +182,18 @@ class _Parts:
 
         frames, frame, back = self._window[0], self._window[1:], self._back
         seen = (1, *frame) if back == 0 else (1, back + 1, *frame)
-        width = int(tf.function(self._encode, autograph=False).get_concrete_function(tf.TensorSpec(seen, tf.float32)).outputs[0].shape[1])
-        states = [shape for call in self._prefix.rest if (each := self._runner.recurrent.get(call)) is not None for shape in each.state_shapes]
+        width = int(
+            tf.function(self._encode, autograph=False)
+            .get_concrete_function(tf.TensorSpec(seen, tf.float32))
+            .outputs[0]
+            .shape[1]
+        )
+        states = [
+            shape
+            for call in self._prefix.rest
+            if (each := self._runner.recurrent.get(call)) is not None
+            for shape in each.state_shapes
+        ]
         step = PartFunction("step", self._step, ((1, width), *((1, *shape) for shape in states)))
         in_flight = not self._causality.obstacle and self._may_fly(frames - back, states)
         return Split(
@@ -170,7 +201,9 @@ class _Parts:
             frame_shape=frame,
             lookback=back,
             encoder=PartFunction("encoder", self._encode, (seen,)),
-            head=self._in_flight(step, frames - back) if in_flight else PartFunction("head", self._head, ((1, frames - back, width),)),
+            head=self._in_flight(step, frames - back)
+            if in_flight
+            else PartFunction("head", self._head, ((1, frames - back, width),)),
             step=None if self._causality.obstacle else step,
             whole=whole,
             prefix_layers=tuple(call.name for call in self._prefix.calls),
@@ -181,23 +214,36 @@ class _Parts:
     def _encode(self, frames: Tensor) -> list[Tensor]:
         import tensorflow as tf
 
-        values = self._runner.run(self._prefix.calls, {self._graph.input: tf.reshape(frames, (1, self._back + 1, *self._window[1:]))})
+        values = self._runner.run(
+            self._prefix.calls, {self._graph.input: tf.reshape(frames, (1, self._back + 1, *self._window[1:]))}
+        )
         rows: list[Tensor] = []
         for tensor in self._prefix.frontier:
             mask = mask_of(values[tensor])
-            row = self._runner.project(self._hoisted[tensor], values[tensor]) if tensor in self._hoisted else values[tensor]
+            row = (
+                self._runner.project(self._hoisted[tensor], values[tensor])
+                if tensor in self._hoisted
+                else values[tensor]
+            )
             self._shapes[tensor], self._masked[tensor] = tuple(int(size) for size in row.shape[2:]), mask is not None
             if row.dtype == tf.bool:
                 self._boolean.add(tensor)
                 row = as_numbers(row)
-            rows += [tf.reshape(row, (1, math.prod(self._shapes[tensor]))), *([] if mask is None else [as_numbers(mask)])]
+            rows += [
+                tf.reshape(row, (1, math.prod(self._shapes[tensor]))),
+                *([] if mask is None else [as_numbers(mask)]),
+            ]
         return [rows[0] if len(rows) == 1 else tf.concat(rows, axis=-1)]
 
     def _unpack(self, features: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
         """Take rows (B, T, F) apart: tensors that the rest reads as they are, and those that are projected already."""
         import tensorflow as tf
 
-        sizes = [size for tensor in self._prefix.frontier for size in (math.prod(self._shapes[tensor]), *([1] if self._masked[tensor] else []))]
+        sizes = [
+            size
+            for tensor in self._prefix.frontier
+            for size in (math.prod(self._shapes[tensor]), *([1] if self._masked[tensor] else []))
+        ]
         pieces = iter(_pieces(features, sizes))
         given: dict[int, Tensor] = {}
         for tensor in self._prefix.frontier:
@@ -236,7 +282,9 @@ class _Parts:
             # A projected feature meets the states in a sum, which repeats it for every row by itself.
             shared = feature if hoisted else tf.tile(feature, (rows, 1))
             # Axes of one are taken off by squeezing: an index would be a slice, which XNNPACK leaves to the interpreter.
-            return [tf.expand_dims(each, 0) for each in step.function(shared, *(tf.squeeze(state, 0) for state in states))]
+            return [
+                tf.expand_dims(each, 0) for each in step.function(shared, *(tf.squeeze(state, 0) for state in states))
+            ]
 
         feature, *states = step.input_shapes
         return PartFunction("head", step_all, (feature, *((1, rows, *shape[1:]) for shape in states)))

@@ -78,13 +78,21 @@ class Variation:
         table = self._tones()
         varied = np.empty_like(frames)
         for frame, out in zip(frames[:, :, ::-1] if self.mirrored else frames, varied, strict=True):
-            moved = cv2.warpAffine(np.ascontiguousarray(frame), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            moved = cv2.warpAffine(
+                np.ascontiguousarray(frame),
+                matrix,
+                (width, height),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
             out[...] = table[moved.reshape(out.shape)]
         return varied
 
     def _tones(self) -> Pixels:
         levels = np.arange(256, dtype=np.float32)
-        return np.clip(np.rint((levels - 127.5) * self.contrast + 127.5 + 255 * self.brightness), 0, 255).astype(np.uint8)
+        return np.clip(np.rint((levels - 127.5) * self.contrast + 127.5 + 255 * self.brightness), 0, 255).astype(
+            np.uint8
+        )
 
 
 def parse_flip(text: str, labels: Sequence[str]) -> dict[str, str]:
@@ -108,7 +116,9 @@ def parse_flip(text: str, labels: Sequence[str]) -> dict[str, str]:
         flip.update({left: right or left, right or left: left})
     unknown = sorted(set(flip) - set(labels))
     if unknown:
-        raise UsageError(expected=f"classes to mirror, of {', '.join(labels)}", got=unknown, found=f"{', '.join(map(repr, unknown))}")
+        raise UsageError(
+            expected=f"classes to mirror, of {', '.join(labels)}", got=unknown, found=f"{', '.join(map(repr, unknown))}"
+        )
     return flip
 
 

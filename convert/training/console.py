@@ -28,7 +28,13 @@ class EpochsBar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[metrics]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._task = self._progress.add_task(description, total=None, metrics="")
 
@@ -106,5 +112,8 @@ def skipped_text(clips: Clips) -> str:
 def _confusion(evaluation: Evaluation) -> str:
     """Clips by true class (row) and answer (column); columns are numbered, since ten names do not fit side by side."""
     numbers = [str(number) for number in range(1, len(evaluation.labels) + 1)]
-    rows = [(f"{number} {label}", *counts) for number, label, counts in zip(numbers, evaluation.labels, evaluation.confusion, strict=True)]
+    rows = [
+        (f"{number} {label}", *counts)
+        for number, label, counts in zip(numbers, evaluation.labels, evaluation.confusion, strict=True)
+    ]
     return table([("true \\ answered", *numbers), *rows])

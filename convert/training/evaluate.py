@@ -141,7 +141,10 @@ def check_labels(clips: Sequence[Clip], labels: Sequence[str]) -> None:
         if clip.ref.label not in labels:
             found = "none" if clip.ref.label is None else repr(clip.ref.label)
             raise ClipsError(
-                expected=f"clips of the model's classes ({', '.join(labels)})", got=clip.ref.label, found=f"{found} for {clip.ref.path}", path=clip.ref.path
+                expected=f"clips of the model's classes ({', '.join(labels)})",
+                got=clip.ref.label,
+                found=f"{found} for {clip.ref.path}",
+                path=clip.ref.path,
             )
 
 
@@ -158,7 +161,9 @@ def measure(predictions: Sequence[Prediction], labels: Sequence[str]) -> Evaluat
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
     truths, answers = [each.truth for each in predictions], [each.answer for each in predictions]
-    precision, recall, f1, counts = precision_recall_fscore_support(truths, answers, labels=list(labels), zero_division=0)
+    precision, recall, f1, counts = precision_recall_fscore_support(
+        truths, answers, labels=list(labels), zero_division=0
+    )
     shown = counts > 0
     return Evaluation(
         labels=tuple(labels),
@@ -166,7 +171,10 @@ def measure(predictions: Sequence[Prediction], labels: Sequence[str]) -> Evaluat
         precision=float(precision[shown].mean()),
         recall=float(recall[shown].mean()),
         f1=float(f1[shown].mean()),
-        classes=tuple(ClassMetrics(*row) for row in zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), counts.tolist(), strict=True)),
+        classes=tuple(
+            ClassMetrics(*row)
+            for row in zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), counts.tolist(), strict=True)
+        ),
         confusion=tuple(map(tuple, confusion_matrix(truths, answers, labels=list(labels)).tolist())),
         predictions=tuple(predictions),
     )
@@ -188,7 +196,10 @@ def keras_scorer(model: Any, spec: InputSpec, window: Window, *, kind: Scores = 
     import tensorflow as tf
 
     probabilities = to_probabilities(kind)
-    graph = tf.function(lambda frames: model(frames, training=False), input_signature=[tf.TensorSpec((None, window.frames, *spec.shape), tf.float32)])
+    graph = tf.function(
+        lambda frames: model(frames, training=False),
+        input_signature=[tf.TensorSpec((None, window.frames, *spec.shape), tf.float32)],
+    )
 
     def score(frames: Array) -> Array:
         starts = range(len(frames) - window.frames + 1)

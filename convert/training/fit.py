@@ -68,9 +68,15 @@ class FitOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
             if getattr(self, name) < 1:
-                raise UsageError(expected=f"at least 1 for {name.replace('_', ' ')}", got=getattr(self, name), found=f"{getattr(self, name)}")
+                raise UsageError(
+                    expected=f"at least 1 for {name.replace('_', ' ')}",
+                    got=getattr(self, name),
+                    found=f"{getattr(self, name)}",
+                )
         if not 0 <= self.val_fraction < 1:
-            raise UsageError(expected="a fraction to hold out of 0 to below 1", got=self.val_fraction, found=f"{self.val_fraction}")
+            raise UsageError(
+                expected="a fraction to hold out of 0 to below 1", got=self.val_fraction, found=f"{self.val_fraction}"
+            )
         if not self.learning_rate > 0:
             raise UsageError(expected="a learning rate above 0", got=self.learning_rate, found=f"{self.learning_rate}")
 
@@ -113,7 +119,13 @@ class TrainedModel:
     evaluation: Evaluation | None
 
 
-def train(clips: Clips, options: FitOptions, *, validation: Clips | None = None, on_epoch: Callable[[Epoch], None] = lambda _epoch: None) -> TrainedModel:
+def train(
+    clips: Clips,
+    options: FitOptions,
+    *,
+    validation: Clips | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+) -> TrainedModel:
     """Train the reference network.
 
     Args:
@@ -133,7 +145,11 @@ def train(clips: Clips, options: FitOptions, *, validation: Clips | None = None,
     import_tensorflow()
     labels = check_classes(clips)
     _check_names(options, labels)
-    kept, held = split(clips.clips, fraction=options.val_fraction, seed=options.seed) if validation is None else (clips.clips, validation.clips)
+    kept, held = (
+        split(clips.clips, fraction=options.val_fraction, seed=options.seed)
+        if validation is None
+        else (clips.clips, validation.clips)
+    )
     check_labels(held, labels)
     keras.utils.set_random_seed(options.seed)
     network = build(options.model, shape=(options.window.frames, *options.input.shape), classes=len(labels))
@@ -165,10 +181,16 @@ def save(trained: TrainedModel, path: str | Path) -> None:
 
 
 def _check_names(options: FitOptions, labels: tuple[str, ...]) -> None:
-    named = {*options.augmentation.flip, *options.augmentation.flip.values(), *([options.background] if options.background is not None else [])}
+    named = {
+        *options.augmentation.flip,
+        *options.augmentation.flip.values(),
+        *([options.background] if options.background is not None else []),
+    }
     unknown = sorted(named - set(labels))
     if unknown:
-        raise UsageError(expected=f"classes of the clips ({', '.join(labels)})", got=unknown, found=f"{', '.join(unknown)}")
+        raise UsageError(
+            expected=f"classes of the clips ({', '.join(labels)})", got=unknown, found=f"{', '.join(unknown)}"
+        )
 
 
 def _decision(options: FitOptions) -> DecisionRule:
@@ -176,7 +198,12 @@ def _decision(options: FitOptions) -> DecisionRule:
 
 
 def _fit(
-    model: keras.Model, windows: RandomWindows, validation: CentreWindows | None, *, options: FitOptions, on_epoch: Callable[[Epoch], None]
+    model: keras.Model,
+    windows: RandomWindows,
+    validation: CentreWindows | None,
+    *,
+    options: FitOptions,
+    on_epoch: Callable[[Epoch], None],
 ) -> tuple[Epoch, ...]:
     _compile(model, options, steps=options.epochs * len(windows))
     report = _Report(options.epochs, on_epoch)
@@ -184,12 +211,26 @@ def _fit(
     model.fit(windows, epochs=options.epochs, verbose=0, validation_data=validation, callbacks=callbacks)
     last = report.history[-1]
     if not math.isfinite(last.loss):
-        raise ModelError(expected="a finite loss", got=last.loss, found=f"{last.loss} in epoch {last.number}", hint="Lower the learning rate.")
+        raise ModelError(
+            expected="a finite loss",
+            got=last.loss,
+            found=f"{last.loss} in epoch {last.number}",
+            hint="Lower the learning rate.",
+        )
     return tuple(report.history)
 
 
-def _data(kept: Sequence[Clip], held: Sequence[Clip], task: Task, options: FitOptions) -> tuple[RandomWindows, CentreWindows | None]:
-    windows = RandomWindows(kept, task, augmentation=options.augmentation, windows_per_clip=options.windows_per_clip, batch=options.batch, seed=options.seed)
+def _data(
+    kept: Sequence[Clip], held: Sequence[Clip], task: Task, options: FitOptions
+) -> tuple[RandomWindows, CentreWindows | None]:
+    windows = RandomWindows(
+        kept,
+        task,
+        augmentation=options.augmentation,
+        windows_per_clip=options.windows_per_clip,
+        batch=options.batch,
+        seed=options.seed,
+    )
     return windows, CentreWindows(held, task, batch=options.batch) if held else None
 
 
@@ -208,7 +249,9 @@ def _compile(model: keras.Model, options: FitOptions, *, steps: int) -> None:
 def _callbacks(options: FitOptions, *, held: bool) -> list[Any]:
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN()]
     if held:
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True))
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
+        )
     if options.tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
     return callbacks

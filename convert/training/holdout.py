@@ -62,14 +62,21 @@ def check_classes(clips: Clips) -> tuple[str, ...]:
     """
     for clip in clips.clips:
         if clip.ref.label is None:
-            raise ClipsError(expected="every clip in a folder of its class, <class>/<clip>", found=f"{clip.ref.path} in none", path=clip.ref.path)
+            raise ClipsError(
+                expected="every clip in a folder of its class, <class>/<clip>",
+                found=f"{clip.ref.path} in none",
+                path=clip.ref.path,
+            )
     if len(clips.labels) < 2:
         raise ClipsError(expected="at least two classes of clips", got=clips.labels, found=f"one: {clips.labels[0]}")
     counts = Counter(clip.ref.label for clip in clips.clips)
     single = [label for label in clips.labels if counts[label] < 2]
     if single:
         raise ClipsError(
-            expected="at least two clips of every class", got=single, found=f"one of {', '.join(single)}", hint="Add clips, or take the class out."
+            expected="at least two clips of every class",
+            got=single,
+            found=f"one of {', '.join(single)}",
+            hint="Add clips, or take the class out.",
         )
     return clips.labels
 
@@ -111,12 +118,20 @@ def _by_group(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int
     names = np.unique(groups)
     if len(names) < 2:
         raise ClipsError(
-            expected="at least two groups to hold one out", got=names[0], found=f"one: '{names[0]}'", hint="Name clips <subject>_..., or use --group-by none."
+            expected="at least two groups to hold one out",
+            got=names[0],
+            found=f"one: '{names[0]}'",
+            hint="Name clips <subject>_..., or use --group-by none.",
         )
     held = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    for kept_places, held_places in GroupShuffleSplit(_TRIES, test_size=held, random_state=seed).split(labels, groups=groups):
+    for kept_places, held_places in GroupShuffleSplit(_TRIES, test_size=held, random_state=seed).split(
+        labels, groups=groups
+    ):
         if set(labels[kept_places]) == set(labels):
             return kept_places.tolist(), held_places.tolist()
     raise ClipsError(
-        expected=f"every class in at least two of the {len(names)} groups", got=len(names), found="none that could be held out", hint="Use --group-by none."
+        expected=f"every class in at least two of the {len(names)} groups",
+        got=len(names),
+        found="none that could be held out",
+        hint="Use --group-by none.",
     )

@@ -85,18 +85,24 @@ def build(options: ModelOptions, *, shape: tuple[int, ...], classes: int) -> Net
     layers = _encoder(options, columns=math.ceil(shape[2] / 2 ** len(options.filters)))
     tail = _tail(options, classes)
     return Network(
-        _wire(options, shape, tail, lambda frames: _step_by_step(layers, frames)), _wire(options, shape, tail, lambda frames: _folded(layers, frames))
+        _wire(options, shape, tail, lambda frames: _step_by_step(layers, frames)),
+        _wire(options, shape, tail, lambda frames: _folded(layers, frames)),
     )
 
 
 def _refuse_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
     if options.motion and shape[0] < 2:
         raise UsageError(
-            expected="a window of at least 2 frames to see motion in", got=shape[0], found=f"{shape[0]}", hint="Ask for more frames, or for --motion off."
+            expected="a window of at least 2 frames to see motion in",
+            got=shape[0],
+            found=f"{shape[0]}",
+            hint="Ask for more frames, or for --motion off.",
         )
     least = 2 ** len(options.filters)
     if min(shape[1:3]) < least:
-        raise UsageError(expected=f"frames of at least {least} pixels a side", got=shape[1:3], found=f"{shape[2]}x{shape[1]}")
+        raise UsageError(
+            expected=f"frames of at least {least} pixels a side", got=shape[1:3], found=f"{shape[2]}x{shape[1]}"
+        )
 
 
 def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]:
@@ -114,7 +120,9 @@ def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]
 def _convolution(place: int, filters: int) -> list[keras.layers.Layer]:
     """A convolution that halves the picture. The first is not normalised: on so large a picture that would be a third of training's time."""
     first = place == 0
-    convolution = keras.layers.Conv2D(filters, 5 if first else 3, strides=2, padding="same", use_bias=first, name=f"conv{place}")
+    convolution = keras.layers.Conv2D(
+        filters, 5 if first else 3, strides=2, padding="same", use_bias=first, name=f"conv{place}"
+    )
     norm = [] if first else [keras.layers.BatchNormalization(momentum=0.9, name=f"norm{place}")]
     return [convolution, *norm, keras.layers.ReLU(6.0, name=f"relu{place}")]
 
@@ -128,7 +136,9 @@ def _tail(options: ModelOptions, classes: int) -> list[keras.layers.Layer]:
     ]
 
 
-def _wire(options: ModelOptions, shape: tuple[int, ...], tail: Sequence[keras.layers.Layer], encode: Callable[[Any], Any]) -> keras.Model:
+def _wire(
+    options: ModelOptions, shape: tuple[int, ...], tail: Sequence[keras.layers.Layer], encode: Callable[[Any], Any]
+) -> keras.Model:
     inputs = keras.Input(shape, name="frames")
     features = encode(FrameDifference(name="motion")(inputs) if options.motion else inputs)
     for layer in tail:

@@ -72,7 +72,9 @@ class TrainOptions:
     def input(self) -> InputSpec:
         """What the network expects of a frame."""
         width, height = self.size
-        return InputSpec(width=width, height=height, channels=1 if self.color == "gray" else 3, color=self.color, resize=self.resize)
+        return InputSpec(
+            width=width, height=height, channels=1 if self.color == "gray" else 3, color=self.color, resize=self.resize
+        )
 
     @property
     def window(self) -> Window:

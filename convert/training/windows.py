@@ -57,7 +57,16 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         seed: Seed of everything drawn.
     """
 
-    def __init__(self, clips: Sequence[Clip], task: Task, *, augmentation: Augmentation, windows_per_clip: int, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        task: Task,
+        *,
+        augmentation: Augmentation,
+        windows_per_clip: int,
+        batch: int,
+        seed: int,
+    ) -> None:
         super().__init__()
         self._clips = clips
         self._task = task
@@ -81,7 +90,10 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         Returns:
             See `Task.batch`.
         """
-        windows, labels = zip(*(self._vary(int(place)) for place in self._order[index * self._batch : (index + 1) * self._batch]), strict=True)
+        windows, labels = zip(
+            *(self._vary(int(place)) for place in self._order[index * self._batch : (index + 1) * self._batch]),
+            strict=True,
+        )
         return self._task.batch(windows, labels)
 
     def on_epoch_end(self) -> None:
@@ -131,7 +143,9 @@ class CentreWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
             See `Task.batch`.
         """
         chosen = self._clips[index * self._batch : (index + 1) * self._batch]
-        return self._task.batch([centre_window(clip, self._task.window) for clip in chosen], [str(clip.ref.label) for clip in chosen])
+        return self._task.batch(
+            [centre_window(clip, self._task.window) for clip in chosen], [str(clip.ref.label) for clip in chosen]
+        )
 
 
 def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> Array:

@@ -68,7 +68,11 @@ def prepare_examples(clips: Clips, settled: Contract, reference: Reference) -> E
     lost = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(lost):
         where = clips.clips[int(lost[0])].ref.path
-        raise ModelError(expected="scores", found=f"NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one", path=where)
+        raise ModelError(
+            expected="scores",
+            found=f"NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one",
+            path=where,
+        )
     values = tuple(reference.values(windows)) if settled.values else ()
     return Examples(windows, scores, truth, values)
 
@@ -84,7 +88,9 @@ def float_stages(reference: Reference, parts: Split, examples: Examples, values:
     yield measure("float Keras", examples.scores, examples.scores, examples.truth)
     parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
     yield parted
-    check_split(parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0)
+    check_split(
+        parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0
+    )
     if values:
         check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
 

@@ -57,7 +57,9 @@ class Reference:
             (N, classes) float32 probabilities.
         """
         size = int(np.clip(_BATCH_BYTES // (windows[0].size * 4), 1, _BATCH))
-        return self._collect(lambda start: self._batch(windows[start : start + size], size), range(0, len(windows), size))
+        return self._collect(
+            lambda start: self._batch(windows[start : start + size], size), range(0, len(windows), size)
+        )
 
     def _batch(self, windows: Array, size: int) -> Any:
         """Ask about a batch, filled up to its size: TimeDistributed writes its layer once a frame, and the graph of another size takes seconds to trace."""
@@ -89,7 +91,9 @@ class Reference:
             The greatest change of a probability when every input is moved by less than float32 can tell of a product: a deep network that was not
             trained well makes much of that, and the same network run one window at a time or in another order differs as much.
         """
-        moved = self._collect(lambda window: self._model(to_real(window[None], self._spec) * np.float32(1 + 2**-22)), windows)
+        moved = self._collect(
+            lambda window: self._model(to_real(window[None], self._spec) * np.float32(1 + 2**-22)), windows
+        )
         alone = self._collect(lambda window: self._model(to_real(window[None], self._spec)), windows)
         together = self.scores(windows)
         return float(max(np.abs(moved - together).max(), np.abs(alone - together).max()))
@@ -103,7 +107,9 @@ class Reference:
         Returns:
             (N, size) float32 for each value.
         """
-        return _columns([np.asarray(each)[0] for each in self._beside(to_real(window[None], self._spec))] for window in windows)
+        return _columns(
+            [np.asarray(each)[0] for each in self._beside(to_real(window[None], self._spec))] for window in windows
+        )
 
     def split_values(self, windows: Array) -> list[Array]:
         """Ask the float parts for what the model gives beside its scores.
@@ -116,8 +122,13 @@ class Reference:
         """
         head = self._parts.head
         if head is None or self._head is None:
-            return _columns([np.asarray(each)[0] for each in self._whole(to_real(window[None], self._spec))[1:]] for window in windows)
-        return _columns([each[0] for each in last_answers(head, self._head, self.features(window))[1:]] for window in windows)
+            return _columns(
+                [np.asarray(each)[0] for each in self._whole(to_real(window[None], self._spec))[1:]]
+                for window in windows
+            )
+        return _columns(
+            [each[0] for each in last_answers(head, self._head, self.features(window))[1:]] for window in windows
+        )
 
     def features(self, window: Array) -> Array:
         """Run the float encoder over a window.
@@ -137,7 +148,9 @@ class Reference:
         # The first call traces, in the thread that loaded the model: Keras keeps some of its settings a thread.
         first = np.asarray(ask(items[0]))
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            return self._probabilities(np.concatenate([first, *pool.map(lambda item: np.asarray(ask(item)), items[1:])]))
+            return self._probabilities(
+                np.concatenate([first, *pool.map(lambda item: np.asarray(ask(item)), items[1:])])
+            )
 
 
 def _columns(rows: Iterable[list[Array]]) -> list[Array]:

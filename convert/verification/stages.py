@@ -100,7 +100,11 @@ def unlike_training(trained: Stage, classes: int) -> list[str]:
         A sentence, where its accuracy on labelled clips is within what guessing reaches in one of twenty times; else nothing.
     """
     chance = 1 / classes
-    if trained.accuracy is None or trained.clips < _FEW_CLIPS or trained.accuracy > chance + _ONE_OF_TWENTY * math.sqrt(chance * (1 - chance) / trained.clips):
+    if (
+        trained.accuracy is None
+        or trained.clips < _FEW_CLIPS
+        or trained.accuracy > chance + _ONE_OF_TWENTY * math.sqrt(chance * (1 - chance) / trained.clips)
+    ):
         return []
     return [
         f"the trained model itself is right on {trained.accuracy:.0%} of these clips, as guessing would be: "
@@ -234,7 +238,9 @@ class _WholeWindow:
                 model.write(index, values)
             model.invoke()
             first = len(head.outputs) - len(states)
-            for index, (state, before, after) in enumerate(zip(states, head.inputs[1:], head.outputs[first:], strict=True), start=first):
+            for index, (state, before, after) in enumerate(
+                zip(states, head.inputs[1:], head.outputs[first:], strict=True), start=first
+            ):
                 joiner(after.params, before.params)(model.read(index), state)
         return model.read(0)[0, 0]
 

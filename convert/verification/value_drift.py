@@ -40,7 +40,9 @@ class ValueDrift:
         return self.mean_abs_error / max(self.span, 1e-9)
 
 
-def measure_values(stage: str, values: Sequence[Value], given: Sequence[Array], trained: Sequence[Array]) -> list[ValueDrift]:
+def measure_values(
+    stage: str, values: Sequence[Value], given: Sequence[Array], trained: Sequence[Array]
+) -> list[ValueDrift]:
     """Hold a stage's values against the trained model's.
 
     Args:
@@ -58,11 +60,17 @@ def measure_values(stage: str, values: Sequence[Value], given: Sequence[Array], 
 def _measured(stage: str, value: Value, given: Array, trained: Array) -> ValueDrift:
     errors = np.abs(given - trained)
     return ValueDrift(
-        name=value.name, stage=stage, mean_abs_error=float(errors.mean()), max_abs_error=float(errors.max()), span=float(trained.max() - trained.min())
+        name=value.name,
+        stage=stage,
+        mean_abs_error=float(errors.mean()),
+        max_abs_error=float(errors.max()),
+        span=float(trained.max() - trained.min()),
     )
 
 
-def check_split_values(reference: Reference, values: Sequence[Value], windows: Array, trained: Sequence[Array]) -> list[ValueDrift]:
+def check_split_values(
+    reference: Reference, values: Sequence[Value], windows: Array, trained: Sequence[Array]
+) -> list[ValueDrift]:
     """Refuse a split whose values are not the trained model's.
 
     Args:

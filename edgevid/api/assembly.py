@@ -158,7 +158,9 @@ class _Assembly:
 
         sys.stdout.flush()
         stream = _unbuffered(sys.stdout)
-        runner = Runner("stdout", lambda: Plain(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True)
+        runner = Runner(
+            "stdout", lambda: Plain(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True
+        )
         out = FanOut([runner], close_s=_CLOSE_S)
         self._reporters.append(out.reports)
         self._outputs.append(out)
@@ -195,7 +197,9 @@ class _Assembly:
         from edgevid.outputs.video.jpeg_ring import JpegRing
         from edgevid.outputs.video.pictures import FPS, Pictures
 
-        self._pictures = Pictures(ring_for(fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4))
+        self._pictures = Pictures(
+            ring_for(fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4)
+        )
         self._members.append(self._pictures)
         self._taps.append(self._pictures)
 
@@ -207,7 +211,9 @@ class _Assembly:
         assert self._pictures is not None
         shelf = Shelf(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
         names = slugs(tuple(self._telemetry))
-        self._members.append(ClipRecorder(shelf, self._pictures, teller=self._teller, slugs=names, live=self._context.source.live))
+        self._members.append(
+            ClipRecorder(shelf, self._pictures, teller=self._teller, slugs=names, live=self._context.source.live)
+        )
 
     def _add_page(self, wanted: Page) -> Hub:
         from edgevid.outputs.addresses import endpoint
@@ -226,7 +232,9 @@ class _Assembly:
         from edgevid.outputs.delivery.worker import Pause
         from edgevid.outputs.mqtt import publisher
 
-        where = broker(wanted.url, _overlay(EDGEVID_MQTT_USERNAME=wanted.username, EDGEVID_MQTT_PASSWORD=wanted.password))
+        where = broker(
+            wanted.url, _overlay(EDGEVID_MQTT_USERNAME=wanted.username, EDGEVID_MQTT_PASSWORD=wanted.password)
+        )
         publisher.check(where)
         models = [_published(lane) for lane in self._context.lanes]
         look, teller = self._vitals().look, self._teller
@@ -239,7 +247,9 @@ class _Assembly:
         from edgevid.outputs.webhook import WebhookSender
 
         url, teller, environment = webhook_url(wanted.url), self._teller, _overlay(EDGEVID_WEBHOOK_TOKEN=wanted.token)
-        self._members.append(Runner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0))
+        self._members.append(
+            Runner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0)
+        )
 
     def _add_function(self, name: str, wanted: Call) -> None:
         from edgevid.outputs.delivery.runner import Runner
@@ -293,7 +303,9 @@ def _published(lane: Lane) -> Model:
     from edgevid.outputs.mqtt.homeassistant import Model
 
     decider = lane.decider
-    return Model(lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background))
+    return Model(
+        lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background)
+    )
 
 
 def _shown(lane: Lane) -> Shown:

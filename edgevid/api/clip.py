@@ -42,7 +42,12 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
     started_ns = monotonic_ns()
     with open_clip() as clip:
         if clip.live:
-            raise UsageError(expected="a clip that ends", got=clip.name, found=f"the live source {clip.name}", hint="Use watch() or events().")
+            raise UsageError(
+                expected="a clip that ends",
+                got=clip.name,
+                found=f"the live source {clip.name}",
+                hint="Use watch() or events().",
+            )
         stamps_ns = [frame.timestamp_ns for frame in clip.frames()]
     indices = _indices(lane, stamps_ns, views)
     with open_clip() as clip:
@@ -50,7 +55,9 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
     probabilities = [float(score) for score in mean]
     label, score = lane.decider.name(probabilities)
     age_ms = (monotonic_ns() - started_ns) / _NS_PER_MS
-    return Decision(stamps_ns[indices[-1]] / _NS_PER_S, label, score, probabilities, age_ms, lane.decider.labels, lane.name)
+    return Decision(
+        stamps_ns[indices[-1]] / _NS_PER_S, label, score, probabilities, age_ms, lane.decider.labels, lane.name
+    )
 
 
 def _indices(lane: Lane, stamps_ns: Sequence[int], views: Views) -> list[int]:

@@ -19,7 +19,11 @@ _log = logging.getLogger(__name__)
 
 
 def open_engine(
-    bundle: Bundle, *, threads: Threads = 1, delegate: str | DelegateChoice = AUTO, on_fallback: Callable[[str], None] = lambda _reason: None
+    bundle: Bundle,
+    *,
+    threads: Threads = 1,
+    delegate: str | DelegateChoice = AUTO,
+    on_fallback: Callable[[str], None] = lambda _reason: None,
 ) -> Engine:
     """Load the parts of a bundle.
 
@@ -50,7 +54,9 @@ def open_engine(
     return _engine(bundle, choice, threads=count, on_fallback=fell_back)
 
 
-def _engine(bundle: Bundle, choice: DelegateChoice, *, threads: int, on_fallback: Callable[[str], None] = lambda _reason: None) -> Engine:
+def _engine(
+    bundle: Bundle, choice: DelegateChoice, *, threads: int, on_fallback: Callable[[str], None] = lambda _reason: None
+) -> Engine:
     if choice.kind == "xnnpack" or (choice.kind == "auto" and not any(part.edgetpu for part in bundle.manifest.parts)):
         return Engine(bundle, threads=threads)
     chosen = choose_backend(choice, bundle, threads=threads, lost=on_fallback)
@@ -64,5 +70,7 @@ def _measured_threads(bundle: Bundle, delegate: DelegateChoice) -> int:
     if choice.measured:
         times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
         where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
-        _log.info("edgevid: %s: threads: %d, by measurement (%s); %s", bundle.manifest.name, choice.threads, times, where)
+        _log.info(
+            "edgevid: %s: threads: %d, by measurement (%s); %s", bundle.manifest.name, choice.threads, times, where
+        )
     return choice.threads

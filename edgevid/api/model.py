@@ -30,7 +30,9 @@ from edgevid.updates.slots import Slots
 _log = logging.getLogger(__name__)
 
 
-def load(path: str | Path, *, threads: Threads = 1, delegate: str | DelegateChoice = AUTO, motion_gate: float | None = None) -> Model:
+def load(
+    path: str | Path, *, threads: Threads = 1, delegate: str | DelegateChoice = AUTO, motion_gate: float | None = None
+) -> Model:
     """Read a bundle, check all of it, and load its parts.
 
     Args:
@@ -48,7 +50,9 @@ def load(path: str | Path, *, threads: Threads = 1, delegate: str | DelegateChoi
         BackendError: The interpreter rejects a part.
     """
     path = Path(path)
-    return Model(bundles.read(_in_service(path)), path=path, threads=threads, delegate=delegate, motion_gate=motion_gate)
+    return Model(
+        bundles.read(_in_service(path)), path=path, threads=threads, delegate=delegate, motion_gate=motion_gate
+    )
 
 
 class Model:
@@ -142,7 +146,12 @@ class Model:
             return classify(lane, lambda: open_source(str(clip), self.bundle.manifest), views=views)
 
     def watch(
-        self, source: str | Path | Source, *, policy: Policy | None = None, stall_s: float = STALL_S, max_frames: int | None = None
+        self,
+        source: str | Path | Source,
+        *,
+        policy: Policy | None = None,
+        stall_s: float = STALL_S,
+        max_frames: int | None = None,
     ) -> Iterator[Decision]:
         """Watch a camera, a stream, a video or a folder of pictures. The source is closed when the loop is left.
 
@@ -160,7 +169,10 @@ class Model:
             EdgevidError: See `edgevid.api.session.Session`.
         """
         newest = Newest()
-        with Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session, closing(session.steps(max_frames=max_frames)) as steps:
+        with (
+            Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session,
+            closing(session.steps(max_frames=max_frames)) as steps,
+        ):
             for _ in steps:
                 if (decision := newest.take_decision()) is not None:
                     yield decision
@@ -190,7 +202,10 @@ class Model:
             EdgevidError: See `edgevid.api.session.Session`.
         """
         newest = Newest(starts=started)
-        with Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session, closing(session.steps(max_frames=max_frames)) as steps:
+        with (
+            Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session,
+            closing(session.steps(max_frames=max_frames)) as steps,
+        ):
             for _ in steps:
                 yield from newest.take_events()
             # The end of the source ended the open event.

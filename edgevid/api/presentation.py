@@ -44,7 +44,13 @@ def as_html(bundle: Bundle, *, path: Path | None) -> str:
     Returns:
         HTML that loads nothing.
     """
-    sections = [_facts(bundle), *_stages(bundle.report), *_confusion(bundle.report), *_layers(bundle.report), *_strips(path)]
+    sections = [
+        _facts(bundle),
+        *_stages(bundle.report),
+        *_confusion(bundle.report),
+        *_layers(bundle.report),
+        *_strips(path),
+    ]
     return f'<div style="font-size:13px"><h4>{escape(bundle.manifest.name)}</h4>{"".join(sections)}</div>'
 
 
@@ -53,7 +59,10 @@ def _facts(bundle: Bundle) -> str:
     spec, window = manifest.input, manifest.window
     frame = f"{spec.width}x{spec.height} {spec.color}" if spec.kind == "frames" else f"{spec.shape[0]} features"
     rows = [
-        ("classes", ", ".join(manifest.labels[:_MOST_CLASSES]) + (" …" if len(manifest.labels) > _MOST_CLASSES else "")),
+        (
+            "classes",
+            ", ".join(manifest.labels[:_MOST_CLASSES]) + (" …" if len(manifest.labels) > _MOST_CLASSES else ""),
+        ),
         ("window", f"{window.frames} frames, {window.interval_s:g} s apart"),
         ("frame", frame),
         ("plan", manifest.plan),
@@ -68,7 +77,15 @@ def _stages(report: Mapping[str, Any]) -> Iterator[str]:
     stages = [stage for stage in _rows(report.get("stages")) if _is_number(stage.get("agreement"))]
     if stages:
         heading = ["<b>stage</b>", "<b>clips</b>", "<b>agreement</b>", "", "<b>accuracy</b>"]
-        cells = [[escape(str(each.get("name"))), escape(str(each.get("clips"))), *_share(each["agreement"]), _percent(each.get("accuracy"))] for each in stages]
+        cells = [
+            [
+                escape(str(each.get("name"))),
+                escape(str(each.get("clips"))),
+                *_share(each["agreement"]),
+                _percent(each.get("accuracy")),
+            ]
+            for each in stages
+        ]
         yield f"<h5>the proof</h5>{_table([heading, *cells])}"
 
 
@@ -82,14 +99,19 @@ def _confusion(report: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(confusion, Mapping) or not isinstance(labels, Sequence) or not 0 < len(labels) <= _MOST_CLASSES:
         return
     matrices = [
-        f"<td style='padding-right:24px'>{name}{_matrix(confusion.get(key), labels)}</td>" for name, key in (("trained", "float"), ("bundle", "bundle"))
+        f"<td style='padding-right:24px'>{name}{_matrix(confusion.get(key), labels)}</td>"
+        for name, key in (("trained", "float"), ("bundle", "bundle"))
     ]
     yield f"<h5>confusion</h5><table><tr style='vertical-align:top;background:none'>{''.join(matrices)}</tr></table>"
 
 
 def _matrix(counts: Any, labels: Sequence[Any]) -> str:
     size, cell = len(labels), 20
-    if not (isinstance(counts, Sequence) and len(counts) == size and all(isinstance(row, Sequence) and len(row) == size for row in counts)):
+    if not (
+        isinstance(counts, Sequence)
+        and len(counts) == size
+        and all(isinstance(row, Sequence) and len(row) == size for row in counts)
+    ):
         return ""
     squares = []
     for row, numbers in enumerate(counts):
@@ -98,7 +120,9 @@ def _matrix(counts: Any, labels: Sequence[Any]) -> str:
             colour = "#1f5f99" if row == column else "#c0392b"
             title = escape(f"{labels[row]}, answered {labels[column]}: {count}")
             place = f"x='{column * cell}' y='{row * cell}' width='{cell - 1}' height='{cell - 1}'"
-            squares.append(f"<rect {place} fill='{colour}' fill-opacity='{0.06 + 0.94 * count / total:.2f}'><title>{title}</title></rect>")
+            squares.append(
+                f"<rect {place} fill='{colour}' fill-opacity='{0.06 + 0.94 * count / total:.2f}'><title>{title}</title></rect>"
+            )
     return f"<br/><svg width='{size * cell}' height='{size * cell}'>{''.join(squares)}</svg>"
 
 
@@ -125,7 +149,10 @@ def _strips(path: Path | None) -> Iterator[str]:
         reader.feed(page.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    pictures = "".join(f"<img alt='{escape(alt)}' title='{escape(alt)}' src='{source}' style='height:64px;margin:1px'/>" for alt, source in reader.found)
+    pictures = "".join(
+        f"<img alt='{escape(alt)}' title='{escape(alt)}' src='{source}' style='height:64px;margin:1px'/>"
+        for alt, source in reader.found
+    )
     yield f"<h5>clips, from {escape(page.name)}</h5><div>{pictures}</div>" if pictures else ""
 
 
@@ -147,13 +174,18 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    cells = "".join("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    cells = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in row) + "</tr>" for row in rows
+    )
     return f"<table>{cells}</table>"
 
 
 def _bar(share: float, colour: str) -> str:
     full, width = 120, 120 * min(max(float(share), 0.0), 1.0)
-    bars = [f"<rect width='{each:.0f}' height='10' rx='5' fill='{fill}'/>" for each, fill in ((full, "#eef2f6"), (width, colour))]
+    bars = [
+        f"<rect width='{each:.0f}' height='10' rx='5' fill='{fill}'/>"
+        for each, fill in ((full, "#eef2f6"), (width, colour))
+    ]
     return f"<svg width='{full}' height='10'>{''.join(bars)}</svg>"
 
 

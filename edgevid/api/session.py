@@ -106,7 +106,9 @@ class Session:
             opened = self._assemble(lanes)
             self._threaded = opened.threaded
             outputs = [*opened.outputs, *self._trials()]
-            self.pipeline = Pipeline(lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s)
+            self.pipeline = Pipeline(
+                lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -162,7 +164,11 @@ class Session:
             Lines of text; empty where no frame was seen.
         """
         self.board.stop()
-        lines = [self._summary_of(model, lane) for model, lane in zip(self.models, self.pipeline.lanes, strict=True) if lane.telemetry.seen]
+        lines = [
+            self._summary_of(model, lane)
+            for model, lane in zip(self.models, self.pipeline.lanes, strict=True)
+            if lane.telemetry.seen
+        ]
         return "\n".join([*lines, self.board.history.as_text(), ""]) if self.pipeline.telemetry.seen else ""
 
     def _summary_of(self, model: Model, lane: Lane) -> str:
@@ -190,7 +196,13 @@ class Session:
     def _supervisor(self) -> Supervisor:
         levels = paces(keeps_state=all(lane.engine.keeps_state for lane in self.pipeline.lanes))
         pacer = Pacer(levels=levels) if self.pipeline.live else None
-        return Supervisor(self.pipeline, board=self.board, notifier=Notifier(), pacer=pacer, leave=leave if self._exit_when_stuck else None)
+        return Supervisor(
+            self.pipeline,
+            board=self.board,
+            notifier=Notifier(),
+            pacer=pacer,
+            leave=leave if self._exit_when_stuck else None,
+        )
 
 
 def run(
@@ -224,7 +236,9 @@ def run(
     Raises:
         EdgevidError: As for `Session`.
     """
-    session = Session(models, source=source, outputs=outputs, policy=policy, stall_s=stall_s, exit_when_stuck=exit_when_stuck)
+    session = Session(
+        models, source=source, outputs=outputs, policy=policy, stall_s=stall_s, exit_when_stuck=exit_when_stuck
+    )
     with session:
         on_start(session)
         return session.run(max_frames=max_frames)

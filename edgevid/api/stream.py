@@ -125,7 +125,9 @@ class Stream:
 def _row(frame: Array) -> Array:
     row = np.asarray(frame)
     if row.ndim != 1 or not (np.issubdtype(row.dtype, np.floating) or np.issubdtype(row.dtype, np.integer)):
-        raise ContractError(expected="a row of features, (F,) of numbers", got=row.shape, found=f"{row.shape} {row.dtype}")
+        raise ContractError(
+            expected="a row of features, (F,) of numbers", got=row.shape, found=f"{row.shape} {row.dtype}"
+        )
     return row.astype(np.float32)
 
 

@@ -30,7 +30,12 @@ class Chosen:
 
 
 def choose_backend(
-    choice: DelegateChoice, bundle: Bundle, *, threads: int = 1, lost: Callable[[str], None] = lambda _reason: None, root: Path = Path("/")
+    choice: DelegateChoice,
+    bundle: Bundle,
+    *,
+    threads: int = 1,
+    lost: Callable[[str], None] = lambda _reason: None,
+    root: Path = Path("/"),
 ) -> Chosen:
     """Open what was asked for.
 
@@ -61,7 +66,9 @@ def choose_backend(
 def _auto(bundle: Bundle, *, threads: int, lost: Callable[[str], None], root: Path) -> Chosen:
     has_twin, plugged = any(part.edgetpu for part in bundle.manifest.parts), edgetpus(root)
     if not has_twin or not plugged:
-        reason = "the bundle has no part for the Edge TPU" if plugged else "no Edge TPU is plugged in" if has_twin else ""
+        reason = (
+            "the bundle has no part for the Edge TPU" if plugged else "no Edge TPU is plugged in" if has_twin else ""
+        )
         return Chosen(backend=None, delegate="xnnpack", reason=reason)
     try:
         backend = _edgetpu(bundle, DelegateChoice("coral", EDGETPU_LIBRARY), threads=threads, lost=lost)

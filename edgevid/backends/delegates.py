@@ -83,7 +83,11 @@ def edgetpus(root: Path = Path("/")) -> tuple[str, ...]:
         One name each, as "usb 1-1.2" and "pci apex_0".
     """
     devices = sorted((root / "sys/bus/usb/devices").glob("*"))
-    usb = [f"usb {device.name}" for device in devices if (read_text(device / "idVendor"), read_text(device / "idProduct")) in _USB_IDENTITIES]
+    usb = [
+        f"usb {device.name}"
+        for device in devices
+        if (read_text(device / "idVendor"), read_text(device / "idProduct")) in _USB_IDENTITIES
+    ]
     # Source: the gasket driver's device nodes, https://coral.ai/docs/m2/get-started/.
     return (*usb, *(f"pci {node.name}" for node in sorted((root / "dev").glob("apex_*"))))
 
@@ -93,6 +97,8 @@ def _options(pairs: list[str], text: str) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals or key in found:
-            raise UsageError(expected="options of a delegate as key=value, each key once", got=text, found=f"{pair!r} in {text!r}")
+            raise UsageError(
+                expected="options of a delegate as key=value, each key once", got=text, found=f"{pair!r} in {text!r}"
+            )
         found[key] = value
     return found

@@ -28,7 +28,9 @@ class EdgeTpu:
         name: What runs the parts now.
     """
 
-    def __init__(self, bundle: Bundle, *, tpu: Backend, cpu: Backend, lost: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, tpu: Backend, cpu: Backend, lost: Callable[[str], None] | None = None
+    ) -> None:
         self._parts = [(part, bundle.models[part.file]) for part in bundle.manifest.parts]
         self._twins = {part.file: bundle.models[part.edgetpu] for part in bundle.manifest.parts if part.edgetpu}
         self._tpu, self._cpu = tpu, cpu

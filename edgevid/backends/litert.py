@@ -24,8 +24,14 @@ from edgevid.frames import Array
 _PACKAGES = (("ai_edge_litert.interpreter", "ai-edge-litert"), ("tflite_runtime.interpreter", "tflite-runtime"))
 _REASONS = (
     ("edgetpu-custom-op", "it was compiled for the Edge TPU and needs one, or its uncompiled twin"),
-    ("Select TensorFlow op", "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only"),
-    ("Flex", "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only"),
+    (
+        "Select TensorFlow op",
+        "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only",
+    ),
+    (
+        "Flex",
+        "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only",
+    ),
     ("unresolved custom op", "it holds a custom operator that this interpreter does not know"),
 )
 # Operators with variables of their own.
@@ -45,7 +51,9 @@ class LiteRt:
         DelegateError: The delegate cannot be loaded, or refuses its options or the device.
     """
 
-    def __init__(self, *, threads: int = 1, library: str | None = None, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, threads: int = 1, library: str | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
         self._threads = threads
         self._module, package = _import()
         self.name = f"{package} {importlib.metadata.version(package)}"
@@ -94,10 +102,14 @@ class LiteRt:
             signatures = interpreter.get_signature_list()
             if not signatures:
                 inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-                return {each["name"]: _tensor(each) for each in inputs}, {each["name"]: _tensor(each) for each in outputs}
+                return {each["name"]: _tensor(each) for each in inputs}, {
+                    each["name"]: _tensor(each) for each in outputs
+                }
             runner = interpreter.get_signature_runner(next(iter(signatures)))
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
-            return {key: _tensor(each) for key, each in inputs.items()}, {key: _tensor(each) for key, each in outputs.items()}
+            return {key: _tensor(each) for key, each in inputs.items()}, {
+                key: _tensor(each) for key, each in outputs.items()
+            }
 
     def operators(self, data: bytes, name: str = "model") -> dict[str, int]:
         """Count the operators of a `.tflite` file, those too that this interpreter cannot run.
@@ -118,7 +130,9 @@ class LiteRt:
         names = [str(each["op_name"]) for each in details if each["op_name"] != "DELEGATE"]
         return {each: names.count(each) for each in sorted(set(names))}
 
-    def tensors(self, data: bytes, name: str = "model") -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+    def tensors(
+        self, data: bytes, name: str = "model"
+    ) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
         """Tell the inputs and outputs of any `.tflite` file, those too that this interpreter cannot run.
 
         Args:
@@ -133,7 +147,9 @@ class LiteRt:
         """
         with _refusing_damage(name):
             interpreter = self._interpreter(data)
-            return tuple(map(_plain, interpreter.get_input_details())), tuple(map(_plain, interpreter.get_output_details()))
+            return tuple(map(_plain, interpreter.get_input_details())), tuple(
+                map(_plain, interpreter.get_output_details())
+            )
 
     def open(self, data: bytes, name: str) -> Any:
         """Make an interpreter with its tensors allocated.
@@ -153,7 +169,10 @@ class LiteRt:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             text = str(error)
-            reason = next((reason for mark, reason in _REASONS if mark in text), text.splitlines()[0] if text else "no reason given")
+            reason = next(
+                (reason for mark, reason in _REASONS if mark in text),
+                text.splitlines()[0] if text else "no reason given",
+            )
             raise BackendError(expected=f"a model that {self.name} can run", found=f"{name}: {reason}") from error
         return interpreter
 
@@ -161,7 +180,9 @@ class LiteRt:
         with warnings.catch_warnings():
             # tflite-runtime 2.14 is what it is: its advice to move to another package is this package's first choice already.
             warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
-            return self._module.Interpreter(model_content=data, num_threads=self._threads, experimental_delegates=self._delegates or None)
+            return self._module.Interpreter(
+                model_content=data, num_threads=self._threads, experimental_delegates=self._delegates or None
+            )
 
 
 class LiteRtModel:
@@ -175,7 +196,15 @@ class LiteRtModel:
         forget: Called before each run, to clear what a model keeps from one to the next.
     """
 
-    def __init__(self, interpreter: Any, name: str, inputs: list[int], outputs: list[int], *, forget: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        interpreter: Any,
+        name: str,
+        inputs: list[int],
+        outputs: list[int],
+        *,
+        forget: Callable[[], None] | None = None,
+    ) -> None:
         self._interpreter = interpreter
         self._name = name
         self._forget = forget
@@ -227,7 +256,13 @@ def _keeps_state(interpreter: Any) -> bool:
 def _plain(detail: dict[str, Any]) -> dict[str, Any]:
     scale, zero_point = detail["quantization"]
     shape = [int(size) for size in detail.get("shape_signature", detail["shape"])]
-    return {"name": detail["name"], "shape": shape, "dtype": np.dtype(detail["dtype"]).name, "scale": float(scale), "zero_point": int(zero_point)}
+    return {
+        "name": detail["name"],
+        "shape": shape,
+        "dtype": np.dtype(detail["dtype"]).name,
+        "scale": float(scale),
+        "zero_point": int(zero_point),
+    }
 
 
 @contextlib.contextmanager
@@ -272,7 +307,9 @@ def _tensor(detail: dict[str, Any]) -> Tensor:
     # A batch left open is one until somebody asks for more.
     if -1 in detail.get("shape_signature", ())[1:]:
         raise BackendError(
-            expected="static shapes", found=f"tensor {detail['name']} with {list(detail['shape_signature'])}", hint="Convert it with a fixed batch of 1."
+            expected="static shapes",
+            found=f"tensor {detail['name']} with {list(detail['shape_signature'])}",
+            hint="Convert it with a fixed batch of 1.",
         )
     return Tensor(name=detail["name"], shape=shape, dtype=dtype, scale=float(scale) or 1.0, zero_point=int(zero_point))
 
@@ -282,5 +319,7 @@ def _places(file: str, wanted: tuple[Tensor, ...], details: list[dict[str, Any]]
     found = {detail["name"]: detail for detail in details}
     described = [_tensor(found[tensor.name]) if tensor.name in found else None for tensor in wanted]
     if len(found) != len(wanted) or described != list(wanted):
-        raise PartsDoNotJoin(expected=f"{file} to have the tensors {wanted} that the manifest names", got=described, found=f"{described}")
+        raise PartsDoNotJoin(
+            expected=f"{file} to have the tensors {wanted} that the manifest names", got=described, found=f"{described}"
+        )
     return [int(found[tensor.name]["index"]) for tensor in wanted]

@@ -88,14 +88,26 @@ def survey(path: str | Path) -> Survey:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BackendError(expected=f"the interpreter to be done with {path} within {_TIMEOUT_S:.0f} s", found="no answer; it was ended", path=path) from error
+        raise BackendError(
+            expected=f"the interpreter to be done with {path} within {_TIMEOUT_S:.0f} s",
+            found="no answer; it was ended",
+            path=path,
+        ) from error
     if done.returncode != 0:
-        death = f"was ended by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"ended with status {done.returncode}"
-        raise BackendError(expected="a .tflite model that the interpreter survives", found=f"{path}: its process {death}", path=path)
+        death = (
+            f"was ended by {signal.Signals(-done.returncode).name}"
+            if done.returncode < 0
+            else f"ended with status {done.returncode}"
+        )
+        raise BackendError(
+            expected="a .tflite model that the interpreter survives", found=f"{path}: its process {death}", path=path
+        )
     found = json.loads(done.stdout.splitlines()[-1])
     if "error" in found:
         raise BackendError(found["error"], path=path)
-    return Survey(**{**found, "flex": tuple(found["flex"]), "inputs": tuple(found["inputs"]), "outputs": tuple(found["outputs"])})
+    return Survey(
+        **{**found, "flex": tuple(found["flex"]), "inputs": tuple(found["inputs"]), "outputs": tuple(found["outputs"])}
+    )
 
 
 def _look(path: Path) -> Survey:
@@ -108,7 +120,15 @@ def _look(path: Path) -> Survey:
         backend.open(data, path.name).invoke()
     except (BackendError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-    return Survey(operators=operators, flex=flex, edgetpu=EDGE_TPU in operators, inputs=inputs, outputs=outputs, runs=not reason, reason=reason)
+    return Survey(
+        operators=operators,
+        flex=flex,
+        edgetpu=EDGE_TPU in operators,
+        inputs=inputs,
+        outputs=outputs,
+        runs=not reason,
+        reason=reason,
+    )
 
 
 def main() -> int:

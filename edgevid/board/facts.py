@@ -21,4 +21,8 @@ def identify(root: Path = Path("/")) -> Board | None:
     """
     model = read_text(root / _MODEL) or ""
     # "Raspberry Pi 3 Model B" begins "Raspberry Pi 3 Model B Plus" as well: the longest that fits is it.
-    return max((board for board in boards().values() if model.startswith(board.model)), key=lambda board: len(board.model), default=None)
+    return max(
+        (board for board in boards().values() if model.startswith(board.model)),
+        key=lambda board: len(board.model),
+        default=None,
+    )

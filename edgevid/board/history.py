@@ -68,7 +68,9 @@ class BoardHistory:
             return "board: not looked at"
         lines = [f"board: {self._heat()}, {_clock(self.latest)}, {self._firmware()}"]
         if self.throttled:
-            lines.append(f"THESE FIGURES ARE OF A SLOWED BOARD: during the run {describe(self.throttled)}. Do not compare them with others.")
+            lines.append(
+                f"THESE FIGURES ARE OF A SLOWED BOARD: during the run {describe(self.throttled)}. Do not compare them with others."
+            )
         return "\n".join(lines)
 
     def _heat(self) -> str:

@@ -54,7 +54,9 @@ class BoardSampler:
         state = self.state
         if state is None:
             return {}
-        numbers = {name: getattr(state, name) for name in ("temperature_c", "clock_mhz", "fan_rpm", "memory_available_mib")}
+        numbers = {
+            name: getattr(state, name) for name in ("temperature_c", "clock_mhz", "fan_rpm", "memory_available_mib")
+        }
         flags = {} if state.throttling is None else {name: float(name in state.throttling.now) for name in NOW}
         return {name: float(value) for name, value in numbers.items() if value is not None} | flags
 

@@ -89,7 +89,10 @@ def read_state(root: Path = Path("/"), *, ask_firmware: bool = True) -> BoardSta
 
 def _temperature_c(root: Path) -> float | None:
     """The zone that is named for the processor, or the first one."""
-    zones = sorted((root / _THERMAL).glob("thermal_zone*"), key=lambda zone: not (read_text(zone / "type") or "").startswith(_CPU_ZONES))
+    zones = sorted(
+        (root / _THERMAL).glob("thermal_zone*"),
+        key=lambda zone: not (read_text(zone / "type") or "").startswith(_CPU_ZONES),
+    )
     millidegrees = _number(zones[0] / "temp") if zones else None
     return None if millidegrees is None else round(millidegrees / 1000, 1)
 
@@ -108,7 +111,9 @@ def _throttling(root: Path, *, ask_firmware: bool) -> Throttling | None:
 def _ask_vcgencmd(program: Path) -> Throttling | None:
     """Ask the firmware by its tool, which needs /dev/vcio and so the group `video`."""
     try:
-        done = subprocess.run([program, "get_throttled"], capture_output=True, text=True, timeout=_VCGENCMD_LIMIT_S, check=False)
+        done = subprocess.run(
+            [program, "get_throttled"], capture_output=True, text=True, timeout=_VCGENCMD_LIMIT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return parse(done.stdout, "vcgencmd") if done.returncode == 0 else None

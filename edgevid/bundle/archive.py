@@ -82,7 +82,9 @@ def read(path: str | Path) -> Bundle:
     try:
         handle = path.open("rb")
     except OSError as error:
-        raise UsageError(expected="a bundle file that can be read", found=f"{path}: {error.strerror}", path=path) from error
+        raise UsageError(
+            expected="a bundle file that can be read", found=f"{path}: {error.strerror}", path=path
+        ) from error
     with handle:
         return _read(handle, path)
 
@@ -144,20 +146,30 @@ def _read(handle: IO[bytes], path: Path) -> Bundle:
         raise ManifestInvalid(expected=f"{LABELS} to hold the manifest's labels", found=f"others in {path}", path=path)
     report = _json(data[REPORT], REPORT, path)
     models = {file: data[file] for file in manifest.files}
-    return Bundle(manifest, models, read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES), report, path)
+    return Bundle(
+        manifest,
+        models,
+        read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES),
+        report,
+        path,
+    )
 
 
 def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(handle)
     except ZIP_FAULTS as error:
-        raise BundleTruncated(expected="a whole .edgevid bundle", found=f"a damaged or truncated file: {path} ({error})", path=path) from error
+        raise BundleTruncated(
+            expected="a whole .edgevid bundle", found=f"a damaged or truncated file: {path} ({error})", path=path
+        ) from error
     # The golden vectors are a zip as well: a bundle that ends behind them would pass for one with bytes before it.
     handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
     ends = handle.read(len(_ZIP_END)) == _ZIP_END
     begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
     if not (begins and ends):
-        raise BundleTruncated(expected="a bundle from the first byte to the last", found=f"bytes before or behind it in {path}", path=path)
+        raise BundleTruncated(
+            expected="a bundle from the first byte to the last", found=f"bytes before or behind it in {path}", path=path
+        )
     return archive
 
 
@@ -165,7 +177,12 @@ def _refuse_other_members(manifest: Manifest, found: set[str], path: Path) -> No
     wanted = {*manifest.files, LABELS, GOLDEN, REPORT}
     for where, names in (("listed in the manifest", set(manifest.members)), ("stored", found - {MANIFEST})):
         if names != wanted:
-            raise BundleMemberRefused(expected=f"the members {sorted(wanted)}", got=names, found=f"{sorted(names)} {where} of {path}", path=path)
+            raise BundleMemberRefused(
+                expected=f"the members {sorted(wanted)}",
+                got=names,
+                found=f"{sorted(names)} {where} of {path}",
+                path=path,
+            )
 
 
 def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -174,25 +191,37 @@ def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.Zi
         raise BundleMemberRefused(expected=f"at most {MAX_MEMBERS} members", found=f"{len(infos)} in {path}", path=path)
     for info in infos:
         if not _NAME.fullmatch(info.filename):
-            raise BundleMemberRefused(expected="plain member names", got=info.filename, found=f"{info.filename!r} in {path}", path=path)
+            raise BundleMemberRefused(
+                expected="plain member names", got=info.filename, found=f"{info.filename!r} in {path}", path=path
+            )
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise BundleMemberRefused(expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path)
+            raise BundleMemberRefused(
+                expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path
+            )
         if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
             raise BundleMemberRefused(
-                expected=f"members of at most {MAX_MEMBER_BYTES} bytes", found=f"{info.filename!r} with {info.file_size} in {path}", path=path
+                expected=f"members of at most {MAX_MEMBER_BYTES} bytes",
+                found=f"{info.filename!r} with {info.file_size} in {path}",
+                path=path,
             )
     by_name = {info.filename: info for info in infos}
     if len(by_name) != len(infos):
         raise BundleMemberRefused(expected="each member once", found=f"a name twice in {path}", path=path)
     if overlap(infos):
-        raise BundleMemberRefused(expected="each member in a place of its own", found=f"two at one in {path}", path=path)
+        raise BundleMemberRefused(
+            expected="each member in a place of its own", found=f"two at one in {path}", path=path
+        )
     return by_name
 
 
 def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
     data = _member(archive, name, path)
     if len(data) != member.bytes or hashlib.sha256(data).hexdigest() != member.sha256:
-        raise BundleAltered(expected=f"{name} with {member.bytes} bytes and the listed SHA-256", found=f"{len(data)} others in {path}", path=path)
+        raise BundleAltered(
+            expected=f"{name} with {member.bytes} bytes and the listed SHA-256",
+            found=f"{len(data)} others in {path}",
+            path=path,
+        )
     return data
 
 
@@ -200,7 +229,9 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
         return archive.read(name)
     except ZIP_FAULTS as error:
-        raise BundleAltered(expected=f"{name} as it was written", found=f"damaged bytes in {path} ({error})", path=path) from error
+        raise BundleAltered(
+            expected=f"{name} as it was written", found=f"damaged bytes in {path} ({error})", path=path
+        ) from error
 
 
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:

@@ -46,7 +46,12 @@ def golden_bytes(golden: Golden) -> bytes:
     Returns:
         An `.npz` file.
     """
-    arrays: dict[str, Any] = {"frames": golden.frames, "scores": golden.scores, "float_scores": golden.float_scores, "engine": np.array(golden.engine.encode())}
+    arrays: dict[str, Any] = {
+        "frames": golden.frames,
+        "scores": golden.scores,
+        "float_scores": golden.float_scores,
+        "engine": np.array(golden.engine.encode()),
+    }
     if golden.values is not None:
         arrays[_VALUES] = golden.values
     stream = io.BytesIO()
@@ -75,7 +80,9 @@ def read_golden(data: bytes, manifest: Manifest, path: Path, *, name: str, max_b
         optional = (_VALUES,) if manifest.values else ()
         arrays = read_npz(data, names=_ARRAYS, optional=optional, max_bytes=max_bytes)
     except ContractError as error:
-        raise ManifestInvalid(expected=f"golden vectors in {name} of {path}", found="another member", hint=str(error), path=path) from error
+        raise ManifestInvalid(
+            expected=f"golden vectors in {name} of {path}", found="another member", hint=str(error), path=path
+        ) from error
     frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
     count = max(len(np.atleast_1d(frames)) - window + 1, 1)
     _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
@@ -98,7 +105,9 @@ def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic],
 
 
 def _text(array: Array, name: str, path: Path) -> str:
-    refusal = ManifestInvalid(expected=f"the engine's name as UTF-8 in {name} of {path}", found=f"{array.dtype} {array.shape}", path=path)
+    refusal = ManifestInvalid(
+        expected=f"the engine's name as UTF-8 in {name} of {path}", found=f"{array.dtype} {array.shape}", path=path
+    )
     if array.dtype.kind != "S" or array.shape != ():
         raise refusal
     try:

@@ -25,7 +25,11 @@ Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logits"]
 Sampling = Literal["interval", "uniform"]
 PLANS: tuple[Plan, ...] = get_args(Plan)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {"window": ("encoder", "head"), "stateful": ("encoder", "step"), "stack": ("whole",)}
+PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {
+    "window": ("encoder", "head"),
+    "stateful": ("encoder", "step"),
+    "stack": ("whole",),
+}
 
 FORMAT = "edgevid-bundle"
 VERSION = 1
@@ -57,7 +61,9 @@ class Tensor:
     def __post_init__(self) -> None:
         _ = self.params
         ManifestInvalid.unless(
-            len(self.shape) >= 2 and self.shape[0] == 1 and (min(self.shape) >= 1), expected="a static shape with a batch of 1", got=self.shape
+            len(self.shape) >= 2 and self.shape[0] == 1 and (min(self.shape) >= 1),
+            expected="a static shape with a batch of 1",
+            got=self.shape,
         )
 
     @property
@@ -103,11 +109,17 @@ class Window:
     sampling: Sampling = "interval"
 
     def __post_init__(self) -> None:
-        ManifestInvalid.unless(1 <= self.frames <= MAX_FRAMES, expected=f"a window of 1 to {MAX_FRAMES} frames", got=self.frames)
         ManifestInvalid.unless(
-            MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S, expected=f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=self.interval_s
+            1 <= self.frames <= MAX_FRAMES, expected=f"a window of 1 to {MAX_FRAMES} frames", got=self.frames
         )
-        ManifestInvalid.unless(self.sampling in get_args(Sampling), expected="a sampling of 'interval' or 'uniform'", got=self.sampling)
+        ManifestInvalid.unless(
+            MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S,
+            expected=f"an interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s",
+            got=self.interval_s,
+        )
+        ManifestInvalid.unless(
+            self.sampling in get_args(Sampling), expected="a sampling of 'interval' or 'uniform'", got=self.sampling
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +135,14 @@ class Value:
     size: int
 
     def __post_init__(self) -> None:
-        ManifestInvalid.unless(_LABEL.fullmatch(self.name) is not None, expected="a value's name in one line of text without control characters", got=self.name)
-        ManifestInvalid.unless(1 <= self.size <= MAX_VALUES, expected=f"a value of 1 to {MAX_VALUES} numbers", got=self.size)
+        ManifestInvalid.unless(
+            _LABEL.fullmatch(self.name) is not None,
+            expected="a value's name in one line of text without control characters",
+            got=self.name,
+        )
+        ManifestInvalid.unless(
+            1 <= self.size <= MAX_VALUES, expected=f"a value of 1 to {MAX_VALUES} numbers", got=self.size
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,13 +191,23 @@ class Manifest:
 
     def __post_init__(self) -> None:
         ManifestInvalid.unless(self.plan in PLANS, expected="a plan", choices=PLANS, got=self.plan)
-        ManifestInvalid.unless(self.scores in get_args(Scores), expected="scores", choices=get_args(Scores), got=self.scores)
         ManifestInvalid.unless(
-            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), expected="at least two labels, all different", got=self.labels
+            self.scores in get_args(Scores), expected="scores", choices=get_args(Scores), got=self.scores
         )
-        ManifestInvalid.unless(all(map(_LABEL.fullmatch, self.labels)), expected="labels that are one line of text without control characters", got=self.labels)
+        ManifestInvalid.unless(
+            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
+            expected="at least two labels, all different",
+            got=self.labels,
+        )
+        ManifestInvalid.unless(
+            all(map(_LABEL.fullmatch, self.labels)),
+            expected="labels that are one line of text without control characters",
+            got=self.labels,
+        )
         unknown = (set(self.decision.background) | {each.label for each in self.decision.thresholds}) - set(self.labels)
-        ManifestInvalid.unless(not unknown, expected="background and threshold labels that are labels", got=sorted(unknown))
+        ManifestInvalid.unless(
+            not unknown, expected="background and threshold labels that are labels", got=sorted(unknown)
+        )
         names = [value.name for value in self.values]
         ManifestInvalid.unless(len(set(names)) == len(names), expected="values of different names", got=names)
         _join(self)
@@ -235,14 +263,28 @@ def from_json(data: object) -> Manifest:
 def _join(manifest: Manifest) -> None:
     """Refuse parts whose tensors do not fit the manifest or each other."""
     roles = tuple(part.role for part in manifest.parts)
-    ManifestInvalid.unless(roles == PLAN_ROLES[manifest.plan], expected=f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}", got=roles)
+    ManifestInvalid.unless(
+        roles == PLAN_ROLES[manifest.plan],
+        expected=f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}",
+        got=roles,
+    )
     files = manifest.files
-    ManifestInvalid.unless(len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)), expected="a .tflite file of its own for each part", got=files)
+    ManifestInvalid.unless(
+        len(set(files)) == len(files) and all(map(_FILE.fullmatch, files)),
+        expected="a .tflite file of its own for each part",
+        got=files,
+    )
     floating = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
     ManifestInvalid.unless(not floating, expected="an Edge TPU twin for parts in int8 only", got=floating)
-    ManifestInvalid.unless(0 <= manifest.lookback < manifest.window.frames, expected="a lookback of 0 to window - 1 frames", got=manifest.lookback)
     ManifestInvalid.unless(
-        manifest.plan != "stack" or manifest.lookback == 0, expected="no lookback for plan 'stack', which sees the whole window", got=manifest.lookback
+        0 <= manifest.lookback < manifest.window.frames,
+        expected="a lookback of 0 to window - 1 frames",
+        got=manifest.lookback,
+    )
+    ManifestInvalid.unless(
+        manifest.plan != "stack" or manifest.lookback == 0,
+        expected="no lookback for plan 'stack', which sees the whole window",
+        got=manifest.lookback,
     )
     first, last = manifest.parts[0], manifest.parts[-1]
     _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
@@ -263,12 +305,20 @@ def _join(manifest: Manifest) -> None:
 
 def _width(manifest: Manifest, last: Part) -> int:
     """Numbers that the last part gives for the labels: one each, or one for two labels of which the score says the second's."""
-    one = manifest.scores.startswith("sigmoid") and len(manifest.labels) == 2 and last.outputs != () and last.outputs[0].shape[-1] == 1
+    one = (
+        manifest.scores.startswith("sigmoid")
+        and len(manifest.labels) == 2
+        and last.outputs != ()
+        and last.outputs[0].shape[-1] == 1
+    )
     return 1 if one else len(manifest.labels)
 
 
 def _named_values(manifest: Manifest, last: Part) -> list[tuple[str, int, tuple[Tensor, ...]]]:
-    return [(f"the value {value.name!r}", value.size, last.outputs[place:]) for place, value in enumerate(manifest.values, start=1)]
+    return [
+        (f"the value {value.name!r}", value.size, last.outputs[place:])
+        for place, value in enumerate(manifest.values, start=1)
+    ]
 
 
 def _join_states(manifest: Manifest, last: Part) -> None:

@@ -20,7 +20,17 @@ from edgevid.frames import Array
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # What numpy's header parser and zipfile raise on bytes that are not what they expect.
 _ARRAY_FAULTS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError, tokenize.TokenError)
-ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, OverflowError, EOFError, OSError, NotImplementedError, RuntimeError)
+ZIP_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    OverflowError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def read_npy(data: bytes) -> Array:
@@ -40,13 +50,17 @@ def read_npy(data: bytes) -> Array:
         shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
         array: Array = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
     except _ARRAY_FAULTS as error:
-        raise ContractError(expected="a .npy array", found=f"{len(data)} bytes that are none: {_one_line(error)}") from error
+        raise ContractError(
+            expected="a .npy array", found=f"{len(data)} bytes that are none: {_one_line(error)}"
+        ) from error
     if array.shape != shape:
         raise ContractError(expected="a .npy array of a plain shape", got=shape, found=f"{shape}")
     return array
 
 
-def read_npz(data: bytes, *, names: Collection[str], max_bytes: int, optional: Collection[str] = ()) -> dict[str, Array]:
+def read_npz(
+    data: bytes, *, names: Collection[str], max_bytes: int, optional: Collection[str] = ()
+) -> dict[str, Array]:
     """Read a set of arrays.
 
     Args:
@@ -63,14 +77,21 @@ def read_npz(data: bytes, *, names: Collection[str], max_bytes: int, optional: C
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: read_npy(_unpack(archive, info)) for name, info in _checked(archive, names, optional, max_bytes).items()}
+            return {
+                name: read_npy(_unpack(archive, info))
+                for name, info in _checked(archive, names, optional, max_bytes).items()
+            }
     except ContractError:
         raise
     except ZIP_FAULTS as error:
-        raise ContractError(expected="a .npz file", found=f"{len(data)} bytes that are none: {_one_line(error)}") from error
+        raise ContractError(
+            expected="a .npz file", found=f"{len(data)} bytes that are none: {_one_line(error)}"
+        ) from error
 
 
-def _checked(archive: zipfile.ZipFile, names: Collection[str], optional: Collection[str], max_bytes: int) -> dict[str, zipfile.ZipInfo]:
+def _checked(
+    archive: zipfile.ZipFile, names: Collection[str], optional: Collection[str], max_bytes: int
+) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     found = [info.filename.removesuffix(".npy") for info in infos]
     if sorted(found) != sorted({*names, *set(optional).intersection(found)}):

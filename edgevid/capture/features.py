@@ -56,9 +56,19 @@ def read_features(path: Path) -> Array:
     try:
         rows = read_npy(path.read_bytes())
     except (OSError, ContractError) as error:
-        raise SourceError(expected="a .npy array of (frames, features)", found=f"{path}, which cannot be read", hint=str(error), path=path) from error
+        raise SourceError(
+            expected="a .npy array of (frames, features)",
+            found=f"{path}, which cannot be read",
+            hint=str(error),
+            path=path,
+        ) from error
     if rows.ndim != 2 or rows.size == 0 or not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
-        raise SourceError(expected="a real array of shape (frames, features)", got=rows.shape, found=f"{rows.dtype} {rows.shape} in {path}", path=path)
+        raise SourceError(
+            expected="a real array of shape (frames, features)",
+            got=rows.shape,
+            found=f"{rows.dtype} {rows.shape} in {path}",
+            path=path,
+        )
     with np.errstate(over="ignore"):  # too great for float32 becomes infinity, which is refused
         features = rows.astype(np.float32)
     if not np.isfinite(features).all():

@@ -73,7 +73,9 @@ class FrameFeed:
             given = self._given.get(timeout=self._stall_s)
         except Empty:
             raise SourceStalled(
-                expected=f"a frame from {self._source.name} within {self._stall_s:g} s", found="none", hint="Is the camera or network still there?"
+                expected=f"a frame from {self._source.name} within {self._stall_s:g} s",
+                found="none",
+                hint="Is the camera or network still there?",
             ) from None
         if isinstance(given, BaseException):
             raise given

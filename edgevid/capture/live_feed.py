@@ -113,7 +113,9 @@ class LiveFeed:
         self._hangs += 1
         if not reader.source.reopens or self._hangs > MAX_HANGS:
             raise SourceStalled(
-                expected=f"a frame from {reader.source.name} within {self._stall_s:g} s", found="none", hint="Is the camera or network still there?"
+                expected=f"a frame from {reader.source.name} within {self._stall_s:g} s",
+                found="none",
+                hint="Is the camera or network still there?",
             )
         _log.warning("%s gave no frame for %g s; opening it again.", reader.source.name, self._stall_s)
         self._late, self._passed, self._reconnects = self.late, self.passed, self.reconnects

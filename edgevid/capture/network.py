@@ -96,7 +96,9 @@ class NetworkStream(BufferedSource):
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
             raise SourceError(
-                expected=f"a video stream at {self.name}", found="none that opens", hint="Is the server there, and are the path and password right?"
+                expected=f"a video stream at {self.name}",
+                found="none that opens",
+                hint="Is the server there, and are the path and password right?",
             )
         return capture
 

@@ -30,7 +30,15 @@ class NoiseSource(ClosingSource):
     live = False
     name = "noise"
 
-    def __init__(self, manifest: Manifest, *, count: int, size: tuple[int, int] | None = None, color: Color | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        count: int,
+        size: tuple[int, int] | None = None,
+        color: Color | None = None,
+        seed: int = 0,
+    ) -> None:
         spec = manifest.input
         rng = np.random.default_rng(seed)
         self._color: Color = color or spec.color
@@ -40,7 +48,9 @@ class NoiseSource(ClosingSource):
             self._frames = rng.standard_normal((_DIFFERENT, *spec.shape), np.float32)
         else:
             width, height = size or (spec.width, spec.height)
-            self._frames = rng.integers(0, 256, (_DIFFERENT, height, width, 1 if self._color == "gray" else 3), np.uint8)
+            self._frames = rng.integers(
+                0, 256, (_DIFFERENT, height, width, 1 if self._color == "gray" else 3), np.uint8
+            )
 
     def frames(self) -> Iterator[Frame]:
         """Give the frames.

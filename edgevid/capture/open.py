@@ -113,7 +113,9 @@ def _picamera2(where: str, manifest: Manifest) -> Source:
     # The ISP can squeeze and cut, but adds no bars: for "letterbox" it gives a whole picture, which is fitted here.
     size_px = (640, 480) if spec.resize == "letterbox" else (spec.width, spec.height)
     color: Color = "bgr" if spec.color == "bgr" else "rgb"
-    return PiCamera(int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options)
+    return PiCamera(
+        int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options
+    )
 
 
 def _synthetic(seed: str, manifest: Manifest) -> Source:

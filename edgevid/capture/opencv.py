@@ -135,7 +135,11 @@ class VideoWriter:
         if self._writer is None:
             self._writer = self._open(frame)
         if frame.data.shape != self._shape:
-            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape, found=f"{frame.data.shape}")
+            raise SourceError(
+                expected=f"frames of one size in a recording, {self._shape}",
+                got=frame.data.shape,
+                found=f"{frame.data.shape}",
+            )
         self._recolor(frame.data, self._buffer)
         self._writer.write(self._buffer)
 
@@ -152,9 +156,18 @@ class VideoWriter:
         height, width = self._shape[:2]
         self._buffer: Pixels = np.zeros((height, width, 3), np.uint8)
         self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
-        writer = self._cv2.VideoWriter(str(self._path), self._cv2.CAP_OPENCV_MJPEG, self._cv2.VideoWriter.fourcc(*"MJPG"), self._fps, (width, height))
+        writer = self._cv2.VideoWriter(
+            str(self._path),
+            self._cv2.CAP_OPENCV_MJPEG,
+            self._cv2.VideoWriter.fourcc(*"MJPG"),
+            self._fps,
+            (width, height),
+        )
         if not writer.isOpened():
             raise SourceError(
-                expected=f"to write {self._path}", found="a refusal", hint="Is there such a folder, and may this user write there?", path=self._path
+                expected=f"to write {self._path}",
+                found="a refusal",
+                hint="Is there such a folder, and may this user write there?",
+                path=self._path,
             )
         return writer

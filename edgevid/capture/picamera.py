@@ -70,11 +70,22 @@ class PiCamera(BufferedSource):
     reopens = True
 
     def __init__(
-        self, number: int, *, size_px: tuple[int, int], color: Color = "rgb", keep_aspect: bool = True, options: Mapping[str, Value] | None = None
+        self,
+        number: int,
+        *,
+        size_px: tuple[int, int],
+        color: Color = "rgb",
+        keep_aspect: bool = True,
+        options: Mapping[str, Value] | None = None,
     ) -> None:
         self.name = f"picamera2:{number}"
         self.time_base: TimeBase = "sensor"
-        self._arguments: dict[str, Any] = {"size_px": size_px, "color": color, "keep_aspect": keep_aspect, "options": options}
+        self._arguments: dict[str, Any] = {
+            "size_px": size_px,
+            "color": color,
+            "keep_aspect": keep_aspect,
+            "options": options,
+        }
         self._number = number
         self._options = {"size": size_px, **(options or {})}
         self._color: Color = color
@@ -142,25 +153,36 @@ class PiCamera(BufferedSource):
         if self._number >= len(found):
             known = ", ".join(f"{index}: {each.get('Model', '?')}" for index, each in enumerate(found)) or "none"
             raise UsageError(
-                expected=f"a camera that libcamera sees ({known})", got=self._number, found=f"{self._number}", hint="Run: rpicam-hello --list-cameras."
+                expected=f"a camera that libcamera sees ({known})",
+                got=self._number,
+                found=f"{self._number}",
+                hint="Run: rpicam-hello --list-cameras.",
             )
         try:
             camera = self._library.Picamera2(self._number)
         except (RuntimeError, IndexError) as error:
-            raise SourceError(expected=f"to open {self.name}", found=f"a refusal: {error}", hint="Does another program hold it?") from error
+            raise SourceError(
+                expected=f"to open {self.name}", found=f"a refusal: {error}", hint="Does another program hold it?"
+            ) from error
         try:
             self._configure(camera)
             camera.start()
         except (RuntimeError, ValueError, KeyError) as error:
             camera.close()
-            raise SourceError(expected=f"{self.name} to take its settings {self._options}", found=f"a refusal: {error}") from error
+            raise SourceError(
+                expected=f"{self.name} to take its settings {self._options}", found=f"a refusal: {error}"
+            ) from error
         return camera
 
     def _configure(self, camera: Any) -> None:
         stream = {"size": self._size_px, "format": self._format, "preserve_ar": self._keep_aspect}
         streams = {"main": stream} if self._stream == "main" else {"main": {"size": self._size_px}, "lores": stream}
-        flips = self._library.Transform(hflip=bool(self._options.get("hflip", False)), vflip=bool(self._options.get("vflip", False)))
-        wanted = camera.create_video_configuration(**streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS)
+        flips = self._library.Transform(
+            hflip=bool(self._options.get("hflip", False)), vflip=bool(self._options.get("vflip", False))
+        )
+        wanted = camera.create_video_configuration(
+            **streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS
+        )
         camera.configure(wanted)
         made = camera.camera_configuration()[self._stream]
         # libcamera changes what a camera cannot give, and picamera2 says so in its log only.
@@ -224,4 +246,6 @@ def _import() -> Any:
         ) from error
     from types import SimpleNamespace
 
-    return SimpleNamespace(Picamera2=picamera2.Picamera2, MappedArray=picamera2.MappedArray, Transform=libcamera.Transform)
+    return SimpleNamespace(
+        Picamera2=picamera2.Picamera2, MappedArray=picamera2.MappedArray, Transform=libcamera.Transform
+    )

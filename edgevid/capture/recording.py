@@ -53,10 +53,14 @@ def read_times_ns(path: Path) -> list[int]:
         times_ns = [round(float(line) * _NS_PER_MS) for line in lines if line.strip()]
     except (OSError, ValueError, OverflowError) as error:
         raise SourceError(
-            expected=f"the times of a recording in milliseconds, one a line under {HEADING!r}", found=f"{path}, which cannot be read: {error}", path=path
+            expected=f"the times of a recording in milliseconds, one a line under {HEADING!r}",
+            found=f"{path}, which cannot be read: {error}",
+            path=path,
         ) from error
     if heading.strip() not in _HEADINGS or any(after <= before for before, after in itertools.pairwise(times_ns)):
-        raise SourceError(expected=f"times that go forward under {HEADING!r} in {path}", got=heading, found="others", path=path)
+        raise SourceError(
+            expected=f"times that go forward under {HEADING!r} in {path}", got=heading, found="others", path=path
+        )
     return times_ns
 
 
@@ -77,7 +81,9 @@ class Recording(ClosingSource):
         video = Path(path)
         if not video.is_file():
             raise UsageError(
-                expected=f"a recording, a video with its times in {times_path(video).name} beside it", found=f"{path}, which is not there", path=video
+                expected=f"a recording, a video with its times in {times_path(video).name} beside it",
+                found=f"{path}, which is not there",
+                path=video,
             )
         self.name = str(video)
         self._times_ns = read_times_ns(times_path(video))
@@ -98,7 +104,12 @@ class Recording(ClosingSource):
                 yield Frame(frame.data, frame.color, self._times_ns[count], frame.index)
             count += 1
         if count != len(self._times_ns):
-            raise SourceError(expected=f"{len(self._times_ns)} frames in {self.name}, one for each time beside it", got=count, found=f"{count}", path=self.name)
+            raise SourceError(
+                expected=f"{len(self._times_ns)} frames in {self.name}, one for each time beside it",
+                got=count,
+                found=f"{count}",
+                path=self.name,
+            )
 
     def close(self) -> None:
         """Release the file."""
@@ -121,7 +132,12 @@ class RecordingWriter:
             raise UsageError(expected="a recording's name to end in .avi", got=str(path), found=f"{path}")
         for each in (self.path, times_path(self.path)):
             if each.exists():
-                raise UsageError(expected="a new file to record into", found=f"{each}, which is there", hint="Choose another name.", path=each)
+                raise UsageError(
+                    expected="a new file to record into",
+                    found=f"{each}, which is there",
+                    hint="Choose another name.",
+                    path=each,
+                )
         self.written = 0
         self._video = VideoWriter(self.path)
         self._times: TextIO | None = None

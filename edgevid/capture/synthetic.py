@@ -33,9 +33,21 @@ class GestureSource(ClosingSource):
         UsageError: A size, rate or duration is not above 0.
     """
 
-    def __init__(self, *, seed: int = 0, height_px: int = 64, width_px: int = 64, fps: float = 20.0, duration_s: float = 60.0, realtime: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        height_px: int = 64,
+        width_px: int = 64,
+        fps: float = 20.0,
+        duration_s: float = 60.0,
+        realtime: bool = False,
+    ) -> None:
         if min(height_px, width_px, fps, duration_s) <= 0:
-            raise UsageError(expected="a size, rate and duration above 0", found=f"{width_px}x{height_px} px, {fps} Hz, {duration_s} s")
+            raise UsageError(
+                expected="a size, rate and duration above 0",
+                found=f"{width_px}x{height_px} px, {fps} Hz, {duration_s} s",
+            )
         self.name = f"synthetic:{seed}"
         self.live = realtime
         self.fps = fps

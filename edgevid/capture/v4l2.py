@@ -58,10 +58,16 @@ class V4l2Camera(BufferedSource):
         path = Path(f"/dev/video{device}" if device.isdecimal() else device or "/dev/video0")
         if not path.exists():
             raise UsageError(
-                expected="a V4L2 device such as /dev/video0", got=device, found=f"{path}, which is not there", hint="Is the camera plugged in?", path=path
+                expected="a V4L2 device such as /dev/video0",
+                got=device,
+                found=f"{path}, which is not there",
+                hint="Is the camera plugged in?",
+                path=path,
             )
         if not stat.S_ISCHR(path.stat().st_mode):
-            raise UsageError(expected="a V4L2 device such as /dev/video0", got=device, found=f"{path}, which is no device", path=path)
+            raise UsageError(
+                expected="a V4L2 device such as /dev/video0", got=device, found=f"{path}, which is no device", path=path
+            )
         self.name = f"v4l2:{path}"
         self.time_base: TimeBase = "sensor"
         self._path, self._options = path, dict(options or {})
@@ -91,7 +97,12 @@ class V4l2Camera(BufferedSource):
             buffer: Pixels | None = self._buffers.take((height, width, 3))
             given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
             if not given or buffer is None:
-                raise SourceError(expected=f"a frame from {self.name}", found="none from its driver", hint="Was it unplugged?", path=self._path)
+                raise SourceError(
+                    expected=f"a frame from {self.name}",
+                    found="none from its driver",
+                    hint="Was it unplugged?",
+                    path=self._path,
+                )
             yield Frame(buffer, "bgr", stamp_ns, index)
 
     def reopen(self) -> Self:
@@ -145,7 +156,12 @@ class V4l2Camera(BufferedSource):
         got = round(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)), round(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if "size" in wanted and got != (width, height):
             self.close()
-            raise SourceError(expected=f"{width}x{height} px from {self._path}", got=got, found=f"{got[0]}x{got[1]}", hint="Ask for that.")
+            raise SourceError(
+                expected=f"{width}x{height} px from {self._path}",
+                got=got,
+                found=f"{got[0]}x{got[1]}",
+                hint="Ask for that.",
+            )
         return got
 
     def _stamp_ns(self, arrived_ns: int) -> int:

@@ -28,8 +28,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_slots(parser)
-    parser.add_argument("--trial-s", type=float, default=120.0, metavar="SECONDS", help="answers it must give before it is confirmed (default: 120)")
-    parser.add_argument("--starts", type=positive, default=3, metavar="N", help="starts of the service in which it must manage that (default: 3)")
+    parser.add_argument(
+        "--trial-s",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="answers it must give before it is confirmed (default: 120)",
+    )
+    parser.add_argument(
+        "--starts",
+        type=positive,
+        default=3,
+        metavar="N",
+        help="starts of the service in which it must manage that (default: 3)",
+    )
     parser.add_argument("--restart", action="store_true", help="restart edgevid.service, so that the trial begins now")
     parser.add_argument("--json", action="store_true", help="print the new state as JSON")
 
@@ -57,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
     state = Slots(args.slots, vet).activate(args.bundle, starts=args.starts, period_s=args.trial_s)
     if args.restart:
         restart()
-    trial = f"passed its self-test and is on trial for {args.trial_s:g} s" if state.trial else "passed its self-test and is in service"
+    trial = (
+        f"passed its self-test and is on trial for {args.trial_s:g} s"
+        if state.trial
+        else "passed its self-test and is in service"
+    )
     sys.stdout.write((json.dumps(to_json(state)) if args.json else f"{args.bundle.name} {trial}.") + "\n")
     return 0

@@ -41,9 +41,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_engine(parser)
-    parser.add_argument("--frames", type=positive, default=500, metavar="N", help="frames to measure, after a warm-up (default: 500)")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="size of the source's frames (default: the model's own, which needs no resize)")
-    parser.add_argument("--starts", type=positive, default=3, metavar="N", help="fresh processes to measure start-up in (default: 3)")
+    parser.add_argument(
+        "--frames", type=positive, default=500, metavar="N", help="frames to measure, after a warm-up (default: 500)"
+    )
+    parser.add_argument(
+        "--size",
+        type=size_px,
+        metavar="WxH",
+        help="size of the source's frames (default: the model's own, which needs no resize)",
+    )
+    parser.add_argument(
+        "--starts", type=positive, default=3, metavar="N", help="fresh processes to measure start-up in (default: 3)"
+    )
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
 
@@ -89,7 +98,9 @@ def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -
     return Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames - 1 + frames, size=size)).run()
 
 
-def _result(path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, size: tuple[int, int] | None) -> dict[str, Any]:
+def _result(
+    path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, size: tuple[int, int] | None
+) -> dict[str, Any]:
     from edgevid.schema import to_json
     from edgevid.telemetry.environment import machine, versions
 
@@ -125,7 +136,11 @@ def _lines(result: dict[str, Any], telemetry: Telemetry) -> Iterator[str]:
     yield "start-up in a fresh process"
     starts = result["startup"]
     yield table(
-        [("import ms", "load ms", "first decision ms", "RSS imported MiB", "RSS running MiB"), *[tuple(start.values()) for start in starts]], indent="  "
+        [
+            ("import ms", "load ms", "first decision ms", "RSS imported MiB", "RSS running MiB"),
+            *[tuple(start.values()) for start in starts],
+        ],
+        indent="  ",
     )
 
 

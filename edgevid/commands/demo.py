@@ -35,8 +35,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser: The verb's own.
     """
     parser.epilog = EXAMPLES
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="person, room and gestures to draw (default: 0)")
-    parser.add_argument("--seconds", type=float, default=_SECONDS, metavar="S", help="length of the stream in its own time (default: 60)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="person, room and gestures to draw (default: 0)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=_SECONDS,
+        metavar="S",
+        help="length of the stream in its own time (default: 60)",
+    )
     add_engine(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
@@ -67,10 +75,18 @@ def run(args: argparse.Namespace) -> int:
         telemetry = Pipeline(engine, source, [seen]).run()
         score = match(seen.events, source.truth)
     if args.json:
-        result = {"seed": args.seed, "seconds": args.seconds, "interpreter": engine.interpreter, "events": as_json(score), "telemetry": telemetry.as_json()}
+        result = {
+            "seed": args.seed,
+            "seconds": args.seconds,
+            "interpreter": engine.interpreter,
+            "events": as_json(score),
+            "telemetry": telemetry.as_json(),
+        }
         sys.stdout.write(json.dumps(result) + "\n")
         return 0
-    heading = f"{model.manifest.name} on {args.seconds:g} s of {source.name}, {engine.interpreter}, threads: {engine.threads}"
+    heading = (
+        f"{model.manifest.name} on {args.seconds:g} s of {source.name}, {engine.interpreter}, threads: {engine.threads}"
+    )
     sys.stdout.write(f"{heading}\n\n{as_table(score)}\n\n{summary(score)}\n\n{telemetry.as_table()}\n")
     return 0
 

@@ -34,12 +34,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     add_bundle(parser)
-    parser.add_argument("--to", required=True, metavar="HOST", help="the device as ssh takes it, as pi@edgevid-porch.local")
-    parser.add_argument("--trial-s", type=float, default=120.0, metavar="SECONDS", help="answers it must give before it is confirmed (default: 120)")
+    parser.add_argument(
+        "--to", required=True, metavar="HOST", help="the device as ssh takes it, as pi@edgevid-porch.local"
+    )
+    parser.add_argument(
+        "--trial-s",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="answers it must give before it is confirmed (default: 120)",
+    )
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the end of the trial")
-    parser.add_argument("--no-restart", action="store_true", help="leave the service alone: the trial begins when it next starts")
-    parser.add_argument("--slots", default=DEVICE_FOLDER, metavar="DIR", help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})")
-    parser.add_argument("--program", metavar="COMMAND", help="how edgevid is called there (default: that of a flashed card, by sudo)")
+    parser.add_argument(
+        "--no-restart", action="store_true", help="leave the service alone: the trial begins when it next starts"
+    )
+    parser.add_argument(
+        "--slots",
+        default=DEVICE_FOLDER,
+        metavar="DIR",
+        help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})",
+    )
+    parser.add_argument(
+        "--program", metavar="COMMAND", help="how edgevid is called there (default: that of a flashed card, by sudo)"
+    )
     parser.add_argument("--ssh-config", type=Path, metavar="FILE", help="a configuration of ssh in place of yours")
     parser.add_argument("--json", action="store_true", help="print the device's state as JSON")
 
@@ -69,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
         _progress(state)
         state = wait(device, args.bundle.name, limit_s=_PATIENCE * args.trial_s + _PATIENCE_S, look=_progress)
     outcome = f"is on trial for {args.trial_s:g} s" if state.trial else "is in service"
-    sys.stdout.write((json.dumps(to_json(state)) if args.json else f"{args.bundle.name} {outcome} on {args.to}.") + "\n")
+    sys.stdout.write(
+        (json.dumps(to_json(state)) if args.json else f"{args.bundle.name} {outcome} on {args.to}.") + "\n"
+    )
     return 0
 
 

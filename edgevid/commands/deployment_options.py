@@ -24,7 +24,12 @@ def add_deployment(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: A verb's.
     """
-    parser.add_argument("deployment", type=Path, metavar="DEPLOYMENT", help="the .toml file; examples are in firmware_configs/deployments")
+    parser.add_argument(
+        "deployment",
+        type=Path,
+        metavar="DEPLOYMENT",
+        help="the .toml file; examples are in firmware_configs/deployments",
+    )
 
 
 def read_deployment(path: Path) -> Deployment:
@@ -76,9 +81,13 @@ def check_run(deployment: Deployment) -> None:
             args = parser.parse_args(config.expand([STATE_FOLDER, "--config", str(path)], parser))
         except (SystemExit, argparse.ArgumentError) as error:
             reason = said.getvalue().rpartition(_PREFIX)[2].strip() or str(error)
-            raise DeploymentError(expected="options of edgevid run in [run]", found=reason, hint="See: edgevid run --help") from error
+            raise DeploymentError(
+                expected="options of edgevid run in [run]", found=reason, hint="See: edgevid run --help"
+            ) from error
         except DeploymentError as error:
-            raise DeploymentError(str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got) from error
+            raise DeploymentError(
+                str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got
+            ) from error
     _refuse_threads(args.threads, deployment)
     for name in ("clips", "record"):
         _refuse_outside(name, getattr(args, name, None), Path(STATE_FOLDER))
@@ -87,10 +96,14 @@ def check_run(deployment: Deployment) -> None:
 def _refuse_threads(threads: object, deployment: Deployment) -> None:
     cores = deployment.facts.cores
     if isinstance(threads, int) and threads > cores:
-        raise DeploymentError(expected=f"[run] threads of at most {cores}, the cores of the board {deployment.board!r}", got=threads)
+        raise DeploymentError(
+            expected=f"[run] threads of at most {cores}, the cores of the board {deployment.board!r}", got=threads
+        )
 
 
 def _refuse_outside(name: str, path: Path | None, folder: Path) -> None:
     """The unit lets the service write its own folder and nothing else; a relative path is below it."""
     if path is not None and not os.path.normpath(folder / path).startswith(f"{folder}/"):
-        raise DeploymentError(expected=f"[run] {name} below {folder}, where the service may write", got=str(path), found=f"{path}")
+        raise DeploymentError(
+            expected=f"[run] {name} below {folder}, where the service may write", got=str(path), found=f"{path}"
+        )

@@ -45,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
 
     findings = examine(here())
     healthy = all(finding.status != "fault" for finding in findings)
-    text = json.dumps({"healthy": healthy, "findings": to_json(findings)}, indent=1) if args.json else "\n".join(_lines(findings))
+    text = (
+        json.dumps({"healthy": healthy, "findings": to_json(findings)}, indent=1)
+        if args.json
+        else "\n".join(_lines(findings))
+    )
     sys.stdout.write(text + "\n")
     return 0 if healthy else 1
 

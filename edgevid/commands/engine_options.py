@@ -23,9 +23,19 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         parser: A verb's.
     """
     parser.add_argument(
-        "--threads", type=_threads, default=1, metavar="N|auto", help="interpreter threads; auto: measured once on this machine, then kept (default: 1)"
+        "--threads",
+        type=_threads,
+        default=1,
+        metavar="N|auto",
+        help="interpreter threads; auto: measured once on this machine, then kept (default: 1)",
     )
-    parser.add_argument("--delegate", type=_delegate, default=AUTO, metavar="DELEGATE", help=f"what runs the model: {DELEGATE_HELP} (default: auto)")
+    parser.add_argument(
+        "--delegate",
+        type=_delegate,
+        default=AUTO,
+        metavar="DELEGATE",
+        help=f"what runs the model: {DELEGATE_HELP} (default: auto)",
+    )
 
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:

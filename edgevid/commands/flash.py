@@ -45,9 +45,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = EXAMPLES
     add_deployment(parser)
-    parser.add_argument("--to", type=Path, required=True, metavar="TARGET", help="a mounted boot partition, an image file, or a card such as /dev/sda")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="TARGET",
+        help="a mounted boot partition, an image file, or a card such as /dev/sda",
+    )
     parser.add_argument("--yes", action="store_true", help="write; without it the plan is shown and nothing is written")
-    parser.add_argument("--wheels", type=Path, metavar="DIR", help="the device's wheels (default: downloaded once and kept)")
+    parser.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="the device's wheels (default: downloaded once and kept)"
+    )
     parser.add_argument("--json", action="store_true", help="print the plan as JSON")
 
 
@@ -76,7 +84,9 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(expected="--yes to write this plan", found="none", hint="Nothing was written.")
         write(made, progress=_progress)
     first = "Write it to a card, and put that" if target.disk is not None and target.disk.is_file() else "Put the card"
-    sys.stderr.write(f"edgevid: {target.what} is written and read back. {first} into the {deployment.facts.model} and switch it on.\n")
+    sys.stderr.write(
+        f"edgevid: {target.what} is written and read back. {first} into the {deployment.facts.model} and switch it on.\n"
+    )
     return 0
 
 
@@ -107,7 +117,9 @@ def _as_text(deployment: Deployment, made: Plan) -> str:
     from edgevid.tables import table
 
     count = len(deployment.user.ssh_keys)
-    logins = f"{count} SSH key{'' if count == 1 else 's'}" + (", a console password" if deployment.user.password_hash else "")
+    logins = f"{count} SSH key{'' if count == 1 else 's'}" + (
+        ", a console password" if deployment.user.password_hash else ""
+    )
     rows: list[tuple[object, ...]] = [
         ("what", "value"),
         ("target", made.target.what),

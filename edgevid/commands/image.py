@@ -45,8 +45,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_deployment(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="IMAGE", help="the image, .img.xz or .img")
     parser.add_argument("--suite", default="bookworm", help="the release of Debian (default: bookworm)")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where the bootstrapped Debian is kept (default: in your cache folder)")
-    parser.add_argument("--wheels", type=Path, metavar="DIR", help="the device's wheels (default: downloaded once and kept)")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where the bootstrapped Debian is kept (default: in your cache folder)",
+    )
+    parser.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="the device's wheels (default: downloaded once and kept)"
+    )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON")
 
 
@@ -69,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
 
     deployment, made_of, out = read_deployment(args.deployment), recipe.recipe(args.suite), args.output.absolute()
     assemble.check(deployment, made_of, out)
-    debian = debian_base.bootstrap(made_of, (args.cache or debian_base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, say=_say)
+    debian = debian_base.bootstrap(
+        made_of, (args.cache or debian_base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, say=_say
+    )
     _say("collecting the device's packages")
     found = wheels.collect(made_of.python, wheelhouse=args.wheels)
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,16 @@ EXAMPLES = """examples:
   edgevid inspect from_somewhere.tflite
       its operators, inputs and outputs, and whether this machine can run it"""
 _LABELS_SHOWN = 24
-_NUMBERS = ("clips", "agreement", "agreement_held_out", "max_abs_error", "accuracy_float", "accuracy_bundle", "joined_in_integers", "seconds")
+_NUMBERS = (
+    "clips",
+    "agreement",
+    "agreement_held_out",
+    "max_abs_error",
+    "accuracy_float",
+    "accuracy_bundle",
+    "joined_in_integers",
+    "seconds",
+)
 _STAGE = ("name", "clips", "agreement", "max_abs_error", "accuracy")
 
 
@@ -55,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
 
     if is_tflite(args.bundle):
         found = survey(args.bundle)
-        sys.stdout.write((json.dumps(to_json(found), indent=1) if args.json else "\n".join(describe_tflite(found, args.bundle.name))) + "\n")
+        sys.stdout.write(
+            (json.dumps(to_json(found), indent=1) if args.json else "\n".join(describe_tflite(found, args.bundle.name)))
+            + "\n"
+        )
         return 0
     read = bundle.read(args.bundle)
     whole = {"manifest": to_json(read.manifest), "report": to_json(read.report)}
@@ -77,7 +89,10 @@ def describe_tflite(found: Survey, name: str) -> Iterator[str]:
 
     yield f"{name}: a .tflite file, {sum(found.operators.values())} operators"
     yield ""
-    rows = [(side, each["name"], "x".join(map(str, each["shape"])), each["dtype"], f"{each['scale']:g}", each["zero_point"]) for side, each in _sides(found)]
+    rows = [
+        (side, each["name"], "x".join(map(str, each["shape"])), each["dtype"], f"{each['scale']:g}", each["zero_point"])
+        for side, each in _sides(found)
+    ]
     yield table([("", "tensor", "shape", "type", "scale", "zero point"), *rows])
     yield ""
     yield table([("operator", "count"), *sorted(found.operators.items(), key=lambda item: -item[1])])
@@ -117,16 +132,24 @@ def describe(bundle: Bundle) -> Iterator[str]:
     yield table([("part", "file", "precision", "bytes", "inputs", "outputs"), *_parts(bundle)])
     yield from _proof(bundle.report)
     yield from _section("provenance", {name: value for name, value in manifest.provenance.items() if value})
-    yield from _section("made with", {**manifest.versions, "golden answers": f"{len(bundle.golden.scores)} by {bundle.golden.engine}"})
+    yield from _section(
+        "made with", {**manifest.versions, "golden answers": f"{len(bundle.golden.scores)} by {bundle.golden.engine}"}
+    )
 
 
 def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     window, spec, rule = manifest.window, manifest.input, manifest.decision
-    yield "window", f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {window.frames * window.interval_s:.2f} s"
+    yield (
+        "window",
+        f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {window.frames * window.interval_s:.2f} s",
+    )
     if spec.kind == "features":
         yield "input", f"{spec.channels} numbers a row"
     else:
-        yield "input", f"{spec.width}x{spec.height} {spec.color}, pixels {spec.range[0]:g} to {spec.range[1]:g}, {spec.resize}, {spec.interpolation}"
+        yield (
+            "input",
+            f"{spec.width}x{spec.height} {spec.color}, pixels {spec.range[0]:g} to {spec.range[1]:g}, {spec.resize}, {spec.interpolation}",
+        )
     yield "lookback", f"{manifest.lookback} frames before the newest"
     yield "scores", manifest.scores
     if manifest.values:
@@ -140,7 +163,14 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
     for part in bundle.manifest.parts:
-        yield part.role, part.file, part.precision, len(bundle.models[part.file]), _tensors(part.inputs), _tensors(part.outputs)
+        yield (
+            part.role,
+            part.file,
+            part.precision,
+            len(bundle.models[part.file]),
+            _tensors(part.inputs),
+            _tensors(part.outputs),
+        )
         if part.edgetpu:
             yield "  its twin", part.edgetpu, "Edge TPU", len(bundle.models[part.edgetpu]), "the same", "the same"
 

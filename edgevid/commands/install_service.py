@@ -57,7 +57,11 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes:
         raise UsageError(expected="--yes to install this", found="none", hint="Nothing was done.")
     if os.geteuid() != 0:
-        raise UsageError(expected="to run as root, who may install a service", found="another user", hint="Run it again with sudo.")
+        raise UsageError(
+            expected="to run as root, who may install a service", found="another user", hint="Run it again with sudo."
+        )
     said, needs_restart = install(deployment, system, wheelhouse=args.wheels)
-    sys.stdout.write(said + ("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n" if needs_restart else ""))
+    sys.stdout.write(
+        said + ("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n" if needs_restart else "")
+    )
     return 0

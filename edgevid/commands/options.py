@@ -25,7 +25,13 @@ def add_slots(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: A verb's.
     """
-    parser.add_argument("--slots", type=Path, default=Path(DEVICE_FOLDER), metavar="DIR", help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})")
+    parser.add_argument(
+        "--slots",
+        type=Path,
+        default=Path(DEVICE_FOLDER),
+        metavar="DIR",
+        help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})",
+    )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

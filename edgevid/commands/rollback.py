@@ -44,5 +44,7 @@ def run(args: argparse.Namespace) -> int:
     state = Slots(args.slots).rollback()
     if args.restart:
         restart()
-    sys.stdout.write((json.dumps(to_json(state)) if args.json else f"{state.slots[state.active].name} is in service.") + "\n")
+    sys.stdout.write(
+        (json.dumps(to_json(state)) if args.json else f"{state.slots[state.active].name} is in service.") + "\n"
+    )
     return 0

@@ -80,7 +80,13 @@ def run(args: argparse.Namespace) -> int:
     config.refuse_abbreviation(args)
     wanted = [output for group in GROUPS for output in group.outputs(args)]
     session = Session(
-        models.load(args), source=args.source, outputs=wanted, policy=args.policy, stall_s=args.stall, exit_when_stuck=True, board_root=BOARD_ROOT
+        models.load(args),
+        source=args.source,
+        outputs=wanted,
+        policy=args.policy,
+        stall_s=args.stall,
+        exit_when_stuck=True,
+        board_root=BOARD_ROOT,
     )
     with session:
         try:

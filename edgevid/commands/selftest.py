@@ -50,14 +50,24 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.schema import to_json
 
     def sentence(found: Selftest) -> str:
-        same = "all bit-identical" if found.identical else f"the same classes, at most {found.max_steps:.2f} output steps apart"
+        same = (
+            "all bit-identical"
+            if found.identical
+            else f"the same classes, at most {found.max_steps:.2f} output steps apart"
+        )
         beside = f", and {found.values} numbers beside them" if found.values else ""
-        windows = f"; {found.windows} windows equal the stream bit for bit" if found.windows else "; a stateful stream has no window to equal"
+        windows = (
+            f"; {found.windows} windows equal the stream bit for bit"
+            if found.windows
+            else "; a stateful stream has no window to equal"
+        )
         return f"passed: {found.answers} golden answers{beside}, {same}{windows} ({found.engine}; golden by {found.golden_engine})"
 
     held = bundle.read(args.bundle)
     found = selftest(open_engine(held, args))
     if held.manifest.values and not found.values:
-        sys.stderr.write("edgevid: the golden vectors hold scores only: nothing is proven of what this model gives beside them. Convert it again.\n")
+        sys.stderr.write(
+            "edgevid: the golden vectors hold scores only: nothing is proven of what this model gives beside them. Convert it again.\n"
+        )
     sys.stdout.write((json.dumps(to_json(found)) if args.json else sentence(found)) + "\n")
     return 0

@@ -49,8 +49,16 @@ def run(args: argparse.Namespace) -> int:
     trial = state.trial
     rows: list[tuple[object, ...]] = [("slot", "bundle", "bytes", "what")]
     for name, slot in state.slots.items():
-        on_trial = f"on trial for {trial.period_s:g} s, {trial.starts_left} more starts" if trial and name == trial.slot else ""
-        words = (on_trial, "active" if name == state.active else "", "runs at the next start" if current.stem == name else "")
+        on_trial = (
+            f"on trial for {trial.period_s:g} s, {trial.starts_left} more starts"
+            if trial and name == trial.slot
+            else ""
+        )
+        words = (
+            on_trial,
+            "active" if name == state.active else "",
+            "runs at the next start" if current.stem == name else "",
+        )
         rows.append((name, slot.name, slot.bytes, ", ".join(filter(None, words)) or "kept to go back to"))
     sys.stdout.write(table(rows) + (f"\nlast trial: {state.returned}" if state.returned else "") + "\n")
     return 0

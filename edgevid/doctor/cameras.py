@@ -34,7 +34,9 @@ def cameras(machine: Surroundings) -> Finding:
         return Finding(check="cameras", status="warning", found="the kernel knows of none", mend=mend)
     if any(name.startswith(_RECEIVERS) for name in found.values()) and "picamera2" not in machine.packages:
         mend = "sudo apt-get install python3-picamera2   # and make the environment of edgevid with: python3 -m venv --system-site-packages"
-        return Finding(check="cameras", status="fault", found=f"{_listed(found)}, but picamera2 is not installed", mend=mend)
+        return Finding(
+            check="cameras", status="fault", found=f"{_listed(found)}, but picamera2 is not installed", mend=mend
+        )
     return ok("cameras", _listed(found))
 
 
@@ -52,8 +54,16 @@ def permissions(machine: Surroundings) -> Finding:
     closed = [f"/{path.relative_to(machine.root)}" for path in nodes if not _may_open(path, machine)]
     if closed:
         mend = f"sudo usermod -aG video {machine.user.name}   # then log out and in again"
-        return Finding(check="permissions", status="fault", found=f"{machine.user.name} may not open {', '.join(closed)}", mend=mend)
-    return ok("permissions", f"{machine.user.name} may open {len(nodes)} of {len(nodes)} devices" if nodes else "no device to open")
+        return Finding(
+            check="permissions",
+            status="fault",
+            found=f"{machine.user.name} may not open {', '.join(closed)}",
+            mend=mend,
+        )
+    return ok(
+        "permissions",
+        f"{machine.user.name} may open {len(nodes)} of {len(nodes)} devices" if nodes else "no device to open",
+    )
 
 
 def _cameras(root: Path) -> dict[str, str]:

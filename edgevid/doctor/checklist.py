@@ -18,7 +18,15 @@ def examine(machine: Surroundings) -> tuple[Finding, ...]:
         One finding for each check.
     """
     state = read_state(machine.root)
-    of_machine = (software.python, software.interpreter, software.extras, software.delegates, cameras.cameras, cameras.permissions, hardware.board)
+    of_machine = (
+        software.python,
+        software.interpreter,
+        software.extras,
+        software.delegates,
+        cameras.cameras,
+        cameras.permissions,
+        hardware.board,
+    )
     of_state = (hardware.temperature, hardware.throttling, hardware.governor, hardware.memory)
     return (
         *(check(machine) for check in of_machine),

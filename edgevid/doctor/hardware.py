@@ -82,7 +82,12 @@ def throttling(machine: Surroundings, state: BoardState) -> Finding:
     if told.now or told.happened:
         found = f"now: {describe(told.now)}; since the board's start: {describe(told.happened)}"
         return Finding(check="throttling", status="warning", found=found, mend=mend)
-    return ok("throttling", f"neither now nor since the board's start (told by {told.told_by})" if told.told_by != "hwmon" else "supply in order now")
+    return ok(
+        "throttling",
+        f"neither now nor since the board's start (told by {told.told_by})"
+        if told.told_by != "hwmon"
+        else "supply in order now",
+    )
 
 
 def governor(machine: Surroundings, state: BoardState) -> Finding:
@@ -119,7 +124,12 @@ def memory(machine: Surroundings, state: BoardState) -> Finding:
         return Finding(check="memory", status="unknown", found="not told", mend="free -m")
     mend = "sudo systemctl set-default multi-user.target && sudo reboot   # starts without a desktop; back: graphical.target"
     if available < _LOW_MEMORY_MIB:
-        return Finding(check="memory", status="fault" if available < _NO_MEMORY_MIB else "warning", found=f"{available} MiB available", mend=mend)
+        return Finding(
+            check="memory",
+            status="fault" if available < _NO_MEMORY_MIB else "warning",
+            found=f"{available} MiB available",
+            mend=mend,
+        )
     return ok("memory", f"{available} MiB available")
 
 
@@ -138,7 +148,9 @@ def disk(machine: Surroundings) -> Finding:
     found = f"{machine.free_mib} MiB free"
     if machine.free_mib < _LOW_DISK_MIB:
         mend = "sudo apt-get clean && sudo journalctl --vacuum-size=50M"
-        return Finding(check="disk", status="fault" if machine.free_mib < _NO_DISK_MIB else "warning", found=found, mend=mend)
+        return Finding(
+            check="disk", status="fault" if machine.free_mib < _NO_DISK_MIB else "warning", found=found, mend=mend
+        )
     return ok("disk", found)
 
 
@@ -156,7 +168,9 @@ def clock(machine: Surroundings) -> Finding:
         return Finding(check="clock", status="fault", found=f"the year is {machine.year}", mend=mend)
     synced = _synchronized(machine.root)
     if synced is None:
-        return Finding(check="clock", status="unknown", found="nothing tells whether it is synchronised", mend="timedatectl status")
+        return Finding(
+            check="clock", status="unknown", found="nothing tells whether it is synchronised", mend="timedatectl status"
+        )
     if not synced:
         return Finding(check="clock", status="warning", found="not synchronised", mend=mend)
     return ok("clock", "synchronised")

@@ -42,8 +42,12 @@ def interpreter(machine: Surroundings) -> Finding:
     """
     for name in ("ai-edge-litert", "tflite-runtime"):
         if name in machine.packages:
-            return ok("interpreter", f"{name} {machine.packages[name]}, numpy {machine.packages.get('numpy', 'missing')}")
-    return Finding(check="interpreter", status="fault", found="none is installed", mend="python3 -m pip install ai-edge-litert")
+            return ok(
+                "interpreter", f"{name} {machine.packages[name]}, numpy {machine.packages.get('numpy', 'missing')}"
+            )
+    return Finding(
+        check="interpreter", status="fault", found="none is installed", mend="python3 -m pip install ai-edge-litert"
+    )
 
 
 def delegates(machine: Surroundings) -> Finding:
@@ -57,12 +61,17 @@ def delegates(machine: Surroundings) -> Finding:
     """
     plugged, library = edgetpus(machine.root), machine.loads(EDGETPU_LIBRARY)
     if not plugged:
-        return ok("delegates", "xnnpack (CPU)" + (f"; {EDGETPU_LIBRARY} is there, no Edge TPU is plugged in" if library else ""))
+        return ok(
+            "delegates",
+            "xnnpack (CPU)" + (f"; {EDGETPU_LIBRARY} is there, no Edge TPU is plugged in" if library else ""),
+        )
     found = f"xnnpack (CPU); Edge TPU at {', '.join(plugged)}"
     if not library:
         # Source: https://coral.ai/docs/accelerator/get-started/, whose package source has to be added first.
         mend = "sudo apt-get install libedgetpu1-std   # from Coral's package source, https://coral.ai/docs/accelerator/get-started/#1-install-the-edge-tpu-runtime"
-        return Finding(check="delegates", status="fault", found=f"{found}, but {EDGETPU_LIBRARY} does not load", mend=mend)
+        return Finding(
+            check="delegates", status="fault", found=f"{found}, but {EDGETPU_LIBRARY} does not load", mend=mend
+        )
     return ok("delegates", f"{found}, {EDGETPU_LIBRARY}")
 
 
@@ -75,7 +84,11 @@ def extras(machine: Surroundings) -> Finding:
     Returns:
         What was found; a camera needs one of the first two.
     """
-    there = [f"{name} {version}" for name, version in machine.packages.items() if name not in ("ai-edge-litert", "tflite-runtime", "numpy")]
+    there = [
+        f"{name} {version}"
+        for name, version in machine.packages.items()
+        if name not in ("ai-edge-litert", "tflite-runtime", "numpy")
+    ]
     if any(name.split()[0].startswith(("opencv", "picamera2")) for name in there):
         return ok("extras", ", ".join(there))
     found = ", ".join(there) or "none is installed"
@@ -83,4 +96,6 @@ def extras(machine: Surroundings) -> Finding:
         "python3 -m pip install 'edgevid[opencv]'   # USB cameras, streams, files\n"
         f"sudo apt-get install python3-picamera2   # CSI cameras; then: {_NEW_ENVIRONMENT}"
     )
-    return Finding(check="extras", status="warning", found=f"{found}: nothing here can read a camera or a video", mend=mend)
+    return Finding(
+        check="extras", status="warning", found=f"{found}: nothing here can read a camera or a video", mend=mend
+    )

@@ -122,7 +122,9 @@ class Decider:
         self._enter = [own[label].enter if label in own else rule.enter for label in self.labels]
         exits = [own[label].exit if label in own else rule.exit for label in self.labels]
         # The score below which each is no event; the background never is one.
-        self._exits = [math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)]
+        self._exits = [
+            math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)
+        ]
         # Plain floats: for tens of classes a list is several times quicker than arrays, whose every call has a price.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
@@ -194,7 +196,9 @@ class Decider:
             self._smoothed = list(scores)
             return
         if not t_s > self._last_s:
-            raise ContractError(expected=f"a time after {self._last_s} s", got=t_s, found=f"{t_s} s", hint="Flush where time jumps.")
+            raise ContractError(
+                expected=f"a time after {self._last_s} s", got=t_s, found=f"{t_s} s", hint="Flush where time jumps."
+            )
         weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
         # Both are as long as the labels; to have zip() look costs as much as the rest.
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores)]  # noqa: B905

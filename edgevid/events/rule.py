@@ -24,7 +24,11 @@ class ClassThresholds:
     exit: float
 
     def __post_init__(self) -> None:
-        ManifestInvalid.unless(0.0 <= self.exit <= self.enter <= 1.0, expected=f"0 <= exit <= enter <= 1 for {self.label!r}", got=(self.exit, self.enter))
+        ManifestInvalid.unless(
+            0.0 <= self.exit <= self.enter <= 1.0,
+            expected=f"0 <= exit <= enter <= 1 for {self.label!r}",
+            got=(self.exit, self.enter),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +58,14 @@ class DecisionRule:
     def __post_init__(self) -> None:
         named = [each.label for each in self.thresholds]
         ManifestInvalid.unless(len(set(named)) == len(named), expected="thresholds once for each label", got=named)
-        ManifestInvalid.unless(0.0 <= self.unknown_below <= 1.0, expected="unknown_below of 0 to 1", got=self.unknown_below)
-        ManifestInvalid.unless(0.0 <= self.exit <= self.enter <= 1.0, expected="0 <= exit <= enter <= 1", got=(self.exit, self.enter))
         ManifestInvalid.unless(
-            all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)), expected="times of at least 0 s", got=self
+            0.0 <= self.unknown_below <= 1.0, expected="unknown_below of 0 to 1", got=self.unknown_below
+        )
+        ManifestInvalid.unless(
+            0.0 <= self.exit <= self.enter <= 1.0, expected="0 <= exit <= enter <= 1", got=(self.exit, self.enter)
+        )
+        ManifestInvalid.unless(
+            all(0 <= time_s < math.inf for time_s in (self.smoothing_s, self.min_duration_s, self.cooldown_s)),
+            expected="times of at least 0 s",
+            got=self,
         )

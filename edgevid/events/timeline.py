@@ -89,7 +89,11 @@ def match(events: Sequence[Event], truth: Sequence[Interval], *, tolerance_s: fl
 
 
 def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
-    return event.label == real.label and event.start_s <= real.end_s + tolerance_s and event.end_s >= real.start_s - tolerance_s
+    return (
+        event.label == real.label
+        and event.start_s <= real.end_s + tolerance_s
+        and event.end_s >= real.start_s - tolerance_s
+    )
 
 
 def rows(score: EventScore) -> list[tuple[str, ...]]:

@@ -36,7 +36,9 @@ def opencv(purpose: str) -> ModuleType:
     try:
         import cv2
     except ImportError as error:
-        raise MissingDependency(expected=f"OpenCV for {purpose}", found="none", hint="Run: pip install 'edgevid[opencv]'.") from error
+        raise MissingDependency(
+            expected=f"OpenCV for {purpose}", found="none", hint="Run: pip install 'edgevid[opencv]'."
+        ) from error
     cv2.setNumThreads(1)
     return cv2
 
@@ -103,7 +105,9 @@ def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | 
     return convert
 
 
-def resizer(rule: str, interpolation: str, *, source: tuple[int, ...], target: tuple[int, int]) -> Callable[[Array, Array], None]:
+def resizer(
+    rule: str, interpolation: str, *, source: tuple[int, ...], target: tuple[int, int]
+) -> Callable[[Array, Array], None]:
     """Choose the resize from one frame size to another.
 
     Args:
@@ -146,7 +150,9 @@ def _filler(cv2: Any, mode: int, *, size: tuple[int, int], gray: bool) -> Callab
 def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
     """Largest (H, W) inside `source` with the aspect of `target`."""
     height, width = source
-    return max(1, min(height, round(width * target[0] / target[1]))), max(1, min(width, round(height * target[1] / target[0])))
+    return max(1, min(height, round(width * target[0] / target[1]))), max(
+        1, min(width, round(height * target[1] / target[0]))
+    )
 
 
 def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:

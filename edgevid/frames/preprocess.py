@@ -54,15 +54,31 @@ class InputSpec:
     def __post_init__(self) -> None:
         ContractError.unless(self.kind in KINDS, expected="an input kind", choices=KINDS, got=self.kind)
         ContractError.unless(self.color in MODEL_COLORS, expected="a color", choices=MODEL_COLORS, got=self.color)
-        ContractError.unless(self.resize in RESIZE_RULES, expected="a resize rule", choices=RESIZE_RULES, got=self.resize)
-        ContractError.unless(self.interpolation in INTERPOLATIONS, expected="an interpolation", choices=INTERPOLATIONS, got=self.interpolation)
+        ContractError.unless(
+            self.resize in RESIZE_RULES, expected="a resize rule", choices=RESIZE_RULES, got=self.resize
+        )
+        ContractError.unless(
+            self.interpolation in INTERPOLATIONS,
+            expected="an interpolation",
+            choices=INTERPOLATIONS,
+            got=self.interpolation,
+        )
         ContractError.unless(min(self.shape) >= 1, expected="a frame shape of at least 1", got=self.shape)
         ContractError.unless(
-            -math.inf < self.range[0] < self.range[1] < math.inf, expected="a range LOW,HIGH with LOW below HIGH", choices="LOW < HIGH", got=self.range
+            -math.inf < self.range[0] < self.range[1] < math.inf,
+            expected="a range LOW,HIGH with LOW below HIGH",
+            choices="LOW < HIGH",
+            got=self.range,
         )
         wanted = _CHANNELS.get(self.color, self.channels)
-        ContractError.unless(self.channels == wanted, expected=f"{wanted} channel(s) for color {self.color!r}", got=self.channels)
-        ContractError.unless((self.kind == "features") == (self.color == "none"), expected="color 'none' for features and only there", got=self.color)
+        ContractError.unless(
+            self.channels == wanted, expected=f"{wanted} channel(s) for color {self.color!r}", got=self.channels
+        )
+        ContractError.unless(
+            (self.kind == "features") == (self.color == "none"),
+            expected="color 'none' for features and only there",
+            got=self.color,
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,7 +120,9 @@ class Preprocessor:
         Cost: one resize and one channel swap, at most; no allocation of frame size.
         """
         data = frame.data
-        if data is not self._data or frame.color is not self._color:  # most sources write into one buffer, or a few in turn
+        if (
+            data is not self._data or frame.color is not self._color
+        ):  # most sources write into one buffer, or a few in turn
             self._look_at(frame)
         self._steps(data, out)
 
@@ -121,7 +139,11 @@ class Preprocessor:
             return self._plan_features(frame)
         data = frame.data
         if data.ndim != 3 or not data.size or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
-            raise ContractError(expected="a picture (H, W, C) uint8", got=data.shape, found=f"{data.shape} {data.dtype} of color {frame.color!r}")
+            raise ContractError(
+                expected="a picture (H, W, C) uint8",
+                got=data.shape,
+                found=f"{data.shape} {data.dtype} of color {frame.color!r}",
+            )
         recolor = converter(frame.color, self.spec.color)
         height, width = self.spec.height, self.spec.width
         if data.shape[:2] == (height, width):
@@ -139,7 +161,9 @@ class Preprocessor:
 
     def _plan_features(self, frame: Frame) -> Callable[[Array, Array], None]:
         if frame.data.shape != self.spec.shape:
-            raise ContractError(expected=f"features of shape {self.spec.shape}", got=frame.data.shape, found=f"{frame.data.shape}")
+            raise ContractError(
+                expected=f"features of shape {self.spec.shape}", got=frame.data.shape, found=f"{frame.data.shape}"
+            )
         return lambda features, out: np.copyto(out, features)
 
 

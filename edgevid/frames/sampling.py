@@ -44,7 +44,9 @@ class IntervalSampler:
 
     def __init__(self, interval_s: float) -> None:
         if not MIN_INTERVAL_S <= interval_s <= MAX_INTERVAL_S:
-            raise ContractError(expected=f"a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=interval_s)
+            raise ContractError(
+                expected=f"a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=interval_s
+            )
         self._trained_ns = self.interval_ns = round(interval_s * 1e9)
         self._due_ns: int | None = None
         self._last_ns = 0

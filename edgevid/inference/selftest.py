@@ -120,7 +120,9 @@ def _compare(engine: Engine, answer: int, *, got: Array, expected: Array, step: 
     front = int(got.argmax())
     if expected[front] < expected.max() - step * (1 + 1e-5):
         raise SelftestFailed(
-            expected=f"golden answer {answer} to be {labels[int(expected.argmax())]!r}", got=labels[front], found=f"{labels[front]!r} with {engine.interpreter}"
+            expected=f"golden answer {answer} to be {labels[int(expected.argmax())]!r}",
+            got=labels[front],
+            found=f"{labels[front]!r} with {engine.interpreter}",
         )
 
 

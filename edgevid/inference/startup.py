@@ -55,10 +55,17 @@ def measure(bundle: Path, *, threads: int = 1) -> Startup:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise EdgevidError(expected=f"{bundle} to start in a fresh process within {_LIMIT_S} s", found="no answer", path=bundle) from error
+        raise EdgevidError(
+            expected=f"{bundle} to start in a fresh process within {_LIMIT_S} s", found="no answer", path=bundle
+        ) from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise EdgevidError(expected=f"{bundle} to start in a fresh process", got=done.returncode, found=f"exit code {done.returncode}: {last}", path=bundle)
+        raise EdgevidError(
+            expected=f"{bundle} to start in a fresh process",
+            got=done.returncode,
+            found=f"exit code {done.returncode}: {last}",
+            path=bundle,
+        )
     return Startup(**json.loads(done.stdout))
 
 

@@ -61,7 +61,9 @@ def state_folder() -> Path:
     return (Path(cache) if cache else Path("~/.cache").expanduser()) / "edgevid"
 
 
-def choose_threads(make: Callable[[int], Engine], *, cores: int | None = None, folder: Path | None = None) -> ThreadChoice:
+def choose_threads(
+    make: Callable[[int], Engine], *, cores: int | None = None, folder: Path | None = None
+) -> ThreadChoice:
     """Take the kept answer, or measure.
 
     Args:
@@ -77,7 +79,9 @@ def choose_threads(make: Callable[[int], Engine], *, cores: int | None = None, f
     cores = cores or min(len(os.sched_getaffinity(0)), _MOST)
     one = make(1)
     key = _key(one, cores)
-    path = (folder or state_folder()) / f"threads-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}.json"
+    path = (
+        folder or state_folder()
+    ) / f"threads-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}.json"
     ms = _read(path, key)
     if ms:
         return ThreadChoice(threads=pick(ms), ms=ms, kept=path, measured=False)
@@ -109,7 +113,9 @@ def measure(engines: Mapping[int, Engine]) -> dict[int, float]:
     """
     for engine in engines.values():
         _round_ms(engine, limit_ns=0)
-    rounds = [{count: _round_ms(engine, limit_ns=_ROUND_NS) for count, engine in engines.items()} for _ in range(_ROUNDS)]
+    rounds = [
+        {count: _round_ms(engine, limit_ns=_ROUND_NS) for count, engine in engines.items()} for _ in range(_ROUNDS)
+    ]
     return {count: round(min(each[count] for each in rounds), 4) for count in engines}
 
 

@@ -104,7 +104,9 @@ def endpoint(text: str) -> Endpoint:
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not port.isdecimal() or int(port) > _MAX_PORT or (":" in host and not bracketed):
-        raise UsageError(expected="HOST:PORT, as localhost:8080", got=text, hint="Write :8080 for every address of this machine.")
+        raise UsageError(
+            expected="HOST:PORT, as localhost:8080", got=text, hint="Write :8080 for every address of this machine."
+        )
     return Endpoint(host=host.strip("[]"), port=int(port))
 
 
@@ -122,18 +124,27 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
         UsageError: The address is not this machine's, is taken, or may not be used.
     """
     try:
-        found = socket.getaddrinfo(where.host or "0.0.0.0", where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)  # asked for
+        found = socket.getaddrinfo(
+            where.host or "0.0.0.0", where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )  # asked for
         family, kind, protocol, _, address = found[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UsageError(expected=f"an address of this machine for {purpose}", got=str(where), found=f"{where}: {error.strerror}") from error
+        raise UsageError(
+            expected=f"an address of this machine for {purpose}", got=str(where), found=f"{where}: {error.strerror}"
+        ) from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(64)
     except OSError as error:
         bound.close()
-        raise UsageError(expected=f"a free address for {purpose}", got=str(where), found=f"{where}: {error.strerror}", hint="Choose another port.") from error
+        raise UsageError(
+            expected=f"a free address for {purpose}",
+            got=str(where),
+            found=f"{where}: {error.strerror}",
+            hint="Choose another port.",
+        ) from error
     return bound
 
 
@@ -156,7 +167,11 @@ def broker(url: str, environment: Mapping[str, str] = os.environ) -> Broker:
     except ValueError as error:
         raise UsageError(expected=f"{_MQTT_FORM}", found=f"one with {error}") from error
     if "#" in url:
-        raise UsageError(expected="an MQTT URL without #", found=f"one in {without_secrets(url)}", hint="In a password write %23; a prefix has no wildcards.")
+        raise UsageError(
+            expected="an MQTT URL without #",
+            found=f"one in {without_secrets(url)}",
+            hint="In a password write %23; a prefix has no wildcards.",
+        )
     if parts.scheme not in _MQTT_PORTS or not parts.hostname or port == 0:
         raise UsageError(expected=f"{_MQTT_FORM}", found=f"{without_secrets(url)}")
     prefix = unquote(parts.path).strip("/") or f"edgevid/{_topic_level(socket.gethostname())}"

@@ -48,4 +48,6 @@ class FunctionCaller(Patient, QuietOutput):
         except Exception as error:
             name = getattr(self._function, "__qualname__", repr(self._function))
             _log.exception("edgevid: %s failed on an event of %s.", name, event.label)
-            raise OutputRefused(expected=f"{name} to return", got=error, found=f"{type(error).__name__}: {error}") from error
+            raise OutputRefused(
+                expected=f"{name} to return", got=error, found=f"{type(error).__name__}: {error}"
+            ) from error

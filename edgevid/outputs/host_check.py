@@ -36,7 +36,12 @@ def may_ask(host_header: str | None, endpoint: Endpoint) -> bool:
     if endpoint.is_local:
         return False
     own = socket.gethostname().lower()
-    return name in (own, endpoint.host.lower()) or "." not in name or name.endswith(_LOCAL_SUFFIXES) or _is_address(name, loopback=False)
+    return (
+        name in (own, endpoint.host.lower())
+        or "." not in name
+        or name.endswith(_LOCAL_SUFFIXES)
+        or _is_address(name, loopback=False)
+    )
 
 
 def same_origin(origin: str | None, host_header: str | None) -> bool:

@@ -120,7 +120,9 @@ class EventLines(QuietOutput):
             event: It.
         """
         self._redraw("")
-        self._stream.write(f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {self._of(event.model)}{event.label}  {event.score:.2f}\n")
+        self._stream.write(
+            f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {self._of(event.model)}{event.label}  {event.score:.2f}\n"
+        )
         self._stream.flush()
 
     def close(self) -> None:

@@ -85,7 +85,9 @@ def decision(decision: Decision) -> dict[str, Any]:
     Returns:
         `t_s`, `label`, `score`, `scores` by label, `values` by name where the model gives more than scores, and `age_ms`.
     """
-    scores = {label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.probabilities, strict=True)}
+    scores = {
+        label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.probabilities, strict=True)
+    }
     return {
         "t_s": round(decision.t_s, _DIGITS),
         "label": decision.label,
@@ -97,7 +99,11 @@ def decision(decision: Decision) -> dict[str, Any]:
 
 
 def _beside(values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    return {"values": {name: [round(number, _DIGITS) for number in numbers] for name, numbers in values.items()}} if values else {}
+    return (
+        {"values": {name: [round(number, _DIGITS) for number in numbers] for name, numbers in values.items()}}
+        if values
+        else {}
+    )
 
 
 def slugs(names: tuple[str, ...]) -> dict[str, str]:
@@ -111,7 +117,10 @@ def slugs(names: tuple[str, ...]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names:
-        slug = base = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name) or "model"
+        slug = base = (
+            "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name)
+            or "model"
+        )
         count = 2
         while slug in found.values():
             slug, count = f"{base}_{count}", count + 1

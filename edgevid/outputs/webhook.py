@@ -44,7 +44,9 @@ class WebhookSender(Patient, QuietOutput):
         environment: `EDGEVID_WEBHOOK_TOKEN` is sent as a bearer token.
     """
 
-    def __init__(self, url: str, *, teller: Teller, timeout_s: float = TIMEOUT_S, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, url: str, *, teller: Teller, timeout_s: float = TIMEOUT_S, environment: Mapping[str, str] = os.environ
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         self._shown = without_secrets(url)
@@ -94,18 +96,28 @@ class WebhookSender(Patient, QuietOutput):
         if 200 <= status < 300:
             self._failures = ("", 0)
         elif status in _AWAY:
-            raise OutputError(expected=f"{self._shown} to take an event", found=f"status {status}", hint="Events wait until it does.")
+            raise OutputError(
+                expected=f"{self._shown} to take an event", found=f"status {status}", hint="Events wait until it does."
+            )
         elif status >= 500:
             self._failed(f"{told['id']} {phase}", status)
         else:
-            raise OutputRefused(expected=f"{self._shown} to take an event", found=f"status {status}", hint="It was dropped.")
+            raise OutputRefused(
+                expected=f"{self._shown} to take an event", found=f"status {status}", hint="It was dropped."
+            )
 
     def _failed(self, name: str, status: int) -> None:
         count = self._failures[1] + 1 if self._failures[0] == name else 1
         self._failures = (name, count)
         if count >= _TRIES:
-            raise OutputRefused(expected=f"{self._shown} to take an event", found=f"status {status} {count} times", hint="It was dropped.")
-        raise OutputError(expected=f"{self._shown} to take an event", found=f"status {status}", hint=f"It is tried {_TRIES} times.")
+            raise OutputRefused(
+                expected=f"{self._shown} to take an event",
+                found=f"status {status} {count} times",
+                hint="It was dropped.",
+            )
+        raise OutputError(
+            expected=f"{self._shown} to take an event", found=f"status {status}", hint=f"It is tried {_TRIES} times."
+        )
 
     def _request(self, body: bytes) -> int:
         """Post, and give the status; what the server says beyond that is not read for long."""
@@ -118,7 +130,11 @@ class WebhookSender(Patient, QuietOutput):
             answer.read(_ANSWER_BYTES)
             return answer.status
         except (OSError, http.client.HTTPException) as error:
-            raise OutputError(expected=f"{self._shown} to answer", found=f"{type(error).__name__}: {error}", hint="Events wait until it does.") from error
+            raise OutputError(
+                expected=f"{self._shown} to answer",
+                found=f"{type(error).__name__}: {error}",
+                hint="Events wait until it does.",
+            ) from error
         finally:
             connection.close()
             self._socket = None

@@ -64,7 +64,9 @@ class MountedPartition:
 
     def files(self) -> frozenset[str]:
         """List every file."""
-        return frozenset(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
+        return frozenset(
+            path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file()
+        )
 
     def read(self, path: str) -> bytes:
         """Read a file, past the cache where the kernel agrees."""
@@ -115,7 +117,11 @@ class FatPartition:
 
     def __init__(self, disk: Path, partition: Partition) -> None:
         if shutil.which("mcopy") is None:
-            raise MissingDependency(expected="mtools, which writes a FAT without mounting it", found="none", hint="Run: sudo apt install mtools")
+            raise MissingDependency(
+                expected="mtools, which writes a FAT without mounting it",
+                found="none",
+                hint="Run: sudo apt install mtools",
+            )
         self.name = str(disk)
         self._disk = disk
         self._at = f"{disk}@@{partition.start_bytes}"
@@ -153,10 +159,14 @@ class FatPartition:
     def _mtools(self, tool: str, *arguments: str, check: bool = True) -> bytes:
         # MTOOLS_SKIP_CHECK: a FAT made on another system need not have the size that mtools works out for it.
         environment = {**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull, "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([tool, "-i", self._at, *arguments], capture_output=True, env=environment, timeout=_LIMIT_S, check=False)
+        done = subprocess.run(
+            [tool, "-i", self._at, *arguments], capture_output=True, env=environment, timeout=_LIMIT_S, check=False
+        )
         if check and done.returncode != 0:
             reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
-            raise FlashError(expected=f"to read and write the boot partition of {self.name}", found=f"{reason}", path=self.name)
+            raise FlashError(
+                expected=f"to read and write the boot partition of {self.name}", found=f"{reason}", path=self.name
+            )
         return done.stdout if done.returncode == 0 else b""
 
 
@@ -178,7 +188,10 @@ def partitions(disk: Path) -> tuple[Partition, ...]:
         sector = file.read(_SECTOR_BYTES)
     if len(sector) < _SECTOR_BYTES or sector[510:] != b"\x55\xaa":
         raise FlashError(
-            expected="a disk with a partition table, as of Raspberry Pi OS", found=f"none in {disk}", hint="Write the unpacked .img first.", path=disk
+            expected="a disk with a partition table, as of Raspberry Pi OS",
+            found=f"none in {disk}",
+            hint="Write the unpacked .img first.",
+            path=disk,
         )
     found = []
     for entry in range(446, 510, 16):
@@ -203,7 +216,11 @@ def boot_and_root(disk: Path) -> tuple[Partition, Partition]:
     found = partitions(disk)
     if len(found) != 2 or found[0].kind not in _FAT_TYPES or found[1].kind != _LINUX_TYPE:
         kinds = ", ".join(f"{each.kind:#04x}" for each in found) or "none"
-        raise FlashError(expected=f"a FAT and a Linux partition on {disk}, as Raspberry Pi OS has", found=f"the types {kinds}", path=disk)
+        raise FlashError(
+            expected=f"a FAT and a Linux partition on {disk}, as Raspberry Pi OS has",
+            found=f"the types {kinds}",
+            path=disk,
+        )
     return found[0], found[1]
 
 

@@ -15,7 +15,24 @@ _EVERY, _NEVER = "all", "none"
 # Filters that are not about the board: edgevid takes them as not met, as on a board without that display, cable or serial number.
 _OTHER_PREFIXES = ("EDID=", "gpio", "0x", "board-type=", "tryboot", "boot_", "partition=", "HDMI:")
 # Boards whose sections a file may have and which are not among ours.
-_OTHER_BOARDS = ("pi1", "pi2", "pi0w", "pi500", "pi500plus", "cm0", "cm1", "cm3", "cm3+", "cm4s", "cm5", "pi3+", "pi02", "pi0", "pi400", "cm4")
+_OTHER_BOARDS = (
+    "pi1",
+    "pi2",
+    "pi0w",
+    "pi500",
+    "pi500plus",
+    "cm0",
+    "cm1",
+    "cm3",
+    "cm3+",
+    "cm4s",
+    "cm5",
+    "pi3+",
+    "pi02",
+    "pi0",
+    "pi400",
+    "cm4",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

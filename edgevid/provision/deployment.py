@@ -56,7 +56,9 @@ class User:
             check_ssh_key(key)
         check_password_hash(self.password_hash)
         DeploymentError.unless(
-            bool(self.ssh_keys or self.password_hash), expected="[user] with ssh_keys or a password_hash: nobody could log in otherwise", found="none"
+            bool(self.ssh_keys or self.password_hash),
+            expected="[user] with ssh_keys or a password_hash: nobody could log in otherwise",
+            found="none",
         )
 
 
@@ -81,10 +83,20 @@ class Wifi:
     def __post_init__(self) -> None:
         """Refuse what no radio takes."""
         DeploymentError.unless(
-            1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(), expected="[wifi] ssid of 1 to 32 bytes in one line", got=self.ssid
+            1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(),
+            expected="[wifi] ssid of 1 to 32 bytes in one line",
+            got=self.ssid,
         )
-        DeploymentError.unless(bool(_COUNTRY.fullmatch(self.country)), expected="[wifi] country as two capital letters, as CH or US", got=self.country)
-        DeploymentError.unless(not (self.password and self.password_env), expected="[wifi] password or password_env, not both", found="both")
+        DeploymentError.unless(
+            bool(_COUNTRY.fullmatch(self.country)),
+            expected="[wifi] country as two capital letters, as CH or US",
+            got=self.country,
+        )
+        DeploymentError.unless(
+            not (self.password and self.password_env),
+            expected="[wifi] password or password_env, not both",
+            found="both",
+        )
 
     def psk(self) -> str:
         """Derive the network's key; the password itself is on no card.
@@ -122,9 +134,19 @@ class Service:
     def __post_init__(self) -> None:
         """Refuse limits with which nothing runs."""
         for name in ("watchdog_s", "restart_s", "start_limit_s"):
-            DeploymentError.unless(1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name))
-        DeploymentError.unless(self.memory_mib >= _MIN_MEMORY_MIB, expected=f"[service] memory_mib of at least {_MIN_MEMORY_MIB}", got=self.memory_mib)
-        DeploymentError.unless(self.cpu_percent >= _MIN_CPU_PERCENT, expected=f"[service] cpu_percent of at least {_MIN_CPU_PERCENT}", got=self.cpu_percent)
+            DeploymentError.unless(
+                1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name)
+            )
+        DeploymentError.unless(
+            self.memory_mib >= _MIN_MEMORY_MIB,
+            expected=f"[service] memory_mib of at least {_MIN_MEMORY_MIB}",
+            got=self.memory_mib,
+        )
+        DeploymentError.unless(
+            self.cpu_percent >= _MIN_CPU_PERCENT,
+            expected=f"[service] cpu_percent of at least {_MIN_CPU_PERCENT}",
+            got=self.cpu_percent,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +165,15 @@ class Card:
 
     def __post_init__(self) -> None:
         """Refuse a journal that fills the card, and one that could not stay."""
-        DeploymentError.unless(8 <= self.journal_mib <= 1024, expected="[card] journal_mib from 8 to 1024", got=self.journal_mib)
+        DeploymentError.unless(
+            8 <= self.journal_mib <= 1024, expected="[card] journal_mib from 8 to 1024", got=self.journal_mib
+        )
         kept = self.journal == "persistent" and self.read_only_root
-        DeploymentError.unless(not kept, expected='[card] journal = "volatile" where read_only_root is true: nothing is kept then', got=self.journal)
+        DeploymentError.unless(
+            not kept,
+            expected='[card] journal = "volatile" where read_only_root is true: nothing is kept then',
+            got=self.journal,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,12 +212,18 @@ class Deployment:
         """Refuse what cannot work together."""
         _refuse_timezone(self.timezone)
         DeploymentError.unless(
-            bool(_HOSTNAME.fullmatch(self.hostname)), expected="a hostname of small letters, digits and hyphens, at most 63", got=self.hostname
+            bool(_HOSTNAME.fullmatch(self.hostname)),
+            expected="a hostname of small letters, digits and hyphens, at most 63",
+            got=self.hostname,
         )
         _refuse_mix(self.facts, self.optics, self)
         for name, value in self.environment.items():
-            DeploymentError.unless(bool(_VARIABLE.fullmatch(name)), expected="names of capital letters in [environment]", got=name)
-            DeploymentError.unless(value.isprintable(), expected=f"one line for {name} in [environment]", found="several")
+            DeploymentError.unless(
+                bool(_VARIABLE.fullmatch(name)), expected="names of capital letters in [environment]", got=name
+            )
+            DeploymentError.unless(
+                value.isprintable(), expected=f"one line for {name} in [environment]", found="several"
+            )
 
     @property
     def facts(self) -> Board:
@@ -210,7 +244,9 @@ class Deployment:
         left = [key for key in self.user.ssh_keys if not key.endswith(EXAMPLE_KEY_COMMENT)]
         expected = "your own key in [user] ssh_keys, the line of ~/.ssh/id_ed25519.pub"
         DeploymentError.unless(
-            bool(left or self.user.password_hash), expected=expected, found=f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})"
+            bool(left or self.user.password_hash),
+            expected=expected,
+            found=f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})",
         )
 
     def variables(self) -> dict[str, str]:
@@ -222,7 +258,9 @@ class Deployment:
         Raises:
             DeploymentError: A variable that shall be taken over is not set.
         """
-        taken = {name: value.removeprefix("env:") for name, value in self.environment.items() if value.startswith("env:")}
+        taken = {
+            name: value.removeprefix("env:") for name, value in self.environment.items() if value.startswith("env:")
+        }
         return {**self.environment, **{name: secret(source, f"[environment] {name}") for name, source in taken.items()}}
 
 
@@ -240,29 +278,51 @@ def read(path: Path) -> Deployment:
         DeploymentError: It asks for what is unknown or does not go together; the message names what is legal.
     """
     found = from_toml(Deployment, read_toml(path), path.name)
-    bundle = Path(edgevid.__file__).parent / "data/gestures.edgevid" if found.bundle == DEMO else path.parent / found.bundle
+    bundle = (
+        Path(edgevid.__file__).parent / "data/gestures.edgevid" if found.bundle == DEMO else path.parent / found.bundle
+    )
     return dataclasses.replace(found, bundle=str(bundle.resolve()))
 
 
 def _refuse_mix(facts: Board, optics: Camera, deployment: Deployment) -> None:
     """What each is legal and together cannot be."""
     if optics.interface == "csi":
-        DeploymentError.unless(facts.camera_ports > 0, expected=f"a USB camera for the board {facts.name!r}, which has no camera connector", got=optics.name)
+        DeploymentError.unless(
+            facts.camera_ports > 0,
+            expected=f"a USB camera for the board {facts.name!r}, which has no camera connector",
+            got=optics.name,
+        )
     port = deployment.camera_port
     if port is not None:
-        DeploymentError.unless(optics.interface == "csi", expected=f"no camera_port for the camera {optics.name!r}, which is not on a connector", got=port)
         DeploymentError.unless(
-            0 <= port < facts.camera_ports, expected=f"a camera_port of the board {facts.name!r}, from 0 to {facts.camera_ports - 1}", got=port
+            optics.interface == "csi",
+            expected=f"no camera_port for the camera {optics.name!r}, which is not on a connector",
+            got=port,
         )
-    DeploymentError.unless(deployment.wifi is None or facts.wifi, expected=f"no [wifi] for the board {facts.name!r}, which has none", found="one")
+        DeploymentError.unless(
+            0 <= port < facts.camera_ports,
+            expected=f"a camera_port of the board {facts.name!r}, from 0 to {facts.camera_ports - 1}",
+            got=port,
+        )
+    DeploymentError.unless(
+        deployment.wifi is None or facts.wifi,
+        expected=f"no [wifi] for the board {facts.name!r}, which has none",
+        found="one",
+    )
     most = facts.cores * 100
     DeploymentError.unless(
-        deployment.service.cpu_percent <= most, expected=f"[service] cpu_percent of at most {most} on {facts.cores} cores", got=deployment.service.cpu_percent
+        deployment.service.cpu_percent <= most,
+        expected=f"[service] cpu_percent of at most {most} on {facts.cores} cores",
+        got=deployment.service.cpu_percent,
     )
     # The smallest of the board must start it, and Raspberry Pi OS itself needs about this much.
     most_mib = min(facts.ram_mib) - 160
     memory_mib = deployment.service.memory_mib
-    DeploymentError.unless(memory_mib <= most_mib, expected=f"[service] memory_mib of at most {most_mib} on the board {facts.name!r}", got=memory_mib)
+    DeploymentError.unless(
+        memory_mib <= most_mib,
+        expected=f"[service] memory_mib of at most {most_mib} on the board {facts.name!r}",
+        got=memory_mib,
+    )
 
 
 def _refuse_timezone(name: str) -> None:

@@ -14,7 +14,9 @@ from edgevid.provision.deployment import Deployment
 from edgevid.provision.templates import fill, shell, yaml
 
 _BEGIN, _END = "# edgevid: begin", "# edgevid: end"
-_FIRSTRUN = "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"
+_FIRSTRUN = (
+    "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"
+)
 # Raspberry Pi's kernels come with the memory controller off, and MemoryMax= would do nothing.
 # Source: github.com/raspberrypi/linux, "cgroup: Disable cgroup memory by default".
 _CGROUP = "cgroup_enable=memory"
@@ -123,7 +125,9 @@ def _netplan_wifi(deployment: Deployment) -> str:
     psk = wifi.psk()
     # Given like this, and not below `auth:`, netplan offers WPA2 and WPA3. Source: github.com/canonical/netplan, src/parse.c.
     password = f"          password: {yaml(psk)}" if psk else ""
-    return fill("cloud-init/wifi", country=yaml(wifi.country), ssid=yaml(wifi.ssid), hidden=yaml(wifi.hidden), password=password).rstrip("\n")
+    return fill(
+        "cloud-init/wifi", country=yaml(wifi.country), ssid=yaml(wifi.ssid), hidden=yaml(wifi.hidden), password=password
+    ).rstrip("\n")
 
 
 def _network_manager_wifi(deployment: Deployment) -> str:
@@ -134,4 +138,6 @@ def _network_manager_wifi(deployment: Deployment) -> str:
     # A keyfile takes a text with other characters as its bytes. Source: nm-settings-keyfile(5), "ssid".
     ssid = "".join(f"{byte};" for byte in wifi.ssid.encode())
     security = f"\n[wifi-security]\nkey-mgmt=wpa-psk\npsk={psk}\n" if psk else ""
-    return fill("firstrun/wifi", country=shell(wifi.country), ssid=ssid, hidden=yaml(wifi.hidden), security=security).rstrip("\n")
+    return fill(
+        "firstrun/wifi", country=shell(wifi.country), ssid=ssid, hidden=yaml(wifi.hidden), security=security
+    ).rstrip("\n")

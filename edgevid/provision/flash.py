@@ -48,7 +48,9 @@ class Plan:
 
 
 @contextmanager
-def plan(deployment: Deployment, target: Target, *, wheelhouse: Path | None = None, lock: Path | None = None) -> Iterator[Plan]:
+def plan(
+    deployment: Deployment, target: Target, *, wheelhouse: Path | None = None, lock: Path | None = None
+) -> Iterator[Plan]:
     """Make and check everything that will be written; nothing is written.
 
     Args:
@@ -94,7 +96,12 @@ def write(made: Plan, *, progress: Callable[[str, int], None] = lambda path, siz
         made.target.boot.write(path, source)
     for path, source in made.files.items():
         if hashlib.sha256(made.target.boot.read(path)).digest() != hashlib.sha256(source.read_bytes()).digest():
-            raise FlashError(expected=f"{path} on {made.target.what} as it was written", found="other bytes back", hint="Use another card.", path=path)
+            raise FlashError(
+                expected=f"{path} on {made.target.what} as it was written",
+                found="other bytes back",
+                hint="Use another card.",
+                path=path,
+            )
 
 
 def _stage_first_boot(stage: Stage, deployment: Deployment, target: Target, system: System) -> None:
@@ -103,12 +110,16 @@ def _stage_first_boot(stage: Stage, deployment: Deployment, target: Target, syst
     for name, text in told.items():
         stage.add(name, text)
     stage.add("config.txt", config_txt(deployment, target.boot.read("config.txt").decode()))
-    stage.add("cmdline.txt", cmdline_txt(deployment, target.boot.read("cmdline.txt").decode(), has_firstrun=has_firstrun))
+    stage.add(
+        "cmdline.txt", cmdline_txt(deployment, target.boot.read("cmdline.txt").decode(), has_firstrun=has_firstrun)
+    )
 
 
 def _refuse_full(made: Plan, before: frozenset[str]) -> None:
     """A file that is replaced needs its room twice for a moment, which the reserve covers."""
-    room = made.target.boot.free_bytes() + sum(len(made.target.boot.read(path)) for path in made.files if path in before)
+    room = made.target.boot.free_bytes() + sum(
+        len(made.target.boot.read(path)) for path in made.files if path in before
+    )
     if made.bytes + _RESERVE_MIB * MIB > room:
         need = (made.bytes + _RESERVE_MIB * MIB) / MIB
         biggest = max(made.files, key=lambda path: made.files[path].stat().st_size)

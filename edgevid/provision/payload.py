@@ -45,16 +45,23 @@ def check_bundle(deployment: Deployment) -> None:
     """
     name = Path(deployment.bundle).name
     if not _BUNDLE.fullmatch(name):
-        raise DeploymentError(expected="a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid", got=name)
+        raise DeploymentError(
+            expected="a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid", got=name
+        )
     model = bundle.read(deployment.bundle)
     if model.manifest.input.kind == "features":
         raise DeploymentError(
-            expected=f"a bundle of a model over pictures for the camera {deployment.camera!r}", found=f"one over features: {deployment.bundle}"
+            expected=f"a bundle of a model over pictures for the camera {deployment.camera!r}",
+            found=f"one over features: {deployment.bundle}",
         )
     mib = Path(deployment.bundle).stat().st_size / MIB
     if mib > deployment.service.memory_mib / 2:
         most = deployment.service.memory_mib // 2
-        raise DeploymentError(expected=f"a bundle of at most {most} MiB, half of [service] memory_mib", got=mib, found=f"{mib:.0f} MiB: {deployment.bundle}")
+        raise DeploymentError(
+            expected=f"a bundle of at most {most} MiB, half of [service] memory_mib",
+            got=mib,
+            found=f"{mib:.0f} MiB: {deployment.bundle}",
+        )
 
 
 class Stage:
@@ -87,7 +94,10 @@ class Stage:
 
     def sums(self) -> str:
         """Sum up what is here so far, for `sha256sum --check` in the folder `OURS`."""
-        lines = {path.removeprefix(f"{OURS}/"): hashlib.sha256(source.read_bytes()).hexdigest() for path, source in self._files.items()}
+        lines = {
+            path.removeprefix(f"{OURS}/"): hashlib.sha256(source.read_bytes()).hexdigest()
+            for path, source in self._files.items()
+        }
         # The variables are taken away from the card when they have been installed.
         return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items()) if path != "environment")
 
@@ -97,7 +107,9 @@ class Stage:
 
     def ordered(self) -> dict[str, Path]:
         """Everything, triggers last."""
-        return dict(sorted(self._files.items(), key=lambda item: _TRIGGERS.index(item[0]) if item[0] in _TRIGGERS else -1))
+        return dict(
+            sorted(self._files.items(), key=lambda item: _TRIGGERS.index(item[0]) if item[0] in _TRIGGERS else -1)
+        )
 
 
 def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | Path]:
@@ -117,7 +129,12 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
     variables = "".join(f"{name}={_environment_value(value)}\n" for name, value in deployment.variables().items())
     return {
         **unit_files(deployment, release=system.release),
-        "install.sh": fill("boot/install.sh", bundle=name, venv_options="--system-site-packages" if needs_system_packages else "", read_only=keep),
+        "install.sh": fill(
+            "boot/install.sh",
+            bundle=name,
+            venv_options="--system-site-packages" if needs_system_packages else "",
+            read_only=keep,
+        ),
         "first-boot.sh": (folder() / "boot/first-boot.sh").read_text(),
         name: Path(deployment.bundle),
         **({"overlay-root.sh": (folder() / "boot/overlay-root.sh").read_text()} if is_read_only else {}),
@@ -125,7 +142,9 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
     }
 
 
-def stage_device(stage: Stage, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
+def stage_device(
+    stage: Stage, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
+) -> None:
     """Make the folder `edgevid`: what `install.sh` installs, with the sums that it checks.
 
     Args:

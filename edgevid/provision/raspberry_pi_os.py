@@ -58,9 +58,14 @@ def look(target: Target, files: frozenset[str]) -> System:
     missing = {"config.txt", "cmdline.txt", _KERNEL} - files
     if missing:
         names = ", ".join(sorted(missing))
-        raise FlashError(expected=f"Raspberry Pi OS in {target.what}", got=sorted(files), found=f"no {names} on its boot partition")
+        raise FlashError(
+            expected=f"Raspberry Pi OS in {target.what}", got=sorted(files), found=f"no {names} on its boot partition"
+        )
     if files & set(_SMALLER_KERNELS):
-        raise FlashError(expected=f"Raspberry Pi OS (64-bit) in {target.what}", found="the 32-bit one: there are no wheels of LiteRT for it")
+        raise FlashError(
+            expected=f"Raspberry Pi OS (64-bit) in {target.what}",
+            found="the 32-bit one: there are no wheels of LiteRT for it",
+        )
     first_boot: FirstBoot = "cloud-init" if files >= _SEED else "firstrun"
     release = _release(target) or ("trixie" if first_boot == "cloud-init" else None)
     # The first Trixie image has firstrun.sh, too; without a look at its root the boot partition does not tell them apart.
@@ -81,13 +86,23 @@ def refuse_misfit(system: System, deployment: Deployment, files: frozenset[str])
     """
     facts, overlay = deployment.facts, deployment.optics.overlay
     if system.release and system.release not in facts.releases:
-        raise FlashError(expected=f"{' or '.join(facts.releases)} for the board {facts.name!r}", got=system.release, found=f"{system.release}")
+        raise FlashError(
+            expected=f"{' or '.join(facts.releases)} for the board {facts.name!r}",
+            got=system.release,
+            found=f"{system.release}",
+        )
     if not files & set(facts.device_trees):
         known = [each.name for each in boards().values() if files & set(each.device_trees)]
-        raise FlashError(expected=f"a system for the board {facts.name!r}", got=known, found=f"one for {', '.join(known) or 'none that is known'}")
+        raise FlashError(
+            expected=f"a system for the board {facts.name!r}",
+            got=known,
+            found=f"one for {', '.join(known) or 'none that is known'}",
+        )
     if overlay and f"overlays/{overlay}.dtbo" not in files:
         camera = deployment.optics.name
-        raise FlashError(expected=f"the overlay {overlay}.dtbo for the camera {camera!r}", found="none on the boot partition")
+        raise FlashError(
+            expected=f"the overlay {overlay}.dtbo for the camera {camera!r}", found="none on the boot partition"
+        )
 
 
 def _release(target: Target) -> Release | None:
@@ -99,7 +114,9 @@ def _release(target: Target) -> Release | None:
         return None
     name = found[1].decode()
     if name not in PYTHONS:
-        raise FlashError(expected=f"Raspberry Pi OS {' or '.join(get_args(Release))} in {target.what}", got=name, found=f"{name}")
+        raise FlashError(
+            expected=f"Raspberry Pi OS {' or '.join(get_args(Release))} in {target.what}", got=name, found=f"{name}"
+        )
     return cast("Release", name)
 
 

@@ -43,15 +43,30 @@ def check_ssh_key(line: str) -> None:
     """
     parts = line.split(None, 2)
     if "PRIVATE KEY" in line:
-        raise DeploymentError(expected="public keys in ssh_keys", found="a private one", hint="Keep it secret, and give the line of its .pub file.")
+        raise DeploymentError(
+            expected="public keys in ssh_keys",
+            found="a private one",
+            hint="Keep it secret, and give the line of its .pub file.",
+        )
     if len(parts) < 2 or parts[0] not in KEY_TYPES or not line.isprintable():
         kind = parts[0][:24] if parts and "-" in parts[0] else "something else"
-        raise DeploymentError(expected=f"a line as in id_ed25519.pub in ssh_keys, of a type of {', '.join(KEY_TYPES)}", got=kind)
+        raise DeploymentError(
+            expected=f"a line as in id_ed25519.pub in ssh_keys, of a type of {', '.join(KEY_TYPES)}", got=kind
+        )
     fields = _blob_fields(parts[1])
     if not fields or fields[0] != parts[0].encode() or len(fields) != _FIELDS.get(parts[0], 3):
-        raise DeploymentError(expected=f"a whole {parts[0]} key in ssh_keys", got=parts[0], found="a damaged one", hint="Copy the line of the .pub file again.")
+        raise DeploymentError(
+            expected=f"a whole {parts[0]} key in ssh_keys",
+            got=parts[0],
+            found="a damaged one",
+            hint="Copy the line of the .pub file again.",
+        )
     if parts[0] == "ssh-rsa" and int.from_bytes(fields[2], "big").bit_length() < _MIN_RSA_BITS:
-        raise DeploymentError(expected=f"an RSA key of at least {_MIN_RSA_BITS} bits in ssh_keys", found="a shorter one", hint="Run: ssh-keygen -t ed25519")
+        raise DeploymentError(
+            expected=f"an RSA key of at least {_MIN_RSA_BITS} bits in ssh_keys",
+            found="a shorter one",
+            hint="Run: ssh-keygen -t ed25519",
+        )
 
 
 def check_password_hash(text: str) -> None:
@@ -64,7 +79,10 @@ def check_password_hash(text: str) -> None:
         DeploymentError: It is none; the message does not hold it.
     """
     if text and not _HASH.fullmatch(text):
-        raise DeploymentError(expected="password_hash as `openssl passwd -6` prints it", found="something else, which is not repeated here")
+        raise DeploymentError(
+            expected="password_hash as `openssl passwd -6` prints it",
+            found="something else, which is not repeated here",
+        )
 
 
 def secret(variable: str, what: str) -> str:
@@ -82,7 +100,11 @@ def secret(variable: str, what: str) -> str:
     """
     value = os.environ.get(variable, "")
     if not value or not value.isprintable():
-        raise DeploymentError(expected=f"the variable {variable} for {what}, of one line", found="none", hint=f"Run: export {variable}=...")
+        raise DeploymentError(
+            expected=f"the variable {variable} for {what}, of one line",
+            found="none",
+            hint=f"Run: export {variable}=...",
+        )
     return value
 
 
@@ -104,7 +126,9 @@ def wifi_psk(ssid: str, password: str) -> str:
     if _HEX_KEY.fullmatch(password):
         return password.lower()
     if not (8 <= len(password) <= 63 and password.isascii() and password.isprintable()):
-        raise DeploymentError(expected="a Wi-Fi password of 8 to 63 ASCII characters, or a key of 64 hexadecimal digits", found="neither")
+        raise DeploymentError(
+            expected="a Wi-Fi password of 8 to 63 ASCII characters, or a key of 64 hexadecimal digits", found="neither"
+        )
     return hashlib.pbkdf2_hmac("sha1", password.encode(), ssid.encode(), _PSK_ROUNDS, _PSK_BYTES).hex()
 
 

@@ -34,12 +34,17 @@ def restart() -> None:
         DeployError: systemd refuses; it is not there, or the caller may not.
     """
     try:
-        done = subprocess.run(["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_LIMIT_S, check=False)
+        done = subprocess.run(
+            ["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_LIMIT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeployError(expected=f"systemctl to restart {UNIT}", found=str(error)) from error
     if done.returncode != 0:
         raise DeployError(
-            expected=f"to restart {UNIT}", got=done.returncode, found=str(done.stderr.strip() or done.returncode), hint="Run the command with sudo."
+            expected=f"to restart {UNIT}",
+            got=done.returncode,
+            found=str(done.stderr.strip() or done.returncode),
+            hint="Run the command with sudo.",
         )
 
 
@@ -56,12 +61,21 @@ def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True
     Source: overlayroot(8), which mounts a device of its name.
     """
     mounts = read_text(machine / "proc/mounts") or ""
-    overlay = next((line.split()[0] for line in mounts.splitlines() if line.split()[1] == "/" and line.split()[2] == "overlay"), "")
+    overlay = next(
+        (line.split()[0] for line in mounts.splitlines() if line.split()[1] == "/" and line.split()[2] == "overlay"), ""
+    )
     hints = {"overlayroot": "Run it in: sudo overlayroot-chroot"}
     if not bundles_only:
-        hints[OVERLAY_DEVICE] = f"Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again."
+        hints[OVERLAY_DEVICE] = (
+            f"Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again."
+        )
     if overlay in hints:
-        raise SlotsError(expected="a root file system that keeps what is written", got=overlay, found="an overlay in memory", hint=hints[overlay])
+        raise SlotsError(
+            expected="a root file system that keeps what is written",
+            got=overlay,
+            found="an overlay in memory",
+            hint=hints[overlay],
+        )
 
 
 def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
@@ -89,7 +103,14 @@ def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
     return System(release=release, first_boot="cloud-init", pythons=(PYTHONS[release],), has_picamera=None)
 
 
-def install(deployment: Deployment, system: System, *, root: Path = Path("/"), wheelhouse: Path | None = None, lock: Path | None = None) -> tuple[str, bool]:
+def install(
+    deployment: Deployment,
+    system: System,
+    *,
+    root: Path = Path("/"),
+    wheelhouse: Path | None = None,
+    lock: Path | None = None,
+) -> tuple[str, bool]:
     """Install packages, unit and bundle, as the first boot of a card does; who may log in and the network stay as they are.
 
     Args:
@@ -118,10 +139,14 @@ def install(deployment: Deployment, system: System, *, root: Path = Path("/"), w
 
 def _run_installer(script: Path, root: Path) -> str:
     environment = {**os.environ, **({} if root == Path("/") else {"EDGEVID_ROOT": str(root)})}
-    done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False)
+    done = subprocess.run(
+        ["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False
+    )
     if done.returncode != 0:
         last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise FlashError(expected="the installation to work", got=done.returncode, found=f"exit code {done.returncode}: {last}")
+        raise FlashError(
+            expected="the installation to work", got=done.returncode, found=f"exit code {done.returncode}: {last}"
+        )
     return done.stdout
 
 

@@ -52,14 +52,24 @@ def open_target(path: Path, *, machine: Path = Path("/")) -> Target:
         FlashError: It must not be written, or is no Raspberry Pi OS.
     """
     if not path.exists():
-        raise UsageError(expected="a mounted boot partition, an image file or a card after --to", found=f"nothing at {path}", path=path)
+        raise UsageError(
+            expected="a mounted boot partition, an image file or a card after --to",
+            found=f"nothing at {path}",
+            path=path,
+        )
     if path.is_dir():
         return _mounted(path)
     if stat.S_ISBLK(path.stat().st_mode):
         check_card(path.resolve().name, machine=machine)
         return _disk(path, f"the card {path}")
     if path.suffix in _PACKED:
-        raise UsageError(expected="an unpacked image", got=path.suffix, found=f"{path.name}", hint=f"Run: xz --decompress --keep {path.name}", path=path)
+        raise UsageError(
+            expected="an unpacked image",
+            got=path.suffix,
+            found=f"{path.name}",
+            hint=f"Run: xz --decompress --keep {path.name}",
+            path=path,
+        )
     return _disk(path, f"the image {path}")
 
 
@@ -77,19 +87,31 @@ def check_card(name: str, *, machine: Path = Path("/")) -> None:
     """
     facts = machine / "sys/class/block" / name
     if (facts / "partition").exists():
-        raise FlashError(expected="a whole card", got=name, found=f"the partition {name}", hint="Name the disk, as /dev/sda or /dev/mmcblk0.")
+        raise FlashError(
+            expected="a whole card",
+            got=name,
+            found=f"the partition {name}",
+            hint="Name the disk, as /dev/sda or /dev/mmcblk0.",
+        )
     mounted = _mounted_from(name, machine)
     if mounted:
         places = ", ".join(sorted(mounted.values()))
         raise FlashError(
-            expected="a card that is not in use", got=name, found=f"{name}, mounted at {places}", hint="Unmount it, or give that folder after --to."
+            expected="a card that is not in use",
+            got=name,
+            found=f"{name}, mounted at {places}",
+            hint="Unmount it, or give that folder after --to.",
         )
     is_usb = "/usb" in str(facts.resolve())
     if read_text(facts / "removable") != "1" and not is_usb and not name.startswith("mmcblk"):
-        raise FlashError(expected="a card that can be taken out", got=name, found=f"{name}, which is a disk of this machine")
+        raise FlashError(
+            expected="a card that can be taken out", got=name, found=f"{name}, which is a disk of this machine"
+        )
     gib = int(read_text(facts / "size") or 0) * _SECTOR_BYTES / _GIB
     if not _MIN_CARD_GIB * 0.9 <= gib <= _MAX_CARD_GIB:
-        raise FlashError(expected=f"a card of {_MIN_CARD_GIB} to {_MAX_CARD_GIB} GiB", got=gib, found=f"{name} with {gib:.1f} GiB")
+        raise FlashError(
+            expected=f"a card of {_MIN_CARD_GIB} to {_MAX_CARD_GIB} GiB", got=gib, found=f"{name} with {gib:.1f} GiB"
+        )
 
 
 def _mounted_from(name: str, machine: Path) -> dict[str, str]:
@@ -100,21 +122,38 @@ def _mounted_from(name: str, machine: Path) -> dict[str, str]:
         source = Path(after.split()[1])
         # Some systems name the source of their /dev "dev", which is also the name of a file that sysfs has for every disk.
         is_device = source.parent == Path("/dev")
-        if is_device and (source.name == name or (machine / "sys/class/block" / name / source.name / "partition").exists()):
+        if is_device and (
+            source.name == name or (machine / "sys/class/block" / name / source.name / "partition").exists()
+        ):
             found[source.name] = before.split()[4]
     return found
 
 
 def _mounted(path: Path) -> Target:
     if str(path.resolve()) in _OWN_BOOT:
-        raise FlashError(expected="the boot partition of another device", found=f"{path} of this one", hint="Run: edgevid install-service", path=path)
+        raise FlashError(
+            expected="the boot partition of another device",
+            found=f"{path} of this one",
+            hint="Run: edgevid install-service",
+            path=path,
+        )
     if not os.access(path, os.W_OK):
-        raise FlashError(expected="a folder that may be written", found=f"{path}", hint="Mount it for your user, or run with sudo.", path=path)
+        raise FlashError(
+            expected="a folder that may be written",
+            found=f"{path}",
+            hint="Mount it for your user, or run with sudo.",
+            path=path,
+        )
     return Target(what=f"the boot partition mounted at {path}", boot=MountedPartition(path))
 
 
 def _disk(path: Path, what: str) -> Target:
     if not os.access(path, os.R_OK | os.W_OK):
-        raise FlashError(expected="a disk that may be written", found=f"{path}", hint="Run with sudo, or as a member of the group disk.", path=path)
+        raise FlashError(
+            expected="a disk that may be written",
+            found=f"{path}",
+            hint="Run with sudo, or as a member of the group disk.",
+            path=path,
+        )
     boot, root = boot_and_root(path)
     return Target(what=what, boot=FatPartition(path, boot), disk=path, root=root)

@@ -29,7 +29,12 @@ def fill(name: str, **values: object) -> str:
     text = (folder() / name).read_text(encoding="utf-8")
     places = set(_PLACE.findall(text))
     if places != set(values):
-        raise DeploymentError(expected=f"the places {sorted(values)} in {name}", found=f"{sorted(places)}", hint="Install edgevid again.", path=name)
+        raise DeploymentError(
+            expected=f"the places {sorted(values)} in {name}",
+            found=f"{sorted(places)}",
+            hint="Install edgevid again.",
+            path=name,
+        )
     lines = (_filled(line, values) for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line is not None)
 

@@ -40,7 +40,12 @@ def unit_files(deployment: Deployment, *, release: Release | None) -> dict[str, 
     return {
         "edgevid.service": _unit(deployment, release=release),
         "run.toml": run_toml(deployment),
-        "journald.conf": fill("systemd/journald.conf", storage=card.journal, journal_mib=card.journal_mib, writes=writes_sentence(deployment)),
+        "journald.conf": fill(
+            "systemd/journald.conf",
+            storage=card.journal,
+            journal_mib=card.journal_mib,
+            writes=writes_sentence(deployment),
+        ),
         "sysusers.conf": (folder() / "systemd/sysusers.conf").read_text(),
         "60-edgevid.rules": (folder() / "udev/60-edgevid.rules").read_text(),
         "edgevid-install.service": (folder() / "systemd/edgevid-install.service").read_text(),
@@ -63,7 +68,9 @@ def writes_sentence(deployment: Deployment) -> str:
     """Say it in words, with what `[run]` adds."""
     count = writes_per_hour(deployment)
     kept = [name for name in ("clips", "record") if name in deployment.run]
-    return (f"at most {count} writes an hour" if count else "no writes to the card") + (f", besides {' and '.join(kept)}" if kept else "")
+    return (f"at most {count} writes an hour" if count else "no writes to the card") + (
+        f", besides {' and '.join(kept)}" if kept else ""
+    )
 
 
 def run_toml(deployment: Deployment) -> str:

@@ -98,7 +98,12 @@ def collect(python: str, *, wheelhouse: Path | None = None, lock: Path | None = 
     missing = _missing(pins, place)
     if missing:
         names = ", ".join(f"{pin.name} {pin.version}" for pin in missing)
-        raise FlashError(expected=f"the pinned wheels for Python {python} in {place}", got=missing, found=f"none with the pinned hash of {names}", path=place)
+        raise FlashError(
+            expected=f"the pinned wheels for Python {python} in {place}",
+            got=missing,
+            found=f"none with the pinned hash of {names}",
+            path=place,
+        )
     by_hash = _by_hash(place)
     return {pin: by_hash[pin.sha256] for pin in pins}
 
@@ -127,7 +132,11 @@ def pack(goal: Path) -> tuple[Pin, Path]:
     version = found.version
     info = f"edgevid-{version}.dist-info"
     package = Path(edgevid.__file__).resolve().parent
-    files = {**_tree(package, "edgevid"), **_tree(folder(), "edgevid/firmware_configs"), **_tree(package.parent / "convert", "convert")}
+    files = {
+        **_tree(package, "edgevid"),
+        **_tree(folder(), "edgevid/firmware_configs"),
+        **_tree(package.parent / "convert", "convert"),
+    }
     files[f"{info}/METADATA"] = (found.read_text("METADATA") or "").encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: edgevid\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files[f"{info}/entry_points.txt"] = b"[console_scripts]\nedgevid = edgevid.cli:main\n"
@@ -167,13 +176,27 @@ def _download(python: str, place: Path, pins: Iterable[Pin]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lines:
         lines.write(requirements(pins))
         lines.flush()
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
+        ]
         command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python, *platforms]
         command += ["--dest", str(place), "--requirement", lines.name]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise FlashError(expected=f"pip to download the pinned wheels for Python {python}", found=f"{reason}", hint="Give them with --wheels DIR.", path=place)
+        raise FlashError(
+            expected=f"pip to download the pinned wheels for Python {python}",
+            found=f"{reason}",
+            hint="Give them with --wheels DIR.",
+            path=place,
+        )
 
 
 def _missing(pins: Iterable[Pin], place: Path) -> list[Pin]:

@@ -103,7 +103,9 @@ class Change:
 
 
 def _meaning(pace: Pace) -> str:
-    answers = "an answer after every frame that is due" if pace.stride == 1 else f"an answer after every {pace.stride} frames"
+    answers = (
+        "an answer after every frame that is due" if pace.stride == 1 else f"an answer after every {pace.stride} frames"
+    )
     if pace.slowdown == 1:
         return answers
     return f"{answers}, frames {pace.slowdown} times the training interval apart: answers are of a window {pace.slowdown} times as long as trained"
@@ -156,7 +158,10 @@ class Pacer:
         if demand is not None:
             self._learn(demand)
         self._watch(now_s, demand, throttled=throttled)
-        for cause, due in (("late", self._is_late(now_s)), ("hot", throttled and self._settled(now_s, self._policy.hot_settle_s))):
+        for cause, due in (
+            ("late", self._is_late(now_s)),
+            ("hot", throttled and self._settled(now_s, self._policy.hot_settle_s)),
+        ):
             if due:
                 return self._down(now_s, "late" if cause == "late" else "hot", demand or 0.0)
         if self._calm_since_s is not None and self.level and now_s - self._calm_since_s >= self._policy.calm_for_s:
@@ -180,7 +185,11 @@ class Pacer:
 
     def _is_late(self, now_s: float) -> bool:
         since_s = self._late_since_s
-        return since_s is not None and now_s - since_s >= self._policy.late_for_s and self._settled(now_s, self._policy.settle_s)
+        return (
+            since_s is not None
+            and now_s - since_s >= self._policy.late_for_s
+            and self._settled(now_s, self._policy.settle_s)
+        )
 
     def _down(self, now_s: float, cause: Cause, demand: float) -> Change | None:
         if self.level in self._worse:

@@ -168,7 +168,9 @@ class Supervisor:
             Rates, age, heat, pace.
         """
         telemetry = self._pipeline.telemetry
-        parts = [f"{telemetry.fps['source']:.1f} frames a second, {telemetry.decisions} decisions, {telemetry.events} events"]
+        parts = [
+            f"{telemetry.fps['source']:.1f} frames a second, {telemetry.decisions} decisions, {telemetry.events} events"
+        ]
         parts.append(f"age p99 {telemetry.age.latency().p99_ms:.0f} ms")
         state = self._board.state if self._board else None
         if state and state.temperature_c is not None:
@@ -207,7 +209,11 @@ class Supervisor:
 
     def _give_up(self, stuck_s: float, leave: Callable[[], object]) -> None:
         """Say where it hangs, give out what is known, and leave; if even that hangs, leave all the same."""
-        _log.error("A frame has been in hand for %.0f s: an interpreter, a driver or an output hangs. Leaving with %d.", stuck_s, STUCK_EXIT_CODE)
+        _log.error(
+            "A frame has been in hand for %.0f s: an interpreter, a driver or an output hangs. Leaving with %d.",
+            stuck_s,
+            STUCK_EXIT_CODE,
+        )
         faulthandler.dump_traceback(file=_STDERR)
         timer = threading.Timer(_LEAVE_S, leave)
         timer.daemon = True

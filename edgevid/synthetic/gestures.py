@@ -226,7 +226,10 @@ class _Planner:
     def _drift(self, spot: Array) -> None:
         """Go slowly; a minimum-jerk motion's greatest speed is 1.875 times its mean."""
         distance = float(np.linalg.norm(spot - self._pose[:2]))
-        self._move(np.array([*spot, self._rng.uniform(-0.3, 0.3)]), max(0.4, 1.875 * distance / _DRIFT_PER_S) * self._rng.uniform(1.0, 1.2))
+        self._move(
+            np.array([*spot, self._rng.uniform(-0.3, 0.3)]),
+            max(0.4, 1.875 * distance / _DRIFT_PER_S) * self._rng.uniform(1.0, 1.2),
+        )
 
     def _out_of_sight(self, pose: Array) -> Array:
         return np.array([*(pose[:2] + self._arm * (_OUT_OF_SIGHT - pose[1]) / self._arm[1]), pose[2]])
@@ -245,7 +248,11 @@ def _gesture_path(rng: np.random.Generator, label: str) -> Array:
     """Draw a gesture as (N, 3) displacements from its start."""
     if label == "wave":
         return _wave_path(rng)
-    return _circle_path(rng, 1.0 if label == "circle_cw" else -1.0) if label.startswith("circle") else _swipe_path(rng, _DIRECTION_RAD[label])
+    return (
+        _circle_path(rng, 1.0 if label == "circle_cw" else -1.0)
+        if label.startswith("circle")
+        else _swipe_path(rng, _DIRECTION_RAD[label])
+    )
 
 
 def _swipe_path(rng: np.random.Generator, direction_rad: float) -> Array:
@@ -261,7 +268,9 @@ def _circle_path(rng: np.random.Generator, sense: float) -> Array:
     turns = rng.uniform(1.0, 1.5)
     progress = _ease(round(turns * rng.uniform(0.8, 1.0) * _RATE_HZ))
     # Half eased and half even: a hand comes up to speed soon and keeps it round the circle.
-    angle = rng.uniform(0, 2 * math.pi) + sense * 2 * math.pi * turns * (progress + np.linspace(0, 1, len(progress))) / 2
+    angle = (
+        rng.uniform(0, 2 * math.pi) + sense * 2 * math.pi * turns * (progress + np.linspace(0, 1, len(progress))) / 2
+    )
     radius_x, radius_y = rng.uniform(0.14, 0.2) * rng.uniform(0.85, 1.15, 2)
     x, y = radius_x * np.cos(angle), radius_y * np.sin(angle)
     return np.stack([x - x[0], y - y[0], rng.uniform(-0.3, 0.3) * progress], axis=1)
@@ -270,7 +279,9 @@ def _circle_path(rng: np.random.Generator, sense: float) -> Array:
 def _wave_path(rng: np.random.Generator) -> Array:
     count = round(rng.uniform(1.0, 1.5) * _RATE_HZ)
     progress = np.linspace(0, 1, count)
-    swing = np.sin(2 * math.pi * rng.uniform(1.9, 2.6) * count / _RATE_HZ * progress) * np.sqrt(np.sin(math.pi * progress).clip(0))
+    swing = np.sin(2 * math.pi * rng.uniform(1.9, 2.6) * count / _RATE_HZ * progress) * np.sqrt(
+        np.sin(math.pi * progress).clip(0)
+    )
     side = rng.choice((-1.0, 1.0))
     rise = rng.uniform(-0.04, 0.04) * _ease(count)
     return np.stack([side * rng.uniform(0.07, 0.12) * swing, rise, side * rng.uniform(0.2, 0.45) * swing], axis=1)

@@ -64,7 +64,11 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     low = min(int(tone), len(_SKIN) - 2)
     skin = (_SKIN[low] + (tone - low) * (_SKIN[low + 1] - _SKIN[low])) * rng.uniform(0.9, 1.1, 3)
     sleeve = skin if rng.random() < 0.4 else rng.uniform(20, 235, 3)
-    lengths = np.array([1.15, 1.4, 1.5, 1.3, 1.0]) * rng.uniform(0.85, 1.2) * rng.choice((1.0, 0.75, 0.35), p=(0.7, 0.15, 0.15))
+    lengths = (
+        np.array([1.15, 1.4, 1.5, 1.3, 1.0])
+        * rng.uniform(0.85, 1.2)
+        * rng.choice((1.0, 0.75, 0.35), p=(0.7, 0.15, 0.15))
+    )
     return Scene(
         skin=_color(skin),
         sleeve=_color(sleeve),
@@ -125,10 +129,14 @@ class Renderer:
         np.clip(canvas, 0, 255, out=canvas)
         np.copyto(out, canvas, casting="unsafe")
 
-    def _paint(self, capsules: Array, pose: tuple[float, float, float], turn_rad: float, color: tuple[float, float, float]) -> None:
+    def _paint(
+        self, capsules: Array, pose: tuple[float, float, float], turn_rad: float, color: tuple[float, float, float]
+    ) -> None:
         """Blend capsules, given in palm radii about the palm, into the canvas."""
         height, width = self._canvas.shape[:2]
-        placed = _place(capsules, turn_rad, scale_px=self.scene.palm * height, centre_px=(pose[0] * width, pose[1] * height))
+        placed = _place(
+            capsules, turn_rad, scale_px=self.scene.palm * height, centre_px=(pose[0] * width, pose[1] * height)
+        )
         rows, columns = _bounds(placed, height, width)
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
@@ -172,7 +180,10 @@ def _place(capsules: Array, turn_rad: float, *, scale_px: float, centre_px: tupl
 def _bounds(placed: Array, height: int, width: int) -> tuple[slice, slice]:
     """Give the part of the picture that capsules reach; it may be empty."""
     margin = placed[:, 4:5] + 1
-    low, high = (placed[:, :4].reshape(-1, 2, 2).min(axis=1) - margin).min(axis=0), (placed[:, :4].reshape(-1, 2, 2).max(axis=1) + margin).max(axis=0)
+    low, high = (
+        (placed[:, :4].reshape(-1, 2, 2).min(axis=1) - margin).min(axis=0),
+        (placed[:, :4].reshape(-1, 2, 2).max(axis=1) + margin).max(axis=0),
+    )
     rows = slice(max(0, math.floor(low[1])), min(height, math.ceil(high[1]) + 1))
     return rows, slice(max(0, math.floor(low[0])), min(width, math.ceil(high[0]) + 1))
 

@@ -12,11 +12,26 @@ from pathlib import Path
 
 from edgevid import __version__
 
-_PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "opencv-python-headless", "opencv-python", "tensorflow", "keras", "tf-keras")
+_PACKAGES = (
+    "numpy",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "opencv-python-headless",
+    "opencv-python",
+    "tensorflow",
+    "keras",
+    "tf-keras",
+)
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 _KIB_PER_MIB = 1024
 # Arm kernels number the core and do not name it. Source: util-linux, sys-utils/lscpu-arm.c, for the cores of Raspberry Pi boards.
-_ARM_PARTS = {"0xb76": "Arm1176", "0xc07": "Cortex-A7", "0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}
+_ARM_PARTS = {
+    "0xb76": "Arm1176",
+    "0xc07": "Cortex-A7",
+    "0xd03": "Cortex-A53",
+    "0xd08": "Cortex-A72",
+    "0xd0b": "Cortex-A76",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,17 @@ class Telemetry:
         ledger = Ledger(len(STAGES))
         self.note = ledger.note
         columns = (Histogram(ledger, column) for column in range(len(STAGES)))
-        self.preprocess, self.encode, self.head, self.decide, self.emit, self.outside, self.total, self.age, self.phase = columns
+        (
+            self.preprocess,
+            self.encode,
+            self.head,
+            self.decide,
+            self.emit,
+            self.outside,
+            self.total,
+            self.age,
+            self.phase,
+        ) = columns
 
     @property
     def skipped(self) -> int:
@@ -98,7 +108,14 @@ class Telemetry:
             `frames`, `drops`, `latency_ms` by stage and `rss_mib`.
         """
         return {
-            "frames": {"seen": self.seen, "taken": self.taken, "skipped": self.skipped, "gaps": self.gaps, "reconnects": self.reconnects, "still": self.still},
+            "frames": {
+                "seen": self.seen,
+                "taken": self.taken,
+                "skipped": self.skipped,
+                "gaps": self.gaps,
+                "reconnects": self.reconnects,
+                "still": self.still,
+            },
             "fps": {name: round(value, 2) for name, value in self.fps.items()},
             "drops": dict(self.drops),
             "pace": {"level": self.pace_level, "changes": self.pace_changes, "unanswered": self.unanswered},
@@ -116,7 +133,9 @@ class Telemetry:
             Lines without an end of line.
         """
         rows: list[tuple[object, ...]] = [("stage", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "what")]
-        rows += [(name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()]
+        rows += [
+            (name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()
+        ]
         still = f" of which {self.still} still," if self.still else ""
         lost = ", ".join(f"{cause} {count}" for cause, count in self.drops.items())
         memory = rss_mib()
@@ -125,7 +144,9 @@ class Telemetry:
             f"frames: {self.seen} seen, {self.taken} taken,{still} {self.skipped} between due times, gaps {self.gaps}; "
             f"reconnects {self.reconnects}; dropped: {lost}\n"
             f"{self.decisions} decisions, {self.events} events; {self.fps['source']:.1f} frames a second from the source, "
-            f"{self.fps['model']:.1f} to the model" + (f"; resident memory {memory:.1f} MiB" if memory else "") + self._given_up()
+            f"{self.fps['model']:.1f} to the model"
+            + (f"; resident memory {memory:.1f} MiB" if memory else "")
+            + self._given_up()
         )
 
     def _given_up(self) -> str:

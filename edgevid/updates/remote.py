@@ -52,13 +52,17 @@ class Device:
             DeployError: It did not arrive whole.
         """
         name = shlex.quote(bundle.name)
-        script = (
-            f'set -e; umask 022; folder=$(mktemp -d /var/tmp/edgevid.XXXXXX); chmod 755 "$folder"; cat >"$folder"/{name}; cd "$folder"; sha256sum {name}; pwd'
-        )
+        script = f'set -e; umask 022; folder=$(mktemp -d /var/tmp/edgevid.XXXXXX); chmod 755 "$folder"; cat >"$folder"/{name}; cd "$folder"; sha256sum {name}; pwd'
         with bundle.open("rb") as data:
             said = self._ssh(script, stdin=data).split()
         if said[0] != sha256(bundle):
-            raise DeployError(expected=f"{bundle.name} to arrive at {self.host} whole", got=said[0], found="other bytes there", hint="Try again.", path=bundle)
+            raise DeployError(
+                expected=f"{bundle.name} to arrive at {self.host} whole",
+                got=said[0],
+                found="other bytes there",
+                hint="Try again.",
+                path=bundle,
+            )
         return f"{said[-1]}/{bundle.name}"
 
     def activate(self, path: str, *, trial_s: float, restart: bool) -> State:
@@ -76,7 +80,16 @@ class Device:
             SelftestFailed: It does not give its golden answers there; the bundle in service stays.
             DeployError: It could not be activated.
         """
-        words = ["activate", path, "--slots", self.slots, "--trial-s", f"{trial_s:g}", "--json", *(["--restart"] if restart else [])]
+        words = [
+            "activate",
+            path,
+            "--slots",
+            self.slots,
+            "--trial-s",
+            f"{trial_s:g}",
+            "--json",
+            *(["--restart"] if restart else []),
+        ]
         try:
             return _state(self._edgevid(words))
         finally:
@@ -108,7 +121,14 @@ class Device:
         return DeployError(expected=f"{self.host} to take the bundle", got=code, found=last, hint=hint)
 
 
-def wait(device: Device, bundle: str, *, limit_s: float, poll_s: float = _POLL_S, look: Callable[[State], None] = lambda state: None) -> State:
+def wait(
+    device: Device,
+    bundle: str,
+    *,
+    limit_s: float,
+    poll_s: float = _POLL_S,
+    look: Callable[[State], None] = lambda state: None,
+) -> State:
     """Wait until a bundle is confirmed, or taken out of service.
 
     Args:
@@ -131,12 +151,23 @@ def wait(device: Device, bundle: str, *, limit_s: float, poll_s: float = _POLL_S
         if state.trial is None:
             if state.returned:
                 raise DeployError(
-                    expected=f"{bundle} to prove itself on {device.host}", got=state.returned, found="a return to the bundle before it", hint=state.returned
+                    expected=f"{bundle} to prove itself on {device.host}",
+                    got=state.returned,
+                    found="a return to the bundle before it",
+                    hint=state.returned,
                 )
             return state
         time.sleep(poll_s)
-    raise DeployError(expected=f"{bundle} to be confirmed within {limit_s:g} s", found="a trial that goes on", hint="Look with: edgevid slots")
+    raise DeployError(
+        expected=f"{bundle} to be confirmed within {limit_s:g} s",
+        found="a trial that goes on",
+        hint="Look with: edgevid slots",
+    )
 
 
 def _state(text: str) -> State:
-    return from_toml(State, {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}, "the device's answer")
+    return from_toml(
+        State,
+        {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None},
+        "the device's answer",
+    )

@@ -119,7 +119,10 @@ class Slots:
             return None
         except (ValueError, DeploymentError) as error:
             raise SlotsError(
-                expected=f"the state of a device in {path}", found=f"something else ({error})", hint="Remove it and activate a bundle.", path=path
+                expected=f"the state of a device in {path}",
+                found=f"something else ({error})",
+                hint="Remove it and activate a bundle.",
+                path=path,
             ) from error
 
     def path(self, slot: Name) -> Path:
@@ -136,11 +139,24 @@ class Slots:
             SlotsError: There is none.
         """
         state = self.state()
-        order = [] if state is None else [*([state.trial.slot] if state.trial and state.trial.starts_left else []), state.active, _OTHER[state.active]]
+        order = (
+            []
+            if state is None
+            else [
+                *([state.trial.slot] if state.trial and state.trial.starts_left else []),
+                state.active,
+                _OTHER[state.active],
+            ]
+        )
         for slot in order:
             if self._is_whole(state, slot):
                 return self.path(slot)
-        raise SlotsError(expected=f"a bundle in service in {self.folder}", found="none that is whole", hint="Run: edgevid activate BUNDLE", path=self.folder)
+        raise SlotsError(
+            expected=f"a bundle in service in {self.folder}",
+            found="none that is whole",
+            hint="Run: edgevid activate BUNDLE",
+            path=self.folder,
+        )
 
     def begin(self) -> Started:
         """Choose the bundle for a start of the service, and count the start where it is on trial.
@@ -162,7 +178,11 @@ class Slots:
                 return self._back(state, "its file is not the one that was checked")
             trial = dataclasses.replace(trial, starts_left=trial.starts_left - 1)
             self._save(dataclasses.replace(state, trial=trial))
-            return Started(path=self.path(trial.slot), trial=trial, message=f"on trial for {trial.period_s:g} s, {trial.starts_left} more starts")
+            return Started(
+                path=self.path(trial.slot),
+                trial=trial,
+                message=f"on trial for {trial.period_s:g} s, {trial.starts_left} more starts",
+            )
 
     def activate(self, bundle: Path, *, starts: int = TRIAL_STARTS, period_s: float = TRIAL_S) -> State:
         """Put a bundle into the free slot, check it there, and let it go live on trial at the next start of the service.
@@ -183,7 +203,9 @@ class Slots:
         """
         if not (bundle.is_file() and self.folder.is_dir()):
             missing = bundle if not bundle.is_file() else self.folder
-            raise UsageError(expected="a bundle and the folder of a device", found=f"nothing at {missing}", path=missing)
+            raise UsageError(
+                expected="a bundle and the folder of a device", found=f"nothing at {missing}", path=missing
+            )
         with atomic.locked(self.folder):
             state = self._end_trial("another bundle was activated")
             slot: Name = "a" if state is None else _OTHER[state.active]
@@ -201,7 +223,11 @@ class Slots:
         """
         with atomic.locked(self.folder):
             state = self._known()
-            return state if state.trial is None else self._save(dataclasses.replace(state, active=state.trial.slot, trial=None, returned=""))
+            return (
+                state
+                if state.trial is None
+                else self._save(dataclasses.replace(state, active=state.trial.slot, trial=None, returned=""))
+            )
 
     def rollback(self) -> State:
         """Go back: end the trial, or without one make the other slot's bundle the active one.
@@ -217,7 +243,9 @@ class Slots:
             if state.trial is not None:
                 return self._save(dataclasses.replace(state, trial=None, returned="rolled back by hand"))
             if not self._is_whole(state, _OTHER[state.active]):
-                raise SlotsError(expected=f"a bundle before this one in {self.folder}", found="none that is whole", path=self.folder)
+                raise SlotsError(
+                    expected=f"a bundle before this one in {self.folder}", found="none that is whole", path=self.folder
+                )
             return self._save(dataclasses.replace(state, active=_OTHER[state.active], returned=""))
 
     def _place(self, bundle: Path, slot: Name) -> Slot:
@@ -236,7 +264,9 @@ class Slots:
         assert state.trial is not None
         failed = state.slots[state.trial.slot].name
         self._save(dataclasses.replace(state, trial=None, returned=f"{failed}: {reason}"))
-        return Started(path=self.current(), message=f"{failed} is taken out of service: {reason}; the bundle before it is back")
+        return Started(
+            path=self.current(), message=f"{failed} is taken out of service: {reason}; the bundle before it is back"
+        )
 
     def _end_trial(self, reason: str) -> State | None:
         """The free slot is about to be overwritten: nothing may name it."""
@@ -249,12 +279,22 @@ class Slots:
 
     def _is_whole(self, state: State | None, slot: Name) -> bool:
         listed, path = state.slots.get(slot) if state else None, self.path(slot)
-        return listed is not None and path.is_file() and path.stat().st_size == listed.bytes and sha256(path) == listed.sha256
+        return (
+            listed is not None
+            and path.is_file()
+            and path.stat().st_size == listed.bytes
+            and sha256(path) == listed.sha256
+        )
 
     def _known(self) -> State:
         state = self.state()
         if state is None:
-            raise SlotsError(expected=f"a device with a bundle in {self.folder}", found="none", hint="Run: edgevid activate BUNDLE", path=self.folder)
+            raise SlotsError(
+                expected=f"a device with a bundle in {self.folder}",
+                found="none",
+                hint="Run: edgevid activate BUNDLE",
+                path=self.folder,
+            )
         return state
 
     def _save(self, state: State) -> State:

@@ -27,7 +27,9 @@ def vet(bundle: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise SelftestFailed(expected=f"the bundle to pass its self-test within {_LIMIT_S} s", found="no answer", path=bundle) from error
+        raise SelftestFailed(
+            expected=f"the bundle to pass its self-test within {_LIMIT_S} s", found="no answer", path=bundle
+        ) from error
     if done.returncode != 0:
         raise SelftestFailed(
             expected="the bundle to pass its self-test on this machine",

@@ -57,4 +57,13 @@ for frame in model.golden.frames:
     answer = engine.step()
     if answer is not None:
         scores.append(answer.tolist())
-print(json.dumps({"machine": platform.machine(), "max_steps": found.max_steps, "parts": hearing.total.hexdigest(), "scores": scores}))
+print(
+    json.dumps(
+        {
+            "machine": platform.machine(),
+            "max_steps": found.max_steps,
+            "parts": hearing.total.hexdigest(),
+            "scores": scores,
+        }
+    )
+)

@@ -29,7 +29,15 @@ UNPACKED = ROOT / "build/arm/tools/root/usr/bin/qemu-aarch64"
 CPUS = sorted({board.cpu.lower() for board in firmware.boards().values()})
 # 7.2, Debian 12's own, ends with a segmentation fault in LiteRT on every processor.
 QEMU_LEAST = 8
-MODULES = ("numpy", "ai_edge_litert.interpreter", "cv2", "paho.mqtt.client", "prometheus_client", "starlette", "uvicorn")
+MODULES = (
+    "numpy",
+    "ai_edge_litert.interpreter",
+    "cv2",
+    "paho.mqtt.client",
+    "prometheus_client",
+    "starlette",
+    "uvicorn",
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def emulated(qemu: str, site: Path, cpu: str, *arguments: str) -> str:
     """Run the device's Python on an emulated processor."""
-    environment = {"QEMU_CPU": cpu, "PYTHONPATH": str(site), "PYTHONHOME": str(LIBRARIES / "usr"), "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "QEMU_CPU": cpu,
+        "PYTHONPATH": str(site),
+        "PYTHONHOME": str(LIBRARIES / "usr"),
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     command = [qemu, "-L", str(LIBRARIES), str(LIBRARIES / "usr/bin/python3.11"), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -67,7 +81,13 @@ def emulated(qemu: str, site: Path, cpu: str, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def here() -> dict[str, object]:
     """This machine's answers."""
-    done = subprocess.run([sys.executable, str(PROGRAM), str(ROOT), str(BUNDLE)], env={**os.environ}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), str(ROOT), str(BUNDLE)],
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -76,7 +96,9 @@ def test_the_processors_are_those_of_the_boards() -> None:
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-def test_a_device_answers_as_this_machine_does_byte_for_byte(qemu: str, site: Path, here: dict[str, object], cpu: str) -> None:
+def test_a_device_answers_as_this_machine_does_byte_for_byte(
+    qemu: str, site: Path, here: dict[str, object], cpu: str
+) -> None:
     there = json.loads(emulated(qemu, site, cpu, str(PROGRAM), str(site), str(BUNDLE)))
     assert there["machine"] == "aarch64"
     assert there["parts"] == here["parts"], "every output of every part, integers and states"
@@ -86,7 +108,13 @@ def test_a_device_answers_as_this_machine_does_byte_for_byte(qemu: str, site: Pa
 
 
 def test_every_package_that_is_put_on_a_card_can_be_imported_there(qemu: str, site: Path) -> None:
-    said = emulated(qemu, site, "cortex-a72", "-c", f"import {', '.join(MODULES)}; import sys; print(sys.version_info[:2], cv2.__version__)")
+    said = emulated(
+        qemu,
+        site,
+        "cortex-a72",
+        "-c",
+        f"import {', '.join(MODULES)}; import sys; print(sys.version_info[:2], cv2.__version__)",
+    )
     assert said.startswith("(3, 11)")
 
 

@@ -24,7 +24,14 @@ def results_file() -> ModuleType:
 
 
 def test_a_result_holds_its_question_numbers_samples_and_environment(results_file: ModuleType, tmp_path: Path) -> None:
-    path = results_file.write("speed", question="How fast?", numbers={"p50_ms": 1.5}, samples={"ms": [1, 2.00001]}, threads=2, folder=tmp_path / "new")
+    path = results_file.write(
+        "speed",
+        question="How fast?",
+        numbers={"p50_ms": 1.5},
+        samples={"ms": [1, 2.00001]},
+        threads=2,
+        folder=tmp_path / "new",
+    )
     found = json.loads(path.read_text())
     assert (found["benchmark"], found["question"], found["numbers"]) == ("speed", "How fast?", {"p50_ms": 1.5})
     assert found["samples"] == {"ms": [1.0, 2.0]}
@@ -34,7 +41,14 @@ def test_a_result_holds_its_question_numbers_samples_and_environment(results_fil
 
 
 def test_a_summary_has_the_count_and_the_percentiles(results_file: ModuleType) -> None:
-    assert results_file.summary(range(1, 102)) == {"count": 101, "p50": 51.0, "p95": 96.0, "p99": 100.0, "min": 1, "max": 101}
+    assert results_file.summary(range(1, 102)) == {
+        "count": 101,
+        "p50": 51.0,
+        "p95": 96.0,
+        "p99": 100.0,
+        "min": 1,
+        "max": 101,
+    }
 
 
 def test_a_table_is_markdown(results_file: ModuleType) -> None:

@@ -64,7 +64,10 @@ def need_programs() -> None:
     if missing:
         pytest.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}", returncode=2)
     if tools.qemu_version() < tools.QEMU_LEAST:
-        pytest.exit(f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. Run: make test-boot, or scripts/newer_tools.sh", returncode=2)
+        pytest.exit(
+            f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. Run: make test-boot, or scripts/newer_tools.sh",
+            returncode=2,
+        )
     if not debian_base.path(recipe.recipe("bookworm"), CACHE).is_file():
         host_tools.need_emulation()
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -100,13 +103,17 @@ def deployment(key: tuple[Path, str]) -> Path:
 
 def image_build(deployment: Path, out: Path) -> dict[str, object]:
     """The command as a person types it."""
-    return edgevid(f"{out.stem}.build", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json")
+    return edgevid(
+        f"{out.stem}.build", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json"
+    )
 
 
 def edgevid(name: str, *words: str) -> dict[str, object]:
     """A command of edgevid, with what it says kept as NAME.log."""
     command = ["nice", "-n", "15", sys.executable, "-m", "edgevid.cli", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600
+    )
     (BUILD / f"{name}.log").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -165,7 +172,9 @@ def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) ->
     machine.wait_for(DECISION, limit_s=BOOT_S)
     shell.wait(machine, limit_s=SHELL_S)
     answers = _ask(machine, shell)
-    answers |= {name: shell.run(machine, command, stdin=stdin, limit_s=SHELL_S) for name, (command, stdin) in more.items()}
+    answers |= {
+        name: shell.run(machine, command, stdin=stdin, limit_s=SHELL_S) for name, (command, stdin) in more.items()
+    }
     keep(machine, "answers", "\n".join(f"# {name}\n{text}" for name, text in answers.items()))
     return Seen(machine.text(), answers)
 
@@ -196,7 +205,9 @@ def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Seen:
     return start(firmware, disk, shell, "second", {})
 
 
-def start(firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]], *, words: str = "") -> Seen:
+def start(
+    firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]], *, words: str = ""
+) -> Seen:
     """Boot a disk to its first decision, ask, and shut it down properly; `words` are added to the kernel's command line."""
     machine = Machine(firmware, disk, BUILD / f"{name}.log", more=f"{WATCHED} {CAMERA} {words}")
     try:

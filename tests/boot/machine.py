@@ -44,11 +44,18 @@ def play_firmware(card: Path, folder: Path, *, device_tree: str) -> Firmware:
     files = {"kernel": config["kernel"], "initrd": config["initramfs"], "device_tree": device_tree}
     for name, source in files.items():
         (folder / name).write_bytes(read_boot(card, source))
-    return Firmware(folder / "kernel", folder / "initrd", read_boot(card, "cmdline.txt").decode().strip(), folder / "device_tree")
+    return Firmware(
+        folder / "kernel", folder / "initrd", read_boot(card, "cmdline.txt").decode().strip(), folder / "device_tree"
+    )
 
 
 def read_boot(card: Path, name: str) -> bytes:
-    done = subprocess.run(["mcopy", "-n", "-i", f"{card}@@{BOOT_AT}", f"::{name}", "-"], capture_output=True, check=True, env=environment())
+    done = subprocess.run(
+        ["mcopy", "-n", "-i", f"{card}@@{BOOT_AT}", f"::{name}", "-"],
+        capture_output=True,
+        check=True,
+        env=environment(),
+    )
     return done.stdout
 
 
@@ -81,20 +88,43 @@ class Machine:
         boot = ["-kernel", firmware.kernel, "-initrd", firmware.initrd, "-append", cmdline]
         shape = getattr(self, f"_{machine}")(firmware, disk)
         if beside is not None:
-            shape += ["-drive", f"if=none,id=b,file={beside},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=b"]
+            shape += [
+                "-drive",
+                f"if=none,id=b,file={beside},format=raw,readonly=on",
+                "-device",
+                "virtio-blk-pci,drive=b",
+            ]
         quiet = ["-display", "none", "-monitor", "none", "-no-reboot", "-serial", f"file:{log}"]
         log.unlink(missing_ok=True)
         command = ["nice", "-n", "5", *map(str, [*qemu(), "-M", machine, *shape, *quiet, *boot])]
         with log.with_suffix(".qemu.log").open("wb") as said:
             said.write((shlex.join(command) + "\n").encode())
             said.flush()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment())
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment()
+            )
         self.started_s = time.monotonic()
 
     def _virt(self, _: Firmware, disk: Path) -> list[object]:
         network = ["-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=n"]
-        drive = ["-drive", f"if=none,id=d,file={disk},format={_format(disk)},cache=writethrough", "-device", "virtio-blk-pci,drive=d"]
-        return ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-accel", "tcg,thread=multi,tb-size=512", *network, *drive]
+        drive = [
+            "-drive",
+            f"if=none,id=d,file={disk},format={_format(disk)},cache=writethrough",
+            "-device",
+            "virtio-blk-pci,drive=d",
+        ]
+        return [
+            "-cpu",
+            "cortex-a72",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-accel",
+            "tcg,thread=multi,tb-size=512",
+            *network,
+            *drive,
+        ]
 
     def _raspi3b(self, firmware: Firmware, disk: Path) -> list[object]:
         return ["-accel", "tcg,thread=multi", "-dtb", firmware.device_tree, "-drive", f"if=sd,file={disk},format=qcow2"]
@@ -137,8 +167,20 @@ class Shell:
         self.known.unlink(missing_ok=True)
 
     def options(self, port_option: str, machine: Machine) -> list[str]:
-        settings = {"UserKnownHostsFile": self.known, "StrictHostKeyChecking": "accept-new", "HostKeyAlias": "board", "BatchMode": "yes", "ConnectTimeout": 60}
-        return ["-i", str(self.key), port_option, str(machine.port), *(f"-o{name}={value}" for name, value in settings.items())]
+        settings = {
+            "UserKnownHostsFile": self.known,
+            "StrictHostKeyChecking": "accept-new",
+            "HostKeyAlias": "board",
+            "BatchMode": "yes",
+            "ConnectTimeout": 60,
+        }
+        return [
+            "-i",
+            str(self.key),
+            port_option,
+            str(machine.port),
+            *(f"-o{name}={value}" for name, value in settings.items()),
+        ]
 
     def run(self, machine: Machine, command: str, *, stdin: str = "", limit_s: float = 300, check: bool = True) -> str:
         words = ["ssh", *self.options("-p", machine), f"{self.user}@127.0.0.1", command]

@@ -96,7 +96,10 @@ def _boot(archive: Archive, recipe: Recipe, epoch_s: int) -> dict[str, bytes]:
     trees = {name for board in firmware.boards().values() for name in board.device_trees}
     folder = f"usr/lib/linux-image-{release}/broadcom"
     files = {name: archive.read(f"{folder}/{name}") for name in sorted(trees) if f"{folder}/{name}" in archive}
-    files |= {"kernel8.img": archive.read(f"boot/vmlinuz-{release}"), "initramfs8": initrd.make(archive, recipe, epoch_s=epoch_s)}
+    files |= {
+        "kernel8.img": archive.read(f"boot/vmlinuz-{release}"),
+        "initramfs8": initrd.make(archive, recipe, epoch_s=epoch_s),
+    }
     texts = {"config.txt": CONFIG, "cmdline.txt": f"{CMDLINE}\n", **SEED}
     return {**files, **{name: text.encode() for name, text in texts.items()}}
 

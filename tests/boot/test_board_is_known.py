@@ -36,7 +36,14 @@ LIMIT_S = 1500
 @pytest.fixture(scope="module")
 def console(firmware: Firmware, card: Path) -> Iterator[str]:
     disk = overlay(card, BUILD / "raspi3b.qcow2", "2G")
-    machine = Machine(firmware, disk, BUILD / "raspi3b.log", machine="raspi3b", more="init=/bin/sh", arguments=f'-c "{"; ".join(STEPS)}"')
+    machine = Machine(
+        firmware,
+        disk,
+        BUILD / "raspi3b.log",
+        machine="raspi3b",
+        more="init=/bin/sh",
+        arguments=f'-c "{"; ".join(STEPS)}"',
+    )
     try:
         # A line of its own: the kernel prints its command line, which has these words, too.
         machine.wait_for(r"(?m)^BOARD DONE\r?$", limit_s=LIMIT_S)

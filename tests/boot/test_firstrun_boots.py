@@ -59,7 +59,9 @@ def ran(official_card: Path, key: tuple[Path, str]) -> Ran:
 def test_firstrun_runs_once_and_removes_itself(ran: Ran) -> None:
     assert ran.first_boot == "firstrun"
     assert "systemd.run=/boot/firmware/firstrun.sh" in ran.before
-    assert read_boot(ran.card, "cmdline.txt").decode().split() == [word for word in ran.before.split() if not word.startswith("systemd.")]
+    assert read_boot(ran.card, "cmdline.txt").decode().split() == [
+        word for word in ran.before.split() if not word.startswith("systemd.")
+    ]
     assert "firstrun.sh" not in boot_partition.FatPartition(ran.card, boot_partition.boot_and_root(ran.card)[0]).files()
 
 
@@ -76,6 +78,11 @@ def test_the_next_boot_installs(ran: Ran) -> None:
     assert ran.root("/etc/systemd/system/edgevid-install.service") == unit
     wanted = "stat /etc/systemd/system/multi-user.target.wants/edgevid-install.service"
     at = f"{ran.card}?offset={boot_partition.boot_and_root(ran.card)[1].start_bytes}"
-    said = subprocess.run(["debugfs", "-R", wanted, at], capture_output=True, text=True, check=True, env=tools.environment()).stdout
+    said = subprocess.run(
+        ["debugfs", "-R", wanted, at], capture_output=True, text=True, check=True, env=tools.environment()
+    ).stdout
     assert 'Fast link dest: "/etc/systemd/system/edgevid-install.service"' in said
-    assert "edgevid/first-boot.log" not in boot_partition.FatPartition(ran.card, boot_partition.boot_and_root(ran.card)[0]).files()
+    assert (
+        "edgevid/first-boot.log"
+        not in boot_partition.FatPartition(ran.card, boot_partition.boot_and_root(ran.card)[0]).files()
+    )

@@ -60,12 +60,16 @@ def firmware_of(card: Path) -> Firmware:
 
 @pytest.fixture(scope="module")
 def first(flashed: Flashed, shell: Shell) -> Seen:
-    return start(firmware_of(flashed.card), flashed.card, shell, "flashed-first", {**GOLDEN, **INSTALLED}, words=KERNEL_NAMES)
+    return start(
+        firmware_of(flashed.card), flashed.card, shell, "flashed-first", {**GOLDEN, **INSTALLED}, words=KERNEL_NAMES
+    )
 
 
 @pytest.fixture(scope="module")
 def second(first: Seen, flashed: Flashed, shell: Shell) -> Seen:
-    return start(firmware_of(flashed.card), flashed.card, shell, "flashed-second", {**INSTALLED, **TRIED}, words=KERNEL_NAMES)
+    return start(
+        firmware_of(flashed.card), flashed.card, shell, "flashed-second", {**INSTALLED, **TRIED}, words=KERNEL_NAMES
+    )
 
 
 def of_root(card: Path, path: str) -> bytes | None:
@@ -131,7 +135,9 @@ def test_a_second_boot_sets_nothing_up_again(first: Seen, second: Seen) -> None:
     assert second["failed"] == ""
 
 
-def test_its_root_is_read_only_from_then_on_and_its_bundles_are_kept(flashed: Flashed, first: Seen, second: Seen) -> None:
+def test_its_root_is_read_only_from_then_on_and_its_bundles_are_kept(
+    flashed: Flashed, first: Seen, second: Seen
+) -> None:
     assert "init=" not in flashed.cmdline, "the installation needs a root that keeps it"
     mounts = {line.split()[1]: line.split() for line in second["mounts"].splitlines()}
     assert mounts["/"][:3] == ["edgevid-overlay", "/", "overlay"]
@@ -139,5 +145,11 @@ def test_its_root_is_read_only_from_then_on_and_its_bundles_are_kept(flashed: Fl
     assert (second["written"].strip(), second["kept"].strip()) == ("forgotten", "kept")
     assert of_root(flashed.card, "/etc/written") is None
     assert of_root(flashed.card, "/var/lib/edgevid/kept") == b"kept\n"
-    done = subprocess.run(["e2fsck", "-fn", f"{flashed.card}?offset={ROOT_AT}"], capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(
+        ["e2fsck", "-fn", f"{flashed.card}?offset={ROOT_AT}"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
     assert done.returncode == 0, done.stdout

@@ -119,7 +119,9 @@ def wait_for_update(machine: Machine, name: str) -> float:
     return time.monotonic() - begun_s
 
 
-def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(card: Path, firmware: Firmware, bundles: Bundles):
+def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(
+    card: Path, firmware: Firmware, bundles: Bundles
+):
     disk, moments = overlay(card, BUILD / "cuts.qcow2", "2G"), random.Random(SEED)
     print(f"\nmoments of the cuts: EDGEVID_CUT_SEED={SEED}")
     shipped = hashlib.sha256(BUNDLE.read_bytes()).hexdigest()
@@ -127,7 +129,9 @@ def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(card:
     active, serving, inside = {"the shipped one"}, {"the shipped one"}, 0
     for cut in range(CUTS + 1):
         first = cut * UPDATES
-        machine = Machine(firmware, disk, BUILD / f"cut-{cut}.log", more="init=/bin/sh", arguments=steps(first), beside=bundles.tar)
+        machine = Machine(
+            firmware, disk, BUILD / f"cut-{cut}.log", more="init=/bin/sh", arguments=steps(first), beside=bundles.tar
+        )
         try:
             machine.wait_for(r"(?m)^LOOKED\r?\n", limit_s=LIMIT_S)
             now_active, now_serving = in_service(machine.text())
@@ -142,5 +146,7 @@ def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(card:
         console = machine.text()
         active, serving = legal(console, next(name for name, digest in digests.items() if digest == now_active))
         inside += told(console, "BEGUN")[-1] != told(console, "CONFIRMED")[-1]
-        print(f"cut {cut + 1} in {told(console, 'BEGUN')[-1]}, an update taking {took_s:.0f} s; legal in service: {sorted(serving)}")
+        print(
+            f"cut {cut + 1} in {told(console, 'BEGUN')[-1]}, an update taking {took_s:.0f} s; legal in service: {sorted(serving)}"
+        )
     assert inside, "no cut fell inside an update"

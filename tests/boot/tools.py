@@ -30,11 +30,20 @@ QEMU_LEAST = 10
 
 def environment() -> dict[str, str]:
     """This process's environment, with the newer programs first."""
-    path = [str(UNPACKED / "sbin"), str(UNPACKED / "usr/sbin"), str(UNPACKED / "usr/bin"), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    path = [
+        str(UNPACKED / "sbin"),
+        str(UNPACKED / "usr/sbin"),
+        str(UNPACKED / "usr/bin"),
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        "/sbin",
+    ]
     found = {**os.environ, "PATH": os.pathsep.join(path), "MTOOLSRC": os.devnull, "TZ": "UTC"}
     if UNPACKED.is_dir():
         machine = f"{os.uname().machine}-linux-gnu"
-        found["LD_LIBRARY_PATH"] = os.pathsep.join([str(UNPACKED / "lib" / machine), str(UNPACKED / "usr/lib" / machine)])
+        found["LD_LIBRARY_PATH"] = os.pathsep.join(
+            [str(UNPACKED / "lib" / machine), str(UNPACKED / "usr/lib" / machine)]
+        )
     return found
 
 

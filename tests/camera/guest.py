@@ -26,7 +26,18 @@ TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-system-x86_64"
 TOOLS |= {"mformat": "mtools", "sfdisk": "fdisk", "mkfs.vfat": "dosfstools"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = ("python3", "udev", "kmod", "busybox-static", "linux-image-amd64", "python3-libcamera", "python3-prctl", "libglib2.0-0t64", "mtools", "e2fsprogs")
+PACKAGES = (
+    "python3",
+    "udev",
+    "kmod",
+    "busybox-static",
+    "linux-image-amd64",
+    "python3-libcamera",
+    "python3-prctl",
+    "libglib2.0-0t64",
+    "mtools",
+    "e2fsprogs",
+)
 # picamera2's own dependencies, but for two that are no wheels and that only its DNG files and previews need; the test puts stubs in their place.
 WHEELS = (
     "ai-edge-litert==2.3.0",
@@ -42,7 +53,13 @@ WHEELS = (
     "tqdm",
 )
 PICAMERA2 = "picamera2==0.3.38"
-PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64", "manylinux_2_34_x86_64")
+PLATFORMS = (
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_28_x86_64",
+    "manylinux_2_34_x86_64",
+)
 # virtio_pci is built in; the others are modules, and what they need is found in modules.dep.
 MODULES = ("virtio_blk", "ext4", "crc32c_generic")
 IMAGE_MIB, ANSWER_MIB, MEMORY_MIB = 1600, 128, 1536
@@ -111,14 +128,29 @@ def boot(folder: Path, work: Path, *, card: Path, luggage: Path) -> tuple[str, P
         stream.truncate(ANSWER_MIB << 20)
     disks = [f"file={folder / 'disk.img'},snapshot=on", f"file={tests},readonly=on", f"file={answer}"]
     drives = [word for disk in disks for word in ("-drive", f"format=raw,if=virtio,{disk}")]
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB), "-nographic", "-vga", "none"]
+    command = [
+        "qemu-system-x86_64",
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "max",
+        "-smp",
+        "2",
+        "-m",
+        str(MEMORY_MIB),
+        "-nographic",
+        "-vga",
+        "none",
+    ]
     reader = f"if=none,id=card,format=raw,cache=writethrough,file={card}"
     command += ["-device", "qemu-xhci", "-drive", reader, "-device", "usb-storage,drive=card,removable=on"]
     command += ["-nic", "none", "-no-reboot", "-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd")]
     command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off", *drives]
     log = work / "console.txt"
     with log.open("wb") as stream:
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, timeout=BOOT_LIMIT_S, check=True)
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, timeout=BOOT_LIMIT_S, check=True
+        )
     found = work / "answer"
     with tarfile.open(answer, "r:", ignore_zeros=False) as archive:
         archive.extractall(found, filter="data")
@@ -127,10 +159,25 @@ def boot(folder: Path, work: Path, *, card: Path, luggage: Path) -> tuple[str, P
 
 def _bootstrap(tree: Path) -> None:
     tar = tree.with_suffix(".tar")
-    options = ["--variant=minbase", "--mode=root", "--format=tar", "--architectures=amd64", "--aptopt=Apt::Install-Recommends false"]
+    options = [
+        "--variant=minbase",
+        "--mode=root",
+        "--format=tar",
+        "--architectures=amd64",
+        "--aptopt=Apt::Install-Recommends false",
+    ]
     options += ["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/bin/py3compile"]
     options += [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("doc", "man", "locale")]
-    _run("mmdebstrap", "--quiet", *options, f"--include={','.join(PACKAGES)}", "trixie", str(tar), MIRROR, env={"INITRD": "No"})
+    _run(
+        "mmdebstrap",
+        "--quiet",
+        *options,
+        f"--include={','.join(PACKAGES)}",
+        "trixie",
+        str(tar),
+        MIRROR,
+        env={"INITRD": "No"},
+    )
     # Not unpacked by mmdebstrap itself: a run of it that breaks off may leave this machine's /dev mounted in a folder that is then removed.
     _run("tar", "-xf", str(tar), "-C", str(tree))
     tar.unlink()
@@ -138,7 +185,12 @@ def _bootstrap(tree: Path) -> None:
 
 def _wheels(site: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site)]
-    foreign = ["--only-binary=:all:", "--implementation=cp", "--python-version=3.13", *(f"--platform={each}" for each in PLATFORMS)]
+    foreign = [
+        "--only-binary=:all:",
+        "--implementation=cp",
+        "--python-version=3.13",
+        *(f"--platform={each}" for each in PLATFORMS),
+    ]
     _run(*pip, *foreign, *WHEELS)
     _run(*pip, "--no-deps", "--upgrade", *foreign, PICAMERA2)
 
@@ -182,8 +234,14 @@ def cpio(files: list[tuple[str, bytes, int]]) -> bytes:
     Returns:
         A "newc" archive. Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst
     """
-    folders = {str(parent) for name, _, _ in files for parent in Path(name).parents if str(parent) != "."} | {"dev", "proc", "system"}
-    entries = [(name, b"", 0o040755) for name in sorted(folders)] + [(name, data, 0o100000 | mode) for name, data, mode in files]
+    folders = {str(parent) for name, _, _ in files for parent in Path(name).parents if str(parent) != "."} | {
+        "dev",
+        "proc",
+        "system",
+    }
+    entries = [(name, b"", 0o040755) for name in sorted(folders)] + [
+        (name, data, 0o100000 | mode) for name, data, mode in files
+    ]
     out = io.BytesIO()
     for number, (name, data, mode) in enumerate([*entries, ("TRAILER!!!", b"", 0)], start=1):
         fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
@@ -196,7 +254,11 @@ def cpio(files: list[tuple[str, bytes, int]]) -> bytes:
 def _pack(out: Path, luggage: Path) -> None:
     """What is tested: the package, its data, and the inner half of the test."""
     with tarfile.open(out, "w") as archive:
-        for path in [*sorted((ROOT / "edgevid").rglob("*")), *sorted((ROOT / "tests" / "camera").glob("*")), ROOT / "tests" / "__init__.py"]:
+        for path in [
+            *sorted((ROOT / "edgevid").rglob("*")),
+            *sorted((ROOT / "tests" / "camera").glob("*")),
+            ROOT / "tests" / "__init__.py",
+        ]:
             if path.is_file() and "__pycache__" not in path.parts:
                 archive.add(path, path.relative_to(ROOT))
         if (ROOT / "firmware_configs").is_dir():

@@ -40,7 +40,14 @@ class Keeper:
             self.color = frame.color
 
     def decided(self, decision) -> None:
-        self.answers.append({"t_s": decision.t_s, "label": decision.label, "scores": list(decision.probabilities), "age_ms": decision.age_ms})
+        self.answers.append(
+            {
+                "t_s": decision.t_s,
+                "label": decision.label,
+                "scores": list(decision.probabilities),
+                "age_ms": decision.age_ms,
+            }
+        )
 
     def started(self, _event) -> None:
         """Not kept."""
@@ -83,7 +90,12 @@ def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
     with open_source(source_text, model.manifest) as source:
         telemetry = Pipeline(Engine(model), source, [keeper], taps=[keeper]).run(max_frames=max_frames)
         result = {"name": source.name, "time_base": source.time_base}
-    return {**result, "live_answers": len(keeper.answers), "answers": answers(keeper, folder, name), "telemetry": telemetry.as_json()}
+    return {
+        **result,
+        "live_answers": len(keeper.answers),
+        "answers": answers(keeper, folder, name),
+        "telemetry": telemetry.as_json(),
+    }
 
 
 def answers(keeper: Keeper, folder: Path, name: str) -> list[dict]:
@@ -92,7 +104,9 @@ def answers(keeper: Keeper, folder: Path, name: str) -> list[dict]:
     from edgevid.inference.engine import Engine
     from edgevid.pipeline import Pipeline
 
-    np.savez(folder / f"{name}.npz", frames=np.stack(keeper.frames), stamps_ns=np.array(keeper.stamps_ns), color=keeper.color)
+    np.savez(
+        folder / f"{name}.npz", frames=np.stack(keeper.frames), stamps_ns=np.array(keeper.stamps_ns), color=keeper.color
+    )
     model, again = bundle.read(BUNDLE), Keeper(0)
     Pipeline(Engine(model), Evenly(keeper, model.manifest.window.interval_s), [again]).run()
     return again.answers
@@ -211,8 +225,23 @@ def picamera(folder: Path) -> dict:
 # What a person may ask of a camera, and the padding that a Raspberry Pi's ISP puts behind each row.
 SETTINGS = {
     "rgb": ({"size_px": (112, 112), "color": "rgb", "options": {"fps": 30.0}}, 384),
-    "bgr": ({"size_px": (160, 120), "color": "bgr", "keep_aspect": False, "options": {"hflip": True, "exposure_us": 8000.0}}, 480),
-    "yuv": ({"size_px": (112, 112), "color": "rgb", "options": {"format": "YUV420", "vflip": True, "gain": 2.0, "fps": 15.0}}, 128),
+    "bgr": (
+        {
+            "size_px": (160, 120),
+            "color": "bgr",
+            "keep_aspect": False,
+            "options": {"hflip": True, "exposure_us": 8000.0},
+        },
+        480,
+    ),
+    "yuv": (
+        {
+            "size_px": (112, 112),
+            "color": "rgb",
+            "options": {"format": "YUV420", "vflip": True, "gain": 2.0, "fps": 15.0},
+        },
+        128,
+    ),
     "nv12": ({"size_px": (128, 96), "color": "bgr", "options": {"format": "NV12"}}, 192),
 }
 
@@ -232,7 +261,9 @@ def settings(folder: Path) -> dict:
             rows = size_px[1] if form in ("RGB888", "BGR888") else size_px[1] * 3 // 2
             memory = np.random.default_rng(stride).integers(0, 256, rows * stride, np.uint8)
             out = np.zeros((size_px[1], size_px[0], 3), np.uint8)
-            source._copier()(camera.helpers._make_array_shared(memory, {"format": form, "size": size_px, "stride": stride}), out)
+            source._copier()(
+                camera.helpers._make_array_shared(memory, {"format": form, "size": size_px, "stride": stride}), out
+            )
             pictures[name] = out
             found[name] = {"stream": source._stream, **asked}
     np.savez(folder / "settings.npz", **pictures)
@@ -255,7 +286,9 @@ def asked_of(camera, arguments: dict) -> tuple:
             camera.check_camera_config(made)
             streams = camera._make_libcamera_config(made)
             asked["formats"] = [str(streams.at(index).pixel_format) for index in range(streams.size)]
-            asked["sizes"] = [[streams.at(index).size.width, streams.at(index).size.height] for index in range(streams.size)]
+            asked["sizes"] = [
+                [streams.at(index).size.width, streams.at(index).size.height] for index in range(streams.size)
+            ]
 
         def camera_configuration(self) -> dict:
             return self.made
@@ -266,7 +299,10 @@ def asked_of(camera, arguments: dict) -> tuple:
             self._configure(stand_in)
             for name in ("main", "lores"):
                 asked[name] = stand_in.made[name]
-            asked["controls"] = {key: list(value) if isinstance(value, tuple) else float(value) for key, value in stand_in.made["controls"].items()}
+            asked["controls"] = {
+                key: list(value) if isinstance(value, tuple) else float(value)
+                for key, value in stand_in.made["controls"].items()
+            }
             asked["flips"] = [stand_in.made["transform"].hflip, stand_in.made["transform"].vflip]
             asked["buffer_count"] = stand_in.made["buffer_count"]
             return stand_in
@@ -318,8 +354,20 @@ def stuck(_folder: Path) -> dict:
 
 def command(folder: Path) -> dict:
     """The command as a person types it."""
-    words = ["run", str(BUNDLE), "--source", f"v4l2:{DEVICE}?size=320x180", "--json", "--max-frames", "60", "--record", str(folder / "seen.avi")]
-    done = subprocess.run([sys.executable, "-m", "edgevid.cli", *words], capture_output=True, text=True, timeout=200, check=False)
+    words = [
+        "run",
+        str(BUNDLE),
+        "--source",
+        f"v4l2:{DEVICE}?size=320x180",
+        "--json",
+        "--max-frames",
+        "60",
+        "--record",
+        str(folder / "seen.avi"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "edgevid.cli", *words], capture_output=True, text=True, timeout=200, check=False
+    )
     return {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
@@ -340,10 +388,16 @@ def flash(folder: Path) -> dict:
     subprocess.run(["mount", "-t", "vfat", f"{CARD}1", "/mnt"], check=True)
     refused = {"mounted": refusal(str(CARD))}
     subprocess.run(["umount", "/mnt"], check=True)
-    refused |= {"partition": refusal(f"{CARD}1"), "its own root": refusal("/dev/vda"), "another disk of its own": refusal("/dev/vdb")}
+    refused |= {
+        "partition": refusal(f"{CARD}1"),
+        "its own root": refusal("/dev/vda"),
+        "another disk of its own": refusal("/dev/vdb"),
+    }
     goal = target.open_target(CARD)
     house = Path("/app/house")
-    with flashing.plan(deployment.read(Path("/app/device.toml")), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+    with flashing.plan(
+        deployment.read(Path("/app/device.toml")), goal, wheelhouse=house, lock=house / "lock.txt"
+    ) as made:
         flashing.write(made)
         files = {path: hashlib.sha256(source.read_bytes()).hexdigest() for path, source in made.files.items()}
     return {"facts": facts, "refused": refused, "what": goal.what, "release": made.system.release, "files": files}
@@ -375,7 +429,9 @@ def shim_picamera2() -> None:
 
     def map_planes(self) -> mmap.mmap:
         planes = self._Sync__fb.planes
-        self._Sync__mm = mmap.mmap(planes[0].fd, sum(plane.length for plane in planes), mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._Sync__mm = mmap.mmap(
+            planes[0].fd, sum(plane.length for plane in planes), mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE
+        )
         return self._Sync__mm
 
     allocators.Sync.__enter__ = map_planes

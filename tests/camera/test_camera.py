@@ -40,7 +40,9 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if missing:
         pytest.exit(missing, returncode=2)
     work = tmp_path_factory.mktemp("guest")
-    console, found = guest.boot(guest.image(), work, card=card.make(work / "card.img"), luggage=card.luggage(work / "luggage"))
+    console, found = guest.boot(
+        guest.image(), work, card=card.make(work / "card.img"), luggage=card.luggage(work / "luggage")
+    )
     print(console)
     return found
 
@@ -152,7 +154,14 @@ def test_what_is_asked_of_picamera2_is_what_it_makes_of_it(answer: Path) -> None
     wanted = {
         "rgb": ("main", ["BGR888"], [[112, 112]], True, {"FrameDurationLimits": [33333, 33333]}, [False, False]),
         "bgr": ("main", ["RGB888"], [[160, 120]], False, {"ExposureTime": 8000.0}, [True, False]),
-        "yuv": ("lores", ["XBGR8888", "YUV420"], [[112, 112]] * 2, True, {"AnalogueGain": 2.0, "FrameDurationLimits": [66667, 66667]}, [False, True]),
+        "yuv": (
+            "lores",
+            ["XBGR8888", "YUV420"],
+            [[112, 112]] * 2,
+            True,
+            {"AnalogueGain": 2.0, "FrameDurationLimits": [66667, 66667]},
+            [False, True],
+        ),
         "nv12": ("main", ["NV12"], [[128, 96]], True, {}, [False, False]),
     }
     for name, (stream, formats, sizes, keeps_aspect, controls, flips) in wanted.items():
@@ -224,4 +233,6 @@ def test_a_card_in_a_usb_reader_is_flashed_and_what_is_no_card_is_refused(answer
     assert "user-data" in told["files"]
     own = {"its own root": "vda, mounted at /.", "another disk of its own": "vdb, which is a disk of this machine"}
     expected = {"mounted": "sda, mounted at /mnt.", "partition": "Expected a whole card, got the partition sda1", **own}
-    assert {name: message in told["refused"][name] for name, message in expected.items()} == dict.fromkeys(expected, True)
+    assert {name: message in told["refused"][name] for name, message in expected.items()} == dict.fromkeys(
+        expected, True
+    )

@@ -18,7 +18,10 @@ def clip(frames=FRAMES, shape=FRAME, seed=0):
 
 def encode(parts, window):
     seen, shape = parts.lookback + 1, parts.encoder.input_shapes[0]
-    rows = [parts.encoder.function(window[0, start : start + seen].reshape(shape))[0] for start in range(parts.frames - parts.lookback)]
+    rows = [
+        parts.encoder.function(window[0, start : start + seen].reshape(shape))[0]
+        for start in range(parts.frames - parts.lookback)
+    ]
     return np.concatenate([np.asarray(row) for row in rows])[None]
 
 

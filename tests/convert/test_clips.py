@@ -35,7 +35,12 @@ def found(root, **options):
 
 def test_clips_are_found_by_class_folder_and_sorted_by_path(tmp_path):
     folder_of(tmp_path, "wave/b.MP4", "wave/a.avi", "none/c.webm", "none/deep/d.mkv", "none/notes.txt", "wave/rows.npy")
-    assert found(tmp_path) == [("none/c.webm", "none", ""), ("none/deep/d.mkv", "none", ""), ("wave/a.avi", "wave", ""), ("wave/b.MP4", "wave", "")]
+    assert found(tmp_path) == [
+        ("none/c.webm", "none", ""),
+        ("none/deep/d.mkv", "none", ""),
+        ("wave/a.avi", "wave", ""),
+        ("wave/b.MP4", "wave", ""),
+    ]
     assert found(tmp_path, kind="features") == [("wave/rows.npy", "wave", "")]
 
 
@@ -57,7 +62,10 @@ def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path,
         if kind == "frames":
             write_video(tmp_path / f"{number}.avi", count=8 - number // 4)
         else:
-            np.save(tmp_path / f"{number}.npy", np.random.default_rng(number).random((8 - number // 4, 3)).astype(np.float32))
+            np.save(
+                tmp_path / f"{number}.npy",
+                np.random.default_rng(number).random((8 - number // 4, 3)).astype(np.float32),
+            )
     refs, spec = find_clips(tmp_path, kind=kind), SPEC if kind == "frames" else FEATURES
     in_memory = decode_all(refs, spec).clips
     # The fifth clip is left in memory, and two files are made of the others.
@@ -79,11 +87,16 @@ def test_a_folder_named_like_a_clip_is_not_one(tmp_path):
 def test_a_csv_file_names_clips_beside_it(tmp_path, encoding):
     table = tmp_path / "clips.csv"
     table.write_text("path,label,group\nz/b.mp4,wave,ann\na.mp4,,\nc.mp4,none,\n", encoding=encoding)
-    refs = [(ref.path.relative_to(tmp_path).as_posix(), ref.label, ref.group) for ref in find_clips(table, group=lambda path: path.stem)]
+    refs = [
+        (ref.path.relative_to(tmp_path).as_posix(), ref.label, ref.group)
+        for ref in find_clips(table, group=lambda path: path.stem)
+    ]
     assert refs == [("a.mp4", None, "a"), ("c.mp4", "none", "c"), ("z/b.mp4", "wave", "ann")]
 
 
-@pytest.mark.parametrize("content", [b"", b"path,label\n", b"file,class\na,b\n", b"\xff\xfe\x00binary", b"path,label\n" + b"x" * 200_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"path,label\n", b"file,class\na,b\n", b"\xff\xfe\x00binary", b"path,label\n" + b"x" * 200_000]
+)
 def test_a_file_that_is_no_table_of_clips_is_refused(tmp_path, content):
     (tmp_path / "clips.csv").write_bytes(content)
     with pytest.raises(ClipsError, match="Expected a CSV file with the columns path and label"):
@@ -104,7 +117,9 @@ def test_a_video_is_decoded_as_the_device_would_prepare_it(tmp_path):
     clip = decode(ClipRef(write_video(tmp_path / "clip.avi", count=10, fps=20)), SPEC)
     assert clip.frames.shape == (10, 12, 16, 3)
     assert clip.frames.dtype == np.uint8
-    assert [int(gray) for gray in clip.frames[:, 6, 8, 0]] == pytest.approx([level(index) for index in range(10)], abs=5)
+    assert [int(gray) for gray in clip.frames[:, 6, 8, 0]] == pytest.approx(
+        [level(index) for index in range(10)], abs=5
+    )
     assert clip.timestamps_ns.tolist() == pytest.approx([index * 50_000_000 for index in range(10)], abs=1_000_000)
     assert clip.duration_s == pytest.approx(0.5, abs=0.002)
 
@@ -150,7 +165,9 @@ def test_progress_sees_every_clip(tmp_path):
     assert seen == refs
 
 
-@pytest.mark.parametrize(("classes", "wanted"), [(["wave", "none", "wave"], ("none", "wave")), (["wave", None], ()), ([None, None], ())])
+@pytest.mark.parametrize(
+    ("classes", "wanted"), [(["wave", "none", "wave"], ("none", "wave")), (["wave", None], ()), ([None, None], ())]
+)
 def test_the_labels_are_the_classes_found_and_none_where_a_clip_has_none(tmp_path, classes, wanted):
     path = write_video(tmp_path / "clip.avi", count=2)
     assert decode_all([ClipRef(path, label) for label in classes], SPEC).labels == wanted
@@ -184,7 +201,13 @@ def test_the_centre_window_lies_in_the_middle_and_holds_a_frame_only_where_the_c
 
 
 def test_the_centre_window_of_uniform_sampling_spans_the_clip():
-    assert centre_window(made_clip(41), Window(frames=5, interval_s=0.1, sampling="uniform"))[:, 0].tolist() == [0, 8, 16, 24, 32]
+    assert centre_window(made_clip(41), Window(frames=5, interval_s=0.1, sampling="uniform"))[:, 0].tolist() == [
+        0,
+        8,
+        16,
+        24,
+        32,
+    ]
 
 
 def test_a_clip_that_is_no_video_is_a_source_error(tmp_path):

@@ -44,12 +44,20 @@ def test_the_report_says_what_was_proven(converted):
     assert 0 < report["max_abs_error"] < 0.2
     assert 0 <= report["accuracy_bundle"] <= 1
     assert report["bundle_bytes"] == converted.path.stat().st_size
-    assert [stage["name"] for stage in report["stages"]] == ["float Keras", "float split", "bundle, whole window", "bundle, stream"]
+    assert [stage["name"] for stage in report["stages"]] == [
+        "float Keras",
+        "float split",
+        "bundle, whole window",
+        "bundle, stream",
+    ]
     assert report["stages"][1]["max_abs_error"] < 1e-5
     assert report["stages"][2] | {"name": ""} == report["stages"][3] | {"name": ""}
     assert report["joined_in_integers"] is True
     assert report["confusion"] is not None
-    assert {(layer["part"], layer["precision"]) for layer in report["layers"]} == {("encoder", "int8"), ("head", "int8")}
+    assert {(layer["part"], layer["precision"]) for layer in report["layers"]} == {
+        ("encoder", "int8"),
+        ("head", "int8"),
+    }
     assert (report["layers_unmeasured"], report["blame"]) == ([], "")
     assert report["layers"] == sorted(report["layers"], key=lambda layer: layer["snr_db"])
     assert [place["part"] for place in report["placement"]] == ["encoder", "head"]
@@ -105,30 +113,55 @@ def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_
 
 @pytest.mark.parametrize(
     ("head", "precision", "error", "stages"),
-    [("lstm", "int8", VerificationFailed, ["float Keras", "float split"]), ("attention", "int8+int16x8", ConversionError, ["float Keras", "float split"])],
+    [
+        ("lstm", "int8", VerificationFailed, ["float Keras", "float split"]),
+        ("attention", "int8+int16x8", ConversionError, ["float Keras", "float split"]),
+    ],
 )
-def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(place, tmp_path, monkeypatch, capsys, head, precision, error, stages):
+def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(
+    place, tmp_path, monkeypatch, capsys, head, precision, error, stages
+):
     from convert.heads.lstm import LstmCell
     from convert.reporting import outcome
 
     trained, told = LstmCell.step, []
     monkeypatch.setattr(LstmCell, "step", lambda cell, projected, states: trained(cell, projected * 0.5, states))
     write = outcome.write_html
-    monkeypatch.setattr(outcome, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more))
+    monkeypatch.setattr(
+        outcome, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more)
+    )
     cnn_rnn(head).save(tmp_path / "model.keras")
     asked = ["--interval", "0.1", "--precision", precision, "--json"]
-    code = main(["convert", str(tmp_path / "model.keras"), "--clips", str(place / "clips"), "-o", str(tmp_path / "stopped.edgevid"), *asked])
+    code = main(
+        [
+            "convert",
+            str(tmp_path / "model.keras"),
+            "--clips",
+            str(place / "clips"),
+            "-o",
+            str(tmp_path / "stopped.edgevid"),
+            *asked,
+        ]
+    )
     assert code == error.exit_code
     output = capsys.readouterr()
     printed = json.loads(output.out)
     assert printed["error"].endswith("stopped.report.html tells how far it came.") and printed["error"] in output.err
     assert printed == told[0] | {"error": printed["error"], "exit_code": code}
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.keras", "stopped.report.html", "stopped.report.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "model.keras",
+        "stopped.report.html",
+        "stopped.report.json",
+    ]
     assert [stage["name"] for stage in told[0]["stages"]] == stages
-    assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace("&#34;", '"')
+    assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace(
+        "&#34;", '"'
+    )
     assert json.loads((tmp_path / "stopped.report.json").read_text()) == told[0]
     # What was converted before it stopped has its layers measured.
-    assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == ({("encoder", "int8")} if error is ConversionError else set())
+    assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == (
+        {("encoder", "int8")} if error is ConversionError else set()
+    )
 
 
 def test_what_was_assumed_is_said_where_no_bundle_came_of_it(place, tmp_path, monkeypatch, capsys):
@@ -139,7 +172,14 @@ def test_what_was_assumed_is_said_where_no_bundle_came_of_it(place, tmp_path, mo
         raise OverBudget("no precision does", report={"notes": ["sampling assumed to be uniform"]}, path=tmp_path)
 
     monkeypatch.setattr(convert, "convert_model", fails)
-    asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(tmp_path / "none.edgevid")]
+    asked = [
+        "convert",
+        str(place / "model.keras"),
+        "--clips",
+        str(place / "clips"),
+        "-o",
+        str(tmp_path / "none.edgevid"),
+    ]
     assert main(asked) == 3
     assert "note: sampling assumed to be uniform\n" in capsys.readouterr().err
 
@@ -160,16 +200,34 @@ def test_an_answer_that_is_no_number_is_null_in_the_json():
     assert json.loads(as_json(report)) == {"stages": [{"max_abs_error": None}], "budget": [1.0, None]}
 
 
-def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_warning(place, tmp_path, capsys, monkeypatch):
+def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_warning(
+    place, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    more = ["--interval", "0.1", "--min-agreement", "0.5", "--max-drop", "100", "--delegate", "coral", "--report", str(tmp_path / "proof.html")]
+    more = [
+        "--interval",
+        "0.1",
+        "--min-agreement",
+        "0.5",
+        "--max-drop",
+        "100",
+        "--delegate",
+        "coral",
+        "--report",
+        str(tmp_path / "proof.html"),
+    ]
     out = tmp_path / "coral.edgevid"
     assert main(["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(out), *more]) == 0
     said = capsys.readouterr().out
     assert "careful: no edgetpu_compiler on PATH" in said
     assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", said)
     assert "encoder: XNNPACK runs" in said
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["coral.edgevid", "coral.encoder.tflite", "proof.html", "proof.report.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "coral.edgevid",
+        "coral.encoder.tflite",
+        "proof.html",
+        "proof.report.json",
+    ]
     held = bundle.read(out)
     assert (tmp_path / "coral.encoder.tflite").read_bytes() == held.models["encoder.tflite"]
     assert held.report["edgetpu"]["kept"] == "coral.encoder.tflite"
@@ -184,7 +242,12 @@ def test_feature_sequences_convert_from_arrays(tmp_path):
         path = tmp_path / "clips" / f"{number}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, np.cumsum(np.random.default_rng(number).normal(0, 0.3, (20, 10)), axis=0))
-    done = convert_model(tmp_path / "model.keras", tmp_path / "clips", tmp_path / "model.edgevid", options=Options(interval="uniform", min_agreement=0.8))
+    done = convert_model(
+        tmp_path / "model.keras",
+        tmp_path / "clips",
+        tmp_path / "model.edgevid",
+        options=Options(interval="uniform", min_agreement=0.8),
+    )
     assert done.report["plan"] == "window"
     assert done.report["accuracy_float"] is None
     assert done.manifest.labels == ("class_0", "class_1", "class_2")
@@ -195,7 +258,9 @@ def test_both_frameworks_and_the_stateful_plan_convert(place, tmp_path, framewor
     from convert import Options, convert_model
 
     cnn_rnn("gru", framework=framework).save(tmp_path / "model.keras")
-    options = Options(interval="uniform", plan="stateful", min_agreement=0.5, max_drop=100, color="bgr", background=("down",))
+    options = Options(
+        interval="uniform", plan="stateful", min_agreement=0.5, max_drop=100, color="bgr", background=("down",)
+    )
     done = convert_model(tmp_path / "model.keras", place / "clips", tmp_path / "model.edgevid", options=options)
     assert list(done.report["precision"]) == ["encoder", "step"]
     assert [stage["name"] for stage in done.report["stages"]] == ["float Keras", "float split", "bundle, stream"]
@@ -248,7 +313,12 @@ def test_bad_input_is_one_line_and_the_right_exit_code(place, capsys, change, co
 def test_a_light_head_behind_an_int8_encoder_is_tried_in_float_first(place, tmp_path):
     from convert import Options, convert_model
 
-    done = convert_model(place / "model.keras", place / "clips", tmp_path / "auto.edgevid", options=Options(interval=0.1, min_agreement=0.5, max_drop=100))
+    done = convert_model(
+        place / "model.keras",
+        place / "clips",
+        tmp_path / "auto.edgevid",
+        options=Options(interval=0.1, min_agreement=0.5, max_drop=100),
+    )
     assert done.report["precision"] == {"encoder": "int8", "head": "float32"}
     assert [trial["recipe"] for trial in done.report["trials"]] == ["int8+float"]
 
@@ -263,7 +333,9 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     trained = cnn_rnn("lstm")
     hidden = trained.layers[-2].output
     k = keras.layers
-    keras.Model(trained.input, [k.Dense(4, name="box")(hidden), k.Dense(3, activation="softmax", name="label")(hidden)]).save(tmp_path / "two.keras")
+    keras.Model(
+        trained.input, [k.Dense(4, name="box")(hidden), k.Dense(3, activation="softmax", name="label")(hidden)]
+    ).save(tmp_path / "two.keras")
     options = Options(interval=0.1, precision="int8", plan=plan, min_agreement=0.3, max_drop=100, max_value_error=0.2)
     done = convert_model(tmp_path / "two.keras", place / "clips", tmp_path / "two.edgevid", options=options)
     (value,) = done.report["values"]
@@ -278,11 +350,15 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     assert held.golden.values.shape == (len(held.golden.scores), 4)
     assert main(["selftest", str(done.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["values"] == held.golden.values.size
-    wrong = dataclasses.replace(held, golden=dataclasses.replace(held.golden, values=held.golden.values + np.ptp(held.golden.values)))
+    wrong = dataclasses.replace(
+        held, golden=dataclasses.replace(held.golden, values=held.golden.values + np.ptp(held.golden.values))
+    )
     bundle.write(wrong, tmp_path / "wrong.edgevid")
     assert main(["selftest", str(tmp_path / "wrong.edgevid")]) == 3
     assert "'box'" in capsys.readouterr().err
-    assert main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
+    assert (
+        main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
+    )
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert {len(line["values"]["box"]) for line in told if "label" in line} == {4}
 

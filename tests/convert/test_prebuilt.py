@@ -20,7 +20,10 @@ def rows(tmp_path):
     """Clips of feature rows without labels."""
     (tmp_path / "clips").mkdir()
     for number in range(8):
-        np.save(tmp_path / "clips" / f"{number}.npy", np.random.default_rng(number).uniform(-1, 1, (12, 10)).astype(np.float32))
+        np.save(
+            tmp_path / "clips" / f"{number}.npy",
+            np.random.default_rng(number).uniform(-1, 1, (12, 10)).astype(np.float32),
+        )
     return tmp_path / "clips"
 
 
@@ -43,7 +46,11 @@ def test_a_file_becomes_a_bundle_that_gives_its_answers(workshop, tmp_path, rows
     assert held.manifest.scores == trained.scores, "what the scores are is found by trying"
     assert held.models["whole.tflite"] == path.read_bytes(), "nothing was converted"
     assert (done.report["agreement"], done.report["recipe"]) == (1.0, "as it is")
-    assert [stage["name"] for stage in done.report["stages"]] == ["the file as it is", "bundle, whole window", "bundle, stream"]
+    assert [stage["name"] for stage in done.report["stages"]] == [
+        "the file as it is",
+        "bundle, whole window",
+        "bundle, stream",
+    ]
     assert "no float model" in " ".join(done.report["notes"])
     assert main(["selftest", str(done.path)]) == 0
 
@@ -55,7 +62,10 @@ def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop
     path = file_of(workshop, tmp_path)
     (tmp_path / "wide").mkdir()
     for number in range(8):
-        np.save(tmp_path / "wide" / f"{number}.npy", np.random.default_rng(number).uniform(-50, 50, (12, 10)).astype(np.float32))
+        np.save(
+            tmp_path / "wide" / f"{number}.npy",
+            np.random.default_rng(number).uniform(-50, 50, (12, 10)).astype(np.float32),
+        )
     done = convert_model(path, tmp_path / "wide", tmp_path / "out.edgevid", options=Options(interval="uniform"))
     assert "what lies beyond is cut" in " ".join(done.report["warnings"])
 
@@ -90,7 +100,11 @@ def test_a_file_of_several_inputs_is_refused(workshop, tmp_path, rows):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("public/needs_flex_lstm.tflite", "Flex"), ("apache/keras_lstm_mnist_ptq_edgetpu.tflite", "compiled for the Edge TPU")]
+    ("name", "says"),
+    [
+        ("public/needs_flex_lstm.tflite", "Flex"),
+        ("apache/keras_lstm_mnist_ptq_edgetpu.tflite", "compiled for the Edge TPU"),
+    ],
 )
 def test_what_no_cpu_can_run_is_refused_by_name(name, says, tmp_path, rows, capsys):
     from convert import convert_model
@@ -112,7 +126,13 @@ def test_a_fused_lstm_begins_each_window_with_zeros():
     if not path.is_file():
         pytest.skip("needs other people's models in ../shared/models")
     inputs, outputs = LiteRt().describe(path.read_bytes())
-    part = Part(role="whole", file="whole.tflite", precision="float32", inputs=tuple(inputs.values()), outputs=tuple(outputs.values()))
+    part = Part(
+        role="whole",
+        file="whole.tflite",
+        precision="float32",
+        inputs=tuple(inputs.values()),
+        outputs=tuple(outputs.values()),
+    )
     model = LiteRt().load(part, path.read_bytes())
     answers = []
     for _ in range(2):

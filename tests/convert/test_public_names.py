@@ -14,11 +14,26 @@ from edgevid import cli
 from edgevid.errors import UsageError
 
 PUBLIC = [
-    *("convert_model", "Options", "Conversion", "train", "TrainOptions", "TrainedModel", "Epoch", "evaluate", "EvaluateOptions", "Evaluation"),
+    *(
+        "convert_model",
+        "Options",
+        "Conversion",
+        "train",
+        "TrainOptions",
+        "TrainedModel",
+        "Epoch",
+        "evaluate",
+        "EvaluateOptions",
+        "Evaluation",
+    ),
     *("Progress", "Silent", "Terminal"),
 ]
 # What a call takes by itself, and what only a terminal has.
-NOT_OPTIONS = {"convert": {"model", "clips", "output", "json"}, "train": {"clips", "output"}, "evaluate": {"model", "clips", "json"}}
+NOT_OPTIONS = {
+    "convert": {"model", "clips", "output", "json"},
+    "train": {"clips", "output"},
+    "evaluate": {"model", "clips", "json"},
+}
 
 
 def test_the_public_names_are_these_and_no_others() -> None:
@@ -39,10 +54,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_the_package_imports_no_framework() -> None:
     code = "import sys, convert\nprint([name for name in ('tensorflow', 'keras', 'tf_keras', 'sklearn') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
-@pytest.mark.parametrize(("verb", "kind"), [("convert", "Options"), ("train", "TrainOptions"), ("evaluate", "EvaluateOptions")])
+@pytest.mark.parametrize(
+    ("verb", "kind"), [("convert", "Options"), ("train", "TrainOptions"), ("evaluate", "EvaluateOptions")]
+)
 def test_options_mirror_the_command_line_one_to_one(verb: str, kind: str) -> None:
     parser = cli.verb_parser(verb)
     said = {action.dest: action for action in parser._actions if action.dest not in ("help", *NOT_OPTIONS[verb])}

@@ -28,7 +28,10 @@ def changed(data, change):
 
 def weights(model):
     """The tensor with the most bytes."""
-    return max(model.subgraphs[0].tensors, key=lambda tensor: 0 if model.buffers[tensor.buffer].data is None else len(model.buffers[tensor.buffer].data))
+    return max(
+        model.subgraphs[0].tensors,
+        key=lambda tensor: 0 if model.buffers[tensor.buffer].data is None else len(model.buffers[tensor.buffer].data),
+    )
 
 
 def set_first(name, number):
@@ -56,7 +59,9 @@ DAMAGE = {
     "an operator of no kind": lambda model: setattr(model.subgraphs[0].operators[0], "opcodeIndex", 9999),
     "bytes that are not there": lambda model: setattr(weights(model), "buffer", 9999),
     "a byte too few": fewer_bytes,
-    "a shape of more numbers than there are": lambda model: setattr(weights(model), "shape", [*weights(model).shape[:-1], 9999]),
+    "a shape of more numbers than there are": lambda model: setattr(
+        weights(model), "shape", [*weights(model).shape[:-1], 9999]
+    ),
     "a negative size": lambda model: setattr(weights(model), "shape", [-1, -1]),
     "a scale too many": lambda model: setattr(weights(model).quantization, "scale", np.ones(9999, np.float32)),
     "scales along an axis that is not there": lambda model: (

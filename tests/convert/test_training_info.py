@@ -62,10 +62,14 @@ def test_information_is_refused_where_there_is_no_archive_and_the_file_stays(tmp
 
 
 def damaged(**changes):
-    return json.dumps({"labels": ["a", "b"], "window": {"frames": 4, "interval_s": 0.1, "sampling": "interval"}, **changes})
+    return json.dumps(
+        {"labels": ["a", "b"], "window": {"frames": 4, "interval_s": 0.1, "sampling": "interval"}, **changes}
+    )
 
 
-@pytest.mark.parametrize("text", ["not json", "[]", "{}", damaged(), damaged(labels="ab"), damaged(extra=1), "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", "{}", damaged(), damaged(labels="ab"), damaged(extra=1), "[" * 100_000]
+)
 def test_damaged_information_is_refused_in_one_line(tmp_path, text):
     path = a_model_file(tmp_path / "m.keras")
     with zipfile.ZipFile(path, "a") as archive:

@@ -7,8 +7,14 @@ from tests.docs.pages import PAGES, ROOT, shell_commands, simple_commands
 
 COMMANDS = [(page, words) for page in PAGES for words in shell_commands(page.read_text())]
 OURS = [pytest.param(words, id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] == "edgevid"]
-MAKES = [pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] == "make"]
-PROGRAMS = [pytest.param(words, id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] in ("python", "python3")]
+MAKES = [
+    pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}") for page, words in COMMANDS if words[0] == "make"
+]
+PROGRAMS = [
+    pytest.param(words, id=f"{page.name}: {' '.join(words)}")
+    for page, words in COMMANDS
+    if words[0] in ("python", "python3")
+]
 
 
 def parse(words):
@@ -32,7 +38,13 @@ def test_each_edgevid_command_in_the_pages_is_one_that_the_command_line_takes(wo
 def test_each_example_in_a_help_text_is_one_that_the_command_line_takes(verb):
     parser = cli.verb_parser(verb)
     lines = [line.strip() for line in f"{parser.epilog or ''}\n{parser.description or ''}".splitlines()]
-    examples = [words for line in lines if line.startswith("edgevid ") for words in simple_commands(line) if words[0] == "edgevid"]
+    examples = [
+        words
+        for line in lines
+        if line.startswith("edgevid ")
+        for words in simple_commands(line)
+        if words[0] == "edgevid"
+    ]
     assert examples
     for words in examples:
         parse(words)

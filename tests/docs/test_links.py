@@ -49,7 +49,8 @@ def test_links_are_found_in_prose_and_not_in_code():
 
 
 @pytest.mark.parametrize(
-    ("heading", "wanted"), [("Plans, and how tensors join", "plans-and-how-tensors-join"), ("The bundle, `*.edgevid`", "the-bundle-edgevid")]
+    ("heading", "wanted"),
+    [("Plans, and how tensors join", "plans-and-how-tensors-join"), ("The bundle, `*.edgevid`", "the-bundle-edgevid")],
 )
 def test_anchors_are_those_of_github(heading, wanted):
     assert anchor(heading) == wanted

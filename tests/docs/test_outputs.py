@@ -23,7 +23,19 @@ from tests.docs.pages import ROOT
 from tests.edgevid.outputs.sinks import LABELS, Told, decision, event, until
 
 PAGE = (ROOT / "docs" / "outputs.md").read_text()
-BOARD = dict.fromkeys(("temperature_c", "clock_mhz", "fan_rpm", "memory_available_mib", "under_voltage", "capped", "throttled", "soft_limit"), 1.0)
+BOARD = dict.fromkeys(
+    (
+        "temperature_c",
+        "clock_mhz",
+        "fan_rpm",
+        "memory_available_mib",
+        "under_voltage",
+        "capped",
+        "throttled",
+        "soft_limit",
+    ),
+    1.0,
+)
 
 
 def section(title: str) -> str:
@@ -46,7 +58,9 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
     telemetry.age.record(1)
     telemetry.fallback = "unplugged"
     measured = {"tiny": telemetry}
-    metrics = MetricsServer(Endpoint(host="localhost", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
+    metrics = MetricsServer(
+        Endpoint(host="localhost", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD)
+    )
     outputs = FanOut([metrics, Runner("told", Told)])
     metrics.reports = outputs.reports
     outputs.decided(decision(1.0))
@@ -65,7 +79,20 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
 def test_each_field_of_an_event_is_listed_and_no_other() -> None:
     told = Teller(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}), "end")
     assert [names(row[0])[0] for row in rows("Events")] == [
-        *("event", "phase", "id", "model", "start_s", "end_s", "duration_s", "score", "age_ms", "start", "end", "values")
+        *(
+            "event",
+            "phase",
+            "id",
+            "model",
+            "start_s",
+            "end_s",
+            "duration_s",
+            "score",
+            "age_ms",
+            "start",
+            "end",
+            "values",
+        )
     ]
     assert {names(row[0])[0] for row in rows("Events")} == set(told)
 
@@ -76,7 +103,14 @@ def test_each_topic_is_listed_and_no_other(tmp_path: Path) -> None:
     mosquitto.start()
     where = broker(f"mqtt://127.0.0.1:{mosquitto.port}/PREFIX?discovery=off", {})
     with listening(mosquitto.port) as listener:
-        outputs = FanOut([Runner("mqtt", lambda: MqttPublisher(where, models=[Model("MODEL", LABELS, LABELS)], teller=Teller(live=True)))])
+        outputs = FanOut(
+            [
+                Runner(
+                    "mqtt",
+                    lambda: MqttPublisher(where, models=[Model("MODEL", LABELS, LABELS)], teller=Teller(live=True)),
+                )
+            ]
+        )
         outputs.decided(decision(1.0, model="MODEL"))
         outputs.started(event(1.0, model="MODEL"))
         outputs.ended(event(1.0, model="MODEL"))

@@ -15,7 +15,19 @@ from edgevid import __version__, cli, errors
 OPTIONS = {
     "train": ["CLIPS_DIR", "-o", "--frames", "--size", "--interval", "--group-by", "--epochs"],
     "evaluate": ["MODEL_OR_BUNDLE", "CLIPS_DIR", "--json"],
-    "convert": ["MODEL", "--clips", "-o", "--labels", "--color", "--range", "--interval", "--plan", "--precision", "--max-drop", "--json"],
+    "convert": [
+        "MODEL",
+        "--clips",
+        "-o",
+        "--labels",
+        "--color",
+        "--range",
+        "--interval",
+        "--plan",
+        "--precision",
+        "--max-drop",
+        "--json",
+    ],
     "inspect": ["BUNDLE", "--json"],
     "selftest": ["BUNDLE", "--threads", "--delegate"],
     "run": ["BUNDLE", "--config", "--source", "--json", "--threads", "--delegate", "--max-frames"],
@@ -42,7 +54,9 @@ def fail_with(monkeypatch: pytest.MonkeyPatch):
             raise error
 
         monkeypatch.setitem(cli.VERBS, "inspect", cli.Verb(module, "fails"))
-        monkeypatch.setattr(cli.importlib, "import_module", lambda _name: SimpleNamespace(configure=lambda parser: None, run=run))
+        monkeypatch.setattr(
+            cli.importlib, "import_module", lambda _name: SimpleNamespace(configure=lambda parser: None, run=run)
+        )
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(__doc__="Fail."))
 
     return install
@@ -103,7 +117,9 @@ def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     ],
     ids=["failed", "usage", "verification", "system"],
 )
-def test_an_error_is_one_line_and_its_exit_code(fail_with, capsys: pytest.CaptureFixture[str], error: Exception, code: int) -> None:
+def test_an_error_is_one_line_and_its_exit_code(
+    fail_with, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
     fail_with(error)
     assert cli.main(["inspect"]) == code
     assert capsys.readouterr().err == f"edgevid: {error}\n"
@@ -115,7 +131,9 @@ def test_ctrl_c_ends_quietly_with_130(fail_with, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == ""
 
 
-def test_a_package_of_the_convert_extra_that_is_missing_is_one_line(fail_with, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_of_the_convert_extra_that_is_missing_is_one_line(
+    fail_with, capsys: pytest.CaptureFixture[str]
+) -> None:
     fail_with(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), module="convert.commands.fails")
     assert cli.main(["inspect"]) == 2
     message = capsys.readouterr().err
@@ -125,7 +143,9 @@ def test_a_package_of_the_convert_extra_that_is_missing_is_one_line(fail_with, c
 
 
 def test_a_module_of_ours_that_is_missing_is_not_blamed_on_the_user(fail_with) -> None:
-    fail_with(ModuleNotFoundError("No module named 'convert.gone'", name="convert.gone"), module="convert.commands.fails")
+    fail_with(
+        ModuleNotFoundError("No module named 'convert.gone'", name="convert.gone"), module="convert.commands.fails"
+    )
     with pytest.raises(ModuleNotFoundError):
         cli.main(["inspect"])
 
@@ -135,7 +155,9 @@ def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
     os.close(reader)
     script = "import sys; from edgevid.cli import main; sys.exit(main(['--help']))"
     try:
-        done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+        )
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
@@ -143,4 +165,7 @@ def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
 
 def test_looking_at_the_overview_imports_no_verb_and_not_even_numpy() -> None:
     script = "import sys; from edgevid.cli import main; main(['--help']); sys.exit(int(any(n == 'numpy' or '.commands' in n for n in sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, timeout=60, check=False).returncode
+        == 0
+    )

@@ -8,12 +8,22 @@ from edgevid import errors
 
 CLASSES = [found for _, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, errors.EdgevidError)]
 CHILDREN = [found for found in CLASSES if found is not errors.EdgevidError]
-EXIT_CODES = {"UsageError": 2, "DeploymentError": 2, "MissingDependency": 2, "SelftestFailed": 3, "VerificationFailed": 3}
+EXIT_CODES = {
+    "UsageError": 2,
+    "DeploymentError": 2,
+    "MissingDependency": 2,
+    "SelftestFailed": 3,
+    "VerificationFailed": 3,
+}
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_each_error_is_one_of_ours_and_one_of_the_builtins(kind):
-    builtin = {parent for parent in kind.__mro__ if parent.__module__ == "builtins"} - {object, BaseException, Exception}
+    builtin = {parent for parent in kind.__mro__ if parent.__module__ == "builtins"} - {
+        object,
+        BaseException,
+        Exception,
+    }
     assert builtin, kind
 
 
@@ -36,6 +46,8 @@ def test_an_error_survives_the_way_out_of_a_child_process(kind):
     assert (str(error), error.expected, error.got, error.path) == ("Expected one, got two.", 1, 2, Path("some/file"))
 
 
-@pytest.mark.parametrize("kind", [found for found in CLASSES if found.__name__.startswith(("Bundle", "Manifest", "Parts"))])
+@pytest.mark.parametrize(
+    "kind", [found for found in CLASSES if found.__name__.startswith(("Bundle", "Manifest", "Parts"))]
+)
 def test_every_refusal_of_a_bundle_is_a_bundle_error(kind):
     assert issubclass(kind, errors.BundleError)

@@ -60,7 +60,10 @@ def test_a_csi_camera_without_an_overlay_is_refused() -> None:
 
 
 def test_an_unknown_board_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(DeploymentError, match=r"one of 3b, 3b-plus, 400, 4b, 5, cm4, zero-2-w, got 'zero2w'\. Did you mean 'zero-2-w'\?"):
+    with pytest.raises(
+        DeploymentError,
+        match=r"one of 3b, 3b-plus, 400, 4b, 5, cm4, zero-2-w, got 'zero2w'\. Did you mean 'zero-2-w'\?",
+    ):
         firmware.board("zero2w")
 
 
@@ -74,8 +77,23 @@ def test_the_data_holds_no_code() -> None:
 
 def test_a_wheel_holds_every_file_of_firmware_configs_byte_for_byte(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="needs hatchling, of the dev extra")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(build, check=True, timeout=120)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        inside = {name.removeprefix("edgevid/"): wheel.read(name) for name in wheel.namelist() if name.startswith("edgevid/firmware_configs/")}
+        inside = {
+            name.removeprefix("edgevid/"): wheel.read(name)
+            for name in wheel.namelist()
+            if name.startswith("edgevid/firmware_configs/")
+        }
     assert inside == {path.as_posix(): (ROOT / path).read_bytes() for path in DATA}

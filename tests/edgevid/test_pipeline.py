@@ -68,7 +68,10 @@ def test_only_frames_that_are_due_are_taken() -> None:
 def test_a_gap_empties_the_window_and_ends_the_event() -> None:
     collector, pipeline = run(Script([WAVE] * 6 + [None] + [WAVE] * 6))
     assert [round(decision.t_s, 3) for decision in collector.decisions] == [0.3, 0.4, 0.5, 1.9, 2.0, 2.1]
-    assert [(event.start_s, event.end_s) for event in collector.events] == [pytest.approx((0.3, 0.5)), pytest.approx((1.9, 2.1))]
+    assert [(event.start_s, event.end_s) for event in collector.events] == [
+        pytest.approx((0.3, 0.5)),
+        pytest.approx((1.9, 2.1)),
+    ]
     assert pipeline.telemetry.gaps == 1
 
 
@@ -197,25 +200,44 @@ def test_an_event_is_announced_when_it_starts_and_when_it_ends() -> None:
 
     order = Order()
     Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6 + [SWIPE] * 6), [order]).run()
-    assert order.told == [("started", "wave", 0.3), ("ended", "wave", 0.3), ("started", "swipe", 0.6), ("ended", "swipe", 0.6)]
+    assert order.told == [
+        ("started", "wave", 0.3),
+        ("ended", "wave", 0.3),
+        ("started", "swipe", 0.6),
+        ("ended", "swipe", 0.6),
+    ]
 
 
 def test_several_models_see_each_frame_once_and_answer_for_themselves() -> None:
     slow = dataclasses.replace(SHARP_MANIFEST, window=Window(frames=4, interval_s=0.2))
     source, collector = Counting([WAVE] * 20), Collector()
-    pipeline = Pipeline([Lane(engine_for(SHARP_MANIFEST), name="quick"), Lane(engine_for(slow), name="slow")], source, [collector])
+    pipeline = Pipeline(
+        [Lane(engine_for(SHARP_MANIFEST), name="quick"), Lane(engine_for(slow), name="slow")], source, [collector]
+    )
     pipeline.run()
     assert source.given == 20
-    alone = {name: run(Script([WAVE] * 20), manifest=manifest)[0] for name, manifest in (("quick", SHARP_MANIFEST), ("slow", slow))}
+    alone = {
+        name: run(Script([WAVE] * 20), manifest=manifest)[0]
+        for name, manifest in (("quick", SHARP_MANIFEST), ("slow", slow))
+    }
     for name, one in alone.items():
         own = [decision for decision in collector.decisions if decision.model == name]
-        assert [(each.t_s, each.label, each.score) for each in own] == [(each.t_s, each.label, each.score) for each in one.decisions]
-        assert [event.end_s for event in collector.events if event.model == name] == [event.end_s for event in one.events]
-    assert [(lane.name, lane.telemetry.seen, lane.telemetry.taken) for lane in pipeline.lanes] == [("quick", 20, 20), ("slow", 20, 10)]
+        assert [(each.t_s, each.label, each.score) for each in own] == [
+            (each.t_s, each.label, each.score) for each in one.decisions
+        ]
+        assert [event.end_s for event in collector.events if event.model == name] == [
+            event.end_s for event in one.events
+        ]
+    assert [(lane.name, lane.telemetry.seen, lane.telemetry.taken) for lane in pipeline.lanes] == [
+        ("quick", 20, 20),
+        ("slow", 20, 10),
+    ]
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "letterbox"])
-def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_answers(resize: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_answers(
+    resize: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two models of one size and colour, of different ranges and intervals, and one of another colour, beside each of them alone."""
     import cv2
 
@@ -229,7 +251,9 @@ def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_ans
     spec = InputSpec(height=6, width=8, channels=3, resize=resize)
     manifests = {
         "quick": window_manifest(input=spec, decision=SHARP),
-        "slow": window_manifest(input=dataclasses.replace(spec, range=(-1.0, 1.0)), window=Window(frames=4, interval_s=0.2), decision=SHARP),
+        "slow": window_manifest(
+            input=dataclasses.replace(spec, range=(-1.0, 1.0)), window=Window(frames=4, interval_s=0.2), decision=SHARP
+        ),
         "swapped": window_manifest(input=dataclasses.replace(spec, color="bgr"), decision=SHARP),
     }
 
@@ -237,7 +261,10 @@ def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_ans
         noise = NoiseSource(window_manifest(), count=40, size=(31, 23), color="rgb", seed=4)
         collector = Collector()
         Pipeline([Lane(engine_for(manifests[name]), name=name) for name in names], noise, [collector]).run()
-        return {name: [(each.t_s, tuple(each.probabilities)) for each in collector.decisions if each.model == name] for name in names}
+        return {
+            name: [(each.t_s, tuple(each.probabilities)) for each in collector.decisions if each.model == name]
+            for name in names
+        }
 
     together = answers(list(manifests))
     assert len(resized) == 40 + 40, "the two that are alike share one"
@@ -321,11 +348,23 @@ def test_a_wait_of_no_time_is_refused() -> None:
 def test_every_stage_is_timed_for_every_decision() -> None:
     _, pipeline = run(Script([WAVE] * 10))
     counts = {name: latency.count for name, latency in pipeline.telemetry.stages().items()}
-    assert counts == {"preprocess": 10, "encode": 10, "head": 7, "decide": 7, "emit": 7, "outside": 10, "total": 10, "age": 7, "phase": 10}
+    assert counts == {
+        "preprocess": 10,
+        "encode": 10,
+        "head": 7,
+        "decide": 7,
+        "emit": 7,
+        "outside": 10,
+        "total": 10,
+        "age": 7,
+        "phase": 10,
+    }
 
 
 @pytest.mark.parametrize(
-    ("size", "scale"), [(None, PIXEL_SCALE), ((640, 480), PIXEL_SCALE), (None, 0.02)], ids=["the model's size", "resized", "another grid than the pixels'"]
+    ("size", "scale"),
+    [(None, PIXEL_SCALE), ((640, 480), PIXEL_SCALE), (None, 0.02)],
+    ids=["the model's size", "resized", "another grid than the pixels'"],
 )
 def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] | None, scale: float) -> None:
     if size:

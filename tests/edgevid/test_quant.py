@@ -189,7 +189,10 @@ def test_impossible_grids_are_refused(dtype, scale, zero_point):
         QuantParams(dtype, scale, zero_point)
 
 
-@pytest.mark.parametrize("params", [QuantParams("int8", 1 / 256, -128), QuantParams("uint8", 0.3, 7), QuantParams("int16", 1 / 32768), FLOAT32])
+@pytest.mark.parametrize(
+    "params",
+    [QuantParams("int8", 1 / 256, -128), QuantParams("uint8", 0.3, 7), QuantParams("int16", 1 / 32768), FLOAT32],
+)
 def test_a_dequantizer_gives_what_dequantize_gives_bit_for_bit(params: QuantParams) -> None:
     stored = np.linspace(*(params.limits if not params.is_float else (-1.0, 1.0)), 999).astype(params.dtype)
     reals = dequantizer(params)(stored)

@@ -36,12 +36,18 @@ def test_a_table_becomes_a_dataclass_with_its_defaults() -> None:
     ("table", "message"),
     [
         ({}, "Expected name in a.toml, got none. Add it."),
-        ({"name": "x", "knid": "a"}, "Expected a key of a.toml, one of inner, kind, name, rate, sizes, got 'knid'. Did you mean 'kind'?"),
+        (
+            {"name": "x", "knid": "a"},
+            "Expected a key of a.toml, one of inner, kind, name, rate, sizes, got 'knid'. Did you mean 'kind'?",
+        ),
         ({"name": "x", "kind": "c"}, "Expected a.toml: kind, one of a, b, got 'c'."),
         ({"name": 3}, "Expected a text for a.toml: name, got 3."),
         ({"name": "x", "sizes": [1, True]}, "Expected a whole number for a.toml: sizes[1], got True."),
         ({"name": "x", "rate": "fast"}, "Expected a number for a.toml: rate, got 'fast'."),
-        ({"name": "x", "inner": {"ssid": "h", "pasword": "p"}}, "Expected a key of a.toml: inner, one of hidden, ssid, got 'pasword'."),
+        (
+            {"name": "x", "inner": {"ssid": "h", "pasword": "p"}},
+            "Expected a key of a.toml: inner, one of hidden, ssid, got 'pasword'.",
+        ),
         ({"name": "x", "inner": "home"}, "Expected a table for a.toml: inner, got 'home'."),
     ],
 )

@@ -6,7 +6,10 @@ from edgevid.tables import table
 
 
 def test_words_stand_left_and_numbers_right() -> None:
-    assert table([("name", "count", "note"), ("a", 5, "x"), ("long", 12.5, "yy")]) == "name   count  note\na          5  x\nlong  12.500  yy"
+    assert (
+        table([("name", "count", "note"), ("a", 5, "x"), ("long", 12.5, "yy")])
+        == "name   count  note\na          5  x\nlong  12.500  yy"
+    )
 
 
 def test_what_is_unknown_is_a_dash_in_a_column_of_numbers() -> None:

@@ -11,10 +11,8 @@ pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5
 EACH = [(name, framework) for name, specimen in ZOO.items() for framework in specimen.frameworks]
 # Rows that tests/parity/test_stream_equals_window.py holds to the bit already.
-COVERED = (
-    "LSTM|GRU|GRU with reset_after=False|SimpleRNN|stacks of recurrent layers|Bidirectional|Conv1D and pooling over time|MultiHeadAttention|ConvLSTM2D".split(
-        "|"
-    )
+COVERED = "LSTM|GRU|GRU with reset_after=False|SimpleRNN|stacks of recurrent layers|Bidirectional|Conv1D and pooling over time|MultiHeadAttention|ConvLSTM2D".split(
+    "|"
 )
 IN_INT8 = {specimen.row: name for name, specimen in reversed(ZOO.items()) if specimen.row not in COVERED}
 
@@ -28,7 +26,10 @@ def parts_of(model):
 
 def features_of(parts, window):
     seen, shape = parts.lookback + 1, parts.encoder.input_shapes[0]
-    return [np.asarray(parts.encoder.function(window[0, start : start + seen].reshape(shape))[0]) for start in range(parts.frames - parts.lookback)]
+    return [
+        np.asarray(parts.encoder.function(window[0, start : start + seen].reshape(shape))[0])
+        for start in range(parts.frames - parts.lookback)
+    ]
 
 
 @pytest.mark.parametrize(("name", "framework"), EACH)
@@ -43,7 +44,11 @@ def test_the_parts_give_the_trained_models_answer(name, framework):
     assert (parts.step is not None) == ZOO[name].step
     np.testing.assert_allclose(parts.whole.function(window)[0], expected, atol=TOLERANCE)
     if parts.encoder is not None:
-        np.testing.assert_allclose(last_answer(parts.head, parts.head.function, np.concatenate(features_of(parts, window))), expected, atol=TOLERANCE)
+        np.testing.assert_allclose(
+            last_answer(parts.head, parts.head.function, np.concatenate(features_of(parts, window))),
+            expected,
+            atol=TOLERANCE,
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, specimen in ZOO.items() if specimen.step])
@@ -55,7 +60,9 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
     for length, feature in enumerate(features_of(parts, window), start=1):
         scores, *states = parts.step.function(feature, *states)
         shorter = make(name, framework, frames=length, weights=model.get_weights())
-        np.testing.assert_allclose(scores, shorter(window[:, :length], training=False), atol=TOLERANCE, err_msg=f"after {length} frames")
+        np.testing.assert_allclose(
+            scores, shorter(window[:, :length], training=False), atol=TOLERANCE, err_msg=f"after {length} frames"
+        )
 
 
 def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(workshop, monkeypatch):

@@ -60,7 +60,9 @@ def test_after_a_restart_the_stream_has_forgotten_everything(workshop):
     answers(engine, frames[:11])
     again = answers(engine, frames[8:])
     assert [each is None for each in first] == [each is None for each in again]
-    np.testing.assert_array_equal(np.stack([each for each in first if each is not None]), np.stack([each for each in again if each is not None]))
+    np.testing.assert_array_equal(
+        np.stack([each for each in first if each is not None]), np.stack([each for each in again if each is not None])
+    )
 
 
 @pytest.mark.parametrize("head", ["lstm", "lstm_stack", "gru", "simple_rnn"])
@@ -76,13 +78,20 @@ def test_a_stateful_stream_equals_its_parts_chained_by_hand_at_every_step(head, 
     for frame, scores in zip(frames, answers(Engine(bundle), frames), strict=True):
         (feature,) = run(models[0], encoder, [(frame.astype(np.int16) - 128).astype(np.int8)])
         raw, *new = run(models[1], step, [carried(feature, encoder.outputs[0], step.inputs[0]), *states])
-        states = [carried(state, after, before) for state, after, before in zip(new, step.outputs[1:], step.inputs[1:], strict=True)]
-        np.testing.assert_array_equal(scores, np.array(probabilities(step.outputs[0].params, bundle.manifest.scores)(raw), np.float32))
+        states = [
+            carried(state, after, before)
+            for state, after, before in zip(new, step.outputs[1:], step.inputs[1:], strict=True)
+        ]
+        np.testing.assert_array_equal(
+            scores, np.array(probabilities(step.outputs[0].params, bundle.manifest.scores)(raw), np.float32)
+        )
 
 
 @pytest.mark.parametrize("recipe", ["int8", "int8+float"])
 def test_a_stateful_stream_answers_like_the_window_at_the_end_of_the_first_one(recipe, workshop):
-    window = workshop.bundle("window float head" if recipe == "int8+float" else "window lstm", lambda: cnn_rnn("lstm"), recipe=recipe)
+    window = workshop.bundle(
+        "window float head" if recipe == "int8+float" else "window lstm", lambda: cnn_rnn("lstm"), recipe=recipe
+    )
     stateful = workshop.bundle("stateful lstm", lambda: cnn_rnn("lstm"), plan="stateful", recipe=recipe)
     frames = Workshop.frames(window.manifest.input, window.manifest.window.frames, seed=10)
     expected, got = answers(Engine(window), frames)[-1], answers(Engine(stateful), frames)[-1]

@@ -9,7 +9,9 @@ from tests.repo.files import ROOT, repository_files
 HEAVY = ["tensorflow", "keras", "tf_keras", "convert", "sklearn", "matplotlib", "rich", "jinja2", "h5py"]
 INTERPRETERS = ["ai_edge_litert", "tflite_runtime"]
 DEVICE_MODULES = [
-    ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in repository_files() if path.parts[0] == "edgevid" and path.suffix == ".py"
+    ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    for path in repository_files()
+    if path.parts[0] == "edgevid" and path.suffix == ".py"
 ]
 
 

@@ -33,8 +33,12 @@ def test_the_device_needs_numpy_and_the_interpreter_and_nothing_more():
 
 def test_the_extras_are_those_that_the_messages_and_pages_name():
     assert {"opencv", "picamera", "mqtt", "metrics", "web", "convert", "dev"} <= set(EXTRAS)
-    assert {"tensorflow", "tf-keras", "opencv-python-headless", "scikit-learn", "matplotlib", "rich", "jinja2"} <= set(map(name_of, EXTRAS["convert"]))
-    assert "pycoral" not in {name_of(requirement) for extra in EXTRAS.values() for requirement in extra}, "an unrelated package has that name"
+    assert {"tensorflow", "tf-keras", "opencv-python-headless", "scikit-learn", "matplotlib", "rich", "jinja2"} <= set(
+        map(name_of, EXTRAS["convert"])
+    )
+    assert "pycoral" not in {name_of(requirement) for extra in EXTRAS.values() for requirement in extra}, (
+        "an unrelated package has that name"
+    )
 
 
 def test_every_extra_that_an_error_message_names_is_there():

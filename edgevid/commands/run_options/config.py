@@ -19,7 +19,12 @@ from edgevid.schema import legal, read_toml
 OPTION = "--config"
 _BUNDLES, _CAMERA = "bundles", "camera"
 _TEXT = ("a text", (str,))
-_WRITTEN: dict[Any, tuple[str, tuple[type, ...]]] = {float: ("a number", (int, float)), int: ("a whole number", (int,)), None: _TEXT, Path: _TEXT}
+_WRITTEN: dict[Any, tuple[str, tuple[type, ...]]] = {
+    float: ("a number", (int, float)),
+    int: ("a whole number", (int,)),
+    None: _TEXT,
+    Path: _TEXT,
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +33,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The verb's.
     """
-    parser.add_argument(OPTION, type=Path, metavar="FILE", help="a TOML file with any of these options; the command line wins over it")
+    parser.add_argument(
+        OPTION, type=Path, metavar="FILE", help="a TOML file with any of these options; the command line wins over it"
+    )
 
 
 def refuse_abbreviation(args: argparse.Namespace) -> None:
@@ -65,7 +72,12 @@ def expand(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     given = dict(_flat(_with_camera(read_toml(path), path), path))
     for name in given:
         legal(name, options, f"a key of {path}")
-    arguments = [text for name, value in given.items() if name != _BUNDLES for text in _arguments(options[name], value, f"{name} in {path}")]
+    arguments = [
+        text
+        for name, value in given.items()
+        if name != _BUNDLES
+        for text in _arguments(options[name], value, f"{name} in {path}")
+    ]
     bundles = _bundles(given[_BUNDLES], path) if _BUNDLES in given else []
     return [*([] if _names_bundle(rest, parser) else bundles), *arguments, *rest]
 
@@ -90,7 +102,9 @@ def _taken_out(argv: list[str]) -> tuple[Path | None, list[str]]:
 
 def _options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     """Every option that a file may hold, by its key."""
-    options = {_key(name): action for action in parser._actions for name in action.option_strings if name.startswith("--")}
+    options = {
+        _key(name): action for action in parser._actions for name in action.option_strings if name.startswith("--")
+    }
     bundles = next(action for action in parser._actions if action.dest == _BUNDLES)
     return {name: action for name, action in options.items() if name not in ("help", "config")} | {_BUNDLES: bundles}
 
@@ -105,7 +119,11 @@ def _with_camera(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if controls is None:
         return table
     if not isinstance(controls, dict) or not isinstance(table.get("source"), str):
-        raise DeploymentError(expected=f"[{_CAMERA}] in {path} as a table, with a source such as source = 'picamera2'", got=controls, path=path)
+        raise DeploymentError(
+            expected=f"[{_CAMERA}] in {path} as a table, with a source such as source = 'picamera2'",
+            got=controls,
+            path=path,
+        )
     source = table["source"]
     options = "&".join(f"{name}={_control(value, f'{_CAMERA}.{name} in {path}')}" for name, value in controls.items())
     return {**table, "source": f"{source}{'&' if '?' in source else '?'}{options}" if options else source}
@@ -156,7 +174,9 @@ def _text(value: object, action: argparse.Action, where: str) -> str:
 def _bundles(value: object, path: Path) -> list[str]:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
-        raise DeploymentError(expected=f"the file of a bundle, or an array of them, for {_BUNDLES} in {path}", got=value)
+        raise DeploymentError(
+            expected=f"the file of a bundle, or an array of them, for {_BUNDLES} in {path}", got=value
+        )
     return list(map(str, names))
 
 

@@ -20,7 +20,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The verb's.
     """
-    group = parser.add_argument_group("outputs", "Each has a thread of its own: a slow one drops decisions, never an event, and never holds up the model.")
+    group = parser.add_argument_group(
+        "outputs",
+        "Each has a thread of its own: a slow one drops decisions, never an event, and never holds up the model.",
+    )
     group.add_argument(
         "--page",
         metavar="HOST:PORT",
@@ -33,10 +36,26 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]; Home Assistant finds the device by itself. User and password also from "
         "EDGEVID_MQTT_USERNAME and EDGEVID_MQTT_PASSWORD, or EDGEVID_MQTT_PASSWORD_FILE",
     )
-    group.add_argument("--webhook", metavar="URL", help="post the start and end of each event as JSON; EDGEVID_WEBHOOK_TOKEN is sent as bearer token")
-    group.add_argument("--metrics", metavar="HOST:PORT", help="serve metrics for Prometheus at http://HOST:PORT/metrics; ':9464' for every address")
-    group.add_argument("--clips", type=Path, metavar="DIR", help="keep a video of each event, from 3 s before it to 3 s after it")
-    group.add_argument("--clips-mib", type=positive, default=_CLIPS_MIB, metavar="MIB", help=f"room for clips; the oldest go (default: {_CLIPS_MIB})")
+    group.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="post the start and end of each event as JSON; EDGEVID_WEBHOOK_TOKEN is sent as bearer token",
+    )
+    group.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        help="serve metrics for Prometheus at http://HOST:PORT/metrics; ':9464' for every address",
+    )
+    group.add_argument(
+        "--clips", type=Path, metavar="DIR", help="keep a video of each event, from 3 s before it to 3 s after it"
+    )
+    group.add_argument(
+        "--clips-mib",
+        type=positive,
+        default=_CLIPS_MIB,
+        metavar="MIB",
+        help=f"room for clips; the oldest go (default: {_CLIPS_MIB})",
+    )
 
 
 def outputs(args: argparse.Namespace) -> list[OutputLike]:

@@ -16,7 +16,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The verb's.
     """
-    parser.add_argument("--record", type=Path, metavar="FILE.avi", help="write every frame to a video, and its times to FILE.pts, for --source replay:FILE.avi")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE.avi",
+        help="write every frame to a video, and its times to FILE.pts, for --source replay:FILE.avi",
+    )
 
 
 def outputs(args: argparse.Namespace) -> list[OutputLike]:

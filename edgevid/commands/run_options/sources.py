@@ -17,7 +17,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, metavar="SOURCE", help=SOURCES_HELP)
     policies = "live: the newest frame, older ones dropped and counted, a broken camera opened again; file: every frame, the source waits"
     parser.add_argument("--policy", choices=POLICIES, help=f"{policies} (default: the source's kind)")
-    parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)")
+    parser.add_argument(
+        "--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)"
+    )
     parser.add_argument(
         "--stall",
         type=float,

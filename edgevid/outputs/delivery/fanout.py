@@ -162,7 +162,9 @@ class FanOut:
             member.finish(deadline_ns)
         for member in self._members:
             if left := member.join(deadline_ns):
-                _log.warning("edgevid: %s: %d starts and ends of events were not delivered before the end.", member.name, left)
+                _log.warning(
+                    "edgevid: %s: %d starts and ends of events were not delivered before the end.", member.name, left
+                )
             _say_drops(member.report())
 
     def _check(self) -> None:

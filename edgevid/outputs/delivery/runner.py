@@ -127,7 +127,11 @@ class Runner:
         Returns:
             Counts so far.
         """
-        dropped = {"newer" if self._sampled else "full": self._backlog.dropped_decisions, "full_event": self._backlog.dropped_events, **self._dropped}
+        dropped = {
+            "newer" if self._sampled else "full": self._backlog.dropped_decisions,
+            "full_event": self._backlog.dropped_events,
+            **self._dropped,
+        }
         return Report(
             name=self.name,
             waiting=len(self._backlog),

@@ -55,4 +55,11 @@ class Watched:
     def _report(self, *, waiting: int = 0, delivered: dict[str, int], dropped: dict[str, int] | None = None) -> Report:
         """Say how it is doing, with what the thread's watch knows."""
         worker = self._worker
-        return Report(name=self.name, waiting=waiting, delivered=delivered, dropped=dropped or {}, restarts=worker.restarts, problem=worker.problem)
+        return Report(
+            name=self.name,
+            waiting=waiting,
+            delivered=delivered,
+            dropped=dropped or {},
+            restarts=worker.restarts,
+            problem=worker.problem,
+        )

@@ -51,7 +51,9 @@ def node_id(prefix: str) -> str:
     return slugs((prefix,))[prefix]
 
 
-def messages(prefix: str, discovery: str, models: Sequence[Model], *, facts: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+def messages(
+    prefix: str, discovery: str, models: Sequence[Model], *, facts: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Give everything that is published, retained, for Home Assistant.
 
     Args:
@@ -66,7 +68,13 @@ def messages(prefix: str, discovery: str, models: Sequence[Model], *, facts: Seq
     node = node_id(prefix)
     shared = {
         "availability_topic": f"{prefix}/status",
-        "device": {"identifiers": [node], "name": prefix.replace("/", " "), "manufacturer": "edgevid", "model": "video classifier", "sw_version": __version__},
+        "device": {
+            "identifiers": [node],
+            "name": prefix.replace("/", " "),
+            "manufacturer": "edgevid",
+            "model": "video classifier",
+            "sw_version": __version__,
+        },
         "origin": {"name": "edgevid", "sw_version": __version__},
     }
     names = slugs(tuple(model.name for model in models))
@@ -75,7 +83,12 @@ def messages(prefix: str, discovery: str, models: Sequence[Model], *, facts: Seq
         entities |= _of_model(f"{prefix}/{names[model.name]}", names[model.name], model)
     entities |= {("sensor", key): _diagnostic(prefix, key) for key in _DIAGNOSTICS if key in facts}
     return {
-        f"{discovery}/{component}/{node}/{name}/config": {**entity, "unique_id": f"{node}_{name}", "object_id": f"{node}_{name}", **shared}
+        f"{discovery}/{component}/{node}/{name}/config": {
+            **entity,
+            "unique_id": f"{node}_{name}",
+            "object_id": f"{node}_{name}",
+            **shared,
+        }
         for (component, name), entity in entities.items()
     }
 
@@ -83,7 +96,11 @@ def messages(prefix: str, discovery: str, models: Sequence[Model], *, facts: Seq
 def _of_model(topic: str, slug: str, model: Model) -> dict[tuple[str, str], dict[str, Any]]:
     state = f"{topic}/state"
     return {
-        ("event", f"{slug}_event"): {"name": f"{model.name} event", "state_topic": f"{topic}/event/start", "event_types": list(model.events)},
+        ("event", f"{slug}_event"): {
+            "name": f"{model.name} event",
+            "state_topic": f"{topic}/event/start",
+            "event_types": list(model.events),
+        },
         ("binary_sensor", f"{slug}_active"): {
             "name": f"{model.name} active",
             "state_topic": state,

@@ -87,7 +87,9 @@ class MqttPublisher:
         self._teller = teller
         self._look = look
         self._connect_s = connect_s
-        self._topics = {name: f"{broker.prefix}/{slug}" for name, slug in payload.slugs(tuple(each.name for each in models)).items()}
+        self._topics = {
+            name: f"{broker.prefix}/{slug}" for name, slug in payload.slugs(tuple(each.name for each in models)).items()
+        }
         self._states: dict[str, dict[str, Any]] = {}
         self._ongoing: dict[str, str | None] = {}
         self._state_due_s = dict.fromkeys(self._topics, 0.0)
@@ -173,7 +175,9 @@ class MqttPublisher:
     def _send(self, event: Event, phase: Phase) -> str:
         """Publish, and the state behind it. paho keeps what it has no word of and sends it again itself, in order, so it is not published twice."""
         if not self._client.is_connected():
-            raise OutputError(expected=f"a connection to {self._broker}", found="none any more", hint="Events wait until it is back.")
+            raise OutputError(
+                expected=f"a connection to {self._broker}", found="none any more", hint="Events wait until it is back."
+            )
         told, topic = self._teller.event(event, phase), f"{self._topics[event.model]}/event/{phase}"
         name = f"{topic} {told['id']}"
         if name not in self._sent:
@@ -187,7 +191,9 @@ class MqttPublisher:
         """Wait for the broker's word on an event; that of an earlier one comes first (MQTT 3.1.1, section 4.6)."""
         number = self._sent[name]
         if not self._pump(lambda: number in self._acknowledged, _ACKNOWLEDGE_S):
-            raise OutputError(expected=f"{self._broker} to acknowledge an event", found="no answer", hint="Events wait until it does.")
+            raise OutputError(
+                expected=f"{self._broker} to acknowledge an event", found="no answer", hint="Events wait until it does."
+            )
         self._acknowledged.discard(number)
         del self._sent[name]
 
@@ -214,15 +220,26 @@ class MqttPublisher:
         try:
             self._client.connect(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise OutputError(expected=f"a broker at {self._broker}", found=f"{error}", hint="Events wait until it is there.") from error
-        if not self._pump(lambda: self._client.is_connected() or self._answer is not None, self._connect_s) or self._answer is not None:
-            raise OutputError(expected=f"{self._broker} to accept a connection", found=f"{self._answer or 'no answer'}", hint="Events wait until it does.")
+            raise OutputError(
+                expected=f"a broker at {self._broker}", found=f"{error}", hint="Events wait until it is there."
+            ) from error
+        if (
+            not self._pump(lambda: self._client.is_connected() or self._answer is not None, self._connect_s)
+            or self._answer is not None
+        ):
+            raise OutputError(
+                expected=f"{self._broker} to accept a connection",
+                found=f"{self._answer or 'no answer'}",
+                hint="Events wait until it does.",
+            )
         self._introduce()
 
     def _introduce(self) -> None:
         if self._broker.discovery is not None:
             facts = tuple(self._look())
-            for topic, told in homeassistant.messages(self._broker.prefix, self._broker.discovery, self._models, facts=facts).items():
+            for topic, told in homeassistant.messages(
+                self._broker.prefix, self._broker.discovery, self._models, facts=facts
+            ).items():
                 self._publish(topic, told)
         self._publish(f"{self._broker.prefix}/status", "online")
         self._telemetry_due_s = 0.0
@@ -255,7 +272,9 @@ class MqttPublisher:
     def _on_connect(self, _client: object, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         self._answer = str(reason) if reason.is_failure else None
 
-    def _on_publish(self, _client: object, _userdata: object, number: int, _reason: object, _properties: object) -> None:
+    def _on_publish(
+        self, _client: object, _userdata: object, number: int, _reason: object, _properties: object
+    ) -> None:
         # Also called for what needs no word, when it has left.
         if number in self._sent.values():
             self._acknowledged.add(number)
@@ -288,5 +307,7 @@ def _paho() -> Any:
     try:
         import paho.mqtt.client as paho
     except ImportError as error:
-        raise MissingDependency(expected="paho-mqtt for --mqtt", found="none", hint="Run: pip install 'edgevid[mqtt]'.") from error
+        raise MissingDependency(
+            expected="paho-mqtt for --mqtt", found="none", hint="Run: pip install 'edgevid[mqtt]'."
+        ) from error
     return paho

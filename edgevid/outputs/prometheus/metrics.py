@@ -52,14 +52,23 @@ class MetricsServer(Watched):
 
     name = "metrics"
 
-    def __init__(self, where: Endpoint, *, telemetry: Mapping[str, Telemetry], vitals: Vitals, reports: Callable[[], Iterable[Report]] = tuple) -> None:
+    def __init__(
+        self,
+        where: Endpoint,
+        *,
+        telemetry: Mapping[str, Telemetry],
+        vitals: Vitals,
+        reports: Callable[[], Iterable[Report]] = tuple,
+    ) -> None:
         self.reports = reports
         self._telemetry = dict(telemetry)
         self._vitals = vitals
         self._decisions: Counter[tuple[str, str]] = Counter()
         self._started: Counter[tuple[str, str]] = Counter()
         self._ended: Counter[tuple[str, str]] = Counter()
-        self._buckets = {name: {stage: Buckets(getattr(each, stage)) for stage in STAGES} for name, each in self._telemetry.items()}
+        self._buckets = {
+            name: {stage: Buckets(getattr(each, stage)) for stage in STAGES} for name, each in self._telemetry.items()
+        }
         self._folding = threading.Lock()
         self._app = _application(self, where)
         bound = listen(where, purpose="--metrics")
@@ -116,7 +125,12 @@ class MetricsServer(Watched):
             Metric families.
         """
         self._fold()
-        yield _family("gauge", "edgevid_info", "Version and models.", [({"version": __version__, "model": name}, 1.0) for name in self._telemetry])
+        yield _family(
+            "gauge",
+            "edgevid_info",
+            "Version and models.",
+            [({"version": __version__, "model": name}, 1.0) for name in self._telemetry],
+        )
         yield from self._latency()
         yield from self._frames()
         yield from self._given_up()
@@ -126,19 +140,44 @@ class MetricsServer(Watched):
 
     def _latency(self) -> Iterator[Any]:
         with self._folding:
-            rows = [(model, stage, each.cumulative(), each.sum_s) for model, stages in self._buckets.items() for stage, each in stages.items() if each.sum_s]
-        stages = [({"model": model, "stage": stage}, buckets, sum_s) for model, stage, buckets, sum_s in rows if stage != "age"]
+            rows = [
+                (model, stage, each.cumulative(), each.sum_s)
+                for model, stages in self._buckets.items()
+                for stage, each in stages.items()
+                if each.sum_s
+            ]
+        stages = [
+            ({"model": model, "stage": stage}, buckets, sum_s)
+            for model, stage, buckets, sum_s in rows
+            if stage != "age"
+        ]
         ages = [({"model": model}, buckets, sum_s) for model, stage, buckets, sum_s in rows if stage == "age"]
-        yield _histogram("edgevid_stage_seconds", "Time of a frame in each stage of the loop.", ("model", "stage"), stages)
-        yield _histogram("edgevid_answer_age_seconds", "From the sensor to the decision, for a live source.", ("model",), ages)
+        yield _histogram(
+            "edgevid_stage_seconds", "Time of a frame in each stage of the loop.", ("model", "stage"), stages
+        )
+        yield _histogram(
+            "edgevid_answer_age_seconds", "From the sensor to the decision, for a live source.", ("model",), ages
+        )
 
     def _frames(self) -> Iterator[Any]:
         first = next(iter(self._telemetry.values()))
         yield _family("counter", "edgevid_frames", "Frames that the source gave.", [({}, first.seen)])
-        yield _family("counter", "edgevid_frames_taken", "Frames that a model took.", [({"model": name}, each.taken) for name, each in self._telemetry.items()])
-        yield _family("counter", "edgevid_frames_dropped", "Frames lost, by cause.", [({"cause": cause}, count) for cause, count in first.drops.items()])
+        yield _family(
+            "counter",
+            "edgevid_frames_taken",
+            "Frames that a model took.",
+            [({"model": name}, each.taken) for name, each in self._telemetry.items()],
+        )
+        yield _family(
+            "counter",
+            "edgevid_frames_dropped",
+            "Frames lost, by cause.",
+            [({"cause": cause}, count) for cause, count in first.drops.items()],
+        )
         yield _family("counter", "edgevid_gaps", "Restarts of the window because time jumped.", [({}, first.gaps)])
-        yield _family("gauge", "edgevid_camera_frames_per_second", "Rate of the source.", [({}, self._vitals.camera_fps())])
+        yield _family(
+            "gauge", "edgevid_camera_frames_per_second", "Rate of the source.", [({}, self._vitals.camera_fps())]
+        )
         rates = [({"model": name}, rate) for name, rate in self._vitals.model_fps().items()]
         yield _family("gauge", "edgevid_model_frames_per_second", "Rate at which a model takes frames.", rates)
 
@@ -146,18 +185,33 @@ class MetricsServer(Watched):
         """What a device that cannot keep up, or lost its accelerator, does otherwise than it was asked to."""
         models = self._telemetry.items()
         yield _family(
-            "gauge", "edgevid_pace_level", "How much is given up to keep up; 0 for nothing.", [({"model": name}, each.pace_level) for name, each in models]
+            "gauge",
+            "edgevid_pace_level",
+            "How much is given up to keep up; 0 for nothing.",
+            [({"model": name}, each.pace_level) for name, each in models],
         )
         unanswered = [({"model": name}, each.unanswered) for name, each in models]
-        yield _family("counter", "edgevid_frames_unanswered", "Frames that were taken and got no answer of their own, to keep up.", unanswered)
+        yield _family(
+            "counter",
+            "edgevid_frames_unanswered",
+            "Frames that were taken and got no answer of their own, to keep up.",
+            unanswered,
+        )
         fallbacks = [({"model": name, "reason": each.fallback}, 1.0) for name, each in models if each.fallback]
-        yield _family("gauge", "edgevid_delegate_fallback", "1 for a model that runs on the CPU because its accelerator cannot be had.", fallbacks)
+        yield _family(
+            "gauge",
+            "edgevid_delegate_fallback",
+            "1 for a model that runs on the CPU because its accelerator cannot be had.",
+            fallbacks,
+        )
 
     def _answers(self) -> Iterator[Any]:
         def rows(counts: Counter[tuple[str, str]]) -> list[tuple[dict[str, str], float]]:
             return [({"model": model, "label": label}, count) for (model, label), count in list(counts.items())]
 
-        yield _family("counter", "edgevid_decisions", "Answers, by the label with the highest probability.", rows(self._decisions))
+        yield _family(
+            "counter", "edgevid_decisions", "Answers, by the label with the highest probability.", rows(self._decisions)
+        )
         yield _family("counter", "edgevid_events_started", "Events that began.", rows(self._started))
         yield _family("counter", "edgevid_events", "Events that ended.", rows(self._ended))
 
@@ -168,18 +222,36 @@ class MetricsServer(Watched):
                 yield _family("gauge", name, text, [({}, facts[key] * factor)])
         conditions = [({"condition": each}, float(facts[each])) for each in _CONDITIONS if each in facts]
         if conditions:
-            yield _family("gauge", "edgevid_soc_condition", "1 where the firmware says that this holds now.", conditions)
+            yield _family(
+                "gauge", "edgevid_soc_condition", "1 where the firmware says that this holds now.", conditions
+            )
 
     def _outputs(self) -> Iterator[Any]:
         reports = tuple(self.reports())
-        yield _family("gauge", "edgevid_output_up", "1 where an output has no problem.", [({"output": each.name}, each.problem is None) for each in reports])
-        yield _family("gauge", "edgevid_output_waiting", "Messages that wait in an output.", [({"output": each.name}, each.waiting) for each in reports])
-        given = [({"output": each.name, "kind": kind}, count) for each in reports for kind, count in each.delivered.items()]
+        yield _family(
+            "gauge",
+            "edgevid_output_up",
+            "1 where an output has no problem.",
+            [({"output": each.name}, each.problem is None) for each in reports],
+        )
+        yield _family(
+            "gauge",
+            "edgevid_output_waiting",
+            "Messages that wait in an output.",
+            [({"output": each.name}, each.waiting) for each in reports],
+        )
+        given = [
+            ({"output": each.name, "kind": kind}, count) for each in reports for kind, count in each.delivered.items()
+        ]
         yield _family("counter", "edgevid_output_delivered", "What an output gave out.", given)
-        lost = [({"output": each.name, "cause": cause}, count) for each in reports for cause, count in each.dropped.items()]
+        lost = [
+            ({"output": each.name, "cause": cause}, count) for each in reports for cause, count in each.dropped.items()
+        ]
         yield _family("counter", "edgevid_output_dropped", "What an output did not give out, by cause.", lost)
         restarts = [({"output": each.name}, each.restarts) for each in reports]
-        yield _family("counter", "edgevid_output_restarts", "Times that an output was begun again after a fault.", restarts)
+        yield _family(
+            "counter", "edgevid_output_restarts", "Times that an output was begun again after a fault.", restarts
+        )
 
     def _fold(self) -> None:
         with self._folding:
@@ -206,7 +278,9 @@ def _application(metrics: MetricsServer, where: Endpoint) -> Any:
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
     except ImportError as error:
-        raise MissingDependency(expected="prometheus-client for --metrics", found="none", hint="Run: pip install 'edgevid[metrics]'.") from error
+        raise MissingDependency(
+            expected="prometheus-client for --metrics", found="none", hint="Run: pip install 'edgevid[metrics]'."
+        ) from error
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(metrics)
@@ -230,7 +304,12 @@ def _family(kind: str, name: str, text: str, rows: Iterable[tuple[Mapping[str, s
     return family
 
 
-def _histogram(name: str, text: str, labels: tuple[str, ...], rows: Iterable[tuple[Mapping[str, str], list[tuple[str, float]], float]]) -> Any:
+def _histogram(
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    rows: Iterable[tuple[Mapping[str, str], list[tuple[str, float]], float]],
+) -> Any:
     from prometheus_client.metrics_core import HistogramMetricFamily
 
     family = HistogramMetricFamily(name, text, labels=labels)

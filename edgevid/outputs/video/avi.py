@@ -76,12 +76,16 @@ class AviWriter:
         width_px, height_px = self._size_px
         period_us = self.period_us
         rate = round(self._largest * _MICROSECONDS / period_us)
-        main = struct.pack("<14I", period_us, rate, 0, _HAS_INDEX, self.frames, 0, 1, self._largest, width_px, height_px, 0, 0, 0, 0)
+        main = struct.pack(
+            "<14I", period_us, rate, 0, _HAS_INDEX, self.frames, 0, 1, self._largest, width_px, height_px, 0, 0, 0, 0
+        )
         stream = struct.pack(
             "<4s4sIHHIIIIIIII4H",
             b"vids", b"MJPG", 0, 0, 0, 0, period_us, _MICROSECONDS, 0, self.frames, self._largest, 0xFFFFFFFF, 0, 0, 0, width_px, height_px,
         )  # fmt: skip
-        picture = struct.pack("<IiiHH4sIiiII", 40, width_px, height_px, 1, 24, b"MJPG", width_px * height_px * 3, 0, 0, 0, 0)
+        picture = struct.pack(
+            "<IiiHH4sIiiII", 40, width_px, height_px, 1, 24, b"MJPG", width_px * height_px * 3, 0, 0, 0, 0
+        )
         streams = _list(b"strl", _chunk(b"strh", stream) + _chunk(b"strf", picture))
         headers = _list(b"hdrl", _chunk(b"avih", main) + streams)
         movi = b"LIST" + struct.pack("<I", _LIST_MOVI_BYTES + self._movi_bytes) + b"movi"

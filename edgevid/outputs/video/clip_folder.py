@@ -61,7 +61,9 @@ class Shelf:
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            raise UsageError(expected="a folder for clips that can be written", found=f"{folder}: {error.strerror}", path=folder) from error
+            raise UsageError(
+                expected="a folder for clips that can be written", found=f"{folder}: {error.strerror}", path=folder
+            ) from error
         self._clean()
 
     def slot(self, name: str) -> Slot:
@@ -77,7 +79,9 @@ class Shelf:
         while any(path.exists() for path in (self.folder / f"{free}.avi", self.folder / f".{free}.avi.part")):
             count += 1
             free = f"{name}_{count}"
-        return Slot(*(self.folder / file for file in (f"{free}.avi", f".{free}.avi.part", f"{free}.json", f".{free}.json.part")))
+        return Slot(
+            *(self.folder / file for file in (f"{free}.avi", f".{free}.avi.part", f"{free}.json", f".{free}.json.part"))
+        )
 
     def make_room(self, wanted_bytes: int) -> None:
         """Remove the oldest clips until there is room for one more.
@@ -99,7 +103,9 @@ class Shelf:
         free_bytes = disk.f_bavail * disk.f_frsize
         if free_bytes < wanted_bytes + self._reserve_bytes:
             raise OutputError(
-                expected=f"{_mib(wanted_bytes + self._reserve_bytes)} free for a clip in {self.folder}", found=f"{_mib(free_bytes)}", hint="It was dropped."
+                expected=f"{_mib(wanted_bytes + self._reserve_bytes)} free for a clip in {self.folder}",
+                found=f"{_mib(free_bytes)}",
+                hint="It was dropped.",
             )
 
     def keep(self, slot: Slot) -> None:
@@ -134,8 +140,16 @@ class Shelf:
 
     def _clean(self) -> None:
         """Remove what an earlier process left half-written."""
-        parts = [path for path in self.folder.glob(".*.part") if _NAME.fullmatch(path.name.removeprefix(".").rsplit(".", 2)[0])]
-        alone = [path for path in self.folder.glob("*.json") if _NAME.fullmatch(path.stem) and not path.with_suffix(".avi").exists()]
+        parts = [
+            path
+            for path in self.folder.glob(".*.part")
+            if _NAME.fullmatch(path.name.removeprefix(".").rsplit(".", 2)[0])
+        ]
+        alone = [
+            path
+            for path in self.folder.glob("*.json")
+            if _NAME.fullmatch(path.stem) and not path.with_suffix(".avi").exists()
+        ]
         for path in parts + alone:
             path.unlink(missing_ok=True)
 

@@ -82,7 +82,9 @@ class ClipRecorder(Watched):
     ) -> None:
         self._shelf, self._pictures, self._ring = shelf, pictures, pictures.ring
         self._teller, self._slugs, self._live = teller, dict(slugs), live
-        self._before_ns, self._after_ns, self._longest_ns = (round(each * _NS_PER_S) for each in (before_s, after_s, longest_s))
+        self._before_ns, self._after_ns, self._longest_ns = (
+            round(each * _NS_PER_S) for each in (before_s, after_s, longest_s)
+        )
         self._backlog = Backlog()
         self._clips: dict[Key, _Clip] = {}
         self._over = False
@@ -147,7 +149,11 @@ class ClipRecorder(Watched):
             Clips written, and what was lost.
         """
         dropped = {**self._lost, "full_event": self._backlog.dropped_events}
-        return self._report(waiting=len(self._backlog), delivered={**self._counts, "removed_for_room": self._shelf.removed}, dropped=dropped)
+        return self._report(
+            waiting=len(self._backlog),
+            delivered={**self._counts, "removed_for_room": self._shelf.removed},
+            dropped=dropped,
+        )
 
     def _work(self, term: Term) -> None:
         """Run in the thread."""
@@ -187,7 +193,11 @@ class ClipRecorder(Watched):
                 clip.number = picture.number + 1
                 self._write(clip, picture)
         except OSError as error:
-            self._worker.failed(str(error) if isinstance(error, OutputError) else f"Expected room for a clip, got: {error}. It was dropped.")
+            self._worker.failed(
+                str(error)
+                if isinstance(error, OutputError)
+                else f"Expected room for a clip, got: {error}. It was dropped."
+            )
             self._drop(clip, "disk")
 
     def _write(self, clip: _Clip, picture: Picture) -> None:
@@ -203,7 +213,9 @@ class ClipRecorder(Watched):
         """Begin the file with the first picture, when their size is known."""
         pictures = (self._longest_ns / _NS_PER_S) * self._pictures.fps
         self._shelf.make_room(round(pictures * picture_bytes))
-        clip.slot = self._shelf.slot(f"{self._stamp(clip.event)}_{self._slugs[clip.event.model]}_{_slug(clip.event.label)}")
+        clip.slot = self._shelf.slot(
+            f"{self._stamp(clip.event)}_{self._slugs[clip.event.model]}_{_slug(clip.event.label)}"
+        )
         clip.file = clip.slot.video_part.open("wb")
         clip.writer = AviWriter(clip.file, width_px=size_px[0], height_px=size_px[1])
         clip.size_px = size_px
@@ -244,7 +256,12 @@ class ClipRecorder(Watched):
         assert clip.slot is not None
         assert clip.writer is not None
         width_px, height_px = clip.size_px
-        video = {"file": clip.slot.video.name, "frames": clip.writer.frames, "fps": round(1e6 / clip.writer.period_us, 3), "width": width_px}
+        video = {
+            "file": clip.slot.video.name,
+            "frames": clip.writer.frames,
+            "fps": round(1e6 / clip.writer.period_us, 3),
+            "width": width_px,
+        }
         return {
             **self._teller.event(clip.event, "end" if clip.ended else "start"),
             "video": {**video, "height": height_px, "missing_frames": clip.missing, "times_s": clip.times_s},

@@ -102,7 +102,11 @@ def choose_token(endpoint: Endpoint, environment: Mapping[str, str]) -> tuple[st
     given = environment.get(TOKEN_VARIABLE)
     if given is not None:
         if len(given) < _LEAST_TOKEN:
-            raise UsageError(expected=f"{TOKEN_VARIABLE} of at least {_LEAST_TOKEN} characters", got=len(given), found=f"{len(given)}")
+            raise UsageError(
+                expected=f"{TOKEN_VARIABLE} of at least {_LEAST_TOKEN} characters",
+                got=len(given),
+                found=f"{len(given)}",
+            )
         return given, False
     return (None, False) if endpoint.is_local else (secrets.token_urlsafe(24), True)
 

@@ -108,11 +108,25 @@ class Hub:
             JSON, `kind` "hello": version, source, models, the last minute of scores, and the last events.
         """
         models = [
-            {"name": m.name, "labels": m.labels, "background": m.rule.background, "enter": m.rule.enter, "exit": m.rule.exit, "about": m.about}
+            {
+                "name": m.name,
+                "labels": m.labels,
+                "background": m.rule.background,
+                "enter": m.rule.enter,
+                "exit": m.rule.exit,
+                "about": m.about,
+            }
             for m in self._models
         ]
         history = [[_scores(decision) for decision in list(each)] for each in self._history]
-        return _text("hello", version=__version__, source=self._source, models=models, history=history, events=list(self._events.values()))
+        return _text(
+            "hello",
+            version=__version__,
+            source=self._source,
+            models=models,
+            history=history,
+            events=list(self._events.values()),
+        )
 
     def news(self) -> list[str]:
         """Say what is new since the last call: events, and the newest decision of each model.
@@ -150,12 +164,26 @@ class Hub:
             JSON, `kind` "vitals".
         """
         latency = {
-            name: {stage: [round(value, 3) for value in (each.p50_ms, each.p95_ms, each.p99_ms, each.max_ms)] for stage, each in telemetry.stages().items()}
+            name: {
+                stage: [round(value, 3) for value in (each.p50_ms, each.p95_ms, each.p99_ms, each.max_ms)]
+                for stage, each in telemetry.stages().items()
+            }
             for name, telemetry in self._telemetry.items()
         }
         first = next(iter(self._telemetry.values()))
-        outputs = [{"name": each.name, "waiting": each.waiting, "problem": each.problem, "dropped": each.lost} for each in self.reports()]
-        return _text("vitals", **self._vitals.look(), drops=dict(first.drops), latency_ms=latency, stages=dict(STAGES), outputs=outputs, viewers=viewers)
+        outputs = [
+            {"name": each.name, "waiting": each.waiting, "problem": each.problem, "dropped": each.lost}
+            for each in self.reports()
+        ]
+        return _text(
+            "vitals",
+            **self._vitals.look(),
+            drops=dict(first.drops),
+            latency_ms=latency,
+            stages=dict(STAGES),
+            outputs=outputs,
+            viewers=viewers,
+        )
 
 
 def _scores(decision: Decision) -> list[float]:
@@ -166,7 +194,8 @@ def _scores(decision: Decision) -> list[float]:
 def _values(decision: Decision) -> list[tuple[str, list[float], int]]:
     """Name, the first numbers, and how many more there are, of each value beside the scores."""
     return [
-        (name, [float(f"{number:.{_DIGITS}g}") for number in numbers[:NUMBERS]], max(0, len(numbers) - NUMBERS)) for name, numbers in decision.values.items()
+        (name, [float(f"{number:.{_DIGITS}g}") for number in numbers[:NUMBERS]], max(0, len(numbers) - NUMBERS))
+        for name, numbers in decision.values.items()
     ]
 
 

@@ -39,7 +39,9 @@ class LivePage(Watched):
 
     name = "page"
 
-    def __init__(self, where: Endpoint, hub: Hub, *, pictures: Pictures | None, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, where: Endpoint, hub: Hub, *, pictures: Pictures | None, environment: Mapping[str, str] = os.environ
+    ) -> None:
         server.check()
         token, made_up = choose_token(where, environment)
         self._bound: socket.socket | None = listen(where, purpose="--page")

@@ -65,7 +65,10 @@ class PageServer:
 
     def __init__(self, hub: Hub, gate: Gate, pictures: Pictures | None) -> None:
         self._hub, self._gate, self._pictures = hub, gate, pictures
-        self._files = {path: ((resources.files("edgevid.outputs.web") / "static" / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
+        self._files = {
+            path: ((resources.files("edgevid.outputs.web") / "static" / name).read_bytes(), kind)
+            for path, (name, kind) in _FILES.items()
+        }
         self._login = (resources.files("edgevid.outputs.web") / "static" / "login.html").read_bytes()
         self._viewers: set[_Viewer] = set()
         self._picture: Picture | None = None
@@ -166,7 +169,9 @@ class PageServer:
             picture = self._picture
             if viewer.shown and picture is not None and picture.number >= viewer.picture:
                 viewer.picture, viewer.shown = picture.number + 1, False
-                await asyncio.wait_for(viewer.connection.send(struct.pack(">d", picture.timestamp_ns / 1e9) + picture.jpeg), PATIENCE_S)
+                await asyncio.wait_for(
+                    viewer.connection.send(struct.pack(">d", picture.timestamp_ns / 1e9) + picture.jpeg), PATIENCE_S
+                )
                 self.sent += 1
 
     async def _answer(self, _connection: Any, request: Any) -> Any:
@@ -212,7 +217,9 @@ def _response(status: int, body: bytes, kind: str, host: str, more: Mapping[str,
         "X-Content-Type-Options": "nosniff",
         **(more or {}),
     }
-    return websockets.http11.Response(status, HTTPStatus(status).phrase, websockets.datastructures.Headers(headers), body)
+    return websockets.http11.Response(
+        status, HTTPStatus(status).phrase, websockets.datastructures.Headers(headers), body
+    )
 
 
 def _quiet() -> logging.Logger:
@@ -236,4 +243,6 @@ def _websockets() -> Any:
     try:
         return _Library()
     except ImportError as error:
-        raise MissingDependency(expected="websockets for --page", found="none", hint="Run: pip install 'edgevid[web]'.") from error
+        raise MissingDependency(
+            expected="websockets for --page", found="none", hint="Run: pip install 'edgevid[web]'."
+        ) from error

@@ -24,13 +24,19 @@ def add(tree: Tree, archive: Archive, *, groups: tuple[str, ...]) -> None:
     Raises:
         FlashError: Its number is taken, or a group is not there.
     """
-    users, members, passwords, secrets = (archive.read(f"etc/{name}").decode() for name in ("passwd", "group", "shadow", "gshadow"))
+    users, members, passwords, secrets = (
+        archive.read(f"etc/{name}").decode() for name in ("passwd", "group", "shadow", "gshadow")
+    )
     if f":{NUMBER}:" in users or f":{NUMBER}:" in members:
-        raise FlashError(expected=f"the number {NUMBER} to be free for the account {NAME}", got=NUMBER, found="one that is taken")
+        raise FlashError(
+            expected=f"the number {NUMBER} to be free for the account {NAME}", got=NUMBER, found="one that is taken"
+        )
     missing = [name for name in groups if not any(line.startswith(f"{name}:") for line in members.splitlines())]
     if missing:
         raise FlashError(expected=f"the group {missing[0]} in the image", got=missing, found="none")
-    tree.file("etc/passwd", f"{users}{NAME}:x:{NUMBER}:{NUMBER}:edgevid classifier:/var/lib/edgevid:/usr/sbin/nologin\n")
+    tree.file(
+        "etc/passwd", f"{users}{NAME}:x:{NUMBER}:{NUMBER}:edgevid classifier:/var/lib/edgevid:/usr/sbin/nologin\n"
+    )
     tree.file("etc/group", f"{_joined(members, groups)}{NAME}:x:{NUMBER}:\n")
     tree.file("etc/shadow", f"{passwords}{NAME}:!*:::::::\n", mode=0o640, owner=(0, _SHADOW))
     tree.file("etc/gshadow", f"{_joined(secrets, groups)}{NAME}:!*::\n", mode=0o640, owner=(0, _SHADOW))

@@ -110,7 +110,13 @@ def assemble(
         raw = _write(scratch, debian, tree, boot, made_of)
         whole = sha256(raw)
         listed = sbom.document(
-            _stem(out), archive=archive, suite=made_of.suite, wheels=installed, bundle=_bundle(deployment), epoch_s=EPOCH_S, image_sha256=whole
+            _stem(out),
+            archive=archive,
+            suite=made_of.suite,
+            wheels=installed,
+            bundle=_bundle(deployment),
+            epoch_s=EPOCH_S,
+            image_sha256=whole,
         )
         size = raw.stat().st_size
         if out.name.endswith(PACKED):
@@ -145,7 +151,9 @@ def _pack(raw: Path) -> Path:
     return packed
 
 
-def _manifest(deployment: Deployment, made_of: Recipe, out: Path, *, size: int, whole: str, packed: Path) -> dict[str, object]:
+def _manifest(
+    deployment: Deployment, made_of: Recipe, out: Path, *, size: int, whole: str, packed: Path
+) -> dict[str, object]:
     return imager.manifest(
         f"edgevid: {deployment.hostname}",
         f"{Path(deployment.bundle).name} with {deployment.optics.title}, Debian {made_of.suite}",
@@ -160,10 +168,20 @@ def _manifest(deployment: Deployment, made_of: Recipe, out: Path, *, size: int, 
 
 
 def _put(
-    out: Path, packed: Path, listed: dict[str, object], about: dict[str, object], *, size: int, whole: str, installed: tuple[python_packages.Package, ...]
+    out: Path,
+    packed: Path,
+    listed: dict[str, object],
+    about: dict[str, object],
+    *,
+    size: int,
+    whole: str,
+    installed: tuple[python_packages.Package, ...],
 ) -> Made:
     """Give everything its name at last, the image after what tells of it."""
-    beside = {out.with_name(f"{_stem(out)}.spdx.json"): listed, out.with_name(f"{_stem(out)}.rpi-imager-manifest"): about}
+    beside = {
+        out.with_name(f"{_stem(out)}.spdx.json"): listed,
+        out.with_name(f"{_stem(out)}.rpi-imager-manifest"): about,
+    }
     for path, content in beside.items():
         atomic.write(path, [f"{json.dumps(content, indent=1)}\n".encode()], durable=False)
     packed_bytes = packed.stat().st_size
@@ -171,7 +189,15 @@ def _put(
     packed.chmod(0o600)
     atomic.put(packed, out, durable=False)
     listing, manifest = beside
-    return Made(image=out, sbom=listing, manifest=manifest, bytes=size, sha256=whole, packed_bytes=packed_bytes, wheels=installed)
+    return Made(
+        image=out,
+        sbom=listing,
+        manifest=manifest,
+        bytes=size,
+        sha256=whole,
+        packed_bytes=packed_bytes,
+        wheels=installed,
+    )
 
 
 def _bundle(deployment: Deployment) -> tuple[str, str]:

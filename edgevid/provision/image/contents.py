@@ -45,7 +45,13 @@ _UNITS = "etc/systemd/system"
 # netplan writes files for systemd-networkd, which Debian does not start where nobody asks for it.
 WANTED = ("multi-user.target.wants/systemd-networkd.service", "sockets.target.wants/systemd-networkd.socket")
 # A device that is out of reach of any network starts as quickly as one that is not, and looks for no updates that would wear its card.
-MASKED = ("systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_reap.service")
+MASKED = (
+    "systemd-networkd-wait-online.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_reap.service",
+)
 
 
 def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: Recipe) -> None:
@@ -84,10 +90,15 @@ def boot(archive: Archive, deployment: Deployment, recipe: Recipe, *, epoch_s: i
         FlashError: A file is not among the packages.
     """
     release = initrd.kernel_release(archive)
-    made = {PurePosixPath(name).relative_to(_FIRMWARE).as_posix(): archive.read(name) for name in archive.names(_FIRMWARE)}
+    made = {
+        PurePosixPath(name).relative_to(_FIRMWARE).as_posix(): archive.read(name) for name in archive.names(_FIRMWARE)
+    }
     trees = f"usr/lib/linux-image-{release}/broadcom"
     made |= {name: archive.read(f"{trees}/{name}") for name in sorted(set(recipe.device_trees.values()))}
-    made |= {_KERNEL: archive.read(f"boot/vmlinuz-{release}"), "initrd.img": initrd.make(archive, recipe, epoch_s=epoch_s)}
+    made |= {
+        _KERNEL: archive.read(f"boot/vmlinuz-{release}"),
+        "initrd.img": initrd.make(archive, recipe, epoch_s=epoch_s),
+    }
     made["edgevid/first-boot.sh"] = (firmware.folder() / "boot/first-boot.sh").read_bytes()
     texts = {
         "config.txt": first_boot.config_txt(deployment, _data("config.txt")),

@@ -48,7 +48,15 @@ def path(recipe: Recipe, cache: Path) -> Path:
     Returns:
         Its path, whether it is there or not.
     """
-    asked = [_METHOD, recipe.suite, recipe.python, recipe.components, sorted(recipe.packages), recipe.left_out, recipe.kept]
+    asked = [
+        _METHOD,
+        recipe.suite,
+        recipe.python,
+        recipe.components,
+        sorted(recipe.packages),
+        recipe.left_out,
+        recipe.kept,
+    ]
     return cache / f"debian-{recipe.suite}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]}.tar"
 
 
@@ -118,17 +126,40 @@ def compile_folder(folder: Path, device: str) -> None:
     Raises:
         FlashError: The compiler itself failed; a single module that is not Python stays as it is.
     """
-    command = (sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", device, str(folder))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"})
+    command = (
+        sys.executable,
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        str(folder),
+        "-p",
+        device,
+        str(folder),
+    )
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"}
+    )
     if done.returncode not in (0, 1) or "Traceback" in done.stderr:
-        raise FlashError(expected="compileall to succeed", got=done.returncode, found=f"exit code {done.returncode}: {done.stderr[-200:]}")
+        raise FlashError(
+            expected="compileall to succeed",
+            got=done.returncode,
+            found=f"exit code {done.returncode}: {done.stderr[-200:]}",
+        )
 
 
 def _mmdebstrap(recipe: Recipe, out: Path, epoch_s: int) -> None:
     options = ['--aptopt=Apt::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.left_out]
     options += [f"--dpkgopt=path-include={pattern}" for pattern in recipe.kept]
-    what = ("--variant=minbase", "--architectures=arm64", f"--components={','.join(recipe.components)}", f"--include={','.join(recipe.packages)}")
+    what = (
+        "--variant=minbase",
+        "--architectures=arm64",
+        f"--components={','.join(recipe.components)}",
+        f"--include={','.join(recipe.packages)}",
+    )
     # INITRD=No: Debian's generator would run for minutes under emulation, and `initrd` makes another. Source: update-initramfs(8)
     emulated = ("env", "INITRD=No", f"QEMU_CPU={_EMULATED_CPU}", f"TMPDIR={out.parent}")
     host_tools.run((*emulated, "mmdebstrap", "--quiet", *what, *options, recipe.suite, out), epoch_s=epoch_s)

@@ -105,7 +105,10 @@ def _partition(out: Path, layout: Layout, names: Names, epoch_s: int) -> None:
 def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes], epoch_s: int) -> None:
     partition = f"{out}@@{FIRST_MIB}M"
     sectors = layout.boot_mib * MIB // SECTOR
-    host_tools.run(("mformat", "-i", partition, "-F", "-T", str(sectors), "-N", names.volume, "-v", BOOT_LABEL, "::"), epoch_s=epoch_s)
+    host_tools.run(
+        ("mformat", "-i", partition, "-F", "-T", str(sectors), "-N", names.volume, "-v", BOOT_LABEL, "::"),
+        epoch_s=epoch_s,
+    )
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         for name, data in sorted(boot.items()):
@@ -120,4 +123,22 @@ def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes
 def _fill_root(out: Path, layout: Layout, names: Names, root: Path, epoch_s: int) -> None:
     extended = f"offset={layout.root_at_mib * MIB},hash_seed={names.root},root_owner=0:0,nodiscard,lazy_itable_init=0,lazy_journal_init=0"
     shape = ("-t", "ext4", "-b", "4096", "-I", "256", "-i", "16384", "-m", "1", "-O", f"none,{FEATURES}")
-    host_tools.run(("mke2fs", "-q", "-F", *shape, "-L", ROOT_LABEL, "-U", names.root, "-E", extended, "-d", root, out, f"{layout.root_mib}M"), epoch_s=epoch_s)
+    host_tools.run(
+        (
+            "mke2fs",
+            "-q",
+            "-F",
+            *shape,
+            "-L",
+            ROOT_LABEL,
+            "-U",
+            names.root,
+            "-E",
+            extended,
+            "-d",
+            root,
+            out,
+            f"{layout.root_mib}M",
+        ),
+        epoch_s=epoch_s,
+    )

@@ -37,7 +37,13 @@ def environment(epoch_s: int) -> dict[str, str]:
         Variables.
     """
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SUPERUSERS))
-    fixed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": str(epoch_s), "MTOOLSRC": os.devnull, "MTOOLS_SKIP_CHECK": "1"}
+    fixed = {
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": str(epoch_s),
+        "MTOOLSRC": os.devnull,
+        "MTOOLS_SKIP_CHECK": "1",
+    }
     return {**os.environ, **fixed, "PATH": path, "MKE2FS_CONFIG": os.devnull}
 
 
@@ -54,7 +60,9 @@ def need(programs: Sequence[str]) -> None:
     missing = [name for name in programs if shutil.which(name, path=path) is None]
     if missing:
         packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        raise MissingDependency(expected=f"the programs {', '.join(missing)}", found="none", hint=f"Run: apt-get install {packages}")
+        raise MissingDependency(
+            expected=f"the programs {', '.join(missing)}", found="none", hint=f"Run: apt-get install {packages}"
+        )
     if "mke2fs" in programs:
         _need_mke2fs()
 
@@ -73,7 +81,14 @@ def need_emulation() -> None:
         )
 
 
-def run(command: Sequence[str | Path], *, epoch_s: int, stdin: bytes | None = None, stdout: IO[bytes] | None = None, cwd: Path | None = None) -> bytes:
+def run(
+    command: Sequence[str | Path],
+    *,
+    epoch_s: int,
+    stdin: bytes | None = None,
+    stdout: IO[bytes] | None = None,
+    cwd: Path | None = None,
+) -> bytes:
     """Run a program.
 
     Args:
@@ -90,10 +105,22 @@ def run(command: Sequence[str | Path], *, epoch_s: int, stdin: bytes | None = No
         FlashError: It failed; the message ends with what it said last.
     """
     words = [str(word) for word in command]
-    done = subprocess.run(words, env=environment(epoch_s), input=stdin, cwd=cwd, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        words,
+        env=environment(epoch_s),
+        input=stdin,
+        cwd=cwd,
+        stdout=stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-        raise FlashError(expected=f"{Path(str(command[0])).name} to succeed", got=done.returncode, found=f"exit code {done.returncode}: {' / '.join(said)}")
+        raise FlashError(
+            expected=f"{Path(str(command[0])).name} to succeed",
+            got=done.returncode,
+            found=f"exit code {done.returncode}: {' / '.join(said)}",
+        )
     return done.stdout or b""
 
 

@@ -11,13 +11,30 @@ from pathlib import Path
 from typing import Any
 
 # Imager's tags for the boards, as in the `devices` of its own list. Source: https://downloads.raspberrypi.com/os_list_imagingutility_v4.json
-TAGS = {"3b": "pi3-64bit", "3b-plus": "pi3-64bit", "zero-2-w": "pi3-64bit", "4b": "pi4-64bit", "400": "pi4-64bit", "cm4": "pi4-64bit", "5": "pi5-64bit"}
+TAGS = {
+    "3b": "pi3-64bit",
+    "3b-plus": "pi3-64bit",
+    "zero-2-w": "pi3-64bit",
+    "4b": "pi4-64bit",
+    "400": "pi4-64bit",
+    "cm4": "pi4-64bit",
+    "5": "pi5-64bit",
+}
 # Debian's cloud-init: it knows nothing of Raspberry Pi OS's own section `rpi:`, which "cloudinit-rpi" would write.
 INIT_FORMAT = "cloudinit"
 
 
 def manifest(
-    name: str, description: str, *, image: Path, boards: tuple[str, ...], size: int, sha256: str, packed: int, packed_sha256: str, epoch_s: int
+    name: str,
+    description: str,
+    *,
+    image: Path,
+    boards: tuple[str, ...],
+    size: int,
+    sha256: str,
+    packed: int,
+    packed_sha256: str,
+    epoch_s: int,
 ) -> dict[str, Any]:
     """Describe an image.
 

@@ -56,7 +56,9 @@ def load_order(archive: Archive, release: str, wanted: tuple[str, ...]) -> list[
     lines = archive.read(f"usr/lib/modules/{release}/modules.dep").decode().splitlines()
     needs = {path: rest.split() for path, _, rest in (line.partition(":") for line in lines)}
     files = {module_name(path): path for path in needs}
-    builtin = {module_name(path) for path in archive.read(f"usr/lib/modules/{release}/modules.builtin").decode().split()}
+    builtin = {
+        module_name(path) for path in archive.read(f"usr/lib/modules/{release}/modules.builtin").decode().split()
+    }
     order: dict[str, None] = {}
     for name in map(module_name, wanted):
         if name not in files and name not in builtin:
@@ -94,7 +96,9 @@ def make(archive: Archive, recipe: Recipe, *, epoch_s: int) -> bytes:
         for name in names:
             os.utime(root / name, (epoch_s, epoch_s), follow_symlinks=False)
         command = ("cpio", "--quiet", "--create", "--format=newc", "--reproducible", "--owner=+0:+0", "--null")
-        packed = host_tools.run(command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s)
+        packed = host_tools.run(
+            command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s
+        )
     return gzip.compress(packed, compresslevel=6, mtime=0)
 
 

@@ -85,10 +85,38 @@ def _pip(found: Mapping[Pin, Path], site: Path, scratch: Path, *, python: str, e
         (shelf / path.name).symlink_to(path.resolve())
     lock.write_text(requirements(found))
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in _GLIBC_2]
-    options = ("--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--no-deps", "--no-compile", "--only-binary=:all:")
-    target: tuple[str | Path, ...] = ("--target", site, "--implementation=cp", f"--python-version={python}", "--platform=manylinux2014_aarch64", *platforms)
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+        "--no-index",
+        "--no-deps",
+        "--no-compile",
+        "--only-binary=:all:",
+    )
+    target: tuple[str | Path, ...] = (
+        "--target",
+        site,
+        "--implementation=cp",
+        f"--python-version={python}",
+        "--platform=manylinux2014_aarch64",
+        *platforms,
+    )
     host_tools.run(
-        (sys.executable, "-m", "pip", "install", *options, *target, "--find-links", shelf, "--require-hashes", "--requirement", lock), epoch_s=epoch_s
+        (
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            *options,
+            *target,
+            "--find-links",
+            shelf,
+            "--require-hashes",
+            "--requirement",
+            lock,
+        ),
+        epoch_s=epoch_s,
     )
     # Programs that name this machine's Python, and what pip notes of the call.
     for path in [*(site / "bin").glob("*"), *site.glob("*.dist-info/REQUESTED")]:
@@ -103,7 +131,9 @@ def _packages(site: Path, found: Mapping[Pin, Path]) -> tuple[Package, ...]:
         about = HeaderParser().parsestr(path.read_text(encoding="utf-8"))
         pin, wheel = pins[_key(about["Name"])]
         stated = about["License-Expression"] or (about["License"] or "").strip().split("\n")[0]
-        made.append(Package(name=about["Name"], version=pin.version, license=stated, file=wheel.name, sha256=pin.sha256))
+        made.append(
+            Package(name=about["Name"], version=pin.version, license=stated, file=wheel.name, sha256=pin.sha256)
+        )
     return tuple(made)
 
 

@@ -86,7 +86,9 @@ def check(made_of: Recipe, deployment: Deployment) -> None:
     if board.name not in made_of.device_trees:
         known = ", ".join(made_of.device_trees)
         raise DeploymentError(
-            expected=f"a board that Debian {made_of.suite} starts on, one of {known}", got=board.name, hint="Use edgevid flash with Raspberry Pi OS."
+            expected=f"a board that Debian {made_of.suite} starts on, one of {known}",
+            got=board.name,
+            hint="Use edgevid flash with Raspberry Pi OS.",
         )
     if camera.interface != "usb":
         raise DeploymentError(

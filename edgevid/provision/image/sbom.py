@@ -20,7 +20,16 @@ _NONE = "NOASSERTION"
 _SPDX_LICENSE = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 
 
-def document(name: str, *, archive: Archive, suite: str, wheels: Sequence[Package], bundle: tuple[str, str], epoch_s: int, image_sha256: str) -> dict[str, Any]:
+def document(
+    name: str,
+    *,
+    archive: Archive,
+    suite: str,
+    wheels: Sequence[Package],
+    bundle: tuple[str, str],
+    epoch_s: int,
+    image_sha256: str,
+) -> dict[str, Any]:
     """Write the list.
 
     Args:
@@ -36,8 +45,15 @@ def document(name: str, *, archive: Archive, suite: str, wheels: Sequence[Packag
         What JSON takes.
     """
     packages = [_image(name, image_sha256), *_debian(archive, suite), *map(_wheel, wheels), _bundle(*bundle)]
-    contains = [{"spdxElementId": "SPDXRef-Image", "relationshipType": "CONTAINS", "relatedSpdxElement": each["SPDXID"]} for each in packages[1:]]
-    describes = {"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-Image"}
+    contains = [
+        {"spdxElementId": "SPDXRef-Image", "relationshipType": "CONTAINS", "relatedSpdxElement": each["SPDXID"]}
+        for each in packages[1:]
+    ]
+    describes = {
+        "spdxElementId": "SPDXRef-DOCUMENT",
+        "relationshipType": "DESCRIBES",
+        "relatedSpdxElement": "SPDXRef-Image",
+    }
     return {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -63,7 +79,9 @@ def debian_packages(archive: Archive) -> list[dict[str, str]]:
     """
     entries = archive.read("var/lib/dpkg/status").decode("utf-8", errors="replace").strip().split("\n\n")
     found = [dict(HeaderParser().parsestr(entry).items()) for entry in entries]
-    return sorted((each for each in found if each.get("Status", "").endswith(" installed")), key=lambda each: each["Package"])
+    return sorted(
+        (each for each in found if each.get("Status", "").endswith(" installed")), key=lambda each: each["Package"]
+    )
 
 
 def _debian(archive: Archive, suite: str) -> list[dict[str, Any]]:
@@ -71,7 +89,11 @@ def _debian(archive: Archive, suite: str) -> list[dict[str, Any]]:
     for fields in debian_packages(archive):
         name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
         address = f"pkg:deb/debian/{name}@{quote(version, safe='.')}?arch={architecture}&distro=debian-{suite}"
-        made.append(_package(f"deb-{name}", name, version, address=address, supplier=f"Person: {fields.get('Maintainer', _NONE)}"))
+        made.append(
+            _package(
+                f"deb-{name}", name, version, address=address, supplier=f"Person: {fields.get('Maintainer', _NONE)}"
+            )
+        )
     return made
 
 
@@ -91,7 +113,9 @@ def _image(name: str, sha256: str) -> dict[str, Any]:
     return _package("Image", name, __version__, sha256=sha256)
 
 
-def _package(identity: str, name: str, version: str, *, address: str = "", sha256: str = "", supplier: str = _NONE) -> dict[str, Any]:
+def _package(
+    identity: str, name: str, version: str, *, address: str = "", sha256: str = "", supplier: str = _NONE
+) -> dict[str, Any]:
     made: dict[str, Any] = {
         "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", identity),
         "name": name,
@@ -104,7 +128,9 @@ def _package(identity: str, name: str, version: str, *, address: str = "", sha25
         "copyrightText": _NONE,
     }
     if address:
-        made["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": address}]
+        made["externalRefs"] = [
+            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": address}
+        ]
     if sha256:
         made["checksums"] = [{"algorithm": "SHA256", "checksumValue": sha256}]
     return made

@@ -126,7 +126,11 @@ def lay_over(base: Path, tree: Tree, out: Path, *, epoch_s: int, left_out: Seque
         below: set[str] = set()
         for member in source:
             name = _clean(member.name)
-            if name in (".", "") or _is_taken(name, member, tree) or any(fnmatchcase(name, pattern) for pattern in left_out):
+            if (
+                name in (".", "")
+                or _is_taken(name, member, tree)
+                or any(fnmatchcase(name, pattern) for pattern in left_out)
+            ):
                 continue
             links |= {name} if member.issym() else set()
             below |= {name}
@@ -154,7 +158,14 @@ def _refuse_behind(links: set[str], above: dict[str, Entry]) -> None:
 
 def _add(target: tarfile.TarFile, path: str, entry: Entry, epoch_s: int) -> int:
     info = tarfile.TarInfo(path)
-    info.type, info.mode, info.uid, info.gid, info.mtime, info.linkname = entry.type, entry.mode, entry.uid, entry.gid, epoch_s, entry.target
+    info.type, info.mode, info.uid, info.gid, info.mtime, info.linkname = (
+        entry.type,
+        entry.mode,
+        entry.uid,
+        entry.gid,
+        epoch_s,
+        entry.target,
+    )
     if isinstance(entry.data, bytes):
         info.size = len(entry.data)
         target.addfile(info, io.BytesIO(entry.data))
@@ -230,6 +241,10 @@ class Archive:
             done = done / part
             member = self._members.get(str(done))
             if member is not None and member.issym():
-                target = member.linkname.lstrip("/") if member.linkname.startswith("/") else str(done.parent / member.linkname)
+                target = (
+                    member.linkname.lstrip("/")
+                    if member.linkname.startswith("/")
+                    else str(done.parent / member.linkname)
+                )
                 done = PurePosixPath(self._resolve(target))
         return str(done)

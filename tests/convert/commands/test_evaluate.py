@@ -71,7 +71,9 @@ def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
     assert "Skipped 1 of 4 clips." in err
 
 
-@pytest.mark.parametrize(("extra", "message"), [({"jump": [40]}, "(none, wave, swipe), got 'jump'"), ({".": [40]}, "got none for")])
+@pytest.mark.parametrize(
+    ("extra", "message"), [({"jump": [40]}, "(none, wave, swipe), got 'jump'"), ({".": [40]}, "got none for")]
+)
 def test_clips_that_the_model_cannot_be_right_about_are_refused(bright_bundle, tmp_path, capsys, extra, message):
     clips = write_grays(tmp_path / "clips", none=[40], **extra)
     assert main(["evaluate", str(bright_bundle), str(clips)]) == 1

@@ -24,7 +24,20 @@ def refused(capsys, *argv, code):
 
 
 def test_a_model_is_written_and_the_metrics_on_held_out_clips_printed(clips, tmp_path, capsys):
-    options = ("--size", "40x32", "--color", "gray", "--interval", "0.2", "--flip", "still,left=right", "--background", "still", "--group-by", "subject")
+    options = (
+        "--size",
+        "40x32",
+        "--color",
+        "gray",
+        "--interval",
+        "0.2",
+        "--flip",
+        "still,left=right",
+        "--background",
+        "still",
+        "--group-by",
+        "subject",
+    )
     assert main(["train", str(clips), "-o", str(tmp_path / "m.keras"), *SMALL, *options]) == 0
     out, err = capsys.readouterr()
     assert "accuracy" in out
@@ -62,7 +75,9 @@ def test_a_clip_that_cannot_be_read_is_named_and_counted(tmp_path, capsys):
         (("-o", "m.keras", "--interval", "0"), 2, "interval"),
     ],
 )
-def test_a_wrong_option_gets_one_line_and_nothing_is_written(clips, tmp_path, capsys, monkeypatch, options, code, message):
+def test_a_wrong_option_gets_one_line_and_nothing_is_written(
+    clips, tmp_path, capsys, monkeypatch, options, code, message
+):
     monkeypatch.chdir(tmp_path)
     line = refused(capsys, clips, *options, code=code)
     assert line.startswith("edgevid: Expected ")

@@ -13,7 +13,9 @@ from convert.progress import Silent
 from edgevid.frames.preprocess import InputSpec
 from edgevid.synthetic.gestures import BACKGROUND, LABELS
 
-SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=2, height_px=24, width_px=32, fps=10.0, stream_s=8.0, codec="FFV1", seed=5)
+SPEC = DatasetSpec(
+    train=2, validation=1, test=1, none_share=2, height_px=24, width_px=32, fps=10.0, stream_s=8.0, codec="FFV1", seed=5
+)
 FRAME = InputSpec(height=24, width=32, channels=3)
 
 
@@ -50,7 +52,9 @@ def test_the_long_video_comes_with_its_truth(dataset: Dataset) -> None:
 
 def test_a_second_run_renders_nothing_and_another_specification_everything(dataset: Dataset, tmp_path: Path) -> None:
     root = tmp_path / "clips"
-    small = DatasetSpec(train=1, validation=1, test=1, none_share=1, height_px=16, width_px=16, fps=5.0, stream_s=0.0, codec="FFV1")
+    small = DatasetSpec(
+        train=1, validation=1, test=1, none_share=1, height_px=16, width_px=16, fps=5.0, stream_s=0.0, codec="FFV1"
+    )
     write_dataset(root, small, Silent(), processes=1)
     stamps = [path.stat().st_mtime_ns for path in clip_paths(root)]
     write_dataset(root, small, Silent(), processes=1)
@@ -60,7 +64,9 @@ def test_a_second_run_renders_nothing_and_another_specification_everything(datas
 
 
 def test_a_run_that_was_cut_short_begins_anew(tmp_path: Path) -> None:
-    small = DatasetSpec(train=1, validation=1, test=1, none_share=1, height_px=16, width_px=16, fps=5.0, stream_s=0.0, codec="FFV1")
+    small = DatasetSpec(
+        train=1, validation=1, test=1, none_share=1, height_px=16, width_px=16, fps=5.0, stream_s=0.0, codec="FFV1"
+    )
     dataset = write_dataset(tmp_path, small, Silent(), processes=1)
     whole = clip_paths(tmp_path)
     whole[0].unlink()
@@ -72,4 +78,6 @@ def test_a_run_that_was_cut_short_begins_anew(tmp_path: Path) -> None:
 def test_the_same_seed_renders_the_same_pixels(dataset: Dataset, tmp_path: Path) -> None:
     again = write_dataset(tmp_path, SPEC, Silent(), processes=2)
     for name in ("train/wave/wave_0001.avi", "test/none/none_0000.avi", "stream.avi"):
-        np.testing.assert_array_equal(np.fromfile(dataset.root / name, np.uint8), np.fromfile(again.root / name, np.uint8))
+        np.testing.assert_array_equal(
+            np.fromfile(dataset.root / name, np.uint8), np.fromfile(again.root / name, np.uint8)
+        )

@@ -15,12 +15,29 @@ from edgevid.commands.demo import BUNDLE
 from edgevid.errors import VerificationFailed
 from edgevid.synthetic.gestures import LABELS
 
-SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=12.0, codec="FFV1", seed=78)
+SPEC = DatasetSpec(
+    train=2,
+    validation=1,
+    test=1,
+    none_share=1,
+    height_px=48,
+    width_px=48,
+    fps=10.0,
+    stream_s=12.0,
+    codec="FFV1",
+    seed=78,
+)
 
 
-def test_it_leaves_a_report_and_a_video_and_prints_the_timeline(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_leaves_a_report_and_a_video_and_prints_the_timeline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(whole, "_train", lambda _dataset, out, _epochs, _progress: out)
-    monkeypatch.setattr(whole, "_convert", lambda _dataset, _model, out, _progress: Path(shutil.copyfile(str(files("edgevid") / "data" / BUNDLE), out)))
+    monkeypatch.setattr(
+        whole,
+        "_convert",
+        lambda _dataset, _model, out, _progress: Path(shutil.copyfile(str(files("edgevid") / "data" / BUNDLE), out)),
+    )
     assert whole.demo(tmp_path, SPEC, epochs=1, processes=1, progress=Silent()) == 0
     text = capsys.readouterr().out
     for wanted in ("truth", "Event precision", "p95 ms", "report.html", "annotated.mp4"):

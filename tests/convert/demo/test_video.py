@@ -55,7 +55,13 @@ def test_the_annotated_video_shows_every_frame_and_flashes_during_an_event(tmp_p
     write_video(tmp_path / "a.avi", np.full((30, 32, 48, 3), 128, np.uint8), fps=10, codec="FFV1")
     scores = [0.1, 0.9]
     decisions = [Decision(t_s, "wave", 0.9, scores, 1.0) for t_s in np.arange(0.5, 3.0, 0.1)]
-    annotate(tmp_path / "a.avi", tmp_path / "b.mp4", labels=("none", "wave"), decisions=decisions, events=[Event("wave", 0.8, 1.0, 0.9)])
+    annotate(
+        tmp_path / "a.avi",
+        tmp_path / "b.mp4",
+        labels=("none", "wave"),
+        decisions=decisions,
+        events=[Event("wave", 0.8, 1.0, 0.9)],
+    )
     shown = frames_of(tmp_path / "b.mp4").astype(int)
     assert len(shown) == 30
     edge = np.abs(shown[:, 2, 100] - 128).max(axis=1) > 40

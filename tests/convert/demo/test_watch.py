@@ -15,7 +15,18 @@ from convert.progress import Silent
 from edgevid.commands.demo import shipped_bundle
 from edgevid.synthetic.gestures import GESTURES
 
-SPEC = DatasetSpec(train=2, validation=1, test=1, none_share=1, height_px=48, width_px=48, fps=10.0, stream_s=30.0, codec="FFV1", seed=77)
+SPEC = DatasetSpec(
+    train=2,
+    validation=1,
+    test=1,
+    none_share=1,
+    height_px=48,
+    width_px=48,
+    fps=10.0,
+    stream_s=30.0,
+    codec="FFV1",
+    seed=77,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +58,9 @@ def test_the_report_has_a_picture_of_the_timeline_and_of_the_clips(watched: Watc
     made = shipped_bundle()
     evaluation, strips = clip_strips(made, dataset.root / "test", Silent())
     shown = sections(made, watched, dataset, evaluation=evaluation, strips=strips, video=Path("annotated.mp4"))
-    pictures = [cv2.imdecode(np.frombuffer(section.picture, np.uint8), cv2.IMREAD_COLOR) for section in shown if section.picture]
+    pictures = [
+        cv2.imdecode(np.frombuffer(section.picture, np.uint8), cv2.IMREAD_COLOR) for section in shown if section.picture
+    ]
     assert len(pictures) == 2
     assert min(picture.shape[1] for picture in pictures) > 800
     listed = next(section for section in shown if section.title == "Every event").table

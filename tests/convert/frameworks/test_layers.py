@@ -33,7 +33,9 @@ def test_two_frames_give_what_the_whole_clip_gives_there(keep):
     clip, layer = frames(6), FrameDifference(keep=keep)
     whole = np.asarray(layer(clip))
     for step in range(5):
-        np.testing.assert_array_equal(np.asarray(layer(clip[:, step : step + layer.lookback + 1]))[:, 0], whole[:, step])
+        np.testing.assert_array_equal(
+            np.asarray(layer(clip[:, step : step + layer.lookback + 1]))[:, 0], whole[:, step]
+        )
 
 
 def test_a_saved_model_loads_with_the_layer_and_with_information_beside_it(tmp_path):

@@ -10,7 +10,10 @@ from convert.frameworks.messages import LONGEST, reason_of
     [
         ("plain", "plain"),
         ("\n  first\nsecond", "first"),
-        ("Exception encountered when calling Odd.call().\n\n\x1b[1mnot today\x1b[0m\n\nArguments received", "not today"),
+        (
+            "Exception encountered when calling Odd.call().\n\n\x1b[1mnot today\x1b[0m\n\nArguments received",
+            "not today",
+        ),
         ('in user code:\n\n    File "/x.py", line 3, in f\n    ValueError: no\n', "ValueError: no"),
         ("", "KeyError"),
         ("x" * 1000, "x" * LONGEST),

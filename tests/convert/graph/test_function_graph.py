@@ -43,7 +43,9 @@ def exported(name, k, folder):
     return arranged, split(arranged.graph).whole
 
 
-@pytest.mark.parametrize(("name", "used"), [("frames", "keras"), ("a mask, any length", "tf_keras"), ("two inputs", "keras")])
+@pytest.mark.parametrize(
+    ("name", "used"), [("frames", "keras"), ("a mask, any length", "tf_keras"), ("two inputs", "keras")]
+)
 def test_an_exported_loop_over_time_is_unrolled(name, used, tmp_path, workshop):
     import tensorflow as tf
 
@@ -93,4 +95,6 @@ def test_a_loop_whose_end_depends_on_the_window_is_refused(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "until"), signatures={"serving_default": module.run})
     arranged = arrange(load(tmp_path / "until").model)
     with pytest.raises(ModelError, match="known number of turns"):
-        tf.function(split(arranged.graph).whole.function, autograph=False).get_concrete_function(tf.TensorSpec((1, 5, 4)))
+        tf.function(split(arranged.graph).whole.function, autograph=False).get_concrete_function(
+            tf.TensorSpec((1, 5, 4))
+        )

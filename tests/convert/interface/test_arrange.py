@@ -21,18 +21,50 @@ def flat_lstm(k, x):
 
 def c3d_first(k, x):
     first = {"data_format": "channels_first"}
-    x = k.layers.MaxPooling3D((1, 2, 2), **first)(k.layers.Conv3D(4, 3, strides=(1, 2, 2), padding="same", activation="relu", **first)(x))
+    x = k.layers.MaxPooling3D((1, 2, 2), **first)(
+        k.layers.Conv3D(4, 3, strides=(1, 2, 2), padding="same", activation="relu", **first)(x)
+    )
     return k.layers.Flatten()(k.layers.AveragePooling3D(2, padding="same", **first)(x))
 
 
 LAYOUTS = {
-    "frames stacked on channels": ((16, 16, 15), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {"frames": 5}, (5, 16, 16, 3), "stack"),
-    "grey frames stacked": ((16, 16, 4), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {"frames": 4}, (4, 16, 16, 1), "stack"),
-    "one picture": ((16, 16, 3), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(k.layers.Rescaling(1 / 255.0)(x))), {}, (1, 16, 16, 3), "stack"),
+    "frames stacked on channels": (
+        (16, 16, 15),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)),
+        {"frames": 5},
+        (5, 16, 16, 3),
+        "stack",
+    ),
+    "grey frames stacked": (
+        (16, 16, 4),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)),
+        {"frames": 4},
+        (4, 16, 16, 1),
+        "stack",
+    ),
+    "one picture": (
+        (16, 16, 3),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(k.layers.Rescaling(1 / 255.0)(x))),
+        {},
+        (1, 16, 16, 3),
+        "stack",
+    ),
     "grey frames without channels": ((5, 16, 16), flat_lstm, {}, (5, 16, 16, 1), "window"),
     "rows of joints": ((5, 17, 2), flat_lstm, {}, (5, 34), "window"),
-    "channels first": ((5, 3, 16, 16), lambda k, x: flat_lstm(k, k.layers.Permute((1, 3, 4, 2))(x)), {}, (5, 16, 16, 3), "window"),
-    "channels before time, as a layer says": ((3, 5, 16, 16), lambda k, x: c3d_first(k, x), {}, (5, 16, 16, 3), "stack"),
+    "channels first": (
+        (5, 3, 16, 16),
+        lambda k, x: flat_lstm(k, k.layers.Permute((1, 3, 4, 2))(x)),
+        {},
+        (5, 16, 16, 3),
+        "window",
+    ),
+    "channels before time, as a layer says": (
+        (3, 5, 16, 16),
+        lambda k, x: c3d_first(k, x),
+        {},
+        (5, 16, 16, 3),
+        "stack",
+    ),
     "channels first, as a layer says": (
         (5, 3, 16, 16),
         lambda k, x: k.layers.Flatten()(k.layers.ConvLSTM2D(2, 3, strides=4, data_format="channels_first")(x)),
@@ -40,10 +72,34 @@ LAYOUTS = {
         (5, 16, 16, 3),
         "window",
     ),
-    "channels before time": ((3, 5, 16, 16), lambda k, x: flat_lstm(k, k.layers.Permute((2, 3, 4, 1))(x)), {"axes": "c,t,h,w"}, (5, 16, 16, 3), "stack"),
-    "clips of a clip": ((2, 3, 8, 8, 3), lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.ConvLSTM2D(2, 3))(x)), {}, (6, 8, 8, 3), "stack"),
-    "clips of rows": ((3, 4, 6), lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.Conv1D(2, 3))(x)), {"axes": "n,t,f"}, (12, 6), "stack"),
-    "one flat row of frames": ((32,), lambda k, x: k.layers.Dense(8, activation="relu")(x), {"frames": 16}, (16, 2), "stack"),
+    "channels before time": (
+        (3, 5, 16, 16),
+        lambda k, x: flat_lstm(k, k.layers.Permute((2, 3, 4, 1))(x)),
+        {"axes": "c,t,h,w"},
+        (5, 16, 16, 3),
+        "stack",
+    ),
+    "clips of a clip": (
+        (2, 3, 8, 8, 3),
+        lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.ConvLSTM2D(2, 3))(x)),
+        {},
+        (6, 8, 8, 3),
+        "stack",
+    ),
+    "clips of rows": (
+        (3, 4, 6),
+        lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.Conv1D(2, 3))(x)),
+        {"axes": "n,t,f"},
+        (12, 6),
+        "stack",
+    ),
+    "one flat row of frames": (
+        (32,),
+        lambda k, x: k.layers.Dense(8, activation="relu")(x),
+        {"frames": 16},
+        (16, 2),
+        "stack",
+    ),
     "one row": ((32,), lambda k, x: k.layers.Dense(8, activation="relu")(x), {}, (1, 32), "stack"),
     "an open window": ((None, 6), lambda k, x: k.layers.LSTM(4)(x), {"frames": 5}, (5, 6), "window"),
 }
@@ -67,10 +123,14 @@ def check(model, **options):
     assert np.ptp(expected) > 1e-3
     assert expected.shape == (2, 3)
     for index in range(2):
-        np.testing.assert_allclose(parts.whole.function(window[index].reshape(parts.whole.input_shapes[0]))[0][0], expected[index], atol=1e-5)
+        np.testing.assert_allclose(
+            parts.whole.function(window[index].reshape(parts.whole.input_shapes[0]))[0][0], expected[index], atol=1e-5
+        )
         if parts.encoder is not None:
             rows = [np.asarray(parts.encoder.function(frame[None])[0]) for frame in window[index]]
-            np.testing.assert_allclose(last_answer(parts.head, parts.head.function, np.concatenate(rows))[0], expected[index], atol=1e-5)
+            np.testing.assert_allclose(
+                last_answer(parts.head, parts.head.function, np.concatenate(rows))[0], expected[index], atol=1e-5
+            )
     return given, parts
 
 
@@ -84,7 +144,9 @@ def test_a_layout_is_read_and_fed_as_it_was_trained(case, used):
     given, parts = check(k.Model(inputs, classes(k, body(k, inputs))), **options)
     assert (parts.frames, *parts.frame_shape) == window
     assert ("stack" if parts.encoder is None else "window") == plan
-    assert len(given.notes) == (given.graph.input == 0 and "axes" not in options and case != "rows of joints"), "what was assumed is said"
+    assert len(given.notes) == (given.graph.input == 0 and "axes" not in options and case != "rows of joints"), (
+        "what was assumed is said"
+    )
 
 
 def test_frames_stacked_on_channels_lie_frame_after_frame():
@@ -100,11 +162,15 @@ def test_frames_stacked_on_channels_lie_frame_after_frame():
 def test_two_streams_get_the_same_frames_and_feature_inputs_their_columns(used):
     k = framework(used)
     first, second = k.Input((5, 16, 16, 3)), k.Input((5, 16, 16, 3))
-    given, parts = check(k.Model([first, second], classes(k, k.layers.Concatenate()([flat_lstm(k, first), flat_lstm(k, second)]))))
+    given, parts = check(
+        k.Model([first, second], classes(k, k.layers.Concatenate()([flat_lstm(k, first), flat_lstm(k, second)])))
+    )
     assert parts.step is not None
     assert any("the same frames" in note for note in given.notes)
     first, second = k.Input((5, 6)), k.Input((5, 4))
-    given, parts = check(k.Model([first, second], classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)]))))
+    given, parts = check(
+        k.Model([first, second], classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)])))
+    )
     assert parts.frame_shape == (10,)
     assert any("side by side" in note for note in given.notes)
 
@@ -143,10 +209,14 @@ def test_what_comes_beside_the_scores_is_the_trained_models_in_every_part(used):
     given, parts = check(k.Model(inputs, outputs))
     window = np.random.default_rng(1).random((1, 5, 8)).astype(np.float32)
     rows = np.concatenate([np.asarray(parts.encoder.function(frame[None])[0]) for frame in window[0]])
-    expected = {each.name: np.asarray(value) for each, value in zip(given.graph.values, given.ask.values(window), strict=True)}
+    expected = {
+        each.name: np.asarray(value) for each, value in zip(given.graph.values, given.ask.values(window), strict=True)
+    }
     by_hand = k.Model(inputs, [outputs["speed"], outputs["joints"], outputs["box"]])(window)
     assert {name: value.shape for name, value in expected.items()} == {"speed": (1, 1), "joints": (1, 6), "box": (1, 4)}
-    for name, value in zip(("speed", "joints", "box"), (by_hand[0], np.reshape(by_hand[1], (1, 6)), by_hand[2][:, -1]), strict=True):
+    for name, value in zip(
+        ("speed", "joints", "box"), (by_hand[0], np.reshape(by_hand[1], (1, 6)), by_hand[2][:, -1]), strict=True
+    ):
         np.testing.assert_allclose(expected[name], value, atol=1e-6)
     assert parts.in_flight
     for answers in (parts.whole.function(window), last_answers(parts.head, parts.head.function, rows)):
@@ -164,7 +234,14 @@ def test_frames_of_any_size_are_taken_in_the_size_that_is_stated(used):
     _, parts = check(model, frames=4, frame_size=(12, 20))
     assert (parts.frames, *parts.frame_shape) == (4, 12, 20, 3)
     inputs = k.Input((None, None, 3))
-    picture = k.Sequential([k.Input((None, None, 3)), k.layers.Conv2D(4, 3), k.layers.GlobalMaxPooling2D(), k.layers.Dense(3, activation="softmax")])
+    picture = k.Sequential(
+        [
+            k.Input((None, None, 3)),
+            k.layers.Conv2D(4, 3),
+            k.layers.GlobalMaxPooling2D(),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
     assert check(picture, frame_size=(12, 20))[1].frame_shape == (12, 20, 3)
     with pytest.raises(ModelError, match="--frame-size HEIGHT,WIDTH"):
         arranged(model, frames=4)
@@ -191,7 +268,12 @@ def test_inputs_that_are_named_in_a_dictionary_are_given_by_name(used):
     rows, mask = k.Input((5, 8), name="rows"), k.Input((5,), dtype="bool", name="mask")
     check(k.Model({"rows": rows, "mask": mask}, classes(k, k.layers.GRU(4)(rows, mask=mask))))
     first, second = k.Input((5, 6), name="left"), k.Input((5, 4), name="right")
-    check(k.Model({"right": second, "left": first}, classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)]))))
+    check(
+        k.Model(
+            {"right": second, "left": first},
+            classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)])),
+        )
+    )
 
 
 @pytest.mark.parametrize("used", BOTH)
@@ -206,13 +288,25 @@ def test_of_answers_for_every_frame_the_newest_is_taken(used):
 @pytest.mark.parametrize(
     ("shape", "body", "options", "error", "says"),
     [
-        ((16, 16, 15), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {}, ModelError, r"--frames 15 \(grey\) or --frames 5 \(colour\)"),
+        (
+            (16, 16, 15),
+            lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)),
+            {},
+            ModelError,
+            r"--frames 15 \(grey\) or --frames 5 \(colour\)",
+        ),
         ((16, 16, 15), lambda k, x: k.layers.Flatten()(k.layers.Conv2D(2, 3)(x)), {"frames": 4}, ModelError, "got 4"),
         ((None, 8), lambda k, x: k.layers.LSTM(3)(x), {}, ModelError, "--frames N"),
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"frames": 6}, ModelError, "--frames 5"),
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"axes": "t,x"}, UsageError, "--axes, one of"),
         ((5, 8), lambda k, x: k.layers.LSTM(3)(x), {"axes": "t,h,w,c"}, UsageError, "4 axes"),
-        ((5, None, None, 3), lambda k, x: k.layers.LSTM(3)(k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D())(x)), {}, ModelError, "--frame-size"),
+        (
+            (5, None, None, 3),
+            lambda k, x: k.layers.LSTM(3)(k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D())(x)),
+            {},
+            ModelError,
+            "--frame-size",
+        ),
         ((1, 2, 3, 4, 5, 6), lambda k, x: k.layers.Flatten()(x), {}, ModelError, r"\(frames, height"),
         ((32,), lambda k, x: k.layers.Dense(4)(x), {"frames": 5}, ModelError, "divides"),
     ],
@@ -233,7 +327,9 @@ def test_inputs_that_no_one_camera_can_feed_come_as_rows_of_features(used, other
     flat = k.layers.TimeDistributed(k.layers.Flatten())(rows)
     model = k.Model([frames, rows], classes(k, k.layers.Concatenate()([flat_lstm(k, frames), k.layers.GRU(3)(flat)])))
     width = math.prod(other[1:])
-    with pytest.raises(ModelError, match=rf"rgb in columns 0 to 767 and more in columns 768 to {767 + width} in one row .*--axes t,f"):
+    with pytest.raises(
+        ModelError, match=rf"rgb in columns 0 to 767 and more in columns 768 to {767 + width} in one row .*--axes t,f"
+    ):
         arranged(model)
     given, parts = check(model, axes="t,f")
     assert parts.frame_shape == (768 + width,)
@@ -249,7 +345,10 @@ def test_inputs_of_unlike_lengths_are_refused():
     import keras
 
     frames, rows = keras.Input((5, 16, 16, 3)), keras.Input((4, 4))
-    model = keras.Model([frames, rows], classes(keras, keras.layers.Concatenate()([flat_lstm(keras, frames), keras.layers.GRU(3)(rows)])))
+    model = keras.Model(
+        [frames, rows],
+        classes(keras, keras.layers.Concatenate()([flat_lstm(keras, frames), keras.layers.GRU(3)(rows)])),
+    )
     with pytest.raises(ModelError, match="all of one length"):
         arranged(model)
 
@@ -258,6 +357,8 @@ def test_a_sequence_made_up_again_gives_no_scores():
     import keras
 
     inputs = keras.Input((5, 8))
-    model = keras.Model(inputs, keras.layers.TimeDistributed(keras.layers.Dense(8))(keras.layers.LSTM(4, return_sequences=True)(inputs)))
+    model = keras.Model(
+        inputs, keras.layers.TimeDistributed(keras.layers.Dense(8))(keras.layers.LSTM(4, return_sequences=True)(inputs))
+    )
     with pytest.raises(ModelError, match="no scores to decide by"):
         arranged(model)

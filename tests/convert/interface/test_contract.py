@@ -35,7 +35,9 @@ def softmax():
 
 
 def graph(classes=3, activation=softmax, shape=(4, 8, 8, 3)):
-    return LayerGraph((Call(Dense(activation), (1,), (2,), lambda values: ((values[1],), {}), (None, classes)),), 1, 2, shape)
+    return LayerGraph(
+        (Call(Dense(activation), (1,), (2,), lambda values: ((values[1],), {}), (None, classes)),), 1, 2, shape
+    )
 
 
 def clip(label, *, count=20, fps=10.0, number=0):
@@ -48,7 +50,9 @@ def clips(*labels, **options):
 
 
 def settle(found=None, *, frames=4, info=None, model=None, **said):
-    return contract(model or graph(), frames, spec=SPEC, clips=found or clips(*LABELS), options=Options(**said), info=info)
+    return contract(
+        model or graph(), frames, spec=SPEC, clips=found or clips(*LABELS), options=Options(**said), info=info
+    )
 
 
 def trained(**more):
@@ -77,7 +81,11 @@ def test_a_labels_file_that_does_not_fit_is_refused(tmp_path, text):
 
 def test_what_training_knew_wins_over_folders():
     settled = settle(clips("a", "c"), info=trained(decision=DecisionRule(background=("b",))))
-    assert (settled.labels, settled.window, settled.decision.background) == (("a", "b", "c"), Window(frames=4, interval_s=0.2), ("b",))
+    assert (settled.labels, settled.window, settled.decision.background) == (
+        ("a", "b", "c"),
+        Window(frames=4, interval_s=0.2),
+        ("b",),
+    )
     assert settled.labelled, "clips of some of the classes are enough"
     assert not settled.notes
 
@@ -89,7 +97,9 @@ def test_folders_name_the_labels_in_sorted_order_with_a_note():
     assert any("--labels" in note for note in settled.notes)
 
 
-@pytest.mark.parametrize("found", [clips(None, None), clips("down", "left"), clips("down", "left", "right", None), clips("a", "b", "c", "d")])
+@pytest.mark.parametrize(
+    "found", [clips(None, None), clips("down", "left"), clips("down", "left", "right", None), clips("a", "b", "c", "d")]
+)
 def test_labels_that_nobody_names_are_numbered_and_accuracy_is_not_counted(found):
     settled = settle(found)
     assert settled.labels == ("class_0", "class_1", "class_2")
@@ -126,7 +136,8 @@ def test_trainings_background_is_dropped_where_the_labels_are_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("count", "fps", "frames", "step_s"), [(20, 10.0, 4, 0.5), (23, 10.0, 4, 0.5), (20, 25.0, 20, 0.04), (3, 10.0, 4, 0.1), (1, 10.0, 4, 0.04)]
+    ("count", "fps", "frames", "step_s"),
+    [(20, 10.0, 4, 0.5), (23, 10.0, 4, 0.5), (20, 25.0, 20, 0.04), (3, 10.0, 4, 0.1), (1, 10.0, 4, 0.04)],
 )
 def test_uniform_sampling_states_the_step_that_its_clips_have(count, fps, frames, step_s):
     settled = settle(clips(*LABELS, count=count, fps=fps), frames=frames)
@@ -201,7 +212,15 @@ def test_a_model_that_scales_pixels_itself_is_given_bytes_and_the_report_says_so
 
 
 @pytest.mark.parametrize(
-    "said", [{"range": (1.0, 0.0)}, {"max_drop": -1}, {"max_drop": 101}, {"min_agreement": 98}, {"frames": 0}, {"range": (0.0, float("nan"))}]
+    "said",
+    [
+        {"range": (1.0, 0.0)},
+        {"max_drop": -1},
+        {"max_drop": 101},
+        {"min_agreement": 98},
+        {"frames": 0},
+        {"range": (0.0, float("nan"))},
+    ],
 )
 def test_options_out_of_range_are_refused(said):
     with pytest.raises(UsageError, match="Expected"):

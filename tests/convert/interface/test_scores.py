@@ -37,8 +37,14 @@ OUTPUTS = {
     "the mean of softmaxes as an operator": (lambda k, L, x: mean(k, L.Dense(3, activation="softmax")(x)), "softmax"),
     "logits of an operator": (lambda k, L, x: L.Dense(3)(L.LSTM(2)(x)) * 40.0 - 9.0, "logits"),
     "softmax as an operator": (lambda k, L, x: k.activations.softmax(L.Dense(3)(L.LSTM(2)(x))), "softmax"),
-    "softmax, then nothing": (lambda k, L, x: L.Activation("linear")(L.Dropout(0.1)(L.Dense(3, activation="softmax")(L.LSTM(2)(x)))), "softmax"),
-    "softmax of each frame, then the mean": (lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(3, activation="softmax")(x)), "softmax"),
+    "softmax, then nothing": (
+        lambda k, L, x: L.Activation("linear")(L.Dropout(0.1)(L.Dense(3, activation="softmax")(L.LSTM(2)(x)))),
+        "softmax",
+    ),
+    "softmax of each frame, then the mean": (
+        lambda k, L, x: L.GlobalAveragePooling1D()(L.Dense(3, activation="softmax")(x)),
+        "softmax",
+    ),
     "logits": (lambda k, L, x: L.Dense(3)(L.LSTM(2)(x)), "logits"),
     "softmax, then logits": (lambda k, L, x: L.Dense(3)(L.Dense(3, activation="softmax")(L.LSTM(2)(x))), "logits"),
     "sigmoids": (lambda k, L, x: L.Dense(3, activation="sigmoid")(L.LSTM(2)(x)), "sigmoid"),
@@ -81,7 +87,9 @@ def encoder(k, first):
 
 
 def augmentation(k):
-    return k.Sequential([k.Input((8, 8, 3)), k.layers.RandomFlip("horizontal"), k.layers.RandomRotation(0.1), k.layers.Resizing(6, 6)])
+    return k.Sequential(
+        [k.Input((8, 8, 3)), k.layers.RandomFlip("horizontal"), k.layers.RandomRotation(0.1), k.layers.Resizing(6, 6)]
+    )
 
 
 def submodel(k):
@@ -92,15 +100,27 @@ def submodel(k):
 INPUTS = {
     "rescaling": (lambda k, L, x: L.Rescaling(1 / 255)(x), True),
     "rescaling of each frame": (lambda k, L, x: L.TimeDistributed(L.Rescaling(1 / 127.5, offset=-1))(x), True),
-    "rescaling in a nested model": (lambda k, L, x: L.TimeDistributed(encoder(k, [L.Rescaling(1 / 255), L.Conv2D(2, 3)]))(x), True),
-    "flips and crops of training before it": (lambda k, L, x: L.Rescaling(1 / 255)(L.TimeDistributed(augmentation(k))(x)), True),
+    "rescaling in a nested model": (
+        lambda k, L, x: L.TimeDistributed(encoder(k, [L.Rescaling(1 / 255), L.Conv2D(2, 3)]))(x),
+        True,
+    ),
+    "flips and crops of training before it": (
+        lambda k, L, x: L.Rescaling(1 / 255)(L.TimeDistributed(augmentation(k))(x)),
+        True,
+    ),
     "flips and crops alone": (lambda k, L, x: L.TimeDistributed(augmentation(k))(x), False),
     "an operator": (lambda k, L, x: x / 127.5 - 1.0, True),
     "an operator that multiplies": (lambda k, L, x: x * 0.00392, True),
     "the mean of ImageNet taken off": (lambda k, L, x: k.applications.vgg16.preprocess_input(x), True),
     "the same in a nested model": (lambda k, L, x: L.TimeDistributed(submodel(k))(x), True),
-    "a normalisation of bytes": (lambda k, L, x: L.Normalization(mean=[123.0, 116.0, 103.0], variance=[3000.0] * 3)(x), True),
-    "a normalisation of zero to one": (lambda k, L, x: L.Normalization(mean=[0.5, 0.5, 0.4], variance=[0.1] * 3)(x), False),
+    "a normalisation of bytes": (
+        lambda k, L, x: L.Normalization(mean=[123.0, 116.0, 103.0], variance=[3000.0] * 3)(x),
+        True,
+    ),
+    "a normalisation of zero to one": (
+        lambda k, L, x: L.Normalization(mean=[0.5, 0.5, 0.4], variance=[0.1] * 3)(x),
+        False,
+    ),
     "half taken off": (lambda k, L, x: (x[..., ::-1] - 0.5) * 2.0, False),
     "a rescaling of zero to one": (lambda k, L, x: L.Rescaling(2.0, offset=-1)(x), False),
     "a convolution": (lambda k, L, x: L.TimeDistributed(L.Conv2D(2, 3))(x), False),

@@ -75,7 +75,9 @@ def test_weights_that_are_no_numbers_are_refused_by_name(files, framework, value
     path.write_bytes(next(each for each in files if each.name == f"{framework}.h5").read_bytes())
     with h5py.File(path, "r+") as file:
         kernels = []
-        file["model_weights"].visititems(lambda name, item: kernels.append(item) if name.endswith(("kernel", "kernel:0")) else None)
+        file["model_weights"].visititems(
+            lambda name, item: kernels.append(item) if name.endswith(("kernel", "kernel:0")) else None
+        )
         kernels[-1][0] = value
     with pytest.raises(ModelError, match=r"in .*kernel.* NaN or infinite"):
         load(path)
@@ -86,13 +88,23 @@ def test_scores_that_are_no_numbers_are_refused_with_a_clip(tmp_path):
     from convert import Options, convert_model
 
     model = over_features("lstm", frames=3, features=4)
-    model.set_weights([np.where(np.arange(each.size).reshape(each.shape) % 2, 3e38, -3e38).astype(np.float32) for each in model.get_weights()])
+    model.set_weights(
+        [
+            np.where(np.arange(each.size).reshape(each.shape) % 2, 3e38, -3e38).astype(np.float32)
+            for each in model.get_weights()
+        ]
+    )
     model.save(tmp_path / "model.keras")
     (tmp_path / "clips").mkdir()
     for number in range(4):
-        np.save(tmp_path / "clips" / f"{number}.npy", np.random.default_rng(number).uniform(-1, 1, (6, 4)).astype(np.float32))
+        np.save(
+            tmp_path / "clips" / f"{number}.npy",
+            np.random.default_rng(number).uniform(-1, 1, (6, 4)).astype(np.float32),
+        )
     with pytest.raises(ModelError, match=r"got NaN from the trained model on 4 of 4 clips, .*0\.npy"):
-        convert_model(tmp_path / "model.keras", tmp_path / "clips", tmp_path / "out.edgevid", options=Options(interval="uniform"))
+        convert_model(
+            tmp_path / "model.keras", tmp_path / "clips", tmp_path / "out.edgevid", options=Options(interval="uniform")
+        )
     assert sorted(each.name for each in tmp_path.iterdir()) == ["clips", "model.keras"]
 
 
@@ -109,7 +121,9 @@ def wrong(config, number):
             if isinstance(inner, (dict, list)):
                 left.append(inner)
     holder, key = chance.choice(places)
-    holder[key] = chance.choice([None, -1, 0, 2**62, "", "Nothing", [], {}, [[]], {"class_name": "Nobody", "config": {}}, "linear", 1e400])
+    holder[key] = chance.choice(
+        [None, -1, 0, 2**62, "", "Nothing", [], {}, [[]], {"class_name": "Nobody", "config": {}}, "linear", 1e400]
+    )
     return config
 
 
@@ -134,7 +148,9 @@ def test_a_configuration_deeper_than_anyone_can_follow_is_refused(files, tmp_pat
         path = tmp_path / "deep.keras"
         with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
             for name in source.namelist():
-                target.writestr(name, '{"a":' * depth + "1" + "}" * depth if name == "config.json" else source.read(name))
+                target.writestr(
+                    name, '{"a":' * depth + "1" + "}" * depth if name == "config.json" else source.read(name)
+                )
         with pytest.raises(ModelError):
             load(path)
 
@@ -167,7 +183,14 @@ def test_the_command_refuses_a_damaged_file_and_leaves_nothing(files, tmp_path):
         str(tmp_path / "out.edgevid"),
     ]
     before = sorted(path.name for path in tmp_path.iterdir())
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(scratch)}, start_new_session=True, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        start_new_session=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("edgevid: Expected")
     assert sorted(path.name for path in tmp_path.iterdir()) == before

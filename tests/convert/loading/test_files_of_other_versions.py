@@ -123,7 +123,11 @@ def test_archives_of_keras_2_12_name_modules_that_have_moved_since(tmp_path):
     model.save(tmp_path / "now.keras")
     with zipfile.ZipFile(tmp_path / "now.keras") as source, zipfile.ZipFile(tmp_path / "then.keras", "w") as target:
         for name in source.namelist():
-            data = source.read(name).replace(b"tf_keras.src.", b"keras.").replace(b"tf_keras.", b"keras.") if name == "config.json" else source.read(name)
+            data = (
+                source.read(name).replace(b"tf_keras.src.", b"keras.").replace(b"tf_keras.", b"keras.")
+                if name == "config.json"
+                else source.read(name)
+            )
             target.writestr(name, b'{"keras_version": "2.12.0"}' if name == "metadata.json" else data)
     trained = load(tmp_path / "then.keras")
     assert trained.framework == "tf_keras"
@@ -141,7 +145,9 @@ def test_a_network_inside_of_time_distributed_gives_its_output_and_no_list_of_on
     k = framework("keras")
     frame, clip = k.Input(WINDOW[1:]), k.Input(WINDOW)
     network = k.Model(frame, k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(4, 3, activation="relu")(frame)))
-    model = k.Model(clip, k.layers.Dense(3, activation="softmax")(k.layers.LSTM(4)(k.layers.TimeDistributed(network)(clip))))
+    model = k.Model(
+        clip, k.layers.Dense(3, activation="softmax")(k.layers.LSTM(4)(k.layers.TimeDistributed(network)(clip)))
+    )
     model.save(tmp_path / "now.h5")
     trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", as_keras_3_8))
     assert trained.framework == "keras"
@@ -162,7 +168,9 @@ def test_operators_in_an_hdf5_file_of_keras_3_are_found_again(tmp_path):
     k = framework("keras")
     k.utils.set_random_seed(5)
     inner = k.Input((16, 16, 3))
-    small = k.Model(inner, k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(3, 3)(k.ops.flip(inner[..., :2], axis=1) / 127.5)))
+    small = k.Model(
+        inner, k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(3, 3)(k.ops.flip(inner[..., :2], axis=1) / 127.5))
+    )
     inputs = k.Input(WINDOW)
     sequence = k.layers.Attention()([k.layers.TimeDistributed(small)(k.ops.maximum(inputs - 0.5, 0.0))] * 2)
     x = k.layers.Add()([k.ops.mean(sequence, axis=1), sequence[:, -1]])
@@ -176,7 +184,9 @@ def test_a_layer_that_keras_3_writes_to_hdf5_and_cannot_read_is_read(tmp_path):
     inputs = k.Input((5, 8))
     model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(k.layers.Attention()([inputs, inputs]))))
     model.save(tmp_path / "attention.h5")
-    np.testing.assert_allclose(load(tmp_path / "attention.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    np.testing.assert_allclose(
+        load(tmp_path / "attention.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("used", BOTH)
@@ -198,8 +208,15 @@ def with_augmentation_of_keras_3_4(value):
 
 def test_augmentation_that_another_version_describes_otherwise_does_nothing_either(tmp_path):
     k = framework("keras")
-    turned = [k.Input(WINDOW[1:]), k.layers.RandomRotation(0.1), k.layers.Conv2D(4, 3), k.layers.GlobalAveragePooling2D()]
-    model = k.Sequential([k.Input(WINDOW), k.layers.TimeDistributed(k.Sequential(turned)), k.layers.LSTM(4), k.layers.Dense(3)])
+    turned = [
+        k.Input(WINDOW[1:]),
+        k.layers.RandomRotation(0.1),
+        k.layers.Conv2D(4, 3),
+        k.layers.GlobalAveragePooling2D(),
+    ]
+    model = k.Sequential(
+        [k.Input(WINDOW), k.layers.TimeDistributed(k.Sequential(turned)), k.layers.LSTM(4), k.layers.Dense(3)]
+    )
     model.save(tmp_path / "now.h5")
     trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_augmentation_of_keras_3_4))
     np.testing.assert_allclose(trained.model(windows(), training=False), model(windows(), training=False), atol=1e-6)
@@ -225,7 +242,12 @@ def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
 
     k = framework(used)
     inputs = k.Input((5, 8))
-    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(of_applications(used)["CustomScaleLayer"](0.2)([inputs, k.layers.Dense(8)(inputs)]))))
+    model = k.Model(
+        inputs,
+        k.layers.Dense(3)(
+            k.layers.Flatten()(of_applications(used)["CustomScaleLayer"](0.2)([inputs, k.layers.Dense(8)(inputs)]))
+        ),
+    )
     model.save(tmp_path / "scaled.h5")
     np.testing.assert_allclose(load(tmp_path / "scaled.h5").model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
@@ -244,7 +266,9 @@ def test_code_of_another_python_is_replaced_by_functions_of_the_layers_names(tmp
     path = rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_code_of_another_python)
     with pytest.raises(ModelError, match=r"another version's .*\(lambda_, lambda_1\): --custom-objects"):
         load(path, allow_code=True)
-    (tmp_path / "functions.py").write_text("def lambda_(x):\n    return x / 2.0\n\n\ndef lambda_1(x):\n    return x[..., :4]\n")
+    (tmp_path / "functions.py").write_text(
+        "def lambda_(x):\n    return x / 2.0\n\n\ndef lambda_1(x):\n    return x[..., :4]\n"
+    )
     trained = load(path, allow_code=True, custom_objects=tmp_path / "functions.py")
     assert "replaced by functions" in trained.notes[0]
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
@@ -254,7 +278,11 @@ def with_sums_in_code(value):
     if value.get("class_name") == "CustomScaleLayer":
         scale = value["config"].pop("scale")
         value["class_name"] = "Lambda"
-        value["config"] |= {"function": ["4wEAAAAAAAAAAAAAAAEAAAADAAAA\n", None, None], "function_type": "lambda", "arguments": {"scale": scale}}
+        value["config"] |= {
+            "function": ["4wEAAAAAAAAAAAAAAAEAAAADAAAA\n", None, None],
+            "function_type": "lambda",
+            "arguments": {"scale": scale},
+        }
 
 
 def test_the_sums_of_inception_resnet_need_no_code_of_another_python(tmp_path):
@@ -329,7 +357,9 @@ def as_efficientnet(value):
 def test_the_dropout_of_the_package_efficientnet_does_nothing_either(tmp_path):
     k = framework("tf_keras")
     inputs = k.Input((5, 8))
-    model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(k.layers.Dropout(0.5, noise_shape=(None, 1, 1))(inputs))))
+    model = k.Model(
+        inputs, k.layers.Dense(3)(k.layers.Flatten()(k.layers.Dropout(0.5, noise_shape=(None, 1, 1))(inputs)))
+    )
     model.save(tmp_path / "now.h5")
     trained = load(rewritten(tmp_path / "now.h5", tmp_path / "efficientnet.h5", as_efficientnet))
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
@@ -367,7 +397,11 @@ def test_cudnn_layers_run_on_a_cpu_with_the_same_answers(tmp_path):
 @pytest.mark.parametrize("used", BOTH)
 def test_layers_that_keep_a_state_begin_each_window_with_zeros(used, tmp_path):
     k = framework(used)
-    model = k.Sequential([k.layers.InputLayer(batch_shape=(2, 5, 8)), k.layers.LSTM(4, stateful=True), k.layers.Dense(3)]) if used == "keras" else None
+    model = (
+        k.Sequential([k.layers.InputLayer(batch_shape=(2, 5, 8)), k.layers.LSTM(4, stateful=True), k.layers.Dense(3)])
+        if used == "keras"
+        else None
+    )
     model = model or k.Sequential([k.layers.LSTM(4, stateful=True, batch_input_shape=(2, 5, 8)), k.layers.Dense(3)])
     expected = np.asarray(model(windows((5, 8))))
     model.layers[-2].reset_states()
@@ -401,7 +435,9 @@ def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used,
     (tmp_path / "mine.py").write_text(MODULE)
     k, mine = framework(used), defined_in(tmp_path / "mine.py", used)
     inputs = k.Input(WINDOW)
-    sequence = k.layers.LSTM(4, return_sequences=True)(mine["Standardised"]()(k.layers.TimeDistributed(k.layers.Flatten())(inputs)))
+    sequence = k.layers.LSTM(4, return_sequences=True)(
+        mine["Standardised"]()(k.layers.TimeDistributed(k.layers.Flatten())(inputs))
+    )
     model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(mine["Attend"]()(sequence)))
     path = tmp_path / f"custom{suffix}"
     model.save(path)
@@ -429,7 +465,12 @@ def test_a_layer_that_only_has_a_built_in_ones_name_is_named_as_a_stranger(used,
 
 
 @pytest.mark.parametrize(
-    "line", ["from keras.engine.topology import Layer", "from tensorflow.keras.layers.core import Layer", "from keras.engine import Layer"]
+    "line",
+    [
+        "from keras.engine.topology import Layer",
+        "from tensorflow.keras.layers.core import Layer",
+        "from keras.engine import Layer",
+    ],
 )
 def test_a_module_of_years_ago_finds_layers_where_they_were(line, tmp_path):
     from convert.loading.custom_objects import defined_in
@@ -448,7 +489,9 @@ def test_activations_that_were_given_as_functions_of_tensorflow_are_found(used, 
     k = framework(used)
     inputs = k.Input((5, 8))
     x = k.layers.Dense(4, activation=tf.nn.leaky_relu)(k.layers.LSTM(4, activation=tf.nn.swish)(inputs))
-    model = k.Model(inputs, k.layers.Dense(3, activation=tf.nn.softmax)(k.layers.Dense(4, activation=tf.nn.log_softmax)(x)))
+    model = k.Model(
+        inputs, k.layers.Dense(3, activation=tf.nn.softmax)(k.layers.Dense(4, activation=tf.nn.log_softmax)(x))
+    )
     model.save(tmp_path / "functions.h5")
     trained = load(tmp_path / "functions.h5")
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
@@ -463,17 +506,27 @@ def test_a_mask_is_not_taken_for_an_input_of_the_layers_that_a_file_writes_it_be
     k = framework(used)
     inputs = k.Input((5, 8))
     x = k.layers.BatchNormalization(axis=1)(k.layers.TimeDistributed(k.layers.Dense(4))(k.layers.Masking()(inputs)))
-    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(k.layers.Add()([k.layers.LSTM(4)(x), k.layers.GRU(4)(k.layers.Masking()(inputs))])))
+    model = k.Model(
+        inputs,
+        k.layers.Dense(3, activation="softmax")(
+            k.layers.Add()([k.layers.LSTM(4)(x), k.layers.GRU(4)(k.layers.Masking()(inputs))])
+        ),
+    )
     model.save(tmp_path / "masked.keras")
     arranged = arrange(load(tmp_path / "masked.keras").model)
     assert not [call.name for call in arranged.graph.calls if len(call.inputs) > 1 and call.kind != "Add"]
     window = windows((5, 8))
     window[:, 1:3] = 0.0
     whole = split(arranged.graph).whole
-    np.testing.assert_allclose(np.concatenate([whole.function(each[None])[0] for each in window]), model(window), atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([whole.function(each[None])[0] for each in window]), model(window), atol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("text", "error", "says"), [(None, UsageError, "Python file"), ("raise RuntimeError('not today')", ModelError, "not today")])
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [(None, UsageError, "Python file"), ("raise RuntimeError('not today')", ModelError, "not today")],
+)
 def test_a_module_that_cannot_be_run_is_one_line(text, error, says, tmp_path, keras2):
     path = tmp_path / "mine.py"
     if text:
@@ -515,7 +568,10 @@ def test_a_savedmodel_whose_layers_cannot_be_had_is_run_as_a_function(tmp_path):
     (tmp_path / "mine.py").write_text(MODULE.replace("class Attend", "class Attention"))
     k = framework("tf_keras")
     inputs = k.Input((5, 8))
-    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(defined_in(tmp_path / "mine.py", "tf_keras")["Attention"]()(inputs)))
+    model = k.Model(
+        inputs,
+        k.layers.Dense(3, activation="softmax")(defined_in(tmp_path / "mine.py", "tf_keras")["Attention"]()(inputs)),
+    )
     model.save(tmp_path / "saved")
     trained = load(tmp_path / "saved")
     assert "no layers" in trained.notes[0]
@@ -528,7 +584,9 @@ def test_code_in_a_savedmodel_is_refused_unless_allowed(tmp_path):
     model.save(tmp_path / "code")
     with pytest.raises(ModelError, match="--allow-code"):
         load(tmp_path / "code")
-    np.testing.assert_allclose(load(tmp_path / "code", allow_code=True).model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    np.testing.assert_allclose(
+        load(tmp_path / "code", allow_code=True).model(windows((5, 8))), model(windows((5, 8))), atol=1e-6
+    )
 
 
 def test_a_folder_that_is_no_savedmodel_is_refused(tmp_path):

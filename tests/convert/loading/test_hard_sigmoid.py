@@ -65,7 +65,9 @@ def beyond_keras_3(layer):
         layer["class_name"], layer["config"] = "ThresholdedReLU", {"name": layer["config"]["name"], "theta": 0.0}
 
 
-@pytest.mark.parametrize(("writer", "change", "reader"), [("tf_keras", beyond_keras_2, "keras"), ("keras", beyond_keras_3, "tf_keras")])
+@pytest.mark.parametrize(
+    ("writer", "change", "reader"), [("tf_keras", beyond_keras_2, "keras"), ("keras", beyond_keras_3, "tf_keras")]
+)
 def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, change, reader, tmp_path):
     from convert.interface.arrange import arrange
     from convert.splitting.split import split
@@ -78,7 +80,9 @@ def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, cha
     expected = np.asarray(model(windows()))
     np.testing.assert_allclose(trained.model(windows()), expected, atol=1e-5)
     whole = split(arrange(trained.model).graph).whole
-    np.testing.assert_allclose(np.concatenate([whole.function(each[None])[0] for each in windows()]), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate([whole.function(each[None])[0] for each in windows()]), expected, atol=1e-5
+    )
 
 
 def test_a_model_that_is_built_again_keeps_the_meaning(tmp_path):
@@ -95,7 +99,9 @@ def test_a_model_that_is_built_again_keeps_the_meaning(tmp_path):
 def test_a_convlstm_of_keras_2_keeps_its_default_gates(tmp_path):
     k = framework("tf_keras")
     k.utils.set_random_seed(6)
-    model = k.Sequential([k.Input(FRAMES), k.layers.ConvLSTM2D(4, 3), k.layers.Flatten(), k.layers.Dropout(0.2), k.layers.Dense(3)])
+    model = k.Sequential(
+        [k.Input(FRAMES), k.layers.ConvLSTM2D(4, 3), k.layers.Flatten(), k.layers.Dropout(0.2), k.layers.Dense(3)]
+    )
     model.save(tmp_path / "own.h5")
 
     def seeded(layer):
@@ -160,8 +166,14 @@ def test_every_other_activation_that_both_have_is_one_function():
     x = tf.reshape(tf.linspace(-9.0, 9.0, 721), (1, -1))
     differ = set()
     for name in dir(tf_keras.activations):
-        both = callable(getattr(tf_keras.activations, name)) and hasattr(keras.activations, name) and name not in ("get", "serialize", "deserialize")
-        if both and not np.allclose(getattr(tf_keras.activations, name)(x), getattr(keras.activations, name)(x), atol=1e-6):
+        both = (
+            callable(getattr(tf_keras.activations, name))
+            and hasattr(keras.activations, name)
+            and name not in ("get", "serialize", "deserialize")
+        )
+        if both and not np.allclose(
+            getattr(tf_keras.activations, name)(x), getattr(keras.activations, name)(x), atol=1e-6
+        ):
             differ.add(name)
     assert differ == {"hard_sigmoid"}
 
@@ -175,7 +187,14 @@ def test_every_other_default_that_both_have_is_one_value():
         ours, theirs = getattr(keras, name), getattr(tf_keras, name)
         if not inspect.isclass(ours):
             continue
-        given = [{key: each.default for key, each in inspect.signature(kind).parameters.items() if each.default is not each.empty} for kind in (ours, theirs)]
+        given = [
+            {
+                key: each.default
+                for key, each in inspect.signature(kind).parameters.items()
+                if each.default is not each.empty
+            }
+            for kind in (ours, theirs)
+        ]
         for key in set(given[0]) & set(given[1]):
             differ |= {(name, key)} if _plainly(given[0][key]) != _plainly(given[1][key]) else set()
     assert differ == {(f"ConvLSTM{rank}D", "recurrent_activation") for rank in (1, 2, 3)}

@@ -33,7 +33,10 @@ def models(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("name", "framework"), [("keras3.keras", "keras"), ("keras3.h5", "keras"), ("keras2.h5", "tf_keras"), ("keras2.keras", "tf_keras")])
+@pytest.mark.parametrize(
+    ("name", "framework"),
+    [("keras3.keras", "keras"), ("keras3.h5", "keras"), ("keras2.h5", "tf_keras"), ("keras2.keras", "tf_keras")],
+)
 def test_a_file_is_loaded_by_the_framework_that_wrote_it(models, name, framework):
     trained = load(models / name)
     assert trained.framework == framework
@@ -57,7 +60,9 @@ def test_weights_alone_are_refused_with_what_to_do(tmp_path):
 def test_a_lambda_layer_is_refused_unless_code_is_allowed(tmp_path):
     import keras
 
-    model = keras.Sequential([keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)]
+    )
     model.save(tmp_path / "code.keras")
     with pytest.raises(ModelError, match="--allow-code"):
         load(tmp_path / "code.keras")
@@ -138,12 +143,16 @@ def test_a_model_of_mixed_precision_is_loaded_in_float32(tmp_path, framework, po
 def test_code_in_a_file_of_keras_2_is_loaded_where_it_is_allowed(tmp_path, suffix):
     import tf_keras as keras
 
-    model = keras.Sequential([keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4, 8)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.LSTM(3), keras.layers.Dense(2)]
+    )
     model.save(tmp_path / f"code{suffix}")
     with pytest.raises(ModelError, match="--allow-code"):
         load(tmp_path / f"code{suffix}")
     window = np.ones((1, 4, 8), np.float32)
-    np.testing.assert_allclose(load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6)
+    np.testing.assert_allclose(
+        load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("framework", ["keras", "tf_keras"])
@@ -154,12 +163,19 @@ def test_code_that_is_allowed_finds_the_names_that_everybody_gives_to_modules(tm
 
     from tests.zoo import framework as named
 
-    k, scope = named(framework), {"K": tf.keras.backend if framework == "keras" else named("tf_keras").backend, "tf": tf}
+    k, scope = (
+        named(framework),
+        {"K": tf.keras.backend if framework == "keras" else named("tf_keras").backend, "tf": tf},
+    )
     mean = eval("lambda x, axis=1: tf.nn.softmax(K.mean(x, axis=axis))", scope)
-    model = k.Sequential([k.Input((4, 8)), k.layers.LSTM(3, return_sequences=True), k.layers.Lambda(mean, output_shape=(3,))])
+    model = k.Sequential(
+        [k.Input((4, 8)), k.layers.LSTM(3, return_sequences=True), k.layers.Lambda(mean, output_shape=(3,))]
+    )
     model.save(tmp_path / f"code{suffix}")
     window = np.random.default_rng(0).random((2, 4, 8)).astype(np.float32)
-    np.testing.assert_allclose(load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6)
+    np.testing.assert_allclose(
+        load(tmp_path / f"code{suffix}", allow_code=True).model(window), model(window), atol=1e-6
+    )
 
 
 def test_a_configuration_of_endless_depth_exhausts_nothing():

@@ -17,7 +17,9 @@ def load(path):
 
 
 def sequential(k):
-    return k.Sequential([k.Input(FRAME), k.layers.Conv2D(4, 3), k.layers.BatchNormalization(), k.layers.GlobalAveragePooling2D()])
+    return k.Sequential(
+        [k.Input(FRAME), k.layers.Conv2D(4, 3), k.layers.BatchNormalization(), k.layers.GlobalAveragePooling2D()]
+    )
 
 
 def functional(k):
@@ -41,7 +43,11 @@ def in_a_wrapper_and_beside_it(k, make):
 
 @pytest.mark.parametrize(
     ("used", "make", "sub"),
-    [*((used, two_streams, sequential) for used in BOTH), ("keras", two_streams, functional), ("keras", in_a_wrapper_and_beside_it, sequential)],
+    [
+        *((used, two_streams, sequential) for used in BOTH),
+        ("keras", two_streams, functional),
+        ("keras", in_a_wrapper_and_beside_it, sequential),
+    ],
 )
 def test_a_model_shared_by_wrappers_is_one_model_again(used, make, sub, tmp_path):
     k = framework(used)
@@ -60,7 +66,10 @@ def test_of_two_that_are_told_alike_neither_is_taken_for_the_shared_one(tmp_path
     k = framework("keras")
     layers = k.layers
     frames = k.Input(FRAMES)
-    one, other = (k.Sequential([k.Input(FRAME, name="i"), layers.Conv2D(4, 3, name="c"), layers.Flatten(name="f")], name="sub") for _ in range(2))
+    one, other = (
+        k.Sequential([k.Input(FRAME, name="i"), layers.Conv2D(4, 3, name="c"), layers.Flatten(name="f")], name="sub")
+        for _ in range(2)
+    )
     taken = [layers.TimeDistributed(each)(frames) for each in (one, other, other)]
     k.Model(frames, layers.Dense(3)(layers.LSTM(4)(layers.Concatenate()(taken)))).save(tmp_path / "twins.keras")
     with pytest.raises(ModelError, match="could not be loaded"):
@@ -72,6 +81,8 @@ def test_a_configuration_without_shared_layers_is_left_as_it_is(tmp_path):
     from convert.loading.shared_layers import marked
 
     k = framework("keras")
-    k.Sequential([k.Input(FRAME), k.layers.Conv2D(4, 3), k.layers.Flatten(), k.layers.Dense(3)]).save(tmp_path / "plain.keras")
+    k.Sequential([k.Input(FRAME), k.layers.Conv2D(4, 3), k.layers.Flatten(), k.layers.Dense(3)]).save(
+        tmp_path / "plain.keras"
+    )
     config = read(tmp_path / "plain.keras").config
     assert marked(config) is config

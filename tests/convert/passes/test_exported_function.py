@@ -48,7 +48,9 @@ def test_an_exports_frames_are_encoded_once(used, head, tmp_path):
     _, parts = opened(export(model, tmp_path / "exported"))
     assert parts.encoder is not None
     assert operators(parts.encoder).count("Conv2D") == 1
-    assert "StridedSlice" not in operators(parts.encoder), "XNNPACK leaves slices to the interpreter: they cost four times the rest"
+    assert "StridedSlice" not in operators(parts.encoder), (
+        "XNNPACK leaves slices to the interpreter: they cost four times the rest"
+    )
     assert "Conv2D" not in operators(parts.head)
     assert parts.head.input_shapes == ((1, FRAMES, 64),) or head == "attention"
     for seed in range(2):
@@ -104,11 +106,16 @@ def test_a_class_whose_file_is_gone_converts_to_int8_in_full(tmp_path, capsys):
     arranged, _ = opened(tmp_path / "saved")
     np.testing.assert_allclose(arranged.ask(windows()), expected, atol=1e-6)
     options = Options(interval=0.1, precision="int8", min_agreement=0.9, max_drop=100)
-    done = convert_model(tmp_path / "saved", write_folder(tmp_path / "clips", each=3), tmp_path / "saved.edgevid", options=options)
+    done = convert_model(
+        tmp_path / "saved", write_folder(tmp_path / "clips", each=3), tmp_path / "saved.edgevid", options=options
+    )
     assert done.report["plan"] == "window"
     assert done.report["stages"][1]["max_abs_error"] < 1e-5
     assert done.report["agreement"] >= 0.9
-    assert {part["part"]: part["operators"].get("CONV_2D") for part in done.report["placement"]} == {"encoder": 1, "head": None}
+    assert {part["part"]: part["operators"].get("CONV_2D") for part in done.report["placement"]} == {
+        "encoder": 1,
+        "head": None,
+    }
     assert any("found by trying, and is run once a frame" in note for note in done.report["notes"])
     assert main(["selftest", str(tmp_path / "saved.edgevid")]) == 0
     assert "identical" in capsys.readouterr().out

@@ -87,7 +87,18 @@ def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_p
     bundles.write(replace(bundle, report=told), tmp_path / "one.edgevid")
     encoder = bundle.manifest.parts[0]
     (tmp_path / "twin.tflite").write_bytes(edgetpu_compiler.compiled(bundle.models[encoder.file]))
-    assert main(["add-twin", str(tmp_path / "one.edgevid"), str(tmp_path / "twin.tflite"), "-o", str(tmp_path / "both.edgevid")]) == 0
+    assert (
+        main(
+            [
+                "add-twin",
+                str(tmp_path / "one.edgevid"),
+                str(tmp_path / "twin.tflite"),
+                "-o",
+                str(tmp_path / "both.edgevid"),
+            ]
+        )
+        == 0
+    )
     assert "selftest both.edgevid --delegate coral" in capsys.readouterr().out
     both = bundles.read(tmp_path / "both.edgevid")
     assert both.manifest.parts[0].edgetpu == "encoder_edgetpu.tflite"
@@ -96,7 +107,10 @@ def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_p
     assert main(["inspect", str(tmp_path / "both.edgevid")]) == 0
 
 
-@pytest.mark.parametrize(("how", "says"), [("itself", "no operator of encoder.tflite is mapped"), ("another", "not those of"), ("nothing", "got none at")])
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("itself", "no operator of encoder.tflite is mapped"), ("another", "not those of"), ("nothing", "got none at")],
+)
 def test_what_is_no_twin_is_refused_and_the_bundle_left_alone(bundle, tmp_path, capsys, how, says):
     bundles.write(bundle, tmp_path / "one.edgevid")
     before, data = (tmp_path / "one.edgevid").read_bytes(), bundle.models[bundle.manifest.parts[0].file]
@@ -117,7 +131,9 @@ def test_the_encoder_for_the_edge_tpu_keeps_to_the_table(workshop):
 
     job = workshop.job(cnn_rnn("lstm"))
     samples = [np.random.default_rng(1).random((8, *job.parts.encoder.input_shapes[0][1:])).astype(np.float32)]
-    plain, ready = (workshop.converter.convert(job.parts.encoder, "int8", samples, edgetpu=edgetpu) for edgetpu in (False, True))
+    plain, ready = (
+        workshop.converter.convert(job.parts.encoder, "int8", samples, edgetpu=edgetpu) for edgetpu in (False, True)
+    )
     refused = [(each.operator, each.reason) for each in check(read_tflite(plain.data)) if each.reason]
     assert refused == [("FULLY_CONNECTED", "weights in the default format; an output of one dimension")]
     verdicts = check(read_tflite(ready.data))
@@ -129,7 +145,9 @@ def test_googles_own_pairs_are_told_apart():
     from convert.placement.edgetpu_table import check
     from convert.tflite_file import read_tflite
 
-    part, twin = (read_tflite((APACHE / f"mobilenet_v1_0.25_128_quant{end}.tflite").read_bytes()) for end in ("", "_edgetpu"))
+    part, twin = (
+        read_tflite((APACHE / f"mobilenet_v1_0.25_128_quant{end}.tflite").read_bytes()) for end in ("", "_edgetpu")
+    )
     assert [each.reason for each in check(part) if each.reason] == []
     assert [(each.operator, each.reason) for each in check(twin)] == [("edgetpu-custom-op", "is not in the table")]
 
@@ -160,7 +178,9 @@ def test_the_tables_limits_are_told_from_the_file(kind, tensors, options, says):
     from convert.placement.edgetpu_table import check
     from convert.tflite_file import Operator, TfliteFile
 
-    made = tuple(tensor(*shape[:-1], dtype=shape[-1]) if isinstance(shape[-1], str) else tensor(*shape) for shape in tensors)
+    made = tuple(
+        tensor(*shape[:-1], dtype=shape[-1]) if isinstance(shape[-1], str) else tensor(*shape) for shape in tensors
+    )
     operator = Operator(kind, False, 1, tuple(range(len(made))), (0,), options)
     (verdict,) = check(TfliteFile((operator,), made, (0,), (0,)))
     assert says in verdict.reason

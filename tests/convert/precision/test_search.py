@@ -97,7 +97,9 @@ def test_the_first_recipe_within_the_budget_is_taken(job):
     from convert.precision.search import search
 
     made, examples = job
-    found = search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent())
+    found = search(
+        Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent()
+    )
     trials = found.trials
     assert found.failure == ""
     assert [trial.recipe.name for trial in trials] == ["int8"]
@@ -115,13 +117,19 @@ def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
 
     made, examples = job
     # A budget on the probabilities themselves, which int8 breaks on every model and a float head behind an int8 encoder on most.
-    monkeypatch.setattr(Budget, "broken", lambda _self, _reference, found: "" if found.max_abs_error < 1e-5 else "too far off")
-    found = module.search(Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent())
+    monkeypatch.setattr(
+        Budget, "broken", lambda _self, _reference, found: "" if found.max_abs_error < 1e-5 else "too far off"
+    )
+    found = module.search(
+        Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent()
+    )
     trials = found.trials
     assert found.shown is trials[-1]
     assert [trial.recipe.name for trial in trials] == list(NAMES)
     errors = {trial.recipe.name: trial.stream.max_abs_error for trial in trials if trial.stream}
-    assert set(NAMES) - set(errors) == {"int8+int16x8"}, "what is coarser in every part than a recipe that failed is passed over"
+    assert set(NAMES) - set(errors) == {"int8+int16x8"}, (
+        "what is coarser in every part than a recipe that failed is passed over"
+    )
     assert errors["float32"] < errors["float16"] < errors["int8"]
 
 

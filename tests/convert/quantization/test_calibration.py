@@ -47,7 +47,9 @@ def test_both_ends_of_a_clip_are_looked_at_where_sampling_has_a_start():
 
 
 def test_a_clip_shorter_than_the_window_holds_its_last_frame():
-    assert choose([clip(1, count=3)], Window(frames=5, interval_s=0.1)).windows[:, :, 0, 0, 1].tolist() == [[0, 1, 2, 2, 2]]
+    assert choose([clip(1, count=3)], Window(frames=5, interval_s=0.1)).windows[:, :, 0, 0, 1].tolist() == [
+        [0, 1, 2, 2, 2]
+    ]
 
 
 def calibration(windows, frames):
@@ -57,7 +59,9 @@ def calibration(windows, frames):
     return Calibration(made, tuple(range(windows)))
 
 
-@pytest.mark.parametrize(("windows", "frames", "seen"), [(64, 20, 1), (64, 15, 1), (40, 8, 2), (64, 5, 5), (1, 1, 1), (3, 4, 1)])
+@pytest.mark.parametrize(
+    ("windows", "frames", "seen"), [(64, 20, 1), (64, 15, 1), (40, 8, 2), (64, 5, 5), (1, 1, 1), (3, 4, 1)]
+)
 def test_encoder_samples_reach_over_all_windows_and_stay_within_the_limit(windows, frames, seen):
     samples = frame_samples(calibration(windows, frames), SPEC, seen)
     count = min(windows * (frames - seen + 1), MAX_ENCODER_SAMPLES)
@@ -90,7 +94,9 @@ def test_samples_in_any_memory_order_are_pinned():
     assert (pinned.min(), pinned.max()) == (-1.0, 1.0)
 
 
-@pytest.mark.parametrize("params", [QuantParams("int8", 0.02, -128), QuantParams("int8", 0.1, 5), QuantParams("int8", 0.003, 127)])
+@pytest.mark.parametrize(
+    "params", [QuantParams("int8", 0.02, -128), QuantParams("int8", 0.1, 5), QuantParams("int8", 0.003, 127)]
+)
 def test_features_reach_over_the_whole_grid_of_the_encoder(params):
     features = np.random.default_rng(0).uniform(-0.1, 0.1, (4, 6)).astype(np.float32)
     stored = quantize(on_grid(features, params), params)

@@ -14,11 +14,17 @@ from edgevid.quant import QuantParams
 
 
 def made(*grids):
-    inputs = tuple(Tensor(name=f"input_{index}", shape=(1, 3), dtype="int8", scale=scale, zero_point=0) for index, scale in enumerate(grids))
+    inputs = tuple(
+        Tensor(name=f"input_{index}", shape=(1, 3), dtype="int8", scale=scale, zero_point=0)
+        for index, scale in enumerate(grids)
+    )
     return ConvertedPart(Part(role="step", file="step.tflite", precision="int8", inputs=inputs, outputs=inputs), b"")
 
 
-SMALL, LARGE = np.linspace(-0.1, 0.1, 12, dtype=np.float32).reshape(4, 3), np.linspace(-50, 50, 12, dtype=np.float32).reshape(4, 3)
+SMALL, LARGE = (
+    np.linspace(-0.1, 0.1, 12, dtype=np.float32).reshape(4, 3),
+    np.linspace(-50, 50, 12, dtype=np.float32).reshape(4, 3),
+)
 
 
 def test_grids_that_fit_their_samples_are_told():
@@ -45,7 +51,12 @@ def test_zero_is_no_end_of_a_grid():
 
 
 def test_clips_are_counted_by_class():
-    clips = Clips(tuple(Clip(ClipRef(Path(f"{index}.avi"), label), np.zeros((1, 1)), np.zeros(1)) for index, label in enumerate("aabbb")))
+    clips = Clips(
+        tuple(
+            Clip(ClipRef(Path(f"{index}.avi"), label), np.zeros((1, 1)), np.zeros(1))
+            for index, label in enumerate("aabbb")
+        )
+    )
     assert by_class(clips, [0, 4]) == {"a": {"clips": 2, "calibrated": 1}, "b": {"clips": 3, "calibrated": 1}}
     assert by_class(Clips((Clip(ClipRef(Path("x"), None), np.zeros((1, 1)), np.zeros(1)),)), [0]) == {}
 
@@ -60,7 +71,9 @@ def test_a_converter_that_ignores_its_samples_is_found_out(workshop, monkeypatch
     job = workshop.job(over_features("lstm", features=7))
     convert = workshop.converter.convert
     monkeypatch.setattr(
-        workshop.converter, "convert", lambda part, precision, samples, **more: convert(part, precision, [each * 0.01 for each in samples], **more)
+        workshop.converter,
+        "convert",
+        lambda part, precision, samples, **more: convert(part, precision, [each * 0.01 for each in samples], **more),
     )
     with pytest.raises(ConversionError, match="did not look at them"):
         Builder(job).build(RECIPES[0])

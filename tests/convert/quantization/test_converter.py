@@ -179,7 +179,11 @@ def test_a_part_that_was_begun_is_waited_for_and_not_made_twice(converter):
 
 def test_a_part_that_was_begun_for_nothing_is_put_aside(converter):
     """Its answer comes first and must not be taken for another job's, whether it is good, refused or the child's death."""
-    begun, wanted, samples = dense_part(), dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
+    begun, wanted, samples = (
+        dense_part(),
+        dense_part(),
+        [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)],
+    )
     for part, given in ((begun, samples), (looping_lstm(), [np.zeros((8, 10, 6), np.float32)])):
         converter.begin(part, "int8", given)
         made = converter.convert(wanted, "float32", [np.zeros((0, 4), np.float32)])
@@ -224,7 +228,11 @@ def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(given_befo
     part, samples = dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
     dies, given = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
     with Converter(timeout_s=60) as each:
-        jobs = [lambda: each.begin(dies, "int8", given), lambda: each.begin_layers(dies, given), lambda: each.begin(part, "int8", samples)]
+        jobs = [
+            lambda: each.begin(dies, "int8", given),
+            lambda: each.begin_layers(dies, given),
+            lambda: each.begin(part, "int8", samples),
+        ]
         for place, begin in enumerate(jobs):
             if place == given_before:
                 each._child.process.wait(60)

@@ -24,14 +24,34 @@ def test_a_tensor_belongs_to_the_layer_that_carries_the_weights(tensor, layer):
 
 
 def row(tensor, operator="MUL", *, signal=100.0, noise=1.0):
-    return {"operator": operator, "tensor": tensor, "signal": signal, "noise": noise, "product": signal, "stored": signal, "max_abs_error": noise}
+    return {
+        "operator": operator,
+        "tensor": tensor,
+        "signal": signal,
+        "noise": noise,
+        "product": signal,
+        "stored": signal,
+        "max_abs_error": noise,
+    }
 
 
 def test_operators_of_one_kind_count_together_and_the_worst_kind_stands_for_the_layer():
-    rows = [row("lstm/a"), row("lstm/b", noise=19.0), row("lstm/c", "ADD", noise=0.1), row("conv/d", "CONV_2D", noise=50.0), row("flat/e", noise=0.0)]
+    rows = [
+        row("lstm/a"),
+        row("lstm/b", noise=19.0),
+        row("lstm/c", "ADD", noise=0.1),
+        row("conv/d", "CONV_2D", noise=50.0),
+        row("flat/e", noise=0.0),
+    ]
     worst, middle, best = rank("head", "int8", rows, output="out")
     assert (worst.layer, worst.snr_db) == ("conv", 3.01)
-    assert (middle.layer, middle.operator, middle.operators, middle.snr_db, middle.max_abs_error) == ("lstm", "MUL", 3, 10.0, 19.0)
+    assert (middle.layer, middle.operator, middle.operators, middle.snr_db, middle.max_abs_error) == (
+        "lstm",
+        "MUL",
+        3,
+        10.0,
+        19.0,
+    )
     assert (best.layer, best.snr_db) == ("flat", EXACT_DB)
 
 
@@ -40,19 +60,37 @@ def test_a_layer_that_answers_nothing_but_noise_has_no_signal():
 
 
 def error(part, precision, layer, snr_db):
-    return LayerError(part=part, precision=precision, layer=layer, operator="ADD", operators=1, snr_db=snr_db, cosine=1.0, max_abs_error=0.0)
+    return LayerError(
+        part=part,
+        precision=precision,
+        layer=layer,
+        operator="ADD",
+        operators=1,
+        snr_db=snr_db,
+        cosine=1.0,
+        max_abs_error=0.0,
+    )
 
 
 def test_the_blame_names_the_worst_layers_of_all_parts():
     errors = [error("head", "int8", "a", 30), error("encoder", "int8", "b", 4), error("head", "float16", "c", 60)]
-    assert blame(errors, {"encoder": "int8", "head": "int8"}, count=1) == "The layers that lose most: b in the encoder (4.0 dB in int8)."
+    assert (
+        blame(errors, {"encoder": "int8", "head": "int8"}, count=1)
+        == "The layers that lose most: b in the encoder (4.0 dB in int8)."
+    )
     assert blame([], {"head": "int8"}) == ""
 
 
 def test_the_blame_is_on_the_precision_that_came_nearest_unless_it_loses_nothing():
     errors = [error("head", "int8", "a", 30), error("encoder", "int8", "b", 4), error("head", "float16", "c", 60)]
-    assert blame(errors, {"encoder": "float32", "head": "float16"}) == "The layers that lose most: c in the head (60.0 dB in float16)."
-    assert blame(errors, {"encoder": "float32", "head": "float32"}, count=1) == "The layers that lose most: b in the encoder (4.0 dB in int8)."
+    assert (
+        blame(errors, {"encoder": "float32", "head": "float16"})
+        == "The layers that lose most: c in the head (60.0 dB in float16)."
+    )
+    assert (
+        blame(errors, {"encoder": "float32", "head": "float32"}, count=1)
+        == "The layers that lose most: b in the encoder (4.0 dB in int8)."
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +119,10 @@ def test_a_part_is_measured_whose_input_is_around_zero(workshop):
 
     from convert.splitting.split import PartFunction
 
-    part, samples = PartFunction("head", lambda x: [tf.tanh(x) @ tf.eye(4)], ((1, 4),)), np.linspace(-1.27, 1.27, 64, dtype=np.float32).reshape(16, 4)
+    part, samples = (
+        PartFunction("head", lambda x: [tf.tanh(x) @ tf.eye(4)], ((1, 4),)),
+        np.linspace(-1.27, 1.27, 64, dtype=np.float32).reshape(16, 4),
+    )
     samples[0, 0] = -1.28
     made = workshop.converter.convert(part, "int8", [samples])
     assert made.part.inputs[0].zero_point == 0
@@ -92,8 +133,14 @@ def test_a_part_is_measured_whose_input_is_around_zero(workshop):
 def measured(workshop, outlier):
     """The layers of that part in every precision that loses something."""
     function, samples = outlier
-    made = {precision: workshop.converter.convert(function, precision, samples) for precision in ("int8", "int16x8", "float16")}
-    return {precision: workshop.converter.part_errors(part, function, samples, output="sum") for precision, part in made.items()}
+    made = {
+        precision: workshop.converter.convert(function, precision, samples)
+        for precision in ("int8", "int16x8", "float16")
+    }
+    return {
+        precision: workshop.converter.part_errors(part, function, samples, output="sum")
+        for precision, part in made.items()
+    }
 
 
 @pytest.mark.tf
@@ -115,7 +162,9 @@ def test_every_precision_has_its_layers_measured_and_ranked(measured):
     worst = {precision: errors[0].snr_db for precision, errors in measured.items()}
     # 16x8 rounds weights as int8 does and activations 256 times finer; float16 rounds weights to 11 bits, 6 dB each, and nothing else.
     assert worst["int8"] + 15 < worst["int16x8"] < 60 < worst["float16"] < EXACT_DB
-    spread = {precision: next(error for error in errors if error.layer == "spread") for precision, errors in measured.items()}
+    spread = {
+        precision: next(error for error in errors if error.layer == "spread") for precision, errors in measured.items()
+    }
     assert spread["float16"].snr_db - spread["int16x8"].snr_db > 10
     # Nothing is rounded where nothing is multiplied by a weight.
     assert next(error.snr_db for error in measured["float16"] if error.layer == "sum") == EXACT_DB
@@ -131,7 +180,8 @@ def test_what_is_measured_without_the_debugger_is_what_the_debugger_measures(wor
     made = workshop.converter.convert(job.parts.encoder, "int8", samples)
     (tmp_path / "encoder.tflite").write_bytes(made.data)
     by_debugger, compared = (
-        workshop.converter._measure(job.parts.encoder, "int8", samples, output="out", made=file) for file in ("", str(tmp_path / made.part.file))
+        workshop.converter._measure(job.parts.encoder, "int8", samples, output="out", made=file)
+        for file in ("", str(tmp_path / made.part.file))
     )
     assert len(by_debugger) >= 4
     for one, other in zip(by_debugger, compared, strict=True):

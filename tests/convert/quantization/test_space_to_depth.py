@@ -42,7 +42,9 @@ def answers(part, frames):
     return tf.function(part.function, autograph=False)(frames)[0].numpy()
 
 
-@pytest.mark.parametrize(("framework", "core"), [("keras", "x86 with VNNI"), ("tf_keras", "x86 with VNNI"), ("keras", "x86 with AMX")])
+@pytest.mark.parametrize(
+    ("framework", "core"), [("keras", "x86 with VNNI"), ("tf_keras", "x86 with VNNI"), ("keras", "x86 with AMX")]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_a_packed_encoder_gives_the_trained_ones_answers(case, framework, core, monkeypatch):
     from convert.quantization import space_to_depth

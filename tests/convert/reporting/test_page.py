@@ -22,11 +22,30 @@ REPORT: dict[str, Any] = {
     "layers_unmeasured": [],
     "blame": "The layers that lose most: conv_2 in the encoder (8.5 dB in int8).",
     "layers": [
-        {"part": "encoder", "precision": "int8", "layer": "conv_2", "operator": "CONV_2D", "operators": 1, "snr_db": 8.5, "cosine": 0.93, "max_abs_error": 0.4},
-        {"part": "head", "precision": "int16x8", "layer": "lstm", "operator": "MUL", "operators": 300, "snr_db": 90.0, "cosine": 1.0, "max_abs_error": 0.0},
+        {
+            "part": "encoder",
+            "precision": "int8",
+            "layer": "conv_2",
+            "operator": "CONV_2D",
+            "operators": 1,
+            "snr_db": 8.5,
+            "cosine": 0.93,
+            "max_abs_error": 0.4,
+        },
+        {
+            "part": "head",
+            "precision": "int16x8",
+            "layer": "lstm",
+            "operator": "MUL",
+            "operators": 300,
+            "snr_db": 90.0,
+            "cosine": 1.0,
+            "max_abs_error": 0.0,
+        },
     ],
     "weights": [
-        {"part": part, "bytes": size, "gzip_bytes": size // 2, "kernels": size, "zeros": 0.25} for part, size in (("encoder", 12_000), ("head", 3_400))
+        {"part": part, "bytes": size, "gzip_bytes": size // 2, "kernels": size, "zeros": 0.25}
+        for part, size in (("encoder", 12_000), ("head", 3_400))
     ],
     "trained_weights": {"kernels": 15_000, "zeros": 0.5, "clusters": 0, "note": "the model was pruned"},
     "placement": [{"part": "encoder", **PLACE}, {"part": "head", **PLACE}],
@@ -34,7 +53,9 @@ REPORT: dict[str, Any] = {
         "clips": 4,
         "of": 8,
         "classes": {"none": {"clips": 4, "calibrated": 2}, "wave": {"clips": 4, "calibrated": 2}},
-        "inputs": [{"part": "encoder", "input": 0, "samples": 64, "low": 0.0, "high": 1.0, "grid_low": 0.0, "grid_high": 1.0}],
+        "inputs": [
+            {"part": "encoder", "input": 0, "samples": 64, "low": 0.0, "high": 1.0, "grid_low": 0.0, "grid_high": 1.0}
+        ],
         "features_at_ends": {"calibrated": 0.001, "unseen": None, "unseen_windows": 0},
     },
     "model": {"file": "wave.keras", "sha256": "0" * 64, "framework": "keras", "written_by": "3.15.1"},
@@ -60,7 +81,14 @@ REPORT: dict[str, Any] = {
     "part_bytes": {"encoder": 12_000, "head": 3_400},
     "confusion": {"float": [[4, 0], [1, 3]], "bundle": [[4, 0], [2, 2]]},
     "worst": [{"path": "clips/<wave>/1.avi", "truth": None, "float": "wave", "bundle": "none", "max_abs_error": 0.031}],
-    "latency": {"machine": "Linux", "cpu": "Cortex-A76", "interpreter": "ai-edge-litert 2", "encode_ms": 0.1, "head_ms": 0.02, "frames": 20},
+    "latency": {
+        "machine": "Linux",
+        "cpu": "Cortex-A76",
+        "interpreter": "ai-edge-litert 2",
+        "encode_ms": 0.1,
+        "head_ms": 0.02,
+        "frames": 20,
+    },
     "notes": ["frames are RGB"],
     "window": {"frames": 16, "interval_s": 0.1, "sampling": "interval"},
     "input": {"height": 48, "width": 48},
@@ -105,13 +133,21 @@ def test_what_comes_from_files_is_escaped(tmp_path: Path) -> None:
 
 
 def test_sections_come_in_order_with_their_tables_and_verdicts(tmp_path: Path) -> None:
-    text = page(tmp_path, sections=[Section(title="First", table=[("event", ""), ("wave", "false alarm")]), Section(title="Second", text="after")])
+    text = page(
+        tmp_path,
+        sections=[
+            Section(title="First", table=[("event", ""), ("wave", "false alarm")]),
+            Section(title="Second", text="after"),
+        ],
+    )
     assert text.index("<h2>First") < text.index("<h2>Second") < text.index("<h2>The proof")
     assert '<td class="false-alarm">false alarm</td>' in text
 
 
 def test_a_conversion_without_labels_says_nothing_of_accuracy(tmp_path: Path) -> None:
-    assert "trained model 7" not in page(tmp_path, {**REPORT, "accuracy_float": None, "accuracy_bundle": None, "confusion": None, "worst": []})
+    assert "trained model 7" not in page(
+        tmp_path, {**REPORT, "accuracy_float": None, "accuracy_bundle": None, "confusion": None, "worst": []}
+    )
 
 
 def test_every_tag_that_is_opened_is_closed(tmp_path: Path) -> None:
@@ -144,8 +180,26 @@ def test_sizes_and_shares_are_printed_for_people() -> None:
 
 
 def test_a_conversion_that_made_no_bundle_at_all_still_has_a_page(tmp_path: Path) -> None:
-    nothing = dict.fromkeys(("agreement", "agreement_held_out", "max_abs_error", "accuracy_bundle", "confusion", "latency", "calibration", "trained_weights"))
-    empty: dict[str, Any] = {"precision": {}, "part_bytes": {}, "weights": [], "placement": [], "layers": [], "worst": []}
+    nothing = dict.fromkeys(
+        (
+            "agreement",
+            "agreement_held_out",
+            "max_abs_error",
+            "accuracy_bundle",
+            "confusion",
+            "latency",
+            "calibration",
+            "trained_weights",
+        )
+    )
+    empty: dict[str, Any] = {
+        "precision": {},
+        "part_bytes": {},
+        "weights": [],
+        "placement": [],
+        "layers": [],
+        "worst": [],
+    }
     text = page(tmp_path, {**REPORT, **nothing, **empty, "failure": "int8: TensorFlow's process was ended by SIGSEGV"})
     assert "over the budget" in text
     assert "agreement 50.0% is below 98.0%" in text
@@ -163,7 +217,14 @@ def test_layers_are_graded_and_the_failure_names_the_worst(tmp_path: Path) -> No
 
 def test_a_part_whose_layers_could_not_be_measured_is_named_with_the_reason(tmp_path: Path) -> None:
     assert "could not be measured" not in page(tmp_path)
-    text = page(tmp_path, {**REPORT, "layers": [], "layers_unmeasured": [{"part": "head", "precision": "float16", "reason": "other operators."}]})
+    text = page(
+        tmp_path,
+        {
+            **REPORT,
+            "layers": [],
+            "layers_unmeasured": [{"part": "head", "precision": "float16", "reason": "other operators."}],
+        },
+    )
     assert "Those of the head in float16: other operators." in text
 
 

@@ -19,14 +19,31 @@ def page(tmp_path_factory):
     features = np.random.default_rng(2).normal(0, 1, (30, 40)).astype(np.float32)
     facts = [("truth", "wave"), ("trained model", "wave 0.91"), ("bundle", "none 0.52")]
     strips = [
-        Strip(name="wave/a very long name of a clip that somebody filmed.mp4", pictures=pictures(frames, "bgr"), facts=facts, right=False),
+        Strip(
+            name="wave/a very long name of a clip that somebody filmed.mp4",
+            pictures=pictures(frames, "bgr"),
+            facts=facts,
+            right=False,
+        ),
         Strip(name="wave/sequence.npy", pictures=pictures(features, "none"), facts=facts, right=True),
     ]
     labels = [f"class number {index}" for index in range(20)]
     matrix = (np.eye(20, dtype=int) * 9 + 1).tolist()
-    report = {**REPORT, "labels": labels, "confusion": {"float": matrix, "bundle": matrix}, "command": f"edgevid convert {'x' * 300}", "failure": "int8: no"}
+    report = {
+        **REPORT,
+        "labels": labels,
+        "confusion": {"float": matrix, "bundle": matrix},
+        "command": f"edgevid convert {'x' * 300}",
+        "failure": "int8: no",
+    }
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_html(report, path, title="Waves", strips=strips, sections=[Section(title="T", table=[("a",) * 12, ("some text",) * 12])])
+    write_html(
+        report,
+        path,
+        title="Waves",
+        strips=strips,
+        sections=[Section(title="T", table=[("a",) * 12, ("some text",) * 12])],
+    )
     return path
 
 
@@ -65,7 +82,10 @@ def scripted(page, folder, script):
     """A copy of the page that runs a script when it has loaded."""
     path = folder / "scripted.html"
     path.write_text(
-        page.read_text(encoding="utf-8").replace("</body>", f"<script>addEventListener('load', () => {{ {script} }})</script></body>"), encoding="utf-8"
+        page.read_text(encoding="utf-8").replace(
+            "</body>", f"<script>addEventListener('load', () => {{ {script} }})</script></body>"
+        ),
+        encoding="utf-8",
     )
     return path
 

@@ -23,7 +23,10 @@ def pruned(share=0.8):
 def test_a_pruned_model_keeps_its_zeros_and_packs_smaller(workshop):
     trained = trained_weights(pruned())
     assert trained.zeros == pytest.approx(0.8, abs=0.02)
-    dense, sparse = (part_weights(workshop.bundle(name, make)) for name, make in (("lstm", lambda: cnn_rnn("lstm")), ("pruned", pruned)))
+    dense, sparse = (
+        part_weights(workshop.bundle(name, make))
+        for name, make in (("lstm", lambda: cnn_rnn("lstm")), ("pruned", pruned))
+    )
     assert sum(part.zeros * part.kernels for part in sparse) / sum(part.kernels for part in sparse) > 0.78
     assert sum(part.gzip_bytes for part in sparse) < sum(part.gzip_bytes for part in dense)
     assert "keeps them" in sparsity_note(trained, sparse)

@@ -63,7 +63,9 @@ def test_a_convlstm_over_frames_convolves_each_frame_once(framework):
 
 
 def test_a_convlstm_whose_products_would_fill_the_memory_is_left_whole(monkeypatch):
-    monkeypatch.setattr("convert.splitting.split.MOST_FEATURES", 4 * math.prod(convlstm().layers[0].output.shape[2:]) * 4 - 1)
+    monkeypatch.setattr(
+        "convert.splitting.split.MOST_FEATURES", 4 * math.prod(convlstm().layers[0].output.shape[2:]) * 4 - 1
+    )
     parts = parts_of(convlstm())
     assert parts.encoder is None
     assert parts.not_causal
@@ -76,7 +78,12 @@ def test_frames_that_two_convlstms_read_are_left_whole():
 
     inputs = keras.Input((3, *FRAME))
     both = [keras.layers.ConvLSTM2D(2, 3)(inputs) for _ in range(2)]
-    assert assert_all_parts_agree(classified(keras, inputs, keras.layers.Flatten()(keras.layers.Concatenate()(both)))).encoder is None
+    assert (
+        assert_all_parts_agree(
+            classified(keras, inputs, keras.layers.Flatten()(keras.layers.Concatenate()(both)))
+        ).encoder
+        is None
+    )
 
 
 def test_frame_differences_are_encoded_with_one_frame_of_look_back():
@@ -105,8 +112,12 @@ def test_a_convolution_over_features_has_no_prefix_and_runs_as_a_stack():
 def test_a_nested_model_is_laid_flat():
     import keras
 
-    inner = keras.Sequential([keras.Input((FRAMES, *FRAME)), keras.layers.TimeDistributed(keras.layers.Flatten()), keras.layers.Dense(6)])
-    model = keras.Sequential([keras.Input((FRAMES, *FRAME)), inner, keras.layers.LSTM(4), keras.layers.Dense(3, activation="softmax")])
+    inner = keras.Sequential(
+        [keras.Input((FRAMES, *FRAME)), keras.layers.TimeDistributed(keras.layers.Flatten()), keras.layers.Dense(6)]
+    )
+    model = keras.Sequential(
+        [keras.Input((FRAMES, *FRAME)), inner, keras.layers.LSTM(4), keras.layers.Dense(3, activation="softmax")]
+    )
     parts, window = parts_of(model), clip()
     assert parts.prefix_layers == ("time_distributed", "dense") or len(parts.prefix_layers) == 2
     assert np.allclose(answer(parts, encode(parts, window)), model(window), atol=TOLERANCE)
@@ -135,7 +146,16 @@ def model_with(build):
     ("build", "says"),
     [
         (lambda k: k.Sequential([k.Input((None, 8)), k.layers.LSTM(3), k.layers.Dense(2)]), "--frames"),
-        (lambda k: k.Sequential([k.Input((4, None, None, 3)), k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D()), k.layers.LSTM(3)]), "--frame-size"),
+        (
+            lambda k: k.Sequential(
+                [
+                    k.Input((4, None, None, 3)),
+                    k.layers.TimeDistributed(k.layers.GlobalAveragePooling2D()),
+                    k.layers.LSTM(3),
+                ]
+            ),
+            "--frame-size",
+        ),
         (lambda k: k.Sequential([k.Input((8, 8, 3)), k.layers.Flatten(), k.layers.Dense(2)]), r"\(frames, height"),
         (lambda k: k.Sequential([k.layers.Dense(2)]), "unbuilt"),
     ],
@@ -149,7 +169,9 @@ def test_a_model_with_two_inputs_is_refused():
     import keras
 
     first, second = keras.Input((4, 8)), keras.Input((4, 8))
-    model = keras.Model([first, second], keras.layers.Dense(2)(keras.layers.LSTM(3)(keras.layers.Concatenate()([first, second]))))
+    model = keras.Model(
+        [first, second], keras.layers.Dense(2)(keras.layers.LSTM(3)(keras.layers.Concatenate()([first, second])))
+    )
     with pytest.raises(ModelError, match="one input and one output, got 2 and 1"):
         parts_of(model)
 
@@ -160,7 +182,9 @@ def test_an_open_window_is_taken_as_stated():
     from convert.graph.layer_graph import read_graph
     from convert.splitting.split import split
 
-    model = keras.Sequential([keras.Input((None, 8)), keras.layers.LSTM(3), keras.layers.Dense(2, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((None, 8)), keras.layers.LSTM(3), keras.layers.Dense(2, activation="softmax")]
+    )
     assert split(read_graph(model), frames=5).head.input_shapes[1][1] == 5
 
 
@@ -184,7 +208,9 @@ def over_frames(body, framework="keras", frames=FRAMES):
     inputs = k.Input((frames, *FRAME))
     model = classified(k, inputs, body(k, k.layers, pooled(k, inputs)))
     rng = np.random.default_rng(2)
-    model.set_weights([weight + rng.uniform(0.1, 0.9, weight.shape).astype(np.float32) for weight in model.get_weights()])
+    model.set_weights(
+        [weight + rng.uniform(0.1, 0.9, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    )
     return model
 
 
@@ -214,7 +240,9 @@ MIXES_TIME = {
     "softmax over time": lambda k, L, x: L.Flatten()(L.Multiply()([x, L.Softmax(axis=1)(L.Dense(1)(x))])),
     "normalisation of time and features": lambda k, L, x: L.LSTM(4)(L.LayerNormalization(axis=[-1, -2])(x)),
     "batch normalisation of time, counted from behind": lambda k, L, x: L.LSTM(4)(L.BatchNormalization(axis=-2)(x)),
-    "concatenation along time, counted from behind": lambda k, L, x: L.LSTM(4)(L.Concatenate(axis=-2)([x, L.Dense(4)(x)])),
+    "concatenation along time, counted from behind": lambda k, L, x: L.LSTM(4)(
+        L.Concatenate(axis=-2)([x, L.Dense(4)(x)])
+    ),
     "a reshape that merges frames": lambda k, L, x: L.LSTM(4)(L.Reshape((FRAMES // 2, 8))(x)),
     "a reshape of a vector": lambda k, L, x: L.LSTM(4)(L.Reshape((4, 3))(L.LSTM(12)(x))),
     "a permutation": lambda k, L, x: L.LSTM(4)(L.Permute((2, 1))(x)),
@@ -234,12 +262,16 @@ def test_what_mixes_frames_stays_in_the_head_and_has_no_step(case, framework):
 
 
 BY_FRAME = {
-    "one layer called twice": lambda k, L, x: (lambda shared: L.Concatenate()([shared(x), shared(L.Dense(4)(x))]))(L.LSTM(5)),
+    "one layer called twice": lambda k, L, x: (lambda shared: L.Concatenate()([shared(x), shared(L.Dense(4)(x))]))(
+        L.LSTM(5)
+    ),
     "one tensor added to itself": lambda k, L, x: L.GRU(4)(L.Add()([x, x])),
     "operators with numbers": lambda k, L, x: L.LSTM(4)((x / 0.5 - 1.0) * 2.0 + x),
     "a constant for each feature": lambda k, L, x: L.LSTM(4)(x * np.array([1.0, 2.0, 3.0, 4.0], np.float32)),
     "a bare cell": lambda k, L, x: L.RNN(L.LSTMCell(4))(x),
-    "activations of old": lambda k, L, x: L.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", dropout=0.2, recurrent_dropout=0.2, unroll=True)(x),
+    "activations of old": lambda k, L, x: L.LSTM(
+        4, activation="relu", recurrent_activation="hard_sigmoid", dropout=0.2, recurrent_dropout=0.2, unroll=True
+    )(x),
 }
 
 
@@ -298,7 +330,9 @@ def test_a_bidirectional_convlstm_is_unrolled(framework):
 
     k = {"keras": keras, "tf_keras": tf_keras}[framework]
     inputs = k.Input((3, *FRAME))
-    parts = assert_all_parts_agree(classified(k, inputs, k.layers.Flatten()(k.layers.Bidirectional(k.layers.ConvLSTM2D(2, 3))(inputs))))
+    parts = assert_all_parts_agree(
+        classified(k, inputs, k.layers.Flatten()(k.layers.Bidirectional(k.layers.ConvLSTM2D(2, 3))(inputs)))
+    )
     assert parts.hoisted
 
 
@@ -330,7 +364,9 @@ def test_recurrent_layers_inside_of_anyones_own_layer_run_without_a_loop(framewo
             return self.last(self.both(x))
 
     parts = assert_all_parts_agree(over_frames(lambda _k, _layers, x: Recurring()(x), framework))
-    traced = tf.function(parts.head.function, autograph=False).get_concrete_function(tf.TensorSpec(parts.head.input_shapes[0], tf.float32))
+    traced = tf.function(parts.head.function, autograph=False).get_concrete_function(
+        tf.TensorSpec(parts.head.input_shapes[0], tf.float32)
+    )
     assert not {"While", "StatelessWhile"} & {operation.type for operation in traced.graph.get_operations()}
 
 
@@ -339,7 +375,11 @@ def test_what_is_true_of_a_frame_goes_to_the_head_as_a_number(framework):
     import tensorflow as tf
 
     def body(k, layers, x):
-        seen = k.ops.any(k.ops.not_equal(x, 0.0), axis=-1) if framework == "keras" else tf.reduce_any(tf.not_equal(x, 0.0), axis=-1)
+        seen = (
+            k.ops.any(k.ops.not_equal(x, 0.0), axis=-1)
+            if framework == "keras"
+            else tf.reduce_any(tf.not_equal(x, 0.0), axis=-1)
+        )
         return layers.LSTM(4)(layers.Dense(3)(x), mask=seen)
 
     assert_all_parts_agree(over_frames(body, framework))
@@ -348,7 +388,9 @@ def test_what_is_true_of_a_frame_goes_to_the_head_as_a_number(framework):
 def test_a_stateful_layer_is_refused():
     import keras
 
-    model = keras.Sequential([keras.Input(batch_shape=(1, 4, 8)), keras.layers.LSTM(3, stateful=True), keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(1, 4, 8)), keras.layers.LSTM(3, stateful=True), keras.layers.Dense(2)]
+    )
     with pytest.raises(ModelError, match="stateful=False"):
         parts_of(model)
 
@@ -365,7 +407,9 @@ def test_what_a_strange_layer_raises_is_one_line_that_names_it(tmp_path):
             return x
 
     parts = parts_of(over_frames(lambda _k, layers, x: Strange(name="odd")(layers.LSTM(4)(x))))
-    with pytest.raises(ModelError, match=r"'odd' \(Strange\) to take a tensor of \(6, 4\), it says: .*not today") as caught:
+    with pytest.raises(
+        ModelError, match=r"'odd' \(Strange\) to take a tensor of \(6, 4\), it says: .*not today"
+    ) as caught:
         export(parts.head, tmp_path / "head")
     assert "\n" not in str(caught.value)
 

@@ -18,7 +18,9 @@ LABELS = ("left", "right", "still")
 
 def by_motion(frames):
     """A scorer that is always right: it finds by how many columns the second frame is moved from the first."""
-    moved = [index for index, step in enumerate((-4, 4, 0)) if np.array_equal(np.roll(frames[0], step, axis=1), frames[1])]
+    moved = [
+        index for index, step in enumerate((-4, 4, 0)) if np.array_equal(np.roll(frames[0], step, axis=1), frames[1])
+    ]
     return np.repeat(np.eye(3, dtype=np.float32)[moved], len(frames) - 3, axis=0)
 
 
@@ -41,7 +43,11 @@ def test_a_model_that_is_always_right_is_measured_so(views):
 def test_metrics_are_those_of_the_definitions():
     result = measure(predictions(("left", "left"), ("left", "right"), ("right", "right"), ("right", "right")), LABELS)
     assert result.accuracy == 0.75
-    assert [(each.precision, each.recall) for each in result.classes] == [(1.0, 0.5), (pytest.approx(2 / 3), 1.0), (0.0, 0.0)]
+    assert [(each.precision, each.recall) for each in result.classes] == [
+        (1.0, 0.5),
+        (pytest.approx(2 / 3), 1.0),
+        (0.0, 0.0),
+    ]
     assert result.f1 == pytest.approx((2 / 3 + 0.8) / 2)
     assert result.confusion == ((1, 1, 0), (0, 2, 0), (0, 0, 0))
 

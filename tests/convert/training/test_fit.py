@@ -71,7 +71,9 @@ def test_a_saved_model_answers_as_it_did_and_carries_its_information(trained, tm
 def test_training_ends_early_and_keeps_the_best_weights():
     validation = moving_clips(2, first_seed=50)
     # With a learning rate this high the first epochs are the best ones.
-    model = train(moving_clips(4), changed(epochs=30, patience=2, learning_rate=1.0, label_smoothing=0.0), validation=validation)
+    model = train(
+        moving_clips(4), changed(epochs=30, patience=2, learning_rate=1.0, label_smoothing=0.0), validation=validation
+    )
     assert len(model.history) < 30
     best = min(model.history, key=lambda epoch: epoch.val_loss)
     assert len(model.history) == best.number + 2
@@ -87,7 +89,9 @@ def test_nothing_held_out_trains_to_the_end_without_metrics():
 
 
 def test_the_same_seed_gives_the_same_weights():
-    first, second = (train(moving_clips(2), changed(val_fraction=0.0, epochs=1, augmentation=Augmentation())) for _ in range(2))
+    first, second = (
+        train(moving_clips(2), changed(val_fraction=0.0, epochs=1, augmentation=Augmentation())) for _ in range(2)
+    )
     for mine, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
 

@@ -12,12 +12,21 @@ from tests.moving import moving_clip, moving_clips
 
 def of_subjects(**classes):
     """Clips of each class by the subjects named, a letter each."""
-    return [moving_clip(label, seed=ord(subject), group=subject) for label, subjects in classes.items() for subject in subjects]
+    return [
+        moving_clip(label, seed=ord(subject), group=subject)
+        for label, subjects in classes.items()
+        for subject in subjects
+    ]
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "group"),
-    [("subject", "ann_wave_2.avi", "ann"), ("subject", "ann.avi", "ann"), ("none", "ann_wave.avi", ""), (r"take(\d+)", "ann_take12.avi", "12")],
+    [
+        ("subject", "ann_wave_2.avi", "ann"),
+        ("subject", "ann.avi", "ann"),
+        ("none", "ann_wave.avi", ""),
+        (r"take(\d+)", "ann_take12.avi", "12"),
+    ],
 )
 def test_the_group_is_read_from_the_file_name(rule, name, group):
     assert grouper(rule)(Path("clips/wave") / name) == group

@@ -17,7 +17,9 @@ TASK = Task(labels=CLASSES, window=WINDOW, input=InputSpec(height=32, width=32, 
 
 
 def random_windows(clips, augmentation=NONE, *, windows_per_clip=1, batch=4, seed=0):
-    return RandomWindows(clips, TASK, augmentation=augmentation, windows_per_clip=windows_per_clip, batch=batch, seed=seed)
+    return RandomWindows(
+        clips, TASK, augmentation=augmentation, windows_per_clip=windows_per_clip, batch=batch, seed=seed
+    )
 
 
 def test_a_batch_is_pixels_in_the_training_range_and_one_target_a_window():
@@ -68,7 +70,9 @@ def test_validation_sees_the_middle_of_each_clip_as_it_is():
 
 def taken(count, *, speed=1.0, tries=60):
     clip = made_clip(count, fps=10.0)
-    return [random_window(clip, WINDOW, np.random.default_rng(seed), speed=speed).ravel().tolist() for seed in range(tries)]
+    return [
+        random_window(clip, WINDOW, np.random.default_rng(seed), speed=speed).ravel().tolist() for seed in range(tries)
+    ]
 
 
 def test_a_window_begins_anywhere_that_it_fits():

@@ -25,4 +25,6 @@ def stage(accuracy, clips):
 def test_a_model_that_guesses_is_told_of_with_the_options_that_may_be_wrong(accuracy, clips, classes, told):
     sentences = unlike_training(stage(accuracy, clips), classes)
     assert bool(sentences) == told
-    assert all(option in sentence for sentence in sentences for option in ("--color", "--range", "--interval", "--labels"))
+    assert all(
+        option in sentence for sentence in sentences for option in ("--color", "--range", "--interval", "--labels")
+    )

@@ -52,11 +52,16 @@ def test_a_model_says_what_it_is(model: edgevid.Model) -> None:
     assert (model.window.frames, model.interval_s) == (16, 0.1)
     assert (model.input.width, model.input.color) == (48, "rgb")
     assert model.report["agreement"] > 0.98
-    assert repr(model) == "<edgevid.Model 'gestures': 8 classes, 16 frames of 0.1 s, plan window, encoder int8 + head int8>"
+    assert (
+        repr(model)
+        == "<edgevid.Model 'gestures': 8 classes, 16 frames of 0.1 s, plan window, encoder int8 + head int8>"
+    )
 
 
 def test_watching_gives_the_decisions_that_edgevid_run_prints(model: edgevid.Model) -> None:
-    printed = [line for line in run_lines("--source", "synthetic:3", "--max-frames", str(FRAMES)) if "event" not in line]
+    printed = [
+        line for line in run_lines("--source", "synthetic:3", "--max-frames", str(FRAMES)) if "event" not in line
+    ]
     seen = list(model.watch("synthetic:3", max_frames=FRAMES))
     assert [(each.t_s, each.label) for each in seen] == [(line["t_s"], line["label"]) for line in printed]
     assert {label: round(score, 6) for label, score in seen[-1].scores.items()} == printed[-1]["scores"]
@@ -66,7 +71,9 @@ def test_events_are_those_that_edgevid_run_prints(model: edgevid.Model) -> None:
     printed = [line for line in run_lines("--source", "synthetic:3", "--max-frames", str(FRAMES)) if "event" in line]
     events = list(model.events("synthetic:3", max_frames=FRAMES))
     assert len(events) >= 3
-    assert [(each.label, each.start_s, each.end_s) for each in events] == [(line["event"], line["start_s"], line["end_s"]) for line in printed]
+    assert [(each.label, each.start_s, each.end_s) for each in events] == [
+        (line["event"], line["start_s"], line["end_s"]) for line in printed
+    ]
     assert all(each.ended for each in events)
 
 
@@ -121,7 +128,11 @@ def test_frames_in_the_other_channel_order_give_the_same_decisions(model: edgevi
     def decisions(colour: edgevid.api.stream.Colour, *, each: bool) -> list[tuple[float, ...]]:
         with model.stream(colour="bgr" if each else colour) as stream:
             found = [
-                stream.push(frame.data if colour == "rgb" else frame.data[..., ::-1], t_s=frame.timestamp_ns / 1e9, colour=colour if each else None)
+                stream.push(
+                    frame.data if colour == "rgb" else frame.data[..., ::-1],
+                    t_s=frame.timestamp_ns / 1e9,
+                    colour=colour if each else None,
+                )
                 for frame in synthetic(80)
             ]
         return [tuple(decision.probabilities) for decision in found if decision is not None]
@@ -252,7 +263,13 @@ def test_a_clip_shorter_than_the_window_holds_its_last_frame(model: edgevid.Mode
     ],
 )
 def test_what_is_no_clip_is_rejected(
-    model: edgevid.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: str, views: str, error: type[Exception], says: str
+    model: edgevid.Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clip: str,
+    views: str,
+    error: type[Exception],
+    says: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "clip.avi")
@@ -261,7 +278,9 @@ def test_what_is_no_clip_is_rejected(
         model.classify(clip, views=views)  # type: ignore[arg-type]
 
 
-def test_options_are_the_command_lines_and_are_checked_when_the_model_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_the_command_lines_and_are_checked_when_the_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EDGEVID_STATE", str(tmp_path))
     assert list(edgevid.load(SHIPPED, threads="auto").watch("synthetic:1", max_frames=40))
     assert list(tmp_path.glob("threads-*"))
@@ -270,7 +289,11 @@ def test_options_are_the_command_lines_and_are_checked_when_the_model_is_loaded(
         for step in range(20):
             stream.push(np.full((48, 48, 3), 90, np.uint8), t_s=step / 10)
     assert stream.telemetry.still == 18
-    for wrong, says in (({"threads": 0}, "at least 1 or 'auto'"), ({"delegate": "gpu"}, "a delegate"), ({"motion_gate": 2.0}, "Expected")):
+    for wrong, says in (
+        ({"threads": 0}, "at least 1 or 'auto'"),
+        ({"delegate": "gpu"}, "a delegate"),
+        ({"motion_gate": 2.0}, "Expected"),
+    ):
         with pytest.raises(UsageError, match=says):
             edgevid.load(SHIPPED, **wrong)
     with pytest.raises(UsageError, match="got none"):

@@ -34,7 +34,15 @@ def test_pictures_of_the_page_beside_the_bundle_are_shown_and_others_are_not(tmp
 
 
 def test_a_report_of_another_form_leaves_the_facts() -> None:
-    strange = replace(read(SHIPPED), report={"stages": 3, "confusion": {"float": [[1]], "bundle": 4}, "labels": ["<b>", "x"], "layers": [{"snr_db": "?"}]})
+    strange = replace(
+        read(SHIPPED),
+        report={
+            "stages": 3,
+            "confusion": {"float": [[1]], "bundle": 4},
+            "labels": ["<b>", "x"],
+            "layers": [{"snr_db": "?"}],
+        },
+    )
     html = as_html(strange, path=None)
     assert "circle_cw" in html
     assert "<rect" not in html

@@ -15,7 +15,19 @@ import edgevid
 PUBLIC = [
     *("load", "run", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
     *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Recording", "Lines", "Call"),
-    *("Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle", "EdgevidError", "errors", "__version__"),
+    *(
+        "Output",
+        "QuietOutput",
+        "Collector",
+        "Frame",
+        "Source",
+        "open_source",
+        "Bundle",
+        "read_bundle",
+        "EdgevidError",
+        "errors",
+        "__version__",
+    ),
 ]
 
 
@@ -35,7 +47,10 @@ def test_each_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_a_star_import_brings_every_public_name() -> None:
-    assert python("from edgevid import *\nprint(sorted(set(dir()) & {'load', 'Mqtt', 'errors'}))").strip() == "['Mqtt', 'errors', 'load']"
+    assert (
+        python("from edgevid import *\nprint(sorted(set(dir()) & {'load', 'Mqtt', 'errors'}))").strip()
+        == "['Mqtt', 'errors', 'load']"
+    )
 
 
 def test_type_checkers_see_the_same_names() -> None:
@@ -55,7 +70,9 @@ def test_importing_the_package_imports_neither_numpy_nor_an_interpreter() -> Non
 
 def test_importing_the_package_takes_less_than_40_mb() -> None:
     # Not `ru_maxrss`: a child of a large process begins with its parent's.
-    rss_kib = int(python("import edgevid, re\nprint(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1])"))
+    rss_kib = int(
+        python("import edgevid, re\nprint(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1])")
+    )
     assert rss_kib * 1024 < 40e6
 
 

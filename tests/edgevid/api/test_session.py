@@ -54,7 +54,9 @@ def test_a_function_that_asks_for_starts_gets_them(model: edgevid.Model) -> None
     assert plain(events) == plain(list(model.events("synthetic:3", started=True, max_frames=FRAMES)))
 
 
-def test_a_function_that_fails_is_logged_and_the_run_goes_on(model: edgevid.Model, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_function_that_fails_is_logged_and_the_run_goes_on(
+    model: edgevid.Model, caplog: pytest.LogCaptureFixture
+) -> None:
     events: list[edgevid.Event] = []
 
     def mine(event: edgevid.Event) -> None:
@@ -111,14 +113,20 @@ def test_two_models_see_each_frame_once_and_their_events_have_their_names(model:
     bundle = read(SHIPPED)
     write(replace(bundle, manifest=replace(bundle.manifest, name="other")), tmp_path / "other.edgevid")
     both = edgevid.Collector()
-    telemetry = edgevid.run([model, edgevid.load(tmp_path / "other.edgevid")], source="synthetic:3", max_frames=FRAMES, outputs=[both])
+    telemetry = edgevid.run(
+        [model, edgevid.load(tmp_path / "other.edgevid")], source="synthetic:3", max_frames=FRAMES, outputs=[both]
+    )
     assert list(telemetry) == ["gestures", "other"]
     assert [telemetry[name].seen for name in telemetry] == [FRAMES, FRAMES]
-    assert [event.label for event in both.events if event.model == "other"] == [event.label for event in expected(model)]
+    assert [event.label for event in both.events if event.model == "other"] == [
+        event.label for event in expected(model)
+    ]
 
 
 @needs_mosquitto
-def test_every_output_of_the_command_line_can_be_stated_by_a_program(model: edgevid.Model, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_every_output_of_the_command_line_can_be_stated_by_a_program(
+    model: edgevid.Model, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     broker, first, second = Mosquitto(tmp_path), Receiver(), Receiver()
     request.addfinalizer(broker.stop)
     broker.start()
@@ -141,10 +149,14 @@ def test_every_output_of_the_command_line_can_be_stated_by_a_program(model: edge
     with listening(broker.port) as listener:
         edgevid.run(model, source="synthetic:3", max_frames=FRAMES, outputs=outputs, on_start=scrape)
         until(lambda: listener.on("hall/status")[-1:] == ["offline"])
-        assert [each["event"] for each in listener.on("hall/gestures/event/end")] == [event.label for event in expected(model)]
+        assert [each["event"] for each in listener.on("hall/gestures/event/end")] == [
+            event.label for event in expected(model)
+        ]
     assert "<!doctype html>" in served[0].lower()
     for receiver in (first, second):
-        assert [body["event"] for body, _ in receiver.received if body["phase"] == "end"] == [event.label for event in expected(model)]
+        assert [body["event"] for body, _ in receiver.received if body["phase"] == "end"] == [
+            event.label for event in expected(model)
+        ]
     assert {headers.get("Authorization") for _, headers in first.received} == {"Bearer a-secret-word"}
     assert {headers.get("Authorization") for _, headers in second.received} == {None}
     assert len(list((tmp_path / "clips").glob("*.json"))) == len(expected(model))
@@ -173,7 +185,9 @@ def test_outputs_show_no_secret(tmp_path: Path) -> None:
     ],
     ids=["a number", "a class", "two pages", "an address of another kind", "no port"],
 )
-def test_what_is_no_output_is_rejected_before_the_first_frame(model: edgevid.Model, outputs: list[OutputLike], error: type[Exception], says: str) -> None:
+def test_what_is_no_output_is_rejected_before_the_first_frame(
+    model: edgevid.Model, outputs: list[OutputLike], error: type[Exception], says: str
+) -> None:
     closed: list[bool] = []
 
     class Mine(edgevid.QuietOutput):
@@ -237,7 +251,9 @@ def test_an_output_that_raises_in_the_loop_ends_the_run_and_closes_the_source(mo
     assert camera.closed == 1
 
 
-def test_a_process_of_ones_own_is_not_ended_where_a_frame_hangs(model: edgevid.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_of_ones_own_is_not_ended_where_a_frame_hangs(
+    model: edgevid.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`edgevid run` ends with 75 there; a program says so itself."""
     from edgevid.supervision import supervisor as supervise
 

@@ -101,7 +101,9 @@ def test_a_part_with_other_tensors_than_the_manifests_is_refused(shipped):
     head, encoder = shipped.manifest.part("head"), shipped.manifest.part("encoder")
     with pytest.raises(PartsDoNotJoin):
         LiteRt().load(head, shipped.models[encoder.file])
-    shifted = dataclasses.replace(head, inputs=(dataclasses.replace(head.inputs[0], zero_point=head.inputs[0].zero_point - 1),))
+    shifted = dataclasses.replace(
+        head, inputs=(dataclasses.replace(head.inputs[0], zero_point=head.inputs[0].zero_point - 1),)
+    )
     with pytest.raises(PartsDoNotJoin):
         LiteRt().load(shifted, shipped.models[head.file])
 

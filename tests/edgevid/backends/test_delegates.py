@@ -39,7 +39,9 @@ def twinned(shipped: Bundle) -> Bundle:
     encoder, head = shipped.manifest.parts
     twin = dataclasses.replace(encoder, edgetpu="encoder_edgetpu.tflite")
     manifest = dataclasses.replace(shipped.manifest, parts=(twin, head))
-    return dataclasses.replace(shipped, manifest=manifest, models={**shipped.models, "encoder_edgetpu.tflite": shipped.models[encoder.file]})
+    return dataclasses.replace(
+        shipped, manifest=manifest, models={**shipped.models, "encoder_edgetpu.tflite": shipped.models[encoder.file]}
+    )
 
 
 def plug_in(root: Path, *identity: str) -> Path:
@@ -79,7 +81,18 @@ def test_a_delegate_is_named_or_given_by_its_library(text: str, choice: Delegate
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cuda", "auto,device=usb", "xnnpack,threads=2", "coral,device", "coral,=usb", "coral,a=1,a=2", "/nowhere/libx.so", "./libx.so,a=b"]
+    "text",
+    [
+        "",
+        "cuda",
+        "auto,device=usb",
+        "xnnpack,threads=2",
+        "coral,device",
+        "coral,=usb",
+        "coral,a=1,a=2",
+        "/nowhere/libx.so",
+        "./libx.so,a=b",
+    ],
 )
 def test_anything_else_is_refused_with_the_legal_set(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -104,7 +117,9 @@ def test_an_edge_tpu_is_found_by_its_device_node(tmp_path: Path) -> None:
     assert edgetpus(tmp_path) == ("pci apex_0",)
 
 
-def test_an_external_delegate_gets_its_options_and_leaves_the_answers_as_they_are(noop: Path, shipped: Bundle, tmp_path: Path) -> None:
+def test_an_external_delegate_gets_its_options_and_leaves_the_answers_as_they_are(
+    noop: Path, shipped: Bundle, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     chosen = choose_backend(parse_delegate(f"{noop},log={log},device=usb:0"), shipped)
     engine = Engine(shipped, backend=chosen.backend)
@@ -167,11 +182,17 @@ def test_coral_by_name_ends_the_run_when_the_device_is_lost(noop: Path, twinned:
         play(Engine(twinned, backend=chosen.backend))
 
 
-def test_a_device_on_which_every_part_ran_is_lost_once(root: Path, twinned: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_on_which_every_part_ran_is_lost_once(
+    root: Path, twinned: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faulty(monkeypatch, {"fail_after": "30"})
     encoder, head = twinned.manifest.parts
-    manifest = dataclasses.replace(twinned.manifest, parts=(encoder, dataclasses.replace(head, edgetpu="head_edgetpu.tflite")))
-    both = dataclasses.replace(twinned, manifest=manifest, models={**twinned.models, "head_edgetpu.tflite": twinned.models[head.file]})
+    manifest = dataclasses.replace(
+        twinned.manifest, parts=(encoder, dataclasses.replace(head, edgetpu="head_edgetpu.tflite"))
+    )
+    both = dataclasses.replace(
+        twinned, manifest=manifest, models={**twinned.models, "head_edgetpu.tflite": twinned.models[head.file]}
+    )
     told: list[str] = []
     engine = Engine(both, backend=choose_backend(AUTO, both, root=root, lost=told.append).backend)
     for _ in range(4):
@@ -195,7 +216,9 @@ def test_auto_takes_the_edge_tpu_for_the_parts_that_have_a_twin(root: Path, twin
     np.testing.assert_array_equal(play(engine), play(Engine(twinned)))
 
 
-def test_auto_says_why_it_takes_the_cpu(root: Path, tmp_path: Path, twinned: Bundle, shipped: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_says_why_it_takes_the_cpu(
+    root: Path, tmp_path: Path, twinned: Bundle, shipped: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert choose_backend(AUTO, twinned, root=tmp_path / "bare").reason == "no Edge TPU is plugged in"
     assert choose_backend(AUTO, shipped, root=root).reason == "the bundle has no part for the Edge TPU"
     assert choose_backend(AUTO, shipped, root=tmp_path / "bare").reason == ""
@@ -206,7 +229,9 @@ def test_auto_says_why_it_takes_the_cpu(root: Path, tmp_path: Path, twinned: Bun
 
 
 @pytest.mark.parametrize("fault", ["create", "prepare"])
-def test_auto_falls_back_where_the_device_cannot_be_opened(root: Path, noop: Path, twinned: Bundle, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_falls_back_where_the_device_cannot_be_opened(
+    root: Path, noop: Path, twinned: Bundle, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faulty(monkeypatch, {"fail": fault})
     chosen = choose_backend(AUTO, twinned, root=root)
     assert (chosen.delegate, chosen.backend) == ("xnnpack", None)
@@ -218,7 +243,9 @@ def faulty(monkeypatch: pytest.MonkeyPatch, options: dict[str, str]) -> None:
     monkeypatch.setattr(choose, "DelegateChoice", lambda kind, library: DelegateChoice(kind, library, options))
 
 
-def test_a_device_that_is_pulled_out_costs_no_frame_and_is_told_once(root: Path, twinned: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_pulled_out_costs_no_frame_and_is_told_once(
+    root: Path, twinned: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = tmp_path / "log"
     faulty(monkeypatch, {"fail_after": "4", "log": str(log)})
     told: list[str] = []
@@ -233,7 +260,9 @@ def test_a_device_that_is_pulled_out_costs_no_frame_and_is_told_once(root: Path,
     assert lines(log).count("invoke") == 5
 
 
-def test_the_frame_on_which_the_device_fails_is_answered_by_the_cpu(root: Path, twinned: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_frame_on_which_the_device_fails_is_answered_by_the_cpu(
+    root: Path, twinned: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faulty(monkeypatch, {"fail_after": "0"})
     engine = Engine(twinned, backend=choose_backend(AUTO, twinned, root=root).backend)
     np.testing.assert_array_equal(play(engine), play(Engine(twinned)))
@@ -259,7 +288,9 @@ def test_the_commands_take_the_library_that_the_linker_finds(noop: Path, twinned
         assert lines(log).count("prepare") == used
 
 
-def test_selftest_on_a_delegate_that_answers_otherwise_fails_with_3(noop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_selftest_on_a_delegate_that_answers_otherwise_fails_with_3(
+    noop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Operators that are claimed and not computed leave nonsense in the outputs."""
     assert cli.main(["selftest", str(SHIPPED), "--delegate", f"{noop},fail_after=1000000"]) == 3
     assert "libedgetpu.so.1" in capsys.readouterr().err

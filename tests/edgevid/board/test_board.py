@@ -24,10 +24,21 @@ from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, ZERO_2_W, Tree
     ids=TREES,
 )
 def test_a_board_tells_heat_clock_fan_and_memory(
-    tmp_path: Path, tree: Tree, temperature_c: float, clock_mhz: int, clock_max_mhz: int, fan_rpm: int | None, available_mib: int
+    tmp_path: Path,
+    tree: Tree,
+    temperature_c: float,
+    clock_mhz: int,
+    clock_max_mhz: int,
+    fan_rpm: int | None,
+    available_mib: int,
 ) -> None:
     found = read_state(tree.plant(tmp_path))
-    assert (found.temperature_c, found.clock_mhz, found.clock_max_mhz, found.governor) == (temperature_c, clock_mhz, clock_max_mhz, "ondemand")
+    assert (found.temperature_c, found.clock_mhz, found.clock_max_mhz, found.governor) == (
+        temperature_c,
+        clock_mhz,
+        clock_max_mhz,
+        "ondemand",
+    )
     assert (found.fan_rpm, found.memory_available_mib) == (fan_rpm, available_mib)
     assert found.throttling is not None
     assert (found.throttling.bits, found.throttling.told_by) == (0, "firmware")
@@ -35,14 +46,27 @@ def test_a_board_tells_heat_clock_fan_and_memory(
 
 @pytest.mark.parametrize(
     ("tree", "cpu", "soft_limit_c", "dot_product"),
-    [(PI_3B_PLUS, "Cortex-A53", 60, False), (PI_4B, "Cortex-A72", None, False), (PI_5, "Cortex-A76", None, True), (ZERO_2_W, "Cortex-A53", None, False)],
+    [
+        (PI_3B_PLUS, "Cortex-A53", 60, False),
+        (PI_4B, "Cortex-A72", None, False),
+        (PI_5, "Cortex-A76", None, True),
+        (ZERO_2_W, "Cortex-A53", None, False),
+    ],
     ids=TREES,
 )
-def test_a_board_is_known_by_the_longest_model_that_fits(tmp_path: Path, tree: Tree, cpu: str, soft_limit_c: int | None, dot_product: bool) -> None:
+def test_a_board_is_known_by_the_longest_model_that_fits(
+    tmp_path: Path, tree: Tree, cpu: str, soft_limit_c: int | None, dot_product: bool
+) -> None:
     board = identify(tree.plant(tmp_path))
     assert board is not None
     assert tree.model.startswith(board.model)
-    assert (board.cpu, board.soft_limit_c, board.dot_product, board.throttle_c, board.limit_c) == (cpu, soft_limit_c, dot_product, 80, 85)
+    assert (board.cpu, board.soft_limit_c, board.dot_product, board.throttle_c, board.limit_c) == (
+        cpu,
+        soft_limit_c,
+        dot_product,
+        80,
+        85,
+    )
 
 
 def test_a_3b_and_a_3b_plus_are_not_the_same_board(tmp_path: Path) -> None:
@@ -77,7 +101,9 @@ def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
 def test_each_bit_of_the_firmware_has_its_meaning_now_and_since_the_start(
     tmp_path: Path, bits: int, now: tuple[str, ...], happened: tuple[str, ...], told_by: str
 ) -> None:
-    tree = PI_4B.but(throttled=bits, firmware=PI_4B.firmware if told_by == "firmware" else None, vcgencmd=told_by == "vcgencmd")
+    tree = PI_4B.but(
+        throttled=bits, firmware=PI_4B.firmware if told_by == "firmware" else None, vcgencmd=told_by == "vcgencmd"
+    )
     told = read_state(tree.plant(tmp_path)).throttling
     assert told is not None
     assert (told.now, told.happened, told.told_by) == (now, happened, told_by)
@@ -90,7 +116,9 @@ def test_where_only_the_kernels_alarm_is_there_it_tells_of_under_voltage(tmp_pat
     assert (told.told_by, told.now, told.happened) == ("hwmon", ("under_voltage",), ())
 
 
-@pytest.mark.parametrize("script", ["#!/bin/sh\nexit 255\n", "#!/bin/sh\necho VCHI initialization failed\n", "not a program"])
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\nexit 255\n", "#!/bin/sh\necho VCHI initialization failed\n", "not a program"]
+)
 def test_a_tool_that_fails_is_a_board_that_does_not_tell(tmp_path: Path, script: str) -> None:
     PI_4B.but(firmware=None, vcgencmd=True).plant(tmp_path)
     (tmp_path / "usr/bin/vcgencmd").write_text(script)
@@ -112,7 +140,10 @@ def test_a_sensor_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 
 
 def test_the_processors_zone_is_taken_before_others(tmp_path: Path) -> None:
-    zones = {"sys/class/thermal/thermal_zone0/type": "acpitz\n", "sys/class/thermal/thermal_zone1/type": "cpu-thermal\n"}
+    zones = {
+        "sys/class/thermal/thermal_zone0/type": "acpitz\n",
+        "sys/class/thermal/thermal_zone1/type": "cpu-thermal\n",
+    }
     PI_4B.but(celsius=20, more={**zones, "sys/class/thermal/thermal_zone1/temp": "71500\n"}).plant(tmp_path)
     assert read_state(tmp_path).temperature_c == 71.5
 

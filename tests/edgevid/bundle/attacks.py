@@ -80,7 +80,9 @@ REFUSALS: dict[str, Refusal] = {
         BundleTruncated,
         "truncated file|bytes before or behind",
         {
-            **{f"after {place} 64ths": lambda good, place=place: good[: len(good) * place // 64] for place in range(64)},
+            **{
+                f"after {place} 64ths": lambda good, place=place: good[: len(good) * place // 64] for place in range(64)
+            },
             "by one byte": lambda good: good[:-1],
             "behind the golden vectors": cut_behind_golden,
         },
@@ -96,14 +98,31 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "too-many-members": Refusal(
-        BundleMemberRefused, "at most 64 members", {"one more": lambda good: zipped({**unzipped(good), **{f"m{index}": b"" for index in range(MAX_MEMBERS)}})}
+        BundleMemberRefused,
+        "at most 64 members",
+        {"one more": lambda good: zipped({**unzipped(good), **{f"m{index}": b"" for index in range(MAX_MEMBERS)}})},
     ),
     "member-name": Refusal(
         BundleMemberRefused,
         "plain member names",
         {
             repr(name): renamed(name)
-            for name in ("../report.json", "/report.json", "a/b", "..", "a\\b", "C:report", ".hidden", "-rf", "", "a b", "é", "x" * 101, "folder/", "a\nb")
+            for name in (
+                "../report.json",
+                "/report.json",
+                "a/b",
+                "..",
+                "a\\b",
+                "C:report",
+                ".hidden",
+                "-rf",
+                "",
+                "a b",
+                "é",
+                "x" * 101,
+                "folder/",
+                "a\nb",
+            )
         },
     ),
     "member-packed": Refusal(
@@ -116,8 +135,14 @@ REFUSALS: dict[str, Refusal] = {
             "encrypted": directory(8, "<H", 1),
         },
     ),
-    "member-oversized": Refusal(BundleMemberRefused, "members of at most", {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)}),
-    "member-overlap": Refusal(BundleMemberRefused, "a place of its own", {"the first where the second is": second_place}),
+    "member-oversized": Refusal(
+        BundleMemberRefused,
+        "members of at most",
+        {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)},
+    ),
+    "member-overlap": Refusal(
+        BundleMemberRefused, "a place of its own", {"the first where the second is": second_place}
+    ),
     "member-twice": Refusal(
         BundleMemberRefused,
         "each member once",
@@ -201,10 +226,15 @@ REFUSALS: dict[str, Refusal] = {
     "field-missing": Refusal(
         ManifestInvalid,
         "exactly the fields",
-        {path: field(path, ...) for path in ("name", "window", "window.frames", "input.color", "parts.0.inputs.0.name", "decision.exit")},
+        {
+            path: field(path, ...)
+            for path in ("name", "window", "window.frames", "input.color", "parts.0.inputs.0.name", "decision.exit")
+        },
     ),
     "field-unknown": Refusal(
-        ManifestInvalid, "exactly the fields", {path: field(path, 1) for path in ("extra", "window.fps", "input.mean", "parts.0.inputs.0.axis", "decision.x")}
+        ManifestInvalid,
+        "exactly the fields",
+        {path: field(path, 1) for path in ("extra", "window.fps", "input.mean", "parts.0.inputs.0.axis", "decision.x")},
     ),
     "field-type": Refusal(
         ManifestInvalid,
@@ -353,13 +383,19 @@ REFUSALS: dict[str, Refusal] = {
             "an array missing": golden(scores=...),
             "an array too many": golden(more=np.zeros(3)),
             "values of a model that gives none": golden(values=np.zeros((4, 0), np.float32)),
-            "values and one array more": whole_bundle(lambda _manifest: None, make=values_manifest, values=VALUES, more=VALUES),
+            "values and one array more": whole_bundle(
+                lambda _manifest: None, make=values_manifest, values=VALUES, more=VALUES
+            ),
             "values that are objects": golden_values(np.array([{}, None], dtype=object)),
             "pickled objects": golden(frames=np.array([{}, None], dtype=object)),
             "an engine that is a number": golden(engine=np.array(3)),
             "an engine that is no UTF-8": golden(engine=np.array(b"\xff")),
-            "more bytes than there are": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000, 6, 8, 3), }\n"),
-            "a shape beyond integers": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999, 3), }\n"),
+            "more bytes than there are": golden_npy(
+                b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000, 6, 8, 3), }\n"
+            ),
+            "a shape beyond integers": golden_npy(
+                b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999, 3), }\n"
+            ),
             "a negative shape": golden_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2), }\n"),
             "a header that is no literal": golden_npy(b"{((((\n"),
             "a header that calls": golden_npy(b"__import__('os').getcwd()\n"),
@@ -367,7 +403,9 @@ REFUSALS: dict[str, Refusal] = {
             "a type of no size": golden_npy(b"{'descr': '|V0', 'fortran_order': False, 'shape': (3,), }\n"),
         },
     ),
-    "golden-oversized": Refusal(ManifestInvalid, "bytes unpacked|that are none", {"by what it says": bomb(2**30), "by what it hides": bomb(100)}),
+    "golden-oversized": Refusal(
+        ManifestInvalid, "bytes unpacked|that are none", {"by what it says": bomb(2**30), "by what it hides": bomb(100)}
+    ),
     "golden-does-not-fit": Refusal(
         ManifestInvalid,
         "finite golden vectors",

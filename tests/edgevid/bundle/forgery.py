@@ -28,7 +28,9 @@ def unzipped(good: bytes) -> Members:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def zipped(members: Members | list[tuple[str, bytes]], *, compression: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+def zipped(
+    members: Members | list[tuple[str, bytes]], *, compression: int = zipfile.ZIP_STORED, comment: bytes = b""
+) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, data in members.items() if isinstance(members, dict) else members:
@@ -42,13 +44,17 @@ def relisted(members: Members) -> Members:
     """The same, with a manifest that lists the sizes and hashes of what is there."""
     manifest = json.loads(members["manifest.json"])
     others = {name: data for name, data in members.items() if name != "manifest.json"}
-    manifest["members"] = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in others.items()}
+    manifest["members"] = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in others.items()
+    }
     return {"manifest.json": json.dumps(manifest).encode(), **others}
 
 
 def forged(**changes: bytes) -> Attack:
     """Replace members (their names written with `__` for the dot) and list them as they are."""
-    return lambda good: zipped(relisted({**unzipped(good), **{name.replace("__", "."): data for name, data in changes.items()}}))
+    return lambda good: zipped(
+        relisted({**unzipped(good), **{name.replace("__", "."): data for name, data in changes.items()}})
+    )
 
 
 def raw_manifest(edit: Callable[[bytes], bytes]) -> Attack:
@@ -110,7 +116,12 @@ def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any], **array
         np.savez(golden, **proof, engine=np.array(b"fake"), **arrays)
         manifest = to_json(bundle.manifest)
         edit(manifest)
-        files = {"labels.txt": b"none\nwave\nswipe\n", "golden.npz": golden.getvalue(), "report.json": b"{}", **bundle.models}
+        files = {
+            "labels.txt": b"none\nwave\nswipe\n",
+            "golden.npz": golden.getvalue(),
+            "report.json": b"{}",
+            **bundle.models,
+        }
         return zipped(relisted({"manifest.json": json.dumps(manifest).encode(), **files}))
 
     return attack
@@ -182,7 +193,9 @@ def second_place(good: bytes) -> bytes:
 
 
 def renamed(name: str) -> Attack:
-    return lambda good: zipped([(name if given == "report.json" else given, data) for given, data in unzipped(good).items()])
+    return lambda good: zipped(
+        [(name if given == "report.json" else given, data) for given, data in unzipped(good).items()]
+    )
 
 
 def badly_encoded_name(good: bytes) -> bytes:

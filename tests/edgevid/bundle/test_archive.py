@@ -37,7 +37,11 @@ PLANS = {
     "values": values_manifest,
 }
 NO_SCORES = np.zeros((0, 3), np.float32)
-ATTACKS = [pytest.param(refusal, attack, id=f"{name}: {how}") for name, refusal in REFUSALS.items() for how, attack in refusal.attacks.items()]
+ATTACKS = [
+    pytest.param(refusal, attack, id=f"{name}: {how}")
+    for name, refusal in REFUSALS.items()
+    for how, attack in refusal.attacks.items()
+]
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +69,22 @@ def test_what_is_written_is_read_back(tmp_path, make):
     assert again.golden.engine == bundle.golden.engine
     for name in ("frames", "scores", "float_scores"):
         assert np.array_equal(getattr(again.golden, name), getattr(bundle.golden, name))
-    assert again.golden.values is bundle.golden.values is None or np.array_equal(again.golden.values, bundle.golden.values)
+    assert again.golden.values is bundle.golden.values is None or np.array_equal(
+        again.golden.values, bundle.golden.values
+    )
 
 
 def test_golden_vectors_may_leave_out_what_comes_beside_the_scores(tmp_path):
     whole = bundle_for(values_manifest())
     for values in (None, whole.golden.values):
-        write(dataclasses.replace(whole, golden=dataclasses.replace(whole.golden, values=values)), tmp_path / "a.edgevid")
+        write(
+            dataclasses.replace(whole, golden=dataclasses.replace(whole.golden, values=values)), tmp_path / "a.edgevid"
+        )
         found = read(tmp_path / "a.edgevid").golden.values
         assert found is None if values is None else found.tobytes() == values.tobytes()
-    assert read_bytes(golden_values(VALUES)(b""), tmp_path).golden.values.shape == (4, 5), "the attacks on values begin with a good one"
+    assert read_bytes(golden_values(VALUES)(b""), tmp_path).golden.values.shape == (4, 5), (
+        "the attacks on values begin with a good one"
+    )
 
 
 def test_labels_and_engines_may_be_in_any_script(tmp_path):
@@ -98,7 +108,14 @@ def test_members_are_stored_so_that_any_zip_tool_shows_them(good, tmp_path):
     (tmp_path / "a.edgevid").write_bytes(good)
     with zipfile.ZipFile(tmp_path / "a.edgevid") as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["manifest.json", "encoder.tflite", "golden.npz", "head.tflite", "labels.txt", "report.json"]
+        assert archive.namelist() == [
+            "manifest.json",
+            "encoder.tflite",
+            "golden.npz",
+            "head.tflite",
+            "labels.txt",
+            "report.json",
+        ]
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
 
 

@@ -58,7 +58,9 @@ def listed(parts: dict[str, bytes]) -> bytes:
     manifest = json.loads(parts["manifest.json"])
     if isinstance(manifest, dict):
         manifest["members"] = {
-            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in parts.items() if name != "manifest.json"
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in parts.items()
+            if name != "manifest.json"
         }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -97,7 +99,9 @@ def test_changed_bytes_are_refused_or_change_nothing(tiny: bytes, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "golden.npz", "labels.txt", "report.json"])
-def test_a_changed_member_that_the_list_vouches_for_is_refused_or_readable(name: str, tiny: bytes, tmp_path: Path) -> None:
+def test_a_changed_member_that_the_list_vouches_for_is_refused_or_readable(
+    name: str, tiny: bytes, tmp_path: Path
+) -> None:
     rng, good = random.Random(2), members(tiny)
     for _ in range(ROUNDS):
         bad = {**good, name: mutated(good[name], rng)}
@@ -158,6 +162,8 @@ def test_a_changed_model_is_refused_by_the_interpreter_or_runs_and_never_ends_th
     """In a process of its own, which a fault in the interpreter would end; tflite-runtime 2.14 does not check a model, and such a fault does end it."""
     if "tflite-runtime" in LiteRt().name:
         pytest.skip("tflite-runtime runs a damaged model without looking at it")
-    done = subprocess.run([sys.executable, "-c", LOAD, str(SHIPPED)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(SHIPPED)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert 0 < int(done.stdout) < 60

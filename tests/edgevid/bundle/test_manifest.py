@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from edgevid import schema
 from edgevid.bundle.manifest import PLAN_ROLES, Manifest, Tensor, Window, from_json
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
 from edgevid.events.rule import DecisionRule
@@ -51,7 +52,10 @@ def test_a_manifest_survives_the_way_through_json(make):
     assert to_json(again) == to_json(manifest)
 
 
-@pytest.mark.parametrize(("make", "seen_frames", "steps"), [(window_manifest, 1, 4), (with_lookback, 2, 3), (stateful_manifest, 1, 4), (stack_manifest, 4, 4)])
+@pytest.mark.parametrize(
+    ("make", "seen_frames", "steps"),
+    [(window_manifest, 1, 4), (with_lookback, 2, 3), (stateful_manifest, 1, 4), (stack_manifest, 4, 4)],
+)
 def test_a_manifest_says_how_many_frames_and_features_a_decision_takes(make, seen_frames, steps):
     assert (make().seen_frames, make().steps) == (seen_frames, steps)
 
@@ -64,7 +68,13 @@ def test_each_part_is_found_by_its_role(make):
 
 @pytest.mark.parametrize(
     ("rule", "labels", "widths"),
-    [("sigmoid", 2, (1, 2)), ("sigmoid_logits", 2, (1, 2)), ("sigmoid", 3, (3,)), ("softmax", 2, (2,)), ("logits", 2, (2,))],
+    [
+        ("sigmoid", 2, (1, 2)),
+        ("sigmoid_logits", 2, (1, 2)),
+        ("sigmoid", 3, (3,)),
+        ("softmax", 2, (2,)),
+        ("logits", 2, (2,)),
+    ],
 )
 def test_two_labels_may_have_one_score_where_it_is_a_sigmoid_and_else_each_its_own(rule, labels, widths):
     encoder, head = window_manifest().parts
@@ -97,7 +107,9 @@ def test_whole_numbers_are_read_where_a_real_one_is_meant_and_not_the_other_way_
 def test_a_refusal_says_which_field_what_is_legal_and_what_was_found():
     data = to_json(window_manifest())
     data["input"]["color"] = "yuv"
-    with pytest.raises(ManifestInvalid, match=r"Expected manifest\.input\.color, one of rgb, bgr, gray, none, got 'yuv'\.") as caught:
+    with pytest.raises(
+        ManifestInvalid, match=r"Expected manifest\.input\.color, one of rgb, bgr, gray, none, got 'yuv'\."
+    ) as caught:
         from_json(data)
     assert caught.value.got == "yuv"
 
@@ -133,13 +145,26 @@ def test_a_tensor_has_a_static_shape_with_a_batch_of_one(shape):
         tensor(*shape)
 
 
-@pytest.mark.parametrize("change", [{"frames": 0}, {"frames": 4097}, {"interval_s": 0.0}, {"interval_s": float("nan")}, {"sampling": "random"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"frames": 0}, {"frames": 4097}, {"interval_s": 0.0}, {"interval_s": float("nan")}, {"sampling": "random"}],
+)
 def test_an_impossible_window_is_refused(change):
     with pytest.raises(ManifestInvalid):
         Window(**{"frames": 4, "interval_s": 0.1, **change})
 
 
-@pytest.mark.parametrize("change", [{"enter": 0.3}, {"enter": 1.1}, {"exit": -0.1}, {"smoothing_s": -1.0}, {"min_duration_s": -1.0}, {"cooldown_s": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"enter": 0.3},
+        {"enter": 1.1},
+        {"exit": -0.1},
+        {"smoothing_s": -1.0},
+        {"min_duration_s": -1.0},
+        {"cooldown_s": -1.0},
+    ],
+)
 def test_an_impossible_decision_rule_is_refused(change):
     with pytest.raises(ManifestInvalid):
         DecisionRule(**change)
@@ -163,9 +188,14 @@ def test_there_are_two_labels_at_least_and_all_are_different(labels):
         window_manifest(labels=labels)
 
 
-@pytest.mark.parametrize("files", [("a.tflite", "a.tflite"), ("a.tflite", "golden.npz"), ("a.tflite", "../b.tflite"), ("a.tflite", ".tflite")])
+@pytest.mark.parametrize(
+    "files",
+    [("a.tflite", "a.tflite"), ("a.tflite", "golden.npz"), ("a.tflite", "../b.tflite"), ("a.tflite", ".tflite")],
+)
 def test_each_part_is_a_tflite_file_of_its_own(files):
-    parts = tuple(dataclasses.replace(part, file=file) for part, file in zip(window_manifest().parts, files, strict=True))
+    parts = tuple(
+        dataclasses.replace(part, file=file) for part, file in zip(window_manifest().parts, files, strict=True)
+    )
     with pytest.raises(ManifestInvalid, match=r"a \.tflite file of its own for each part"):
         window_manifest(parts=parts)
 

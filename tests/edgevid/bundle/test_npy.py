@@ -30,7 +30,13 @@ def with_header(header, *, version=1, data=b"\0" * 64):
 
 @pytest.mark.parametrize(
     "array",
-    [np.arange(6, dtype=np.int16).reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.array(3.5, ">f8"), np.array(b"text"), np.zeros((0, 3))],
+    [
+        np.arange(6, dtype=np.int16).reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.array(3.5, ">f8"),
+        np.array(b"text"),
+        np.zeros((0, 3)),
+    ],
     ids=["int16", "Fortran order", "big-endian number", "text", "empty"],
 )
 def test_what_numpy_saves_is_read(array):
@@ -41,7 +47,10 @@ def test_what_numpy_saves_is_read(array):
 
 
 def test_the_longer_header_of_version_2_is_read():
-    assert read_npy(with_header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8), }\n", version=2)).shape == (8, 8)
+    assert read_npy(with_header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8), }\n", version=2)).shape == (
+        8,
+        8,
+    )
 
 
 @pytest.mark.parametrize("version", [0, 3, 9])

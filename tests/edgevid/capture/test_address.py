@@ -16,11 +16,28 @@ LEGAL = {"size": SIZE, "fps": POSITIVE, "hflip": SWITCH}
 
 
 def test_options_stand_behind_a_question_mark() -> None:
-    assert split_options("/dev/video0?size=640x480&fps=12.5&hflip=1", LEGAL) == ("/dev/video0", {"size": (640, 480), "fps": 12.5, "hflip": True})
+    assert split_options("/dev/video0?size=640x480&fps=12.5&hflip=1", LEGAL) == (
+        "/dev/video0",
+        {"size": (640, 480), "fps": 12.5, "hflip": True},
+    )
     assert split_options("0", LEGAL) == ("0", {})
 
 
-@pytest.mark.parametrize("query", ["depth=3", "size=640", "size=0x480", "size=640x480&size=1x1", "fps=0", "fps=nan", "fps=-1", "fps=", "hflip=yes", "size"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "depth=3",
+        "size=640",
+        "size=0x480",
+        "size=640x480&size=1x1",
+        "fps=0",
+        "fps=nan",
+        "fps=-1",
+        "fps=",
+        "hflip=yes",
+        "size",
+    ],
+)
 def test_options_that_are_unknown_or_illegal_are_refused(query: str) -> None:
     with pytest.raises(UsageError, match="Expected"):
         split_options(f"0?{query}", LEGAL)
@@ -40,7 +57,16 @@ def test_an_address_is_shown_without_user_password_and_query(url: str, shown: st
 
 @pytest.mark.parametrize(
     "text",
-    ["v4l2:/dev/no-such-camera", "v4l2:/dev/null?size=1", "v4l2:/etc/passwd", "picamera2:first", "replay:/no/such.avi", "camera:0", "synthetic:x", "replay"],
+    [
+        "v4l2:/dev/no-such-camera",
+        "v4l2:/dev/null?size=1",
+        "v4l2:/etc/passwd",
+        "picamera2:first",
+        "replay:/no/such.avi",
+        "camera:0",
+        "synthetic:x",
+        "replay",
+    ],
 )
 def test_a_source_that_is_not_there_is_a_usage_error(text: str) -> None:
     pytest.importorskip("cv2")
@@ -71,7 +97,10 @@ def test_a_drivers_time_on_our_clock_is_believed() -> None:
 def test_a_stream_keeps_its_intervals_however_late_its_frames_come() -> None:
     clock = StreamClock()
     delays_ms = [30, 10, 80, 250, 210, 170, 10, 15]
-    times = [clock.to_monotonic_ns(index * 40_000_000, 10**12 + (index * 40 + delay) * 1_000_000) for index, delay in enumerate(delays_ms)]
+    times = [
+        clock.to_monotonic_ns(index * 40_000_000, 10**12 + (index * 40 + delay) * 1_000_000)
+        for index, delay in enumerate(delays_ms)
+    ]
     steps = [after - before for before, after in itertools.pairwise(times[1:])]
     assert all(abs(step - 40_000_000) < 100_000 for step in steps)
 

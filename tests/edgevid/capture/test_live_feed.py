@@ -222,9 +222,13 @@ class Choosy(BufferedSource):
         self._seen.release()
 
 
-def watched(camera: Choosy, *, interval_s: float = 0.1, taps: Sequence[Tap] = (), wants_all: bool = False) -> tuple[list[tuple[float, ...]], Pipeline]:
+def watched(
+    camera: Choosy, *, interval_s: float = 0.1, taps: Sequence[Tap] = (), wants_all: bool = False
+) -> tuple[list[tuple[float, ...]], Pipeline]:
     collector = Collector()
-    pipeline = Pipeline(engine_for(window_manifest(window=Window(frames=4, interval_s=interval_s))), camera, [collector], taps=taps)
+    pipeline = Pipeline(
+        engine_for(window_manifest(window=Window(frames=4, interval_s=interval_s))), camera, [collector], taps=taps
+    )
     if wants_all:
         pipeline._feed._reader._wanted = lambda _ns: True
     pipeline.run()
@@ -240,7 +244,10 @@ def test_a_camera_decodes_only_the_frames_that_are_due_and_the_answers_are_the_s
     assert len(eager.decoded) == 90
     assert answers == every
     # Those that passed are counted as seen and skipped, and only what the driver lost is lost.
-    assert (pipeline.telemetry.seen, pipeline.telemetry.skipped) == (thrifty.decoded[-1] + 1 - 2, thrifty.decoded[-1] + 1 - 2 - 31)
+    assert (pipeline.telemetry.seen, pipeline.telemetry.skipped) == (
+        thrifty.decoded[-1] + 1 - 2,
+        thrifty.decoded[-1] + 1 - 2 - 31,
+    )
     assert pipeline.telemetry.drops == whole.telemetry.drops == {"source": 2, "late": 0}
 
 

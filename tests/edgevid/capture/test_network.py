@@ -87,7 +87,9 @@ def test_a_frame_that_nobody_wants_is_counted_and_not_brought_to_bgr() -> None:
     assert len(retrieved) == 6
 
 
-def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
     caplog.set_level(logging.WARNING)
     with MjpegServer(per_connection=40, fps=200) as server:
@@ -143,7 +145,14 @@ for url in (bad, gone):
             f"http://cam:geheim2@{server.address}/video",
             "rtsp://cam:geheim@127.0.0.1:9/x?a=geheim",
         ]
-        done = subprocess.run([sys.executable, "-c", script, *urls], capture_output=True, text=True, timeout=60, check=False, env=talkative)
+        done = subprocess.run(
+            [sys.executable, "-c", script, *urls],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=talkative,
+        )
     assert f"http://{server.address}/video (48, 64, 3)" in done.stdout
     assert done.stdout.count("none that opens") == 2
     assert "geheim" not in done.stdout + done.stderr
@@ -157,7 +166,8 @@ def test_a_wrong_address_is_a_usage_error_without_its_password() -> None:
 
 
 @pytest.mark.skipif(
-    not Path(DEBIAN_PYTHON).exists() or subprocess.run([DEBIAN_PYTHON, "-c", GST], capture_output=True, check=False).returncode != 0,
+    not Path(DEBIAN_PYTHON).exists()
+    or subprocess.run([DEBIAN_PYTHON, "-c", GST], capture_output=True, check=False).returncode != 0,
     reason="GStreamer's RTSP server is not installed: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good",
 )
 def test_an_rtsp_camera_with_a_password_gives_frames_with_the_senders_intervals() -> None:

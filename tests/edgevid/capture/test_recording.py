@@ -48,7 +48,9 @@ def test_times_of_other_programs_are_read(tmp_path: Path) -> None:
     assert read_times_ns(path) == [0, 40_500_000, 81_000_000]
 
 
-@pytest.mark.parametrize("text", ["", "0\n40\n", f"{HEADING}\n40\n0\n", f"{HEADING}\n0\nnan\n", f"{HEADING}\nsoon\n", f"{HEADING}\n0\n0\n"])
+@pytest.mark.parametrize(
+    "text", ["", "0\n40\n", f"{HEADING}\n40\n0\n", f"{HEADING}\n0\nnan\n", f"{HEADING}\nsoon\n", f"{HEADING}\n0\n0\n"]
+)
 def test_times_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "clip.pts"
     path.write_text(text)
@@ -87,13 +89,18 @@ def test_replay_shows_a_recording_at_its_own_pace_on_this_machines_clock(tmp_pat
 
 def test_the_policy_decides_whether_a_recording_waits_or_plays(tmp_path: Path) -> None:
     path = record(tmp_path / "seen.avi")
-    with open_source(f"replay:{path}", window_manifest(), policy="file") as waiting, open_source(str(path), window_manifest(), policy="live") as playing:
+    with (
+        open_source(f"replay:{path}", window_manifest(), policy="file") as waiting,
+        open_source(str(path), window_manifest(), policy="live") as playing,
+    ):
         assert (waiting.live, playing.live) == (False, True)
         assert next(waiting.frames()).timestamp_ns == 0
 
 
 def test_frames_that_play_may_be_looked_at_while_the_next_one_is_read(tmp_path: Path) -> None:
-    with open_source(str(write_video(tmp_path / "clip.avi", count=4, fps=100)), window_manifest(), policy="live") as source:
+    with open_source(
+        str(write_video(tmp_path / "clip.avi", count=4, fps=100)), window_manifest(), policy="live"
+    ) as source:
         frames = source.frames()
         held = next(frames)
         next(frames)
@@ -102,7 +109,23 @@ def test_frames_that_play_may_be_looked_at_while_the_next_one_is_read(tmp_path: 
 
 def test_run_records_what_it_sees_and_replays_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seen = tmp_path / "seen.avi"
-    assert cli.main(["run", str(SHIPPED), "--source", "synthetic:3", "--record", str(seen), "--max-frames", "40", "--policy", "live"]) == 0
+    assert (
+        cli.main(
+            [
+                "run",
+                str(SHIPPED),
+                "--source",
+                "synthetic:3",
+                "--record",
+                str(seen),
+                "--max-frames",
+                "40",
+                "--policy",
+                "live",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     times_ns = read_times_ns(seen.with_suffix(".pts"))
     assert 35 <= len(times_ns) <= 40

@@ -26,7 +26,10 @@ def npy(array):
 @pytest.mark.parametrize("fps", [10.0, 25.0, 30.0])
 def test_a_video_gives_each_frame_in_order_with_its_time(tmp_path, suffix, fps):
     with VideoFile(write_video(tmp_path / f"clip{suffix}", count=20, fps=fps)) as source:
-        seen = [(frame.index, frame.timestamp_ns, int(frame.data[5, 5, 0]), frame.color, frame.data.shape) for frame in source.frames()]
+        seen = [
+            (frame.index, frame.timestamp_ns, int(frame.data[5, 5, 0]), frame.color, frame.data.shape)
+            for frame in source.frames()
+        ]
     assert [index for index, *_ in seen] == list(range(20))
     for index, stamp_ns, gray, color, shape in seen:
         assert abs(stamp_ns - index * 1e9 / fps) <= 1e6
@@ -44,9 +47,12 @@ def test_the_frames_of_a_video_share_one_buffer(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stamps_ms", "wanted_ms"), [([0, 40, 80], [0, 40, 80]), ([0, 0, 0], [0, 40, 80]), ([0, 90, 50], [0, 90, 90]), ([7, 47, 87], [7, 47, 87])]
+    ("stamps_ms", "wanted_ms"),
+    [([0, 40, 80], [0, 40, 80]), ([0, 0, 0], [0, 40, 80]), ([0, 90, 50], [0, 90, 90]), ([7, 47, 87], [7, 47, 87])],
 )
-def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_rate(tmp_path, monkeypatch, stamps_ms, wanted_ms):
+def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_rate(
+    tmp_path, monkeypatch, stamps_ms, wanted_ms
+):
     source = VideoFile(write_video(tmp_path / "clip.avi", count=3, fps=25))
     real, given = source._capture, iter(stamps_ms)
 
@@ -147,7 +153,10 @@ def test_a_feature_file_gives_each_row_as_float32(tmp_path, dtype):
     path = tmp_path / "clip.npy"
     path.write_bytes(npy(rows))
     with FeatureFile(path, interval_s=0.25) as source:
-        seen = [(frame.index, frame.timestamp_ns, frame.data.tolist(), frame.data.dtype, frame.color) for frame in source.frames()]
+        seen = [
+            (frame.index, frame.timestamp_ns, frame.data.tolist(), frame.data.dtype, frame.color)
+            for frame in source.frames()
+        ]
     assert seen == [(index, index * 250_000_000, rows[index].tolist(), np.float32, "none") for index in range(4)]
 
 

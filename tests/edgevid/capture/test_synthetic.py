@@ -27,13 +27,19 @@ def test_one_buffer_serves_every_frame() -> None:
 
 
 def test_the_same_seed_gives_the_same_pixels_and_another_seed_others() -> None:
-    first, again, other = ([frame.data.copy() for frame in GestureSource(seed=seed, duration_s=1).frames()] for seed in (1, 1, 2))
+    first, again, other = (
+        [frame.data.copy() for frame in GestureSource(seed=seed, duration_s=1).frames()] for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert (np.array(first) != np.array(other)).any()
 
 
 def test_the_truth_is_the_same_at_every_size_and_frame_rate() -> None:
-    assert GestureSource(seed=4, height_px=32, fps=5).truth == GestureSource(seed=4, height_px=120, width_px=160).truth != ()
+    assert (
+        GestureSource(seed=4, height_px=32, fps=5).truth
+        == GestureSource(seed=4, height_px=120, width_px=160).truth
+        != ()
+    )
 
 
 def test_the_picture_moves_more_while_a_gesture_is_made_than_on_average() -> None:
@@ -47,7 +53,10 @@ def test_the_picture_moves_more_while_a_gesture_is_made_than_on_average() -> Non
 
 def test_a_live_stream_keeps_time_on_the_monotonic_clock() -> None:
     before_ns = time.monotonic_ns()
-    stamps = [(frame.timestamp_ns, time.monotonic_ns()) for frame in GestureSource(fps=100, duration_s=0.1, realtime=True).frames()]
+    stamps = [
+        (frame.timestamp_ns, time.monotonic_ns())
+        for frame in GestureSource(fps=100, duration_s=0.1, realtime=True).frames()
+    ]
     assert stamps[0][0] >= before_ns
     assert all(given_ns >= due_ns for due_ns, given_ns in stamps)
     assert np.diff([due_ns for due_ns, _ in stamps]).tolist() == [10_000_000] * 9

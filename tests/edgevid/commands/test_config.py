@@ -36,7 +36,14 @@ def test_every_option_of_run_may_stand_in_the_file(write) -> None:
     text = "\n".join(f"{name} = {value}" for name, value in examples().items())
     args = parsed(["--config", write(text)])
     assert [str(path) for path in args.bundles] == ["a.edgevid", "b.edgevid"]
-    assert (args.source, args.threads, args.delegate.kind, args.max_frames, args.stall, args.json) == ("synthetic:7", "auto", "xnnpack", 600, 5.5, True)
+    assert (args.source, args.threads, args.delegate.kind, args.max_frames, args.stall, args.json) == (
+        "synthetic:7",
+        "auto",
+        "xnnpack",
+        600,
+        5.5,
+        True,
+    )
 
 
 def examples() -> dict[str, str]:
@@ -53,8 +60,18 @@ def examples() -> dict[str, str]:
 
 
 def test_names_may_be_written_with_either_dash_and_in_tables(write) -> None:
-    args = parsed(["--config", write('bundles = "a.edgevid"\n[input]\nsource = "synthetic"\nmax_frames = 9\n[model]\nthreads = 2\n')])
-    assert (args.source, args.max_frames, args.threads, [path.name for path in args.bundles]) == ("synthetic", 9, 2, ["a.edgevid"])
+    args = parsed(
+        [
+            "--config",
+            write('bundles = "a.edgevid"\n[input]\nsource = "synthetic"\nmax_frames = 9\n[model]\nthreads = 2\n'),
+        ]
+    )
+    assert (args.source, args.max_frames, args.threads, [path.name for path in args.bundles]) == (
+        "synthetic",
+        9,
+        2,
+        ["a.edgevid"],
+    )
 
 
 def test_the_command_line_wins(write) -> None:
@@ -81,7 +98,10 @@ def test_the_cameras_controls_go_behind_the_sources_address(write) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("treads = 2", r"a key of .*deployment\.toml, one of bundles, .*threads.*got 'treads'\. Did you mean 'threads'\?"),
+        (
+            "treads = 2",
+            r"a key of .*deployment\.toml, one of bundles, .*threads.*got 'treads'\. Did you mean 'threads'\?",
+        ),
         ("config = 'other.toml'", "a key of"),
         ("help = true", "a key of"),
         ("json = 1", "true or false for json"),
@@ -102,7 +122,9 @@ def test_the_cameras_controls_go_behind_the_sources_address(write) -> None:
         ("source = 'picamera2'\n[camera]\nwhen = 2026-01-01", "camera.when"),
     ],
 )
-def test_what_is_unknown_or_of_a_wrong_type_is_refused_with_what_is_legal(write, text: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_unknown_or_of_a_wrong_type_is_refused_with_what_is_legal(
+    write, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(text)
     with pytest.raises(DeploymentError, match=says):
         parsed(["--config", path, SHIPPED])
@@ -111,14 +133,19 @@ def test_what_is_unknown_or_of_a_wrong_type_is_refused_with_what_is_legal(write,
 
 
 def test_a_value_that_the_option_refuses_is_refused_in_its_words(write, capsys: pytest.CaptureFixture[str]) -> None:
-    for line, says in (("threads = 0", "whole number of at least 1, got '0'"), ("delegate = 'cuda'", "Expected a delegate, one of auto")):
+    for line, says in (
+        ("threads = 0", "whole number of at least 1, got '0'"),
+        ("delegate = 'cuda'", "Expected a delegate, one of auto"),
+    ):
         with pytest.raises(SystemExit) as left:
             cli.main(["run", "--config", write(f"source = 'synthetic'\n{line}"), SHIPPED])
         assert left.value.code == 2
         assert says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [["--config"], ["--config="], ["--config", "a.toml", "--config", "b.toml"], ["--config", "nowhere.toml"]])
+@pytest.mark.parametrize(
+    "argv", [["--config"], ["--config="], ["--config", "a.toml", "--config", "b.toml"], ["--config", "nowhere.toml"]]
+)
 def test_the_file_is_named_once_and_is_there(argv: list[str]) -> None:
     with pytest.raises(UsageError):
         expand(argv, cli.verb_parser("run"))
@@ -132,7 +159,9 @@ def test_a_shortened_option_is_refused_and_not_passed_over(write, capsys: pytest
 def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(f"bundles = [{json.dumps(SHIPPED)}]\nsource = 'synthetic:3'\nmax-frames = 60\njson = true\n")
     assert cli.main(["run", "--config", path]) == 0
-    assert all("t_s" in json.loads(line) or "event" in json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert all(
+        "t_s" in json.loads(line) or "event" in json.loads(line) for line in capsys.readouterr().out.splitlines()
+    )
 
 
 def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:

@@ -30,7 +30,9 @@ def test_the_shipped_bundle_is_small_and_knows_the_gestures() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 17])
-def test_events_tell_the_truth_on_streams_that_nothing_was_trained_on(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_events_tell_the_truth_on_streams_that_nothing_was_trained_on(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     events = json.loads(demo(capsys, "--seed", str(seed), "--json"))["events"]
     assert len(events["matched"]) >= 10
     assert events["precision"] >= 0.85

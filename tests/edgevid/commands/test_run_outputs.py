@@ -28,7 +28,9 @@ def command(*arguments: str) -> list[str]:
 
 
 @needs_mosquitto
-def test_one_run_with_every_output_tells_each_of_the_same_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_one_run_with_every_output_tells_each_of_the_same_events(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     broker, receiver = Mosquitto(tmp_path), Receiver()
     request.addfinalizer(broker.stop)
     broker.start()
@@ -63,7 +65,17 @@ def test_a_terminated_live_run_ends_in_a_bounded_time_although_its_outputs_and_i
     """Nobody reads standard output until its pipe is full, and the broker is away."""
     read_end, write_end = os.pipe()
     process = subprocess.Popen(
-        command("--source", "synthetic:3", "--policy", "live", "--json", "--mqtt", "mqtt://127.0.0.1:1/hall", "--webhook", "http://127.0.0.1:1/x"),
+        command(
+            "--source",
+            "synthetic:3",
+            "--policy",
+            "live",
+            "--json",
+            "--mqtt",
+            "mqtt://127.0.0.1:1/hall",
+            "--webhook",
+            "http://127.0.0.1:1/x",
+        ),
         stdout=write_end,
         stderr=subprocess.PIPE,
         cwd=ROOT,
@@ -108,7 +120,9 @@ def test_a_terminated_live_run_ends_in_a_bounded_time_although_its_outputs_and_i
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[:2]),
 )
-def test_what_cannot_be_is_refused_in_one_line_that_shows_no_secret(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_is_refused_in_one_line_that_shows_no_secret(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", BUNDLE, "--source", "synthetic", "--max-frames", "1", *arguments]) == 2
     err = capsys.readouterr().err
     assert err.startswith("edgevid: Expected")
@@ -118,7 +132,12 @@ def test_what_cannot_be_is_refused_in_one_line_that_shows_no_secret(arguments: l
 
 
 def test_a_reader_that_goes_away_ends_a_live_run_quietly() -> None:
-    process = subprocess.Popen(command("--source", "synthetic:3", "--policy", "live", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen(
+        command("--source", "synthetic:3", "--policy", "live", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()
@@ -128,7 +147,9 @@ def test_a_reader_that_goes_away_ends_a_live_run_quietly() -> None:
     process.stderr.close()
 
 
-def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """As are the other outputs' drops: nobody reads, so the oldest decisions make room."""
     import io
     import urllib.request
@@ -154,7 +175,17 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
     monkeypatch.setattr(sys, "stdout", pipe := NobodyReads())
     model, ports = load(BUNDLE), (free_port(), free_port())
     served_at = ["--page", f"localhost:{ports[0]}", "--metrics", f"localhost:{ports[1]}"]
-    words = [BUNDLE, "--source", "synthetic", "--policy", "live", "--json", *served_at, "--record", str(tmp_path / "seen.avi")]
+    words = [
+        BUNDLE,
+        "--source",
+        "synthetic",
+        "--policy",
+        "live",
+        "--json",
+        *served_at,
+        "--record",
+        str(tmp_path / "seen.avi"),
+    ]
     options = cli.verb_parser("run").parse_args(words)
     source = NoiseSource(model.bundle.manifest, count=1)
     with model.lent_lane() as lane:
@@ -165,13 +196,26 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
         for output in opened.outputs:
             output.decided(decision(float(number), model=model.name))
         if number == 0:  # the first one is in hand
-            until(lambda: next(report.waiting == 0 for output in everything for report in output.reports() if report.name == "stdout"))
+            until(
+                lambda: next(
+                    report.waiting == 0
+                    for output in everything
+                    for report in output.reports()
+                    if report.name == "stdout"
+                )
+            )
     with urllib.request.urlopen(f"http://localhost:{ports[1]}/metrics", timeout=20) as answer:
         served = answer.read().decode()
     assert 'edgevid_output_dropped_total{cause="full",output="stdout"} 21.0' in served
     assert 'edgevid_output_waiting{output="stdout"} 8.0' in served
     assert 'edgevid_output_up{output="record"} 1.0' in served
-    page = next(member for output in opened.outputs if isinstance(output, FanOut) for member in output._members if member.name == "page")
+    page = next(
+        member
+        for output in opened.outputs
+        if isinstance(output, FanOut)
+        for member in output._members
+        if member.name == "page"
+    )
     told = {each["name"]: each for each in json.loads(page._hub.vitals(viewers=0))["outputs"]}
     assert told["stdout"]["dropped"] == {"full": 21}
     pipe.reader.set()

@@ -44,7 +44,9 @@ def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
     monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: source)
 
 
-def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = Script([0] * 5 + [1] * 5 + [0] * 5 + [2] * 5)
     show(monkeypatch, source)
     assert cli.main(["run", str(path), "--source", "any"]) == 0
@@ -55,7 +57,9 @@ def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(path: Path, 
     assert source.closed == 1
 
 
-def test_run_json_prints_each_decision_and_each_event(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_json_prints_each_decision_and_each_event(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     show(monkeypatch, Script([0] * 5 + [1] * 5))
     assert cli.main(["run", str(path), "--source", "any", "--json"]) == 0
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -85,7 +89,9 @@ def test_one_bundle_twice_is_a_usage_error(path: Path, capsys: pytest.CaptureFix
     assert "a name of its own" in capsys.readouterr().err
 
 
-def test_what_was_there_before_the_first_frame_is_not_searched_for_garbage_while_the_loop_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_there_before_the_first_frame_is_not_searched_for_garbage_while_the_loop_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Asks(Script):
         spared = 0
 
@@ -100,7 +106,9 @@ def test_what_was_there_before_the_first_frame_is_not_searched_for_garbage_while
     assert gc.get_freeze_count() == 0
 
 
-def test_run_stops_after_max_frames(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_stops_after_max_frames(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     show(monkeypatch, Script([1] * 50))
     assert cli.main(["run", str(path), "--source", "any", "--json", "--max-frames", "6"]) == 0
     assert sum("label" in json.loads(line) for line in capsys.readouterr().out.splitlines()) == 3
@@ -128,7 +136,9 @@ def test_a_signal_ends_a_run_cleanly_with_its_event_and_table(
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_stalled_source_is_one_line_after_the_table(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stalled_source_is_one_line_after_the_table(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     forever = threading.Event()
 
     class Stuck(Script):
@@ -144,7 +154,9 @@ def test_a_stalled_source_is_one_line_after_the_table(path: Path, monkeypatch: p
     assert err.splitlines()[-1].startswith("edgevid: Expected a frame from script within 0.05 s")
 
 
-def test_run_refuses_a_source_of_another_kind_in_one_line(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_refuses_a_source_of_another_kind_in_one_line(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     np.save(tmp_path / "rows.npy", np.zeros((9, 5), np.float32))
     assert cli.main(["run", str(path), "--source", str(tmp_path / "rows.npy")]) == 1
     err = capsys.readouterr().err
@@ -199,14 +211,18 @@ def golden_path(tmp_path: Path) -> Path:
     return where
 
 
-def test_selftest_says_that_every_answer_is_identical(golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_selftest_says_that_every_answer_is_identical(
+    golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     machine = Machine()
     monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
     assert cli.main(["selftest", str(golden_path)]) == 0
     assert capsys.readouterr().out.startswith("passed: 4 golden answers, all bit-identical; 4 windows equal the stream")
 
 
-def test_selftest_fails_with_3_and_prints_no_result(golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_selftest_fails_with_3_and_prints_no_result(
+    golden_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     machine = Machine(np.roll(Machine().rows, 1, axis=1))
     monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
     assert cli.main(["selftest", str(golden_path), "--json"]) == 3
@@ -223,7 +239,9 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_child")
-def test_bench_measures_the_frames_asked_for_and_names_the_machine(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_measures_the_frames_asked_for_and_names_the_machine(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["bench", str(path), "--frames", "20", "--starts", "2", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["latency_ms"]["head"]["count"] == 20
@@ -256,7 +274,9 @@ def test_bench_refuses_numbers_that_make_no_sense(path: Path, arguments: list[st
 
 
 @pytest.mark.usefixtures("no_child")
-def test_bench_on_a_throttled_board_says_so_plainly(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_on_a_throttled_board_says_so_plainly(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(bench, "BOARD_ROOT", PI_4B.but(throttled=0x40004, celsius=81.5).plant(tmp_path / "root"))
     assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1"]) == 0
     assert "THESE FIGURES ARE OF A SLOWED BOARD: during the run the cores are throttled" in capsys.readouterr().out
@@ -266,9 +286,14 @@ def test_bench_on_a_throttled_board_says_so_plainly(path: Path, tmp_path: Path, 
     assert (board["before"]["temperature_c"], board["after"]["temperature_c"], board["peak_c"]) == (81.5, 81.5, 81.5)
 
 
-def test_the_summary_of_a_run_ends_with_the_board(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_of_a_run_ends_with_the_board(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(run_command, "BOARD_ROOT", PI_5.plant(tmp_path / "root"))
     show(monkeypatch, Script([0] * 8))
     assert cli.main(["run", str(path), "--source", "any"]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "board: 61.7 °C before, 61.7 °C after, 61.7 °C at most, fan 2870 RPM, 2400 of 2400 MHz (ondemand), throttled during the run: no"
+    assert (
+        last
+        == "board: 61.7 °C before, 61.7 °C after, 61.7 °C at most, fan 2870 RPM, 2400 of 2400 MHz (ondemand), throttled during the run: no"
+    )

@@ -18,7 +18,12 @@ from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, Tree
 VIDEO = 44
 
 
-def plant(root: Path, tree: Tree = PI_4B, *, cameras: tuple[str, ...] = ("HD Pro Webcam C920", "HD Pro Webcam C920", "bcm2835-codec-decode")) -> Surroundings:
+def plant(
+    root: Path,
+    tree: Tree = PI_4B,
+    *,
+    cameras: tuple[str, ...] = ("HD Pro Webcam C920", "HD Pro Webcam C920", "bcm2835-codec-decode"),
+) -> Surroundings:
     """A healthy board with a USB camera, whose user is in the group that owns it."""
     tree.plant(root)
     for number, name in enumerate(cameras):
@@ -136,8 +141,18 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
     "a Python from the future": (machine_but(python=(3, 14, 0)), "python", "fault", r"python3\.11 -m venv"),
     "32 bit": (machine_but(pointer_bits=32, arch="armv7l"), "python", "fault", "flash Raspberry Pi OS"),
     "32 bit on a 64-bit kernel": (machine_but(pointer_bits=32), "python", "fault", "flash Raspberry Pi OS"),
-    "no interpreter": (machine_but(packages={"opencv-python": "5"}), "interpreter", "fault", "pip install ai-edge-litert"),
-    "nothing that reads a camera": (machine_but(packages={"ai-edge-litert": "2.3.0"}), "extras", "warning", r"edgevid\[opencv\]"),
+    "no interpreter": (
+        machine_but(packages={"opencv-python": "5"}),
+        "interpreter",
+        "fault",
+        "pip install ai-edge-litert",
+    ),
+    "nothing that reads a camera": (
+        machine_but(packages={"ai-edge-litert": "2.3.0"}),
+        "extras",
+        "warning",
+        r"edgevid\[opencv\]",
+    ),
     "an Edge TPU without its driver": (edge_tpu, "delegates", "fault", "libedgetpu1-std"),
     "no camera": (without_cameras, "cameras", "warning", "rpicam-hello --list-cameras"),
     "a CSI camera without picamera2": (csi_camera, "cameras", "fault", "apt-get install python3-picamera2"),
@@ -161,7 +176,9 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
 
 
 @pytest.mark.parametrize(("change", "check", "status", "mend"), FAULTS.values(), ids=FAULTS)
-def test_each_fault_is_found_alone_and_comes_with_what_mends_it(tmp_path: Path, change: Change, check: str, status: str, mend: str) -> None:
+def test_each_fault_is_found_alone_and_comes_with_what_mends_it(
+    tmp_path: Path, change: Change, check: str, status: str, mend: str
+) -> None:
     findings = examine(change(plant(tmp_path)))
     assert [(finding.check, finding.status) for finding in findings if finding.status != "ok"] == [(check, status)]
     (finding,) = [finding for finding in findings if finding.check == check]
@@ -170,7 +187,9 @@ def test_each_fault_is_found_alone_and_comes_with_what_mends_it(tmp_path: Path, 
 
 def test_an_edge_tpu_with_its_driver_is_named(tmp_path: Path) -> None:
     machine = dataclasses.replace(edge_tpu(plant(tmp_path)), loads=lambda library: library == "libedgetpu.so.1")
-    assert look(machine, "delegates") == Finding(check="delegates", status="ok", found="xnnpack (CPU); Edge TPU at usb 1-1.2, libedgetpu.so.1")
+    assert look(machine, "delegates") == Finding(
+        check="delegates", status="ok", found="xnnpack (CPU); Edge TPU at usb 1-1.2, libedgetpu.so.1"
+    )
 
 
 def test_another_time_client_than_systemds_counts_as_well(tmp_path: Path) -> None:
@@ -181,12 +200,20 @@ def test_another_time_client_than_systemds_counts_as_well(tmp_path: Path) -> Non
 def test_root_may_open_everything(tmp_path: Path) -> None:
     machine = plant(tmp_path)
     (tmp_path / "dev/video0").chmod(0)
-    assert look(dataclasses.replace(machine, user=User(name="root", uid=0, gids=frozenset())), "permissions").status == "ok"
+    assert (
+        look(dataclasses.replace(machine, user=User(name="root", uid=0, gids=frozenset())), "permissions").status
+        == "ok"
+    )
 
 
 def test_a_machine_that_tells_nothing_is_unknown_and_not_faulty(tmp_path: Path) -> None:
     machine = dataclasses.replace(plant(tmp_path / "other", cameras=()), root=tmp_path / "bare")
-    assert {finding.check for finding in examine(machine) if finding.status == "unknown"} == {"temperature", "throttling", "memory", "clock"}
+    assert {finding.check for finding in examine(machine) if finding.status == "unknown"} == {
+        "temperature",
+        "throttling",
+        "memory",
+        "clock",
+    }
     assert not [finding for finding in examine(machine) if finding.status == "fault"]
 
 
@@ -197,7 +224,9 @@ def test_examining_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize(("celsius", "code"), [(48.0, 0), (72.0, 0), (83.0, 1)], ids=["healthy", "a warning", "a fault"])
+@pytest.mark.parametrize(
+    ("celsius", "code"), [(48.0, 0), (72.0, 0), (83.0, 1)], ids=["healthy", "a warning", "a fault"]
+)
 def test_the_command_fails_for_faults_only(
     tmp_path: Path, celsius: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,7 +144,11 @@ def test_another_label_that_leads_takes_the_place_of_the_open_one() -> None:
 def test_a_label_that_comes_back_after_another_has_a_score_of_its_own() -> None:
     decider = Decider(LABELS, rule(exit=0.1))
     events = play(decider, [scores(0.9), scores(0.3, 0.7), scores(0.65, 0.3), scores(0.0)])
-    assert [(event.label, round(float(event.score), 2)) for event in events] == [("left", 0.9), ("right", 0.7), ("left", 0.65)]
+    assert [(event.label, round(float(event.score), 2)) for event in events] == [
+        ("left", 0.9),
+        ("right", 0.7),
+        ("left", 0.65),
+    ]
 
 
 def test_smoothing_follows_the_time_constant_whatever_the_frame_rate() -> None:
@@ -183,7 +187,12 @@ def test_a_clock_set_back_does_not_freeze_a_label() -> None:
 
 @pytest.mark.parametrize(
     ("row", "t_s"),
-    [(np.array([0.5, np.nan, 0.5], np.float32), 1.0), (np.zeros(2, np.float32), 1.0), (scores(0.5), 0.0), (scores(0.5), -1.0)],
+    [
+        (np.array([0.5, np.nan, 0.5], np.float32), 1.0),
+        (np.zeros(2, np.float32), 1.0),
+        (scores(0.5), 0.0),
+        (scores(0.5), -1.0),
+    ],
     ids=["not finite", "wrong shape", "time stands still", "time runs back"],
 )
 def test_what_breaks_the_contract_is_refused(row: np.ndarray, t_s: float) -> None:
@@ -193,11 +202,18 @@ def test_what_breaks_the_contract_is_refused(row: np.ndarray, t_s: float) -> Non
         decider.update(t_s, row)
 
 
-probabilities = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(lambda pair: scores(pair[0] * 0.99, (1 - pair[0] * 0.99) * pair[1]))
+probabilities = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(
+    lambda pair: scores(pair[0] * 0.99, (1 - pair[0] * 0.99) * pair[1])
+)
 steps = st.tuples(st.sampled_from([0.03, 0.1, 0.4]), probabilities, st.sampled_from([False] * 9 + [True]))
 rules = st.builds(
     lambda enter, share, smoothing, shortest, cooldown: DecisionRule(
-        smoothing_s=smoothing, enter=enter, exit=enter * share, min_duration_s=shortest, cooldown_s=cooldown, background=("none",)
+        smoothing_s=smoothing,
+        enter=enter,
+        exit=enter * share,
+        min_duration_s=shortest,
+        cooldown_s=cooldown,
+        background=("none",),
     ),
     st.floats(0.2, 0.9),
     st.floats(0.2, 1.0),
@@ -209,7 +225,9 @@ rules = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(rules, st.lists(steps, min_size=5, max_size=60))
-def test_events_never_overlap_and_keep_the_rule(given_rule: DecisionRule, stream: list[tuple[float, np.ndarray, bool]]) -> None:
+def test_events_never_overlap_and_keep_the_rule(
+    given_rule: DecisionRule, stream: list[tuple[float, np.ndarray, bool]]
+) -> None:
     decider, events, starts, t_s = Decider(LABELS, given_rule), [], [], 0.0
     for step_s, row, gap in stream:
         if gap:
@@ -226,13 +244,17 @@ def test_events_never_overlap_and_keep_the_rule(given_rule: DecisionRule, stream
     for label in LABELS:
         own = [event for event in events if event.label == label]
         assert not (own and label in given_rule.background)
-        assert all(after.start_s - before.end_s >= given_rule.cooldown_s - 1e-5 for before, after in itertools.pairwise(own))
+        assert all(
+            after.start_s - before.end_s >= given_rule.cooldown_s - 1e-5 for before, after in itertools.pairwise(own)
+        )
 
 
 def test_a_class_may_have_thresholds_of_its_own() -> None:
     own = rule(thresholds=(ClassThresholds(label="left", enter=0.3, exit=0.2),))
     decider = Decider(LABELS, own)
-    assert [event.label for event in [*play(decider, [scores(0.35, 0.0), scores(0.0, 0.35), scores(0.0, 0.7), scores(0.0)])]] == ["left", "right"]
+    assert [
+        event.label for event in [*play(decider, [scores(0.35, 0.0), scores(0.0, 0.35), scores(0.0, 0.7), scores(0.0)])]
+    ] == ["left", "right"]
 
 
 def test_a_class_that_reaches_its_own_threshold_begins_though_a_higher_one_misses_its_own() -> None:

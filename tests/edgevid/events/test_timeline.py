@@ -25,10 +25,17 @@ def event(label: str, start_s: float, end_s: float, score: float = 0.9) -> Event
         pytest.param([event("a", 0, 0.49)], [Gesture("a", 1, 2)], (0, 1, 1), id="early by more"),
         pytest.param([event("a", 1, 1.3), event("a", 1.5, 2)], [Gesture("a", 1, 2)], (1, 0, 1), id="reported twice"),
         pytest.param([event("a", 1, 4)], [Gesture("a", 1, 2), Gesture("a", 3, 4)], (1, 1, 0), id="two told as one"),
-        pytest.param([event("a", 3, 4), event("a", 1.8, 2.6)], [Gesture("a", 1, 2), Gesture("a", 2.9, 4)], (2, 0, 0), id="out of order"),
+        pytest.param(
+            [event("a", 3, 4), event("a", 1.8, 2.6)],
+            [Gesture("a", 1, 2), Gesture("a", 2.9, 4)],
+            (2, 0, 0),
+            id="out of order",
+        ),
     ],
 )
-def test_each_event_and_each_truth_is_paired_at_most_once(events: list[Event], truth: list[Gesture], counts: tuple[int, int, int]) -> None:
+def test_each_event_and_each_truth_is_paired_at_most_once(
+    events: list[Event], truth: list[Gesture], counts: tuple[int, int, int]
+) -> None:
     score = match(events, truth, tolerance_s=0.5)
     assert (len(score.matched), len(score.missed), len(score.false_alarms)) == counts
 
@@ -41,7 +48,9 @@ def test_precision_counts_events_and_recall_counts_truth() -> None:
 
 
 def test_the_table_is_in_order_of_time_and_names_every_verdict() -> None:
-    lines = as_table(match([event("a", 1.2, 2, 0.875), event("b", 9, 9.5)], [Gesture("c", 4, 5), Gesture("a", 1, 2)])).splitlines()
+    lines = as_table(
+        match([event("a", 1.2, 2, 0.875), event("b", 9, 9.5)], [Gesture("c", 4, 5), Gesture("a", 1, 2)])
+    ).splitlines()
     assert [line.split() for line in lines[1:]] == [
         ["a", "1.00", "2.00", "a", "1.20", "2.00", "0.88", "right"],
         ["c", "4.00", "5.00", "missed"],

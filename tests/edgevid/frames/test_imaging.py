@@ -11,7 +11,12 @@ from edgevid.frames.imaging import converter, opencv, resizer
 cv2 = pytest.importorskip("cv2")
 
 NOISE = np.random.default_rng(3).integers(0, 256, (48, 80, 3)).astype(np.uint8)
-INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
+INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+}
 
 
 def resized(rule, pixels, target, interpolation="linear", fill=77):
@@ -25,7 +30,9 @@ def resized(rule, pixels, target, interpolation="linear", fill=77):
 @pytest.mark.parametrize("target", [(24, 24), (64, 96), (48, 40)])
 def test_stretch_is_a_plain_resize_bit_for_bit(interpolation, channels, target):
     pixels = np.ascontiguousarray(NOISE[:, :, :channels])
-    wanted = cv2.resize(pixels, (target[1], target[0]), interpolation=INTERPOLATIONS[interpolation]).reshape(*target, channels)
+    wanted = cv2.resize(pixels, (target[1], target[0]), interpolation=INTERPOLATIONS[interpolation]).reshape(
+        *target, channels
+    )
     assert np.array_equal(resized("stretch", pixels, target, interpolation), wanted)
 
 
@@ -119,7 +126,10 @@ def test_opencv_is_held_to_one_thread():
 
 def test_without_opencv_the_error_says_what_needs_it_and_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingDependency, match=r"OpenCV for resizing frames of 80x48 to 24x32, got none. .*pip install 'edgevid\[opencv\]'") as caught:
+    with pytest.raises(
+        MissingDependency,
+        match=r"OpenCV for resizing frames of 80x48 to 24x32, got none. .*pip install 'edgevid\[opencv\]'",
+    ) as caught:
         resizer("stretch", "linear", source=NOISE.shape, target=(32, 24))
     assert caught.value.exit_code == 2
     assert isinstance(caught.value, ImportError)

@@ -103,19 +103,25 @@ def test_a_still_scene_is_answered_without_the_encoder_and_the_answers_are_the_s
     Pipeline(Lane(Engine(bundle_for(SHARP_MANIFEST), backend=Counted())), Script(shown), [every]).run()
     assert backend.runs == 3
     assert telemetry.still == 27
-    assert [(one.t_s, one.label, one.score) for one in gated.decisions] == [(one.t_s, one.label, one.score) for one in every.decisions]
+    assert [(one.t_s, one.label, one.score) for one in gated.decisions] == [
+        (one.t_s, one.label, one.score) for one in every.decisions
+    ]
 
 
 def test_a_gap_ends_what_stood_still() -> None:
     backend = Counted()
-    Pipeline(Lane(Engine(bundle_for(SHARP_MANIFEST), backend=backend), motion_gate=0.0), Script([1] * 6 + [None] + [1] * 6)).run()
+    Pipeline(
+        Lane(Engine(bundle_for(SHARP_MANIFEST), backend=backend), motion_gate=0.0), Script([1] * 6 + [None] + [1] * 6)
+    ).run()
     assert backend.runs == 2
 
 
 @pytest.mark.parametrize("manifest", [stack_manifest(), features_manifest()], ids=["a whole model", "feature vectors"])
 def test_a_model_without_an_encoder_over_pictures_is_refused(manifest: object) -> None:
     with pytest.raises(UsageError, match="motion gate"):
-        Lane(Engine(bundle_for(manifest), backend=Fake({part.role: encode for part in manifest.parts})), motion_gate=0.1)
+        Lane(
+            Engine(bundle_for(manifest), backend=Fake({part.role: encode for part in manifest.parts})), motion_gate=0.1
+        )
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])

@@ -10,7 +10,12 @@ from edgevid.frames import Frame
 from edgevid.frames.preprocess import InputSpec, Preprocessor
 
 NOISE = np.random.default_rng(5).integers(0, 256, (48, 80, 3)).astype(np.uint8)
-CODES = {("bgr", "rgb"): "COLOR_BGR2RGB", ("rgb", "bgr"): "COLOR_RGB2BGR", ("bgr", "gray"): "COLOR_BGR2GRAY", ("gray", "rgb"): "COLOR_GRAY2RGB"}
+CODES = {
+    ("bgr", "rgb"): "COLOR_BGR2RGB",
+    ("rgb", "bgr"): "COLOR_RGB2BGR",
+    ("bgr", "gray"): "COLOR_BGR2GRAY",
+    ("gray", "rgb"): "COLOR_GRAY2RGB",
+}
 
 
 def frame(data, color="bgr"):
@@ -28,7 +33,9 @@ def prepared(spec, given):
 def test_a_frame_is_resized_and_then_recoloured_as_plain_opencv_does_it(source, target, interpolation):
     cv2 = pytest.importorskip("cv2")
     pixels = np.ascontiguousarray(NOISE[:, :, :1]) if source == "gray" else NOISE
-    spec = InputSpec(height=20, width=30, channels=1 if target == "gray" else 3, color=target, interpolation=interpolation)
+    spec = InputSpec(
+        height=20, width=30, channels=1 if target == "gray" else 3, color=target, interpolation=interpolation
+    )
     small = cv2.resize(pixels, (30, 20), interpolation=getattr(cv2, f"INTER_{interpolation.upper()}"))
     wanted = cv2.cvtColor(small, getattr(cv2, CODES[source, target])).reshape(spec.shape)
     assert np.array_equal(prepared(spec, frame(pixels, source)), wanted)
@@ -94,7 +101,9 @@ def test_after_the_first_frame_nothing_of_frame_size_is_allocated(rule, source):
     pixels = np.zeros((240, 320, 1 if source == "gray" else 3), np.uint8)
     prepare, out = Preprocessor(spec), np.zeros(spec.shape, np.uint8)
     prepare.write(frame(pixels, source), out)
-    assert traced_peak(lambda: cv2.resize(pixels, (120, 120))) > out.nbytes / 4, "OpenCV's own arrays must be seen for this test to mean something"
+    assert traced_peak(lambda: cv2.resize(pixels, (120, 120))) > out.nbytes / 4, (
+        "OpenCV's own arrays must be seen for this test to mean something"
+    )
     assert traced_peak(lambda: [prepare.write(frame(pixels, source), out) for _ in range(5)]) < out.nbytes / 10
 
 

@@ -29,7 +29,11 @@ def container_stamps(fps: float, count: int) -> list[int]:
 @pytest.mark.parametrize(
     ("fps", "interval_s", "wanted"),
     [
-        (25, 0.1, [0, 3, 5, 8, 10, 13, 15, 18, 20]),  # the first frame at or after 0, 100, 200 ms ...: 120 and 80 ms in turn
+        (
+            25,
+            0.1,
+            [0, 3, 5, 8, 10, 13, 15, 18, 20],
+        ),  # the first frame at or after 0, 100, 200 ms ...: 120 and 80 ms in turn
         (30, 0.1, [0, 3, 6, 9, 12, 15, 18]),
         (10, 0.1, list(range(20))),
         (5, 0.1, list(range(20))),  # slower than asked: every frame
@@ -66,7 +70,13 @@ def test_the_first_frame_restarts_the_window_and_is_no_gap():
 
 @pytest.mark.parametrize(
     ("hole_ms", "answer"),
-    [(100, Sample.TAKE), (MAX_GAP_INTERVALS * 100, Sample.TAKE), (MAX_GAP_INTERVALS * 100 + 1, Sample.RESTART), (-1, Sample.RESTART), (0, Sample.SKIP)],
+    [
+        (100, Sample.TAKE),
+        (MAX_GAP_INTERVALS * 100, Sample.TAKE),
+        (MAX_GAP_INTERVALS * 100 + 1, Sample.RESTART),
+        (-1, Sample.RESTART),
+        (0, Sample.SKIP),
+    ],
 )
 def test_a_wide_hole_and_time_running_backwards_restart_the_window(hole_ms, answer):
     sampler = IntervalSampler(0.1)
@@ -79,7 +89,14 @@ def test_a_wide_hole_and_time_running_backwards_restart_the_window(hole_ms, answ
 def test_after_a_gap_the_grid_is_anchored_at_the_frame_that_ended_it():
     sampler = IntervalSampler(0.1)
     times_ms = [0, 100, 1042, 1100, 1142, 1242]
-    assert [sampler.offer(time * MS).value for time in times_ms] == ["restart", "take", "restart", "skip", "take", "take"]
+    assert [sampler.offer(time * MS).value for time in times_ms] == [
+        "restart",
+        "take",
+        "restart",
+        "skip",
+        "take",
+        "take",
+    ]
 
 
 def test_after_a_short_hole_the_grid_stays_where_it_was():
@@ -131,6 +148,8 @@ def test_hold_last_cuts_or_repeats(given_indices, wanted):
 def test_the_error_of_the_time_base_is_how_late_a_frame_is_that_is_taken() -> None:
     sampler = IntervalSampler(0.1)
     stamps_ms = (0, 40, 80, 120, 160, 200, 240, 900, 1000)
-    late_ms = [sampler.late_ns / 1e6 for stamp_ms in stamps_ms if sampler.offer(stamp_ms * 1_000_000) is not Sample.SKIP]
+    late_ms = [
+        sampler.late_ns / 1e6 for stamp_ms in stamps_ms if sampler.offer(stamp_ms * 1_000_000) is not Sample.SKIP
+    ]
     # 0 is taken, then 120 for 100, 200 for 200; 900 begins again, and 1000 is on time.
     assert late_ms == [0, 20, 0, 0, 0]

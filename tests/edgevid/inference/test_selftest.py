@@ -74,7 +74,9 @@ def test_answers_four_steps_off_fail_and_say_which_class() -> None:
 def test_another_class_in_front_fails_even_within_three_steps() -> None:
     rows = ROWS.copy()
     rows[2] = [1, -1, -128]
-    close = dataclasses.replace(bundle(), golden=dataclasses.replace(bundle().golden, scores=bundle().golden.scores.copy()))
+    close = dataclasses.replace(
+        bundle(), golden=dataclasses.replace(bundle().golden, scores=bundle().golden.scores.copy())
+    )
     close.golden.scores[2] = np.array([127, 129, 0], np.float32) * np.float32(STEP)
     with pytest.raises(SelftestFailed, match="to be 'wave', got 'none'"):
         selftest(Machine(rows).engine(close))
@@ -142,7 +144,10 @@ def test_values_within_three_steps_pass_and_are_not_called_identical() -> None:
     assert (found.identical, found.max_steps) == (False, 2.0)
 
 
-@pytest.mark.parametrize(("box", "speed", "named"), [(4, 0.0, "number 0 of 'box'"), (0, 2.5, "number 0 of 'speed'"), (0, float("nan"), "got nan")])
+@pytest.mark.parametrize(
+    ("box", "speed", "named"),
+    [(4, 0.0, "number 0 of 'box'"), (0, 2.5, "number 0 of 'speed'"), (0, float("nan"), "got nan")],
+)
 def test_a_value_that_is_too_far_off_fails_though_every_score_is_right(box: int, speed: float, named: str) -> None:
     machine = Measuring()
     machine.box, machine.speed = box, speed

@@ -23,7 +23,10 @@ def test_a_child_that_fails_is_one_line_with_its_last_word() -> None:
 
 
 def test_the_childs_measurement_is_read_from_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_child(monkeypatch, 'print(\'{"import_ms": 1.5, "load_ms": 2, "first_decision_ms": 3, "import_rss_mib": 30.5, "rss_mib": null}\')')
+    fake_child(
+        monkeypatch,
+        'print(\'{"import_ms": 1.5, "load_ms": 2, "first_decision_ms": 3, "import_rss_mib": 30.5, "rss_mib": null}\')',
+    )
     found = startup.measure(Path("any.edgevid"))
     assert (found.import_ms, found.import_rss_mib, found.rss_mib) == (1.5, 30.5, None)
 

@@ -20,7 +20,13 @@ SHIPPED = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
 
 @pytest.mark.parametrize(
     ("ms", "count"),
-    [({1: 9.0}, 1), ({1: 9.0, 2: 5.0, 3: 4.0, 4: 3.9}, 3), ({1: 1.0, 2: 1.4}, 1), ({1: 4.1, 2: 4.0, 4: 3.95}, 1), ({1: 8.0, 2: 4.0, 4: 4.5}, 2)],
+    [
+        ({1: 9.0}, 1),
+        ({1: 9.0, 2: 5.0, 3: 4.0, 4: 3.9}, 3),
+        ({1: 1.0, 2: 1.4}, 1),
+        ({1: 4.1, 2: 4.0, 4: 3.95}, 1),
+        ({1: 8.0, 2: 4.0, 4: 4.5}, 2),
+    ],
     ids=["one core", "a last core that saves little", "more is slower", "all alike", "two are best"],
 )
 def test_the_fewest_threads_near_the_quickest_are_taken(ms: dict[int, float], count: int) -> None:
@@ -78,7 +84,9 @@ def test_another_bundle_or_number_of_cores_is_measured_for_itself(tmp_path: Path
     assert len(measured) == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}}', '{"key": {}, "ms": {"1": "x"}}', '{"key": {}, "ms": {"1": 1.0}}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"key": {}}', '{"key": {}, "ms": {"1": "x"}}', '{"key": {}, "ms": {"1": 1.0}}', "\0"]
+)
 def test_a_damaged_file_is_measured_again(tmp_path: Path, measured: list[set[int]], text: str) -> None:
     kept = choose_threads(lambda _count: engine_for(), cores=4, folder=tmp_path).kept
     assert kept is not None
@@ -101,7 +109,9 @@ def test_a_folder_that_cannot_be_written_is_no_reason_not_to_run(tmp_path: Path,
         ({"HOME": "/home/pi"}, Path("/home/pi/.cache/edgevid")),
     ],
 )
-def test_answers_are_kept_where_the_system_keeps_such_things(environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_kept_where_the_system_keeps_such_things(
+    environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("EDGEVID_STATE", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

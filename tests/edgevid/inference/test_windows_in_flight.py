@@ -41,7 +41,9 @@ def digits(engine, shown):
 
 
 def spelled(shown):
-    return [None] * (FRAMES - 1) + [int("".join(map(str, shown[end - FRAMES : end]))) for end in range(FRAMES, len(shown) + 1)]
+    return [None] * (FRAMES - 1) + [
+        int("".join(map(str, shown[end - FRAMES : end]))) for end in range(FRAMES, len(shown) + 1)
+    ]
 
 
 def test_each_answer_is_of_the_last_frames_only_at_every_step(engine):
@@ -79,6 +81,8 @@ def test_what_comes_beside_the_scores_is_the_same_windows():
 def test_a_decision_costs_one_invocation_of_the_head():
     bundle = bundle_for(flight_manifest())
     calls = []
-    engine = Engine(bundle, backend=Fake({"encoder": encode, "head": lambda inputs: calls.append(1) or count_in_base_ten(inputs)}))
+    engine = Engine(
+        bundle, backend=Fake({"encoder": encode, "head": lambda inputs: calls.append(1) or count_in_base_ten(inputs)})
+    )
     digits(engine, [1] * 9)
     assert len(calls) == 9

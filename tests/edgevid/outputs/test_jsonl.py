@@ -32,7 +32,13 @@ class Flushed(io.StringIO):
 def test_a_decision_is_one_object_with_its_scores_by_label() -> None:
     stream = io.StringIO()
     JsonLines(stream).decided(DECISION)
-    assert json.loads(stream.getvalue()) == {"t_s": 1.25, "label": "wave", "score": 0.75, "scores": {"none": 0.25, "wave": 0.75}, "age_ms": 12.346}
+    assert json.loads(stream.getvalue()) == {
+        "t_s": 1.25,
+        "label": "wave",
+        "score": 0.75,
+        "scores": {"none": 0.25, "wave": 0.75},
+        "age_ms": 12.346,
+    }
 
 
 def test_what_a_model_gives_beside_its_scores_is_told_by_name() -> None:

@@ -34,7 +34,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 def runner(url: str, **options: object) -> Runner:
-    return Runner("webhook", lambda: WebhookSender(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02))  # type: ignore[arg-type]
+    return Runner(
+        "webhook", lambda: WebhookSender(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02)
+    )  # type: ignore[arg-type]
 
 
 def tell(outputs: FanOut) -> None:
@@ -73,7 +75,11 @@ def test_an_event_has_what_its_model_gave_beside_the_scores_of_the_decision_it_c
     outputs.ended(event(1.0, 2.5))
     outputs.close()
     told = {(body["model"], body["phase"]): body.get("values") for body, _headers in receiver.received}
-    assert told == {("tiny", "start"): {"box": [0.25, 0.123457]}, ("another", "start"): None, ("tiny", "end"): {"box": [0.75, 0.5]}}
+    assert told == {
+        ("tiny", "start"): {"box": [0.25, 0.123457]},
+        ("another", "start"): None,
+        ("tiny", "end"): {"box": [0.75, 0.5]},
+    }
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
@@ -100,7 +106,9 @@ def test_an_event_on_which_the_server_always_fails_does_not_hold_up_the_others(r
 
 
 @pytest.mark.parametrize("status", [301, 302, 400, 401, 404, 410])
-def test_a_refusal_is_counted_and_not_tried_again_and_redirects_are_not_followed(receiver: Receiver, status: int) -> None:
+def test_a_refusal_is_counted_and_not_tried_again_and_redirects_are_not_followed(
+    receiver: Receiver, status: int
+) -> None:
     receiver.status = status
     outputs = FanOut([runner(receiver.url)])
     tell(outputs)
@@ -176,7 +184,9 @@ def test_credentials_are_sent_and_never_shown(receiver: Receiver) -> None:
     until(lambda: outputs.reports()[0].problem is not None)
     outputs.close()
     assert receiver.received[0][1]["Authorization"] == "Basic cGk6c2UgY3JldA=="
-    assert not {"cret", "hidden", "pi:"} & {word for word in ("cret", "hidden", "pi:") if word in (outputs.reports()[0].problem or "")}
+    assert not {"cret", "hidden", "pi:"} & {
+        word for word in ("cret", "hidden", "pi:") if word in (outputs.reports()[0].problem or "")
+    }
 
 
 def test_a_token_from_the_environment_is_sent_as_bearer(receiver: Receiver) -> None:
@@ -185,7 +195,9 @@ def test_a_token_from_the_environment_is_sent_as_bearer(receiver: Receiver) -> N
 
 
 @settings(max_examples=60)
-@given(answer=st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest)))
+@given(
+    answer=st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest))
+)
 def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
     """What is no answer is a server that is away; what is one is taken."""
     with socket.socket() as odd:
@@ -201,5 +213,7 @@ def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         with contextlib.suppress(OutputError):
-            WebhookSender(f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}).started(event(1.0))
+            WebhookSender(
+                f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}
+            ).started(event(1.0))
         thread.join()

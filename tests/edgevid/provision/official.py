@@ -16,7 +16,14 @@ import pytest
 from edgevid import firmware
 
 MIB = 2**20
-TOOLS = {"sfdisk": "fdisk", "mformat": "mtools", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "mcopy": "mtools", "mkfs.vfat": "dosfstools"}
+TOOLS = {
+    "sfdisk": "fdisk",
+    "mformat": "mtools",
+    "mke2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+}
 SEED = {
     "user-data": "#cloud-config\n# nothing is set up\n",
     "meta-data": "dsmode: local\ninstance_id: rpios-image\n",
@@ -64,9 +71,20 @@ def need_tools() -> None:
 def boot_files(kind: str) -> dict[str, bytes]:
     """The files of a boot partition: "bookworm", "trixie" or "trixie without cloud-init"."""
     release = kind.partition(" ")[0]
-    names = ["bootcode.bin", "start4.elf", "fixup4.dat", "kernel8.img", "kernel_2712.img", "initramfs8", "initramfs_2712", "LICENCE.broadcom"]
+    names = [
+        "bootcode.bin",
+        "start4.elf",
+        "fixup4.dat",
+        "kernel8.img",
+        "kernel_2712.img",
+        "initramfs8",
+        "initramfs_2712",
+        "LICENCE.broadcom",
+    ]
     names += [tree for board in firmware.boards().values() for tree in board.device_trees]
-    names += [f"overlays/{camera.overlay}.dtbo" for camera in firmware.cameras().values() if camera.overlay] + ["overlays/vc4-kms-v3d.dtbo"]
+    names += [f"overlays/{camera.overlay}.dtbo" for camera in firmware.cameras().values() if camera.overlay] + [
+        "overlays/vc4-kms-v3d.dtbo"
+    ]
     files = {name: f"stands for {name}\n".encode() for name in names}
     files["config.txt"], files["cmdline.txt"] = CONFIG.encode(), CMDLINE[release].encode()
     files["issue.txt"] = b"Raspberry Pi reference 2025-11-24\nGenerated using pi-gen, stage2\n"
@@ -87,7 +105,9 @@ def make_image(path: Path, kind: str, *, fat_mib: int = 256, root_mib: int = 16)
     tree = make_folder(path.with_suffix(".boot"), kind)
     root = path.with_suffix(".root")
     (root / "usr/lib/python3/dist-packages/picamera2").mkdir(parents=True)
-    (root / "usr/lib/os-release").write_text(f'PRETTY_NAME="Debian GNU/Linux"\nVERSION_CODENAME={kind.partition(" ")[0]}\nID=debian\n')
+    (root / "usr/lib/os-release").write_text(
+        f'PRETTY_NAME="Debian GNU/Linux"\nVERSION_CODENAME={kind.partition(" ")[0]}\nID=debian\n'
+    )
     (root / "usr/lib/python3/dist-packages/picamera2/__init__.py").write_text("# stands for picamera2\n")
     with path.open("wb") as file:
         file.truncate((4 + fat_mib + root_mib) * MIB)

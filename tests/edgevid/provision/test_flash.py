@@ -57,14 +57,25 @@ def test_an_image_is_known_by_looking_at_it(image: tuple[str, Path]) -> None:
     assert found.pythons == ({"bookworm": "3.11", "trixie": "3.13"}[release],)
 
 
-def test_a_flashed_image_holds_everything_that_the_first_boot_needs(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
+def test_a_flashed_image_holds_everything_that_the_first_boot_needs(
+    image: tuple[str, Path], tmp_path: Path, house: Path
+) -> None:
     kind, path = image
     before = path.read_bytes()
     goal = flashed(write(tmp_path, camera="imx219", environment={"TOKEN": "t-0-k-e-n"}), path, house)
     files, python = goal.boot.files(), "3.11" if kind == "bookworm" else "3.13"
-    assert {"edgevid/install.sh", "edgevid/edgevid.service", "edgevid/gestures.edgevid", "edgevid/run.toml", f"edgevid/wheels/{python}.txt"} <= files
+    assert {
+        "edgevid/install.sh",
+        "edgevid/edgevid.service",
+        "edgevid/gestures.edgevid",
+        "edgevid/run.toml",
+        f"edgevid/wheels/{python}.txt",
+    } <= files
     assert ("firstrun.sh" in files) == (official.FIRST_BOOT[kind] == "firstrun")
-    assert config_txt.parse(goal.boot.read("config.txt").decode(), firmware.board("4b")).overlays == ["vc4-kms-v3d", "imx219"]
+    assert config_txt.parse(goal.boot.read("config.txt").decode(), firmware.board("4b")).overlays == [
+        "vc4-kms-v3d",
+        "imx219",
+    ]
     assert (b"systemd.run=" in goal.boot.read("cmdline.txt")) == (official.FIRST_BOOT[kind] == "firstrun")
     assert goal.boot.read("kernel8.img") == b"stands for kernel8.img\n", "what is not ours stays"
     start = goal.root.start_bytes
@@ -72,7 +83,9 @@ def test_a_flashed_image_holds_everything_that_the_first_boot_needs(image: tuple
     assert PASSWORD.encode() not in path.read_bytes()
 
 
-def test_what_lies_on_the_card_passes_its_own_check_and_names_what_it_installs(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
+def test_what_lies_on_the_card_passes_its_own_check_and_names_what_it_installs(
+    image: tuple[str, Path], tmp_path: Path, house: Path
+) -> None:
     _, path = image
     goal = flashed(write(tmp_path), path, house)
     subprocess.run(["mcopy", "-s", "-n", "-i", f"{path}@@4M", "::edgevid", str(tmp_path / "out")], check=True)
@@ -93,7 +106,9 @@ def test_flashing_twice_leaves_what_flashing_once_does(image: tuple[str, Path], 
     assert [goal.boot.read(name) for name in ("config.txt", "cmdline.txt")] == first
 
 
-def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_python_it_may_have(tmp_path: Path, house: Path) -> None:
+def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_python_it_may_have(
+    tmp_path: Path, house: Path
+) -> None:
     (tmp_path / "bootfs").mkdir()
     folder = official.make_folder(tmp_path / "bootfs", "bookworm")
     goal = flashed(write(tmp_path), folder, house)
@@ -102,7 +117,11 @@ def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_
 
 
 def test_the_command_shows_the_plan_and_writes_only_with_yes(
-    originals: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], house: Path, monkeypatch: pytest.MonkeyPatch
+    originals: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    house: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = fresh(originals["trixie"], tmp_path)
     monkeypatch.setattr(wheels, "lock_path", lambda python: house / "lock.txt")
@@ -122,7 +141,9 @@ def test_the_command_shows_the_plan_and_writes_only_with_yes(
 
 
 @pytest.mark.parametrize(("kind", "last"), [("trixie", "user-data"), ("bookworm", "cmdline.txt")])
-def test_triggers_are_written_last_so_that_a_card_pulled_out_half_way_boots_as_before(kind: str, last: str, tmp_path: Path, house: Path) -> None:
+def test_triggers_are_written_last_so_that_a_card_pulled_out_half_way_boots_as_before(
+    kind: str, last: str, tmp_path: Path, house: Path
+) -> None:
     written: list[str] = []
     goal = target.open_target(official.make_folder(tmp_path / kind, kind))
     with flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt") as made:
@@ -143,7 +164,10 @@ def test_a_card_that_gives_back_other_bytes_is_named(tmp_path: Path, house: Path
 
     goal = target.Target(what="a worn card", boot=Worn(folder))
     plan = flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt")
-    with plan as made, pytest.raises(FlashError, match=r"Expected edgevid/edgevid\.service on a worn card as it was written"):
+    with (
+        plan as made,
+        pytest.raises(FlashError, match=r"Expected edgevid/edgevid\.service on a worn card as it was written"),
+    ):
         flash.write(made)
 
 
@@ -159,7 +183,9 @@ def test_a_card_with_the_examples_key_only_is_refused_for_nobody_could_log_in(tm
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     shipped = deployment.read(firmware.folder() / "deployments/usb-camera-4b.toml")
-    with pytest.raises(DeploymentError, match=r"Expected your own key in \[user\] ssh_keys, the line of ~/\.ssh/id_ed25519\.pub, got"):
+    with pytest.raises(
+        DeploymentError, match=r"Expected your own key in \[user\] ssh_keys, the line of ~/\.ssh/id_ed25519\.pub, got"
+    ):
         flashed(write(tmp_path, user={"ssh_keys": list(shipped.user.ssh_keys)}), folder, house)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     flashed(write(tmp_path, user={"ssh_keys": [*shipped.user.ssh_keys, KEY]}), folder, house)
@@ -168,13 +194,23 @@ def test_a_card_with_the_examples_key_only_is_refused_for_nobody_could_log_in(tm
 MISFITS = {
     "no Raspberry Pi OS": ({"remove": "config.txt"}, {}, "got no config.txt"),
     "the 32-bit one": ({"add": "kernel7l.img"}, {}, "got the 32-bit one"),
-    "no kernel for the board": ({"remove": "bcm2712-rpi-5-b.dtb"}, {"board": "5"}, "Expected a system for the board '5', got one for 3b"),
-    "no overlay for the camera": ({"remove": "overlays/imx708.dtbo"}, {"camera": "imx708"}, "Expected the overlay imx708.dtbo"),
+    "no kernel for the board": (
+        {"remove": "bcm2712-rpi-5-b.dtb"},
+        {"board": "5"},
+        "Expected a system for the board '5', got one for 3b",
+    ),
+    "no overlay for the camera": (
+        {"remove": "overlays/imx708.dtbo"},
+        {"camera": "imx708"},
+        "Expected the overlay imx708.dtbo",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", MISFITS)
-def test_a_system_that_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_path: Path, house: Path) -> None:
+def test_a_system_that_does_not_fit_is_refused_before_anything_is_written(
+    case: str, tmp_path: Path, house: Path
+) -> None:
     change, deployed, message = MISFITS[case]
     folder = spoil(official.make_folder(tmp_path / "bootfs", "trixie"), **change)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -187,7 +223,9 @@ def test_a_system_that_does_not_fit_is_refused_before_anything_is_written(case: 
 def test_a_bundle_too_large_for_the_card_is_refused_before_anything_is_written(tmp_path: Path, house: Path) -> None:
     path = official.make_image(tmp_path / "small.img", "trixie", fat_mib=48)
     before = path.read_bytes()
-    with pytest.raises(FlashError, match=r"Expected \d+ MiB of room on the image .* got \d+ MiB\. The largest file is edgevid/"):
+    with pytest.raises(
+        FlashError, match=r"Expected \d+ MiB of room on the image .* got \d+ MiB\. The largest file is edgevid/"
+    ):
         flashed(write(tmp_path), path, house)
     assert path.read_bytes() == before
 
@@ -195,7 +233,11 @@ def test_a_bundle_too_large_for_the_card_is_refused_before_anything_is_written(t
 def test_a_target_that_is_no_disk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.img").write_bytes(bytes(4096))
     (tmp_path / "a.img.xz").write_bytes(b"x")
-    for name, message in {"none.img": "got nothing at", "a.img": "got none in", "a.img.xz": "Run: xz --decompress"}.items():
+    for name, message in {
+        "none.img": "got nothing at",
+        "a.img": "got none in",
+        "a.img.xz": "Run: xz --decompress",
+    }.items():
         with pytest.raises((FlashError, UsageError), match=message):
             target.open_target(tmp_path / name)
 
@@ -209,7 +251,16 @@ def test_a_disk_with_another_layout_is_refused(tmp_path: Path) -> None:
         target.open_target(path)
 
 
-def disk(root: Path, name: str, *, removable: str = "1", gib: float = 32, partition: bool = False, mounted: str = "", bus: str = "pci") -> Path:
+def disk(
+    root: Path,
+    name: str,
+    *,
+    removable: str = "1",
+    gib: float = 32,
+    partition: bool = False,
+    mounted: str = "",
+    bus: str = "pci",
+) -> Path:
     """sysfs and mountinfo of a machine with one disk."""
     place = root / "sys/devices" / bus / name
     (place / f"{name}1").mkdir(parents=True)
@@ -222,7 +273,9 @@ def disk(root: Path, name: str, *, removable: str = "1", gib: float = 32, partit
     (root / "sys/class/block").mkdir(parents=True)
     (root / "sys/class/block" / name).symlink_to(place)
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/mountinfo").write_text(f"22 1 8:1 / {mounted} rw - ext4 /dev/{name}1 rw\n" if mounted else "1 1 0:1 / /dev rw - devtmpfs dev rw\n")
+    (root / "proc/self/mountinfo").write_text(
+        f"22 1 8:1 / {mounted} rw - ext4 /dev/{name}1 rw\n" if mounted else "1 1 0:1 / /dev rw - devtmpfs dev rw\n"
+    )
     return root
 
 
@@ -253,7 +306,11 @@ def test_only_a_card_that_can_be_taken_out_and_is_not_in_use_is_written(case: st
 
 
 def test_a_real_block_device_of_this_machine_is_refused() -> None:
-    devices = [Path("/dev") / path.name for path in Path("/sys/class/block").iterdir()] if Path("/sys/class/block").is_dir() else []
+    devices = (
+        [Path("/dev") / path.name for path in Path("/sys/class/block").iterdir()]
+        if Path("/sys/class/block").is_dir()
+        else []
+    )
     there = [device for device in devices if device.is_block_device()]
     if not there:
         pytest.skip("no block device is visible here")
@@ -274,7 +331,9 @@ def loop(originals: dict[str, Path], tmp_path: Path) -> Iterator[tuple[Path, Pat
     subprocess.run(["losetup", "--detach", str(device)], check=True)
 
 
-def test_a_block_device_of_the_kernel_is_written_like_a_card(loop: tuple[Path, Path], tmp_path: Path, house: Path) -> None:
+def test_a_block_device_of_the_kernel_is_written_like_a_card(
+    loop: tuple[Path, Path], tmp_path: Path, house: Path
+) -> None:
     """Only what sysfs says of it, that it can be taken out, is made up: a loop device cannot. tests/camera flashes one on an emulated USB port."""
     device, path = loop
     with pytest.raises(FlashError, match="which is a disk of this machine"):
@@ -295,7 +354,9 @@ def test_this_machines_own_boot_partition_is_not_flashed(monkeypatch: pytest.Mon
         target.open_target(tmp_path)
 
 
-def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(tmp_path: Path, device_house: Path) -> None:
+def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(
+    tmp_path: Path, device_house: Path
+) -> None:
     """install.sh as it lies on a card, run below a folder, with wheels for this machine's processor in place of the device's."""
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
     goal, version = target.open_target(folder), "{}.{}".format(*sys.version_info)
@@ -310,9 +371,22 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     (root / "etc").mkdir(parents=True)
     (root / "boot/firmware").mkdir(parents=True)
     shutil.copy(folder / "cmdline.txt", root / "boot/firmware/cmdline.txt")
-    environment = {**os.environ, "EDGEVID_ROOT": str(root), "EDGEVID_PYTHON": sys.executable, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_NO_INDEX": "1"}
+    environment = {
+        **os.environ,
+        "EDGEVID_ROOT": str(root),
+        "EDGEVID_PYTHON": sys.executable,
+        "PIP_INDEX_URL": "http://127.0.0.1:1/",
+        "PIP_NO_INDEX": "1",
+    }
     for _ in range(2):  # once more is harmless
-        done = subprocess.run(["sh", str(folder / "edgevid/install.sh")], env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            ["sh", str(folder / "edgevid/install.sh")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     log = (folder / "edgevid/first-boot.log").read_text()
     assert "exit code 0" in log
@@ -322,9 +396,13 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     state = json.loads((root / "var/lib/edgevid/state.json").read_text())
     assert state["slots"]["a"]["name"] == "gestures.edgevid"
     assert (root / "var/lib/edgevid/a.edgevid").stat().st_uid != 0
-    assert (root / "usr/local/bin/edgevid").readlink() == Path("/opt/edgevid/current/bin/edgevid"), "a person who logs in finds the command"
+    assert (root / "usr/local/bin/edgevid").readlink() == Path("/opt/edgevid/current/bin/edgevid"), (
+        "a person who logs in finds the command"
+    )
     assert (root / "usr/local/lib/edgevid/overlay-root").stat().st_mode & 0o777 == 0o755
-    assert (root / "boot/firmware/cmdline.txt").read_text().split().count("init=/usr/local/lib/edgevid/overlay-root") == 1
+    assert (root / "boot/firmware/cmdline.txt").read_text().split().count(
+        "init=/usr/local/lib/edgevid/overlay-root"
+    ) == 1
     run = [
         str(root / "opt/edgevid/current/bin/python"),
         "-m",
@@ -334,7 +412,14 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
         "--config",
         str(root / "etc/edgevid/run.toml"),
     ]
-    said = subprocess.run([*run, "--source", "synthetic:7", "--max-frames", "60"], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    said = subprocess.run(
+        [*run, "--source", "synthetic:7", "--max-frames", "60"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout.splitlines()[0])["scores"]
 
@@ -382,7 +467,14 @@ def test_a_card_whose_files_were_changed_installs_nothing(tmp_path: Path, house:
     flashed(write(tmp_path), folder, house)
     (folder / "edgevid/edgevid.service").write_text("[Service]\nExecStart=/bin/true\n")
     environment = {**os.environ, "EDGEVID_ROOT": str(tmp_path / "root"), "EDGEVID_PYTHON": sys.executable}
-    done = subprocess.run(["sh", str(folder / "edgevid/install.sh")], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", str(folder / "edgevid/install.sh")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1
     assert "Flash the card again" in done.stdout
     assert not (tmp_path / "root/opt").exists()

@@ -48,7 +48,11 @@ def need(tool: str, package: str) -> None:
 @pytest.mark.parametrize(("pair", "release"), CASES, ids=str)
 def test_every_template_is_filled_for_every_board_and_camera(pair: tuple[str, str], release: firmware.Release) -> None:
     device = made(*pair)
-    files = {**unit.unit_files(device, release=release), **first_boot.cloud_init(device, contents={}), **first_boot.firstrun(device)}
+    files = {
+        **unit.unit_files(device, release=release),
+        **first_boot.cloud_init(device, contents={}),
+        **first_boot.firstrun(device),
+    }
     assert {name: text for name, text in files.items() if "{{" in text or "None" in text} == {}
     assert "correct horse" not in "".join(files.values()), "the Wi-Fi password is derived, not written"
 
@@ -67,14 +71,21 @@ def test_config_txt_loads_the_cameras_overlay_once_on_its_board_and_keeps_the_re
 
 
 def test_another_camera_replaces_the_one_before_in_config_txt() -> None:
-    text = first_boot.config_txt(made("5", "imx708", camera_port=1), first_boot.config_txt(made("5", "imx219"), official.CONFIG))
+    text = first_boot.config_txt(
+        made("5", "imx708", camera_port=1), first_boot.config_txt(made("5", "imx219"), official.CONFIG)
+    )
     assert config_txt.parse(text, firmware.board("5")).overlays == ["vc4-kms-v3d", "imx708,cam1"]
 
 
 def test_sections_of_config_txt_are_for_their_boards() -> None:
     text = "gpu_mem=1\n[pi4]\ngpu_mem=4\ndtoverlay=four\n[pi5]\ngpu_mem=5\n[all]\ndtparam=x=1\n[strange]\na=1\n"
     four, five = (config_txt.parse(text, firmware.board(name)) for name in ("4b", "5"))
-    assert (four.values["gpu_mem"], four.overlays, five.values["gpu_mem"], five.overlays) == ("4", ["four,x=1"], "5", [])
+    assert (four.values["gpu_mem"], four.overlays, five.values["gpu_mem"], five.overlays) == (
+        "4",
+        ["four,x=1"],
+        "5",
+        [],
+    )
     assert four.unknown_sections == ["strange"]
     with pytest.raises(FlashError, match=r"line 1 of config\.txt"):
         config_txt.parse("what is this", firmware.board("5"))
@@ -95,15 +106,23 @@ def test_cmdline_txt_stays_one_line_and_is_changed_once(has_firstrun: bool) -> N
 def test_flashing_again_makes_a_read_only_root_writable_for_the_installation() -> None:
     before = f"{official.CMDLINE['trixie'].strip()} init={first_boot.OVERLAY_PROGRAM}\n"
     assert "init=" not in first_boot.cmdline_txt(made("4b", "uvc"), before, has_firstrun=False)
-    assert "init=/usr/lib/raspberrypi-sys-mods/firstboot" in first_boot.cmdline_txt(made("4b", "uvc"), official.CMDLINE["bookworm"], has_firstrun=True)
+    assert "init=/usr/lib/raspberrypi-sys-mods/firstboot" in first_boot.cmdline_txt(
+        made("4b", "uvc"), official.CMDLINE["bookworm"], has_firstrun=True
+    )
 
 
-@pytest.mark.parametrize("changes", [{}, {"wifi": None}, {"wifi": {"password": "", "hidden": True}}, NASTY], ids=["plain", "ethernet", "open", "nasty"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"wifi": None}, {"wifi": {"password": "", "hidden": True}}, NASTY],
+    ids=["plain", "ethernet", "open", "nasty"],
+)
 def test_user_data_passes_the_schema_of_cloud_init(changes: dict[str, object], tmp_path: Path) -> None:
     need("cloud-init", "cloud-init")
     path = tmp_path / "user-data"
     path.write_text(first_boot.cloud_init(made("4b", "uvc", **changes), contents={})["user-data"])
-    done = subprocess.run(["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        ["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Valid" in done.stdout
 
@@ -120,12 +139,26 @@ def test_what_cloud_init_reads_says_what_the_deployment_says() -> None:
     device = made("4b", "uvc", **NASTY)
     files = {name: yaml.safe_load(text) for name, text in first_boot.cloud_init(device, contents={}).items()}
     user = files["user-data"]["users"][0]
-    assert (user["name"], user["passwd"], user["ssh_authorized_keys"], user["lock_passwd"]) == ("pi", HASH, list(device.user.ssh_keys), False)
-    assert (files["user-data"]["hostname"], files["user-data"]["timezone"], files["user-data"]["ssh_pwauth"]) == ("porch", "Europe/Zurich", False)
+    assert (user["name"], user["passwd"], user["ssh_authorized_keys"], user["lock_passwd"]) == (
+        "pi",
+        HASH,
+        list(device.user.ssh_keys),
+        False,
+    )
+    assert (files["user-data"]["hostname"], files["user-data"]["timezone"], files["user-data"]["ssh_pwauth"]) == (
+        "porch",
+        "Europe/Zurich",
+        False,
+    )
     wifi = files["network-config"]["network"]["wifis"]["wlan0"]
     assert wifi["regulatory-domain"] == "CH"
     assert wifi["access-points"] == {device.wifi.ssid: {"hidden": False, "password": device.wifi.psk()}}
-    assert "wifis" not in yaml.safe_load(first_boot.cloud_init(made("4b", "uvc", wifi=None), contents={})["network-config"])["network"]
+    assert (
+        "wifis"
+        not in yaml.safe_load(first_boot.cloud_init(made("4b", "uvc", wifi=None), contents={})["network-config"])[
+            "network"
+        ]
+    )
     assert files["meta-data"]["dsmode"] == "local"
 
 
@@ -177,7 +210,15 @@ def analyze(root: Path, files: dict[str, str], *words: str) -> subprocess.Comple
         # What it starts lies below the test's folder here.
         (folder / name).write_text(text.replace("/opt/edgevid", f"{root}/opt/edgevid"))
     environment = {"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": "/usr/bin:/bin", "SYSTEMD_LOG_LEVEL": "warning"}
-    return subprocess.run(["systemd-analyze", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        ["systemd-analyze", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def units(**changes: object) -> dict[str, str]:
@@ -221,9 +262,23 @@ def test_the_exposure_of_the_service_is_ok_or_better(systemd: Path) -> None:
 
 def test_the_unit_has_its_own_user_limits_and_a_watchdog() -> None:
     text = units(service={"memory_mib": 200, "cpu_percent": 150, "watchdog_s": 20, "restart_s": 7})["edgevid.service"]
-    for line in ("User=edgevid", "SupplementaryGroups=video render plugdev", "Type=notify", "WatchdogSec=20", "Restart=always", "RestartSec=7"):
+    for line in (
+        "User=edgevid",
+        "SupplementaryGroups=video render plugdev",
+        "Type=notify",
+        "WatchdogSec=20",
+        "Restart=always",
+        "RestartSec=7",
+    ):
         assert f"\n{line}\n" in text
-    for line in ("MemoryMax=200M", "CPUQuota=150%", "NoNewPrivileges=yes", "ProtectSystem=strict", "WantedBy=multi-user.target", "StateDirectory=edgevid"):
+    for line in (
+        "MemoryMax=200M",
+        "CPUQuota=150%",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "WantedBy=multi-user.target",
+        "StateDirectory=edgevid",
+    ):
         assert f"\n{line}\n" in text
     assert "cloud-final" not in re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
 
@@ -234,15 +289,21 @@ def test_restarts_back_off_by_systemd_itself_where_it_can() -> None:
     assert "ExecStartPre" not in text
 
 
-@pytest.mark.parametrize(("restarts", "pause_s"), [("0", 0), ("1", 5), ("2", 15), ("3", 35), ("4", 75), ("5", 110), ("900", 110), ("", 0)])
-def test_restarts_back_off_on_a_systemd_that_cannot_within_the_time_of_a_start(restarts: str, pause_s: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("restarts", "pause_s"), [("0", 0), ("1", 5), ("2", 15), ("3", 35), ("4", 75), ("5", 110), ("900", 110), ("", 0)]
+)
+def test_restarts_back_off_on_a_systemd_that_cannot_within_the_time_of_a_start(
+    restarts: str, pause_s: int, tmp_path: Path
+) -> None:
     text = unit.unit_files(made("4b", "uvc"), release="bookworm")["edgevid.service"]
     assert "RestartMaxDelaySec" not in text
     line = re.search(r"(?m)^ExecStartPre=(.*)$", text)[1].replace("$$", "$")
     for name, program in {"systemctl": f'echo "{restarts}"', "sleep": 'echo "$1"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run(shlex.split(line), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        shlex.split(line), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) == pause_s
 
 
@@ -270,7 +331,9 @@ def test_sysusers_makes_the_user_and_its_groups(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     conf = tmp_path / "edgevid.conf"
     shutil.copy(ROOT / "firmware_configs/systemd/sysusers.conf", conf)
-    done = subprocess.run(["systemd-sysusers", f"--root={tmp_path}", str(conf)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", str(conf)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"systemd-sysusers cannot write a root here: {done.stderr.strip()}")
     groups = {line.split(":")[0]: line.split(":")[3] for line in (tmp_path / "etc/group").read_text().splitlines()}

@@ -20,7 +20,12 @@ def test_edgevids_own_wheel_is_the_same_each_time_and_holds_its_data(tmp_path: P
     (pin, path), (again, other) = wheels.pack(tmp_path / "a"), wheels.pack(tmp_path / "b")
     assert (pin, path.read_bytes()) == (again, other.read_bytes())
     names = zipfile.ZipFile(path).namelist()
-    assert {"edgevid/cli.py", "edgevid/data/gestures.edgevid", "edgevid/firmware_configs/boards/4b.toml", "convert/__init__.py"} <= set(names)
+    assert {
+        "edgevid/cli.py",
+        "edgevid/data/gestures.edgevid",
+        "edgevid/firmware_configs/boards/4b.toml",
+        "convert/__init__.py",
+    } <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 
@@ -30,13 +35,31 @@ def test_the_pins_name_a_wheel_of_each_package_that_a_device_needs(python: str) 
     assert {"ai-edge-litert", "numpy", "opencv-python-headless", "paho-mqtt", "pip"} <= pins
 
 
-def test_the_pinned_wheels_are_downloaded_for_the_devices_processor_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    probe = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--timeout", "5", "--retries", "0", "--dest", str(tmp_path), "flatbuffers"]
+def test_the_pinned_wheels_are_downloaded_for_the_devices_processor_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--timeout",
+        "5",
+        "--retries",
+        "0",
+        "--dest",
+        str(tmp_path),
+        "flatbuffers",
+    ]
     if subprocess.run(probe, capture_output=True, timeout=120, check=False).returncode:
         pytest.skip("no package index can be reached")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     small = ("backports.strenum", "ml_dtypes", "protobuf")
-    (tmp_path / "lock.txt").write_text(wheels.requirements(pin for pin in wheels.read_lock(wheels.lock_path("3.13")) if pin.name in small))
+    (tmp_path / "lock.txt").write_text(
+        wheels.requirements(pin for pin in wheels.read_lock(wheels.lock_path("3.13")) if pin.name in small)
+    )
     found = wheels.collect("3.13", lock=tmp_path / "lock.txt")
     names = {pin.name: path.name for pin, path in found.items()}
     assert "aarch64" in names["ml_dtypes"]

@@ -61,7 +61,9 @@ def run(faults: dict[int, str], *, frames: int = 100) -> tuple[Collector, Pipeli
 
 def announced_and_ended(collector: Collector) -> None:
     """Each start has its end, in order, and no end comes unannounced."""
-    assert [(event.label, event.start_s) for event in collector.starts] == [(event.label, event.start_s) for event in collector.events]
+    assert [(event.label, event.start_s) for event in collector.starts] == [
+        (event.label, event.start_s) for event in collector.events
+    ]
     assert all(event.end_s >= event.start_s for event in collector.events)
 
 
@@ -106,7 +108,9 @@ def test_faults_in_random_order_never_end_the_run(seed: int) -> None:
 
 def test_a_pace_that_changes_in_the_middle_of_faults_loses_no_event() -> None:
     rng = random.Random(7)
-    script = Script(classes(400), {place: rng.choice(["unplugged", "backwards", *TORN]) for place in rng.sample(range(5, 395), 15)})
+    script = Script(
+        classes(400), {place: rng.choice(["unplugged", "backwards", *TORN]) for place in rng.sample(range(5, 395), 15)}
+    )
 
     class Changing(Collector):
         def decided(self, decision) -> None:
@@ -148,7 +152,9 @@ def command(*options: str) -> list[str]:
 
 @pytest.mark.parametrize("delay_s", np.random.default_rng(5).uniform(0.0, 2.5, 6).round(2).tolist())
 def test_asked_to_end_at_any_moment_it_ends_with_whole_lines(delay_s: float) -> None:
-    process = subprocess.Popen(command("--source", "synthetic:3", "--policy", "live"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("--source", "synthetic:3", "--policy", "live"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     time.sleep(delay_s)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
@@ -168,9 +174,15 @@ def test_asked_to_end_at_any_moment_it_ends_with_whole_lines(delay_s: float) -> 
         "nowhere//user:secret@host",
     ],
 )
-def test_a_source_that_cannot_be_had_shows_no_password(source: str, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_had_shows_no_password(
+    source: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "deployment.toml").write_text(f"source = {json.dumps(source)}\n")
-    for argv in (["--source", source], ["--config", str(tmp_path / "deployment.toml")], ["--source", source, "--config"]):
+    for argv in (
+        ["--source", source],
+        ["--config", str(tmp_path / "deployment.toml")],
+        ["--source", source, "--config"],
+    ):
         assert cli.main(["run", SHIPPED, *argv]) in (1, 2)
     out, err = capfd.readouterr()
     assert "Expected" in err
@@ -183,10 +195,17 @@ def test_the_service_needs_no_root() -> None:
         pytest.skip("this is not root already")
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     environment = {**os.environ, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
-    if subprocess.run([*nobody, sys.executable, "-c", "import edgevid"], env=environment, capture_output=True, check=False).returncode != 0:
+    if (
+        subprocess.run(
+            [*nobody, sys.executable, "-c", "import edgevid"], env=environment, capture_output=True, check=False
+        ).returncode
+        != 0
+    ):
         pytest.skip("another user may not read this environment")
     options = ["--source", "synthetic:3", "--max-frames", "200", "--threads", "auto"]
-    done = subprocess.run([*nobody, *command(*options)], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*nobody, *command(*options)], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"event"')
     assert "its folder cannot be written" in done.stderr
@@ -195,7 +214,12 @@ def test_the_service_needs_no_root() -> None:
 def test_a_full_disk_under_standard_output_is_one_line_and_a_code() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            command("--source", "synthetic:3", "--max-frames", "200"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            command("--source", "synthetic:3", "--max-frames", "200"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
         )
     assert done.returncode == 1
     assert "No space left" in done.stderr.splitlines()[-1]

@@ -53,7 +53,9 @@ COOL, HOT = False, True
         "hot without frames",
     ],
 )
-def test_levels_follow_what_is_observed(stretches: list[tuple[int, float | None, bool]], changes: list[tuple[int, int, str]]) -> None:
+def test_levels_follow_what_is_observed(
+    stretches: list[tuple[int, float | None, bool]], changes: list[tuple[int, int, str]]
+) -> None:
     assert play(Pacer(), *stretches) == changes
 
 
@@ -113,7 +115,10 @@ def test_a_change_says_what_it_costs_and_why() -> None:
         "pace level 2 of 3: an answer after every 2 frames, frames 2 times the training interval apart: "
         "answers are of a window 2 times as long as trained; a frame's work takes 130% of the time between two"
     )
-    assert str(Change(0, LEVELS[0], "recovered", 0.3)) == "pace level 0 of 3: an answer after every frame that is due; there is room again"
+    assert (
+        str(Change(0, LEVELS[0], "recovered", 0.3))
+        == "pace level 0 of 3: an answer after every frame that is due; there is room again"
+    )
     assert "nothing is left to give up" in str(Change(3, LEVELS[3], "exhausted", 2.0))
     assert "the board is throttled" in str(Change(1, LEVELS[1], "hot", 0.3))
 
@@ -129,7 +134,9 @@ def test_a_run_whose_models_all_keep_a_state_goes_from_full_pace_to_a_lower_rate
 
 def test_a_state_is_said_to_answer_after_every_frame_at_every_level() -> None:
     change = Pacer(levels=paces(keeps_state=True)).update(0, demand=0.3, throttled=True)
-    assert str(change).startswith("pace level 2 of 3: an answer after every frame that is due, frames 2 times the training interval apart")
+    assert str(change).startswith(
+        "pace level 2 of 3: an answer after every frame that is due, frames 2 times the training interval apart"
+    )
 
 
 @pytest.mark.parametrize("demand_at_full_rate", [0.95, 1.1, 1.7, 2.5, 3.5])

@@ -41,7 +41,9 @@ class Changing(Collector):
 
 def run(levels: dict[int, int], *, frames: int = 40, step_s: float = 0.1) -> tuple[Changing, Pipeline]:
     collector = Changing(levels)
-    collector.pipeline = Pipeline(engine_for(window_manifest(decision=SHARP)), Script([1] * frames, step_s=step_s), [collector])
+    collector.pipeline = Pipeline(
+        engine_for(window_manifest(decision=SHARP)), Script([1] * frames, step_s=step_s), [collector]
+    )
     collector.pipeline.run()
     return collector, collector.pipeline
 
@@ -54,7 +56,13 @@ def test_a_longer_stride_answers_after_every_second_frame() -> None:
     collector, pipeline = run({3: 1}, frames=13)
     assert times(collector) == [0.3, 0.4, 0.5, 0.7, 0.9, 1.1]
     telemetry = pipeline.telemetry
-    assert (telemetry.taken, telemetry.decisions, telemetry.unanswered, telemetry.pace_level, telemetry.pace_changes) == (13, 6, 4, 1, 1)
+    assert (
+        telemetry.taken,
+        telemetry.decisions,
+        telemetry.unanswered,
+        telemetry.pace_level,
+        telemetry.pace_changes,
+    ) == (13, 6, 4, 1, 1)
     assert "pace" not in telemetry.drops
     assert "now at level 1" in telemetry.as_table()
 
@@ -71,7 +79,9 @@ def test_a_lower_rate_begins_a_new_window_of_frames_further_apart() -> None:
 
 def test_the_open_event_ends_where_the_time_base_changes_and_none_is_lost() -> None:
     collector, _ = run({3: 2}, frames=40)
-    assert [event.label for event in collector.starts] == [event.label for event in collector.events] == ["wave", "wave"]
+    assert (
+        [event.label for event in collector.starts] == [event.label for event in collector.events] == ["wave", "wave"]
+    )
     assert collector.events[0].end_s == pytest.approx(0.5)
 
 

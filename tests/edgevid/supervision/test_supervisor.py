@@ -113,7 +113,9 @@ def test_a_camera_that_is_being_opened_again_is_at_work(manager: socket.socket) 
     assert any("opening it again" in message for message in messages)
 
 
-def test_a_frame_that_is_in_hand_for_too_long_ends_the_process(manager: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_frame_that_is_in_hand_for_too_long_ends_the_process(
+    manager: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
     pipeline, supervisor = supervised(manager, stuck_s=8.0)
     work(pipeline, frames=5, busy_s=0.1)
     pipeline.pulse.begin(100 * S)
@@ -150,7 +152,9 @@ def test_before_the_process_ends_the_open_event_is_given_out_and_the_outputs_are
         loop.join(20)
 
 
-def test_the_first_frames_have_more_time_only_while_they_compute(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_frames_have_more_time_only_while_they_compute(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looks once a second at the first frame; what counts is the processor time of the loop's thread."""
 
     def found_after_s(share: float | None) -> int:
@@ -214,7 +218,9 @@ def seconds(pipeline: Pipeline, supervisor: Supervisor, count: int, *, load: flo
     return levels
 
 
-def test_a_late_loop_gives_something_up_says_so_and_takes_it_back(manager: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_loop_gives_something_up_says_so_and_takes_it_back(
+    manager: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
     pipeline, supervisor = supervised(manager, pacer=Pacer())
     assert set(seconds(pipeline, supervisor, 10, load=0.5, start_s=1)) == {0}
     said(manager)
@@ -235,7 +241,9 @@ def test_without_frames_the_pace_stays_as_it_is(manager: socket.socket) -> None:
     assert pipeline._wanted_level == level
 
 
-def test_a_throttled_board_slows_the_pace_even_of_a_loop_that_keeps_up(manager: socket.socket, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_throttled_board_slows_the_pace_even_of_a_loop_that_keeps_up(
+    manager: socket.socket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     board = BoardSampler(PI_4B.but(throttled=0x80008).plant(tmp_path))
     board.look()
     pipeline, supervisor = supervised(manager, pacer=Pacer(), board=board)
@@ -266,7 +274,9 @@ def test_a_live_run_that_is_too_slow_ends_at_a_pace_that_it_can_keep(caplog: pyt
 
     manifest = window_manifest(decision=SHARP, window=Window(frames=4, interval_s=0.02))
     collector = Collector()
-    pipeline = Pipeline(Engine(bundle_for(manifest), backend=Fake({"encoder": slow, "head": answer})), Camera([1] * 2000), [collector])
+    pipeline = Pipeline(
+        Engine(bundle_for(manifest), backend=Fake({"encoder": slow, "head": answer})), Camera([1] * 2000), [collector]
+    )
     policy = PacePolicy(late_for_s=0.2, settle_s=0.3)
     with Supervisor(pipeline, pacer=Pacer(policy), tick_s=0.1):
         telemetry = pipeline.run()
@@ -304,7 +314,9 @@ def test_an_inference_that_hangs_on_the_first_frame_is_found_as_soon_as_any_othe
     assert int(found[1]) < 30, "not after the minute that a model has that computes"
 
 
-def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_announced_is_lost(noop: Path, manager: socket.socket) -> None:
+def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_announced_is_lost(
+    noop: Path, manager: socket.socket
+) -> None:
     """The real interpreter in a driver that never returns, in a real process, as systemd would have started it."""
     environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "30000000"}
     options = ["--source", "synthetic:0", "--json", "--delegate", f"{noop},hang_after=60"]
@@ -321,7 +333,9 @@ def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_
 def test_a_service_tells_systemd_that_it_is_ready_alive_and_stopping(manager: socket.socket, tmp_path: Path) -> None:
     """A real process that is asked to end in the middle of a stream."""
     environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "30000000"}
-    process = subprocess.Popen(command("--source", "synthetic:0", "--json"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("--source", "synthetic:0", "--json"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)

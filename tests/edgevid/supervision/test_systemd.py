@@ -41,7 +41,11 @@ def test_the_messages_are_those_of_systemds_own_tool(manager: tuple[socket.socke
         pytest.skip("systemd-notify is not installed; run: apt-get install systemd")
     end, name = manager
     # Its MAINPID line and its barrier are for scripts, whose own process is gone before the manager looks.
-    subprocess.run(["systemd-notify", "--no-block", "--ready", "--status=warm"], env={"NOTIFY_SOCKET": name, "PATH": os.environ["PATH"]}, check=True)
+    subprocess.run(
+        ["systemd-notify", "--no-block", "--ready", "--status=warm"],
+        env={"NOTIFY_SOCKET": name, "PATH": os.environ["PATH"]},
+        check=True,
+    )
     theirs = {line for line in end.recv(999).decode().splitlines() if not line.startswith("MAINPID")}
     notifier = Notifier({"NOTIFY_SOCKET": name})
     notifier.ready()
@@ -71,7 +75,9 @@ def test_signs_of_life_are_sent_only_where_this_process_is_waited_for(
     assert end.recv(999) == (b"WATCHDOG=1" if watchdog_s else b"READY=1")
 
 
-@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/notify"}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
+@pytest.mark.parametrize(
+    "environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/notify"}, {"NOTIFY_SOCKET": "vsock:2:1234"}]
+)
 def test_without_a_manager_nothing_happens(environment: dict[str, str]) -> None:
     notifier = Notifier(environment)
     notifier.ready()

@@ -26,7 +26,9 @@ def turned_rad(poses: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("label", "axis", "sign"), [("swipe_left", 0, -1), ("swipe_right", 0, 1), ("swipe_up", 1, -1), ("swipe_down", 1, 1)])
+@pytest.mark.parametrize(
+    ("label", "axis", "sign"), [("swipe_left", 0, -1), ("swipe_right", 0, 1), ("swipe_up", 1, -1), ("swipe_down", 1, 1)]
+)
 def test_a_swipe_goes_where_its_name_says(label: str, axis: int, sign: int, seed: int) -> None:
     moved = path(label, seed)[-1, :2] - path(label, seed)[0, :2]
     assert sign * moved[axis] > 0.38

@@ -8,11 +8,20 @@ import numpy as np
 
 from edgevid.synthetic.scene import Renderer, Scene, draw_scene
 
-SCENE = dataclasses.replace(draw_scene(np.random.default_rng(0)), skin=(255.0, 0.0, 0.0), sleeve=(255.0, 0.0, 0.0), gain=1.0, flicker=0.0, noise=0.0)
+SCENE = dataclasses.replace(
+    draw_scene(np.random.default_rng(0)),
+    skin=(255.0, 0.0, 0.0),
+    sleeve=(255.0, 0.0, 0.0),
+    gain=1.0,
+    flicker=0.0,
+    noise=0.0,
+)
 AWAY = (0.5, 3.0, 0.0)
 
 
-def picture(scene: Scene, pose: tuple[float, float, float], *, height_px: int = 64, width_px: int = 64, t_s: float = 0.0) -> np.ndarray:
+def picture(
+    scene: Scene, pose: tuple[float, float, float], *, height_px: int = 64, width_px: int = 64, t_s: float = 0.0
+) -> np.ndarray:
     """One frame, on its own."""
     out = np.zeros((height_px, width_px, 3), np.uint8)
     Renderer(scene, height_px=height_px, width_px=width_px).draw(pose, t_s, out)

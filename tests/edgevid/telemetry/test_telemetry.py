@@ -18,7 +18,9 @@ def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
         histogram.record(sample * 1_000_000)
     latency = histogram.latency()
     assert (latency.count, latency.max_ms) == (100, 100.0)
-    assert (latency.p50_ms, latency.p95_ms, latency.p99_ms) == pytest.approx(tuple(np.percentile(np.arange(1, 101), [50, 95, 99])))
+    assert (latency.p50_ms, latency.p95_ms, latency.p99_ms) == pytest.approx(
+        tuple(np.percentile(np.arange(1, 101), [50, 95, 99]))
+    )
 
 
 def test_old_samples_leave_the_percentiles_and_stay_in_count_and_maximum() -> None:
@@ -57,7 +59,10 @@ def test_a_frame_without_an_answer_is_no_sample_of_what_it_did_not_go_through() 
     telemetry = Telemetry()
     telemetry.note(*[5_000_000] * len(STAGES))
     telemetry.note(1_000_000, *[NONE] * (len(STAGES) - 1))
-    assert {name: latency.count for name, latency in telemetry.stages().items()} == {**dict.fromkeys(STAGES, 1), "preprocess": 2}
+    assert {name: latency.count for name, latency in telemetry.stages().items()} == {
+        **dict.fromkeys(STAGES, 1),
+        "preprocess": 2,
+    }
 
 
 def test_recording_keeps_no_memory() -> None:

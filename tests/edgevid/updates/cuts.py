@@ -89,7 +89,10 @@ class Card:
 
     def after_cut(self) -> Iterator[dict[str, bytes]]:
         for names, part in itertools.product((self.flushed_names, self.names), (0.0, 0.5, 1.0)):
-            yield {name: kept + rest[: int(len(rest) * part)] for name, (kept, rest) in ((name, self.inodes[at]) for name, at in names.items())}
+            yield {
+                name: kept + rest[: int(len(rest) * part)]
+                for name, (kept, rest) in ((name, self.inodes[at]) for name, at in names.items())
+            }
 
 
 def after_cuts(recorder: Recorder, folder: Path) -> Iterator[Path]:

@@ -89,7 +89,11 @@ def main() -> None:
     for each in range(kills):
         steps[die(folder, dice.randint(1, 60), seed + each)] += 1
         survivors[bundle.read(Slots(folder / "slots").current()).manifest.name] += 1
-    print(json.dumps({"steps": steps, "survivors": survivors, "left": sorted(path.name for path in (folder / "slots").iterdir())}))
+    print(
+        json.dumps(
+            {"steps": steps, "survivors": survivors, "left": sorted(path.name for path in (folder / "slots").iterdir())}
+        )
+    )
 
 
 if __name__ == "__main__":

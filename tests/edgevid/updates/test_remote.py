@@ -51,7 +51,17 @@ def ssh_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     server = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL)
     try:
-        reachable = ["ssh", "-F", str(folder / "ssh_config"), "-o", "BatchMode=yes", "-o", "ConnectionAttempts=20", "pi", "true"]
+        reachable = [
+            "ssh",
+            "-F",
+            str(folder / "ssh_config"),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectionAttempts=20",
+            "pi",
+            "true",
+        ]
         if subprocess.run(reachable, capture_output=True, timeout=60, check=False).returncode:
             pytest.skip("sshd does not start here")
         yield folder / "ssh_config"
@@ -79,7 +89,16 @@ def in_service(device: Device) -> str:
 
 
 def command(device: Device, path: Path, *more: str) -> list[str]:
-    where = ["--to", device.host, "--program", device.program, "--slots", device.slots, "--ssh-config", str(device.ssh_config)]
+    where = [
+        "--to",
+        device.host,
+        "--program",
+        device.program,
+        "--slots",
+        device.slots,
+        "--ssh-config",
+        str(device.ssh_config),
+    ]
     return ["deploy", str(path), *where, "--no-restart", *more]
 
 
@@ -87,7 +106,9 @@ def left_behind() -> set[Path]:
     return set(Path("/var/tmp").glob("edgevid.*"))
 
 
-def test_a_bundle_is_sent_checked_there_and_on_trial(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundle_is_sent_checked_there_and_on_trial(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ai_edge_litert")
     before = left_behind()
     path = renamed(tmp_path / "my new.edgevid", "second")
@@ -109,7 +130,18 @@ def test_deploy_waits_until_the_running_classifier_has_confirmed_it(
         slots = Slots(Path(device.slots))
         while slots.state().trial is None:
             time.sleep(0.1)
-        run = [sys.executable, "-m", "edgevid.cli", "run", device.slots, "--source", "synthetic:7", "--json", "--max-frames", "600"]
+        run = [
+            sys.executable,
+            "-m",
+            "edgevid.cli",
+            "run",
+            device.slots,
+            "--source",
+            "synthetic:7",
+            "--json",
+            "--max-frames",
+            "600",
+        ]
         subprocess.run(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
     starter = threading.Thread(target=service)
@@ -122,14 +154,19 @@ def test_deploy_waits_until_the_running_classifier_has_confirmed_it(
     assert in_service(device) == "second"
 
 
-def test_a_bundle_that_fails_its_self_test_there_is_refused_with_3(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundle_that_fails_its_self_test_there_is_refused_with_3(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ai_edge_litert")
     model = bundle.read(SHIPPED)
     golden = replace(model.golden, scores=model.golden.scores[:, ::-1].copy())
     bundle.write(replace(model, golden=golden), tmp_path / "wrong.edgevid")
     before = left_behind()
     assert cli.main(command(device, tmp_path / "wrong.edgevid")) == SelftestFailed.exit_code
-    assert "pi: Expected the bundle to pass its self-test on this machine, got a failure, so that it stays out of service." in capsys.readouterr().err
+    assert (
+        "pi: Expected the bundle to pass its self-test on this machine, got a failure, so that it stays out of service."
+        in capsys.readouterr().err
+    )
     assert (device.state().trial, in_service(device), left_behind()) == (None, "gestures", before)
 
 
@@ -153,7 +190,9 @@ def test_a_file_that_is_no_bundle_is_not_even_sent(device: Device, tmp_path: Pat
     assert cli.main(command(replace(device, host="nowhere"), tmp_path / "bad.edgevid")) == 1
 
 
-def test_a_host_that_cannot_be_reached_is_one_line(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_host_that_cannot_be_reached_is_one_line(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "config").write_text("Host gone\n HostName 127.0.0.1\n Port 1\n")
     gone = replace(device, host="gone", ssh_config=tmp_path / "config")
     assert cli.main(command(gone, SHIPPED)) == 1
@@ -163,7 +202,9 @@ def test_a_host_that_cannot_be_reached_is_one_line(device: Device, tmp_path: Pat
 
 
 def test_a_key_that_is_not_taken_is_an_error_and_not_a_question(device: Device, tmp_path: Path) -> None:
-    text = device.ssh_config.read_text().replace(f"IdentityFile {device.ssh_config.parent}/key", f"IdentityFile {tmp_path}/none")
+    text = device.ssh_config.read_text().replace(
+        f"IdentityFile {device.ssh_config.parent}/key", f"IdentityFile {tmp_path}/none"
+    )
     (tmp_path / "config").write_text(text)
     with pytest.raises(DeployError, match="Permission denied"):
         replace(device, ssh_config=tmp_path / "config").state()

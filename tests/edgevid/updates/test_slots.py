@@ -64,7 +64,12 @@ def test_a_second_bundle_is_on_trial_until_it_is_confirmed(four: Path, slots: Sl
 
 def test_a_bundle_that_is_never_confirmed_is_gone_after_its_starts(four: Path, slots: Slots) -> None:
     slots.activate(four / "2.edgevid", starts=2)
-    assert [bundle.read(slots.begin().path).manifest.name for _ in range(4)] == ["model-2", "model-2", "model-1", "model-1"]
+    assert [bundle.read(slots.begin().path).manifest.name for _ in range(4)] == [
+        "model-2",
+        "model-2",
+        "model-1",
+        "model-1",
+    ]
     state = slots.state()
     assert state is not None
     assert state.returned.startswith("2.edgevid: it did not stay up")
@@ -149,7 +154,15 @@ def test_what_root_writes_belongs_to_the_owner_of_the_folder(four: Path) -> None
 
 def test_200_kills_between_and_inside_writes_leave_a_valid_bundle_in_service_each_time(four: Path) -> None:
     command = [sys.executable, "-m", "tests.edgevid.updates.killed", str(four), "200", "7"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert sum(seen["steps"].values()) == sum(seen["survivors"].values()) == 200
@@ -158,7 +171,9 @@ def test_200_kills_between_and_inside_writes_leave_a_valid_bundle_in_service_eac
     assert set(seen["left"]) <= {"a.edgevid", "b.edgevid", "state.json", ".incoming.edgevid", ".state.json.new"}
 
 
-def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(
+    four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was not flushed is lost, whole or in part, and renames that were not flushed may or may not have reached the card."""
     monkeypatch.setattr(atomic, "CHUNK_BYTES", 1500)
     recorder = Recorder(slots.folder)
@@ -174,7 +189,9 @@ def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(four: Path,
     assert cuts > 60
 
 
-def test_a_flush_that_is_left_out_is_seen_by_the_test_of_power_cuts(four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flush_that_is_left_out_is_seen_by_the_test_of_power_cuts(
+    four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder(slots.folder, blind_to_flushes_of=".state.json.new")
     with recorder.installed(monkeypatch):
         slots.activate(four / "2.edgevid")
@@ -183,7 +200,9 @@ def test_a_flush_that_is_left_out_is_seen_by_the_test_of_power_cuts(four: Path, 
             in_service(Slots(left))
 
 
-def test_a_trial_is_confirmed_by_answers_over_its_period_and_only_once(four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_is_confirmed_by_answers_over_its_period_and_only_once(
+    four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slots.activate(four / "2.edgevid")
     clock = iter([0, 4_000_000_000, 5_000_000_000])
     monkeypatch.setattr("edgevid.updates.trial.monotonic_ns", lambda: next(clock))
@@ -242,7 +261,9 @@ def test_the_commands_bring_a_bundle_into_service_and_back(tmp_path: Path, capsy
     assert cli.main(["slots", "--slots", str(tmp_path / "none")]) == 1
 
 
-def test_a_bundle_with_other_golden_answers_does_not_go_live(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundle_with_other_golden_answers_does_not_go_live(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ai_edge_litert")
     model = bundle.read(SHIPPED)
     golden = dataclasses.replace(model.golden, scores=model.golden.scores[:, ::-1].copy())
@@ -252,4 +273,7 @@ def test_a_bundle_with_other_golden_answers_does_not_go_live(tmp_path: Path, cap
     assert cli.main(["activate", str(tmp_path / "wrong.edgevid"), *folder]) == SelftestFailed.exit_code
     assert "stays out of service. Expected golden answer 0" in capsys.readouterr().err
     state = Slots(tmp_path / "device").state()
-    assert (state.trial, sorted(path.name for path in (tmp_path / "device").iterdir())) == (None, ["a.edgevid", "state.json"])
+    assert (state.trial, sorted(path.name for path in (tmp_path / "device").iterdir())) == (
+        None,
+        ["a.edgevid", "state.json"],
+    )

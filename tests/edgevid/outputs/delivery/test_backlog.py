@@ -113,7 +113,9 @@ def test_after_the_end_what_is_left_still_comes_out_and_then_nothing_is_waited_f
 
 
 @given(st.lists(st.sampled_from(["start", "take", "return"]), max_size=60), st.integers(1, 5))
-def test_whatever_happens_nobody_sees_a_start_without_its_end_or_an_end_without_its_start(steps: list[str], room: int) -> None:
+def test_whatever_happens_nobody_sees_a_start_without_its_end_or_an_end_without_its_start(
+    steps: list[str], room: int
+) -> None:
     backlog, seen, started = Backlog(events=room), [], 0
     for step in steps:
         if step == "start":  # one event is open at a time: the one before ends first
@@ -142,7 +144,12 @@ def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limi
     backlog.put(Answered(decision(3.0)))
     backlog.put(Happened(event(4.0), ended=False))
     taken = [backlog.take(0.0), *backlog.take_more(2), *backlog.take_more(9)]
-    assert [(each.event.start_s, each.ended) for each in taken] == [(1.0, False), (1.0, True), (2.0, False), (2.0, True)]
+    assert [(each.event.start_s, each.ended) for each in taken] == [
+        (1.0, False),
+        (1.0, True),
+        (2.0, False),
+        (2.0, True),
+    ]
     assert all(each.tried for each in taken)
     assert backlog.take_more(9) == [], "what was decided before the next event is told before it"
     assert isinstance(backlog.take(0.0), Answered)

@@ -210,7 +210,9 @@ def test_of_several_events_on_their_way_those_that_the_other_side_has_not_come_a
     assert runner.report().delivered == {"decision": 1, "event": 6}
 
 
-def test_a_thread_that_hangs_with_several_events_on_their_way_loses_none_and_what_it_does_later_counts_for_nothing() -> None:
+def test_a_thread_that_hangs_with_several_events_on_their_way_loses_none_and_what_it_does_later_counts_for_nothing() -> (
+    None
+):
     gate = Gate()
     hangs, other = Pipe(lambda name: gate(name) if name == "end 1.0" else None), Pipe()
     runner, wanted = queued(hangs, other)
@@ -258,7 +260,9 @@ def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplo
         everything.close()
         everything.close()
     assert well.told == ["start 1.0", "end 1.0"]
-    assert [record.getMessage() for record in caplog.records] == ["edgevid: hung: 2 starts and ends of events were not delivered before the end."]
+    assert [record.getMessage() for record in caplog.records] == [
+        "edgevid: hung: 2 starts and ends of events were not delivered before the end."
+    ]
     gate.open.set()
 
 

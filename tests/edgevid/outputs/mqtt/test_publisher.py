@@ -44,12 +44,20 @@ def at(port: int, **changes: object) -> Broker:
 
 def runner(where: Broker) -> Runner:
     teller = Teller(live=True, run="run")
-    return Runner("mqtt", lambda: MqttPublisher(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}), pause=Pause(0.05, 0.2))
+    return Runner(
+        "mqtt",
+        lambda: MqttPublisher(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}),
+        pause=Pause(0.05, 0.2),
+    )
 
 
 def heard(listener: Listener) -> list[tuple[str, float]]:
     """The starts and ends that came to a listener."""
-    return [(payload["phase"], payload["start_s"]) for topic, payload, _ in listener.heard if topic.startswith("hall/camera/tiny/event/")]
+    return [
+        (payload["phase"], payload["start_s"])
+        for topic, payload, _ in listener.heard
+        if topic.startswith("hall/camera/tiny/event/")
+    ]
 
 
 @needs_mosquitto
@@ -66,7 +74,12 @@ def test_events_are_published_once_and_state_telemetry_and_status_are_retained(m
         assert started["id"] == ended["id"] == "run-tiny-wave-1.000"
         assert ended["end_s"] == 2.5
         with listening(mosquitto.port) as late:
-            until(lambda: {"hall/camera/status", "hall/camera/telemetry", "hall/camera/tiny/state"} <= {topic for topic, _, _ in late.heard})
+            until(
+                lambda: (
+                    {"hall/camera/status", "hall/camera/telemetry", "hall/camera/tiny/state"}
+                    <= {topic for topic, _, _ in late.heard}
+                )
+            )
             assert late.on("hall/camera/status") == ["online"]
             assert late.on("hall/camera/telemetry")[0] == {"camera_fps": 29.5, "dropped": 3}
             assert late.on("hall/camera/tiny/state")[0]["scores"]["wave"] == 0.75
@@ -80,7 +93,11 @@ def test_events_are_published_once_and_state_telemetry_and_status_are_retained(m
 def test_state_says_which_event_goes_on_and_that_it_is_over(mosquitto: Mosquitto) -> None:
     with listening(mosquitto.port) as listener:
         outputs = FanOut([runner(at(mosquitto.port))])
-        for message in (lambda: outputs.decided(decision(1.0)), lambda: outputs.started(event(1.0)), lambda: outputs.ended(event(1.0))):
+        for message in (
+            lambda: outputs.decided(decision(1.0)),
+            lambda: outputs.started(event(1.0)),
+            lambda: outputs.ended(event(1.0)),
+        ):
             message()
         until(lambda: [state["ongoing"] for state in listener.on("hall/camera/tiny/state")][-2:] == ["wave", None])
         outputs.close()
@@ -150,7 +167,9 @@ def burst(link: Link, count: int) -> tuple[FanOut, list[tuple[str, float]]]:
 
 
 @needs_mosquitto
-def test_a_bounded_number_of_events_is_on_its_way_and_none_is_delivered_before_the_brokers_word(mosquitto: Mosquitto) -> None:
+def test_a_bounded_number_of_events_is_on_its_way_and_none_is_delivered_before_the_brokers_word(
+    mosquitto: Mosquitto,
+) -> None:
     with linked(mosquitto.port) as link, listening(mosquitto.port, name="keeper") as keeper:
         link.hold = True
         outputs, told = burst(link, 20)
@@ -167,7 +186,9 @@ def test_a_bounded_number_of_events_is_on_its_way_and_none_is_delivered_before_t
 
 @needs_mosquitto
 @pytest.mark.parametrize("lost", ["acknowledgements", "events"])
-def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_none_twice_but_those(mosquitto: Mosquitto, lost: str) -> None:
+def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_none_twice_but_those(
+    mosquitto: Mosquitto, lost: str
+) -> None:
     with linked(mosquitto.port) as link, listening(mosquitto.port, name="keeper") as keeper:
         link.hold, link.swallow = lost == "acknowledgements", lost == "events"
         outputs, told = burst(link, 20)
@@ -259,10 +280,17 @@ def test_discovery_can_be_switched_off(mosquitto: Mosquitto) -> None:
 @needs_mosquitto
 def test_an_encrypted_connection_checks_the_certificate(tmp_path: Path) -> None:
     made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out cert.pem -subj /CN=localhost"
-    subprocess.run([*made.split(), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(
+        [*made.split(), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     (tmp_path / "key.pem").chmod(0o644)
     tmp_path.chmod(0o755)
-    safe = Mosquitto(tmp_path, settings=f"allow_anonymous true\ncertfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem")
+    safe = Mosquitto(
+        tmp_path, settings=f"allow_anonymous true\ncertfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem"
+    )
     safe.start()
     url = f"mqtts://127.0.0.1:{safe.port}/hall/camera"
     trusting = FanOut([runner(broker(f"{url}?ca={tmp_path}/cert.pem", {}))])
@@ -275,7 +303,9 @@ def test_an_encrypted_connection_checks_the_certificate(tmp_path: Path) -> None:
     safe.stop()
 
 
-def test_an_event_that_the_broker_takes_and_does_not_acknowledge_is_not_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_the_broker_takes_and_does_not_acknowledge_is_not_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(publisher, "_ACKNOWLEDGE_S", 0.2)
     done = threading.Event()
 

@@ -43,7 +43,9 @@ def telemetry() -> Telemetry:
 @pytest.fixture
 def served() -> Iterator[tuple[MetricsServer, FanOut]]:
     measured = {"tiny": telemetry()}
-    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD))
+    metrics = MetricsServer(
+        Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD)
+    )
     outputs = FanOut([metrics, Runner("told", Told)])
     metrics.reports = outputs.reports
     yield metrics, outputs
@@ -57,14 +59,20 @@ def scraped(metrics: MetricsServer, **headers: str) -> str:
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def value(text: str, name: str, **labels: str) -> float:
     return samples(text)[name, frozenset(labels.items())]
 
 
-def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_them(served: tuple[MetricsServer, FanOut]) -> None:
+def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_them(
+    served: tuple[MetricsServer, FanOut],
+) -> None:
     metrics, outputs = served
     outputs.decided(decision(1.0))
     outputs.decided(decision(2.0, "none"))
@@ -104,7 +112,11 @@ def test_histograms_never_shrink_between_two_scrapes(served: tuple[MetricsServer
     metrics, _ = served
     before = samples(scraped(metrics))
     after = samples(scraped(metrics))
-    assert [name for name, count in before.items() if name[0].endswith(("_total", "_bucket", "_count", "_sum")) and after[name] < count] == []
+    assert [
+        name
+        for name, count in before.items()
+        if name[0].endswith(("_total", "_bucket", "_count", "_sum")) and after[name] < count
+    ] == []
 
 
 def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[MetricsServer, FanOut]) -> None:
@@ -141,7 +153,9 @@ ODD_REQUESTS = {
 
 
 @pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=list(ODD_REQUESTS))
-def test_requests_that_are_none_leave_the_server_serving(served: tuple[MetricsServer, FanOut], request_bytes: bytes) -> None:
+def test_requests_that_are_none_leave_the_server_serving(
+    served: tuple[MetricsServer, FanOut], request_bytes: bytes
+) -> None:
     metrics, _ = served
     with socket.create_connection(("127.0.0.1", metrics.where.port)) as client:
         client.sendall(request_bytes)
@@ -184,7 +198,9 @@ def test_a_place_that_is_taken_is_refused_before_the_run(served: tuple[MetricsSe
 def test_without_prometheus_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[metrics\]"):
-        MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=Vitals({"tiny": telemetry()}))
+        MetricsServer(
+            Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=Vitals({"tiny": telemetry()})
+        )
 
 
 def test_buckets_count_every_sample_once_and_say_how_many_were_overwritten() -> None:
@@ -215,7 +231,9 @@ def test_a_rate_is_growth_a_second_between_two_looks() -> None:
     assert rate.of(70, now_ns=began_ns + 3_000_000_000) == 10
 
 
-def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(served: tuple[MetricsServer, FanOut]) -> None:
+def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(
+    served: tuple[MetricsServer, FanOut],
+) -> None:
     found = samples(scraped(served[0]))
     model = ("model", "tiny")
     assert found["edgevid_pace_level", frozenset([model])] == 2

@@ -92,7 +92,10 @@ def test_a_clip_shows_the_time_before_the_event_the_event_and_the_time_after_it(
     assert told["video"]["fps"] == pytest.approx(FPS)
     assert told["video"]["times_s"] == [level / 10 for level in range(10, 46)]
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FPS) == pytest.approx(FPS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["t000002.000_tiny_wave.avi", "t000002.000_tiny_wave.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "t000002.000_tiny_wave.avi",
+        "t000002.000_tiny_wave.json",
+    ]
 
 
 def test_a_long_event_is_cut_and_its_clip_does_not_claim_an_end(tmp_path: Path) -> None:
@@ -141,7 +144,13 @@ def test_the_oldest_clips_make_room_and_other_files_are_never_touched(tmp_path: 
 
 
 def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tmp_path: Path) -> None:
-    for name in (".t000001.000_tiny_wave.avi.part", ".t000001.000_tiny_wave.json.part", "t000002.000_tiny_wave.json", ".mine.part", "notes.json"):
+    for name in (
+        ".t000001.000_tiny_wave.avi.part",
+        ".t000001.000_tiny_wave.json.part",
+        "t000002.000_tiny_wave.json",
+        ".mine.part",
+        "notes.json",
+    ):
         (tmp_path / name).write_text("{}")
     Shelf(tmp_path, quota_bytes=MIB)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "notes.json"]
@@ -210,7 +219,9 @@ def test_a_full_disk_costs_the_clip_is_said_and_the_next_clip_is_written(tmp_pat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk, which root may")
 def test_a_disk_that_is_really_full_is_said_before_a_clip_is_begun(tmp_path: Path) -> None:
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("mounts a small disk, which this machine does not let root do")
     try:

@@ -41,7 +41,13 @@ class Show:
     """
 
     def __init__(
-        self, *, host: str = "localhost", port: int = 0, labels: tuple[str, ...] = LABELS, models: int = 1, environment: dict[str, str] | None = None
+        self,
+        *,
+        host: str = "localhost",
+        port: int = 0,
+        labels: tuple[str, ...] = LABELS,
+        models: int = 1,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.values: dict[str, list[float]] = {}
         names = ["tiny", "other"][:models]
@@ -49,8 +55,12 @@ class Show:
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
         shown = [Shown(name, labels, RULE, "window, int8") for name in names]
         vitals = Vitals(self.telemetry, board=lambda: BOARD)
-        self.hub = Hub(source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True))
-        self.page = LivePage(Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {})
+        self.hub = Hub(
+            source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True)
+        )
+        self.page = LivePage(
+            Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {}
+        )
         self.outputs = FanOut([self.pictures, self.page])
         self.hub.reports = self.outputs.reports
         self._done = threading.Event()

@@ -21,7 +21,18 @@ def test_a_local_page_answers_to_the_names_of_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "192.168.1.5:8080", "raspberrypi.local:8080", "localhost.evil.example", "", None, "a[b", "1.2.3"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "192.168.1.5:8080",
+        "raspberrypi.local:8080",
+        "localhost.evil.example",
+        "",
+        None,
+        "a[b",
+        "1.2.3",
+    ],
 )
 def test_a_local_page_answers_to_no_other_name(host: str | None) -> None:
     """A page on the web can give its own name this machine's address; it cannot change the name in the request."""
@@ -45,7 +56,14 @@ def test_an_open_page_answers_to_names_that_no_stranger_can_register(host: str, 
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [(None, 200), ("http://localhost:8080", 200), ("http://localhost:9999", 403), ("https://evil.example", 403), ("null", 403), ("http://[", 403)],
+    [
+        (None, 200),
+        ("http://localhost:8080", 200),
+        ("http://localhost:9999", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("http://[", 403),
+    ],
 )
 def test_a_socket_is_opened_by_this_very_page_only(origin: str | None, status: int) -> None:
     headers = {"Host": "localhost:8080"} | ({} if origin is None else {"Origin": origin})
@@ -67,7 +85,10 @@ def test_an_open_page_needs_its_token_once_and_then_the_cookie() -> None:
     assert Gate(OPEN, TOKEN + "2").judge("/", {**host, "Cookie": cookie.partition(";")[0]}).status == 401
 
 
-@pytest.mark.parametrize(("sent", "status"), [(f"Bearer {TOKEN}", 200), (f"bearer {TOKEN}", 200), ("Bearer no", 401), ("Basic x", 401), ("", 401)])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(f"Bearer {TOKEN}", 200), (f"bearer {TOKEN}", 200), ("Bearer no", 401), ("Basic x", 401), ("", 401)],
+)
 def test_a_program_sends_the_token_as_bearer(sent: str, status: int) -> None:
     assert Gate(OPEN, TOKEN).judge("/", {"Host": "raspberrypi", "Authorization": sent}).status == status
 

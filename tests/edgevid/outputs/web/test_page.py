@@ -87,7 +87,14 @@ def test_a_viewer_gets_what_was_before_it_came_and_then_what_is_new(show: Show) 
     with look(show) as line:
         hello = texts(line, "hello")
         assert hello["source"] == "test camera"
-        assert hello["models"][0] == {"name": "tiny", "labels": list(LABELS), "background": ["none"], "enter": 0.6, "exit": 0.4, "about": "window, int8"}
+        assert hello["models"][0] == {
+            "name": "tiny",
+            "labels": list(LABELS),
+            "background": ["none"],
+            "enter": 0.6,
+            "exit": 0.4,
+            "about": "window, int8",
+        }
         assert hello["history"] == [[[1.0, 0.25, 0.5, 0.25]]]
         assert [(each["event"], each["phase"], each["end_s"]) for each in hello["events"]] == [("wave", "end", 0.9)]
         show.outputs.decided(decision(2.0, "swipe"))
@@ -263,7 +270,9 @@ def test_without_websockets_the_message_says_what_to_install(show: Show, monkeyp
         server.check()
 
 
-def test_many_models_in_the_loop_cost_the_page_no_text_while_nobody_looks(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_models_in_the_loop_cost_the_page_no_text_while_nobody_looks(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def never(*_args: object, **_kwargs: object) -> str:
         raise AssertionError("made for nobody")
 
@@ -275,24 +284,41 @@ def test_many_models_in_the_loop_cost_the_page_no_text_while_nobody_looks(show: 
 
 
 @needs_chromium
-@pytest.mark.parametrize(("width_px", "height_px", "phone", "dark"), [(1280, 900, False, False), (390, 844, True, True)], ids=["desktop, light", "phone, dark"])
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "phone", "dark"),
+    [(1280, 900, False, False), (390, 844, True, True)],
+    ids=["desktop, light", "phone, dark"],
+)
 def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
     show: Show, browser: Browser, tmp_path: Path, width_px: int, height_px: int, phone: bool, dark: bool
 ) -> None:
-    show.values = {"hand_box": [0.123456, 0.25, 40.0, 80.5], "speed": [-1.5], "heat_map": [float(number) for number in range(100)]}
+    show.values = {
+        "hand_box": [0.123456, 0.25, 40.0, 80.5],
+        "speed": [-1.5],
+        "heat_map": [float(number) for number in range(100)],
+    }
     show.play()
-    with browser.page(f"http://{show.address}/", width_px=width_px, height_px=height_px, phone=phone, dark=dark) as page:
+    with browser.page(
+        f"http://{show.address}/", width_px=width_px, height_px=height_px, phone=phone, dark=dark
+    ) as page:
         page.until("document.querySelector('#video').dataset.shown > 5")
         page.until("document.querySelector('#stage').classList.contains('event')")
         assert page.run("document.querySelector('#label').textContent") == "wave"
         assert "event: wave for" in page.run("document.querySelector('#ongoing').textContent")
         assert page.run("[...document.querySelectorAll('#bars b')].map(each => each.textContent)") == list(LABELS)
-        assert page.run("[...document.querySelectorAll('#values dt')].map(each => each.textContent)") == ["hand box", "speed", "heat map"]
+        assert page.run("[...document.querySelectorAll('#values dt')].map(each => each.textContent)") == [
+            "hand box",
+            "speed",
+            "heat map",
+        ]
         numbers = page.run("[...document.querySelectorAll('#values dd')].map(each => each.textContent)")
         assert numbers == ["0.1235  0.25  40  80.5", "-1.5", "0  1  2  3  4  5  6  7  8  9  10  11  and 88 more"]
         page.until("document.querySelector('#facts').textContent.includes('81.5')")
         assert "throttled" in page.run("document.querySelector('#troubles').textContent")
-        assert page.run("[...document.querySelectorAll('#outputs tr')].map(row => row.firstChild.textContent)") == ["pictures", "page"]
+        assert page.run("[...document.querySelectorAll('#outputs tr')].map(row => row.firstChild.textContent)") == [
+            "pictures",
+            "page",
+        ]
         page.until("document.querySelector('#events .number:not(.going)')?.textContent.includes('90%')")
         assert page.run("document.querySelector('#link').textContent") == "live"
         painted = page.run(
@@ -332,7 +358,9 @@ def test_in_a_browser_the_page_comes_back_after_a_restart_and_models_can_be_chos
     with browser.page(f"http://{show.address}/") as page:
         page.until("document.querySelectorAll('#models button').length === 2")
         page.until("document.querySelector('#label').textContent !== '…'")
-        assert page.run("document.querySelector('#values').hidden"), "a model that gives scores alone has no place for more"
+        assert page.run("document.querySelector('#values').hidden"), (
+            "a model that gives scores alone has no place for more"
+        )
         page.run("document.querySelectorAll('#models button')[1].click()")
         assert page.run("document.querySelector('[aria-pressed=true]').textContent") == "other"
         show.close()

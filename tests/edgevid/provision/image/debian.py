@@ -48,20 +48,36 @@ FILES = {
         "kernel/drivers/mmc/host/sdhci-iproc.ko: kernel/drivers/mmc/core/mmc_core.ko\nkernel/drivers/mmc/host/bcm2835.ko:\n"
     ),
     f"{MODULES}/modules.builtin": "\n".join(
-        f"kernel/drivers/{name}.ko" for name in ("bcm2835-dma", "usb-storage", "uas", "crc32c_generic", "virtio_pci", "virtio_mmio", "virtio_blk")
+        f"kernel/drivers/{name}.ko"
+        for name in ("bcm2835-dma", "usb-storage", "uas", "crc32c_generic", "virtio_pci", "virtio_mmio", "virtio_blk")
     ),
     **{
         f"usr/lib/linux-image-{RELEASE}/broadcom/{name}.dtb": f"stands for {name}"
         for name in ("bcm2837-rpi-3-b", "bcm2837-rpi-3-b-plus", "bcm2837-rpi-zero-2-w")
     },
-    **{f"usr/lib/linux-image-{RELEASE}/broadcom/{name}.dtb": f"stands for {name}" for name in ("bcm2711-rpi-4-b", "bcm2711-rpi-400", "bcm2711-rpi-cm4-io")},
+    **{
+        f"usr/lib/linux-image-{RELEASE}/broadcom/{name}.dtb": f"stands for {name}"
+        for name in ("bcm2711-rpi-4-b", "bcm2711-rpi-400", "bcm2711-rpi-cm4-io")
+    },
     **{
         f"{MODULES}/kernel/{path}.ko": f"stands for {path}"
-        for path in ("fs/ext4/ext4", "fs/jbd2/jbd2", "lib/crc16", "drivers/mmc/core/mmc_block", "drivers/mmc/core/mmc_core", "drivers/mmc/host/sdhci-iproc")
+        for path in (
+            "fs/ext4/ext4",
+            "fs/jbd2/jbd2",
+            "lib/crc16",
+            "drivers/mmc/core/mmc_block",
+            "drivers/mmc/core/mmc_core",
+            "drivers/mmc/host/sdhci-iproc",
+        )
     },
     f"{MODULES}/kernel/drivers/mmc/host/bcm2835.ko": "stands for bcm2835",
 }
-MODES = {"etc/shadow": (0o640, 42), "etc/gshadow": (0o640, 42), "etc/ssh/ssh_host_ed25519_key": (0o600, 0), "usr/bin/busybox": (0o755, 0)}
+MODES = {
+    "etc/shadow": (0o640, 42),
+    "etc/gshadow": (0o640, 42),
+    "etc/ssh/ssh_host_ed25519_key": (0o600, 0),
+    "usr/bin/busybox": (0o755, 0),
+}
 LINKS = {"bin": "usr/bin", "lib": "usr/lib", "etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf"}
 
 
@@ -70,7 +86,14 @@ def write(path: Path) -> Path:
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         console = tarfile.TarInfo("./dev/console")
         console.type, console.devmajor, console.devminor = tarfile.CHRTYPE, 5, 1
-        folders = sorted({str(above) for name in [*FILES, *LINKS, "dev/console"] for above in Path(name).parents if str(above) != "."})
+        folders = sorted(
+            {
+                str(above)
+                for name in [*FILES, *LINKS, "dev/console"]
+                for above in Path(name).parents
+                if str(above) != "."
+            }
+        )
         for name in folders:
             folder = tarfile.TarInfo(f"./{name}")
             folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, EPOCH_S

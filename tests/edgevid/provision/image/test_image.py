@@ -75,7 +75,9 @@ def root(made: assemble.Made) -> Callable[[str], str]:
 
     def ask(command: str) -> str:
         at = f"{made.image}?offset={ROOT_AT_MIB * disk.MIB}"
-        done = subprocess.run(["debugfs", "-R", command, at], capture_output=True, text=True, check=True, env=host_tools.environment(0))
+        done = subprocess.run(
+            ["debugfs", "-R", command, at], capture_output=True, text=True, check=True, env=host_tools.environment(0)
+        )
         return done.stdout
 
     return ask
@@ -94,14 +96,22 @@ def test_the_card_has_a_boot_and_a_root_partition_as_raspberry_pi_os_has(made):
 
 def test_the_root_file_system_is_clean(made):
     at = f"{made.image}?offset={ROOT_AT_MIB * disk.MIB}"
-    done = subprocess.run(["e2fsck", "-fn", at], capture_output=True, text=True, check=False, env=host_tools.environment(0))
+    done = subprocess.run(
+        ["e2fsck", "-fn", at], capture_output=True, text=True, check=False, env=host_tools.environment(0)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_firmware_finds_what_config_txt_names(made):
     config = boot(made).read("config.txt").decode()
-    named = [re.search(r"^kernel=(\S+)", config, re.MULTILINE)[1], re.search(r"^initramfs (\S+)", config, re.MULTILINE)[1]]
-    assert set(named) | {"start4.elf", "bootcode.bin", "user-data", "meta-data", "network-config", "cmdline.txt"} <= boot(made).files()
+    named = [
+        re.search(r"^kernel=(\S+)", config, re.MULTILINE)[1],
+        re.search(r"^initramfs (\S+)", config, re.MULTILINE)[1],
+    ]
+    assert (
+        set(named) | {"start4.elf", "bootcode.bin", "user-data", "meta-data", "network-config", "cmdline.txt"}
+        <= boot(made).files()
+    )
     assert boot(made).read("vmlinuz") == b"stands for a kernel"
 
 
@@ -118,7 +128,13 @@ def test_the_kernel_is_told_of_the_root_partition_by_the_label_that_it_has(made,
 
 
 def test_cloud_init_looks_for_the_label_that_the_boot_partition_has(made, root):
-    label = subprocess.run(["mlabel", "-s", "-i", f"{made.image}@@4M", "::"], capture_output=True, text=True, check=True, env=host_tools.environment(0)).stdout
+    label = subprocess.run(
+        ["mlabel", "-s", "-i", f"{made.image}@@4M", "::"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=host_tools.environment(0),
+    ).stdout
     assert disk.BOOT_LABEL in label
     assert f"fs_label: {disk.BOOT_LABEL}\n" in root("cat /etc/cloud/cloud.cfg.d/99_edgevid.cfg")
     assert f"LABEL={disk.BOOT_LABEL} /boot/firmware " in root("cat /etc/fstab")
@@ -131,7 +147,9 @@ def test_the_deployment_is_told_to_cloud_init(made):
 
 
 def test_the_service_starts_by_itself_as_the_user_that_is_there(root):
-    assert 'Fast link dest: "/etc/systemd/system/edgevid.service"' in root("stat /etc/systemd/system/multi-user.target.wants/edgevid.service")
+    assert 'Fast link dest: "/etc/systemd/system/edgevid.service"' in root(
+        "stat /etc/systemd/system/multi-user.target.wants/edgevid.service"
+    )
     unit = root("cat /etc/systemd/system/edgevid.service")
     assert "User=edgevid\n" in unit
     assert re.search(r"^edgevid:x:900:900:", root("cat /etc/passwd"), re.MULTILINE)
@@ -181,7 +199,9 @@ def test_secrets_are_readable_for_root_only(made, root):
     assert 'a \\"quoted\\" secret' in root("cat /etc/edgevid/environment")
 
 
-@pytest.mark.parametrize("path", ["/etc/ssh/ssh_host_ed25519_key", "/var/log/dpkg.log", f"/boot/vmlinuz-{debian.RELEASE}", "/dev/console"])
+@pytest.mark.parametrize(
+    "path", ["/etc/ssh/ssh_host_ed25519_key", "/var/log/dpkg.log", f"/boot/vmlinuz-{debian.RELEASE}", "/dev/console"]
+)
 def test_nothing_is_in_the_image_that_no_two_devices_may_share_or_that_says_when_it_was_built(root, path):
     assert "Inode:" in root("stat /etc/ssh/ssh_config")
     assert "Inode:" not in root(f"stat {path}")
@@ -218,13 +238,26 @@ def test_a_packed_image_is_the_image(tmp_path):
     entry = json.loads(packed.manifest.read_text())["os_list"][0]
     assert entry["image_download_size"] == packed.image.stat().st_size == packed.packed_bytes
     assert entry["image_download_sha256"] == hashlib.sha256(packed.image.read_bytes()).hexdigest()
-    assert sorted(path.name for path in packed.image.parent.glob("card*")) == ["card.img.xz", "card.rpi-imager-manifest", "card.spdx.json"]
+    assert sorted(path.name for path in packed.image.parent.glob("card*")) == [
+        "card.img.xz",
+        "card.rpi-imager-manifest",
+        "card.spdx.json",
+    ]
 
 
 def test_imager_is_told_all_that_its_schema_requires(made):
     entry = json.loads(made.manifest.read_text())["os_list"][0]
     # Source: github.com/raspberrypi/rpi-imager, doc/json-schema/os-list-schema.json, "required".
-    assert {"name", "description", "icon", "url", "extract_size", "extract_sha256", "image_download_size", "release_date"} <= set(entry)
+    assert {
+        "name",
+        "description",
+        "icon",
+        "url",
+        "extract_size",
+        "extract_sha256",
+        "image_download_size",
+        "release_date",
+    } <= set(entry)
     assert entry["init_format"] == "cloudinit"
     assert (entry["extract_size"], entry["extract_sha256"]) == (made.bytes, made.sha256)
     assert entry["devices"] == ["pi3-64bit", "pi4-64bit"]
@@ -236,12 +269,15 @@ def test_the_list_of_parts_names_every_package_wheel_and_the_bundle(made):
     by_name = {package["name"]: package for package in listed["packages"]}
     assert {"busybox-static", "base-files", "edgevid", "flatbuffers", "gestures.edgevid", "card"} == set(by_name)
     assert (
-        by_name["busybox-static"]["externalRefs"][0]["referenceLocator"] == "pkg:deb/debian/busybox-static@1%3A1.35.0-4%2Bb1?arch=arm64&distro=debian-bookworm"
+        by_name["busybox-static"]["externalRefs"][0]["referenceLocator"]
+        == "pkg:deb/debian/busybox-static@1%3A1.35.0-4%2Bb1?arch=arm64&distro=debian-bookworm"
     )
     identities = [package["SPDXID"] for package in listed["packages"]]
     assert len(set(identities)) == len(identities)
     assert all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", identity) for identity in identities)
-    contained = {each["relatedSpdxElement"] for each in listed["relationships"] if each["relationshipType"] == "CONTAINS"}
+    contained = {
+        each["relatedSpdxElement"] for each in listed["relationships"] if each["relationshipType"] == "CONTAINS"
+    }
     assert contained == set(identities) - {"SPDXRef-Image"}
 
 
@@ -254,7 +290,10 @@ def test_modules_are_loaded_after_those_that_they_need(tmp_path):
 
 
 def test_a_module_that_the_kernel_does_not_have_is_refused(tmp_path):
-    with Archive(debian.write(tmp_path / "debian.tar")) as archive, pytest.raises(FlashError, match="Expected the module warp_drive"):
+    with (
+        Archive(debian.write(tmp_path / "debian.tar")) as archive,
+        pytest.raises(FlashError, match="Expected the module warp_drive"),
+    ):
         initrd.load_order(archive, debian.RELEASE, ("warp_drive",))
 
 
@@ -263,10 +302,18 @@ def test_the_initrd_has_what_the_script_calls(tmp_path):
         packed = initrd.make(archive, BOOKWORM, epoch_s=0)
         again = initrd.make(archive, BOOKWORM, epoch_s=0)
     assert packed == again
-    names = subprocess.run(["cpio", "--quiet", "-t"], input=gzip.decompress(packed), capture_output=True, check=True).stdout.decode().split()
+    names = (
+        subprocess.run(["cpio", "--quiet", "-t"], input=gzip.decompress(packed), capture_output=True, check=True)
+        .stdout.decode()
+        .split()
+    )
     script = (firmware.folder() / "image/init").read_text()
     assert {"init", "bin/busybox", "lib/modules/order", "lib/modules/ext4.ko"} <= set(names)
-    called = {applet for applet in ("mount", "umount", "insmod", "sleep", "cat", "findfs", "switch_root", "sh") if re.search(rf"\b{applet}\b", script)}
+    called = {
+        applet
+        for applet in ("mount", "umount", "insmod", "sleep", "cat", "findfs", "switch_root", "sh")
+        if re.search(rf"\b{applet}\b", script)
+    }
     assert {f"bin/{applet}" for applet in called} <= set(names)
 
 
@@ -287,7 +334,9 @@ def test_a_failure_leaves_no_image_and_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "FEATURES", "warp_drive")
     with pytest.raises(FlashError, match="Expected mke2fs to succeed"):
         build(tmp_path, "card.img")
-    assert [path.name for path in tmp_path.iterdir() if "card" in path.name or path.name.startswith(".edgevid-image")] == []
+    assert [
+        path.name for path in tmp_path.iterdir() if "card" in path.name or path.name.startswith(".edgevid-image")
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -295,8 +344,14 @@ def test_a_failure_leaves_no_image_and_no_folder(tmp_path, monkeypatch):
     [
         ({"board": "5"}, "Expected a board that Debian bookworm starts on, one of 3b, .*got '5'. Use edgevid flash"),
         ({"card": {"read_only_root": True}}, "Expected .card. read_only_root = false"),
-        ({"user": {"ssh_keys": [f"{deployments.KEY.rpartition(' ')[0]} replace@me"]}}, "Expected your own key in .user. ssh_keys, the line of .*id_ed25519"),
-        ({"camera": "imx708"}, "Expected a USB camera, got .*, for which Debian's kernel has no driver. Use edgevid flash"),
+        (
+            {"user": {"ssh_keys": [f"{deployments.KEY.rpartition(' ')[0]} replace@me"]}},
+            "Expected your own key in .user. ssh_keys, the line of .*id_ed25519",
+        ),
+        (
+            {"camera": "imx708"},
+            "Expected a USB camera, got .*, for which Debian's kernel has no driver. Use edgevid flash",
+        ),
     ],
 )
 def test_what_debian_cannot_do_is_refused_before_anything_is_built(tmp_path, changes, message):
@@ -313,7 +368,9 @@ def test_a_name_that_does_not_say_what_it_is_is_refused(tmp_path):
 
 def test_a_missing_program_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setattr(host_tools.shutil, "which", lambda name, path: None if name in ("cpio", "mcopy") else name)
-    with pytest.raises(MissingDependency, match=r"Expected the programs mcopy, cpio, got none. Run: apt-get install cpio mtools"):
+    with pytest.raises(
+        MissingDependency, match=r"Expected the programs mcopy, cpio, got none. Run: apt-get install cpio mtools"
+    ):
         host_tools.need(["sfdisk", "mcopy", "cpio"])
 
 
@@ -327,7 +384,9 @@ def test_a_mke2fs_that_reads_no_tar_is_refused(monkeypatch):
 def test_another_list_of_packages_is_another_tar(tmp_path):
     more = dataclasses.replace(BOOKWORM, packages=(*BOOKWORM.packages, "htop"))
     assert debian_base.path(more, tmp_path) != debian_base.path(BOOKWORM, tmp_path)
-    assert debian_base.path(dataclasses.replace(BOOKWORM, packages=tuple(reversed(BOOKWORM.packages))), tmp_path) == debian_base.path(BOOKWORM, tmp_path)
+    assert debian_base.path(
+        dataclasses.replace(BOOKWORM, packages=tuple(reversed(BOOKWORM.packages))), tmp_path
+    ) == debian_base.path(BOOKWORM, tmp_path)
 
 
 def test_a_tar_that_is_there_is_not_bootstrapped_again(tmp_path):
@@ -336,7 +395,9 @@ def test_a_tar_that_is_there_is_not_bootstrapped_again(tmp_path):
 
 
 def test_a_release_that_nobody_knows_is_refused(tmp_path, capsys):
-    code = cli.main(["image", "build", str(deployments.write(tmp_path)), "-o", str(tmp_path / "card.img"), "--suite", "sarge"])
+    code = cli.main(
+        ["image", "build", str(deployments.write(tmp_path)), "-o", str(tmp_path / "card.img"), "--suite", "sarge"]
+    )
     assert code == 2
     assert "Expected a release for an image, one of bookworm, got 'sarge'" in capsys.readouterr().err
 
@@ -346,5 +407,7 @@ def test_cloud_init_takes_what_the_image_sets_for_it(tmp_path):
         pytest.skip("needs cloud-init: apt-get install cloud-init")
     path = tmp_path / "cloud.cfg"
     path.write_text("#cloud-config\n" + (firmware.folder() / "image/cloud.cfg").read_text())
-    done = subprocess.run(["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        ["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, "Valid" in done.stdout) == (0, True), done.stdout + done.stderr

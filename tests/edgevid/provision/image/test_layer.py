@@ -35,7 +35,15 @@ PROPERTIES = {"Desc", "Description", "Required", "Valid", "Set", "Triggers", "Co
 POLICIES = {"y", "n", "immediate", "lazy", "force", "skip"}
 HOOKS = {"setup-hooks", "extract-hooks", "essential-hooks", "customize-hooks", "cleanup-hooks"}
 # Of rpi-image-gen itself, by its docs/layer; other layers must be ours.
-KNOWN_LAYERS = {"device-user-admin", "openssh-server", "systemd-net-min", "systemd-timesyncd", "rpi5", "image-rpios", "trixie-minbase"}
+KNOWN_LAYERS = {
+    "device-user-admin",
+    "openssh-server",
+    "systemd-net-min",
+    "systemd-timesyncd",
+    "rpi5",
+    "image-rpios",
+    "trixie-minbase",
+}
 
 
 def metadata(text: str) -> dict[str, str]:
@@ -112,7 +120,9 @@ def test_the_hooks_install_with_the_installer_of_a_flashed_card(tmp_path):
     said = ""
     for hook in body["mmdebstrap"]["customize-hooks"]:
         # mmdebstrap gives the root file system as the first argument. Source: mmdebstrap(1), HOOKS
-        said += subprocess.run(["sh", "-ec", hook, "hook", str(root)], capture_output=True, text=True, check=True, env=environment).stdout
+        said += subprocess.run(
+            ["sh", "-ec", hook, "hook", str(root)], capture_output=True, text=True, check=True, env=environment
+        ).stdout
     assert said == "installed below /\n"
     assert list((root / "var/tmp").iterdir()) == []
     assert "EDGEVID_ROOT" in (firmware.folder() / "boot/install.sh").read_text()
