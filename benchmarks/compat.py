@@ -250,11 +250,34 @@ def _ours_here(path: Path, work: Path, clips: Path, per_class: int) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a model file takes: the length of its window, a frame's shape, and what wrote it."""
+
+    frames: int
+    frame: tuple[int, ...]
+    written_by: str
+
+
+def _look(path: Path) -> _Seen:
+    """Load a model file only to see what it takes."""
+    from convert.interface.arrange import arrange
+    from convert.loading.load import load
+    from convert.prebuilt import adopt
+    from edgevid.backends.survey import is_tflite
+
+    if is_tflite(path):
+        adopted = adopt(path)
+        return _Seen(adopted.parts.frames, adopted.parts.frame_shape, adopted.loaded.written_by)
+    trained = load(path)
+    window = arrange(trained.model).graph.input_shape
+    return _Seen(int(window[0] or 1), tuple(int(size or 1) for size in window[1:]), trained.written_by)
+
+
 def _convert(path: Path, work: Path, clips: Path, per_class: int, answer: dict[str, Any]) -> None:
     from convert import Options, convert_model
-    from convert.open_model import look
 
-    seen = look(path)
+    seen = _look(path)
     answer.update(loads=True, keras=seen.written_by)
     chosen = (
         _picked(clips, work / "clips", per_class)

@@ -19,33 +19,25 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.interface.contract import Contract
-from convert.options import CORAL, Options
+from convert.options import Options
 from convert.progress import Progress, Silent
-from convert.verification.examples import file_stage, float_stages, golden_vectors, prepare_examples
-from edgevid.bundle.manifest import Manifest, Plan
-from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
+from edgevid.bundle.manifest import Manifest
 
 if TYPE_CHECKING:
     from convert.clips import Clips
     from convert.evaluation import EvaluateOptions, evaluate
-    from convert.open_model import Opened
-    from convert.precision.recipes import Recipe
-    from convert.precision.search import Trial
+    from convert.loading.load import LoadedModel
+    from convert.precision.proof import Subject
     from convert.progress import Terminal
     from convert.quantization.converter import Converter
-    from convert.reporting.report import Story
-    from convert.splitting.split import Split
     from convert.training.evaluate import Evaluation
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.options import TrainOptions
     from convert.training.workflow import train
-    from convert.verification.stages import Stage
 
 # Name to module; imported when first used, since training needs Keras.
 _LAZY = {
@@ -125,42 +117,39 @@ def convert_model(
             was, and says how far it came, or which layers are to blame where no precision keeps the budget.
     """
     from convert.open_model import converter_for
+    from convert.precision.proof import Proof
     from convert.reporting.outcome import check_places, finish, stop
+    from convert.reporting.report import ConversionResult
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
     with converter_for(Path(model)) as converter:
-        subject = replace(_read(Path(model), Path(clips), converter, options, progress), command=command)
-        story = _prove(
-            subject,
-            converter,
-            options,
-            progress,
-            lambda error, story: stop(error, story, page, seconds=time.monotonic() - started_s),
-        )
-    manifest, report = finish(story, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
+        read = _read(Path(model), Path(clips), converter, options, progress)
+        proof = Proof(read.subject, converter, options, progress)
+        error = proof.run()
+        progress.step("measuring what its precision costs each layer")
+        result = ConversionResult.of(proof, read.trained, read.cautions, options=options, command=command)
+    if error is not None:
+        raise stop(error, result, page, seconds=time.monotonic() - started_s) from error
+    manifest, report = finish(result, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
     return Conversion(Path(out), manifest, report, page)
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """What is converted: the model taken apart, and the clips to prove it on."""
+class _Read:
+    """A model and clips, read and checked: what to prove, the file it came from, and what a person should know."""
 
-    name: str
-    opened: Opened
-    parts: Split
-    plan: Plan
-    clips: Clips
-    settled: Contract
+    subject: Subject
+    trained: LoadedModel
     cautions: list[str]
-    command: str = ""
 
 
-def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Subject:
+def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Read:
     """Load, split, settle and look at the clips."""
     from convert.interface.contract import contract, input_spec
     from convert.open_model import open_model
     from convert.precision.builder import choose_plan
+    from convert.precision.proof import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
     from convert.quantization.space_to_depth import pack
     from convert.training_info import read_info
@@ -169,93 +158,24 @@ def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, 
     opened, info = open_model(model, options, converter), read_info(model)
     graph, plan = opened.graph, choose_plan(opened.parts, options.plan)
     parts = pack(opened.parts.as_stack() if plan == "stack" else opened.parts, opened.trained.model, options.target)
-    _recipes(options, plan, parts)  # refused before the clips are read
+    # A recipe that does not go with the plan is rejected before the clips are read.
+    recipes_for(options, plan, parts)
     cautions = warnings(graph)
     for caution in cautions:
         progress.step(f"  careful: {caution}")
     spec = input_spec(graph, parts.frame_shape, options, info)
     clips = _decode(clips_dir, spec, options, progress)
     settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes)
-    return _Subject(options.name or model.stem, opened, parts, plan, clips, settled, cautions)
-
-
-def _recipes(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
-    from convert.precision.recipes import candidates
-
-    light = plan == "window" and parts.light_head
-    return candidates(
-        options.precision, parts=1 if plan == "stack" else 2, int8_first=options.delegate == CORAL, light_head=light
-    )
-
-
-def _prove(
-    subject: _Subject,
-    converter: Converter,
-    options: Options,
-    progress: Progress,
-    stopped: Callable[[EdgevidError, Story], EdgevidError],
-) -> Story:
-    """Ask the float model, whole and in parts, and search for the precision; what stops this is told with how far it came."""
-    from convert.precision.builder import Builder, Job, begin
-    from convert.precision.search import Search, search
-    from convert.quantization.calibration import choose
-    from convert.reporting.report import Story
-    from convert.verification.stages import Budget, unlike_training
-
-    parts, clips, settled = subject.parts, subject.clips, subject.settled
-    recipes, coral = subject.opened.recipes or _recipes(options, subject.plan, parts), options.delegate == CORAL
-    calibration = choose(clips.clips, settled.window)
-    begin(
-        converter,
-        parts,
-        precision=recipes[0].precision("encoder"),
+    subject = Subject(
+        name=options.name or model.stem,
+        plan=plan,
+        parts=parts,
+        clips=clips,
         contract=settled,
-        calibration=calibration,
-        edgetpu=coral,
+        reference=opened.reference,
+        recipes=opened.recipes,
     )
-    progress.step(f"asking the float model about {len(clips.clips)} clips")
-    reference = subject.opened.reference(parts, settled.input, settled.scores)
-    examples = prepare_examples(clips, settled, reference)
-    golden = golden_vectors(clips, settled, reference)
-    job = Job(parts, subject.plan, settled, calibration, reference, converter, subject.name, golden, edgetpu=coral)
-    budget = Budget(
-        max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error
-    )
-    builder = Builder(job)
-    stages: list[Stage] = []
-    trials: list[Trial] = []
-
-    def story(found: Search) -> Story:
-        progress.step("measuring what its precision costs each layer")
-        shown = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
-        return Story(
-            job,
-            subject.opened.trained,
-            clips,
-            examples,
-            stages,
-            found,
-            budget,
-            builder.losses(shown),
-            subject.cautions,
-            options,
-            subject.command,
-        )
-
-    try:
-        # What was measured before an error stays in the lists.
-        stages.extend(
-            float_stages(reference, parts, examples, settled.values)
-            if subject.opened.recipes is None
-            else file_stage(examples)
-        )
-        for caution in unlike_training(stages[0], len(settled.labels)):
-            subject.cautions.append(caution)
-            progress.step(f"  careful: {caution}")
-        found = search(builder, recipes, examples, budget, progress, trials=trials)
-    except (ConversionError, VerificationFailed) as error:
-        raise stopped(error, story(Search.stopped(builder, trials, recipes[len(trials)], str(error)))) from error
-    return story(found)
+    return _Read(subject, opened.trained, cautions)
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:

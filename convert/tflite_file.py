@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
 from edgevid.errors import ModelError
 from edgevid.frames import Array
 
@@ -172,7 +173,7 @@ def _refuse_unless(holds: bool, what: str) -> None:
 @contextlib.contextmanager
 def _reading(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
     """Give the schema and the whole file as its objects, and make a refusal of whatever comes of a damaged one."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = internals.tflite_schema()
 
     if data[_IDENTIFIER_AT : _IDENTIFIER_AT + len(_IDENTIFIER)] != _IDENTIFIER:
         raise ModelError(expected="a .tflite file", found=f"other bytes in {name}")

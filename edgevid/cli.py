@@ -140,8 +140,15 @@ def _command(name: str) -> Command:
 
 
 def _extra_missing(name: str, error: ModuleNotFoundError) -> Exception:
-    """Say which extra holds a package that is not installed; a module of ours that is missing stays the fault it is."""
-    package = (error.name or "").partition(".")[0]
+    """Name the extra that holds a missing package, or the half of edgevid that a device does not have."""
+    missing = error.name or ""
+    package = missing.partition(".")[0]
+    if package and VERBS[name].module.startswith(missing):
+        return MissingDependency(
+            expected=f"the workstation's half of edgevid for 'edgevid {name}'",
+            found="an installation for devices",
+            hint="Run it on the workstation.",
+        )
     if package in ("", "edgevid", "convert") or not VERBS[name].module.startswith("convert."):
         return error
     return MissingDependency(

@@ -78,7 +78,6 @@ class Workshop:
             choose_plan(parts, plan),
             contract,
             Calibration(windows, (0,)),
-            reference,
             self.converter,
             "small",
             golden,

@@ -136,7 +136,7 @@ def _panel(cv2: Any, labels: Sequence[str], scores: Sequence[float] | None, t_s:
     return panel
 
 
-def _write(
+def _write(  # noqa: PLR0917  # in the order of cv2.putText
     cv2: Any, picture: Pixels, text: str, place: tuple[int, int], size: float, color: tuple[int, int, int], weight: int
-) -> None:  # noqa: PLR0917  # in the order of cv2.putText
+) -> None:
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, weight, cv2.LINE_AA)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from convert.frameworks import internals
 from convert.heads import Recurrent, is_recurrent
 
 
@@ -16,11 +17,7 @@ def unrolled(layer: Any) -> Iterator[None]:
     Args:
         layer: Any layer or operator.
     """
-    found = (
-        [each for each in layer._flatten_layers(include_self=False) if is_recurrent(each)]
-        if hasattr(layer, "_flatten_layers")
-        else []
-    )
+    found = [each for each in internals.all_layers(layer, include_self=False) if is_recurrent(each)]
     # A Bidirectional is run as one, and not by the layers that it holds.
     held = [each for each in found if not any(each is inner for other in found for inner in _directions(other))]
     for each in held:

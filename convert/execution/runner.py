@@ -11,6 +11,7 @@ from typing import Any
 
 from convert.execution.conv3d import apply_flat, is_volumetric
 from convert.execution.nested_recurrence import unrolled
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.graph.arguments import flat
 from convert.graph.layer_graph import Call, LayerGraph, is_nested, read_graph
@@ -54,7 +55,9 @@ def apply(layer: Any, batch: Tensor) -> Tensor:
     if is_recurrent(layer):
         layer_of_batch = Recurrent(layer, tuple(layer.compute_output_shape(tuple(batch.shape))))
         return layer_of_batch.run(layer_of_batch.project_window(batch))[0]
-    if not is_nested(layer) or not any(is_recurrent(each) or is_volumetric(each) for each in layer._flatten_layers()):
+    if not is_nested(layer) or not any(
+        is_recurrent(each) or is_volumetric(each) for each in internals.all_layers(layer)
+    ):
         with unrolled(layer):
             return layer(batch, **in_inference(layer))
     graph = read_graph(layer)
@@ -250,7 +253,7 @@ def in_inference(layer: Any, kwargs: Mapping[str, Any] = MappingProxyType({})) -
     Returns:
         What to give it.
     """
-    asks = getattr(layer, "_call_has_training_arg", False) or getattr(layer, "_expects_training_arg", False)
+    asks = internals.takes_training(layer)
     return {**kwargs, "training": False} if asks and kwargs.get("training") is None else dict(kwargs)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
+
 Arguments = Callable[[Mapping[int, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 """From tensors by number to a call's positional and keyword arguments."""
 
@@ -33,7 +35,7 @@ def as_listed(model: Any, tensors: Sequence[Any]) -> Any:
     Returns:
         What to call the model with.
     """
-    struct = getattr(model, "_inputs_struct", None)
+    struct = internals.input_structure(model)
     if isinstance(struct, dict):
         import keras
 
@@ -68,24 +70,22 @@ def keras3_sources(node: Any) -> list[Any]:
 
 
 def _passed_on(node: Any) -> set[int]:
-    masks = [mask for tensor in node.input_tensors if (mask := getattr(tensor, "_keras_mask", None)) is not None]
+    masks = [mask for tensor in node.input_tensors if (mask := internals.symbolic_mask(tensor)) is not None]
     return {id(tensor) for tensor in node.input_tensors if any(_same(tensor, mask) for mask in masks)}
 
 
 def _same(first: Any, second: Any) -> bool:
     """Whether two arguments are one value: a file of Keras 3 writes a mask out as the operators that made it, and reading it makes a second mask beside it."""
-    if first is second or not hasattr(first, "_keras_history") or not hasattr(second, "_keras_history"):
-        return first is second or (
-            type(first) is type(second) and not hasattr(first, "_keras_history") and bool(np.all(first == second))
-        )
-    made, other = first._keras_history, second._keras_history
+    made, other = internals.maker_of(first), internals.maker_of(second)
+    if first is second or made is None or other is None:
+        return first is second or (type(first) is type(second) and made is None and bool(np.all(first == second)))
     if made.tensor_index != other.tensor_index:
         return False
     if made.operation is not other.operation and (
         type(made.operation) is not type(other.operation) or _settings(made) != _settings(other)
     ):
         return False
-    given, others = (each.operation._inbound_nodes[each.node_index].arguments for each in (made, other))
+    given, others = map(internals.arguments_of, (made, other))
     ours, theirs = flat([given.args, *given.kwargs.values()]), flat([others.args, *others.kwargs.values()])
     # An input is made of nothing: only itself is the same.
     return bool(ours) and len(ours) == len(theirs) and all(map(_same, ours, theirs))

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from convert.frameworks import internals
 from edgevid.errors import ModelError
 
 # Turns of the longest loop that is unrolled: more than any window of video, and a loop that never ends is no window.
@@ -34,16 +35,13 @@ class Unrolled:
     """
 
     def __init__(self, function: Any) -> None:
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-        from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
-
-        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+        frozen = internals.frozen(function, lower_control_flow=False)
         definition = frozen.graph.as_graph_def()
         self._inputs = [tensor.name for tensor in frozen.inputs]
         self._main = _Body(definition.node, [tensor.name for tensor in frozen.outputs])
         self._functions: dict[str, tuple[list[str], _Body]] = {}
         for each in definition.library.function:
-            graph, names = function_def_to_graph_def(each)
+            graph, names = internals.graph_of(each)
             wanted = [_tensor(names[each.ret[output.name]]) for output in each.signature.output_arg]
             self._functions[each.signature.name] = (
                 [f"{given.name}:0" for given in each.signature.input_arg],
@@ -174,11 +172,10 @@ def run_node(node: Any, inputs: Sequence[Value]) -> list[Value]:
         What it gives.
     """
     import tensorflow as tf
-    from tensorflow.python.framework import op_def_registry
 
     if node.op == "Const":
         return [tf.constant(tf.make_ndarray(node.attr["value"].tensor))]
-    operator, definition = getattr(tf.raw_ops, node.op), op_def_registry.get(node.op)
+    operator, definition = getattr(tf.raw_ops, node.op), internals.operator_definition(node.op)
     names = _names(operator, definition)
     arguments = {
         names[each.name]: _attribute(node.attr[each.name])

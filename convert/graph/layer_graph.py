@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.frameworks import internals
 from convert.graph.arguments import Arguments, flat, keras2_arguments, keras3_arguments, keras3_sources, positional
 from edgevid.errors import ModelError
 
@@ -233,7 +234,7 @@ def is_nested(layer: Any) -> bool:
     Returns:
         Whether it is a Sequential or functional model.
     """
-    return hasattr(layer, "_nodes_by_depth") or type(layer).__name__ == "Sequential"
+    return internals.is_functional(layer) or type(layer).__name__ == "Sequential"
 
 
 class _Reader:
@@ -252,10 +253,9 @@ class _Reader:
                 inputs = self._add(layer, inputs, positional(tuple(inputs)), None)
             return inputs
         number = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
-        for depth in sorted(model._nodes_by_depth, reverse=True):
-            for node in model._nodes_by_depth[depth]:
-                if not node.is_input:
-                    self._add_node(node, number)
+        for node in internals.nodes_of(model):
+            if not node.is_input:
+                self._add_node(node, number)
         return [number[id(tensor)] for tensor in model.outputs]
 
     def _add_node(self, node: Any, number: dict[int, int]) -> None:
@@ -277,7 +277,7 @@ class _Reader:
             return inputs
         if is_nested(layer):
             return self.inline(layer, inputs)
-        outputs = flat(layer._inbound_nodes[0].outputs) if outputs is None else outputs
+        outputs = flat(internals.first_node(layer).outputs) if outputs is None else outputs
         results = [self.new() for _ in outputs]
         self.calls.append(Call(layer, tuple(inputs), tuple(results), arguments, tuple(outputs[0].shape)))
         return results

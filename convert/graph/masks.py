@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from convert.frameworks import internals
+
 
 def mask_of(tensor: Any) -> Any:
     """Give a tensor's mask.
@@ -18,11 +20,7 @@ def mask_of(tensor: Any) -> Any:
     Returns:
         (B, T) booleans, False where a frame is to be passed over, or None.
     """
-    if hasattr(tensor, "_keras_mask"):
-        return tensor._keras_mask
-    from keras.src.backend.common.masking import get_keras_mask
-
-    return get_keras_mask(tensor)
+    return internals.mask_of(tensor)
 
 
 def with_mask(tensor: Any, mask: Any) -> Any:

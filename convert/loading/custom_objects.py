@@ -12,14 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from edgevid.errors import ModelError, UsageError
-
-# Where each framework makes functions out of code in a file: such a function sees the names of this module.
-_READERS = {
-    "keras": ("keras.src.utils.python_utils",),
-    "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer"),
-}
 
 _MODULE = "custom_objects"
 # Where modules of years ago find layers that have moved since.
@@ -156,7 +151,7 @@ def taken_for_granted(framework: str) -> dict[str, Any]:
         "math": math,
     }
     names |= {"ops": keras.ops} if framework == "keras" else {}
-    for reader in map(importlib.import_module, _READERS[framework]):
+    for reader in map(importlib.import_module, internals.MODULES_OF_CODE[framework]):
         for name, module in names.items():
             vars(reader).setdefault(name, module)
     return names

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.frameworks import internals
+
 _MODELS = {
-    "Functional": ("keras.src.models.functional", "Functional"),
-    "Model": ("keras.src.models.functional", "Functional"),
+    "Functional": (internals.FUNCTIONAL_MODULE, "Functional"),
+    "Model": (internals.FUNCTIONAL_MODULE, "Functional"),
     "Sequential": ("keras", None),
 }
-_MODULES = ("numpy", "nn", "core", "math", "image", "linalg")
 
 
 def has_operators(config: Any) -> bool:
@@ -45,12 +46,10 @@ def load_model(path: Path, config: Any, *, safe_mode: bool, custom_objects: Mapp
         The model with its weights.
     """
     import h5py
-    from keras.src.legacy.saving.legacy_h5_format import load_weights_from_hdf5_group
-    from keras.src.saving.serialization_lib import deserialize_keras_object
 
-    model = deserialize_keras_object(completed(config), custom_objects=dict(custom_objects), safe_mode=safe_mode)
+    model = internals.from_description(completed(config), custom_objects=custom_objects, safe_mode=safe_mode)
     with h5py.File(path, "r") as file:
-        load_weights_from_hdf5_group(file["model_weights"], model)
+        internals.load_hdf5_weights(file["model_weights"], model)
     return model
 
 
@@ -101,7 +100,7 @@ def _is_operator(value: Mapping[str, Any]) -> bool:
 def _operator_home(name: str) -> str | None:
     import importlib
 
-    places = (f"keras.src.ops.{each}" for each in _MODULES)
+    places = internals.OPERATOR_MODULES
     return next((place for place in places if isinstance(vars(importlib.import_module(place)).get(name), type)), None)
 
 

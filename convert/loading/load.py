@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.graph.arguments import flat
@@ -282,7 +283,7 @@ def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:
 
 def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     """Give a model that takes any batch and begins each window with zeros."""
-    layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else ()
+    layers = internals.all_layers(model)
     kept = [layer.name for layer in layers if getattr(layer, "stateful", False) is True]
     fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or [] if tensor.shape[0] is not None]
     if not kept and not fixed:

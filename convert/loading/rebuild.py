@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from edgevid.errors import ModelError
 
@@ -72,7 +73,7 @@ def _with_shapes(config: dict[str, Any], model: Any, shapes: Sequence[tuple[int 
 
 def _own(model: Any) -> dict[str, Any]:
     """What a model uses and its framework does not have: classes of layers and cells, and functions, by name."""
-    layers = model._flatten_layers()
+    layers = internals.all_layers(model)
     things = [type(layer) for layer in layers] + [
         getattr(layer, name, None) for layer in layers for name in ("activation", "recurrent_activation")
     ]
@@ -87,9 +88,5 @@ def _own(model: Any) -> dict[str, Any]:
 @contextmanager
 def _code_that_was_loaded(model: Any) -> Iterator[None]:
     """Let Lambda layers be built again: whoever loaded them has allowed it."""
-    if type(model).__module__.startswith("tf_keras"):
-        from tf_keras.src.saving.serialization_lib import SafeModeScope
-    else:
-        from keras.src.saving.serialization_lib import SafeModeScope
-    with SafeModeScope(safe_mode=False):
+    with internals.code_allowed(model):
         yield

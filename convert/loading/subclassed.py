@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.graph.layer_graph import is_nested
 from edgevid.errors import ModelError
@@ -50,14 +51,7 @@ def laid_out(model: Any, framework: Any) -> tuple[Any, str]:
 
 
 def _input_shape(model: Any) -> tuple[int | None, ...]:
-    built = list((getattr(model, "_build_shapes_dict", None) or {}).values())
-    # Keras 2 writes what a model was called with into SavedModels, and what it was built for into other files.
-    known = [
-        *built,
-        getattr(model, "_build_input_shape", None),
-        getattr(getattr(model, "_saved_model_inputs_spec", None), "shape", None),
-    ]
-    shape = next((each for each in known if each is not None), None) if len(built) < 2 else built
+    shape = next((each for each in internals.built_shapes(model) if each is not None), None)
     sizes = tuple(shape) if shape is not None and not isinstance(shape, dict) else ()
     if len(sizes) < 2 or not all(size is None or isinstance(size, int) for size in sizes):
         raise ModelError(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convert.frameworks import internals
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Role
@@ -60,8 +61,8 @@ def place(role: Role, data: bytes) -> Placement:
     Returns:
         Its placement.
     """
-    # Interpreter.get_op_details is not public; the nodes tell what was asked of the delegate and what it took.
-    nodes: list[Mapping[str, Any]] = LiteRt().open(data, f"the {role}")._get_ops_details()
+    # The nodes tell what was asked of the delegate and what it took.
+    nodes = internals.operators_of(LiteRt().open(data, f"the {role}"))
     taken = [node for node in nodes if node["op_name"] == _DELEGATE]
     own = [node for node in nodes if node["op_name"] != _DELEGATE]
     inside = {index for node in taken for index in _inside(node, own)}

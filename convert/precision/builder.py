@@ -16,7 +16,6 @@ from convert.quantization.converter import ConvertedPart, Converter
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantization.logits import Unfinished
 from convert.splitting.split import PartFunction, Split
-from convert.verification.reference import Reference
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
@@ -38,7 +37,6 @@ class Job:
         plan: How the device runs it.
         contract: What the bundle says of it.
         calibration: Windows that the converter may look at.
-        reference: The float model.
         converter: The child process.
         name: The bundle's name.
         golden: Frames of the proof, and float answers; the bundle's own answers are filled in later.
@@ -49,7 +47,6 @@ class Job:
     plan: Plan
     contract: Contract
     calibration: Calibration
-    reference: Reference
     converter: Converter
     name: str
     golden: Golden

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from convert.frameworks import internals
 from convert.frameworks.memory import give_back
 from convert.frameworks.tensorflow_setup import quiet_start
 from convert.splitting.split import PartFunction
@@ -28,15 +29,12 @@ def export(function: PartFunction, path: Path) -> None:
 
 def _write(function: PartFunction, path: Path) -> None:
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     specs = [
         tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)
     ]
     with quiet_start():
-        frozen = convert_variables_to_constants_v2(
-            tf.function(function.function, autograph=False).get_concrete_function(*specs)
-        )
+        frozen = internals.frozen(tf.function(function.function, autograph=False).get_concrete_function(*specs))
     give_back()
     module = tf.Module()
     module.frozen = frozen

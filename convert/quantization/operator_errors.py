@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
 from edgevid.errors import ConversionError
 from edgevid.frames import Array
 from edgevid.quant import DTYPES, QuantParams, dequantize, quantize
@@ -81,7 +82,7 @@ def compare_operators(
             alone.set_tensor(place, known[other])
         alone.invoke()
         for number, pair in enumerate(pairs):
-            name = whole._get_tensor_details(pair.floating[0], 0)["name"]
+            name = internals.tensor_details(whole, pair.floating[0])["name"]
             yield Compared(
                 number,
                 pair.kind,
@@ -138,7 +139,7 @@ def _interpreter(tf: Any, data: bytes) -> Any:
 
 def _pairs(whole: Any, answers: Any) -> list[_Pair]:
     here, there = (
-        [each for each in file._get_ops_details() if each["op_name"] not in _BETWEEN] for file in (whole, answers)
+        [each for each in internals.operators_of(file) if each["op_name"] not in _BETWEEN] for file in (whole, answers)
     )
     if [each["op_name"] for each in here] != [each["op_name"] for each in there]:
         raise ConversionError(
@@ -174,5 +175,5 @@ def _stored(values: Array, detail: Mapping[str, Any]) -> Array:
 
 
 def _real(interpreter: Any, number: int) -> Array:
-    grid, values = _grid(interpreter._get_tensor_details(number, 0)), interpreter.get_tensor(number)
+    grid, values = _grid(internals.tensor_details(interpreter, number)), interpreter.get_tensor(number)
     return values if grid is None else dequantize(values, grid)

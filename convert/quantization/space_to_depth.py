@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
 from convert.splitting.split import PartFunction, Split
 from edgevid.errors import UsageError
 from edgevid.firmware import boards
@@ -189,7 +190,7 @@ def _padded(count: int, at_once: int) -> int:
 def _convolutions(model: Any) -> list[Any]:
     return [
         layer
-        for layer in model._flatten_layers(include_self=False, recursive=True)
+        for layer in internals.all_layers(model, include_self=False)
         if type(layer).__name__ == "Conv2D" and layer.built
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert.reporting.report import Story, worst
+from convert.reporting.report import ConversionResult, worst
 from edgevid.frames import Array, Color, Pixels
 from edgevid.frames.imaging import opencv
 
@@ -35,7 +35,7 @@ class Strip:
     right: bool
 
 
-def strips(story: Story) -> list[Strip]:
+def strips(story: ConversionResult) -> list[Strip]:
     """Show the worst clips of a conversion.
 
     Args:
@@ -50,7 +50,7 @@ def strips(story: Story) -> list[Strip]:
     return [_strip(story, index, shown.scores[index]) for index in worst(story.examples, shown.scores)]
 
 
-def _strip(story: Story, index: int, given: Array) -> Strip:
+def _strip(story: ConversionResult, index: int, given: Array) -> Strip:
     labels, wanted, ref = story.job.contract.labels, story.examples.scores[index], story.clips.clips[index].ref
     answers = [
         ("trained model", _answer(labels, wanted)),

@@ -10,7 +10,7 @@ from convert.options import CORAL
 from convert.progress import Progress
 from convert.reporting.clip_strips import strips
 from convert.reporting.page import write_html
-from convert.reporting.report import Story, as_json, record
+from convert.reporting.report import ConversionResult, as_json, record
 from edgevid.atomic import check_folder, replacing
 from edgevid.bundle import Bundle, write
 from edgevid.bundle.manifest import Manifest
@@ -69,7 +69,7 @@ def check_places(out: Path, page: Path | None) -> Path:
 
 
 def finish(
-    story: Story, out: Path, *, page: Path, seconds: float, progress: Progress
+    story: ConversionResult, out: Path, *, page: Path, seconds: float, progress: Progress
 ) -> tuple[Manifest, dict[str, Any]]:
     """Write the bundle and the page; where no precision keeps the budget, the page alone.
 
@@ -104,7 +104,7 @@ def finish(
     return manifest, report
 
 
-def stop(error: EdgevidError, story: Story, page: Path, *, seconds: float) -> NoBundle:
+def stop(error: EdgevidError, story: ConversionResult, page: Path, *, seconds: float) -> NoBundle:
     """Write the page of a conversion that was stopped: how far it came, and by what it was ended.
 
     Args:
@@ -143,7 +143,7 @@ def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Prog
     return coral.bundle
 
 
-def _pack(story: Story, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
+def _pack(story: ConversionResult, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
     trained = story.trained
     provenance = {
         "source": trained.path.name,
@@ -169,7 +169,7 @@ def data_beside(page: Path) -> Path:
     return page.with_name(page.name.removesuffix(".html").removesuffix(".report") + ".report.json")
 
 
-def _write_page(story: Story, report: dict[str, Any], page: Path) -> None:
+def _write_page(story: ConversionResult, report: dict[str, Any], page: Path) -> None:
     name = story.job.name
     write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(story))
     with replacing(data_beside(page)) as beside:

@@ -15,6 +15,7 @@ from convert.loading.load import LoadedModel
 from convert.options import Options
 from convert.placement.xnnpack import measure
 from convert.precision.builder import Job
+from convert.precision.proof import Proof
 from convert.precision.search import Search, Trial
 from convert.quantization.calibration_check import InputRange, summary
 from convert.quantization.layer_errors import Losses, blame
@@ -32,7 +33,7 @@ _UNSEEN = 8
 
 
 @dataclass(frozen=True)
-class Story:
+class ConversionResult:
     """All that there is to tell of a conversion, good or not.
 
     Attributes:
@@ -61,8 +62,40 @@ class Story:
     options: Options
     command: str = ""
 
+    @classmethod
+    def of(
+        cls, proof: Proof, trained: LoadedModel, cautions: Sequence[str], *, options: Options, command: str
+    ) -> ConversionResult:
+        """Bring together what a proof measured, and measure what its precision costs each layer.
 
-def record(story: Story, *, seconds: float) -> dict[str, Any]:
+        Args:
+            proof: It ran, or an error ended it.
+            trained: The model.
+            cautions: What was to be said before the proof.
+            options: How it was asked for.
+            command: The same in words.
+
+        Returns:
+            Everything for the report.
+        """
+        found = proof.search
+        parts = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
+        return cls(
+            job=proof.job,
+            trained=trained,
+            clips=proof.clips,
+            examples=proof.examples,
+            stages=proof.stages,
+            search=found,
+            budget=proof.budget,
+            losses=proof.builder.losses(parts),
+            warnings=[*cautions, *proof.cautions],
+            options=options,
+            command=command,
+        )
+
+
+def record(story: ConversionResult, *, seconds: float) -> dict[str, Any]:
     """Write down a conversion.
 
     Args:
@@ -133,12 +166,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _blame(story: Story, shown: Trial) -> str:
+def _blame(story: ConversionResult, shown: Trial) -> str:
     tried = {part.role: part.precision for part in shown.bundle.manifest.parts} if shown.bundle is not None else {}
     return blame(story.losses.layers, tried)
 
 
-def _clips(story: Story) -> dict[str, Any]:
+def _clips(story: ConversionResult) -> dict[str, Any]:
     clips = story.clips
     return {
         "clips": len(clips.clips),
@@ -160,7 +193,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _answers(story: Story, shown: Trial) -> dict[str, Any]:
+def _answers(story: ConversionResult, shown: Trial) -> dict[str, Any]:
     """What the bundle answered; None in every field where no bundle could be made."""
     if shown.stream is None or shown.scores is None:
         return dict.fromkeys(
@@ -178,7 +211,7 @@ def _answers(story: Story, shown: Trial) -> dict[str, Any]:
     }
 
 
-def _bundle(story: Story, shown: Trial) -> dict[str, Any]:
+def _bundle(story: ConversionResult, shown: Trial) -> dict[str, Any]:
     """What the bundle is made of; empty where none could be made."""
     bundle = shown.bundle
     if bundle is None:
@@ -203,7 +236,7 @@ def _bundle(story: Story, shown: Trial) -> dict[str, Any]:
     }
 
 
-def _calibration(story: Story, bundle: Bundle) -> dict[str, Any] | None:
+def _calibration(story: ConversionResult, bundle: Bundle) -> dict[str, Any] | None:
     found = _ranges(story.search, bundle)
     if not found:
         return None

@@ -24,7 +24,6 @@ Precision = Literal["int8", "int16x8", "float16", "float32"]
 Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logits"]
 Sampling = Literal["interval", "uniform"]
 PLANS: tuple[Plan, ...] = get_args(Plan)
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {
     "window": ("encoder", "head"),
     "stateful": ("encoder", "step"),

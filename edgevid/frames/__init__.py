@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Color = Literal["rgb", "bgr", "gray", "none"]
-COLORS: tuple[Color, ...] = ("rgb", "bgr", "gray", "none")
 
 Array = NDArray[Any]
 Pixels = NDArray[np.uint8]

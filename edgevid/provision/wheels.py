@@ -29,6 +29,13 @@ _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(
 _PLATFORMS = tuple(f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_34"))
 _LIMIT_S = 1800
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+# What builds whole images needs root's tools and minutes of emulation: no device does that.
+_WORKSTATION_ONLY = (
+    "edgevid/commands/image.py",
+    "edgevid/provision/image/",
+    "edgevid/firmware_configs/image/",
+    "edgevid/firmware_configs/rpi-image-gen/",
+)
 _SKIPPED = ("__pycache__",)
 
 
@@ -118,7 +125,9 @@ def cache_folder(python: str) -> Path:
 
 
 def pack(goal: Path) -> tuple[Pin, Path]:
-    """Pack edgevid, as it is installed here, into a wheel; the same files give the same bytes.
+    """Pack the device's half of edgevid, as it is installed here, into a wheel; the same files give the same bytes.
+
+    Training, conversion and the building of images stay on the workstation.
 
     Args:
         goal: The folder to put it in.
@@ -132,11 +141,8 @@ def pack(goal: Path) -> tuple[Pin, Path]:
     version = found.version
     info = f"edgevid-{version}.dist-info"
     package = Path(edgevid.__file__).resolve().parent
-    files = {
-        **_tree(package, "edgevid"),
-        **_tree(folder(), "edgevid/firmware_configs"),
-        **_tree(package.parent / "convert", "convert"),
-    }
+    everything = {**_tree(package, "edgevid"), **_tree(folder(), "edgevid/firmware_configs")}
+    files = {name: data for name, data in everything.items() if not name.startswith(_WORKSTATION_ONLY)}
     files[f"{info}/METADATA"] = (found.read_text("METADATA") or "").encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: edgevid\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files[f"{info}/entry_points.txt"] = b"[console_scripts]\nedgevid = edgevid.cli:main\n"

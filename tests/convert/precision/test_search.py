@@ -85,10 +85,12 @@ def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():
 def job(workshop):
     """A job that keeps its parts, and examples of it."""
     from convert.verification.examples import Examples
+    from convert.verification.reference import Reference
 
-    made = workshop.job(cnn_rnn("lstm"))
+    made = workshop.job(model := cnn_rnn("lstm"))
     windows = np.stack([Workshop.frames(made.contract.input, FRAMES, seed) for seed in range(50, 80)])
-    return made, Examples(windows, made.reference.scores(windows), None)
+    reference = Reference(model, made.parts, made.contract.input, "softmax")
+    return made, Examples(windows, reference.scores(windows), None)
 
 
 @pytest.mark.tf

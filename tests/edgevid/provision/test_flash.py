@@ -15,8 +15,8 @@ import pytest
 
 from edgevid import cli, firmware
 from edgevid.errors import DeploymentError, FlashError, UsageError
-from edgevid.provision import boot_partition, config_txt, deployment, flash, raspberry_pi_os, target, wheels
-from tests.edgevid.provision import official
+from edgevid.provision import boot_partition, deployment, flash, raspberry_pi_os, target, wheels
+from tests.edgevid.provision import config_txt, official
 from tests.edgevid.provision.deployments import KEY, write
 
 PASSWORD = "correct horse"

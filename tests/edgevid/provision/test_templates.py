@@ -16,9 +16,9 @@ import pytest
 from edgevid import cli, firmware
 from edgevid.commands.run_options import config
 from edgevid.errors import DeploymentError, FlashError
-from edgevid.provision import config_txt, deployment, first_boot, unit
+from edgevid.provision import deployment, first_boot, unit
 from edgevid.provision.templates import fill
-from tests.edgevid.provision import official
+from tests.edgevid.provision import config_txt, official
 from tests.edgevid.provision.deployments import HASH, KEY, table
 from tests.repo.files import ROOT
 
