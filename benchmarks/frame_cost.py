@@ -32,7 +32,7 @@ import numpy as np
 from results_file import summary, table, write
 
 from edgevid import bundle
-from edgevid.backends import Model
+from edgevid.backends import LoadedPart
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Part
@@ -42,7 +42,7 @@ from edgevid.frames import Array, Frame
 from edgevid.frames.preprocess import Preprocessor
 from edgevid.inference.engine import Engine
 from edgevid.pipeline import Pipeline
-from edgevid.telemetry.latency import Histogram
+from edgevid.telemetry.latency import LatencySamples
 from edgevid.telemetry.telemetry import Telemetry
 
 SOURCE_SIZE = (640, 480)
@@ -65,7 +65,7 @@ class Stopwatch:
         self.name = self._backend.name
         self.ns = 0
 
-    def load(self, part: Part, data: bytes) -> Model:
+    def load(self, part: Part, data: bytes) -> LoadedPart:
         """Load a part whose runs are timed."""
         return _Timed(self._backend.load(part, data), self)
 
@@ -76,7 +76,7 @@ class Stopwatch:
 
 
 class _Timed:
-    def __init__(self, model: Model, watch: Stopwatch) -> None:
+    def __init__(self, model: LoadedPart, watch: Stopwatch) -> None:
         self._invoke, self._watch = model.invoke, watch
         self.write, self.read = model.write, model.read
 
@@ -177,7 +177,7 @@ def preparing(model: Bundle, *, times: int = 300) -> dict[str, dict[str, float]]
     return found
 
 
-def _last(histogram: Histogram, frames: int) -> Array:
+def _last(histogram: LatencySamples, frames: int) -> Array:
     """The last samples in the order they were taken; the run is shorter than the histogram."""
     return histogram.samples_ns[-frames:] / 1e3
 

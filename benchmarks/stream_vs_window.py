@@ -91,7 +91,7 @@ def _engine_run(held: bundle.Bundle, clip: Array) -> Callable[[], None]:
     frames = deque(clip)
 
     def run() -> None:
-        np.copyto(engine.slot(), frames[0])
+        np.copyto(engine.input_buffer(), frames[0])
         frames.rotate(-1)
         engine.step()
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from results_file import table, write
 
 from convert import Options, convert_model
-from convert.clips import Clip, Clips, decode_all, find_clips
+from convert.clips import Clip, ClipSet, decode_all, find_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Terminal
 from convert.training.augment import Augmentation
@@ -75,7 +75,7 @@ def options_for(labels: Sequence[str], *, epochs: int) -> FitOptions:
     )
 
 
-def hold_out(subject: str, clips: Clips, options: FitOptions, folder: Path) -> Fold:
+def hold_out(subject: str, clips: ClipSet, options: FitOptions, folder: Path) -> Fold:
     """Train without one subject, convert, and measure both on that subject."""
     from convert.loading.load import load
     from convert.training.fit import save, train
@@ -85,7 +85,7 @@ def hold_out(subject: str, clips: Clips, options: FitOptions, folder: Path) -> F
     path = folder / f"{subject}.keras"
     if not path.exists():
         with epochs_bar(f"Without {subject}") as on_epoch:
-            save(train(Clips(kept), options, on_epoch=on_epoch), path)
+            save(train(ClipSet(kept), options, on_epoch=on_epoch), path)
     labels = tuple(sorted({str(clip.ref.label) for clip in kept}))
 
     def ask(scorer: Scorer) -> Evaluation:

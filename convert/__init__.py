@@ -28,7 +28,7 @@ from convert.progress import Progress, Silent
 from edgevid.bundle.manifest import Manifest
 
 if TYPE_CHECKING:
-    from convert.clips import Clips
+    from convert.clips import ClipSet
     from convert.evaluation import EvaluateOptions, evaluate
     from convert.loading.load import LoadedModel
     from convert.precision.proof import Subject
@@ -178,7 +178,7 @@ def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, 
     return _Read(subject, opened.trained, cautions)
 
 
-def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clips:
+def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> ClipSet:
     from convert.clips import decode_all, find_clips
     from convert.options import UNIFORM, seconds
 

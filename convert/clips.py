@@ -64,7 +64,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Clips:
+class ClipSet:
     """The clips of a folder that could be read.
 
     Attributes:
@@ -169,7 +169,7 @@ def decode_all(
     *,
     interval_s: float = 0.1,
     progress: Callable[[Sequence[ClipRef]], Iterator[ClipRef]] = iter,
-) -> Clips:
+) -> ClipSet:
     """Read clips; skip, name and count those that cannot be read.
 
     Args:
@@ -198,7 +198,7 @@ def decode_all(
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
         raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {reason}")
-    return Clips(tuple(clips), tuple(skipped))
+    return ClipSet(tuple(clips), tuple(skipped))
 
 
 def _from_disk(clips: Sequence[Clip]) -> list[Clip]:

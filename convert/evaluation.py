@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.clips import Clips, decode_all, find_clips
+from convert.clips import ClipSet, decode_all, find_clips
 from convert.options import Options
 from convert.progress import Progress, Silent
 from convert.training import evaluate as scoring
@@ -79,7 +79,7 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationSubject:
     """What is measured.
 
     Attributes:
@@ -91,7 +91,7 @@ class Subject:
     """
 
     scorer: Scorer
-    clips: Clips
+    clips: ClipSet
     labels: tuple[str, ...]
     window: Window
     notes: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ def evaluate(
     *,
     options: EvaluateOptions | None = None,
     progress: Progress | None = None,
-    on_start: Callable[[Subject], None] = lambda _subject: None,
+    on_start: Callable[[EvaluationSubject], None] = lambda _subject: None,
 ) -> Evaluation:
     """Measure a model or a bundle on labelled clips. Both are asked about the same frames, so their numbers can be compared.
 
@@ -138,19 +138,19 @@ def evaluate(
     return replace(found, skipped=subject.clips.skipped)
 
 
-def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> Subject:
+def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from edgevid import bundle
     from edgevid.inference.engine import Engine
 
     checked = bundle.read(path)
     manifest = checked.manifest
     decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
-    return Subject(
+    return EvaluationSubject(
         scoring.bundle_scorer(Engine(checked, threads=options.threads)), decoded, manifest.labels, manifest.window
     )
 
 
-def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> Subject:
+def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.arrange import arrange
     from convert.interface.contract import contract, input_spec
     from convert.loading.load import load
@@ -175,10 +175,10 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
         graph, parts.frames, spec=spec, clips=decoded, options=said, info=info, notes=(*trained.notes, *arranged.notes)
     )
     scorer = scoring.keras_scorer(arranged.ask, spec, settled.window, kind=settled.scores)
-    return Subject(scorer, decoded, settled.labels, settled.window, settled.notes)
+    return EvaluationSubject(scorer, decoded, settled.labels, settled.window, settled.notes)
 
 
-def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> Clips:
+def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> ClipSet:
     refs = find_clips(clips, kind=spec.kind)
     return decode_all(
         refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))

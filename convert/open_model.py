@@ -10,7 +10,7 @@ from convert.graph.layer_graph import LayerGraph
 from convert.interface.arrange import arrange
 from convert.loading.load import LoadedModel, load
 from convert.options import Options
-from convert.prebuilt import AsItIs, FileReference, adopt
+from convert.prebuilt import FileReference, PassthroughConverter, adopt
 from convert.precision.recipes import Recipe
 from convert.quantization.converter import Converter
 from convert.splitting.split import Split, split
@@ -22,7 +22,7 @@ from edgevid.frames.preprocess import InputSpec
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedModel:
     """A model, ready to be converted.
 
     Attributes:
@@ -51,10 +51,10 @@ def converter_for(path: Path) -> Converter:
     Returns:
         TensorFlow's converter in its process, started when it is entered; for a `.tflite` file one that gives it as it is.
     """
-    return AsItIs() if is_tflite(path) else Converter()
+    return PassthroughConverter() if is_tflite(path) else Converter()
 
 
-def open_model(path: Path, options: Options, converter: Converter) -> Opened:
+def open_model(path: Path, options: Options, converter: Converter) -> OpenedModel:
     """Load a model and take it apart.
 
     Args:
@@ -69,13 +69,13 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
         UsageError: There is no such file, or an option does not go with it.
         ModelError: It cannot be loaded, ends its process, or is of a kind that cannot be converted.
     """
-    if isinstance(converter, AsItIs):
+    if isinstance(converter, PassthroughConverter):
         # An interpreter that lived through one run of a damaged file may not live through the next (tflite-runtime 2.14), and those are in this process.
         check_whole(path.read_bytes(), str(path))
         adopted = adopt(path, axes=options.axes, frames=options.frames)
         converter.part = adopted.part
         precision = adopted.part.part.precision
-        return Opened(
+        return OpenedModel(
             adopted.loaded,
             adopted.graph,
             adopted.parts,
@@ -84,7 +84,7 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
             (Recipe("as it is", precision, precision),),
         )
     if path.exists():
-        converter.survives(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+        converter.load_in_worker(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
     trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
     arranged = arrange(
         trained.model,
@@ -95,7 +95,7 @@ def open_model(path: Path, options: Options, converter: Converter) -> Opened:
         scores_only=options.scores_only,
     )
     parts = split(arranged.graph)
-    return Opened(
+    return OpenedModel(
         trained,
         arranged.graph,
         parts,

@@ -91,7 +91,7 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
             path=path,
         )
     window = (layout.frames, *layout.frame)
-    model = Runs(ConvertedPart(part, data))
+    model = TfliteModel(ConvertedPart(part, data))
     call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
     whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
     loaded = LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file")
@@ -152,7 +152,7 @@ def _precision(found: Survey) -> Precision:
     return "int8" if types & {"int8", "uint8"} else "int16x8" if "int16" in types else "float32"
 
 
-class Runs:
+class TfliteModel:
     """The file as a function from windows of real numbers to real numbers, one at a time."""
 
     trainable_weights = ()
@@ -202,7 +202,7 @@ class FileReference(Reference):
         kind: What its output is.
     """
 
-    def __init__(self, model: Runs, spec: InputSpec, kind: Scores) -> None:
+    def __init__(self, model: TfliteModel, spec: InputSpec, kind: Scores) -> None:
         self._file, self._spec = model, spec
         self._probabilities = to_probabilities(kind)
 
@@ -220,7 +220,7 @@ class FileReference(Reference):
         )
 
 
-class AsItIs(Converter):
+class PassthroughConverter(Converter):
     """Stands where TensorFlow's converter stands, and gives a file that is converted already.
 
     Attributes:

@@ -31,9 +31,9 @@ _PUBLIC = {
     "Webhook": "edgevid.api.outputs",
     "Metrics": "edgevid.api.outputs",
     "Clips": "edgevid.api.outputs",
-    "Recording": "edgevid.api.outputs",
+    "Record": "edgevid.api.outputs",
     "Lines": "edgevid.api.outputs",
-    "Call": "edgevid.api.outputs",
+    "OnEvent": "edgevid.api.outputs",
     "Output": "edgevid.outputs.output",
     "QuietOutput": "edgevid.outputs.output",
     "Collector": "edgevid.outputs.collect",
@@ -46,7 +46,7 @@ _PUBLIC = {
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
     "load", "run", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
-    "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Recording", "Lines", "Call",
+    "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent",
     "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle", "EdgevidError", "errors", "__version__",
 ]  # fmt: skip
 

@@ -3,13 +3,13 @@
 from edgevid import errors as errors
 from edgevid.api.model import Model as Model
 from edgevid.api.model import load as load
-from edgevid.api.outputs import Call as Call
 from edgevid.api.outputs import Clips as Clips
 from edgevid.api.outputs import Lines as Lines
 from edgevid.api.outputs import Metrics as Metrics
 from edgevid.api.outputs import Mqtt as Mqtt
+from edgevid.api.outputs import OnEvent as OnEvent
 from edgevid.api.outputs import Page as Page
-from edgevid.api.outputs import Recording as Recording
+from edgevid.api.outputs import Record as Record
 from edgevid.api.outputs import Webhook as Webhook
 from edgevid.api.session import Session as Session
 from edgevid.api.session import run as run

@@ -3,7 +3,7 @@
     source -> taps -> for each model: sampler -> preprocess -> engine -> decision -> decider -> events -> outputs
 
 Time is the sensor's. A gap in it restarts the window and ends the open event: what is on both sides of a hole was never trained as one
-clip. Per frame nothing of a frame's size is allocated; the frame goes from the source's buffer into the engine's slot.
+clip. Per frame nothing of a frame's size is allocated; the frame goes from the source's buffer into the engine's input buffer.
 """
 
 from __future__ import annotations
@@ -123,19 +123,19 @@ class Pipeline:
         Raises:
             EdgevidError: As for `run`.
         """
-        self.pulse.here()
+        self.pulse.loop_started()
         try:
             with closing(self._feed.frames()) as frames:
                 for frame in frames:
                     arrived_ns = monotonic_ns()
-                    self.pulse.begin(arrived_ns)
+                    self.pulse.frame_started(arrived_ns)
                     self.process(frame, arrived_ns)
-                    self.pulse.end(monotonic_ns())
+                    self.pulse.frame_done(monotonic_ns())
                     yield
                     if max_frames is not None and self.telemetry.seen >= max_frames:
                         break
         finally:
-            self.pulse.gone()
+            self.pulse.loop_ended()
             self.close()
 
     def stop(self) -> None:
@@ -220,7 +220,7 @@ class Pipeline:
         started_ns = monotonic_ns()
         if not self._prepare(lane, frame):
             return
-        still = lane.gate is not None and lane.gate.is_still(engine.slot())
+        still = lane.gate is not None and lane.gate.is_still(engine.input_buffer())
         prepared_ns = monotonic_ns()
         wanted = lane.stride == 1 or lane.wants_answer()
         scores = engine.advance(answer=wanted, still=still)
@@ -249,7 +249,7 @@ class Pipeline:
     def _prepare(self, lane: Lane, frame: Frame) -> bool:
         """Make the frame the model's. One that a live source spoilt is left out and counted; a source that gives nothing else is refused."""
         try:
-            lane.preprocessor.write(frame, lane.engine.slot())
+            lane.preprocessor.write(frame, lane.engine.input_buffer())
         except ContractError:
             if not self.live or self._torn >= MAX_TORN:
                 raise

@@ -49,7 +49,7 @@ class Workshop:
         """Give everything that stays the same while precisions are tried."""
         from convert.graph.layer_graph import read_graph
         from convert.interface.contract import Contract
-        from convert.precision.builder import Job, choose_plan
+        from convert.precision.builder import BuildJob, choose_plan
         from convert.quantization.calibration import Calibration
         from convert.splitting.split import split
         from convert.verification.reference import Reference
@@ -73,7 +73,7 @@ class Workshop:
         frames = self.frames(spec, parts.frames + 4, 99)
         scores = reference.scores(np.stack([frames[start : start + parts.frames] for start in range(5)]))
         golden = Golden(frames, scores, scores, "float Keras")
-        return Job(
+        return BuildJob(
             parts,
             choose_plan(parts, plan),
             contract,

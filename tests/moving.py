@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from convert.clips import Clip, ClipRef, Clips
+from convert.clips import Clip, ClipRef, ClipSet
 from edgevid.frames import Pixels
 from tests.videos import CODECS
 
@@ -40,9 +40,9 @@ def moving_clip(
 
 def moving_clips(
     per_class: int, *, first_seed: int = 0, classes: tuple[str, ...] = CLASSES, **options: object
-) -> Clips:
+) -> ClipSet:
     """Clips of every class."""
-    return Clips(
+    return ClipSet(
         tuple(moving_clip(label, seed=first_seed + seed, **options) for label in classes for seed in range(per_class))
     )  # type: ignore[arg-type]
 

@@ -331,8 +331,8 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
 def _placement(report: dict[str, Any], delegate: str | None) -> list[str]:
     from convert.placement import coral, xnnpack
 
-    lines = xnnpack.told([xnnpack.Placement(**each) for each in report["placement"]]) if delegate else []
-    return lines + ([coral.told(report["edgetpu"])] if report["edgetpu"] else [])
+    lines = xnnpack.describe([xnnpack.Placement(**each) for each in report["placement"]]) if delegate else []
+    return lines + ([coral.describe(report["edgetpu"])] if report["edgetpu"] else [])
 
 
 def _stage(stage: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from edgevid.commands.options import add_threads
 from edgevid.schema import to_json
 
 if TYPE_CHECKING:
-    from convert.evaluation import Subject
+    from convert.evaluation import EvaluationSubject
     from convert.training.evaluate import Evaluation
 
 EXAMPLES = """examples:
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from convert import EvaluateOptions, Terminal, evaluate
     from convert.training.console import metrics_text, skipped_text
 
-    def announce(subject: Subject) -> None:
+    def announce(subject: EvaluationSubject) -> None:
         sys.stderr.write("".join(f"Note: {note}\n" for note in subject.notes) + skipped_text(subject.clips))
 
     result = evaluate(

@@ -18,7 +18,7 @@ from edgevid.commands.options import positive, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
-    from convert.clips import Clips
+    from convert.clips import ClipSet
 
 EXAMPLES = """examples:
   edgevid train clips -o gestures.keras --background none
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
 
     with EpochsBar() as bar:
 
-        def announce(clips: Clips) -> None:
+        def announce(clips: ClipSet) -> None:
             sys.stderr.write(skipped_text(clips))
             bar.start()
 

@@ -18,7 +18,7 @@ from convert.progress import Progress, Terminal
 from edgevid.errors import EdgevidError
 
 if TYPE_CHECKING:
-    from convert.demo.watch import Watched
+    from convert.demo.watch import DemoRun
     from edgevid.bundle import Bundle
 
 EPOCHS = 25
@@ -117,7 +117,7 @@ def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Pa
     return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes(), record.read_bytes()], make, progress)
 
 
-def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:
+def _report(made: Bundle, watched: DemoRun, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:
     from convert.demo.sections import sections
     from convert.demo.video import annotate
     from convert.demo.watch import clip_strips
@@ -135,7 +135,7 @@ def _report(made: Bundle, watched: Watched, dataset: Dataset, folder: Path, prog
     return page, video
 
 
-def _text(watched: Watched) -> str:
+def _text(watched: DemoRun) -> str:
     from edgevid.events.timeline import as_table, summary
 
     return f"\n{as_table(watched.score)}\n\n{summary(watched.score)}\n\n{watched.interpreter}\n{watched.telemetry.as_table()}\n"

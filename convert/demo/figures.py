@@ -22,7 +22,7 @@ _GRAY = "#aab2bd"
 
 
 @dataclass(frozen=True)
-class Strip:
+class TimelineStrip:
     """Frames of one clip with what was answered.
 
     Attributes:
@@ -117,7 +117,7 @@ def _frame_timeline(axis: Any, start_s: float) -> None:
     axis.set_axisbelow(True)
 
 
-def strips_png(strips: Sequence[Strip]) -> bytes:
+def strips_png(strips: Sequence[TimelineStrip]) -> bytes:
     """Draw clips as strips of frames, one a row, with what was answered beneath.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from convert.clips import Clips, decode_all, find_clips
+from convert.clips import ClipSet, decode_all, find_clips
 from convert.demo.dataset import Dataset
 from convert.progress import Progress
 from convert.training.augment import Augmentation
@@ -69,7 +69,7 @@ def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: P
     return trained
 
 
-def _read(folder: Path, spec: InputSpec, progress: Progress) -> Clips:
+def _read(folder: Path, spec: InputSpec, progress: Progress) -> ClipSet:
     return decode_all(
         find_clips(folder), spec, progress=lambda refs: iter(progress.track(refs, f"reading {folder.name} clips"))
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from convert.demo.dataset import Dataset
-from convert.demo.figures import Strip, strips_png, timeline_png
-from convert.demo.watch import Watched
+from convert.demo.figures import TimelineStrip, strips_png, timeline_png
+from convert.demo.watch import DemoRun
 from convert.reporting.page import Section, percent
 from convert.training.evaluate import Evaluation
 from edgevid.bundle import Bundle
@@ -18,7 +18,13 @@ from edgevid.telemetry.telemetry import STAGES
 
 
 def sections(
-    made: Bundle, watched: Watched, dataset: Dataset, *, evaluation: Evaluation, strips: Sequence[Strip], video: Path
+    made: Bundle,
+    watched: DemoRun,
+    dataset: Dataset,
+    *,
+    evaluation: Evaluation,
+    strips: Sequence[TimelineStrip],
+    video: Path,
 ) -> list[Section]:
     """Make the report's own sections.
 
@@ -56,7 +62,7 @@ def sections(
     return [timeline, shown, listed, latency]
 
 
-def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
+def _timeline(made: Bundle, watched: DemoRun, dataset: Dataset) -> bytes:
     decisions = watched.seen.decisions
     times, scores = np.array([each.t_s for each in decisions]), np.stack([each.probabilities for each in decisions])
     background = made.manifest.decision.background
@@ -65,7 +71,7 @@ def _timeline(made: Bundle, watched: Watched, dataset: Dataset) -> bytes:
     )
 
 
-def _latency(watched: Watched) -> list[tuple[object, ...]]:
+def _latency(watched: DemoRun) -> list[tuple[object, ...]]:
     table: list[tuple[object, ...]] = [("stage", "frames", "median", "95 %", "99 %", "largest", "what")]
     for name, found in watched.telemetry.stages().items():
         table.append(

@@ -9,7 +9,7 @@ import numpy as np
 
 from convert.clips import Clip, centre_window, decode_all, find_clips
 from convert.demo.dataset import Dataset
-from convert.demo.figures import Strip
+from convert.demo.figures import TimelineStrip
 from convert.progress import Progress
 from convert.training.evaluate import Evaluation, Prediction, bundle_scorer, evaluate
 from edgevid.bundle import Bundle
@@ -26,7 +26,7 @@ _WRONG_SHOWN, _RIGHT_SHOWN = 4, 7
 
 
 @dataclass(frozen=True)
-class Watched:
+class DemoRun:
     """What the model saw in the long video.
 
     Attributes:
@@ -42,7 +42,7 @@ class Watched:
     interpreter: str
 
 
-def watch_stream(bundle: Bundle, dataset: Dataset) -> Watched:
+def watch_stream(bundle: Bundle, dataset: Dataset) -> DemoRun:
     """Run the bundle over the long video, as `edgevid run` would.
 
     Args:
@@ -55,10 +55,10 @@ def watch_stream(bundle: Bundle, dataset: Dataset) -> Watched:
     engine, seen = Engine(bundle), Collector()
     with VideoFile(dataset.stream) as source:
         telemetry = Pipeline(engine, source, [seen]).run()
-    return Watched(seen, match(seen.events, dataset.truth), telemetry, engine.interpreter)
+    return DemoRun(seen, match(seen.events, dataset.truth), telemetry, engine.interpreter)
 
 
-def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evaluation, list[Strip]]:
+def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evaluation, list[TimelineStrip]]:
     """Ask the bundle about the test clips, and show some it was wrong about and one of each class that it was right about.
 
     Args:
@@ -87,8 +87,8 @@ def _telling(evaluation: Evaluation) -> list[Prediction]:
     return [*wrong[:_WRONG_SHOWN], *[right[label] for label in sorted(right)][:_RIGHT_SHOWN]]
 
 
-def _strip(clip: Clip, answered: Prediction, window: Window) -> Strip:
+def _strip(clip: Clip, answered: Prediction, window: Window) -> TimelineStrip:
     frames = centre_window(clip, window)
     places = np.linspace(0, len(frames) - 1, _STRIP_FRAMES).round().astype(int)
     verdict = f"{answered.truth}: answered {answered.answer} with {max(answered.scores):.2f}"
-    return Strip(frames[places], f"{verdict}  ({clip.ref.path.name})", answered.answer == answered.truth)
+    return TimelineStrip(frames[places], f"{verdict}  ({clip.ref.path.name})", answered.answer == answered.truth)

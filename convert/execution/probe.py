@@ -15,7 +15,7 @@ from edgevid.frames import Array
 TOLERANCE = 1e-5
 
 
-def tried(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> dict[int, Array] | None:
+def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> dict[int, Array] | None:
     """Make every call of a graph once, on one window of noise.
 
     Args:
@@ -52,7 +52,7 @@ def same_numbers(first: Array, second: Array) -> bool:
     return first.size == second.size and bool(np.array_equal(first.ravel(), second.ravel()))
 
 
-def near(first: Array, second: Array) -> bool:
+def allclose(first: Array, second: Array) -> bool:
     """Tell whether two tensors are one to rounding.
 
     Args:
@@ -67,12 +67,12 @@ def near(first: Array, second: Array) -> bool:
     )
 
 
-def takes_each_by_itself(call: Call, values: Mapping[int, Array]) -> bool:
+def is_batchwise(call: Call, values: Mapping[int, Array]) -> bool:
     """Tell whether a call treats the elements of a batch one by one: Keras's layers do, of others it is tried.
 
     Args:
         call: Any call.
-        values: As `tried` gives them, the call's inputs with frames for a batch.
+        values: As `run_on_noise` gives them, the call's inputs with frames for a batch.
 
     Returns:
         Whether the first and the last element alone give what they give within the batch.
@@ -87,7 +87,7 @@ def takes_each_by_itself(call: Call, values: Mapping[int, Array]) -> bool:
         except Exception:  # noqa: BLE001  # what does not take one frame does not treat frames one by one
             return False
         if not all(
-            near(np.asarray(each), values[number][at : at + 1])
+            allclose(np.asarray(each), values[number][at : at + 1])
             for each, number in zip(alone, call.outputs, strict=True)
         ):
             return False

@@ -61,10 +61,10 @@ def apply(layer: Any, batch: Tensor) -> Tensor:
         with unrolled(layer):
             return layer(batch, **in_inference(layer))
     graph = read_graph(layer)
-    return Runner(recurrences(graph.calls), ()).run(graph.calls, {graph.input: batch})[graph.output]
+    return GraphRunner(recurrences(graph.calls), ()).run(graph.calls, {graph.input: batch})[graph.output]
 
 
-class Runner:
+class GraphRunner:
     """Runs calls.
 
     Args:
@@ -77,7 +77,7 @@ class Runner:
         self._by_frame = by_frame
 
     @classmethod
-    def of(cls, graph: LayerGraph, by_frame: Collection[Call] = ()) -> Runner:
+    def of(cls, graph: LayerGraph, by_frame: Collection[Call] = ()) -> GraphRunner:
         """Make a runner of all of a graph's calls.
 
         Args:

@@ -13,7 +13,7 @@ from convert.graph.arguments import as_listed, positional
 from convert.graph.layer_graph import Call, Extra, LayerGraph, ModelGraph, needed, read_model
 from convert.graph.operators import is_operator
 from convert.interface import outputs
-from convert.interface.axes import PLAIN, AllSeen, Feed, Layout, read_layout
+from convert.interface.axes import PLAIN, AllTrueMask, InputAdapter, InputLayout, read_layout
 from convert.loading.rebuild import with_input_shapes
 from edgevid.errors import ModelError
 
@@ -53,10 +53,10 @@ class Asked:
     """
 
     model: Any
-    feeds: tuple[Feed | AllSeen, ...]
+    feeds: tuple[InputAdapter | AllTrueMask, ...]
     index: int
-    end: outputs.End | None
-    beside: tuple[tuple[int, outputs.End | None], ...] = ()
+    end: outputs.OutputAdapter | None
+    beside: tuple[tuple[int, outputs.OutputAdapter | None], ...] = ()
 
     def __call__(self, windows: Any, training: bool = False) -> Any:
         """Ask the model.
@@ -90,7 +90,7 @@ class Asked:
         return outputs.in_order(self.model, answers)
 
     @staticmethod
-    def _end(answers: list[Any], index: int, end: outputs.End | None) -> Any:
+    def _end(answers: list[Any], index: int, end: outputs.OutputAdapter | None) -> Any:
         return answers[index] if end is None else end(answers[index])
 
 
@@ -147,12 +147,12 @@ def arrange(
     sizes = [math.prod(each.frame) for each in layouts]
     columns = _side_by_side(whole, sizes) if len(feeds) > 1 and len(frame) == 1 else ""
     notes = _notes(_guessed(layouts, whole, axes), feeds, columns, masks)
-    return Arranged(graph, asked, (*notes, *outputs.said(whole, index, beside, asked=output)))
+    return Arranged(graph, asked, (*notes, *outputs.notes(whole, index, beside, asked=output)))
 
 
 def _notes(
-    guessed: Sequence[tuple[Layout, tuple[int | None, ...]]],
-    feeds: Sequence[Feed],
+    guessed: Sequence[tuple[InputLayout, tuple[int | None, ...]]],
+    feeds: Sequence[InputAdapter],
     columns: str,
     masks: Mapping[int, str],
 ) -> list[str]:
@@ -167,10 +167,10 @@ def _notes(
     return notes + [f"the mask {name} is given as all True: a device's windows are full" for name in masks.values()]
 
 
-def _with_masks(feeds: Sequence[Feed], masks: Mapping[int, str]) -> tuple[Feed | AllSeen, ...]:
-    given: list[Feed | AllSeen] = list(feeds)
+def _with_masks(feeds: Sequence[InputAdapter], masks: Mapping[int, str]) -> tuple[InputAdapter | AllTrueMask, ...]:
+    given: list[InputAdapter | AllTrueMask] = list(feeds)
     for place, name in masks.items():
-        given.insert(place, AllSeen(name))
+        given.insert(place, AllTrueMask(name))
     return tuple(given)
 
 
@@ -186,8 +186,8 @@ def _masks(whole: ModelGraph) -> dict[int, str]:
 
 
 def _guessed(
-    layouts: Sequence[Layout], whole: ModelGraph, axes: str | None
-) -> list[tuple[Layout, tuple[int | None, ...]]]:
+    layouts: Sequence[InputLayout], whole: ModelGraph, axes: str | None
+) -> list[tuple[InputLayout, tuple[int | None, ...]]]:
     return (
         []
         if axes
@@ -207,22 +207,24 @@ def _first(whole: ModelGraph, tensor: int) -> tuple[str, bool]:
     return readers[0].kind, getattr(getattr(layer, "layer", layer), "data_format", None) == "channels_first"
 
 
-def _feeds(layouts: Sequence[Layout], whole: ModelGraph) -> tuple[list[Feed], tuple[int, ...]]:
+def _feeds(layouts: Sequence[InputLayout], whole: ModelGraph) -> tuple[list[InputAdapter], tuple[int, ...]]:
     frames, kinds = {each.frames for each in layouts}, {len(each.frame) for each in layouts}
     if len(frames) > 1 or len(kinds) > 1 or (kinds == {3} and len({each.frame for each in layouts}) > 1):
         raise _not_one_source(layouts, whole)
     if kinds == {3}:
-        return [Feed(each, name) for each, name in zip(layouts, whole.input_names, strict=True)], layouts[0].frame
+        return [InputAdapter(each, name) for each, name in zip(layouts, whole.input_names, strict=True)], layouts[
+            0
+        ].frame
     ends = np.cumsum([each.frame[0] for each in layouts]).tolist()
     columns = [
         slice(end - each.frame[0], end) if len(layouts) > 1 else None for each, end in zip(layouts, ends, strict=True)
     ]
-    return [Feed(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)], (
-        int(ends[-1]),
-    )
+    return [
+        InputAdapter(each, name, part) for each, name, part in zip(layouts, whole.input_names, columns, strict=True)
+    ], (int(ends[-1]),)
 
 
-def _not_one_source(layouts: Sequence[Layout], whole: ModelGraph) -> ModelError:
+def _not_one_source(layouts: Sequence[InputLayout], whole: ModelGraph) -> ModelError:
     """No camera gives two kinds of frames, but a program can compute a row of all their numbers."""
     shapes = ", ".join(map(str, whole.input_shapes))
     if len({each.frames for each in layouts}) > 1:
@@ -247,7 +249,10 @@ def _side_by_side(whole: ModelGraph, sizes: Sequence[int]) -> str:
 
 
 def _assemble(
-    whole: ModelGraph, feeds: Sequence[Feed], ends: Mapping[int, outputs.End | None], window: tuple[int, ...]
+    whole: ModelGraph,
+    feeds: Sequence[InputAdapter],
+    ends: Mapping[int, outputs.OutputAdapter | None],
+    window: tuple[int, ...],
 ) -> LayerGraph:
     """Put the feeds before the model's calls and the ends behind them, that of the scores first; without feeds the window is the input as it is."""
     start = _WINDOW if feeds else whole.inputs[0]

@@ -23,7 +23,7 @@ _PLANE_LAYERS = frozenset(
 
 
 @dataclass(frozen=True)
-class Layout:
+class InputLayout:
     """One reading of an input's axes.
 
     Attributes:
@@ -43,7 +43,7 @@ class Layout:
     shape: tuple[int | None, ...] = ()
 
 
-class Feed:
+class InputAdapter:
     """The layout of an input as the first layer of a graph.
 
     Args:
@@ -54,7 +54,7 @@ class Feed:
 
     trainable_weights = ()
 
-    def __init__(self, layout: Layout, name: str, columns: slice | None = None) -> None:
+    def __init__(self, layout: InputLayout, name: str, columns: slice | None = None) -> None:
         self.name = name
         self.lookback = 0 if layout.by_frame else None
         self._convert, self._columns = layout.convert, columns
@@ -71,7 +71,7 @@ class Feed:
         return self._convert(window if self._columns is None else window[..., self._columns])
 
 
-class AllSeen:
+class AllTrueMask:
     """The mask that goes with a full window: a device never pads one.
 
     Args:
@@ -98,7 +98,7 @@ def read_layout(
     frames: int | None = None,
     size: tuple[int, int] | None = None,
     channels_first: bool = False,
-) -> Layout:
+) -> InputLayout:
     """Settle what the axes of an input are.
 
     Args:
@@ -227,38 +227,38 @@ def _reshaped(*sizes: int) -> Callable[[Any], Any]:
     return lambda window: tf.reshape(window, (-1, *sizes))
 
 
-def _pictures(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[0], shape[1:], _same, True)
+def _pictures(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0], shape[1:], _same, True)
 
 
-def _rows(axes: str, shape: Shape, _frames: int | None) -> Layout:
+def _rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     import tensorflow as tf
 
     width = math.prod(shape[1:])
     if len(shape) == 2:
-        return Layout(axes, shape[0], (width,), _same, True)
-    return Layout(
+        return InputLayout(axes, shape[0], (width,), _same, True)
+    return InputLayout(
         axes, shape[0], (width,), lambda window: tf.reshape(window, (-1, int(window.shape[1]), *shape[1:])), True
     )
 
 
-def _channels_first(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[0], (*shape[2:], shape[1]), _permuted(0, 1, 4, 2, 3), True)
+def _channels_first(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0], (*shape[2:], shape[1]), _permuted(0, 1, 4, 2, 3), True)
 
 
-def _channels_before_time(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[1], (*shape[2:], shape[0]), _permuted(0, 4, 1, 2, 3), False)
+def _channels_before_time(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[1], (*shape[2:], shape[0]), _permuted(0, 4, 1, 2, 3), False)
 
 
-def _grey(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
+def _grey(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
 
 
-def _picture(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, 1, shape, lambda window: window[:, 0], False)
+def _picture(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
 
 
-def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
+def _stacked(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     import tensorflow as tf
 
     height, width, depth = shape
@@ -269,7 +269,7 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
         raise ModelError(
             expected=f"{legal} for frames stacked on {depth} channels", got=frames, found=f"{frames or 'no --frames'}"
         )
-    return Layout(
+    return InputLayout(
         axes,
         frames,
         (height, width, depth // frames),
@@ -278,26 +278,26 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> Layout:
     )
 
 
-def _flat(axes: str, shape: Shape, frames: int | None) -> Layout:
+def _flat(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     if frames is None or shape[0] % frames:
         raise ModelError(
             expected=f"--frames N that divides the {shape[0]} numbers of the input",
             got=frames,
             found=f"{frames or 'none'}",
         )
-    return Layout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
+    return InputLayout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 
-def _row(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, 1, shape, lambda window: window[:, 0], False)
+def _row(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
 
 
-def _clips_of_pictures(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
+def _clips_of_pictures(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
 
 
-def _clips_of_rows(axes: str, shape: Shape, _frames: int | None) -> Layout:
-    return Layout(axes, shape[0] * shape[1], (math.prod(shape[2:]),), _reshaped(*shape), False)
+def _clips_of_rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0] * shape[1], (math.prod(shape[2:]),), _reshaped(*shape), False)
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,7 @@ class _Kind:
 
     rank: int | None
     time: int | None
-    layout: Callable[[str, Shape, int | None], Layout]
+    layout: Callable[[str, Shape, int | None], InputLayout]
 
 
 AXES: dict[str, _Kind] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.clips import Clip, Clips
+from convert.clips import Clip, ClipSet
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.pixel_range import takes_bytes
 from convert.interface.scores import scores_of
@@ -105,7 +105,7 @@ def contract(
     frames: int,
     *,
     spec: InputSpec,
-    clips: Clips,
+    clips: ClipSet,
     options: Options,
     info: TrainingInfo | None,
     notes: tuple[str, ...] = (),
@@ -177,7 +177,9 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
     return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below)
 
 
-def _labels(count: int, clips: Clips, options: Options, info: TrainingInfo | None) -> tuple[tuple[str, ...], list[str]]:
+def _labels(
+    count: int, clips: ClipSet, options: Options, info: TrainingInfo | None
+) -> tuple[tuple[str, ...], list[str]]:
     if options.labels is not None:
         return _read_labels(options.labels, count), []
     if info is not None and len(info.labels) == count:
@@ -208,7 +210,7 @@ def _read_labels(path: Path, count: int) -> tuple[str, ...]:
     return labels
 
 
-def _labelled(labels: tuple[str, ...], clips: Clips, notes: list[str]) -> bool:
+def _labelled(labels: tuple[str, ...], clips: ClipSet, notes: list[str]) -> bool:
     found = set(clips.labels)
     if found and found <= set(labels):
         return True

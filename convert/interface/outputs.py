@@ -13,7 +13,7 @@ from edgevid.bundle.manifest import MAX_VALUES
 from edgevid.errors import ModelError, UsageError
 
 
-class End:
+class OutputAdapter:
     """The last step from a model's output to scores: axes of one are dropped, and of answers for every frame the newest is taken.
 
     Args:
@@ -91,7 +91,7 @@ def choose(whole: ModelGraph, asked: str | None) -> int:
     return next((place for wanted in ("softmax", "sigmoid") for place, each in enumerate(endings) if each == wanted), 0)
 
 
-def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, End | None]:
+def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, OutputAdapter | None]:
     """The other outputs that are lists of numbers, each with its last step: of values for every frame the newest frame's are given.
 
     Args:
@@ -102,7 +102,7 @@ def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, End | None]:
     Returns:
         From their places to their last steps; None where there is nothing to do.
     """
-    found: dict[int, End | None] = {}
+    found: dict[int, OutputAdapter | None] = {}
     for place, (shape, name) in enumerate(zip(whole.output_shapes, whole.output_names, strict=True)):
         newest = len(shape) > 1 and shape[0] in (None, frames)
         sizes = shape[1:] if newest else shape
@@ -114,12 +114,14 @@ def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, End | None]:
         ):
             continue
         found[place] = (
-            None if len(shape) == 1 else End(newest=newest, classes=math.prod(size or 1 for size in sizes), name=name)
+            None
+            if len(shape) == 1
+            else OutputAdapter(newest=newest, classes=math.prod(size or 1 for size in sizes), name=name)
         )
     return found
 
 
-def said(whole: ModelGraph, index: int, beside: Mapping[int, End | None], *, asked: str | None) -> list[str]:
+def notes(whole: ModelGraph, index: int, beside: Mapping[int, OutputAdapter | None], *, asked: str | None) -> list[str]:
     """Say which outputs were taken for what.
 
     Args:
@@ -144,7 +146,7 @@ def said(whole: ModelGraph, index: int, beside: Mapping[int, End | None], *, ask
     return told + ([f"{', '.join(left)} is left out"] if left else [])
 
 
-def end(whole: ModelGraph, index: int, frames: int) -> End | None:
+def end(whole: ModelGraph, index: int, frames: int) -> OutputAdapter | None:
     """Give the last step to the scores.
 
     Args:
@@ -163,9 +165,9 @@ def end(whole: ModelGraph, index: int, frames: int) -> End | None:
         return None
     sizes = [size for size in shape if size != 1]
     if len(sizes) <= 1 and None not in sizes:
-        return End(newest=False, classes=int(sizes[0] or 1) if sizes else 1)
+        return OutputAdapter(newest=False, classes=int(sizes[0] or 1) if sizes else 1)
     if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _answers_by_frame(whole, index):
-        return End(newest=True, classes=int(shape[1]))
+        return OutputAdapter(newest=True, classes=int(shape[1]))
     raise ModelError(
         expected="a classifier with an output of (classes)",
         got=shape,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.probe import tried
+from convert.execution.probe import run_on_noise
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.graph.operators import is_opaque, is_operator, name
 from edgevid.bundle.manifest import Scores
@@ -58,7 +58,9 @@ def _answers(graph: LayerGraph) -> Any:
     """What a model gives for a few windows of noise."""
     window = [int(size or 1) for size in graph.input_shape]
     answers = [
-        values[graph.output] for seed in range(_TRIALS) if (values := tried(graph, window, seed=seed)) is not None
+        values[graph.output]
+        for seed in range(_TRIALS)
+        if (values := run_on_noise(graph, window, seed=seed)) is not None
     ]
     return np.concatenate(answers) if answers else np.full((1, 2), -1.0)
 

@@ -122,7 +122,7 @@ def _mish(x: Any) -> Any:
     return x * tf.math.tanh(tf.math.softplus(x))
 
 
-def taken_for_granted(framework: str) -> dict[str, Any]:
+def common_aliases(framework: str) -> dict[str, Any]:
     """Give the names that code in a model file uses without importing them, because the program that wrote it had.
 
     Args:

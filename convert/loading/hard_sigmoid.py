@@ -51,7 +51,7 @@ def hard_sigmoid_of_keras_3(x: Any) -> Any:
     return tf.nn.relu6(x + 3.0) / 6.0
 
 
-def kept(config: Any, *, writer: str, reader: str) -> tuple[Any, tuple[str, ...]]:
+def pin_hard_sigmoid(config: Any, *, writer: str, reader: str) -> tuple[Any, tuple[str, ...]]:
     """Make a configuration mean in one framework what it meant in the other.
 
     Args:

@@ -22,11 +22,17 @@ from convert.frameworks.messages import reason_of
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.graph.arguments import flat
 from convert.loading import saved_model
-from convert.loading.custom_objects import defined_in, of_applications, taken_for_granted
+from convert.loading.custom_objects import common_aliases, defined_in, of_applications
 from convert.loading.h5_operators import has_operators, load_model
-from convert.loading.hard_sigmoid import changes_in_code, kept
+from convert.loading.hard_sigmoid import changes_in_code, pin_hard_sigmoid
 from convert.loading.lambda_layers import code_in, lambdas_in
-from convert.loading.model_config import says_half, shapeless, strangers_in, without_half, without_state
+from convert.loading.model_config import (
+    lacks_input_shape,
+    unknown_layers,
+    uses_half_precision,
+    without_half,
+    without_state,
+)
 from convert.loading.model_file import Header, weights_only, write_copy
 from convert.loading.model_file import read as read_header
 from convert.loading.rebuild import rebuilt
@@ -194,7 +200,7 @@ class _Attempts:
             target = write_copy(self._path, Path(folder), config)
             objects = (
                 of_applications(framework)
-                | (taken_for_granted(framework) if self._allow_code else {})
+                | (common_aliases(framework) if self._allow_code else {})
                 | self._defined(framework)
             )
             held = self._header.config if config is None else config
@@ -209,13 +215,13 @@ class _Attempts:
         if not hasattr(model, "get_config"):
             raise ModelError(expected="a Keras model", found=f"{type(model).__name__}")
         model, note = laid_out(model, module)
-        model, notes = _plain(rebuilt(model, without_half) if says_half(self._header.config) else model)
+        model, notes = _plain(rebuilt(model, without_half) if uses_half_precision(self._header.config) else model)
         return model, (*meant, *((note,) if note else ()), *notes)
 
     def _meant(self, framework: Framework, config: Any) -> tuple[Any, tuple[str, ...]]:
         """What the file says, in the words of the framework that is to read it."""
         held = self._header.config if config is None else config
-        told, done = kept(held, writer=self._writer, reader=framework)
+        told, done = pin_hard_sigmoid(held, writer=self._writer, reader=framework)
         return (told if done else config), done
 
     def _compared(self, model: Any, used: Framework) -> tuple[str, ...]:
@@ -236,7 +242,7 @@ class _Attempts:
 
     def _refusal(self, framework: Framework, error: Exception) -> ModelError:
         module, reason = framework_of(framework), reason_of(error)
-        if shapeless(self._header.config):
+        if lacks_input_shape(self._header.config):
             return ModelError(
                 expected="a model with a known input shape",
                 found=f"a Sequential without one: {self._path}",
@@ -250,7 +256,7 @@ class _Attempts:
                 hint=f"Write each function in a Python file, under the name of its layer ({', '.join(lambdas_in(self._header.config))}): --custom-objects module.py",
                 path=self._path,
             )
-        strangers = strangers_in(self._header.config, module)
+        strangers = unknown_layers(self._header.config, module)
         if strangers and not self._custom:
             return ModelError(
                 expected="built-in layers",
@@ -284,12 +290,12 @@ def _first_that_works(ways: Sequence[Callable[[], Any]]) -> Any:
 def _plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     """Give a model that takes any batch and begins each window with zeros."""
     layers = internals.all_layers(model)
-    kept = [layer.name for layer in layers if getattr(layer, "stateful", False) is True]
+    stateful = [layer.name for layer in layers if getattr(layer, "stateful", False) is True]
     fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or [] if tensor.shape[0] is not None]
-    if not kept and not fixed:
+    if not stateful and not fixed:
         return model, ()
-    note = f"{', '.join(kept)} kept states from call to call in training (stateful=True); here each window begins with zeros"
-    return rebuilt(model, without_state), (note,) if kept else ()
+    note = f"{', '.join(stateful)} kept states from call to call in training (stateful=True); here each window begins with zeros"
+    return rebuilt(model, without_state), (note,) if stateful else ()
 
 
 def _is_keyed(model: Any) -> bool:

@@ -61,7 +61,7 @@ def values(config: Any) -> Iterator[Any]:
         left.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
 
 
-def says_half(config: Any) -> bool:
+def uses_half_precision(config: Any) -> bool:
     """Tell whether a model computes in half precision.
 
     Args:
@@ -111,7 +111,7 @@ def without_state(config: Any) -> Any:
     return changed
 
 
-def shapeless(config: Any) -> bool:
+def lacks_input_shape(config: Any) -> bool:
     """Tell whether a model never saw its input's shape, so that it cannot be built.
 
     Args:
@@ -126,7 +126,7 @@ def shapeless(config: Any) -> bool:
     )
 
 
-def strangers_in(config: Any, framework: Any) -> list[str]:
+def unknown_layers(config: Any, framework: Any) -> list[str]:
     """Name the layers of a configuration that a framework does not have.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from convert.loading.lambda_layers import function_name
-from convert.loading.shared_layers import marked
+from convert.loading.shared_layers import restore_shared_ids
 
 Config = Any
 """What a JSON file can hold."""
@@ -32,7 +32,7 @@ def repaired(config: Config, framework: str) -> tuple[Config, tuple[str, ...]]:
     Returns:
         A new configuration, and what was done to it.
     """
-    whole = marked(config)
+    whole = restore_shared_ids(config)
     changed, done = _apply({**REPAIRS, **(_FOR_KERAS_3 if framework == "keras" else _FOR_KERAS_2)}, whole)
     return changed, (*(() if whole is config else ("shared layers read as one",)), *done)
 

@@ -17,7 +17,7 @@ _MARK = "shared_object_id"
 _WHAT = ("module", "class_name", "registered_name", "config")
 
 
-def marked(config: Any) -> Any:
+def restore_shared_ids(config: Any) -> Any:
     """Give the first place of each shared layer its mark again.
 
     Args:

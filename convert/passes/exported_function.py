@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.probe import same_numbers, tried
+from convert.execution.probe import run_on_noise, same_numbers
 from convert.graph.arguments import positional
 from convert.graph.function_graph import run_node
 from convert.graph.layer_graph import Call, LayerGraph, needed
@@ -24,7 +24,7 @@ from edgevid.frames import Array
 MOST_OPERATORS = 20_000
 
 
-def laid_flat(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
+def inline_exported_function(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
     """Put an exported function's operators in its place.
 
     Args:
@@ -35,7 +35,7 @@ def laid_flat(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
         The same computation; the same object where there is no such function, or it cannot be told apart.
     """
     place = next((place for place, call in enumerate(graph.calls) if hasattr(call.layer, "traced")), None)
-    values = tried(graph, window) if place is not None and window[0] > 1 else None
+    values = run_on_noise(graph, window) if place is not None and window[0] > 1 else None
     if place is None or values is None:
         return graph
     last = max(number for call in graph.calls for number in (*call.inputs, *call.outputs))
@@ -79,7 +79,7 @@ class Node:
         return [given[place] for place in self._read]
 
 
-class Taken:
+class TakeFrame:
     """One frame of a window.
 
     Args:
@@ -98,7 +98,7 @@ class Taken:
         return window[:, self._place]
 
 
-class Stacked:
+class StackFrames:
     """Frames laid side by side."""
 
     trainable_weights = ()
@@ -182,10 +182,10 @@ class _Opened:
             if given.shape[:2] == (1, self._frames) and result.shape[:2] == (self._frames, 1):
                 self._turned[targets[0]] = source
             if source in self._packed and result.shape[:2] == (1, self._frames):
-                return _call(Stacked(), self._packed[source], targets, result)
+                return _call(StackFrames(), self._packed[source], targets, result)
         if operator.type == "StridedSlice" and source in self._turned and result.shape == given.shape[1:]:
             places = [place for place in range(self._frames) if same_numbers(given[place], result)]
-            return _call(Taken(places[0]), (self._turned[source],), targets, result) if len(places) == 1 else None
+            return _call(TakeFrame(places[0]), (self._turned[source],), targets, result) if len(places) == 1 else None
         return None
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.probe import near, same_numbers, tried
+from convert.execution.probe import allclose, run_on_noise, same_numbers
 from convert.graph.layer_graph import Call, LayerGraph, needed
 from convert.graph.operators import is_opaque
-from convert.passes.rewriting import Beside, call_of, in_order
+from convert.passes.rewriting import ReshapeFrames, call_of, in_order
 from edgevid.frames import Array
 
 
-def joined(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
+def merge_frame_branches(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
     """Put branches that are the same for every frame into one call.
 
     Args:
@@ -31,7 +31,7 @@ def joined(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
     gathering = [call for call in graph.calls if window[0] > 1 and len(call.inputs) == window[0]]
     if not gathering:
         return graph
-    values = tried(graph, window)
+    values = run_on_noise(graph, window)
     for call in gathering if values is not None else ():
         assert values is not None
         found = _Branches(graph, values, window[0]).of(call)
@@ -109,7 +109,7 @@ class _Branches:
         window, keeps = self._values[source], self._values[entry].ndim == self._values[source].ndim
         branch = PerFrame(calls, entry, call.inputs[0], keeps_axis=keeps)
         frames = np.asarray(branch(window))[0]
-        alike = all(near(frames[place][None], self._values[number]) for place, number in enumerate(call.inputs))
+        alike = all(allclose(frames[place][None], self._values[number]) for place, number in enumerate(call.inputs))
         return _Branch(source, entry, keeps, calls, call.inputs[0], frames) if alike else None
 
     def _between(self, tensor: int) -> tuple[Call, ...]:
@@ -145,10 +145,10 @@ class PerFrame:
         """
         import tensorflow as tf
 
-        from convert.execution.runner import Runner, recurrences
+        from convert.execution.runner import GraphRunner, recurrences
 
         batch, frames = int(window.shape[0]), int(window.shape[1])
-        runner = Runner(recurrences(self.calls), ())
+        runner = GraphRunner(recurrences(self.calls), ())
         # One frame after the other: a branch may name its batch of 1.
         rows = []
         for place in range(frames):
@@ -159,7 +159,7 @@ class PerFrame:
         return tf.reshape(tf.stack(rows, axis=1), (batch, frames, *rows[0].shape[1:]))
 
 
-class Frames:
+class UnstackFrames:
     """A window taken apart again, for what gathers its frames otherwise than by laying them side by side."""
 
     trainable_weights = ()
@@ -182,10 +182,10 @@ def _rewritten(graph: LayerGraph, gather: Call, branch: _Branch, values: dict[in
     result, kept = values[gather.outputs[0]], list(graph.calls)
     if result.shape[:2] == (1, len(branch.frames)) and same_numbers(result, branch.frames):
         kept.remove(gather)
-        made.append(call_of(Beside(result.shape[2:]), (window,), gather.outputs, result.shape))
+        made.append(call_of(ReshapeFrames(result.shape[2:]), (window,), gather.outputs, result.shape))
     else:
         ends = set(gather.inputs)
         kept = [call for call in kept if not ends & set(call.outputs)]
-        made.append(call_of(Frames(), (window,), gather.inputs, branch.frames.shape))
+        made.append(call_of(UnstackFrames(), (window,), gather.inputs, branch.frames.shape))
     calls = in_order([*kept, *made], graph.input)
     return graph if calls is None else replace(graph, calls=needed(calls, graph.outputs))

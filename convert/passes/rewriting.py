@@ -10,7 +10,7 @@ from convert.graph.arguments import positional
 from convert.graph.layer_graph import Call
 
 
-class Beside:
+class ReshapeFrames:
     """Another shape for each frame.
 
     Args:
@@ -31,7 +31,7 @@ class Beside:
         return tf.reshape(window, (int(window.shape[0]), int(window.shape[1]), *self._shape))
 
 
-class IntoBatch:
+class MergeTimeIntoBatch:
     """Time laid into the batch, for whatever reads it there."""
 
     trainable_weights = ()
@@ -45,7 +45,7 @@ class IntoBatch:
         return tf.reshape(window, (int(window.shape[0]) * int(window.shape[1]), *window.shape[2:]))
 
 
-class Laid:
+class ReshapeBatch:
     """Another shape for each element of a batch.
 
     Args:
@@ -78,7 +78,7 @@ def lay(shape: Sequence[int], source: int, target: int) -> Call:
     Returns:
         The call.
     """
-    return call_of(Laid(shape), (source,), (target,), (1, *shape))
+    return call_of(ReshapeBatch(shape), (source,), (target,), (1, *shape))
 
 
 def call_of(layer: Any, sources: tuple[int, ...], targets: tuple[int, ...], shape: Sequence[int]) -> Call:

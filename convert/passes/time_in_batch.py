@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from convert.execution.probe import same_numbers, takes_each_by_itself, tried
+from convert.execution.probe import is_batchwise, run_on_noise, same_numbers
 from convert.graph.layer_graph import Call, LayerGraph, needed
 from convert.graph.operators import is_opaque
-from convert.passes.rewriting import Beside, IntoBatch, call_of, in_order, lay
+from convert.passes.rewriting import MergeTimeIntoBatch, ReshapeFrames, call_of, in_order, lay
 from edgevid.frames import Array
 
 
-def unfolded(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
+def unfold_time(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
     """Put what lies between folding and unfolding of time together.
 
     Args:
@@ -29,7 +29,7 @@ def unfolded(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
     """
     if window[0] < 2 or not any(is_opaque(call) for call in graph.calls):
         return graph
-    values = tried(graph, window)
+    values = run_on_noise(graph, window)
     folded = _Folded(graph, values, window[0]) if values is not None else None
     return graph if folded is None or not folded.entries else folded.rewritten()
 
@@ -72,7 +72,7 @@ class _Folded:
         if is_opaque(call) and reshapes:
             # It may name T among its numbers; what it does to each frame is to give it another shape.
             call = lay(self._values[call.outputs[0]].shape[1:], data[0], call.outputs[0])
-        elif len(data) != len(call.inputs) or not takes_each_by_itself(call, self._values):
+        elif len(data) != len(call.inputs) or not is_batchwise(call, self._values):
             return
         self._inside.append(call)
         self._member |= set(call.outputs)
@@ -114,7 +114,7 @@ class _Folded:
             made.append(self._together(group, windows))
             for tensor, window in windows.items():
                 kept = [self._unfold(call, tensor, window) for call in kept]
-                made.append(call_of(IntoBatch(), (window,), (tensor,), self._values[tensor].shape))
+                made.append(call_of(MergeTimeIntoBatch(), (window,), (tensor,), self._values[tensor].shape))
         calls = in_order([*kept, *made], self._graph.input)
         return self._graph if calls is None else replace(self._graph, calls=needed(calls, self._graph.outputs))
 
@@ -140,7 +140,7 @@ class _Folded:
         result = self._values[call.outputs[0]]
         if result.ndim < 3 or result.shape[:2] != (1, self._frames) or not same_numbers(self._values[tensor], result):
             return call
-        return call_of(Beside(result.shape[2:]), (window,), call.outputs, result.shape)
+        return call_of(ReshapeFrames(result.shape[2:]), (window,), call.outputs, result.shape)
 
 
 class FrameByFrame:
@@ -170,12 +170,12 @@ class FrameByFrame:
         """
         import tensorflow as tf
 
-        from convert.execution.runner import Runner, recurrences
+        from convert.execution.runner import GraphRunner, recurrences
 
         batch, frames = int(windows[0].shape[0]), int(windows[0].shape[1])
         given = {
             entry: tf.reshape(window, (batch * frames, *shape))
             for (entry, shape), window in zip(self._entries.items(), windows, strict=True)
         }
-        values = Runner(recurrences(self.calls), ()).run(self.calls, given)
+        values = GraphRunner(recurrences(self.calls), ()).run(self.calls, given)
         return [tf.reshape(values[each], (batch, frames, *values[each].shape[1:])) for each in self._exits]

@@ -98,11 +98,11 @@ def join_twin(bundle: Bundle, compiled: bytes) -> Coral:
     return Coral(replace(joined, report=_told_again(bundle.report, report)), report, "")
 
 
-def _told_again(told: Mapping[str, Any], edgetpu: Mapping[str, Any]) -> dict[str, Any]:
+def _told_again(describe: Mapping[str, Any], edgetpu: Mapping[str, Any]) -> dict[str, Any]:
     """A bundle's report once it has its twin: what warned that it had none is gone."""
-    before = (told.get("edgetpu") or {}).get("message", "")
-    left = [each for each in told.get("warnings", []) if not before or not each.startswith(before)]
-    return {**told, "edgetpu": dict(edgetpu), "warnings": left}
+    before = (describe.get("edgetpu") or {}).get("message", "")
+    left = [each for each in describe.get("warnings", []) if not before or not each.startswith(before)]
+    return {**describe, "edgetpu": dict(edgetpu), "warnings": left}
 
 
 def _checked(part: Part, file: TfliteFile) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _with_twin(bundle: Bundle, part: Part, compiled: bytes) -> Bundle:
     return replace(bundle, manifest=replace(bundle.manifest, parts=parts), models={**bundle.models, file: compiled})
 
 
-def told(report: dict[str, Any]) -> str:
+def describe(report: dict[str, Any]) -> str:
     """Say it for a person.
 
     Args:

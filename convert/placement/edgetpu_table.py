@@ -19,7 +19,7 @@ _MOST_SOFTMAX = 16_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class OperatorVerdict:
     """What the table says of one operator of a part.
 
     Attributes:
@@ -43,7 +43,7 @@ def table() -> Mapping[str, Any]:
     return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
 
 
-def check(file: TfliteFile) -> list[Verdict]:
+def check(file: TfliteFile) -> list[OperatorVerdict]:
     """Hold every operator of a file against the table.
 
     Args:
@@ -53,12 +53,12 @@ def check(file: TfliteFile) -> list[Verdict]:
         One verdict an operator, in order.
     """
     return [
-        Verdict(place=place, operator=each.kind, reason=_reason(file, each))
+        OperatorVerdict(place=place, operator=each.kind, reason=_reason(file, each))
         for place, each in enumerate(file.operators)
     ]
 
 
-def mapped(verdicts: list[Verdict]) -> int:
+def mapped(verdicts: list[OperatorVerdict]) -> int:
     """Count the operators before the first that the Edge TPU does not take.
 
     Args:

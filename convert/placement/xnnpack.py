@@ -92,7 +92,7 @@ def _inside(delegate: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> 
     return found
 
 
-def told(placements: Iterable[Placement]) -> list[str]:
+def describe(placements: Iterable[Placement]) -> list[str]:
     """Say it for a person.
 
     Args:

@@ -14,7 +14,7 @@ from convert.quantization.calibration import Calibration, frame_samples, on_grid
 from convert.quantization.calibration_check import InputRange, at_the_ends, check, ranges
 from convert.quantization.converter import ConvertedPart, Converter
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
-from convert.quantization.logits import Unfinished
+from convert.quantization.logits import LogitsPart
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -29,7 +29,7 @@ CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildJob:
     """Everything that stays the same while precisions are tried.
 
     Attributes:
@@ -87,7 +87,7 @@ def choose_plan(parts: Split, asked: str) -> Plan:
     return cast("Plan", asked)
 
 
-def begin(
+def prefetch(
     converter: Converter,
     parts: Split,
     *,
@@ -108,9 +108,9 @@ def begin(
     """
     if parts.encoder is not None:
         samples = [_encoder_samples(parts, contract, calibration)] if precision in CALIBRATED else _none(parts.encoder)
-        converter.begin(parts.encoder, precision, samples, edgetpu=edgetpu)
+        converter.prefetch(parts.encoder, precision, samples, edgetpu=edgetpu)
         if precision == "int8":
-            converter.begin_layers(parts.encoder, samples)
+            converter.prefetch_layer_errors(parts.encoder, samples)
 
 
 def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Array:
@@ -136,12 +136,12 @@ class Builder:
         ranges: What each quantised part's inputs were calibrated with, of every part converted so far.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BuildJob) -> None:
         self._job = job
         self.ranges: dict[ConvertedPart, list[InputRange]] = {}
         self._parts: dict[tuple[str, Precision, Precision | None], _Made] = {}
         self._features: dict[Precision, Array] = {}
-        self._unfinished = Unfinished(_tail(job), job.contract.scores)
+        self._unfinished = LogitsPart(_tail(job), job.contract.scores)
 
     def build(self, recipe: Recipe) -> Bundle:
         """Convert what is not yet converted and join it.
@@ -292,7 +292,7 @@ class Builder:
         )
 
 
-def _tail(job: Job) -> PartFunction:
+def _tail(job: BuildJob) -> PartFunction:
     tail = {"window": job.parts.head, "stateful": job.parts.step, "stack": job.parts.whole}[job.plan]
     assert tail is not None
     return tail

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.interface.contract import Contract
 from convert.options import CORAL, Options
-from convert.precision.builder import Builder, Job, begin
+from convert.precision.builder import Builder, BuildJob, prefetch
 from convert.precision.recipes import Recipe, candidates
-from convert.precision.search import Search, Trial, search
+from convert.precision.search import RecipeTrial, Search, search
 from convert.progress import Progress
 from convert.quantization.calibration import choose
 from convert.quantization.converter import Converter
 from convert.splitting.split import Split
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
 from convert.verification.reference import Reference
-from convert.verification.stages import Budget, Stage, unlike_training
+from convert.verification.stages import Budget, ProofStage, unlike_training
 from edgevid.bundle.manifest import Plan, Scores
 from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
 from edgevid.frames.preprocess import InputSpec
@@ -43,7 +43,7 @@ class Subject:
     name: str
     plan: Plan
     parts: Split
-    clips: Clips
+    clips: ClipSet
     contract: Contract
     reference: Callable[[Split, InputSpec, Scores], Reference]
     recipes: tuple[Recipe, ...] | None
@@ -76,18 +76,18 @@ class Proof:
         calibration = choose(clips.clips, contract.window)
         # The converter's process works on the encoder while the float model is asked here.
         precision = self.recipes[0].precision("encoder")
-        begin(converter, parts, precision=precision, contract=contract, calibration=calibration, edgetpu=coral)
+        prefetch(converter, parts, precision=precision, contract=contract, calibration=calibration, edgetpu=coral)
         progress.step(f"asking the float model about {len(clips.clips)} clips")
         self._reference = subject.reference(parts, contract.input, contract.scores)
         self.examples: Examples = prepare_examples(clips, contract, self._reference)
         golden = golden_vectors(clips, contract, self._reference)
-        self.job = Job(parts, subject.plan, contract, calibration, converter, subject.name, golden, edgetpu=coral)
+        self.job = BuildJob(parts, subject.plan, contract, calibration, converter, subject.name, golden, edgetpu=coral)
         self.budget = Budget(
             max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error
         )
         self.builder = Builder(self.job)
-        self.stages: list[Stage] = []
-        self.trials: list[Trial] = []
+        self.stages: list[ProofStage] = []
+        self.trials: list[RecipeTrial] = []
         self.cautions: list[str] = []
         self._stopped_by = ""
 
@@ -107,7 +107,7 @@ class Proof:
         return None
 
     @property
-    def clips(self) -> Clips:
+    def clips(self) -> ClipSet:
         """The clips it is proven on."""
         return self._subject.clips
 
@@ -121,7 +121,7 @@ class Proof:
 
     def _measure_stages(self) -> None:
         contract, parts = self._subject.contract, self._subject.parts
-        stages: Sequence[Stage] | None = file_stage(self.examples) if self._subject.recipes is not None else None
+        stages: Sequence[ProofStage] | None = file_stage(self.examples) if self._subject.recipes is not None else None
         for stage in stages or float_stages(self._reference, parts, self.examples, contract.values):
             self.stages.append(stage)
         for caution in unlike_training(self.stages[0], len(contract.labels)):

@@ -11,8 +11,8 @@ from convert.precision.builder import Builder
 from convert.precision.recipes import Recipe
 from convert.progress import Progress
 from convert.verification.examples import Examples
-from convert.verification.latency import Latency, latency
-from convert.verification.stages import Budget, Stage, measure, stream_answers, window_scores
+from convert.verification.latency import FrameLatency, latency
+from convert.verification.stages import Budget, ProofStage, measure, stream_answers, window_scores
 from convert.verification.value_drift import ValueDrift, broken, measure_values
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -22,7 +22,7 @@ from edgevid.frames import Array
 
 
 @dataclass(frozen=True)
-class Trial:
+class RecipeTrial:
     """One recipe tried.
 
     Attributes:
@@ -39,10 +39,10 @@ class Trial:
     recipe: Recipe
     failure: str
     bundle: Bundle | None = None
-    window: Stage | None = None
-    stream: Stage | None = None
+    window: ProofStage | None = None
+    stream: ProofStage | None = None
     scores: Array | None = None
-    latency: Latency | None = None
+    latency: FrameLatency | None = None
     values: tuple[ValueDrift, ...] = ()
 
 
@@ -56,12 +56,12 @@ class Search:
         stopped_by: What stopped it; empty where it went through all recipes.
     """
 
-    trials: tuple[Trial, ...]
+    trials: tuple[RecipeTrial, ...]
     builder: Builder
     stopped_by: str = ""
 
     @classmethod
-    def stopped(cls, builder: Builder, trials: Sequence[Trial], recipe: Recipe, reason: str) -> Search:
+    def stopped(cls, builder: Builder, trials: Sequence[RecipeTrial], recipe: Recipe, reason: str) -> Search:
         """Give what there is of a search that ended before it had an answer.
 
         Args:
@@ -73,7 +73,7 @@ class Search:
         Returns:
             These trials, and one without a bundle.
         """
-        return cls((*trials, Trial(recipe, reason)), builder, reason)
+        return cls((*trials, RecipeTrial(recipe, reason)), builder, reason)
 
     @property
     def failure(self) -> str:
@@ -83,7 +83,7 @@ class Search:
         return "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in self.trials)
 
     @property
-    def shown(self) -> Trial:
+    def best_trial(self) -> RecipeTrial:
         """The good trial; where there is none, the first of those that came nearest."""
         if not self.trials[-1].failure:
             return self.trials[-1]
@@ -97,7 +97,7 @@ def search(
     budget: Budget,
     progress: Progress,
     *,
-    trials: list[Trial] | None = None,
+    trials: list[RecipeTrial] | None = None,
 ) -> Search:
     """Try recipes in their order until one keeps the budget.
 
@@ -123,7 +123,9 @@ def search(
         nearer = next((trial for trial in trials if trial.stream is not None and recipe.coarser(trial.recipe)), None)
         if nearer is not None:
             trials.append(
-                Trial(recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do")
+                RecipeTrial(
+                    recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do"
+                )
             )
             continue
         progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
@@ -132,7 +134,7 @@ def search(
         except ConversionError as error:
             if len(recipes) == 1:
                 raise
-            trial = Trial(recipe, str(error))
+            trial = RecipeTrial(recipe, str(error))
         trials.append(trial)
         if not trial.failure:
             break
@@ -140,7 +142,7 @@ def search(
     return Search(tuple(trials), builder)
 
 
-def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: Stage) -> Trial:
+def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: ProofStage) -> RecipeTrial:
     streamed = stream_answers(bundle, examples.windows)
     scores = np.stack([answers[0] for answers, _ in streamed])
     stream = measure("bundle, stream", scores, examples.scores, examples.truth)
@@ -151,7 +153,7 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
         _check_stream(scores, anew)
     values = _values(bundle, [[column[-1] for column in beside] for _, beside in streamed], examples)
     failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
-    return Trial(
+    return RecipeTrial(
         recipe, failure, replace(bundle, golden=_golden(bundle)), window, stream, scores, latency(bundle), values
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.quantization.converter import ConvertedPart
 from edgevid.bundle.manifest import Role, Tensor
 from edgevid.errors import ConversionError
@@ -127,7 +127,7 @@ def at_the_ends(stored: Array, params: QuantParams) -> float:
     return float(cut.mean())
 
 
-def by_class(clips: Clips, chosen: Sequence[int]) -> dict[str, dict[str, int]]:
+def by_class(clips: ClipSet, chosen: Sequence[int]) -> dict[str, dict[str, int]]:
     """Count the clips of each class, and those that calibration looked at.
 
     Args:
@@ -146,7 +146,7 @@ def by_class(clips: Clips, chosen: Sequence[int]) -> dict[str, dict[str, int]]:
 
 def summary(
     found: Sequence[InputRange],
-    clips: Clips,
+    clips: ClipSet,
     chosen: Sequence[int],
     *,
     ends_calibrated: float | None,

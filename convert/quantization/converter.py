@@ -16,7 +16,7 @@ import numpy as np
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.quantization.export import INPUT, OUTPUT, export
 from convert.quantization.layer_errors import LayerError, rank
-from convert.quantization.worker import Child, Job
+from convert.quantization.worker import Child, WorkerTask
 from convert.splitting.split import PartFunction
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle.manifest import Part, Precision
@@ -62,7 +62,7 @@ class Converter:
         """Start the child now, so that it imports TensorFlow while the caller does something else."""
         self._child.start()
 
-    def begin(
+    def prefetch(
         self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
     ) -> None:
         """Let the child begin with a part while its parent does something else; `convert` waits for it.
@@ -75,9 +75,9 @@ class Converter:
         """
         target = Path(self._folder.name) / f"{function.role}-{precision}-{self.jobs}.tflite"
         job = {**self._given(function, calibration), "precision": precision, "out": str(target), "edgetpu": edgetpu}
-        self._child.give(Job((function, precision, edgetpu), f"{function.role} in {precision}", job))
+        self._child.submit(WorkerTask((function, precision, edgetpu), f"{function.role} in {precision}", job))
 
-    def begin_layers(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+    def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
         """Let the child compare the layers of a part behind what it was given before; `part_errors` waits for it.
 
         Args:
@@ -86,7 +86,7 @@ class Converter:
             made: File of the part in another precision than int8.
         """
         job = {"what": "layers", **self._given(function, calibration), "made": made}
-        self._child.give(Job(("layers", function, made), f"comparison of the {function.role}'s layers", job))
+        self._child.submit(WorkerTask(("layers", function, made), f"comparison of the {function.role}'s layers", job))
 
     def convert(
         self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
@@ -108,12 +108,12 @@ class Converter:
         """
         key = (function, precision, edgetpu)
         if not self._child.has(key):
-            self.begin(function, precision, calibration, edgetpu=edgetpu)
-        answer = self._child.wait(key)
+            self.prefetch(function, precision, calibration, edgetpu=edgetpu)
+        answer = self._child.result(key)
         Path(answer["calibration"]).unlink()
         return self._describe(function, precision, Path(answer["out"]).read_bytes())
 
-    def survives(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
+    def load_in_worker(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
         """Load a model file in the child, so that one which ends its process does not end this one.
 
         Args:
@@ -132,9 +132,9 @@ class Converter:
         }
         try:
             # The longest wait is for TensorFlow to be imported there; here it is needed as well.
-            self._child.give(Job(path, "model file", job))
+            self._child.submit(WorkerTask(path, "model file", job))
             import_tensorflow()
-            self._child.wait(path)
+            self._child.result(path)
         except ConverterCrashed as error:
             raise ModelError(
                 expected="a model file that TensorFlow can load", found=f"{path}: {error}", path=path
@@ -184,8 +184,8 @@ class Converter:
     ) -> list[LayerError]:
         key = ("layers", function, made)
         if not self._child.has(key):
-            self.begin_layers(function, calibration, made=made)
-        answer = self._child.wait(key)
+            self.prefetch_layer_errors(function, calibration, made=made)
+        answer = self._child.result(key)
         Path(answer["calibration"]).unlink()
         return rank(function.role, precision, answer["layers"], output=output)
 

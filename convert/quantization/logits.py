@@ -17,7 +17,7 @@ _BEFORE: dict[Scores, tuple[str, Scores]] = {"softmax": ("Softmax", "logits"), "
 _TRANSPARENT = ("Identity", "StopGradient")
 
 
-class Unfinished:
+class LogitsPart:
     """A part that ends before its last activation, where its answer comes straight from one.
 
     Args:

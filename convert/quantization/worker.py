@@ -24,7 +24,7 @@ _CHUNK_BYTES = 65536
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerTask:
     """What a child is asked to do.
 
     Attributes:
@@ -54,7 +54,7 @@ class Child:
         self._folder, self._timeout_s = folder, timeout_s
         self._unread = b""
         # Given to the child, oldest first; what it has answered and nobody has asked for.
-        self._begun: list[Job] = []
+        self._begun: list[WorkerTask] = []
         self._answers: dict[Hashable, dict[str, Any] | ConversionError] = {}
 
     def start(self) -> None:
@@ -97,7 +97,7 @@ class Child:
         """
         return key in self._answers or any(job.key == key for job in self._begun)
 
-    def give(self, job: Job) -> None:
+    def submit(self, job: WorkerTask) -> None:
         """Give it a job, behind those that it has.
 
         Args:
@@ -109,7 +109,7 @@ class Child:
         self._begun.append(job)
         self._send(job.order)
 
-    def wait(self, key: Hashable) -> dict[str, Any]:
+    def result(self, key: Hashable) -> dict[str, Any]:
         """Wait for the answer to a job that was given; those to the jobs before it are kept for whoever asks.
 
         Args:
@@ -139,7 +139,7 @@ class Child:
             behind, self._begun = self._begun, []
             for each in behind:
                 if each.key == wanted:
-                    self.give(each)
+                    self.submit(each)
         except ConversionError as error:
             self._answers[job.key] = error
 

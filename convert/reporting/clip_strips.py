@@ -19,7 +19,7 @@ _QUALITY = 82
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strip:
+class ClipStrip:
     """Frames of one clip with what was answered.
 
     Attributes:
@@ -35,7 +35,7 @@ class Strip:
     right: bool
 
 
-def strips(story: ConversionResult) -> list[Strip]:
+def strips(story: ConversionResult) -> list[ClipStrip]:
     """Show the worst clips of a conversion.
 
     Args:
@@ -44,13 +44,13 @@ def strips(story: ConversionResult) -> list[Strip]:
     Returns:
         One strip a clip, as in the report's "worst"; none where nothing was answered.
     """
-    shown = story.search.shown
+    shown = story.search.best_trial
     if shown.scores is None:
         return []
     return [_strip(story, index, shown.scores[index]) for index in worst(story.examples, shown.scores)]
 
 
-def _strip(story: ConversionResult, index: int, given: Array) -> Strip:
+def _strip(story: ConversionResult, index: int, given: Array) -> ClipStrip:
     labels, wanted, ref = story.job.contract.labels, story.examples.scores[index], story.clips.clips[index].ref
     answers = [
         ("trained model", _answer(labels, wanted)),
@@ -58,7 +58,7 @@ def _strip(story: ConversionResult, index: int, given: Array) -> Strip:
         ("largest difference", f"{np.abs(given - wanted).max():.3f}"),
     ]
     truth = [("truth", ref.label)] if ref.label is not None else []
-    return Strip(
+    return ClipStrip(
         name="/".join(ref.path.parts[-2:]),
         pictures=pictures(story.examples.windows[index], story.job.contract.input.color),
         facts=[*truth, *answers],

@@ -86,7 +86,7 @@ def finish(
     Raises:
         OverBudget: No precision keeps the budget.
     """
-    report, shown = record(story, seconds=seconds), story.search.shown
+    report, shown = record(story, seconds=seconds), story.search.best_trial
     if story.search.failure:
         _write_page(story, report, page)
         raise OverBudget(

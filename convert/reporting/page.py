@@ -16,7 +16,7 @@ from convert.quantization.layer_errors import EXACT_DB
 from edgevid.atomic import replacing
 
 if TYPE_CHECKING:
-    from convert.reporting.clip_strips import Strip
+    from convert.reporting.clip_strips import ClipStrip
 
 TEMPLATE = "report.html"
 CLASSES_SHOWN, PAIRS_SHOWN, LAYERS_SHOWN, STRIPS_SHOWN = 24, 8, 40, 5
@@ -49,7 +49,7 @@ def write_html(
     title: str,
     bundle_bytes: int | None = None,
     sections: Sequence[Section] = (),
-    strips: Sequence[Strip] = (),
+    strips: Sequence[ClipStrip] = (),
 ) -> None:
     """Write the page, whole or not at all.
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.loading.load import LoadedModel
 from convert.options import Options
 from convert.placement.xnnpack import measure
-from convert.precision.builder import Job
+from convert.precision.builder import BuildJob
 from convert.precision.proof import Proof
-from convert.precision.search import Search, Trial
+from convert.precision.search import RecipeTrial, Search
 from convert.quantization.calibration_check import InputRange, summary
 from convert.quantization.layer_errors import Losses, blame
 from convert.reporting.weights import part_weights, sparsity_note, trained_weights
 from convert.verification.examples import Examples
-from convert.verification.stages import Budget, Stage
+from convert.verification.stages import Budget, ProofStage
 from edgevid.bundle import Bundle
 from edgevid.frames import Array
 from edgevid.schema import to_json
@@ -50,11 +50,11 @@ class ConversionResult:
         command: The same in words, for the record.
     """
 
-    job: Job
+    job: BuildJob
     trained: LoadedModel
-    clips: Clips
+    clips: ClipSet
     examples: Examples
-    stages: Sequence[Stage]
+    stages: Sequence[ProofStage]
     search: Search
     budget: Budget
     losses: Losses
@@ -79,7 +79,7 @@ class ConversionResult:
             Everything for the report.
         """
         found = proof.search
-        parts = found.shown.bundle.manifest.parts if found.shown.bundle is not None else ()
+        parts = found.best_trial.bundle.manifest.parts if found.best_trial.bundle is not None else ()
         return cls(
             job=proof.job,
             trained=trained,
@@ -105,7 +105,7 @@ def record(story: ConversionResult, *, seconds: float) -> dict[str, Any]:
     Returns:
         JSON-ready data. Where no precision keeps the budget, "failure" says so and the rest is of the one that came nearest.
     """
-    job, trained, shown = story.job, story.trained, story.search.shown
+    job, trained, shown = story.job, story.trained, story.search.best_trial
     return {
         "failure": story.search.failure,
         "stopped_by": story.search.stopped_by,
@@ -166,7 +166,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _blame(story: ConversionResult, shown: Trial) -> str:
+def _blame(story: ConversionResult, shown: RecipeTrial) -> str:
     tried = {part.role: part.precision for part in shown.bundle.manifest.parts} if shown.bundle is not None else {}
     return blame(story.losses.layers, tried)
 
@@ -183,7 +183,7 @@ def _clips(story: ConversionResult) -> dict[str, Any]:
     }
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def _trial(trial: RecipeTrial) -> dict[str, Any]:
     return {
         "recipe": trial.recipe.name,
         "failure": trial.failure,
@@ -193,7 +193,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _answers(story: ConversionResult, shown: Trial) -> dict[str, Any]:
+def _answers(story: ConversionResult, shown: RecipeTrial) -> dict[str, Any]:
     """What the bundle answered; None in every field where no bundle could be made."""
     if shown.stream is None or shown.scores is None:
         return dict.fromkeys(
@@ -211,7 +211,7 @@ def _answers(story: ConversionResult, shown: Trial) -> dict[str, Any]:
     }
 
 
-def _bundle(story: ConversionResult, shown: Trial) -> dict[str, Any]:
+def _bundle(story: ConversionResult, shown: RecipeTrial) -> dict[str, Any]:
     """What the bundle is made of; empty where none could be made."""
     bundle = shown.bundle
     if bundle is None:
@@ -294,7 +294,7 @@ def _confusion(labels: Sequence[str], examples: Examples, scores: Array) -> dict
     return {name: confusion_matrix(examples.truth, given, labels=names).tolist() for name, given in answers.items()}
 
 
-def _worst(clips: Clips, examples: Examples, scores: Array, labels: Sequence[str]) -> list[dict[str, Any]]:
+def _worst(clips: ClipSet, examples: Examples, scores: Array, labels: Sequence[str]) -> list[dict[str, Any]]:
     """The clips on which the bundle differs most, another answer before a larger difference."""
     return [
         {

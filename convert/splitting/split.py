@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.runner import Runner, recurrences
+from convert.execution.runner import GraphRunner, recurrences
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.graph.masks import as_numbers, from_numbers, mask_of, with_mask
 from convert.heads import CausalConv
-from convert.passes.exported_function import laid_flat
-from convert.passes.frame_branches import joined
-from convert.passes.time_in_batch import unfolded
+from convert.passes.exported_function import inline_exported_function
+from convert.passes.frame_branches import merge_frame_branches
+from convert.passes.time_in_batch import unfold_time
 from convert.splitting.checks import check_layers, window_shape
 from convert.splitting.prefix import Prefix, Stateful, causality_of
 from edgevid.bundle.manifest import Role
@@ -130,14 +130,14 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     """
     window = window_shape(graph, frames)
     check_layers(graph)
-    flat = laid_flat(graph, window)
-    given, graph = graph, joined(unfolded(flat, window), window)
+    flat = inline_exported_function(graph, window)
+    given, graph = graph, merge_frame_branches(unfold_time(flat, window), window)
     prefix = Prefix(graph, window)
     stateful = recurrences(graph.calls)
     whole = (
-        _whole(graph, Runner(stateful, frozenset(prefix.calls)), window)
+        _whole(graph, GraphRunner(stateful, frozenset(prefix.calls)), window)
         if flat is given
-        else _whole(given, Runner.of(given), window)
+        else _whole(given, GraphRunner.of(given), window)
     )
     if not prefix.worthwhile(stateful):
         return Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model has no per-frame prefix")
@@ -146,7 +146,7 @@ def split(graph: LayerGraph, *, frames: int | None = None) -> Split:
     return parts.as_stack() if grows else parts
 
 
-def _whole(graph: LayerGraph, runner: Runner, window: tuple[int, ...]) -> PartFunction:
+def _whole(graph: LayerGraph, runner: GraphRunner, window: tuple[int, ...]) -> PartFunction:
     import tensorflow as tf
 
     def whole(clip: Tensor) -> list[Tensor]:
@@ -165,7 +165,7 @@ class _Parts:
     ) -> None:
         self._graph, self._prefix, self._window = graph, prefix, window
         self._causality = causality_of(prefix, stateful)
-        self._runner = Runner(stateful, frozenset(prefix.calls) | self._causality.by_frame)
+        self._runner = GraphRunner(stateful, frozenset(prefix.calls) | self._causality.by_frame)
         self._back = prefix.lookback[prefix.frontier[0]]
         self._hoisted = {
             tensor: call

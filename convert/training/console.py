@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.training.evaluate import Evaluation
 from edgevid.tables import table
 
@@ -94,7 +94,7 @@ def metrics_text(evaluation: Evaluation) -> str:
     return f"{summary}\n\naccuracy {evaluation.accuracy:.3f} over {len(evaluation.predictions)} clips\n\n{_confusion(evaluation)}"
 
 
-def skipped_text(clips: Clips) -> str:
+def skipped_text(clips: ClipSet) -> str:
     """Name the clips that could not be read, and count them.
 
     Args:

@@ -226,7 +226,7 @@ def bundle_scorer(engine: Engine) -> Scorer:
         engine.restart()
         scores: list[Array] = []
         for index, frame in enumerate(frames):
-            np.copyto(engine.slot(), frame)
+            np.copyto(engine.input_buffer(), frame)
             answer = engine.step()
             if answer is not None and index + 1 >= frames_needed:
                 scores.append(answer.copy())

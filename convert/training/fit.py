@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from convert.clips import Clip, Clips
+from convert.clips import Clip, ClipSet
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.training.augment import Augmentation
 from convert.training.evaluate import Evaluation, check_labels, evaluate, keras_scorer
@@ -120,10 +120,10 @@ class TrainedModel:
 
 
 def train(
-    clips: Clips,
+    clips: ClipSet,
     options: FitOptions,
     *,
-    validation: Clips | None = None,
+    validation: ClipSet | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> TrainedModel:
     """Train the reference network.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.clips import Clip, Clips
+from convert.clips import Clip, ClipSet
 from edgevid.errors import ClipsError, UsageError
 
 _GROUP_BY = "Expected --group-by 'subject', 'none' or a regular expression with one group"
@@ -48,7 +48,7 @@ def _matched(pattern: re.Pattern[str], path: Path) -> str:
     return found[1]
 
 
-def check_classes(clips: Clips) -> tuple[str, ...]:
+def check_classes(clips: ClipSet) -> tuple[str, ...]:
     """Refuse clips that no classifier can be trained on.
 
     Args:

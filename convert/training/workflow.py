@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from convert.clips import Clips, decode_all, find_clips
+from convert.clips import ClipSet, decode_all, find_clips
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
@@ -20,7 +20,7 @@ def train(
     *,
     options: TrainOptions | None = None,
     progress: Progress | None = None,
-    on_clips: Callable[[Clips], None] = lambda _clips: None,
+    on_clips: Callable[[ClipSet], None] = lambda _clips: None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> TrainedModel:
     """Train the reference network on clips and write it as a Keras model, which carries what the conversion needs to know.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convert.interface.contract import Contract
-from convert.verification.stages import Stage, measure
+from convert.verification.stages import ProofStage, measure
 from edgevid.bundle.golden import Golden
 from edgevid.bundle.manifest import Value
 from edgevid.errors import ModelError
 from edgevid.frames import Array
 
 if TYPE_CHECKING:
-    from convert.clips import Clips
+    from convert.clips import ClipSet
     from convert.splitting.split import Split
     from convert.verification.reference import Reference
 
@@ -46,7 +46,7 @@ class Examples:
     values: tuple[Array, ...] = ()
 
 
-def prepare_examples(clips: Clips, settled: Contract, reference: Reference) -> Examples:
+def prepare_examples(clips: ClipSet, settled: Contract, reference: Reference) -> Examples:
     """Ask the float model about the window in the middle of each clip.
 
     Args:
@@ -77,7 +77,9 @@ def prepare_examples(clips: Clips, settled: Contract, reference: Reference) -> E
     return Examples(windows, scores, truth, values)
 
 
-def float_stages(reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]) -> Iterator[Stage]:
+def float_stages(
+    reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]
+) -> Iterator[ProofStage]:
     """Stages 1 and 2 of the proof, each as soon as it is known; the second on as many clips as `SPLIT_CALLS` allow."""
     from convert.verification.stages import SPLIT_TOLERANCE, check_split
     from convert.verification.value_drift import check_split_values
@@ -95,12 +97,12 @@ def float_stages(reference: Reference, parts: Split, examples: Examples, values:
         check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
 
 
-def file_stage(examples: Examples) -> list[Stage]:
+def file_stage(examples: Examples) -> list[ProofStage]:
     """The one stage before the bundle of a file that was converted elsewhere."""
     return [measure("the file as it is", examples.scores, examples.scores, examples.truth)]
 
 
-def golden_vectors(clips: Clips, settled: Contract, reference: Reference) -> Golden:
+def golden_vectors(clips: ClipSet, settled: Contract, reference: Reference) -> Golden:
     """Frames of one clip, a few longer than a window, with the float model's answers."""
     from convert.clips import window_indices
 

@@ -15,7 +15,7 @@ from edgevid.telemetry.environment import machine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency:
+class FrameLatency:
     """Medians over the golden frames, one thread, the interpreter alone.
 
     Attributes:
@@ -35,7 +35,7 @@ class Latency:
     frames: int
 
 
-def latency(bundle: Bundle) -> Latency:
+def latency(bundle: Bundle) -> FrameLatency:
     """Measure a bundle, after one pass to warm up.
 
     Args:
@@ -49,7 +49,7 @@ def latency(bundle: Bundle) -> Latency:
     engine.restart()
     encode_ns, head_ns = _stream_ns(engine, frames)
     here = machine()
-    return Latency(
+    return FrameLatency(
         machine=platform.platform(),
         cpu=here.board or here.cpu or "",
         interpreter=engine.interpreter,
@@ -63,7 +63,7 @@ def _stream_ns(engine: Engine, frames: Array) -> tuple[list[int], list[int]]:
     encode_ns: list[int] = []
     head_ns: list[int] = []
     for frame in frames:
-        np.copyto(engine.slot(), frame)
+        np.copyto(engine.input_buffer(), frame)
         engine.step()
         encode_ns.append(engine.encode_ns)
         head_ns.append(engine.head_ns)

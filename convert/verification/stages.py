@@ -34,7 +34,7 @@ _FEW_CLIPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class ProofStage:
     """One stage over the clips.
 
     Attributes:
@@ -66,7 +66,7 @@ class Budget:
     min_agreement: float
     max_value_error: float = 0.05
 
-    def broken(self, reference: Stage, stage: Stage) -> str:
+    def broken(self, reference: ProofStage, stage: ProofStage) -> str:
         """Say how a stage breaks the budget.
 
         Args:
@@ -89,7 +89,7 @@ class Budget:
         return ""
 
 
-def unlike_training(trained: Stage, classes: int) -> list[str]:
+def unlike_training(trained: ProofStage, classes: int) -> list[str]:
     """Say where the trained model itself guesses: its frames were made otherwise, or the clips are of another kind.
 
     Args:
@@ -112,7 +112,7 @@ def unlike_training(trained: Stage, classes: int) -> list[str]:
     ]
 
 
-def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> Stage:
+def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> ProofStage:
     """Hold a stage's scores against float Keras's.
 
     Args:
@@ -125,7 +125,7 @@ def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> 
         The stage.
     """
     answers = scores.argmax(axis=1)
-    return Stage(
+    return ProofStage(
         name=name,
         clips=len(scores),
         agreement=float((answers == reference.argmax(axis=1)).mean()),
@@ -134,7 +134,7 @@ def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> 
     )
 
 
-def check_split(stage: Stage, *, rounding: float = 0.0) -> None:
+def check_split(stage: ProofStage, *, rounding: float = 0.0) -> None:
     """Refuse a split that is not the trained model.
 
     Args:
@@ -189,7 +189,7 @@ def stream_answers(bundle: Bundle, streams: Iterable[Array]) -> list[tuple[Array
 
 
 def _step(engine: Engine, frame: Array) -> tuple[Array | None, list[Array]]:
-    np.copyto(engine.slot(), frame)
+    np.copyto(engine.input_buffer(), frame)
     return engine.step(), engine.values
 
 

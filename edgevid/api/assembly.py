@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
-from edgevid.api.outputs import STATED, Call, Clips, Lines, Metrics, Mqtt, OutputLike, Page, Recording, Webhook, as_call
+from edgevid.api.outputs import (
+    STATED,
+    Clips,
+    Lines,
+    Metrics,
+    Mqtt,
+    OnEvent,
+    OutputLike,
+    Page,
+    Record,
+    Webhook,
+    as_on_event,
+)
 from edgevid.errors import UsageError
 from edgevid.outputs.output import Output, Tap
 
@@ -21,12 +33,12 @@ if TYPE_CHECKING:
     from edgevid.board import BoardSampler
     from edgevid.capture import Source
     from edgevid.lane import Lane
-    from edgevid.outputs.delivery.fanout import Member
+    from edgevid.outputs.delivery.fanout import ThreadedOutput
     from edgevid.outputs.delivery.sink import Report
-    from edgevid.outputs.mqtt.homeassistant import Model
-    from edgevid.outputs.payload import Teller
+    from edgevid.outputs.mqtt.homeassistant import PublishedModel
+    from edgevid.outputs.payload import EventFormatter
     from edgevid.outputs.prometheus.metrics import MetricsServer
-    from edgevid.outputs.run_status import Vitals
+    from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
     from edgevid.outputs.web.hub import Hub, Shown
     from edgevid.telemetry.telemetry import Telemetry
@@ -90,15 +102,15 @@ class _Assembly:
     """What the outputs share while they are opened: pictures, telemetry, the wording of events, the reports of all."""
 
     def __init__(self, context: Context) -> None:
-        from edgevid.outputs.payload import Teller
+        from edgevid.outputs.payload import EventFormatter
 
         self._context = context
-        self._teller: Teller = Teller(live=context.source.live)
+        self._teller: EventFormatter = EventFormatter(live=context.source.live)
         self._telemetry: dict[str, Telemetry] = {lane.name: lane.telemetry for lane in context.lanes}
         self._reporters: list[Callable[[], Iterable[Report]]] = []
         self._outputs: list[Output] = []
         self._taps: list[Tap] = []
-        self._members: list[Member] = []
+        self._members: list[ThreadedOutput] = []
         self._pictures: Pictures | None = None
 
     def open(self, wanted: tuple[OutputLike, ...]) -> Assembled:
@@ -135,7 +147,7 @@ class _Assembly:
         for name, webhook in _numbered("webhook", [each for each in wanted if isinstance(each, Webhook)]):
             self._add_webhook(name, webhook)
         hub = self._add_page(pages[0]) if pages else None
-        functions = [call for each in wanted if (call := as_call(each)) is not None]
+        functions = [call for each in wanted if (call := as_on_event(each)) is not None]
         for name, call in _numbered("function", functions):
             self._add_function(name, call)
         for reader in (metrics, hub):
@@ -153,13 +165,13 @@ class _Assembly:
             self._outputs.append(_lines(wanted, sys.stdout, several=several))
             return
         from edgevid.outputs.delivery.fanout import FanOut
-        from edgevid.outputs.delivery.runner import Runner
-        from edgevid.outputs.delivery.sink import Plain
+        from edgevid.outputs.delivery.runner import SinkRunner
+        from edgevid.outputs.delivery.sink import SinkAdapter
 
         sys.stdout.flush()
         stream = _unbuffered(sys.stdout)
-        runner = Runner(
-            "stdout", lambda: Plain(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True
+        runner = SinkRunner(
+            "stdout", lambda: SinkAdapter(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True
         )
         out = FanOut([runner], close_s=_CLOSE_S)
         self._reporters.append(out.reports)
@@ -167,22 +179,22 @@ class _Assembly:
 
     def _add_direct(self, wanted: OutputLike) -> None:
         """A recording, or the caller's own output, which the loop calls itself."""
-        if isinstance(wanted, Recording):
+        if isinstance(wanted, Record):
             from edgevid.recorder import Recorder
 
             recorder = Recorder(Path(wanted.path))
             self._reporters.append(lambda: (recorder.report(),))
             self._outputs.append(recorder)
             self._taps.append(recorder)
-        elif not isinstance(wanted, STATED) and as_call(wanted) is None:
+        elif not isinstance(wanted, STATED) and as_on_event(wanted) is None:
             self._outputs.append(_checked(wanted))
             if hasattr(wanted, "saw"):
                 self._taps.append(cast("Tap", wanted))
 
-    def _vitals(self) -> Vitals:
-        from edgevid.outputs.run_status import Vitals
+    def _vitals(self) -> RunStatus:
+        from edgevid.outputs.run_status import RunStatus
 
-        return Vitals(self._telemetry, board=self._context.board.facts)
+        return RunStatus(self._telemetry, board=self._context.board.facts)
 
     def _add_metrics(self, wanted: Metrics) -> MetricsServer:
         from edgevid.outputs.addresses import endpoint
@@ -205,11 +217,11 @@ class _Assembly:
 
     def _add_clips(self, wanted: Clips) -> None:
         from edgevid.outputs.payload import slugs
-        from edgevid.outputs.video.clip_folder import Shelf
+        from edgevid.outputs.video.clip_folder import ClipFolder
         from edgevid.outputs.video.clips import ClipRecorder
 
         assert self._pictures is not None
-        shelf = Shelf(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
+        shelf = ClipFolder(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
         names = slugs(tuple(self._telemetry))
         self._members.append(
             ClipRecorder(shelf, self._pictures, teller=self._teller, slugs=names, live=self._context.source.live)
@@ -228,7 +240,7 @@ class _Assembly:
 
     def _add_mqtt(self, name: str, wanted: Mqtt) -> None:
         from edgevid.outputs.addresses import broker
-        from edgevid.outputs.delivery.runner import Runner
+        from edgevid.outputs.delivery.runner import SinkRunner
         from edgevid.outputs.delivery.worker import Pause
         from edgevid.outputs.mqtt import publisher
 
@@ -237,25 +249,27 @@ class _Assembly:
         )
         publisher.check(where)
         models = [_published(lane) for lane in self._context.lanes]
-        look, teller = self._vitals().look, self._teller
+        look, teller = self._vitals().snapshot, self._teller
         make = lambda: publisher.MqttPublisher(where, models=models, teller=teller, look=look)  # noqa: E731
-        self._members.append(Runner(name, make, sampled=True, pause=Pause(0.5, 5.0)))
+        self._members.append(SinkRunner(name, make, sampled=True, pause=Pause(0.5, 5.0)))
 
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
-        from edgevid.outputs.delivery.runner import Runner
+        from edgevid.outputs.delivery.runner import SinkRunner
         from edgevid.outputs.webhook import WebhookSender
 
         url, teller, environment = webhook_url(wanted.url), self._teller, _overlay(EDGEVID_WEBHOOK_TOKEN=wanted.token)
         self._members.append(
-            Runner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0)
+            SinkRunner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0)
         )
 
-    def _add_function(self, name: str, wanted: Call) -> None:
-        from edgevid.outputs.delivery.runner import Runner
+    def _add_function(self, name: str, wanted: OnEvent) -> None:
+        from edgevid.outputs.delivery.runner import SinkRunner
         from edgevid.outputs.function import FunctionCaller
 
-        self._members.append(Runner(name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), decisions=0))
+        self._members.append(
+            SinkRunner(name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), decisions=0)
+        )
 
 
 def _only_one(kind: type[Kind], wanted: Iterable[object]) -> list[Kind]:
@@ -299,11 +313,11 @@ def _unbuffered(stream: TextIO) -> TextIO:
         return stream
 
 
-def _published(lane: Lane) -> Model:
-    from edgevid.outputs.mqtt.homeassistant import Model
+def _published(lane: Lane) -> PublishedModel:
+    from edgevid.outputs.mqtt.homeassistant import PublishedModel
 
     decider = lane.decider
-    return Model(
+    return PublishedModel(
         lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background)
     )
 

@@ -74,7 +74,7 @@ def _scores(lane: Lane, clip: Source, indices: Sequence[int]) -> Iterator[Array]
     engine.restart()
     needed = engine.bundle.manifest.window.frames
     for count, frame in enumerate(_picked(clip.frames(), indices), start=1):
-        lane.preprocessor.write(frame, engine.slot())
+        lane.preprocessor.write(frame, engine.input_buffer())
         scores = engine.step()
         if scores is not None and count >= needed:
             yield scores

@@ -90,7 +90,7 @@ class Model:
         self._delegate = parse_delegate(delegate) if isinstance(delegate, str) else delegate
         self._motion_gate = motion_gate
         self._lock = threading.Lock()
-        first = _Runner(self.bundle, threads=threads, delegate=self._delegate)
+        first = _LentEngine(self.bundle, threads=threads, delegate=self._delegate)
         # Measured once; every other engine of this model takes the same.
         self._threads = first.engine.threads
         self._idle = [first]
@@ -244,12 +244,12 @@ class Model:
         finally:
             self._give_back(runner)
 
-    def _borrow(self) -> _Runner:
+    def _borrow(self) -> _LentEngine:
         with self._lock:
             idle = self._idle.pop() if self._idle else None
-        return idle or _Runner(self.bundle, threads=self._threads, delegate=self._delegate)
+        return idle or _LentEngine(self.bundle, threads=self._threads, delegate=self._delegate)
 
-    def _give_back(self, runner: _Runner) -> None:
+    def _give_back(self, runner: _LentEngine) -> None:
         with self._lock:
             self._idle.append(runner)
 
@@ -262,7 +262,7 @@ class Model:
         return as_html(self.bundle, path=self.path)
 
 
-class _Runner:
+class _LentEngine:
     """An engine, lent to one stream after another, and why it runs on the CPU where it should not."""
 
     def __init__(self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice) -> None:

@@ -89,7 +89,7 @@ class Clips:
 
 
 @dataclass(frozen=True)
-class Recording:
+class Record:
     """Every frame that the source delivered, to be replayed with the source "replay:PATH".
 
     Attributes:
@@ -111,7 +111,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Call:
+class OnEvent:
     """A function of yours, called with each event in a thread of its own.
 
     Attributes:
@@ -123,14 +123,14 @@ class Call:
     starts: bool = field(default=False, kw_only=True)
 
 
-Stated = Page | Mqtt | Webhook | Metrics | Clips | Recording | Lines | Call
+Stated = Page | Mqtt | Webhook | Metrics | Clips | Record | Lines | OnEvent
 STATED: tuple[type, ...] = get_args(Stated)
 OutputLike = Stated | Output | Callable[[Event], object]
 """What `outputs=` takes."""
 
 
-def as_call(wanted: OutputLike) -> Call | None:
-    """Return a plain function as a `Call`.
+def as_on_event(wanted: OutputLike) -> OnEvent | None:
+    """Return a plain function as a `OnEvent`.
 
     Args:
         wanted: Anything that `outputs=` takes.
@@ -138,8 +138,8 @@ def as_call(wanted: OutputLike) -> Call | None:
     Returns:
         None for what is no function.
     """
-    if isinstance(wanted, Call):
+    if isinstance(wanted, OnEvent):
         return wanted
     if isinstance(wanted, STATED) or hasattr(wanted, "decided") or not callable(wanted):
         return None
-    return Call(wanted)
+    return OnEvent(wanted)

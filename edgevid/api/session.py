@@ -1,6 +1,6 @@
 """One run: models, a source, outputs, the board and the supervisor, opened together and closed together.
 
-`edgevid run`, `edgevid.run`, `Model.watch` and `Model.events` are all a `Session`.
+`edgevid run`, `edgevid.run`, `LendsLane.watch` and `LendsLane.events` are all a `Session`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SWITCH_S = 0.0005
 
 
-class Model(Protocol):
+class LendsLane(Protocol):
     """What a session needs of a model; `edgevid.Model` is one."""
 
     @property
@@ -73,7 +73,7 @@ class Session:
 
     def __init__(
         self,
-        models: Model | Sequence[Model],
+        models: LendsLane | Sequence[LendsLane],
         *,
         source: str | Path | Source,
         outputs: Iterable[OutputLike] = (),
@@ -171,7 +171,7 @@ class Session:
         ]
         return "\n".join([*lines, self.board.history.as_text(), ""]) if self.pipeline.telemetry.seen else ""
 
-    def _summary_of(self, model: Model, lane: Lane) -> str:
+    def _summary_of(self, model: LendsLane, lane: Lane) -> str:
         name = lane.name if model.path is None else model.path.name
         return f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}\n{lane.telemetry.as_table()}"
 
@@ -206,7 +206,7 @@ class Session:
 
 
 def run(
-    models: Model | Sequence[Model],
+    models: LendsLane | Sequence[LendsLane],
     *,
     source: str | Path | Source,
     outputs: Iterable[OutputLike] = (),

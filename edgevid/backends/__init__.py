@@ -1,5 +1,5 @@
 """What runs a `.tflite` part. `litert` is the real one; `fake` computes in numpy, for tests and for users without the interpreter."""
 
-from edgevid.backends.backend import Backend, Model
+from edgevid.backends.backend import Backend, LoadedPart
 
-__all__ = ["Backend", "Model"]
+__all__ = ["Backend", "LoadedPart"]

@@ -8,7 +8,7 @@ from edgevid.bundle.manifest import Part
 from edgevid.frames import Array
 
 
-class Model(Protocol):
+class LoadedPart(Protocol):
     """One loaded part. Tensors are numbered as the part lists them."""
 
     def write(self, index: int, values: Array) -> None:
@@ -48,7 +48,7 @@ class Backend(Protocol):
         """Interpreter, version and delegate as they are now, for reports."""
         ...
 
-    def load(self, part: Part, data: bytes) -> Model:
+    def load(self, part: Part, data: bytes) -> LoadedPart:
         """Load one part.
 
         Args:

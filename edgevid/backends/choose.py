@@ -15,7 +15,7 @@ from edgevid.errors import BackendError, DelegateError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class BackendChoice:
     """What will run a bundle.
 
     Attributes:
@@ -36,7 +36,7 @@ def choose_backend(
     threads: int = 1,
     lost: Callable[[str], None] = lambda _reason: None,
     root: Path = Path("/"),
-) -> Chosen:
+) -> BackendChoice:
     """Open what was asked for.
 
     Args:
@@ -53,29 +53,29 @@ def choose_backend(
         DelegateError: What was asked for by name cannot be had.
     """
     if choice.kind == "xnnpack":
-        return Chosen(backend=None, delegate="xnnpack")
+        return BackendChoice(backend=None, delegate="xnnpack")
     if choice.kind == "external":
         backend = LiteRt(threads=threads, library=choice.library, options=choice.options)
-        return Chosen(backend=backend, delegate=Path(choice.library).name)
+        return BackendChoice(backend=backend, delegate=Path(choice.library).name)
     if choice.kind == "coral":
         _refuse_without_twin(bundle)
-        return Chosen(backend=_edgetpu(bundle, choice, threads=threads, lost=None), delegate="coral")
+        return BackendChoice(backend=_edgetpu(bundle, choice, threads=threads, lost=None), delegate="coral")
     return _auto(bundle, threads=threads, lost=lost, root=root)
 
 
-def _auto(bundle: Bundle, *, threads: int, lost: Callable[[str], None], root: Path) -> Chosen:
+def _auto(bundle: Bundle, *, threads: int, lost: Callable[[str], None], root: Path) -> BackendChoice:
     has_twin, plugged = any(part.edgetpu for part in bundle.manifest.parts), edgetpus(root)
     if not has_twin or not plugged:
         reason = (
             "the bundle has no part for the Edge TPU" if plugged else "no Edge TPU is plugged in" if has_twin else ""
         )
-        return Chosen(backend=None, delegate="xnnpack", reason=reason)
+        return BackendChoice(backend=None, delegate="xnnpack", reason=reason)
     try:
         backend = _edgetpu(bundle, DelegateChoice("coral", EDGETPU_LIBRARY), threads=threads, lost=lost)
         backend.open()
     except BackendError as error:
-        return Chosen(backend=None, delegate="xnnpack", reason=str(error))
-    return Chosen(backend=backend, delegate="coral", reason=f"{plugged[0]} is plugged in")
+        return BackendChoice(backend=None, delegate="xnnpack", reason=str(error))
+    return BackendChoice(backend=backend, delegate="coral", reason=f"{plugged[0]} is plugged in")
 
 
 def _edgetpu(bundle: Bundle, choice: DelegateChoice, *, threads: int, lost: Callable[[str], None] | None) -> EdgeTpu:

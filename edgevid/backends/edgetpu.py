@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from edgevid.backends.backend import Backend, Model
+from edgevid.backends.backend import Backend, LoadedPart
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Part
 from edgevid.errors import BackendError
@@ -36,7 +36,7 @@ class EdgeTpu:
         self._tpu, self._cpu = tpu, cpu
         self._lost = lost
         self._is_lost = False
-        self._loaded: dict[str, Model] = {}
+        self._loaded: dict[str, LoadedPart] = {}
 
     def open(self) -> None:
         """Load every part now, so that a device which cannot be opened is found out while there is still something else to take.
@@ -52,7 +52,7 @@ class EdgeTpu:
         """The interpreter's, with the delegate while it is there."""
         return self._cpu.name if self._is_lost else self._tpu.name
 
-    def load(self, part: Part, data: bytes) -> Model:
+    def load(self, part: Part, data: bytes) -> LoadedPart:
         """Load a part where it can run.
 
         Args:
@@ -68,7 +68,7 @@ class EdgeTpu:
         """
         return self._loaded.pop(part.file, None) or self._load(part, data)
 
-    def _load(self, part: Part, data: bytes) -> Model:
+    def _load(self, part: Part, data: bytes) -> LoadedPart:
         twin = self._twins.get(part.file)
         if twin is None:
             return self._cpu.load(part, data)
@@ -87,13 +87,15 @@ class EdgeTpu:
 class _Guarded:
     """A model on a device that can be pulled out: what it was given is given to its spare, once, and the frame is answered all the same."""
 
-    def __init__(self, model: Model, inputs: int, *, spare: Callable[[], Model], lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, model: LoadedPart, inputs: int, *, spare: Callable[[], LoadedPart], lost: Callable[[str], None]
+    ) -> None:
         self._model = model
-        self._spare: Callable[[], Model] | None = spare
+        self._spare: Callable[[], LoadedPart] | None = spare
         self._lost = lost
         # Arrays of the engine's, which stay as they are until the part has run.
         self._given: list[Array | None] = [None] * inputs
-        self._gone: Model | None = None
+        self._gone: LoadedPart | None = None
 
     def write(self, index: int, values: Array) -> None:
         self._given[index] = values

@@ -60,7 +60,7 @@ class BoardSampler:
         flags = {} if state.throttling is None else {name: float(name in state.throttling.now) for name in NOW}
         return {name: float(value) for name, value in numbers.items() if value is not None} | flags
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Take a look now."""
         asked = self._looks % _LOOKS_PER_PROCESS == 0
         self._looks += 1
@@ -72,7 +72,7 @@ class BoardSampler:
 
     def start(self) -> None:
         """Look now, and from now on in a thread."""
-        self.look()
+        self.sample()
         self._thread = threading.Thread(target=self._run, name="edgevid-board", daemon=True)
         self._thread.start()
 
@@ -84,7 +84,7 @@ class BoardSampler:
         self._thread.join()
         self._thread = None
         self._looks = 0
-        self.look()
+        self.sample()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -97,4 +97,4 @@ class BoardSampler:
 
     def _run(self) -> None:
         while not self._done.wait(self._interval_s):
-            self.look()
+            self.sample()

@@ -2,6 +2,6 @@
 
 from edgevid.doctor.checklist import examine
 from edgevid.doctor.finding import Finding, Status
-from edgevid.doctor.machine import Surroundings, User
+from edgevid.doctor.machine import Account, Host
 
-__all__ = ["Finding", "Status", "Surroundings", "User", "examine"]
+__all__ = ["Account", "Finding", "Host", "Status", "examine"]

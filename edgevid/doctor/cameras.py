@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.machine import Surroundings
+from edgevid.doctor.machine import Host
 from edgevid.telemetry.environment import read_text
 
 _NODES = "sys/class/video4linux"
@@ -19,11 +19,11 @@ _NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc-dec", "rpivid", "pispbe
 _RECEIVERS = ("unicam", "rp1-cfe")
 
 
-def cameras(machine: Surroundings) -> Finding:
+def cameras(machine: Host) -> Finding:
     """List the cameras.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -40,11 +40,11 @@ def cameras(machine: Surroundings) -> Finding:
     return ok("cameras", _listed(found))
 
 
-def permissions(machine: Surroundings) -> Finding:
+def permissions(machine: Host) -> Finding:
     """See whether the user may open the cameras and ask the firmware.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -80,7 +80,7 @@ def _listed(found: dict[str, str]) -> str:
     return ", ".join(f"{name} (/dev/{node})" for node, name in found.items())
 
 
-def _may_open(path: Path, machine: Surroundings) -> bool:
+def _may_open(path: Path, machine: Host) -> bool:
     """Whether the file's mode lets the user read and write, worked out here because a test's root may do everything."""
     try:
         about = path.stat()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from edgevid.board import read_state
 from edgevid.doctor import cameras, hardware, software
 from edgevid.doctor.finding import Finding
-from edgevid.doctor.machine import Surroundings
+from edgevid.doctor.machine import Host
 
 
-def examine(machine: Surroundings) -> tuple[Finding, ...]:
+def examine(machine: Host) -> tuple[Finding, ...]:
     """Look at everything.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         One finding for each check.

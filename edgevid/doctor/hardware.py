@@ -8,7 +8,7 @@ from pathlib import Path
 from edgevid.board import BoardState, identify
 from edgevid.board.throttling import describe
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.machine import Surroundings
+from edgevid.doctor.machine import Host
 from edgevid.telemetry.environment import read_text
 
 _LOW_MEMORY_MIB, _NO_MEMORY_MIB = 200, 80
@@ -17,11 +17,11 @@ _NEAR_C = 10
 _NOT_BEFORE = 2025  # edgevid's own first year: an earlier clock was never set
 
 
-def board(machine: Surroundings) -> Finding:
+def board(machine: Host) -> Finding:
     """Say which board this is.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -33,7 +33,7 @@ def board(machine: Surroundings) -> Finding:
     return ok("board", f"{model or 'no board model'}: edgevid has no facts about it")
 
 
-def temperature(machine: Surroundings, state: BoardState) -> Finding:
+def temperature(machine: Host, state: BoardState) -> Finding:
     """Compare the chip's heat with the board's limits.
 
     Args:
@@ -57,7 +57,7 @@ def temperature(machine: Surroundings, state: BoardState) -> Finding:
     return ok("temperature", found)
 
 
-def throttling(machine: Surroundings, state: BoardState) -> Finding:
+def throttling(machine: Host, state: BoardState) -> Finding:
     """Read what the firmware says of supply and heat, now and since the start.
 
     Args:
@@ -90,7 +90,7 @@ def throttling(machine: Surroundings, state: BoardState) -> Finding:
     )
 
 
-def governor(machine: Surroundings, state: BoardState) -> Finding:
+def governor(machine: Host, state: BoardState) -> Finding:
     """See whether something holds the clock down.
 
     Args:
@@ -109,7 +109,7 @@ def governor(machine: Surroundings, state: BoardState) -> Finding:
     return ok("governor", found)
 
 
-def memory(machine: Surroundings, state: BoardState) -> Finding:
+def memory(machine: Host, state: BoardState) -> Finding:
     """See whether there is memory for a classifier.
 
     Args:
@@ -133,11 +133,11 @@ def memory(machine: Surroundings, state: BoardState) -> Finding:
     return ok("memory", f"{available} MiB available")
 
 
-def disk(machine: Surroundings) -> Finding:
+def disk(machine: Host) -> Finding:
     """See whether there is room, and whether it can be written.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -154,11 +154,11 @@ def disk(machine: Surroundings) -> Finding:
     return ok("disk", found)
 
 
-def clock(machine: Surroundings) -> Finding:
+def clock(machine: Host) -> Finding:
     """See whether the time of day is right: events carry it to brokers and clips, and certificates are checked by it.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.

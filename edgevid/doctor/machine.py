@@ -26,7 +26,7 @@ _PACKAGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class User:
+class Account:
     """Who runs this.
 
     Attributes:
@@ -41,7 +41,7 @@ class User:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class Host:
     """A machine, a user and a Python.
 
     Attributes:
@@ -57,7 +57,7 @@ class Surroundings:
     """
 
     root: Path
-    user: User
+    user: Account
     python: tuple[int, int, int]
     pointer_bits: int
     arch: str
@@ -67,7 +67,7 @@ class Surroundings:
     year: int
 
 
-def here(root: Path = Path("/")) -> Surroundings:
+def here(root: Path = Path("/")) -> Host:
     """Take this machine, this user and this Python.
 
     Args:
@@ -76,9 +76,9 @@ def here(root: Path = Path("/")) -> Surroundings:
     Returns:
         All that the checks need.
     """
-    return Surroundings(
+    return Host(
         root=root,
-        user=User(name=_user_name(), uid=os.geteuid(), gids=frozenset({os.getegid(), *os.getgroups()})),
+        user=Account(name=_user_name(), uid=os.geteuid(), gids=frozenset({os.getegid(), *os.getgroups()})),
         python=sys.version_info[:3],
         pointer_bits=sys.maxsize.bit_length() + 1,
         arch=platform.machine(),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from edgevid.backends.delegates import EDGETPU_LIBRARY, edgetpus
 from edgevid.doctor.finding import Finding, ok
-from edgevid.doctor.machine import Surroundings
+from edgevid.doctor.machine import Host
 
 _PYTHONS = ((3, 11), (3, 13))
 _ARCHES = ("aarch64", "x86_64")
 _NEW_ENVIRONMENT = "python3 -m venv --system-site-packages ~/edgevid && ~/edgevid/bin/pip install edgevid"
 
 
-def python(machine: Surroundings) -> Finding:
+def python(machine: Host) -> Finding:
     """Look at Python's version and width.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -31,11 +31,11 @@ def python(machine: Surroundings) -> Finding:
     return ok("python", found)
 
 
-def interpreter(machine: Surroundings) -> Finding:
+def interpreter(machine: Host) -> Finding:
     """Look for the LiteRT interpreter.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -50,11 +50,11 @@ def interpreter(machine: Surroundings) -> Finding:
     )
 
 
-def delegates(machine: Surroundings) -> Finding:
+def delegates(machine: Host) -> Finding:
     """Look for Edge TPUs and for what drives them.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found.
@@ -75,11 +75,11 @@ def delegates(machine: Surroundings) -> Finding:
     return ok("delegates", f"{found}, {EDGETPU_LIBRARY}")
 
 
-def extras(machine: Surroundings) -> Finding:
+def extras(machine: Host) -> Finding:
     """Name the optional packages that are there.
 
     Args:
-        machine: See `Surroundings`.
+        machine: See `Host`.
 
     Returns:
         What was found; a camera needs one of the first two.

@@ -17,11 +17,11 @@ from time import perf_counter_ns
 
 import numpy as np
 
-from edgevid.backends import Backend, Model
+from edgevid.backends import Backend, LoadedPart
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.frames import Array
-from edgevid.inference.last_part import tail_of
+from edgevid.inference.last_part import last_part_of
 from edgevid.inference.model_input import intake
 from edgevid.inference.probabilities import answers
 from edgevid.quant import dequantizer
@@ -31,7 +31,7 @@ class Engine:
     """Runs one bundle frame by frame.
 
         engine = Engine(bundle)
-        preprocessor.write(frame, engine.slot())
+        preprocessor.write(frame, engine.input_buffer())
         scores = engine.step()
 
     Args:
@@ -63,7 +63,7 @@ class Engine:
         self._intake = intake(manifest)
         self._encoder = models.get("encoder")
         self._row: Array | None = None
-        self._tail = tail_of(manifest, models[manifest.parts[-1].role])
+        self._tail = last_part_of(manifest, models[manifest.parts[-1].role])
         self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
         self._real = [dequantizer(tensor.params) for tensor in manifest.parts[-1].outputs[1 : 1 + len(manifest.values)]]
         self.values: list[Array] = []
@@ -78,13 +78,13 @@ class Engine:
         """Whether the last part runs for every frame, for what comes after it, so that an answer that nobody wants saves nothing."""
         return self._tail.keeps_state
 
-    def slot(self) -> Array:
+    def input_buffer(self) -> Array:
         """Give the place of the next prepared frame.
 
         Returns:
             `input.shape` of `input.dtype`, contiguous, to fill before `step`; the engine owns it.
         """
-        return self._intake.slot
+        return self._intake.buffer
 
     def step(self, *, answer: bool = True, still: bool = False) -> Array | None:
         """Do the same as `advance`, for those who go on with arrays.
@@ -103,7 +103,7 @@ class Engine:
         return None if scores is None else np.array(scores, np.float32)
 
     def advance(self, *, answer: bool = True, still: bool = False) -> list[float] | None:
-        """Take the frame in the slot and answer for the window that ends with it.
+        """Take the frame in the input buffer and answer for the window that ends with it.
 
         Args:
             answer: Whether one is wanted; if not, nothing runs that only this answer needs. A part that keeps a state runs and answers always.
@@ -138,7 +138,7 @@ class Engine:
             self.values = [real(tail.value(place)) for place, real in enumerate(self._real, start=1)]
         return self._probabilities(raw)
 
-    def _encode(self, encoder: Model, frames: Array) -> Array:
+    def _encode(self, encoder: LoadedPart, frames: Array) -> Array:
         started_ns = perf_counter_ns()
         encoder.write(0, frames)
         encoder.invoke()

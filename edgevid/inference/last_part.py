@@ -6,14 +6,14 @@ from typing import Protocol
 
 import numpy as np
 
-from edgevid.backends import Model
+from edgevid.backends import LoadedPart
 from edgevid.bundle.manifest import Manifest, Part
 from edgevid.frames import Array
 from edgevid.inference.ring import Ring
 from edgevid.quant import QuantParams, joiner, passes, quantize
 
 
-class Tail(Protocol):
+class LastPart(Protocol):
     """What turns the newest row into an answer.
 
     Attributes:
@@ -57,12 +57,12 @@ class Tail(Protocol):
         ...
 
 
-class _WindowTail:
+class _WindowPart:
     """A head over a ring of features."""
 
     keeps_state = False
 
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         target = part.inputs[0]
         self._model = model
         self._join = joiner(feature, target.params)
@@ -91,7 +91,7 @@ class _Step:
 
     keeps_state = True
 
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         self._model = model
         self._join = joiner(feature, part.inputs[0].params)
         # A row on the head's own grid is given to it as it is; any other is brought there first.
@@ -130,10 +130,10 @@ class _Step:
         return self._model.read(place)[0]
 
 
-class _StepTail(_Step):
+class _StepPart(_Step):
     """A step whose states outlive the window: they begin as zeros and are never put back."""
 
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         super().__init__(model, part, feature)
         self.restart()
 
@@ -145,10 +145,10 @@ class _StepTail(_Step):
             state[...] = zero
 
 
-class _FlightTail(_Step):
+class _FlightPart(_Step):
     """A step for all windows in flight, a row each: one begins with every frame, and the one that began a window ago is complete."""
 
-    def __init__(self, model: Model, part: Part, feature: QuantParams) -> None:
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         super().__init__(model, part, feature)
         self._rows = part.outputs[0].shape[1]
         self._count = 0
@@ -168,12 +168,12 @@ class _FlightTail(_Step):
         self._count = 0
 
 
-class _StackTail:
+class _StackPart:
     """The whole model over the window of frames."""
 
     keeps_state = False
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: LoadedPart) -> None:
         self._model = model
 
     def push(self, row: Array) -> bool:
@@ -191,7 +191,7 @@ class _StackTail:
         """Hold nothing: the frames are the engine's."""
 
 
-def tail_of(manifest: Manifest, model: Model) -> Tail:
+def last_part_of(manifest: Manifest, model: LoadedPart) -> LastPart:
     """Choose what runs behind the encoder.
 
     Args:
@@ -203,7 +203,7 @@ def tail_of(manifest: Manifest, model: Model) -> Tail:
     """
     part = manifest.parts[-1]
     if manifest.plan == "stack":
-        return _StackTail(model)
+        return _StackPart(model)
     feature = manifest.part("encoder").outputs[0].params
-    kind = _StepTail if manifest.plan == "stateful" else _FlightTail if manifest.in_flight else _WindowTail
+    kind = _StepPart if manifest.plan == "stateful" else _FlightPart if manifest.in_flight else _WindowPart
     return kind(model, part, feature)

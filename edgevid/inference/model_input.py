@@ -19,13 +19,13 @@ class Intake(Protocol):
     """Takes frames.
 
     Attributes:
-        slot: Place of the next prepared frame, `input.shape` of `input.dtype`, to fill before `take`, which may change what is in it.
+        buffer: Place of the next prepared frame, `input.shape` of `input.dtype`, to fill before `take`, which may change what is in it.
     """
 
-    slot: Array
+    buffer: Array
 
     def take(self) -> Array | None:
-        """Take the frame in the slot.
+        """Take the frame in the buffer.
 
         Returns:
             The first part's input, which this owns, or None where it needs more frames.
@@ -58,11 +58,11 @@ class _OneFrame:
         self._batch = np.zeros((1, *spec.shape), tensor.dtype)
         self._store: Callable[[], object]
         if _flips(spec, tensor.params):
-            self.slot: Array = self._batch[0].view(np.uint8)
+            self.buffer: Array = self._batch[0].view(np.uint8)
             self._store = pixel_flipper(self._batch[0])
         else:
-            self.slot = np.zeros(spec.shape, spec.dtype)
-            self._store = partial(input_quantizer(spec, tensor.params), self.slot, self._batch[0])
+            self.buffer = np.zeros(spec.shape, spec.dtype)
+            self._store = partial(input_quantizer(spec, tensor.params), self.buffer, self._batch[0])
 
     def take(self) -> Array | None:
         self._store()
@@ -78,11 +78,11 @@ class _SeveralFrames:
     def __init__(self, manifest: Manifest) -> None:
         spec, tensor = manifest.input, manifest.parts[0].inputs[0]
         self._ring = Ring(manifest.seen_frames, spec.shape, tensor.dtype)
-        self.slot: Array = np.zeros(spec.shape, spec.dtype)
+        self.buffer: Array = np.zeros(spec.shape, spec.dtype)
         self._store = input_quantizer(spec, tensor.params)
 
     def take(self) -> Array | None:
-        self._store(self.slot, self._ring.slot())
+        self._store(self.buffer, self._ring.input_buffer())
         self._ring.commit()
         return self._ring.batch() if self._ring.full else None
 

@@ -40,7 +40,7 @@ class Ring:
         """Forget every row."""
         self.count = 0
 
-    def slot(self) -> Array:
+    def input_buffer(self) -> Array:
         """Give the place of the next row.
 
         Returns:
@@ -49,7 +49,7 @@ class Ring:
         return self._slots[self.count % self.length]
 
     def commit(self) -> None:
-        """Take the row that was written into `slot`."""
+        """Take the row that was written into the input buffer."""
         if self.length > 1:  # one row is its own window
             place = self.count % self.length
             self._twins[place][...] = self._slots[place]
@@ -71,7 +71,7 @@ class Ring:
         """Give the last `length` rows, oldest first.
 
         Returns:
-            A contiguous view of shape (length, *row_shape); the ring owns it. Its oldest row is the next `slot`: use it before that is filled.
+            A contiguous view of shape (length, *row_shape); the ring owns it. Its oldest row is the next input buffer: use it before that is filled.
         """
         return self._windows[self.count % self.length]
 

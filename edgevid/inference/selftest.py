@@ -98,7 +98,7 @@ def _play(engine: Engine, frames: Array) -> _Played:
     engine.restart()
     answers, beside = [], []
     for frame in frames:
-        np.copyto(engine.slot(), frame)
+        np.copyto(engine.input_buffer(), frame)
         scores = engine.step()
         if scores is not None:
             answers.append(scores.copy())

@@ -91,7 +91,7 @@ def start(bundle: Path, *, threads: int) -> Startup:
     engine = Engine(model, backend=interpreter)
     loaded_ns = perf_counter_ns()
     for frame in model.golden.frames:
-        engine.slot()[...] = frame
+        engine.input_buffer()[...] = frame
         if engine.step() is not None:
             break
     return Startup(

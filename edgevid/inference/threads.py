@@ -127,7 +127,7 @@ def _round_ms(engine: Engine, *, limit_ns: int) -> float:
     until_ns = perf_counter_ns() + limit_ns
     while True:
         for frame in frames:
-            np.copyto(engine.slot(), frame)
+            np.copyto(engine.input_buffer(), frame)
             began_ns = perf_counter_ns()
             if engine.step() is not None:
                 took_ns.append(perf_counter_ns() - began_ns)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from edgevid.errors import OutputRefused
 from edgevid.events.decide import Event
-from edgevid.outputs.delivery.sink import Patient
+from edgevid.outputs.delivery.sink import SinkBase
 from edgevid.outputs.output import QuietOutput
 
 _log = logging.getLogger(__name__)
 
 
-class FunctionCaller(Patient, QuietOutput):
+class FunctionCaller(SinkBase, QuietOutput):
     """A sink that calls a function. An exception is logged with its traceback and counted as an event refused; the run goes on.
 
     Args:

@@ -14,7 +14,7 @@ Phase = Literal["start", "end"]
 _DIGITS = 6
 
 
-class Teller:
+class EventFormatter:
     """Puts events into words for programs.
 
     Args:

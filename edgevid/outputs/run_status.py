@@ -51,7 +51,7 @@ class Rate:
         return self._per_s
 
 
-class Vitals:
+class RunStatus:
     """Reads telemetry, memory and board. Each way out has one of its own, for rates are between two looks.
 
     Args:
@@ -90,7 +90,7 @@ class Vitals:
         """
         return self._board()
 
-    def look(self) -> dict[str, float | int | None]:
+    def snapshot(self) -> dict[str, float | int | None]:
         """Look at everything.
 
         Returns:

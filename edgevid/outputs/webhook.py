@@ -24,9 +24,9 @@ from edgevid import __version__
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.events.decide import Event
 from edgevid.outputs.addresses import without_secrets
-from edgevid.outputs.delivery.sink import Patient
+from edgevid.outputs.delivery.sink import SinkBase
 from edgevid.outputs.output import QuietOutput
-from edgevid.outputs.payload import Phase, Teller
+from edgevid.outputs.payload import EventFormatter, Phase
 
 TIMEOUT_S = 5.0
 _TRIES = 8
@@ -34,7 +34,7 @@ _AWAY = (408, 425, 429, 502, 503, 504)
 _ANSWER_BYTES = 4096
 
 
-class WebhookSender(Patient, QuietOutput):
+class WebhookSender(SinkBase, QuietOutput):
     """A sink that posts; see the module.
 
     Args:
@@ -45,7 +45,12 @@ class WebhookSender(Patient, QuietOutput):
     """
 
     def __init__(
-        self, url: str, *, teller: Teller, timeout_s: float = TIMEOUT_S, environment: Mapping[str, str] = os.environ
+        self,
+        url: str,
+        *,
+        teller: EventFormatter,
+        timeout_s: float = TIMEOUT_S,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None

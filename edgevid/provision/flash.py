@@ -16,7 +16,7 @@ from pathlib import Path
 from edgevid.errors import FlashError
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
-from edgevid.provision.payload import MIB, Stage, check_bundle, stage_device
+from edgevid.provision.payload import MIB, Payload, check_bundle, stage_device
 from edgevid.provision.raspberry_pi_os import System, look, refuse_misfit
 from edgevid.provision.target import Target
 
@@ -73,7 +73,7 @@ def plan(
     refuse_misfit(system, deployment, before)
     check_bundle(deployment)
     with tempfile.TemporaryDirectory(prefix="edgevid-flash-") as place:
-        stage = Stage(Path(place))
+        stage = Payload(Path(place))
         stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
         _stage_first_boot(stage, deployment, target, system)
         made = Plan(target=target, system=system, files=stage.ordered(), warnings=tuple(_warnings(deployment, system)))
@@ -104,7 +104,7 @@ def write(made: Plan, *, progress: Callable[[str, int], None] = lambda path, siz
             )
 
 
-def _stage_first_boot(stage: Stage, deployment: Deployment, target: Target, system: System) -> None:
+def _stage_first_boot(stage: Payload, deployment: Deployment, target: Target, system: System) -> None:
     has_firstrun = system.first_boot == "firstrun"
     told = firstrun(deployment) if has_firstrun else cloud_init(deployment, contents=stage.contents())
     for name, text in told.items():

@@ -64,7 +64,7 @@ def check_bundle(deployment: Deployment) -> None:
         )
 
 
-class Stage:
+class Payload:
     """Files as they will be on the boot partition, made in a folder here.
 
     Args:
@@ -143,7 +143,7 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
 
 
 def stage_device(
-    stage: Stage, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
+    stage: Payload, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
 ) -> None:
     """Make the folder `edgevid`: what `install.sh` installs, with the sums that it checks.
 
@@ -163,7 +163,7 @@ def stage_device(
     stage.add(f"{OURS}/{SUMS}", stage.sums())
 
 
-def _stage_wheels(stage: Stage, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
+def _stage_wheels(stage: Payload, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
     own, packed = wheels.pack(stage.new_folder())
     stage.add(f"{OURS}/wheels/{packed.name}", packed)
     for python in system.pythons:

@@ -15,7 +15,7 @@ from edgevid.firmware import Release
 from edgevid.provision.boot_partition import MountedPartition
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
-from edgevid.provision.payload import OURS, Stage, check_bundle, stage_device
+from edgevid.provision.payload import OURS, Payload, check_bundle, stage_device
 from edgevid.provision.raspberry_pi_os import PYTHONS, System
 from edgevid.telemetry.environment import read_text
 
@@ -128,7 +128,7 @@ def install(
     """
     check_bundle(deployment)
     with tempfile.TemporaryDirectory(prefix="edgevid-install-") as place:
-        stage = Stage(Path(place))
+        stage = Payload(Path(place))
         stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
         card = MountedPartition(Path(place) / "card")
         for path, source in stage.ordered().items():

@@ -22,11 +22,11 @@ class Pulse:
         self.frames = self.busy_ns = self.began_ns = 0
         self.thread: int | None = None
 
-    def here(self) -> None:
+    def loop_started(self) -> None:
         """Say that the loop runs in the calling thread."""
         self.thread = threading.get_ident()
 
-    def gone(self) -> None:
+    def loop_ended(self) -> None:
         """Say that the loop has ended: its thread may end too, and must not be asked about any more."""
         self.thread = None
 
@@ -40,7 +40,7 @@ class Pulse:
             return None
         return time.clock_gettime_ns(time.pthread_getcpuclockid(self.thread))
 
-    def begin(self, now_ns: int) -> None:
+    def frame_started(self, now_ns: int) -> None:
         """Take up a frame.
 
         Args:
@@ -48,7 +48,7 @@ class Pulse:
         """
         self.began_ns = now_ns
 
-    def end(self, now_ns: int) -> None:
+    def frame_done(self, now_ns: int) -> None:
         """Be done with it.
 
         Args:

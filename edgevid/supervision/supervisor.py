@@ -138,7 +138,7 @@ class Supervisor:
         self._ticks = 0
         self._effort = _Effort()
 
-    def look(self, now_ns: int) -> None:
+    def tick(self, now_ns: int) -> None:
         """Look once.
 
         Args:
@@ -197,7 +197,7 @@ class Supervisor:
             while not self._done.wait(self._tick_s):
                 if self._leave is not None:
                     faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
-                self.look(monotonic_ns())
+                self.tick(monotonic_ns())
         finally:
             faulthandler.cancel_dump_traceback_later()
 

@@ -121,7 +121,7 @@ class Ledger:
         return counts + (newest != NONE).sum(axis=0), np.maximum(maxima, newest.max(axis=0, initial=0))
 
 
-class Histogram:
+class LatencySamples:
     """One quantity: a column of a ledger.
 
     Args:

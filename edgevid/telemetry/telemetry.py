@@ -10,7 +10,7 @@ from typing import Any
 
 from edgevid.tables import table
 from edgevid.telemetry.environment import rss_mib
-from edgevid.telemetry.latency import Histogram, Latency, Ledger
+from edgevid.telemetry.latency import Latency, LatencySamples, Ledger
 
 STAGES: Mapping[str, str] = {
     "preprocess": "cut, resize, colour",
@@ -55,7 +55,7 @@ class Telemetry:
         self.drops: dict[str, int] = {"source": 0, "late": 0}
         ledger = Ledger(len(STAGES))
         self.note = ledger.note
-        columns = (Histogram(ledger, column) for column in range(len(STAGES)))
+        columns = (LatencySamples(ledger, column) for column in range(len(STAGES)))
         (
             self.preprocess,
             self.encode,
@@ -98,7 +98,7 @@ class Telemetry:
         Returns:
             Stage to latency, in the order of `STAGES`.
         """
-        found: dict[str, Histogram] = {name: getattr(self, name) for name in STAGES}
+        found: dict[str, LatencySamples] = {name: getattr(self, name) for name in STAGES}
         return {name: histogram.latency() for name, histogram in found.items() if histogram.count}
 
     def as_json(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Slot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Probation:
     """A bundle that has not proven itself yet.
 
     Attributes:
@@ -72,7 +72,7 @@ class State:
 
     active: Name
     slots: Mapping[str, Slot]
-    trial: Trial | None = None
+    trial: Probation | None = None
     returned: str = ""
 
 
@@ -87,7 +87,7 @@ class Started:
     """
 
     path: Path
-    trial: Trial | None = None
+    trial: Probation | None = None
     message: str = ""
 
 
@@ -212,7 +212,7 @@ class Slots:
             placed = self._place(bundle, slot)
             if state is None:
                 return self._save(State(active=slot, slots={slot: placed}))
-            trial = Trial(slot=slot, starts_left=starts, period_s=period_s)
+            trial = Probation(slot=slot, starts_left=starts, period_s=period_s)
             return self._save(dataclasses.replace(state, slots={**state.slots, slot: placed}, trial=trial, returned=""))
 
     def confirm(self) -> State:

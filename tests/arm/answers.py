@@ -53,7 +53,7 @@ found = selftest(engine)
 engine.restart()
 scores = []
 for frame in model.golden.frames:
-    np.copyto(engine.slot(), frame)
+    np.copyto(engine.input_buffer(), frame)
     answer = engine.step()
     if answer is not None:
         scores.append(answer.tolist())

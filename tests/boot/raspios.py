@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgevid import firmware
 from edgevid.provision.image import contents, disk, initrd
-from edgevid.provision.image.recipe import Recipe
+from edgevid.provision.image.recipe import ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from tests.boot.tools import environment
 from tests.edgevid.provision.official import CONFIG, SEED
@@ -55,7 +55,7 @@ echo "$1 ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/010_user
 """
 
 
-def make(out: Path, debian: Path, recipe: Recipe, *, epoch_s: int) -> Path:
+def make(out: Path, debian: Path, recipe: ImageRecipe, *, epoch_s: int) -> Path:
     """Write a card as Raspberry Pi Imager would, with cloud-init's seed as Trixie has it.
 
     Args:
@@ -71,7 +71,7 @@ def make(out: Path, debian: Path, recipe: Recipe, *, epoch_s: int) -> Path:
     with Archive(debian) as archive:
         boot = _boot(archive, recipe, epoch_s)
     used = lay_over(debian, _root(), tar, epoch_s=epoch_s, left_out=contents.LEFT_OUT)
-    layout = disk.Layout(boot_mib=BOOT_MIB, root_mib=disk.root_mib(used, SPARE_MIB))
+    layout = disk.DiskLayout(boot_mib=BOOT_MIB, root_mib=disk.root_mib(used, SPARE_MIB))
     disk.write(out, layout, NAMES, boot=boot, root=tar, epoch_s=epoch_s)
     tar.unlink()
     return out
@@ -91,7 +91,7 @@ def without_cloud_init(card: Path) -> Path:
     return card
 
 
-def _boot(archive: Archive, recipe: Recipe, epoch_s: int) -> dict[str, bytes]:
+def _boot(archive: Archive, recipe: ImageRecipe, epoch_s: int) -> dict[str, bytes]:
     release = initrd.kernel_release(archive)
     trees = {name for board in firmware.boards().values() for name in board.device_trees}
     folder = f"usr/lib/linux-image-{release}/broadcom"

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from edgevid.outputs.addresses import Endpoint, broker
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import Runner
-from edgevid.outputs.mqtt.homeassistant import Model
+from edgevid.outputs.delivery.runner import SinkRunner
+from edgevid.outputs.mqtt.homeassistant import PublishedModel
 from edgevid.outputs.mqtt.publisher import MqttPublisher
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.prometheus.metrics import MetricsServer
-from edgevid.outputs.run_status import Vitals
+from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import Telemetry
 from tests.broker import Mosquitto, listening, needs_mosquitto
 from tests.docs.pages import ROOT
@@ -59,9 +59,9 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
     telemetry.fallback = "unplugged"
     measured = {"tiny": telemetry}
     metrics = MetricsServer(
-        Endpoint(host="localhost", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD)
+        Endpoint(host="localhost", port=0), telemetry=measured, vitals=RunStatus(measured, board=lambda: BOARD)
     )
-    outputs = FanOut([metrics, Runner("told", Told)])
+    outputs = FanOut([metrics, SinkRunner("told", Told)])
     metrics.reports = outputs.reports
     outputs.decided(decision(1.0))
     outputs.started(event(1.0))
@@ -77,7 +77,7 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
 
 
 def test_each_field_of_an_event_is_listed_and_no_other() -> None:
-    told = Teller(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}), "end")
+    told = EventFormatter(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}), "end")
     assert [names(row[0])[0] for row in rows("Events")] == [
         *(
             "event",
@@ -105,9 +105,11 @@ def test_each_topic_is_listed_and_no_other(tmp_path: Path) -> None:
     with listening(mosquitto.port) as listener:
         outputs = FanOut(
             [
-                Runner(
+                SinkRunner(
                     "mqtt",
-                    lambda: MqttPublisher(where, models=[Model("MODEL", LABELS, LABELS)], teller=Teller(live=True)),
+                    lambda: MqttPublisher(
+                        where, models=[PublishedModel("MODEL", LABELS, LABELS)], teller=EventFormatter(live=True)
+                    ),
                 )
             ]
         )

@@ -85,7 +85,7 @@ def test_in_int8_the_stream_equals_the_window_and_nearly_the_trained_model(name,
     length = bundle.manifest.window.frames
     frames = Workshop.frames(bundle.manifest.input, 2 * length + 1, seed=7)
     engine = Engine(bundle)
-    streamed = [np.copyto(engine.slot(), frame) or engine.step() for frame in frames]
+    streamed = [np.copyto(engine.input_buffer(), frame) or engine.step() for frame in frames]
     windows = np.stack([frames[end - length : end] for end in range(length, len(frames) + 1)])
     np.testing.assert_array_equal(np.stack(streamed[length - 1 :]), window_scores(bundle, windows))
     real = windows / np.float32(255) if bundle.manifest.input.kind == "frames" else windows

@@ -31,7 +31,7 @@ def answers(engine, frames):
     engine.restart()
     given = []
     for frame in frames:
-        np.copyto(engine.slot(), frame)
+        np.copyto(engine.input_buffer(), frame)
         given.append(engine.step())
     return given
 

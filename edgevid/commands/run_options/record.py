@@ -33,6 +33,6 @@ def outputs(args: argparse.Namespace) -> list[OutputLike]:
     Returns:
         One output, or none.
     """
-    from edgevid.api.outputs import Recording
+    from edgevid.api.outputs import Record
 
-    return [] if args.record is None else [Recording(args.record)]
+    return [] if args.record is None else [Record(args.record)]

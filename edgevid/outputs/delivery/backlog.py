@@ -18,7 +18,7 @@ DECISIONS, EVENTS = 64, 1000
 
 
 @dataclass(slots=True, eq=False)
-class Answered:
+class DecisionMessage:
     """A decision to give out.
 
     Attributes:
@@ -31,7 +31,7 @@ class Answered:
 
 
 @dataclass(slots=True, eq=False)
-class Happened:
+class EventMessage:
     """The start or the end of an event to give out.
 
     Attributes:
@@ -47,7 +47,7 @@ class Happened:
     tried: bool = False
 
 
-Message = Answered | Happened
+Message = DecisionMessage | EventMessage
 Key = tuple[str, str, float]
 
 
@@ -79,8 +79,8 @@ class Backlog:
     def __init__(self, *, decisions: int = DECISIONS, events: int = EVENTS, lazy: bool = False) -> None:
         self._lazy = lazy
         self.dropped_decisions = self.dropped_events = 0
-        self._decisions: deque[Answered] = deque()
-        self._events: deque[Happened] = deque()
+        self._decisions: deque[DecisionMessage] = deque()
+        self._events: deque[EventMessage] = deque()
         self._most_decisions, self._most_events = decisions, events
         self._without_start: set[Key] = set()
         self._changed = threading.Condition()
@@ -105,11 +105,11 @@ class Backlog:
         with self._changed:
             self._order += 1
             message.order = self._order
-            if isinstance(message, Happened):
+            if isinstance(message, EventMessage):
                 self._put_event(message)
             elif self._most_decisions:
                 self._put_decision(message)
-            if not self._lazy or isinstance(message, Happened):
+            if not self._lazy or isinstance(message, EventMessage):
                 self._changed.notify()
 
     def put_back(self, message: Message) -> None:
@@ -119,7 +119,7 @@ class Backlog:
             message: What `take` gave.
         """
         with self._changed:
-            if isinstance(message, Happened):
+            if isinstance(message, EventMessage):
                 self._events.appendleft(message)
             elif len(self._decisions) < self._most_decisions:
                 self._decisions.appendleft(message)
@@ -145,7 +145,7 @@ class Backlog:
                 self._changed.wait(left_s)
             return self._take_oldest()
 
-    def take_more(self, most: int) -> list[Happened]:
+    def take_more(self, most: int) -> list[EventMessage]:
         """Take out the starts and ends that come next, up to the next decision, without waiting.
 
         Args:
@@ -154,7 +154,7 @@ class Backlog:
         Returns:
             As many as there are.
         """
-        found: list[Happened] = []
+        found: list[EventMessage] = []
         with self._changed:
             while self._events and len(found) < most and not self._is_decision_next():
                 found.append(self._take_event())
@@ -172,18 +172,18 @@ class Backlog:
     def _is_decision_next(self) -> bool:
         return bool(self._decisions) and not (self._events and self._events[0].order < self._decisions[0].order)
 
-    def _take_event(self) -> Happened:
+    def _take_event(self) -> EventMessage:
         message = self._events.popleft()
         message.tried = True
         return message
 
-    def _put_decision(self, message: Answered) -> None:
+    def _put_decision(self, message: DecisionMessage) -> None:
         if len(self._decisions) >= self._most_decisions:
             self._decisions.popleft()
             self.dropped_decisions += 1
         self._decisions.append(message)
 
-    def _put_event(self, message: Happened) -> None:
+    def _put_event(self, message: EventMessage) -> None:
         key = event_key(message.event)
         if message.ended and key in self._without_start:
             self._without_start.discard(key)

@@ -18,7 +18,7 @@ _NS_PER_S = 1_000_000_000
 _log = logging.getLogger(__name__)
 
 
-class Member(Protocol):
+class ThreadedOutput(Protocol):
     """One output that never makes the loop wait: it has a thread of its own, or only counts.
 
     Attributes:
@@ -99,7 +99,7 @@ class FanOut:
         close_s: Longest time that `close` takes.
     """
 
-    def __init__(self, members: Sequence[Member], *, close_s: float = CLOSE_S) -> None:
+    def __init__(self, members: Sequence[ThreadedOutput], *, close_s: float = CLOSE_S) -> None:
         self._members = tuple(members)
         self._close_s = close_s
         self._closed = threading.Event()

@@ -8,15 +8,15 @@ from time import monotonic_ns, sleep
 
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.events.decide import Decision, Event
-from edgevid.outputs.delivery.backlog import DECISIONS, EVENTS, Answered, Backlog, Happened, Message
-from edgevid.outputs.delivery.sink import Pipelined, Report, Sink
-from edgevid.outputs.delivery.worker import STUCK_S, Pause, Term, Worker
+from edgevid.outputs.delivery.backlog import DECISIONS, EVENTS, Backlog, DecisionMessage, EventMessage, Message
+from edgevid.outputs.delivery.sink import BatchingSink, Report, Sink
+from edgevid.outputs.delivery.worker import STUCK_S, Pause, Worker, WorkerRun
 
 _TICK_S, _SAMPLE_S = 1.0, 0.2
 _LAST_TRIES_S = 0.1
 
 
-class Runner:
+class SinkRunner:
     """One sink in its own thread.
 
     Args:
@@ -71,7 +71,7 @@ class Runner:
             decision: Kept; its scores must not change any more.
         """
         if self._wants_decisions:
-            self._put(Answered(decision))
+            self._put(DecisionMessage(decision))
 
     def started(self, event: Event) -> None:
         """Queue the start of an event.
@@ -79,7 +79,7 @@ class Runner:
         Args:
             event: It.
         """
-        self._put(Happened(event, ended=False))
+        self._put(EventMessage(event, ended=False))
 
     def ended(self, event: Event) -> None:
         """Queue the end of an event.
@@ -87,7 +87,7 @@ class Runner:
         Args:
             event: It.
         """
-        self._put(Happened(event, ended=True))
+        self._put(EventMessage(event, ended=True))
 
     def check(self, now_ns: int) -> None:
         """Look whether the thread hangs or is to be begun again.
@@ -119,7 +119,7 @@ class Runner:
             Starts and ends that were not given out.
         """
         self._worker.join(deadline_ns)
-        return self._backlog.events + sum(isinstance(message, Happened) for message in self._in_hand)
+        return self._backlog.events + sum(isinstance(message, EventMessage) for message in self._in_hand)
 
     def report(self) -> Report:
         """Say how it is doing.
@@ -148,44 +148,44 @@ class Runner:
             self._fatal_told = True
             raise self._fatal
 
-    def _work(self, term: Term) -> None:
+    def _work(self, run: WorkerRun) -> None:
         """Run in the thread: give out one message after another."""
         sink = self._sink = self._make()
         try:
-            while not term.replaced and not self._is_over():
-                if not self._tick(sink, term):
+            while not run.replaced and not self._is_over():
+                if not self._tick(sink, run):
                     continue
                 message = self._backlog.take(_SAMPLE_S if self._sampled else _TICK_S)
                 if message is not None:
-                    self._give_out(sink, message, term)
+                    self._give_out(sink, message, run)
         finally:
-            term.beat()
+            run.heartbeat()
             sink.close()
-            term.rest()
+            run.idle()
 
     def _is_over(self) -> bool:
         """Whether the run is, and nothing is left, or no time."""
         return self._deadline_ns is not None and (not len(self._backlog) or monotonic_ns() > self._deadline_ns)
 
-    def _tick(self, sink: Sink, term: Term) -> bool:
+    def _tick(self, sink: Sink, run: WorkerRun) -> bool:
         """Let the sink do what is due by the clock, and say whether its other side is there."""
-        term.beat()
+        run.heartbeat()
         try:
             sink.tick()
         except OutputError as error:
-            self._wait_for_better(term, error)
+            self._wait_for_better(run, error)
             return False
-        term.rest()
+        run.idle()
         return True
 
-    def _give_out(self, sink: Sink, message: Message, term: Term) -> None:
+    def _give_out(self, sink: Sink, message: Message, run: WorkerRun) -> None:
         hand = [message]
-        if isinstance(sink, Pipelined) and isinstance(message, Happened):
+        if isinstance(sink, BatchingSink) and isinstance(message, EventMessage):
             hand += self._backlog.take_more(sink.in_flight - 1)
         self._in_hand = hand
-        term.beat()
+        run.heartbeat()
         try:
-            self._hand_over(sink, hand, term)
+            self._hand_over(sink, hand, run)
         except OutputRefused as error:
             if self._claim(hand, hand[0]):
                 self._dropped["refused"] += 1
@@ -193,26 +193,26 @@ class Runner:
             self._return(hand)
         except OutputError as error:
             self._return(hand)
-            self._wait_for_better(term, error)
+            self._wait_for_better(run, error)
         except Exception as error:
             self._return(hand)
             if not (self._essential and isinstance(error, OSError)):
                 raise
             self._fatal = error
-            term.replaced = True
+            run.replaced = True
 
-    def _hand_over(self, sink: Sink, hand: list[Message], term: Term) -> None:
+    def _hand_over(self, sink: Sink, hand: list[Message], run: WorkerRun) -> None:
         """Give out what is in hand: one message, or several events to a sink that can have them on their way together."""
 
-        def done(event: Happened) -> None:
+        def done(event: EventMessage) -> None:
             self._count(hand, event)
-            term.beat()
+            run.heartbeat()
 
         message = hand[0]
-        if isinstance(message, Answered):
+        if isinstance(message, DecisionMessage):
             sink.decided(message.decision)
-        elif isinstance(sink, Pipelined):
-            return sink.told([each for each in hand if isinstance(each, Happened)], done)
+        elif isinstance(sink, BatchingSink):
+            return sink.deliver([each for each in hand if isinstance(each, EventMessage)], done)
         elif message.ended:
             sink.ended(message.event)
         else:
@@ -221,7 +221,7 @@ class Runner:
 
     def _count(self, hand: list[Message], message: Message) -> None:
         if self._claim(hand, message):
-            self._delivered["event" if isinstance(message, Happened) else "decision"] += 1
+            self._delivered["event" if isinstance(message, EventMessage) else "decision"] += 1
             self._pause.reset()
             self._worker.works()
 
@@ -240,15 +240,15 @@ class Runner:
                 return
             self._in_hand = []
         for message in reversed(hand):
-            if isinstance(message, Happened):
+            if isinstance(message, EventMessage):
                 self._backlog.put_back(message)
             else:
                 self._dropped["away"] += 1
 
-    def _wait_for_better(self, term: Term, error: OutputError) -> None:
-        if not term.replaced:
+    def _wait_for_better(self, run: WorkerRun, error: OutputError) -> None:
+        if not run.replaced:
             self._worker.failed(str(error))
-            term.rest()
+            run.idle()
             if self._deadline_ns is None:
                 self._hurry.wait(self._pause.next_s())
             else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from edgevid.outputs.delivery.backlog import Happened
+from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.output import Output
 
 
@@ -27,7 +27,7 @@ class Sink(Output, Protocol):
 
 
 @runtime_checkable
-class Pipelined(Sink, Protocol):
+class BatchingSink(Sink, Protocol):
     """A sink whose other side says what it has, and need not have said so of one event before it is given the next.
 
     Attributes:
@@ -36,7 +36,7 @@ class Pipelined(Sink, Protocol):
 
     in_flight: int
 
-    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+    def deliver(self, events: Sequence[EventMessage], done: Callable[[EventMessage], None]) -> None:
         """Give out starts and ends in their order.
 
         Args:
@@ -49,7 +49,7 @@ class Pipelined(Sink, Protocol):
         ...
 
 
-class Patient:
+class SinkBase:
     """Does nothing by the clock, and has nothing to abort: what a simple `Sink` inherits."""
 
     def tick(self) -> None:
@@ -59,7 +59,7 @@ class Patient:
         """Do nothing."""
 
 
-class Plain(Patient):
+class SinkAdapter(SinkBase):
     """Makes a sink of an output that knows of no threads.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.delivery.worker import Term, Worker
+from edgevid.outputs.delivery.worker import Worker, WorkerRun
 
 
-class Watched:
+class RestartingOutput:
     """Keeps one thread at work from `start` to `join`.
 
     Attributes:
@@ -17,7 +17,7 @@ class Watched:
 
     name: str
 
-    def __init__(self, work: Callable[[Term], None], *, rescue: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, work: Callable[[WorkerRun], None], *, rescue: Callable[[], None] = lambda: None) -> None:
         self._worker = Worker(self.name, work, rescue=rescue)
 
     def start(self) -> None:

@@ -1,8 +1,8 @@
 """A thread that is replaced when it dies or hangs: every output that can wait for something has one.
 
-Python cannot end a thread that hangs in a call. So a hung thread is told that its term is over, its way out is cut (`rescue` closes the
+Python cannot end a thread that hangs in a call. So a hung thread is told that its run is over, its way out is cut (`rescue` closes the
 socket or file that it waits for), and a new one begins after a pause that grows with each failure. The old one, should it ever return, finds
-its term over and ends. Every wait that is no fault is marked with `Term.rest`; everything between a `beat` and the next has `stuck_s` to end.
+its term over and ends. Every wait that is no fault is marked with `WorkerRun.idle`; everything between a `beat` and the next has `stuck_s` to end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NS_PER_S = 1_000_000_000
 _log = logging.getLogger(__name__)
 
 
-class Term:
+class WorkerRun:
     """One thread's time at work.
 
     Attributes:
@@ -31,16 +31,16 @@ class Term:
     """
 
     def __init__(self) -> None:
-        self.over = threading.Event()
+        self.cancelled = threading.Event()
         self.replaced = False
         self.began_ns = monotonic_ns()
         self._beat_ns: int | None = self.began_ns
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Say that work goes on: something that may hang begins now."""
         self._beat_ns = monotonic_ns()
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         """Say that there is nothing to do: until the next beat no silence is too long."""
         self._beat_ns = None
 
@@ -88,7 +88,7 @@ class Worker:
 
     Args:
         name: Of the output, for logs and metrics.
-        work: Runs in the thread until its term is over. What it raises ends the term, and another begins after a pause.
+        work: Runs in the thread until its run is over. What it raises ends the run, and another begins after a pause.
         rescue: Cuts the way out of a thread that hangs. Called in the thread of `check`; must not wait.
         stuck_s: Longest silence.
         pause: Between terms.
@@ -102,7 +102,7 @@ class Worker:
     def __init__(
         self,
         name: str,
-        work: Callable[[Term], None],
+        work: Callable[[WorkerRun], None],
         *,
         rescue: Callable[[], None] = lambda: None,
         stuck_s: float = STUCK_S,
@@ -115,13 +115,13 @@ class Worker:
         self._stuck_s = stuck_s
         self._pause = pause or Pause()
         self._threads: list[threading.Thread] = []
-        self._term: Term | None = None
+        self._current: WorkerRun | None = None
         self._due_ns: int | None = None
         self._lock = threading.Lock()
         self._finishing = False
 
     def start(self) -> None:
-        """Begin the first term."""
+        """Begin the first run."""
         with self._lock:
             self._begin()
 
@@ -134,10 +134,10 @@ class Worker:
         with self._lock:
             if self._finishing:
                 return
-            term = self._term
-            if term is not None and (silent_s := term.silent_s(now_ns)) > self._stuck_s:
+            run = self._current
+            if run is not None and (silent_s := run.silent_s(now_ns)) > self._stuck_s:
                 self.hangs += 1
-                self._end(term, f"nothing moved for {silent_s:.0f} s", now_ns)
+                self._end(run, f"nothing moved for {silent_s:.0f} s", now_ns)
                 self._rescue()
             if self._due_ns is not None and now_ns >= self._due_ns:
                 self._begin_again()
@@ -146,8 +146,8 @@ class Worker:
         """Tell the thread to end; returns at once."""
         with self._lock:
             self._finishing = True
-            if self._term is not None:
-                self._term.over.set()
+            if self._current is not None:
+                self._current.cancelled.set()
 
     def join(self, deadline_ns: int) -> bool:
         """Wait for the thread to end after `finish`; one that does not is cut off and left behind.
@@ -158,7 +158,7 @@ class Worker:
         Returns:
             Whether it ended.
         """
-        thread = self._threads[-1] if self._term is not None else None
+        thread = self._threads[-1] if self._current is not None else None
         if thread is None:
             return True
         thread.join(max(0.0, (deadline_ns - monotonic_ns()) / _NS_PER_S))
@@ -186,8 +186,8 @@ class Worker:
 
     def _begin(self) -> None:
         self._due_ns = None
-        self._term = Term()
-        thread = threading.Thread(target=self._run, args=(self._term,), name=f"edgevid-{self.name}", daemon=True)
+        self._current = WorkerRun()
+        thread = threading.Thread(target=self._main, args=(self._current,), name=f"edgevid-{self.name}", daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()]
         self._threads.append(thread)
         thread.start()
@@ -197,25 +197,25 @@ class Worker:
             self.restarts += 1
             self._begin()
 
-    def _run(self, term: Term) -> None:
+    def _main(self, run: WorkerRun) -> None:
         try:
-            self._work(term)
+            self._work(run)
         except OutputError as error:
-            self._died(term, str(error))
+            self._died(run, str(error))
         except Exception as error:  # noqa: BLE001  # the top of a thread: whatever it was, the run goes on without this output for a while
-            self._died(term, f"{type(error).__name__}: {error}")
+            self._died(run, f"{type(error).__name__}: {error}")
 
-    def _died(self, term: Term, problem: str) -> None:
+    def _died(self, run: WorkerRun, problem: str) -> None:
         with self._lock:
-            if not term.replaced and not self._finishing:
-                self._end(term, problem, monotonic_ns())
+            if not run.replaced and not self._finishing:
+                self._end(run, problem, monotonic_ns())
 
-    def _end(self, term: Term, problem: str, now_ns: int) -> None:
+    def _end(self, run: WorkerRun, problem: str, now_ns: int) -> None:
         """Close a term that failed and set the time of the next."""
-        term.replaced = True
-        term.over.set()
-        self._term = None
-        if now_ns - term.began_ns > LONGEST_PAUSE_S * _NS_PER_S:
+        run.replaced = True
+        run.cancelled.set()
+        self._current = None
+        if now_ns - run.began_ns > LONGEST_PAUSE_S * _NS_PER_S:
             self._pause.reset()
         self._due_ns = now_ns + round(self._pause.next_s() * _NS_PER_S)
         self.failed(problem)

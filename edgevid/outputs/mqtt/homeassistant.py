@@ -25,7 +25,7 @@ _DIAGNOSTICS: Mapping[str, tuple[str, str | None, str | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class PublishedModel:
     """What discovery says of one model.
 
     Attributes:
@@ -52,7 +52,7 @@ def node_id(prefix: str) -> str:
 
 
 def messages(
-    prefix: str, discovery: str, models: Sequence[Model], *, facts: Sequence[str] = ()
+    prefix: str, discovery: str, models: Sequence[PublishedModel], *, facts: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
     """Give everything that is published, retained, for Home Assistant.
 
@@ -93,7 +93,7 @@ def messages(
     }
 
 
-def _of_model(topic: str, slug: str, model: Model) -> dict[tuple[str, str], dict[str, Any]]:
+def _of_model(topic: str, slug: str, model: PublishedModel) -> dict[tuple[str, str], dict[str, Any]]:
     state = f"{topic}/state"
     return {
         ("event", f"{slug}_event"): {

@@ -29,9 +29,9 @@ from edgevid.errors import MissingDependency, OutputError, UsageError
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs import payload
 from edgevid.outputs.addresses import Broker
-from edgevid.outputs.delivery.backlog import Happened
+from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.mqtt import homeassistant
-from edgevid.outputs.payload import Phase, Teller
+from edgevid.outputs.payload import EventFormatter, Phase
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -77,8 +77,8 @@ class MqttPublisher:
         self,
         broker: Broker,
         *,
-        models: Sequence[homeassistant.Model],
-        teller: Teller,
+        models: Sequence[homeassistant.PublishedModel],
+        teller: EventFormatter,
         look: Callable[[], Mapping[str, Any]] = dict,
         connect_s: float = _CONNECT_S,
     ) -> None:
@@ -120,7 +120,7 @@ class MqttPublisher:
         Raises:
             OutputError: The broker is away.
         """
-        self.told([Happened(event, ended=False)], _nothing)
+        self.deliver([EventMessage(event, ended=False)], _nothing)
 
     def ended(self, event: Event) -> None:
         """Publish the end of an event and wait until the broker has it.
@@ -131,9 +131,9 @@ class MqttPublisher:
         Raises:
             OutputError: The broker is away.
         """
-        self.told([Happened(event, ended=True)], _nothing)
+        self.deliver([EventMessage(event, ended=True)], _nothing)
 
-    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+    def deliver(self, events: Sequence[EventMessage], done: Callable[[EventMessage], None]) -> None:
         """Publish starts and ends one behind the other, then wait until the broker has each.
 
         Args:
@@ -280,7 +280,7 @@ class MqttPublisher:
             self._acknowledged.add(number)
 
 
-def _nothing(_event: Happened) -> None:
+def _nothing(_event: EventMessage) -> None:
     """Nobody waits for the word on a single event: there is none before `told` returns."""
 
 

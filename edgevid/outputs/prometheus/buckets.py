@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgevid.telemetry.latency import KEPT, Histogram
+from edgevid.telemetry.latency import KEPT, LatencySamples
 
 BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _NS_PER_S = 1e9
 _BOUNDS_NS = np.array(BOUNDS_S) * _NS_PER_S
 
 
-class Buckets:
+class Histogram:
     """Counts of one quantity.
 
     Args:
@@ -26,7 +26,7 @@ class Buckets:
         missed: Rows that were overwritten before they were counted.
     """
 
-    def __init__(self, histogram: Histogram) -> None:
+    def __init__(self, histogram: LatencySamples) -> None:
         self.sum_s = 0.0
         self.missed = 0
         self._histogram = histogram

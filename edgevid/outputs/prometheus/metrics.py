@@ -18,12 +18,12 @@ from edgevid.errors import MissingDependency
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs.addresses import Endpoint, listen
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.delivery.watched import Watched
-from edgevid.outputs.delivery.worker import Term
+from edgevid.outputs.delivery.watched import RestartingOutput
+from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.host_check import may_ask
-from edgevid.outputs.prometheus.buckets import Buckets
+from edgevid.outputs.prometheus.buckets import Histogram
 from edgevid.outputs.prometheus.server import ScrapeServer
-from edgevid.outputs.run_status import Vitals
+from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 # The board's facts, and what they are called here with what they are multiplied by.
@@ -36,7 +36,7 @@ _BOARD: Mapping[str, tuple[str, str, float]] = {
 _CONDITIONS = ("under_voltage", "capped", "throttled", "soft_limit")
 
 
-class MetricsServer(Watched):
+class MetricsServer(RestartingOutput):
     """A member of the outputs that counts, and serves what it counted.
 
     Args:
@@ -57,7 +57,7 @@ class MetricsServer(Watched):
         where: Endpoint,
         *,
         telemetry: Mapping[str, Telemetry],
-        vitals: Vitals,
+        vitals: RunStatus,
         reports: Callable[[], Iterable[Report]] = tuple,
     ) -> None:
         self.reports = reports
@@ -67,7 +67,8 @@ class MetricsServer(Watched):
         self._started: Counter[tuple[str, str]] = Counter()
         self._ended: Counter[tuple[str, str]] = Counter()
         self._buckets = {
-            name: {stage: Buckets(getattr(each, stage)) for stage in STAGES} for name, each in self._telemetry.items()
+            name: {stage: Histogram(getattr(each, stage)) for stage in STAGES}
+            for name, each in self._telemetry.items()
         }
         self._folding = threading.Lock()
         self._app = _application(self, where)
@@ -259,12 +260,12 @@ class MetricsServer(Watched):
                 for each in stages.values():
                     each.fold()
 
-    def _serve(self, term: Term) -> None:
+    def _serve(self, run: WorkerRun) -> None:
         server = self._server
         if server is None:  # after a fault: the place is taken again
             server = self._server = ScrapeServer(listen(self.where, purpose="--metrics"), self._app, self._fold)
         try:
-            server.serve(term)
+            server.serve(run)
         finally:
             self._server = None
             server.server_close()

@@ -10,7 +10,7 @@ from time import monotonic_ns
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from edgevid.outputs.delivery.worker import Term
+from edgevid.outputs.delivery.worker import WorkerRun
 
 CLIENT_S = 10.0
 _MOST_CLIENTS = 16
@@ -55,15 +55,15 @@ class ScrapeServer(ThreadingMixIn, WSGIServer):
         self._clients = threading.BoundedSemaphore(_MOST_CLIENTS)
         self._left = False
 
-    def serve(self, term: Term) -> None:
-        """Serve until `leave` is called or the term is over.
+    def serve(self, run: WorkerRun) -> None:
+        """Serve until `leave` is called or the run is cancelled.
 
         Args:
-            term: Told that the thread lives.
+            run: Told that the thread lives.
         """
         self.timeout = 0.5
-        while not self._left and not term.over.is_set():
-            term.beat()
+        while not self._left and not run.cancelled.is_set():
+            run.heartbeat()
             self.handle_request()
             self.service_actions()
 

@@ -23,7 +23,7 @@ RESERVE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ClipPaths:
     """Where one clip is written.
 
     Attributes:
@@ -39,7 +39,7 @@ class Slot:
     text_part: Path
 
 
-class Shelf:
+class ClipFolder:
     """The folder.
 
     Args:
@@ -66,7 +66,7 @@ class Shelf:
             ) from error
         self._clean()
 
-    def slot(self, name: str) -> Slot:
+    def slot(self, name: str) -> ClipPaths:
         """Find names for a new clip.
 
         Args:
@@ -79,7 +79,7 @@ class Shelf:
         while any(path.exists() for path in (self.folder / f"{free}.avi", self.folder / f".{free}.avi.part")):
             count += 1
             free = f"{name}_{count}"
-        return Slot(
+        return ClipPaths(
             *(self.folder / file for file in (f"{free}.avi", f".{free}.avi.part", f"{free}.json", f".{free}.json.part"))
         )
 
@@ -108,7 +108,7 @@ class Shelf:
                 hint="It was dropped.",
             )
 
-    def keep(self, slot: Slot) -> None:
+    def keep(self, slot: ClipPaths) -> None:
         """Give a finished clip its names.
 
         Args:
@@ -119,7 +119,7 @@ class Shelf:
         atomic.put(slot.text_part, slot.text, durable=False)
         atomic.put(slot.video_part, slot.video, durable=False)
 
-    def discard(self, slot: Slot) -> None:
+    def discard(self, slot: ClipPaths) -> None:
         """Remove what there is of a clip that will not be finished.
 
         Args:

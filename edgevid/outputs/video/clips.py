@@ -18,13 +18,13 @@ from typing import Any, BinaryIO
 
 from edgevid.errors import OutputError
 from edgevid.events.decide import Decision, Event
-from edgevid.outputs.delivery.backlog import Backlog, Happened, Key, event_key
+from edgevid.outputs.delivery.backlog import Backlog, EventMessage, Key, event_key
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.delivery.watched import Watched
-from edgevid.outputs.delivery.worker import Term
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.delivery.watched import RestartingOutput
+from edgevid.outputs.delivery.worker import WorkerRun
+from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.video.avi import AviWriter
-from edgevid.outputs.video.clip_folder import Shelf, Slot
+from edgevid.outputs.video.clip_folder import ClipFolder, ClipPaths
 from edgevid.outputs.video.jpeg_ring import JpegRing, Picture
 from edgevid.outputs.video.pictures import Pictures
 
@@ -41,7 +41,7 @@ class _Clip:
     number: int
     from_ns: int
     until_ns: int
-    slot: Slot | None = None
+    slot: ClipPaths | None = None
     file: BinaryIO | None = None
     writer: AviWriter | None = None
     size_px: tuple[int, int] = (0, 0)
@@ -52,7 +52,7 @@ class _Clip:
     ended_at_s: float = 0.0
 
 
-class ClipRecorder(Watched):
+class ClipRecorder(RestartingOutput):
     """A member of the outputs that writes clips.
 
     Args:
@@ -70,10 +70,10 @@ class ClipRecorder(Watched):
 
     def __init__(
         self,
-        shelf: Shelf,
+        shelf: ClipFolder,
         pictures: Pictures,
         *,
-        teller: Teller,
+        teller: EventFormatter,
         slugs: Mapping[str, str],
         before_s: float = BEFORE_S,
         after_s: float = AFTER_S,
@@ -94,7 +94,7 @@ class ClipRecorder(Watched):
 
     def start(self) -> None:
         """Begin."""
-        self._pictures.look()
+        self._pictures.add_viewer()
         super().start()
 
     def decided(self, decision: Decision) -> None:
@@ -110,7 +110,7 @@ class ClipRecorder(Watched):
         Args:
             event: It.
         """
-        self._backlog.put(Happened(event, ended=False))
+        self._backlog.put(EventMessage(event, ended=False))
 
     def ended(self, event: Event) -> None:
         """Let the event's clip end a little later.
@@ -118,7 +118,7 @@ class ClipRecorder(Watched):
         Args:
             event: It.
         """
-        self._backlog.put(Happened(event, ended=True))
+        self._backlog.put(EventMessage(event, ended=True))
 
     def finish(self, deadline_ns: int) -> None:
         """End the clips that are being made with what there is.
@@ -155,15 +155,15 @@ class ClipRecorder(Watched):
             dropped=dropped,
         )
 
-    def _work(self, term: Term) -> None:
+    def _work(self, run: WorkerRun) -> None:
         """Run in the thread."""
         for clip in list(self._clips.values()):  # of a thread before this one
             self._drop(clip, "disk")
-        while not term.replaced:
-            term.rest()
+        while not run.replaced:
+            run.idle()
             message = self._backlog.take(_STEP_S)
-            term.beat()
-            while isinstance(message, Happened):
+            run.heartbeat()
+            while isinstance(message, EventMessage):
                 self._hear(message)
                 message = self._backlog.take(0)
             for clip in list(self._clips.values()):
@@ -172,7 +172,7 @@ class ClipRecorder(Watched):
             if self._over and not self._clips and not len(self._backlog):
                 return
 
-    def _hear(self, message: Happened) -> None:
+    def _hear(self, message: EventMessage) -> None:
         event = message.event
         if message.ended:
             if (clip := self._clips.get(event_key(event))) is not None:

@@ -16,8 +16,8 @@ from edgevid.events.decide import Decision
 from edgevid.frames import Frame, Pixels
 from edgevid.frames.imaging import Encoder, shrinker
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.delivery.watched import Watched
-from edgevid.outputs.delivery.worker import Term
+from edgevid.outputs.delivery.watched import RestartingOutput
+from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.output import QuietOutput
 from edgevid.outputs.video.jpeg_ring import JpegRing
 
@@ -26,7 +26,7 @@ _NO_ANSWER_S, _IDLE_S = 0.05, 0.5
 _NS_PER_S = 1e9
 
 
-class Pictures(Watched, QuietOutput):
+class Pictures(RestartingOutput, QuietOutput):
     """A tap that makes JPEGs; as a member of the outputs it is watched like them.
 
     Args:
@@ -62,7 +62,7 @@ class Pictures(Watched, QuietOutput):
         self._made = self._left_out = self._too_large = 0
         super().__init__(self._work)
 
-    def look(self) -> None:
+    def add_viewer(self) -> None:
         """Say that somebody looks."""
         with self._counting:
             self.wanted += 1
@@ -146,17 +146,17 @@ class Pictures(Watched, QuietOutput):
             self._copy = _copy
         self._shape = shape
 
-    def _work(self, term: Term) -> None:
+    def _work(self, run: WorkerRun) -> None:
         """Run in the thread: encode what is handed over."""
         self._free.set()
-        while not term.over.is_set():
-            term.rest()
+        while not run.cancelled.is_set():
+            run.idle()
             # A frame that no model takes has no answer; it is not waited for longer than a person notices.
             self._ready.wait(_NO_ANSWER_S if self.wanted else _IDLE_S)
             self._ready.clear()
-            if self._free.is_set() or term.over.is_set():
+            if self._free.is_set() or run.cancelled.is_set():
                 continue
-            term.beat()
+            run.heartbeat()
             try:
                 self._encode()
             finally:

@@ -26,7 +26,7 @@ _COOKIE_DAYS = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Admission:
     """What to do with a request.
 
     Attributes:
@@ -52,7 +52,7 @@ class Gate:
         self._cookie = f"edgevid_{endpoint.port}"
         self._pass = "" if token is None else hmac.new(token.encode(), b"edgevid live page", hashlib.sha256).hexdigest()
 
-    def judge(self, target: str, headers: Mapping[str, str]) -> Verdict:
+    def judge(self, target: str, headers: Mapping[str, str]) -> Admission:
         """Judge one request.
 
         Args:
@@ -64,16 +64,16 @@ class Gate:
         """
         host = headers.get("Host")
         if not may_ask(host, self._endpoint):
-            return Verdict(421)
+            return Admission(421)
         if not same_origin(headers.get("Origin"), host):
-            return Verdict(403)
+            return Admission(403)
         if self._token is None or self._has_pass(headers):
-            return Verdict(200)
+            return Admission(200)
         offered = parse_qs(urlsplit(target).query).get("token", [""])[-1]
         if not _equal(offered, self._token):
-            return Verdict(401)
+            return Admission(401)
         cookie = f"{self._cookie}={self._pass}; HttpOnly; SameSite=Strict; Path=/; Max-Age={_COOKIE_DAYS * 86_400}"
-        return Verdict(303, {"Location": "/", "Set-Cookie": cookie})
+        return Admission(303, {"Location": "/", "Set-Cookie": cookie})
 
     def _has_pass(self, headers: Mapping[str, str]) -> bool:
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")

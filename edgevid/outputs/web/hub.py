@@ -13,8 +13,8 @@ from edgevid.events.decide import Decision, Event
 from edgevid.events.rule import DecisionRule
 from edgevid.outputs.delivery.backlog import Key, event_key
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.payload import Teller
-from edgevid.outputs.run_status import Vitals
+from edgevid.outputs.payload import EventFormatter
+from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 HISTORY_S, STEP_S, EVENTS = 60.0, 0.1, 50
@@ -58,8 +58,8 @@ class Hub:
         source: str,
         models: Sequence[Shown],
         telemetry: Mapping[str, Telemetry],
-        vitals: Vitals,
-        teller: Teller,
+        vitals: RunStatus,
+        teller: EventFormatter,
         reports: Callable[[], Iterable[Report]] = tuple,
     ) -> None:
         self.reports = reports
@@ -177,7 +177,7 @@ class Hub:
         ]
         return _text(
             "vitals",
-            **self._vitals.look(),
+            **self._vitals.snapshot(),
             drops=dict(first.drops),
             latency_ms=latency,
             stages=dict(STAGES),

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs.addresses import Endpoint, listen
 from edgevid.outputs.delivery.sink import Report
-from edgevid.outputs.delivery.watched import Watched
-from edgevid.outputs.delivery.worker import Term
+from edgevid.outputs.delivery.watched import RestartingOutput
+from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web import server
 from edgevid.outputs.web.gate import Gate, choose_token
 from edgevid.outputs.web.hub import Hub
 
 
-class LivePage(Watched):
+class LivePage(RestartingOutput):
     """Serves the live page in a thread of its own. In the loop it keeps a reference to each decision, and no more.
 
     Args:
@@ -91,13 +91,13 @@ class LivePage(Watched):
         delivered = {} if self._server is None else {"visit": self._server.visits, "picture": self._server.sent}
         return self._report(delivered=delivered)
 
-    def _work(self, term: Term) -> None:
+    def _work(self, run: WorkerRun) -> None:
         """Run in the thread; after a fault the place is taken again."""
         bound, self._bound = self._bound or listen(self.where, purpose="--page"), None
 
         def beat() -> bool:
-            term.beat()
-            return not term.over.is_set()
+            run.heartbeat()
+            return not run.cancelled.is_set()
 
         try:
             self._server = server.PageServer(self._hub, self._gate, self._pictures)

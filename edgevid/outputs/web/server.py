@@ -138,7 +138,7 @@ class PageServer:
         self._viewers.add(viewer)
         self.visits += 1
         if self._pictures is not None:
-            self._pictures.look()
+            self._pictures.add_viewer()
         listening = asyncio.create_task(self._listen(viewer))
         try:
             await self._send(viewer)

@@ -14,7 +14,7 @@ from edgevid import atomic
 from edgevid.errors import UsageError
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.image import contents, debian_base, disk, host_tools, imager, python_packages, recipe, sbom
-from edgevid.provision.image.recipe import Recipe
+from edgevid.provision.image.recipe import ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from edgevid.provision.wheels import Pin
 from edgevid.updates.slots import sha256
@@ -52,7 +52,7 @@ class Made:
     wheels: tuple[python_packages.Package, ...]
 
 
-def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
+def check(deployment: Deployment, made_of: ImageRecipe, out: Path) -> None:
     """Refuse what cannot be built, before minutes are spent on it.
 
     Args:
@@ -77,7 +77,7 @@ def check(deployment: Deployment, made_of: Recipe, out: Path) -> None:
 
 def assemble(
     deployment: Deployment,
-    made_of: Recipe,
+    made_of: ImageRecipe,
     out: Path,
     *,
     wheels: Mapping[Pin, Path],
@@ -126,10 +126,10 @@ def assemble(
         return _put(out, packed, listed, about, size=size, whole=whole, installed=installed)
 
 
-def _write(scratch: Path, debian: Path, tree: Tree, boot: dict[str, bytes], made_of: Recipe) -> Path:
+def _write(scratch: Path, debian: Path, tree: Tree, boot: dict[str, bytes], made_of: ImageRecipe) -> Path:
     root, raw = scratch / "root.tar", scratch / "card.img"
     used = lay_over(debian, tree, root, epoch_s=EPOCH_S, left_out=contents.LEFT_OUT)
-    layout = disk.Layout(boot_mib=made_of.boot_mib, root_mib=disk.root_mib(used, made_of.spare_mib))
+    layout = disk.DiskLayout(boot_mib=made_of.boot_mib, root_mib=disk.root_mib(used, made_of.spare_mib))
     disk.write(raw, layout, _names(root, boot), boot=boot, root=root, epoch_s=EPOCH_S)
     root.unlink()
     return raw
@@ -152,7 +152,7 @@ def _pack(raw: Path) -> Path:
 
 
 def _manifest(
-    deployment: Deployment, made_of: Recipe, out: Path, *, size: int, whole: str, packed: Path
+    deployment: Deployment, made_of: ImageRecipe, out: Path, *, size: int, whole: str, packed: Path
 ) -> dict[str, object]:
     return imager.manifest(
         f"edgevid: {deployment.hostname}",

@@ -14,7 +14,7 @@ from edgevid import firmware
 from edgevid.provision import first_boot
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.image import accounts, initrd
-from edgevid.provision.image.recipe import FOLDER, Recipe
+from edgevid.provision.image.recipe import FOLDER, ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree
 from edgevid.provision.payload import check_bundle, payload
 from edgevid.provision.raspberry_pi_os import System
@@ -54,7 +54,7 @@ MASKED = (
 )
 
 
-def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: Recipe) -> None:
+def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: ImageRecipe) -> None:
     """Add what lies on the root file system, besides the Python environment.
 
     Args:
@@ -74,7 +74,7 @@ def root(tree: Tree, archive: Archive, deployment: Deployment, recipe: Recipe) -
     _bundle(tree, deployment)
 
 
-def boot(archive: Archive, deployment: Deployment, recipe: Recipe, *, epoch_s: int) -> dict[str, bytes]:
+def boot(archive: Archive, deployment: Deployment, recipe: ImageRecipe, *, epoch_s: int) -> dict[str, bytes]:
     """Give the files of the boot partition.
 
     Args:

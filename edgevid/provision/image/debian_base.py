@@ -17,7 +17,7 @@ from pathlib import Path
 from edgevid import atomic
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision.image import host_tools
-from edgevid.provision.image.recipe import Recipe
+from edgevid.provision.image.recipe import ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 
 # Another way of making the same list of packages is another file too.
@@ -38,7 +38,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgevid" / "image"
 
 
-def path(recipe: Recipe, cache: Path) -> Path:
+def path(recipe: ImageRecipe, cache: Path) -> Path:
     """Name the tar of a recipe.
 
     Args:
@@ -60,7 +60,9 @@ def path(recipe: Recipe, cache: Path) -> Path:
     return cache / f"debian-{recipe.suite}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]}.tar"
 
 
-def bootstrap(recipe: Recipe, cache: Path, *, epoch_s: int, say: Callable[[str], None] = lambda text: None) -> Path:
+def bootstrap(
+    recipe: ImageRecipe, cache: Path, *, epoch_s: int, say: Callable[[str], None] = lambda text: None
+) -> Path:
     """Give the tar of a recipe; make it first where it is not there.
 
     Args:
@@ -95,7 +97,7 @@ def bootstrap(recipe: Recipe, cache: Path, *, epoch_s: int, say: Callable[[str],
     return kept
 
 
-def refuse_python(recipe: Recipe) -> None:
+def refuse_python(recipe: ImageRecipe) -> None:
     """Refuse a Python whose bytecode the image's cannot read.
 
     Args:
@@ -150,7 +152,7 @@ def compile_folder(folder: Path, device: str) -> None:
         )
 
 
-def _mmdebstrap(recipe: Recipe, out: Path, epoch_s: int) -> None:
+def _mmdebstrap(recipe: ImageRecipe, out: Path, epoch_s: int) -> None:
     options = ['--aptopt=Apt::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.left_out]
     options += [f"--dpkgopt=path-include={pattern}" for pattern in recipe.kept]

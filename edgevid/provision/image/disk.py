@@ -35,7 +35,7 @@ class Names:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class DiskLayout:
     """Sizes of a card.
 
     Attributes:
@@ -57,7 +57,7 @@ class Layout:
         return (self.root_at_mib + self.root_mib) * MIB
 
 
-def write(out: Path, layout: Layout, names: Names, *, boot: Mapping[str, bytes], root: Path, epoch_s: int) -> None:
+def write(out: Path, layout: DiskLayout, names: Names, *, boot: Mapping[str, bytes], root: Path, epoch_s: int) -> None:
     """Write a card.
 
     Args:
@@ -93,7 +93,7 @@ def root_mib(used: int, spare_mib: int) -> int:
     return -(-need // 4) * 4
 
 
-def _partition(out: Path, layout: Layout, names: Names, epoch_s: int) -> None:
+def _partition(out: Path, layout: DiskLayout, names: Names, epoch_s: int) -> None:
     table = (
         f"label: dos\nlabel-id: 0x{names.disk}\n"
         f"start={FIRST_MIB}MiB, size={layout.boot_mib}MiB, type=c, bootable\n"
@@ -102,7 +102,7 @@ def _partition(out: Path, layout: Layout, names: Names, epoch_s: int) -> None:
     host_tools.run(("sfdisk", "--quiet", out), stdin=table.encode(), epoch_s=epoch_s)
 
 
-def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes], epoch_s: int) -> None:
+def _fill_boot(out: Path, layout: DiskLayout, names: Names, boot: Mapping[str, bytes], epoch_s: int) -> None:
     partition = f"{out}@@{FIRST_MIB}M"
     sectors = layout.boot_mib * MIB // SECTOR
     host_tools.run(
@@ -120,7 +120,7 @@ def _fill_boot(out: Path, layout: Layout, names: Names, boot: Mapping[str, bytes
             host_tools.run(("mcopy", "-s", "-m", "-Q", "-i", partition, path, "::"), epoch_s=epoch_s)
 
 
-def _fill_root(out: Path, layout: Layout, names: Names, root: Path, epoch_s: int) -> None:
+def _fill_root(out: Path, layout: DiskLayout, names: Names, root: Path, epoch_s: int) -> None:
     extended = f"offset={layout.root_at_mib * MIB},hash_seed={names.root},root_owner=0:0,nodiscard,lazy_itable_init=0,lazy_journal_init=0"
     shape = ("-t", "ext4", "-b", "4096", "-I", "256", "-i", "16384", "-m", "1", "-O", f"none,{FEATURES}")
     host_tools.run(

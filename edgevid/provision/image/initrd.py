@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from edgevid import firmware
 from edgevid.errors import FlashError
 from edgevid.provision.image import host_tools
-from edgevid.provision.image.recipe import FOLDER, Recipe
+from edgevid.provision.image.recipe import FOLDER, ImageRecipe
 from edgevid.provision.image.tar_tree import Archive
 
 APPLETS = ("sh", "mount", "umount", "switch_root", "insmod", "sleep", "cat", "findfs", "ls")
@@ -74,7 +74,7 @@ def module_name(path: str) -> str:
     return re.sub(r"\.ko(\.\w+)?$", "", PurePosixPath(path).name).replace("-", "_")
 
 
-def make(archive: Archive, recipe: Recipe, *, epoch_s: int) -> bytes:
+def make(archive: Archive, recipe: ImageRecipe, *, epoch_s: int) -> bytes:
     """Make the file that the firmware loads beside the kernel.
 
     Args:

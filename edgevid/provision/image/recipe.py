@@ -16,7 +16,7 @@ FOLDER = "image"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ImageRecipe:
     """A release of Debian, as an image for boards.
 
     Attributes:
@@ -47,17 +47,17 @@ class Recipe:
 
 
 @cache
-def recipes() -> Mapping[str, Recipe]:
+def recipes() -> Mapping[str, ImageRecipe]:
     """Give the releases of which an image can be made.
 
     Returns:
         By the name of the release.
     """
     paths = sorted((firmware.folder() / FOLDER).glob("*.toml"))
-    return {path.stem: from_toml(Recipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
+    return {path.stem: from_toml(ImageRecipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
 
 
-def recipe(suite: str) -> Recipe:
+def recipe(suite: str) -> ImageRecipe:
     """Give one of them.
 
     Args:
@@ -72,7 +72,7 @@ def recipe(suite: str) -> Recipe:
     return recipes()[legal(suite, recipes(), "a release for an image")]
 
 
-def check(made_of: Recipe, deployment: Deployment) -> None:
+def check(made_of: ImageRecipe, deployment: Deployment) -> None:
     """Refuse what would not start, or not see.
 
     Args:

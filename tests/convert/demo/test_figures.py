@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from convert.demo.figures import Strip, label_colors, strips_png, timeline_png
+from convert.demo.figures import TimelineStrip, label_colors, strips_png, timeline_png
 from edgevid.events.decide import Event
 from edgevid.synthetic.gestures import Gesture
 
@@ -49,5 +49,8 @@ def test_labels_have_different_colors_and_the_background_is_gray() -> None:
 def test_strips_show_their_frames_one_clip_a_row() -> None:
     red = np.zeros((4, 12, 16, 3), np.uint8)
     red[..., 0] = 255
-    one, two = strips_png([Strip(red, "a", True)]), strips_png([Strip(red, "a", True), Strip(red, "b", False)])
+    one, two = (
+        strips_png([TimelineStrip(red, "a", True)]),
+        strips_png([TimelineStrip(red, "a", True), TimelineStrip(red, "b", False)]),
+    )
     assert area(two, "#ff0000") > 1.5 * area(one, "#ff0000") > 10_000

@@ -10,7 +10,7 @@ import pytest
 
 from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
 from convert.demo.sections import sections
-from convert.demo.watch import Watched, clip_strips, watch_stream
+from convert.demo.watch import DemoRun, clip_strips, watch_stream
 from convert.progress import Silent
 from edgevid.commands.demo import shipped_bundle
 from edgevid.synthetic.gestures import GESTURES
@@ -35,11 +35,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def watched(dataset: Dataset) -> Watched:
+def watched(dataset: Dataset) -> DemoRun:
     return watch_stream(shipped_bundle(), dataset)
 
 
-def test_the_long_video_is_watched_to_its_end_and_scored(watched: Watched, dataset: Dataset) -> None:
+def test_the_long_video_is_watched_to_its_end_and_scored(watched: DemoRun, dataset: Dataset) -> None:
     assert watched.telemetry.seen == 300
     assert len(watched.score.matched) + len(watched.score.missed) == len(dataset.truth)
     assert watched.score.recall >= 0.7
@@ -54,7 +54,7 @@ def test_strips_show_wrong_answers_first_and_each_class_once(dataset: Dataset) -
     assert truths == sorted(set(truths))
 
 
-def test_the_report_has_a_picture_of_the_timeline_and_of_the_clips(watched: Watched, dataset: Dataset) -> None:
+def test_the_report_has_a_picture_of_the_timeline_and_of_the_clips(watched: DemoRun, dataset: Dataset) -> None:
     made = shipped_bundle()
     evaluation, strips = clip_strips(made, dataset.root / "test", Silent())
     shown = sections(made, watched, dataset, evaluation=evaluation, strips=strips, video=Path("annotated.mp4"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.clips import Clip, ClipRef, Clips
+from convert.clips import Clip, ClipRef, ClipSet
 from convert.commands.convert import _threshold
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.interface.contract import contract, input_spec
@@ -46,7 +46,7 @@ def clip(label, *, count=20, fps=10.0, number=0):
 
 
 def clips(*labels, **options):
-    return Clips(tuple(clip(label, number=number, **options) for number, label in enumerate(labels)))
+    return ClipSet(tuple(clip(label, number=number, **options) for number, label in enumerate(labels)))
 
 
 def settle(found=None, *, frames=4, info=None, model=None, **said):
@@ -148,7 +148,7 @@ def test_uniform_sampling_states_the_step_that_its_clips_have(count, fps, frames
 
 
 def test_the_uniform_step_is_the_median_of_all_clips():
-    found = Clips((*clips("down", "left", "right").clips, clip("down", count=2000)))
+    found = ClipSet((*clips("down", "left", "right").clips, clip("down", count=2000)))
     assert settle(found).window.interval_s == pytest.approx(0.5)
 
 

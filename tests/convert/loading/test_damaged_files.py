@@ -35,7 +35,7 @@ def attempt(path, workshop):
     from convert.loading.load import load
 
     try:
-        workshop.converter.survives(path)
+        workshop.converter.load_in_worker(path)
         assert load(path).model is not None
     except EdgevidError as error:
         assert "\n" not in str(error)
@@ -160,8 +160,8 @@ def test_a_file_that_ends_its_process_is_a_message(tmp_path, workshop):
     over_features("lstm", frames=3, features=4).save(tmp_path / "model.keras")
     (tmp_path / "deadly.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     with pytest.raises(ModelError, match="SIGSEGV"):
-        workshop.converter.survives(tmp_path / "model.keras", custom_objects=tmp_path / "deadly.py")
-    workshop.converter.survives(tmp_path / "model.keras")
+        workshop.converter.load_in_worker(tmp_path / "model.keras", custom_objects=tmp_path / "deadly.py")
+    workshop.converter.load_in_worker(tmp_path / "model.keras")
 
 
 def test_the_command_refuses_a_damaged_file_and_leaves_nothing(files, tmp_path):

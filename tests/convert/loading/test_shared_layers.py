@@ -78,11 +78,11 @@ def test_of_two_that_are_told_alike_neither_is_taken_for_the_shared_one(tmp_path
 
 def test_a_configuration_without_shared_layers_is_left_as_it_is(tmp_path):
     from convert.loading.model_file import read
-    from convert.loading.shared_layers import marked
+    from convert.loading.shared_layers import restore_shared_ids
 
     k = framework("keras")
     k.Sequential([k.Input(FRAME), k.layers.Conv2D(4, 3), k.layers.Flatten(), k.layers.Dense(3)]).save(
         tmp_path / "plain.keras"
     )
     config = read(tmp_path / "plain.keras").config
-    assert marked(config) is config
+    assert restore_shared_ids(config) is config

@@ -30,18 +30,18 @@ def path(tmp_path, monkeypatch):
 
 
 def test_without_the_compiler_the_bundle_stays_and_the_warning_says_where_to_get_it(bundle, path):
-    from convert.placement.coral import add_twin, told
+    from convert.placement.coral import add_twin, describe
 
     coral = add_twin(bundle)
     assert coral.bundle is bundle
     assert "no edgetpu_compiler on PATH" in coral.warning
     assert "https://coral.ai/docs/edgetpu/compiler/" in coral.warning
     assert coral.report["compiled"] is False
-    assert told(coral.report).endswith("not compiled")
+    assert describe(coral.report).endswith("not compiled")
 
 
 def test_what_the_compiler_makes_becomes_the_first_parts_twin(bundle, path, tmp_path):
-    from convert.placement.coral import add_twin, told
+    from convert.placement.coral import add_twin, describe
     from edgevid.backends.litert import LiteRt
 
     edgetpu_compiler.install(path)
@@ -50,7 +50,7 @@ def test_what_the_compiler_makes_becomes_the_first_parts_twin(bundle, path, tmp_
     encoder, head = coral.bundle.manifest.parts
     assert (encoder.edgetpu, head.edgetpu) == ("encoder_edgetpu.tflite", "")
     assert (coral.report["on_edgetpu"], coral.report["on_cpu"]) == (5, 0)
-    assert told(coral.report).endswith("compiled, 5 on the Edge TPU")
+    assert describe(coral.report).endswith("compiled, 5 on the Edge TPU")
     bundles.write(coral.bundle, tmp_path / "both.edgevid")
     again = bundles.read(tmp_path / "both.edgevid")
     assert again.models[encoder.file] == bundle.models[encoder.file]
@@ -83,8 +83,11 @@ def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_p
     from convert.placement.coral import add_twin
 
     missed = add_twin(bundle)
-    told = {"edgetpu": missed.report, "warnings": [f"{missed.warning}. What the compiler takes is beside", "another"]}
-    bundles.write(replace(bundle, report=told), tmp_path / "one.edgevid")
+    report = {
+        "edgetpu": missed.report,
+        "warnings": [f"{missed.warning}. What the compiler takes is beside", "another"],
+    }
+    bundles.write(replace(bundle, report=report), tmp_path / "one.edgevid")
     encoder = bundle.manifest.parts[0]
     (tmp_path / "twin.tflite").write_bytes(edgetpu_compiler.compiled(bundle.models[encoder.file]))
     assert (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convert.placement.xnnpack import Placement, place, told
+from convert.placement.xnnpack import Placement, describe, place
 from tests.keras_models import cnn_rnn
 
 pytestmark = pytest.mark.tf
@@ -32,7 +32,7 @@ def test_an_operator_that_xnnpack_does_not_take_parts_the_graph(workshop):
 
 
 def test_a_person_is_told_in_one_line_a_part():
-    lines = told(
+    lines = describe(
         [Placement(part="head", operators={"ADD": 3, "SOFTMAX": 1}, partitions=1, delegated=3, outside={"SOFTMAX": 1})]
     )
     assert lines == ["head: XNNPACK runs 3 of 4 operators in 1 partition; outside: 1 SOFTMAX"]

@@ -7,14 +7,14 @@ import pytest
 
 from convert.precision.recipes import NAMES, candidates
 from convert.progress import Silent
-from convert.verification.stages import Budget, Stage, check_split, measure
+from convert.verification.stages import Budget, ProofStage, check_split, measure
 from edgevid.errors import UsageError, VerificationFailed
 from tests.conversions import Workshop
 from tests.keras_models import FRAMES, cnn_rnn
 
 
 def stage(agreement=1.0, accuracy=None, error=0.0):
-    return Stage(name="x", clips=100, agreement=agreement, max_abs_error=error, accuracy=accuracy)
+    return ProofStage(name="x", clips=100, agreement=agreement, max_abs_error=error, accuracy=accuracy)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
         Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent()
     )
     trials = found.trials
-    assert found.shown is trials[-1]
+    assert found.best_trial is trials[-1]
     assert [trial.recipe.name for trial in trials] == list(NAMES)
     errors = {trial.recipe.name: trial.stream.max_abs_error for trial in trials if trial.stream}
     assert set(NAMES) - set(errors) == {"int8+int16x8"}, (
@@ -145,4 +145,4 @@ def test_where_no_precision_keeps_the_budget_each_is_named_with_its_reason(job):
     found = search(Builder(made), candidates("auto", parts=2), wrong, Budget(max_drop=1, min_agreement=0.98), Silent())
     assert all(f"{name}: agreement" in found.failure for name in NAMES if name != "int8+int16x8")
     assert "int8+int16x8: not tried: int8+float" in found.failure
-    assert found.shown.stream.agreement == max(trial.stream.agreement for trial in found.trials if trial.stream)
+    assert found.best_trial.stream.agreement == max(trial.stream.agreement for trial in found.trials if trial.stream)

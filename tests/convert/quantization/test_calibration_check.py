@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.clips import Clip, ClipRef, Clips
+from convert.clips import Clip, ClipRef, ClipSet
 from convert.quantization.calibration_check import at_the_ends, by_class, check, ranges
 from convert.quantization.converter import ConvertedPart
 from edgevid.bundle.manifest import Part, Tensor
@@ -51,14 +51,14 @@ def test_zero_is_no_end_of_a_grid():
 
 
 def test_clips_are_counted_by_class():
-    clips = Clips(
+    clips = ClipSet(
         tuple(
             Clip(ClipRef(Path(f"{index}.avi"), label), np.zeros((1, 1)), np.zeros(1))
             for index, label in enumerate("aabbb")
         )
     )
     assert by_class(clips, [0, 4]) == {"a": {"clips": 2, "calibrated": 1}, "b": {"clips": 3, "calibrated": 1}}
-    assert by_class(Clips((Clip(ClipRef(Path("x"), None), np.zeros((1, 1)), np.zeros(1)),)), [0]) == {}
+    assert by_class(ClipSet((Clip(ClipRef(Path("x"), None), np.zeros((1, 1)), np.zeros(1)),)), [0]) == {}
 
 
 @pytest.mark.tf

@@ -171,7 +171,7 @@ def test_a_part_that_the_interpreter_dies_of_is_a_message_too(converter):
 def test_a_part_that_was_begun_is_waited_for_and_not_made_twice(converter):
     part, samples = dense_part(), [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
     before = converter.jobs
-    converter.begin(part, "int8", samples)
+    converter.prefetch(part, "int8", samples)
     made = converter.convert(part, "int8", samples)
     assert converter.jobs == before + 1
     assert made.data == converter.convert(part, "int8", samples).data
@@ -185,7 +185,7 @@ def test_a_part_that_was_begun_for_nothing_is_put_aside(converter):
         [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)],
     )
     for part, given in ((begun, samples), (looping_lstm(), [np.zeros((8, 10, 6), np.float32)])):
-        converter.begin(part, "int8", given)
+        converter.prefetch(part, "int8", given)
         made = converter.convert(wanted, "float32", [np.zeros((0, 4), np.float32)])
         assert (made.part.precision, made.part.inputs[0].dtype) == ("float32", "float32")
         np.testing.assert_allclose(run(made, np.array([1, 2, 3, 4], np.float32))[0], [2, 4, 6, 8])
@@ -200,8 +200,8 @@ def test_layers_that_were_begun_behind_a_part_are_waited_for_and_not_compared_tw
     samples = [np.random.default_rng(0).uniform(-1, 1, (64, 4)).astype(np.float32)]
     anew = converter.layer_errors(part, samples, output="the answer")
     before = converter.jobs
-    converter.begin(part, "int8", samples)
-    converter.begin_layers(part, samples)
+    converter.prefetch(part, "int8", samples)
+    converter.prefetch_layer_errors(part, samples)
     made = converter.convert(part, "int8", samples)
     assert converter.part_errors(made, part, samples, output="the answer") == anew != []
     assert converter.jobs == before + 2
@@ -213,7 +213,7 @@ def test_an_answer_that_came_together_with_the_one_before_is_found():
     parts, none = [dense_part(), dense_part()], [np.zeros((0, 4), np.float32)]
     with Converter(timeout_s=60) as each:
         for part in parts:
-            each.begin(part, "float32", none)
+            each.prefetch(part, "float32", none)
         last = Path(each._folder.name) / "head-float32-1.tflite"
         while not last.exists():
             time.sleep(0.05)
@@ -229,9 +229,9 @@ def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(given_befo
     dies, given = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
     with Converter(timeout_s=60) as each:
         jobs = [
-            lambda: each.begin(dies, "int8", given),
-            lambda: each.begin_layers(dies, given),
-            lambda: each.begin(part, "int8", samples),
+            lambda: each.prefetch(dies, "int8", given),
+            lambda: each.prefetch_layer_errors(dies, given),
+            lambda: each.prefetch(part, "int8", samples),
         ]
         for place, begin in enumerate(jobs):
             if place == given_before:
@@ -246,6 +246,6 @@ def test_what_waited_behind_a_child_that_died_is_done_by_the_next_one(given_befo
 
 def test_the_death_of_a_child_that_had_begun_is_told_when_the_part_is_asked_for(converter):
     part, samples = looping_lstm(), [np.zeros((8, 10, 6), np.float32)]
-    converter.begin(part, "int8", samples)
+    converter.prefetch(part, "int8", samples)
     with pytest.raises(ConverterCrashed):
         converter.convert(part, "int8", samples)

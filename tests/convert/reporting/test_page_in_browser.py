@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convert.reporting.clip_strips import Strip, pictures
+from convert.reporting.clip_strips import ClipStrip, pictures
 from convert.reporting.page import Section, write_html
 from tests.chromium import needs_chromium, visit
 from tests.convert.reporting.test_page import REPORT
@@ -19,13 +19,13 @@ def page(tmp_path_factory):
     features = np.random.default_rng(2).normal(0, 1, (30, 40)).astype(np.float32)
     facts = [("truth", "wave"), ("trained model", "wave 0.91"), ("bundle", "none 0.52")]
     strips = [
-        Strip(
+        ClipStrip(
             name="wave/a very long name of a clip that somebody filmed.mp4",
             pictures=pictures(frames, "bgr"),
             facts=facts,
             right=False,
         ),
-        Strip(name="wave/sequence.npy", pictures=pictures(features, "none"), facts=facts, right=True),
+        ClipStrip(name="wave/sequence.npy", pictures=pictures(features, "none"), facts=facts, right=True),
     ]
     labels = [f"class number {index}" for index in range(20)]
     matrix = (np.eye(20, dtype=int) * 9 + 1).tolist()

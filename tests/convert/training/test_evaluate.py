@@ -113,7 +113,7 @@ class FakeEngine:
     def restart(self):
         self.given.clear()
 
-    def slot(self):
+    def input_buffer(self):
         return self._slot
 
     def step(self):

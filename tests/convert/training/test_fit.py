@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.loading.load import load
 from convert.training.augment import NONE, Augmentation
 from convert.training.evaluate import evaluate, keras_scorer
@@ -134,7 +134,7 @@ def test_a_class_that_no_clip_shows_is_refused_before_training(changes):
 def test_held_out_clips_of_another_class_are_refused():
     clips = moving_clips(2, classes=("left", "right"))
     with pytest.raises(ClipsError, match="'still'"):
-        train(clips, OPTIONS, validation=Clips(moving_clips(1).clips))
+        train(clips, OPTIONS, validation=ClipSet(moving_clips(1).clips))
 
 
 @pytest.mark.parametrize(("name", "message"), [("m.h5", r"\*\.keras"), ("no/m.keras", "folder")])

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from convert.clips import Clips
+from convert.clips import ClipSet
 from convert.training.holdout import check_classes, grouper, split
 from edgevid.errors import ClipsError, UsageError
 from tests.moving import moving_clip, moving_clips
@@ -95,7 +95,7 @@ def test_classes_are_given_sorted():
 
 
 def test_a_class_with_one_clip_is_named():
-    clips = Clips((*moving_clips(2, classes=("left", "right")).clips, moving_clip("still", seed=1)))
+    clips = ClipSet((*moving_clips(2, classes=("left", "right")).clips, moving_clip("still", seed=1)))
     with pytest.raises(ClipsError, match="one of still"):
         check_classes(clips)
 
@@ -109,4 +109,4 @@ def test_a_clip_without_a_class_is_named():
     clip = moving_clip("left", seed=1)
     unlabelled = type(clip)(type(clip.ref)(Path("stray.avi")), clip.frames, clip.timestamps_ns)
     with pytest.raises(ClipsError, match=r"stray\.avi"):
-        check_classes(Clips((*moving_clips(2).clips, unlabelled)))
+        check_classes(ClipSet((*moving_clips(2).clips, unlabelled)))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from convert.verification.stages import Stage, unlike_training
+from convert.verification.stages import ProofStage, unlike_training
 
 
 def stage(accuracy, clips):
-    return Stage(name="float Keras", clips=clips, agreement=1.0, max_abs_error=0.0, accuracy=accuracy)
+    return ProofStage(name="float Keras", clips=clips, agreement=1.0, max_abs_error=0.0, accuracy=accuracy)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import edgevid
 
 PUBLIC = [
     *("load", "run", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
-    *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Recording", "Lines", "Call"),
+    *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent"),
     *(
         "Output",
         "QuietOutput",

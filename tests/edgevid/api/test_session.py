@@ -50,7 +50,7 @@ def test_a_function_is_called_with_each_event_in_another_thread(model: edgevid.M
 
 def test_a_function_that_asks_for_starts_gets_them(model: edgevid.Model) -> None:
     events: list[edgevid.Event] = []
-    edgevid.run(model, source="synthetic:3", max_frames=FRAMES, outputs=[edgevid.Call(events.append, starts=True)])
+    edgevid.run(model, source="synthetic:3", max_frames=FRAMES, outputs=[edgevid.OnEvent(events.append, starts=True)])
     assert plain(events) == plain(list(model.events("synthetic:3", started=True, max_frames=FRAMES)))
 
 
@@ -144,7 +144,7 @@ def test_every_output_of_the_command_line_can_be_stated_by_a_program(
         edgevid.Webhook(second.url),
         edgevid.Metrics(f"127.0.0.1:{free_port()}"),
         edgevid.Clips(tmp_path / "clips"),
-        edgevid.Recording(tmp_path / "seen.avi"),
+        edgevid.Record(tmp_path / "seen.avi"),
     ]
     with listening(broker.port) as listener:
         edgevid.run(model, source="synthetic:3", max_frames=FRAMES, outputs=outputs, on_start=scrape)
@@ -206,7 +206,7 @@ def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be(model: 
             closed.append(self)
 
     with pytest.raises(UsageError, match="folder to record into"):
-        edgevid.run(model, source="synthetic:3", outputs=[Closing(), edgevid.Recording(tmp_path / "none" / "seen.avi")])
+        edgevid.run(model, source="synthetic:3", outputs=[Closing(), edgevid.Record(tmp_path / "none" / "seen.avi")])
     assert len(closed) == 1
 
 
@@ -260,9 +260,9 @@ def test_a_process_of_ones_own_is_not_ended_where_a_frame_hangs(
     monkeypatch.setattr(supervise, "STUCK_S", 0.01)
     session = edgevid.Session(model, source="synthetic:3")
     with session, session._supervisor() as supervisor:
-        session.pipeline.pulse.here()
-        session.pipeline.pulse.begin(1)
-        supervisor.look(10**12)
+        session.pipeline.pulse.loop_started()
+        session.pipeline.pulse.frame_started(1)
+        supervisor.tick(10**12)
         assert supervisor._leave is None
 
 

@@ -27,7 +27,7 @@ def play(engine, frames):
     engine.restart()
     answers = []
     for frame in frames:
-        np.copyto(engine.slot(), frame)
+        np.copyto(engine.input_buffer(), frame)
         answers.append(engine.step())
     return answers
 
@@ -75,7 +75,7 @@ def test_a_step_allocates_nothing_of_frame_size(shipped):
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
         for frame in frames:
-            np.copyto(engine.slot(), frame)
+            np.copyto(engine.input_buffer(), frame)
             engine.step()
         _, peak = tracemalloc.get_traced_memory()
     finally:

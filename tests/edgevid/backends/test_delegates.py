@@ -55,7 +55,7 @@ def play(engine: Engine) -> list[np.ndarray]:
     engine.restart()
     answers = []
     for frame in engine.bundle.golden.frames:
-        np.copyto(engine.slot(), frame)
+        np.copyto(engine.input_buffer(), frame)
         scores = engine.step()
         if scores is not None:
             answers.append(scores.copy())

@@ -212,7 +212,7 @@ def test_the_sampler_runs_the_firmwares_tool_only_now_and_then(tmp_path: Path) -
     tool.write_text(f"{tool.read_text()}echo >> {asked}\n")
     board = BoardSampler(tmp_path)
     for _ in range(10):
-        board.look()
+        board.sample()
         assert board.state is not None
         assert board.state.throttling is not None
         assert board.state.throttling.told_by == "vcgencmd"

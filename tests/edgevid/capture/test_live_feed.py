@@ -297,7 +297,7 @@ def test_pictures_for_people_want_the_frames_that_they_copy() -> None:
     assert isinstance(pictures, PickyTap)
     frames = [Frame(np.zeros((8, 8, 3), np.uint8), "rgb", round(1e9 + index / 30 * 1e9), index) for index in range(30)]
     assert not any(pictures.wants(frame.timestamp_ns) for frame in frames), "nobody looks"
-    pictures.look()
+    pictures.add_viewer()
     copied = []
     for frame in frames:
         wanted = pictures.wants(frame.timestamp_ns)

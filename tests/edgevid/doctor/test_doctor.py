@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.doctor import Finding, Surroundings, User, examine, machine
+from edgevid.doctor import Account, Finding, Host, examine, machine
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, Tree
 
 VIDEO = 44
@@ -23,7 +23,7 @@ def plant(
     tree: Tree = PI_4B,
     *,
     cameras: tuple[str, ...] = ("HD Pro Webcam C920", "HD Pro Webcam C920", "bcm2835-codec-decode"),
-) -> Surroundings:
+) -> Host:
     """A healthy board with a USB camera, whose user is in the group that owns it."""
     tree.plant(root)
     for number, name in enumerate(cameras):
@@ -36,9 +36,9 @@ def plant(
     (root / "run/systemd/timesync/synchronized").touch()
     (root / "proc/mounts").write_text("/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n")
     owned = os.stat(root / "dev/video0").st_gid if cameras else VIDEO  # noqa: PTH116
-    return Surroundings(
+    return Host(
         root=root,
-        user=User(name="pi", uid=-1, gids=frozenset({owned})),
+        user=Account(name="pi", uid=-1, gids=frozenset({owned})),
         python=(3, 11, 2),
         pointer_bits=64,
         arch="aarch64",
@@ -49,7 +49,7 @@ def plant(
     )
 
 
-def look(machine: Surroundings, check: str) -> Finding:
+def look(machine: Host, check: str) -> Finding:
     (found,) = [finding for finding in examine(machine) if finding.check == check]
     return found
 
@@ -78,7 +78,7 @@ def files(root: Path, **texts: str) -> None:
         path.write_text(text)
 
 
-Change = Callable[[Surroundings], Surroundings]
+Change = Callable[[Host], Host]
 
 
 def machine_but(**changes: object) -> Change:
@@ -86,14 +86,14 @@ def machine_but(**changes: object) -> Change:
 
 
 def tree_but(tree: Tree = PI_4B, **changes: object) -> Change:
-    def change(machine: Surroundings) -> Surroundings:
+    def change(machine: Host) -> Host:
         tree.but(**changes).plant(machine.root)
         return machine
 
     return change
 
 
-def edge_tpu(machine: Surroundings) -> Surroundings:
+def edge_tpu(machine: Host) -> Host:
     usb = machine.root / "sys/bus/usb/devices/1-1.2"
     usb.mkdir(parents=True)
     (usb / "idVendor").write_text("1a6e\n")
@@ -101,22 +101,22 @@ def edge_tpu(machine: Surroundings) -> Surroundings:
     return machine
 
 
-def closed_camera(machine: Surroundings) -> Surroundings:
-    return dataclasses.replace(machine, user=User(name="pi", uid=-1, gids=frozenset({-5})))
+def closed_camera(machine: Host) -> Host:
+    return dataclasses.replace(machine, user=Account(name="pi", uid=-1, gids=frozenset({-5})))
 
 
-def closed_firmware(machine: Surroundings) -> Surroundings:
+def closed_firmware(machine: Host) -> Host:
     (machine.root / "dev/vcio").touch()
     (machine.root / "dev/vcio").chmod(0o600)
     return machine
 
 
-def csi_camera(machine: Surroundings) -> Surroundings:
+def csi_camera(machine: Host) -> Host:
     (machine.root / "sys/class/video4linux/video0/name").write_text("unicam-image\n")
     return machine
 
 
-def unsynchronised(machine: Surroundings, said: str = "no") -> Surroundings:
+def unsynchronised(machine: Host, said: str = "no") -> Host:
     (machine.root / "run/systemd/timesync/synchronized").unlink()
     tool = machine.root / "usr/bin/timedatectl"
     tool.parent.mkdir(parents=True, exist_ok=True)
@@ -125,12 +125,12 @@ def unsynchronised(machine: Surroundings, said: str = "no") -> Surroundings:
     return machine
 
 
-def read_only(machine: Surroundings) -> Surroundings:
+def read_only(machine: Host) -> Host:
     (machine.root / "proc/mounts").write_text("/dev/mmcblk0p2 / ext4 ro,noatime 0 0\n")
     return machine
 
 
-def without_cameras(machine: Surroundings) -> Surroundings:
+def without_cameras(machine: Host) -> Host:
     for node in (machine.root / "sys/class/video4linux").glob("*/name"):
         node.write_text("rpi-hevc-dec\n")
     return machine
@@ -201,7 +201,7 @@ def test_root_may_open_everything(tmp_path: Path) -> None:
     machine = plant(tmp_path)
     (tmp_path / "dev/video0").chmod(0)
     assert (
-        look(dataclasses.replace(machine, user=User(name="root", uid=0, gids=frozenset())), "permissions").status
+        look(dataclasses.replace(machine, user=Account(name="root", uid=0, gids=frozenset())), "permissions").status
         == "ok"
     )
 

@@ -7,7 +7,7 @@ from edgevid.inference.ring import Ring
 
 
 def push(ring, row):
-    ring.slot()[...] = row
+    ring.input_buffer()[...] = row
     ring.commit()
 
 
@@ -34,14 +34,14 @@ def test_the_window_is_one_block_of_the_rings_own_memory_wherever_it_starts(leng
     window = ring.window()
     assert window.shape == (length, 4)
     assert window.flags.c_contiguous
-    assert np.shares_memory(window, ring.slot())
+    assert np.shares_memory(window, ring.input_buffer())
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float32"])
 def test_a_ring_keeps_its_type_and_row_shape(dtype):
     ring = Ring(3, (6, 8, 3), dtype)
-    assert ring.slot().dtype == dtype
-    assert ring.slot().shape == (6, 8, 3)
+    assert ring.input_buffer().dtype == dtype
+    assert ring.input_buffer().shape == (6, 8, 3)
     assert ring.window().dtype == dtype
 
 
@@ -60,7 +60,7 @@ def test_nothing_is_forgotten_by_a_row_that_was_begun_and_not_committed_except_t
     ring = Ring(3, (1,), "int8")
     for number in range(5):
         push(ring, number)
-    ring.slot()[...] = 99
+    ring.input_buffer()[...] = 99
     assert ring.window()[:, 0].tolist() == [99, 3, 4]
     ring.commit()
     assert ring.window()[:, 0].tolist() == [3, 4, 99]
@@ -71,7 +71,7 @@ def test_a_row_written_to_both_of_its_places_at_once_is_one_that_was_committed(l
     slow, quick = Ring(length, (4,), "int8"), Ring(length, (4,), "int8")
     for number in range(3 * length):
         row = np.full((1, 4), number, np.int8)
-        slow.slot()[...] = row[0]
+        slow.input_buffer()[...] = row[0]
         slow.commit()
         quick.both()[...] = row
         quick.advance()

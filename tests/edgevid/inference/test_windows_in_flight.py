@@ -33,7 +33,7 @@ def digits(engine, shown):
     """What the engine answers to frames that show a digit each, as the number its window spells."""
     answers = []
     for digit in shown:
-        engine.slot()[...] = digit + 128
+        engine.input_buffer()[...] = digit + 128
         scores = engine.step()
         stored = None if scores is None else np.rint(scores * 256 - 128).astype(int)
         answers.append(None if stored is None else int(stored[0] * 100 + stored[1]))

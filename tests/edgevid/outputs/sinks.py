@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from edgevid.errors import OutputError
 from edgevid.events.decide import Decision, Event
-from edgevid.outputs.delivery.sink import Patient
+from edgevid.outputs.delivery.sink import SinkBase
 
 LABELS = ("none", "wave", "swipe")
 
@@ -24,7 +24,7 @@ def event(start_s: float, end_s: float | None = None, *, label: str = "wave", mo
     return Event(label, start_s, start_s + 0.2 if end_s is None else end_s, 0.9, 40.0, model)
 
 
-class Told(Patient):
+class Told(SinkBase):
     """Writes down what it is told, as "decision 1.0", "start 1.0" and "end 1.0".
 
     Args:

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from edgevid.errors import OutputError
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import Runner
+from edgevid.outputs.delivery.runner import SinkRunner
 from edgevid.outputs.delivery.worker import Pause
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.webhook import WebhookSender
 from tests.edgevid.outputs.sinks import decision, event, until
 from tests.receiver import Receiver
 
-TELLER = Teller(live=False, run="run")
+TELLER = EventFormatter(live=False, run="run")
 BOTH = [("start", 1.0), ("end", 1.0)]
 
 
@@ -33,8 +33,8 @@ def receiver() -> Iterator[Receiver]:
     made.close()
 
 
-def runner(url: str, **options: object) -> Runner:
-    return Runner(
+def runner(url: str, **options: object) -> SinkRunner:
+    return SinkRunner(
         "webhook", lambda: WebhookSender(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02)
     )  # type: ignore[arg-type]
 

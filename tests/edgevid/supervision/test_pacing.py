@@ -110,7 +110,7 @@ def compare(every: Engine, some: Engine, wanted: list[bool]) -> None:
     for index, frame in enumerate(frames):
         is_wanted = wanted[index % len(wanted)]
         for engine in (every, some):
-            np.copyto(engine.slot(), frame)
+            np.copyto(engine.input_buffer(), frame)
         full, thinned = every.step(), some.step(answer=is_wanted)
         if is_wanted:
             assert (thinned is None) == (full is None)

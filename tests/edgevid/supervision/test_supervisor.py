@@ -86,12 +86,12 @@ def work(pipeline: Pipeline, *, frames: int, busy_s: float) -> None:
 
 def test_ready_is_said_once_after_the_first_frame(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager)
-    supervisor.look(1 * S)
+    supervisor.tick(1 * S)
     assert "READY=1" not in said(manager)
     work(pipeline, frames=1, busy_s=0.01)
-    supervisor.look(2 * S)
+    supervisor.tick(2 * S)
     work(pipeline, frames=1, busy_s=0.01)
-    supervisor.look(3 * S)
+    supervisor.tick(3 * S)
     assert said(manager).count("READY=1") == 1
 
 
@@ -100,14 +100,14 @@ def test_a_sign_of_life_is_given_only_where_frames_went_through(manager: socket.
     for second, frames in enumerate([10, 0, 0, 7, 0], start=1):
         if frames:
             work(pipeline, frames=frames, busy_s=0.1)
-        supervisor.look(second * S)
+        supervisor.tick(second * S)
         assert ("WATCHDOG=1" in said(manager)) == bool(frames)
 
 
 def test_a_camera_that_is_being_opened_again_is_at_work(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager)
     pipeline._feed.connected = False
-    supervisor.look(1 * S)
+    supervisor.tick(1 * S)
     messages = said(manager)
     assert "WATCHDOG=1" in messages
     assert any("opening it again" in message for message in messages)
@@ -118,10 +118,10 @@ def test_a_frame_that_is_in_hand_for_too_long_ends_the_process(
 ) -> None:
     pipeline, supervisor = supervised(manager, stuck_s=8.0)
     work(pipeline, frames=5, busy_s=0.1)
-    pipeline.pulse.begin(100 * S)
-    supervisor.look(107 * S)
+    pipeline.pulse.frame_started(100 * S)
+    supervisor.tick(107 * S)
     with pytest.raises(Left):
-        supervisor.look(109 * S)
+        supervisor.tick(109 * S)
     assert "WATCHDOG=1" not in said(manager)[-1:]
     assert "most recent call first" in capfd.readouterr().err
 
@@ -161,10 +161,10 @@ def test_the_first_frames_have_more_time_only_while_they_compute(
         used_ns = iter(range(0, 100 * S, round(share * S))) if share else None
         monkeypatch.setattr(Pulse, "processor_ns", lambda _: next(used_ns) if used_ns else share)
         pipeline, supervisor = supervised(manager, stuck_s=8.0)
-        pipeline.pulse.begin(100 * S)
+        pipeline.pulse.frame_started(100 * S)
         for second in range(1, 100):
             try:
-                supervisor.look((100 + second) * S)
+                supervisor.tick((100 + second) * S)
             except Left:
                 return second
         return 100
@@ -179,7 +179,7 @@ def test_the_first_frames_have_more_time_only_while_they_compute(
 def test_the_loop_tells_how_much_processor_time_it_used() -> None:
     pulse = Pulse()
     assert pulse.processor_ns() is None
-    pulse.here()
+    pulse.loop_started()
     before_ns = pulse.processor_ns()
     while pulse.processor_ns() < before_ns + 20_000_000:  # ends only where computing counts
         pass
@@ -192,17 +192,17 @@ def test_a_slow_model_has_more_time(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager, stuck_s=8.0)
     work(pipeline, frames=9, busy_s=1)
     pipeline.telemetry.total.record(3 * S)
-    pipeline.pulse.begin(100 * S)
-    supervisor.look(129 * S)
+    pipeline.pulse.frame_started(100 * S)
+    supervisor.tick(129 * S)
     with pytest.raises(Left):
-        supervisor.look(131 * S)
+        supervisor.tick(131 * S)
 
 
 def test_a_loop_that_waits_for_a_frame_is_not_stuck(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager)
-    pipeline.pulse.begin(1 * S)
-    pipeline.pulse.end(2 * S)
-    supervisor.look(10_000 * S)
+    pipeline.pulse.frame_started(1 * S)
+    pipeline.pulse.frame_done(2 * S)
+    supervisor.tick(10_000 * S)
     assert pipeline.pulse.busy_ns == S
 
 
@@ -212,7 +212,7 @@ def seconds(pipeline: Pipeline, supervisor: Supervisor, count: int, *, load: flo
     for second in range(start_s, start_s + count):
         frames = round(10 / pipeline.lanes[0].slowdown)
         work(pipeline, frames=frames, busy_s=frames * load * 0.1)
-        supervisor.look(second * S)
+        supervisor.tick(second * S)
         pipeline._change_pace(pipeline._wanted_level)
         levels.append(pipeline.telemetry.pace_level)
     return levels
@@ -237,7 +237,7 @@ def test_without_frames_the_pace_stays_as_it_is(manager: socket.socket) -> None:
     seconds(pipeline, supervisor, 10, load=1.6, start_s=1)
     level = pipeline.telemetry.pace_level
     for second in range(11, 100):
-        supervisor.look(second * S)
+        supervisor.tick(second * S)
     assert pipeline._wanted_level == level
 
 
@@ -245,11 +245,11 @@ def test_a_throttled_board_slows_the_pace_even_of_a_loop_that_keeps_up(
     manager: socket.socket, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     board = BoardSampler(PI_4B.but(throttled=0x80008).plant(tmp_path))
-    board.look()
+    board.sample()
     pipeline, supervisor = supervised(manager, pacer=Pacer(), board=board)
     assert set(seconds(pipeline, supervisor, 40, load=0.3, start_s=1)) == {0}
     PI_4B.but(throttled=0x40004, celsius=82).plant(tmp_path)
-    board.look()
+    board.sample()
     assert seconds(pipeline, supervisor, 5, load=0.3, start_s=41)[-1] == 1
     assert "the board is throttled" in caplog.text
     assert "82 °C" in supervisor.status()

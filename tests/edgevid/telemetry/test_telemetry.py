@@ -8,12 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgevid.telemetry.latency import NONE, Histogram, Ledger
+from edgevid.telemetry.latency import NONE, LatencySamples, Ledger
 from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 
 def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
-    histogram = Histogram(Ledger(1, kept=1000))
+    histogram = LatencySamples(Ledger(1, kept=1000))
     for sample in range(1, 101):
         histogram.record(sample * 1_000_000)
     latency = histogram.latency()
@@ -24,7 +24,7 @@ def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
 
 
 def test_old_samples_leave_the_percentiles_and_stay_in_count_and_maximum() -> None:
-    histogram = Histogram(Ledger(1, kept=10))
+    histogram = LatencySamples(Ledger(1, kept=10))
     histogram.record(9_000_000)
     for _ in range(10):
         histogram.record(1_000_000)
@@ -33,8 +33,8 @@ def test_old_samples_leave_the_percentiles_and_stay_in_count_and_maximum() -> No
 
 
 def test_an_empty_histogram_is_all_zeros() -> None:
-    assert Histogram().latency().count == 0
-    assert Histogram().latency().p99_ms == 0.0
+    assert LatencySamples().latency().count == 0
+    assert LatencySamples().latency().p99_ms == 0.0
 
 
 def test_a_ledger_counts_each_column_by_itself_also_where_rows_were_overwritten() -> None:
@@ -42,11 +42,11 @@ def test_a_ledger_counts_each_column_by_itself_also_where_rows_were_overwritten(
     rows = rng.integers(1, 10**9, (50, 3))
     rows[rng.random((50, 3)) < 0.4] = NONE
     ledger = Ledger(3, kept=16)
-    assert [Histogram(ledger, column).latency().count for column in range(3)] == [0, 0, 0]
+    assert [LatencySamples(ledger, column).latency().count for column in range(3)] == [0, 0, 0]
     for end, row in enumerate(rows.tolist(), start=1):
         ledger.note(*row)
         for column in range(3):
-            histogram, real = Histogram(ledger, column), rows[:end, column]
+            histogram, real = LatencySamples(ledger, column), rows[:end, column]
             assert histogram.count == (real != NONE).sum()
             assert histogram.max_ns == max(0, real.max())
             held = real[-16:]
@@ -66,7 +66,7 @@ def test_a_frame_without_an_answer_is_no_sample_of_what_it_did_not_go_through() 
 
 
 def test_recording_keeps_no_memory() -> None:
-    histogram = Histogram(Ledger(1, kept=64))
+    histogram = LatencySamples(Ledger(1, kept=64))
     histogram.record(1)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]

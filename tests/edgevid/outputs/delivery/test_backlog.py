@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevid.outputs.delivery.backlog import Answered, Backlog, Happened, Message
+from edgevid.outputs.delivery.backlog import Backlog, DecisionMessage, EventMessage, Message
 from tests.edgevid.outputs.sinks import decision, event
 
 
@@ -17,22 +17,28 @@ def drain(backlog: Backlog) -> list[str]:
 
 
 def name(message: Message) -> str:
-    if isinstance(message, Answered):
+    if isinstance(message, DecisionMessage):
         return f"decision {message.decision.t_s:g}"
     return f"{'end' if message.ended else 'start'} {message.event.start_s:g}"
 
 
-def start(at_s: float) -> Happened:
-    return Happened(event(at_s), ended=False)
+def start(at_s: float) -> EventMessage:
+    return EventMessage(event(at_s), ended=False)
 
 
-def end(at_s: float) -> Happened:
-    return Happened(event(at_s, at_s + 1), ended=True)
+def end(at_s: float) -> EventMessage:
+    return EventMessage(event(at_s, at_s + 1), ended=True)
 
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:
     backlog = Backlog()
-    for message in (Answered(decision(1)), start(1), Answered(decision(2)), end(1), Answered(decision(3))):
+    for message in (
+        DecisionMessage(decision(1)),
+        start(1),
+        DecisionMessage(decision(2)),
+        end(1),
+        DecisionMessage(decision(3)),
+    ):
         backlog.put(message)
     assert len(backlog) == 5
     assert drain(backlog) == ["decision 1", "start 1", "decision 2", "end 1", "decision 3"]
@@ -42,7 +48,7 @@ def test_the_oldest_decision_makes_room_and_events_stay() -> None:
     backlog = Backlog(decisions=2)
     backlog.put(start(0))
     for t_s in range(1, 6):
-        backlog.put(Answered(decision(t_s)))
+        backlog.put(DecisionMessage(decision(t_s)))
     backlog.put(end(0))
     assert backlog.dropped_decisions == 3
     assert drain(backlog) == ["start 0", "decision 4", "decision 5", "end 0"]
@@ -96,9 +102,9 @@ def test_what_is_put_back_is_the_next_to_come_out() -> None:
 
 def test_a_decision_put_back_where_newer_ones_fill_the_room_is_dropped() -> None:
     backlog = Backlog(decisions=1)
-    backlog.put(Answered(decision(1)))
+    backlog.put(DecisionMessage(decision(1)))
     old = backlog.take(0)
-    backlog.put(Answered(decision(2)))
+    backlog.put(DecisionMessage(decision(2)))
     backlog.put_back(old)
     assert drain(backlog) == ["decision 2"]
     assert backlog.dropped_decisions == 1
@@ -139,10 +145,10 @@ def test_whatever_happens_nobody_sees_a_start_without_its_end_or_an_end_without_
 def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limit() -> None:
     backlog = Backlog()
     for at_s in (1.0, 2.0):
-        backlog.put(Happened(event(at_s), ended=False))
-        backlog.put(Happened(event(at_s), ended=True))
-    backlog.put(Answered(decision(3.0)))
-    backlog.put(Happened(event(4.0), ended=False))
+        backlog.put(EventMessage(event(at_s), ended=False))
+        backlog.put(EventMessage(event(at_s), ended=True))
+    backlog.put(DecisionMessage(decision(3.0)))
+    backlog.put(EventMessage(event(4.0), ended=False))
     taken = [backlog.take(0.0), *backlog.take_more(2), *backlog.take_more(9)]
     assert [(each.event.start_s, each.ended) for each in taken] == [
         (1.0, False),
@@ -152,5 +158,5 @@ def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limi
     ]
     assert all(each.tried for each in taken)
     assert backlog.take_more(9) == [], "what was decided before the next event is told before it"
-    assert isinstance(backlog.take(0.0), Answered)
+    assert isinstance(backlog.take(0.0), DecisionMessage)
     assert [each.event.start_s for each in backlog.take_more(9)] == [4.0]

@@ -11,11 +11,11 @@ import pytest
 
 from edgevid.errors import OutputRefused
 from edgevid.events.decide import Decision
-from edgevid.outputs.delivery.backlog import Happened
+from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import Runner
-from edgevid.outputs.delivery.sink import Patient, Plain
-from edgevid.outputs.delivery.worker import Pause, Term, Worker
+from edgevid.outputs.delivery.runner import SinkRunner
+from edgevid.outputs.delivery.sink import SinkAdapter, SinkBase
+from edgevid.outputs.delivery.worker import Pause, Worker, WorkerRun
 from edgevid.outputs.output import QuietOutput
 from tests.edgevid.outputs.sinks import Away, Gate, Told, decision, event, until
 
@@ -26,13 +26,13 @@ def deadline_ns(after_s: float = 5.0) -> int:
     return monotonic_ns() + round(after_s * 1e9)
 
 
-def runner_for(sink: Patient, **options: object) -> Runner:
-    runner = Runner("test", lambda: sink, pause=Pause(0.01, 0.02), **options)  # type: ignore[arg-type, return-value]
+def runner_for(sink: SinkBase, **options: object) -> SinkRunner:
+    runner = SinkRunner("test", lambda: sink, pause=Pause(0.01, 0.02), **options)  # type: ignore[arg-type, return-value]
     runner.start()
     return runner
 
 
-def end(runner: Runner) -> int:
+def end(runner: SinkRunner) -> int:
     runner.finish(deadline_ns())
     return runner.join(deadline_ns())
 
@@ -107,7 +107,7 @@ def test_a_sink_that_breaks_is_made_again_and_no_event_is_lost() -> None:
         made.append(Told(break_once))
         return made[-1]
 
-    runner = Runner("test", make)
+    runner = SinkRunner("test", make)
     runner.start()
     runner.started(event(1.0))
     runner.ended(event(1.0))
@@ -130,7 +130,7 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
         made.append(Hangs(gate) if not made else Told())
         return made[-1]
 
-    runner = Runner("test", make)
+    runner = SinkRunner("test", make)
     runner.start()
     runner.started(event(1.0))
     gate.reached.wait(20)
@@ -148,7 +148,7 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
     assert runner.report().delivered == {"decision": 0, "event": 2}
 
 
-class Pipe(Patient, QuietOutput):
+class Pipe(SinkBase, QuietOutput):
     """A pipelined sink, whose other side has one event after another.
 
     Args:
@@ -165,7 +165,7 @@ class Pipe(Patient, QuietOutput):
     def decided(self, decision: Decision) -> None:
         self.had.append(f"decision {decision.t_s}")
 
-    def told(self, events: Sequence[Happened], done: Callable[[Happened], None]) -> None:
+    def deliver(self, events: Sequence[EventMessage], done: Callable[[EventMessage], None]) -> None:
         self.given.append(len(events))
         for each in events:
             name = f"{'end' if each.ended else 'start'} {each.event.start_s}"
@@ -174,10 +174,10 @@ class Pipe(Patient, QuietOutput):
             done(each)
 
 
-def queued(sink: Pipe, *more: Pipe) -> tuple[Runner, list[str]]:
+def queued(sink: Pipe, *more: Pipe) -> tuple[SinkRunner, list[str]]:
     """A runner that has five events and then a decision waiting before it begins, and what is to be told."""
     made = [sink, *more]
-    runner = Runner("test", lambda: made.pop(0) if len(made) > 1 else made[0], pause=Pause(0.01, 0.02))  # type: ignore[arg-type, return-value]
+    runner = SinkRunner("test", lambda: made.pop(0) if len(made) > 1 else made[0], pause=Pause(0.01, 0.02))  # type: ignore[arg-type, return-value]
     for at_s in (1.0, 2.0):
         runner.started(event(at_s))
         runner.ended(event(at_s))
@@ -253,7 +253,7 @@ def test_the_error_of_an_essential_output_reaches_the_loop_once() -> None:
 def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     hung, well = Told(gate), Told()
-    everything = FanOut([Runner("hung", lambda: hung), Runner("well", lambda: well)], close_s=0.2)
+    everything = FanOut([SinkRunner("hung", lambda: hung), SinkRunner("well", lambda: well)], close_s=0.2)
     everything.started(event(1.0))
     everything.ended(event(1.0))
     with caplog.at_level(logging.WARNING):
@@ -268,7 +268,9 @@ def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplo
 
 def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
-    everything = FanOut([Runner("slow", lambda: Told(gate), decisions=2), Runner("sampled", Told, sampled=True)])
+    everything = FanOut(
+        [SinkRunner("slow", lambda: Told(gate), decisions=2), SinkRunner("sampled", Told, sampled=True)]
+    )
     everything.started(event(1.0))
     gate.reached.wait(20)
     for t_s in range(6):
@@ -281,7 +283,7 @@ def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureF
 
 def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_newest() -> None:
     deaf, sampled = Told(), Told(gate := Gate())
-    runners = [Runner("deaf", lambda: deaf, decisions=0), Runner("sampled", lambda: sampled, sampled=True)]
+    runners = [SinkRunner("deaf", lambda: deaf, decisions=0), SinkRunner("sampled", lambda: sampled, sampled=True)]
     everything = FanOut(runners)
     everything.started(event(1.0))
     gate.reached.wait(20)
@@ -295,7 +297,7 @@ def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_
 
 def test_an_ordinary_output_can_have_a_thread() -> None:
     output = Told()
-    runner = runner_for(Plain(output))
+    runner = runner_for(SinkAdapter(output))
     runner.ended(event(1.0))
     end(runner)
     assert output.told == ["end 1.0"]
@@ -311,11 +313,11 @@ def test_the_pause_after_a_failure_doubles_up_to_its_limit_and_begins_again_afte
 def test_a_thread_that_dies_comes_back_after_its_pause_and_not_before() -> None:
     terms = []
 
-    def work(term: Term) -> None:
-        terms.append(term)
+    def work(run: WorkerRun) -> None:
+        terms.append(run)
         if len(terms) == 1:
             raise ValueError("broken")
-        term.over.wait(20)
+        run.cancelled.wait(20)
 
     worker = Worker("test", work)
     worker.start()
@@ -333,8 +335,8 @@ def test_a_thread_that_dies_comes_back_after_its_pause_and_not_before() -> None:
 def test_threads_that_hang_for_ever_are_not_piled_up() -> None:
     forever, terms = threading.Event(), []
 
-    def hang(term: Term) -> None:
-        terms.append(term)
+    def hang(run: WorkerRun) -> None:
+        terms.append(run)
         forever.wait(30)
 
     worker = Worker("test", hang, pause=Pause(0.0, 0.0))

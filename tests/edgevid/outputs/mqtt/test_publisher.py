@@ -17,17 +17,17 @@ import pytest
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.outputs.addresses import Broker, broker
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import Runner
+from edgevid.outputs.delivery.runner import SinkRunner
 from edgevid.outputs.delivery.worker import Pause
 from edgevid.outputs.mqtt import publisher
-from edgevid.outputs.mqtt.homeassistant import Model
+from edgevid.outputs.mqtt.homeassistant import PublishedModel
 from edgevid.outputs.mqtt.publisher import IN_FLIGHT, MqttPublisher
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.payload import EventFormatter
 from tests.broker import Listener, Mosquitto, free_port, listening, needs_mosquitto
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
 from tests.link import Link, linked
 
-MODELS = (Model("tiny", LABELS, LABELS[1:]),)
+MODELS = (PublishedModel("tiny", LABELS, LABELS[1:]),)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def at(port: int, **changes: object) -> Broker:
     return dataclasses.replace(broker(f"mqtt://127.0.0.1:{port}/hall/camera", {}), **changes)  # type: ignore[arg-type]
 
 
-def runner(where: Broker) -> Runner:
-    teller = Teller(live=True, run="run")
-    return Runner(
+def runner(where: Broker) -> SinkRunner:
+    teller = EventFormatter(live=True, run="run")
+    return SinkRunner(
         "mqtt",
         lambda: MqttPublisher(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}),
         pause=Pause(0.05, 0.2),
@@ -128,7 +128,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
 @needs_mosquitto
 def test_a_packet_never_waits_for_the_one_before_it_to_be_confirmed(mosquitto: Mosquitto) -> None:
     """The kernel would hold it back for 40 ms behind each state, so that 27 events a second were never caught up with."""
-    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=EventFormatter(live=True))
     for _ in range(2):
         sink.tick()
         assert sink._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
@@ -208,7 +208,7 @@ def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_non
 
 @needs_mosquitto
 def test_a_killed_process_leaves_its_last_will(mosquitto: Mosquitto) -> None:
-    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=Teller(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=EventFormatter(live=True))
     with listening(mosquitto.port) as listener:
         sink.tick()
         until(lambda: listener.on("hall/camera/status") == ["online"])

@@ -17,12 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import Runner
+from edgevid.outputs.delivery.runner import SinkRunner
 from edgevid.outputs.prometheus import server
-from edgevid.outputs.prometheus.buckets import BOUNDS_S, Buckets
+from edgevid.outputs.prometheus.buckets import BOUNDS_S, Histogram
 from edgevid.outputs.prometheus.metrics import MetricsServer
-from edgevid.outputs.run_status import Rate, Vitals
-from edgevid.telemetry.latency import KEPT, Histogram
+from edgevid.outputs.run_status import Rate, RunStatus
+from edgevid.telemetry.latency import KEPT, LatencySamples
 from edgevid.telemetry.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import Told, decision, event, until
 
@@ -44,9 +44,9 @@ def telemetry() -> Telemetry:
 def served() -> Iterator[tuple[MetricsServer, FanOut]]:
     measured = {"tiny": telemetry()}
     metrics = MetricsServer(
-        Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured, board=lambda: BOARD)
+        Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=RunStatus(measured, board=lambda: BOARD)
     )
-    outputs = FanOut([metrics, Runner("told", Told)])
+    outputs = FanOut([metrics, SinkRunner("told", Told)])
     metrics.reports = outputs.reports
     yield metrics, outputs
     outputs.close()
@@ -129,7 +129,7 @@ def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[MetricsServ
 def test_clients_that_hang_are_dropped_and_do_not_shut_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server._Handler, "timeout", 0.2)
     measured = {"tiny": telemetry()}
-    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=Vitals(measured))
+    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=RunStatus(measured))
     outputs = FanOut([metrics])
     hanging = [socket.create_connection(("127.0.0.1", metrics.where.port)) for _ in range(40)]
     for client in hanging:
@@ -192,20 +192,20 @@ def _answers(metrics: MetricsServer) -> bool:
 def test_a_place_that_is_taken_is_refused_before_the_run(served: tuple[MetricsServer, FanOut]) -> None:
     measured = {"tiny": telemetry()}
     with pytest.raises(UsageError, match="Choose another port"):
-        MetricsServer(served[0].where, telemetry=measured, vitals=Vitals(measured))
+        MetricsServer(served[0].where, telemetry=measured, vitals=RunStatus(measured))
 
 
 def test_without_prometheus_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[metrics\]"):
         MetricsServer(
-            Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=Vitals({"tiny": telemetry()})
+            Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=RunStatus({"tiny": telemetry()})
         )
 
 
 def test_buckets_count_every_sample_once_and_say_how_many_were_overwritten() -> None:
-    histogram = Histogram()
-    buckets = Buckets(histogram)
+    histogram = LatencySamples()
+    buckets = Histogram(histogram)
     rng = np.random.default_rng(5)
     samples_ns = rng.integers(1, 10**9, 10_000).tolist()
     for index, ns in enumerate(samples_ns):

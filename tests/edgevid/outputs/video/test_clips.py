@@ -20,10 +20,10 @@ import pytest
 from edgevid.errors import OutputError, UsageError
 from edgevid.frames import Frame
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.worker import Term
-from edgevid.outputs.payload import Teller
+from edgevid.outputs.delivery.worker import WorkerRun
+from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.video.avi import AviWriter
-from edgevid.outputs.video.clip_folder import Shelf
+from edgevid.outputs.video.clip_folder import ClipFolder
 from edgevid.outputs.video.clips import ClipRecorder, ring_for
 from edgevid.outputs.video.jpeg_ring import JpegRing
 from edgevid.outputs.video.pictures import Pictures
@@ -43,8 +43,8 @@ class Stage:
 
     def __init__(self, folder: Path, *, quota_bytes: int = 64 * MIB, **options: float) -> None:
         self.pictures = Pictures(ring_for(fps=FPS), fps=FPS)
-        self.shelf = Shelf(folder, quota_bytes=quota_bytes, reserve_bytes=0)
-        teller = Teller(live=False, run="run")
+        self.shelf = ClipFolder(folder, quota_bytes=quota_bytes, reserve_bytes=0)
+        teller = EventFormatter(live=False, run="run")
         times = {"before_s": 1.0, "after_s": 1.0, **options}
         self.clips = ClipRecorder(self.shelf, self.pictures, teller=teller, slugs={"tiny": "tiny"}, live=False, **times)  # type: ignore[arg-type]
         self.outputs = FanOut([self.pictures, self.clips])
@@ -135,7 +135,7 @@ def test_the_oldest_clips_make_room_and_other_files_are_never_touched(tmp_path: 
             path.write_bytes(b"x" * size)
             os.utime(path, (1000 + index, 1000 + index))
     (tmp_path / "holiday.avi").write_bytes(b"x" * 5 * MIB)
-    shelf = Shelf(tmp_path, quota_bytes=4 * MIB, reserve_bytes=0)
+    shelf = ClipFolder(tmp_path, quota_bytes=4 * MIB, reserve_bytes=0)
     shelf.make_room(MIB)
     assert [path.name for path in shelf.clips()] == ["t000003.000_tiny_wave.avi", "t000004.000_tiny_wave.avi"]
     assert not (tmp_path / "t000000.000_tiny_wave.json").exists()
@@ -152,7 +152,7 @@ def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tm
         "notes.json",
     ):
         (tmp_path / name).write_text("{}")
-    Shelf(tmp_path, quota_bytes=MIB)
+    ClipFolder(tmp_path, quota_bytes=MIB)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "notes.json"]
 
 
@@ -184,7 +184,7 @@ def test_a_kill_leaves_whole_clips_only(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(20)
     process.stdout.close()
-    shelf = Shelf(tmp_path, quota_bytes=MIB)
+    shelf = ClipFolder(tmp_path, quota_bytes=MIB)
     assert [len(levels(video)) for video in shelf.clips()] == [26]
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -225,7 +225,7 @@ def test_a_disk_that_is_really_full_is_said_before_a_clip_is_begun(tmp_path: Pat
     if mounted.returncode:
         pytest.skip("mounts a small disk, which this machine does not let root do")
     try:
-        shelf = Shelf(tmp_path, quota_bytes=64 * MIB, reserve_bytes=0)
+        shelf = ClipFolder(tmp_path, quota_bytes=64 * MIB, reserve_bytes=0)
         shelf.make_room(1000)
         with pytest.raises(OutputError, match="free for a clip"):
             shelf.make_room(MIB)
@@ -242,7 +242,7 @@ def test_a_disk_that_is_really_full_is_said_before_a_clip_is_begun(tmp_path: Pat
 def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="folder for clips"):
-        Shelf(tmp_path / "file" / "clips", quota_bytes=MIB)
+        ClipFolder(tmp_path / "file" / "clips", quota_bytes=MIB)
 
 
 def test_the_ring_gives_what_was_put_in_until_newer_pictures_need_the_place() -> None:
@@ -279,7 +279,7 @@ def test_pictures_are_of_bounded_rate_and_size_and_cost_nothing_while_nobody_loo
     pictures = Pictures(JpegRing(room_bytes=MIB, pictures=50), fps=10, width_px=32)
     pictures.start()
     pictures.saw(grey(1))
-    pictures.look()
+    pictures.add_viewer()
     for index in range(30):
         pictures.saw(Frame(np.full((48, 64, 3), index, np.uint8), "rgb", index * 33_333_333, index))
         until(lambda: pictures._free.is_set())
@@ -297,7 +297,7 @@ def test_pictures_are_of_bounded_rate_and_size_and_cost_nothing_while_nobody_loo
 @pytest.mark.parametrize("color", ["rgb", "bgr", "gray"])
 def test_colours_are_right_in_the_picture(color: str) -> None:
     pictures = Pictures(JpegRing(room_bytes=MIB, pictures=5))
-    pictures.look()
+    pictures.add_viewer()
     shown = np.zeros((16, 16, 1 if color == "gray" else 3), np.uint8)
     shown[:, :, 0] = 200
     pictures.saw(Frame(shown, color, 0, 0))  # type: ignore[arg-type]
@@ -310,7 +310,7 @@ def test_colours_are_right_in_the_picture(color: str) -> None:
 
 def test_after_time_was_set_back_pictures_go_on() -> None:
     pictures = Pictures(JpegRing(room_bytes=MIB, pictures=5))
-    pictures.look()
+    pictures.add_viewer()
     for stamp_ns in (10**12, 10**9, 10**9 + 10**8):
         pictures.saw(Frame(np.zeros((8, 8, 3), np.uint8), "bgr", stamp_ns, 0))
         pictures._encode()
@@ -320,7 +320,7 @@ def test_after_time_was_set_back_pictures_go_on() -> None:
 
 def test_while_the_encoder_is_busy_a_picture_is_left_out_and_counted() -> None:
     pictures = Pictures(JpegRing(room_bytes=MIB, pictures=5))
-    pictures.look()
+    pictures.add_viewer()
     pictures.saw(grey(0))
     pictures.saw(grey(9))
     assert pictures.report().dropped["busy"] == 1
@@ -339,7 +339,7 @@ def test_a_new_thread_does_not_go_on_with_the_clips_of_one_that_hung(tmp_path: P
     on.clips.started(event(1.0))
     until(lambda: bool(list(tmp_path.glob(".*.part"))))
     on.clips._over = True
-    on.clips._work(Term())
+    on.clips._work(WorkerRun())
     assert on.clips.report().dropped["disk"] == 1
     assert list(tmp_path.glob(".*.part")) == []
     on.outputs.close()

@@ -13,8 +13,8 @@ from edgevid.events.rule import DecisionRule
 from edgevid.frames import Frame
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.payload import Teller
-from edgevid.outputs.run_status import Vitals
+from edgevid.outputs.payload import EventFormatter
+from edgevid.outputs.run_status import RunStatus
 from edgevid.outputs.video.jpeg_ring import JpegRing
 from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.hub import Hub, Shown
@@ -54,9 +54,13 @@ class Show:
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
         shown = [Shown(name, labels, RULE, "window, int8") for name in names]
-        vitals = Vitals(self.telemetry, board=lambda: BOARD)
+        vitals = RunStatus(self.telemetry, board=lambda: BOARD)
         self.hub = Hub(
-            source="test camera", models=shown, telemetry=self.telemetry, vitals=vitals, teller=Teller(live=True)
+            source="test camera",
+            models=shown,
+            telemetry=self.telemetry,
+            vitals=vitals,
+            teller=EventFormatter(live=True),
         )
         self.page = LivePage(
             Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {}
