@@ -152,8 +152,10 @@ def test_a_burst_of_events_before_and_after_an_outage_is_caught_up_with(mosquitt
                 mosquitto.stop()
                 until(lambda: outputs.reports()[0].problem is not None)
                 mosquitto.start()
-        until(lambda: len(heard(keeper)) >= 2 * count)
-        assert heard(keeper) == [(phase, float(number)) for number in range(count) for phase in ("start", "end")]
+        until(lambda: len(set(heard(keeper))) == 2 * count)
+        # What the broker had passed on but not yet acknowledged when it died comes once more (QoS 1), with the same id.
+        first_heard = list(dict.fromkeys(heard(keeper)))
+        assert first_heard == [(phase, float(number)) for number in range(count) for phase in ("start", "end")]
         outputs.close()
 
 
