@@ -278,7 +278,7 @@ def arguments(place, *more, model="model.keras", clips="clips", out="new.edgevid
     [
         ({"model": "absent.keras"}, 2, "got nothing at"),
         ({"clips": "absent"}, 2, "got nothing at"),
-        ({"clips": "empty"}, 1, "found none"),
+        ({"clips": "empty"}, 1, "got none"),
         ({"clips": "unreadable"}, 1, "got none of 1"),
         ({"clips": "strangers"}, 1, "the model's"),
         ({"out": "new.zip"}, 2, ".edgevid"),

@@ -93,11 +93,11 @@ def test_a_class_with_one_clip_is_refused(tmp_path, capsys):
 
 def test_a_folder_without_clips_is_refused(tmp_path, capsys):
     (tmp_path / "clips").mkdir()
-    assert "found none" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=1)
+    assert "got none" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=1)
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path, capsys):
-    assert "found nothing" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=2)
+    assert "got nothing" in refused(capsys, tmp_path / "clips", "-o", tmp_path / "m.keras", code=2)
 
 
 def test_clips_of_which_none_can_be_read_are_refused(tmp_path, capsys):

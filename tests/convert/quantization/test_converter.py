@@ -100,7 +100,7 @@ def test_calibration_reaches_the_input_it_is_for(converter):
 
 def test_the_converters_segmentation_fault_is_a_message_and_the_next_job_goes_on(converter):
     samples = np.random.default_rng(0).random((4, 10, 6)).astype(np.float32)
-    with pytest.raises(ConverterCrashed, match=r"head in int8; their process was ended by SIG(SEGV|ABRT)"):
+    with pytest.raises(ConverterCrashed, match=r"head in int8, got a process that was ended by SIG(SEGV|ABRT)"):
         converter.convert(looping_lstm(), "int8", [samples])
     assert converter.convert(dense_part(), "float32", [np.zeros((0, 4), np.float32)]).data
 
