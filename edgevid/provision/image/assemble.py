@@ -23,7 +23,7 @@ PROGRAMS = ("sfdisk", "mformat", "mcopy", "mke2fs", "cpio")
 PACKED, PLAIN = ".img.xz", ".img"
 # 2026-01-01. The time of every file that has no older one of its own, so that the day of the build is in no byte.
 EPOCH_S = 1767225600
-# As many threads as there are cores: the blocks make the bytes the same for any number. Preset: docs/decisions/0043
+# As many threads as there are cores: the blocks make the bytes the same for any number. Preset: docs/explanation/decisions/0043
 _XZ = ("xz", "--threads=0", "--block-size=24MiB", "-1", "--stdout")
 # So that the identities of a card follow from its content.
 _NAMESPACE = uuid.UUID("5e0f2c1a-6f0e-4b5e-9a52-0c3f5c1d7e11")
