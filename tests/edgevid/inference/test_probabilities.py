@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgevid.inference.probabilities import answers, softmax, to_probabilities
+from edgevid.inference.probabilities import softmax, stored_to_probabilities, to_probabilities
 from edgevid.quant import QuantParams, dequantize
 
 GRIDS = [
@@ -26,14 +26,14 @@ def stored_for(params, count):
 @pytest.mark.parametrize("count", [1, 2, 7, 600])
 def test_answers_are_the_probabilities_of_the_real_numbers(params, kind, count):
     stored = stored_for(params, count)
-    given = answers(params, kind)(stored)
+    given = stored_to_probabilities(params, kind)(stored)
     wanted = to_probabilities(kind)(dequantize(stored, params))
     assert len(given) == len(wanted)
     np.testing.assert_allclose(given, wanted, rtol=3e-6, atol=1e-37)
 
 
 def test_answers_are_new_lists():
-    answer = answers(QuantParams("int8", 0.1, 0), "logits")
+    answer = stored_to_probabilities(QuantParams("int8", 0.1, 0), "logits")
     first = answer(np.array([1, 2], np.int8))
     kept = list(first)
     answer(np.array([90, -90], np.int8))
@@ -42,7 +42,7 @@ def test_answers_are_new_lists():
 
 def test_all_logits_at_the_bottom_of_the_grid_are_still_probabilities():
     params = QuantParams("int8", 0.3, 0)
-    given = answers(params, "logits")(np.full(5, -128, np.int8))
+    given = stored_to_probabilities(params, "logits")(np.full(5, -128, np.int8))
     np.testing.assert_allclose(given, 0.2, rtol=1e-6)
 
 

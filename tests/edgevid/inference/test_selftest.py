@@ -101,7 +101,7 @@ def test_an_answer_that_is_no_number_fails() -> None:
 def test_a_stream_that_is_not_its_window_fails() -> None:
     machine = Machine()
     machine.drift = 1
-    with pytest.raises(SelftestFailed, match="equal its window worked out from scratch"):
+    with pytest.raises(SelftestFailed, match="equal its window recomputed from scratch"):
         selftest(machine.engine(bundle()))
 
 
@@ -161,7 +161,7 @@ def test_values_that_the_stream_gives_and_the_window_does_not_fail() -> None:
     machine.drift = 1
     # The scores stay what they are.
     machine.head = lambda inputs, told=machine.head: [ROWS[int(inputs[0][0, -1, 0]) + 128][None], *told(inputs)[1:]]  # type: ignore[method-assign]
-    with pytest.raises(SelftestFailed, match="equal its window worked out from scratch"):
+    with pytest.raises(SelftestFailed, match="equal its window recomputed from scratch"):
         selftest(machine.engine(measured()))
 
 
