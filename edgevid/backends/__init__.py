@@ -1,4 +1,4 @@
-"""What runs a `.tflite` part. `litert` is the real one; `fake` computes in numpy, for tests and for users without the interpreter."""
+"""Backends that execute `.tflite` parts: `litert` for real models, `fake` for Python functions in tests."""
 
 from edgevid.backends.backend import Backend, LoadedPart
 
