@@ -182,10 +182,10 @@ def test_what_happened_before_the_run_is_told_apart_from_the_run(tmp_path: Path)
 
 def test_a_board_that_does_not_tell_is_not_called_unthrottled(tmp_path: Path) -> None:
     found = BoardHistory()
-    assert found.as_text() == "board: not looked at"
+    assert found.as_text() == "board: not sampled"
     found.add(read_state(tmp_path))
     assert found.as_json()["throttled_during"] is None
-    assert found.as_text() == "board: temperature not told, clock not told, throttling not told"
+    assert found.as_text() == "board: temperature unknown, clock unknown, throttling unknown"
 
 
 def test_the_sampler_looks_at_once_in_between_and_at_the_end(tmp_path: Path) -> None:
