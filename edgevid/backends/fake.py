@@ -30,14 +30,9 @@ class Fake:
 
 
 class FakeModel:
-    """One part of a `Fake`.
-
-    Attributes:
-        invocations: Number of calls to `invoke`.
-    """
+    """One part of a `Fake`."""
 
     def __init__(self, part: Part, function: PartFunction) -> None:
-        self.invocations = 0
         self._function = function
         self._inputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs]
         self._outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.outputs]
@@ -54,7 +49,6 @@ class FakeModel:
 
     def invoke(self) -> None:
         """Call the function."""
-        self.invocations += 1
         for stored, computed in zip(self._outputs, self._function(self._inputs), strict=True):
             np.copyto(stored, computed, casting="no")
 

@@ -112,14 +112,14 @@ def test_stride_grows_before_the_rate_falls_and_no_level_is_dearer_than_the_one_
 def test_a_change_says_what_it_costs_and_why() -> None:
     late = str(Change(2, LEVELS[2], "late", 1.3))
     assert late == (
-        "pace level 2 of 3: an answer after every 2 frames, frames 2 times the training interval apart: "
-        "answers are of a window 2 times as long as trained; a frame's work takes 130% of the time between two"
+        "pace level 2 of 3: a decision after every 2 frames, frames 2 times the training interval apart: "
+        "windows are 2 times as long as in training; processing a frame takes 130% of the time between two"
     )
     assert (
         str(Change(0, LEVELS[0], "recovered", 0.3))
-        == "pace level 0 of 3: an answer after every frame that is due; there is room again"
+        == "pace level 0 of 3: a decision after every sampled frame; the load has dropped"
     )
-    assert "nothing is left to give up" in str(Change(3, LEVELS[3], "exhausted", 2.0))
+    assert "no lower level is left" in str(Change(3, LEVELS[3], "exhausted", 2.0))
     assert "the board is throttled" in str(Change(1, LEVELS[1], "hot", 0.3))
 
 
@@ -135,7 +135,7 @@ def test_a_run_whose_models_all_keep_a_state_goes_from_full_pace_to_a_lower_rate
 def test_a_state_is_said_to_answer_after_every_frame_at_every_level() -> None:
     change = Pacer(levels=paces(keeps_state=True)).update(0, demand=0.3, throttled=True)
     assert str(change).startswith(
-        "pace level 2 of 3: an answer after every frame that is due, frames 2 times the training interval apart"
+        "pace level 2 of 3: a decision after every sampled frame, frames 2 times the training interval apart"
     )
 
 

@@ -228,7 +228,7 @@ def test_a_late_loop_gives_something_up_says_so_and_takes_it_back(
     assert any(message.startswith("STATUS=pace level 1 of 3") for message in said(manager))
     late += seconds(pipeline, supervisor, 15, load=1.6, start_s=16)
     assert sorted(set(late)) == [0, 1, 2]
-    assert "a frame's work takes 160% of the time between two" in caplog.text
+    assert "processing a frame takes 160% of the time between two" in caplog.text
     assert seconds(pipeline, supervisor, 90, load=0.2, start_s=31)[-1] == 0
 
 
@@ -309,7 +309,7 @@ def test_an_inference_that_hangs_on_the_first_frame_is_found_as_soon_as_any_othe
     done = subprocess.run(command(*options), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == STUCK_EXIT_CODE
     assert done.stdout == ""
-    found = re.search(r"in hand for (\d+) s", done.stderr)
+    found = re.search(r"in progress for (\d+) s", done.stderr)
     assert found, done.stderr
     assert int(found[1]) < 30, "not after the minute that a model has that computes"
 
@@ -322,7 +322,7 @@ def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_
     options = ["--source", "synthetic:0", "--json", "--delegate", f"{noop},hang_after=60"]
     done = subprocess.run(command(*options), env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == STUCK_EXIT_CODE
-    assert "in hand for" in done.stderr
+    assert "in progress for" in done.stderr
     assert "invoke" in done.stderr, "the trace of where it hangs"
     assert all(json.loads(line) for line in done.stdout.splitlines())
     messages = said(manager)
