@@ -140,7 +140,7 @@ def test_without_any_bundle_the_message_says_what_to_run(tmp_path: Path) -> None
 
 def test_a_state_that_is_none_is_one_line(slots: Slots) -> None:
     (slots.folder / "state.json").write_text('{"active": "c"}')
-    with pytest.raises(SlotsError, match="Expected the state of a device"):
+    with pytest.raises(SlotsError, match=r"Expected a valid state in .*state\.json"):
         slots.current()
 
 
