@@ -1,4 +1,4 @@
-"""Backends that execute `.tflite` parts: `litert` for real models, `fake` for Python functions in tests."""
+"""Backends that execute parts: `litert` for `.tflite` files, `fake` for Python functions."""
 
 from edgevid.backends.backend import Backend, LoadedPart
 

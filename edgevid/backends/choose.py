@@ -1,4 +1,4 @@
-"""Choose the backend for a bundle. Only `auto` may fall back to the CPU, and it reports the reason."""
+"""Choose the backend for a bundle. Only `auto` falls back to the CPU, and reports why."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def choose_backend(
         root: Folder with `sys` and `dev`.
 
     Raises:
-        DelegateError: A delegate chosen by name could not be loaded, or the bundle has no part for it.
+        DelegateError: A delegate chosen by name could not be loaded, or the bundle has no twin.
     """
     if choice.kind == "xnnpack":
         return BackendChoice(backend=None, delegate="xnnpack")
@@ -56,7 +56,7 @@ def choose_backend(
         return BackendChoice(backend=backend, delegate=Path(choice.library).name)
     if choice.kind == "coral":
         _check_twin(bundle)
-        # Without `lost`, a failure ends the run: a named delegate is being measured, or has its reason.
+        # Without `lost`, a failure ends the run: a caller that names a delegate measures it.
         return BackendChoice(backend=_edgetpu(bundle, choice, threads=threads, lost=None), delegate="coral")
     return _auto(bundle, threads=threads, lost=lost, root=root)
 

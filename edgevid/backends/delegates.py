@@ -1,12 +1,13 @@
 """The values of `--delegate`, and detection of Edge TPUs.
 
-    auto                       the Edge TPU if one is plugged in and the bundle has a part for it, else the CPU; reports why
+    auto                       the Edge TPU if one is plugged in and the bundle has a part for it,
+                               else the CPU; reports why
     xnnpack                    the CPU, with the interpreter's own delegate
     coral[,device=usb:0]       the Edge TPU, or an error
     PATH[,key=value...]        any external delegate with its options, or an error
 
-Sources: external delegates, https://ai.google.dev/edge/litert/performance/implementing_delegate; devices and options of
-the Edge TPU, https://coral.ai/docs/edgetpu/multiple-edgetpu/.
+Sources: external delegates, https://ai.google.dev/edge/litert/performance/implementing_delegate;
+devices and options of the Edge TPU, https://coral.ai/docs/edgetpu/multiple-edgetpu/.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ EDGETPU_LIBRARY = "libedgetpu.so.1"
 DELEGATE_HELP = "auto, xnnpack, coral[,device=usb:0] or the PATH[,key=value...] of an external delegate"
 Kind = Literal["auto", "xnnpack", "coral", "external"]
 # A USB accelerator has the first identity until its firmware is loaded, the second from then on.
-# Source: libedgetpu's udev rules, github.com/google-coral/libedgetpu, debian/edgetpu-accelerator.rules.
+# Source: libedgetpu's udev rules, github.com/google-coral/libedgetpu,
+# debian/edgetpu-accelerator.rules.
 _USB_IDENTITIES = (("1a6e", "089a"), ("18d1", "9302"))
 
 
@@ -52,7 +54,8 @@ def parse_delegate(text: str) -> DelegateChoice:
         text: One of the four forms in the module's table.
 
     Raises:
-        UsageError: The text has none of these forms, names a missing file, or has an option without a value.
+        UsageError: The text has none of these forms, names a missing file, or has an option without
+            a value.
     """
     name, *pairs = text.split(",")
     options = _options(pairs, text)
@@ -81,7 +84,8 @@ def edgetpus(root: Path = Path("/")) -> tuple[str, ...]:
     Returns:
         One name per device, as "usb 1-1.2" and "pci apex_0".
     """
-    # Look in sysfs rather than ask the driver, which would load its library on machines without an Edge TPU.
+    # Look in sysfs rather than ask the driver, which would load its library on machines without an
+    # Edge TPU.
     devices = sorted((root / "sys/bus/usb/devices").glob("*"))
     usb = [
         f"usb {device.name}"

@@ -2,7 +2,8 @@
 
 After the device fails, every part runs on the CPU.
 
-Source: why a head may have no twin though its encoder has one, github.com/google-coral/edgetpu, issue 598.
+Source: why a head may have no twin though its encoder has one, github.com/google-coral/edgetpu,
+issue 598.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class EdgeTpu:
         bundle: Contains the twins.
         tpu: Loads twins.
         cpu: Loads parts without a twin, and replacements after a failure.
-        lost: Called once with the reason when the device fails and its parts fall back to the CPU. None: a failure
-            ends the run.
+        lost: Called once with the reason when the device fails and its parts fall back to the CPU.
+            None: a failure ends the run.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class EdgeTpu:
 
 
 class _WithFallback:
-    """A part on a device that may be unplugged; on failure it reruns the frame on the CPU and stays there."""
+    """A part on a device that may be unplugged; on failure it repeats the frame on the CPU."""
 
     def __init__(
         self, model: LoadedPart, inputs: int, *, load_fallback: Callable[[], LoadedPart], lost: Callable[[str], None]
@@ -115,7 +116,8 @@ class _WithFallback:
         if self._load_fallback is None:
             raise error
         load_fallback, self._load_fallback = self._load_fallback, None
-        # Hold on to the failed model until the process ends: closing the driver of an unplugged device may hang.
+        # Hold on to the failed model until the process ends: closing the driver of an unplugged
+        # device may hang.
         self._failed_model, self._model = self._model, load_fallback()
         for index, values in enumerate(self._inputs):
             if values is not None:

@@ -1,4 +1,4 @@
-"""A backend of Python functions, for testing programs built on edgevid without an interpreter or a model file."""
+"""A backend of Python functions: tests programs without an interpreter or a model file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Fake:
     """A backend that runs Python functions in place of `.tflite` parts.
 
     Args:
-        functions: For each role, a function from the list of inputs to the list of outputs; all arrays have the shapes
-            and types of the manifest.
+        functions: For each role, a function from the list of inputs to the list of outputs; all
+            arrays have the shapes and types of the manifest.
     """
 
     def __init__(self, functions: Mapping[Role, PartFunction]) -> None:

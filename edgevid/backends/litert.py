@@ -1,7 +1,8 @@
 """The LiteRT backend; the only file that imports the interpreter.
 
-`ai-edge-litert` is preferred; `tflite-runtime` is the substitute on Python 3.11. XNNPACK is the interpreter's default
-delegate. An external delegate claims operators first, and XNNPACK gets the rest.
+`ai-edge-litert` is preferred; `tflite-runtime` replaces it on Python 3.11. XNNPACK is the
+interpreter's default delegate. An external delegate claims operators first, and XNNPACK gets the
+rest.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from edgevid.errors import BackendError, DelegateError, EdgevidError, MissingDep
 from edgevid.frames import Array
 
 _PACKAGES = (("ai_edge_litert.interpreter", "ai-edge-litert"), ("tflite_runtime.interpreter", "tflite-runtime"))
-_FLEX_REASON = "it needs TensorFlow's own operators (Flex), which no device runtime has; convert it again with builtin operators only"
-# Marks in the interpreter's messages and the reasons that edgevid reports for them; the first match counts.
+_FLEX_REASON = (
+    "it needs TensorFlow's own operators (Flex), which no device runtime has; "
+    "convert it again with builtin operators only"
+)
+# Marks in the interpreter's messages, and the reasons to report for them. The first match counts.
 _REASONS = (
     ("edgetpu-custom-op", "it was compiled for the Edge TPU and needs one, or its uncompiled twin"),
     ("Select TensorFlow op", _FLEX_REASON),
@@ -40,7 +44,8 @@ class LiteRt:
 
     Args:
         threads: Interpreter threads, >= 1.
-        library: Shared library of an external delegate: a path, or a name for the dynamic linker; None for no delegate.
+        library: Shared library of an external delegate: a path, or a name for the dynamic linker;
+            None for no delegate.
         options: Options for the delegate.
 
     Raises:
@@ -74,7 +79,8 @@ class LiteRt:
         with _rejecting_damage(part.file):
             inputs = _places(part.file, part.inputs, interpreter.get_input_details())
             outputs = _places(part.file, part.outputs, interpreter.get_output_details())
-        # A fused recurrent operator keeps its state between invocations, but each window starts from zeros.
+        # A fused recurrent operator keeps its state between invocations, but each window starts
+        # from zeros.
         reset = interpreter.reset_all_variables if part.role == "whole" and _keeps_state(interpreter) else None
         return LiteRtModel(interpreter, part.file, inputs, outputs, reset=reset)
 
@@ -104,14 +110,15 @@ class LiteRt:
             return inputs, outputs
 
     def operators(self, data: bytes, name: str = "model") -> dict[str, int]:
-        """Count the operators of a `.tflite` file, including those that this interpreter cannot run.
+        """Count the operators of any `.tflite` file, even if this interpreter cannot run it.
 
         Args:
             data: Content of the file.
             name: Name of the file for error messages.
 
         Returns:
-            Occurrences by name: builtin names, "Flex..." for TensorFlow's own operators, and names of custom operators.
+            Occurrences by name: builtin names, "Flex..." for TensorFlow's own operators, and names
+            of custom operators.
 
         Raises:
             BackendError: The file is not a `.tflite` model.
@@ -125,15 +132,15 @@ class LiteRt:
     def tensors(
         self, data: bytes, name: str = "model"
     ) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
-        """Describe the inputs and outputs of any `.tflite` file, even if this interpreter cannot run it.
+        """Describe the tensors of any `.tflite` file, even if this interpreter cannot run it.
 
         Args:
             data: Content of the file.
             name: Name of the file for error messages.
 
         Returns:
-            Inputs and outputs in the file's order: "name", "shape" with -1 for an open size, "dtype", "scale",
-            "zero_point".
+            Inputs and outputs in the file's order: "name", "shape" with -1 for an open size,
+            "dtype", "scale", "zero_point".
 
         Raises:
             BackendError: The file is not a `.tflite` model.
@@ -167,7 +174,7 @@ class LiteRt:
 
     def _interpreter(self, data: bytes) -> Any:
         with warnings.catch_warnings():
-            # tflite-runtime 2.14 advises to move to ai-edge-litert, which `_import` prefers already.
+            # tflite-runtime 2.14 advises to use ai-edge-litert, which `_import` prefers.
             warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
             return self._module.Interpreter(
                 model_content=data, num_threads=self._threads, experimental_delegates=self._delegates or None
@@ -205,7 +212,8 @@ class LiteRtModel:
 
         Args:
             index: Position in `Part.inputs`.
-            values: Array of the tensor's exact type and shape, including the batch of 1; the interpreter rejects others.
+            values: Array of the tensor's exact type and shape, including the batch of 1; the
+                interpreter rejects others.
 
         Cost: 2.0 us for 12 KiB (x86); a copy through `Interpreter.tensor` takes 4 us.
         """
@@ -282,8 +290,8 @@ def _import() -> tuple[Any, str]:
 def _load_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
     """Load an external delegate; the interpreter keeps it alive as long as it needs it."""
     try:
-        # Look up both symbols first: if one is missing, the package's own loader leaves a half-made object behind
-        # whose finaliser raises.
+        # Look up both symbols first: if one is missing, the package's own loader leaves a half-made
+        # object behind whose finaliser raises.
         _ = (opened := ctypes.CDLL(library)).tflite_plugin_create_delegate, opened.tflite_plugin_destroy_delegate
         return module.load_delegate(library, options)
     except (OSError, ValueError, AttributeError) as error:
@@ -308,7 +316,7 @@ def _tensor(detail: dict[str, Any]) -> Tensor:
 
 
 def _places(file: str, expected: tuple[Tensor, ...], details: list[dict[str, Any]]) -> list[int]:
-    """Return the interpreter's tensor indices in the part's order; the file must hold exactly the manifest's tensors."""
+    """Return the interpreter's tensor indices in the part's order; reject other tensors."""
     by_name = {detail["name"]: detail for detail in details}
     actual = [_tensor(by_name[tensor.name]) if tensor.name in by_name else None for tensor in expected]
     if len(by_name) != len(expected) or actual != list(expected):

@@ -34,7 +34,8 @@ class Survey:
         operators: Number of occurrences by operator name.
         flex: TensorFlow's own operators among them, which no device runtime has.
         edgetpu: Whether the file was compiled for the Edge TPU.
-        inputs, outputs: "name", "shape" (-1 for an open size), "dtype", "scale" and "zero_point" of each tensor.
+        inputs, outputs: "name", "shape" (-1 for an open size), "dtype", "scale" and "zero_point" of
+            each tensor.
         runs: Whether the interpreter on this machine runs it once.
         reason: Reason why not; empty if it runs.
     """
@@ -72,7 +73,8 @@ def survey(path: str | Path) -> Survey:
     path = Path(path)
     if not path.is_file():
         raise UsageError(expected="a .tflite file", found=f"none at {path}", path=path)
-    # -P keeps the working directory off sys.path: a file in it could replace a module that the child imports.
+    # -P keeps the working directory off sys.path: a file in it could replace a module that the
+    # child imports.
     command = [sys.executable, "-P", "-m", "edgevid.backends.survey", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)

@@ -1,7 +1,7 @@
 """The state of the board while it works: temperature, clock, throttling, supply, fan, memory.
 
-All files are read below a root that tests replace. Paths and meanings come from the documentation of the kernel and
-the firmware, named where they are used; none was checked on a Raspberry Pi.
+All files are read below a root that tests replace. Paths and meanings come from the documentation
+of the kernel and the firmware, named where they are used; none was checked on a Raspberry Pi.
 """
 
 from edgevid.board.facts import identify

@@ -20,7 +20,7 @@ def identify(root: Path = Path("/")) -> Board | None:
         The board; None if edgevid does not know it.
     """
     model = read_text(root / _MODEL) or ""
-    # "Raspberry Pi 3 Model B" is also a prefix of "Raspberry Pi 3 Model B Plus": the longest match wins.
+    # "Raspberry Pi 3 Model B" is a prefix of "Raspberry Pi 3 Model B Plus": take the longest match.
     return max(
         (board for board in boards().values() if model.startswith(board.model)),
         key=lambda board: len(board.model),

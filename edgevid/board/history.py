@@ -31,8 +31,9 @@ class BoardHistory:
         if state.temperature_c is not None:
             self._peak_c = max(state.temperature_c, self._peak_c or state.temperature_c)
         if state.throttling:
-            # A condition may come and go between two samples. Only its history bit shows that: it is set now and was
-            # not set before. The first sample has no predecessor, so its history bits belong to the time before the run.
+            # A condition may come and go between two samples. Only its history bit shows that: it
+            # is set now and was not set before. The first sample has no predecessor, so its history
+            # bits belong to the time before the run.
             bits_before = before.throttling.bits if before and before.throttling else state.throttling.bits
             self._bits |= state.throttling.bits | (state.throttling.bits & ~bits_before) >> HISTORY_SHIFT
 
@@ -45,8 +46,8 @@ class BoardHistory:
         """Return everything as a JSON object.
 
         Returns:
-            `before` and `after` as `BoardState.as_json`, `peak_c`, and `throttled_during`: a list of conditions, or None
-            if the board does not report throttling.
+            `before` and `after` as `BoardState.as_json`, `peak_c`, and `throttled_during`: a list
+            of conditions, or None if the board does not report throttling.
         """
         is_reported = self.latest is not None and self.latest.throttling is not None
         return {

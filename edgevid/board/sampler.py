@@ -12,7 +12,7 @@ from edgevid.board.state import BoardState, read_state
 from edgevid.board.throttling import NOW
 
 INTERVAL_S = 1.0
-# `vcgencmd` is a process, by far the most expensive part of a sample: run it for every fifth sample only.
+# `vcgencmd` is a process, by far the most expensive part of a sample: run it for every fifth one.
 _SAMPLES_PER_PROCESS = 5
 
 
@@ -48,8 +48,9 @@ class BoardSampler:
         """Return the newest sample as plain numbers, for metrics and pages.
 
         Returns:
-            `temperature_c`, `clock_mhz`, `fan_rpm`, `memory_available_mib`, and 0 or 1 for the current `under_voltage`,
-            `capped`, `throttled` and `soft_limit`; without those that the board does not report.
+            `temperature_c`, `clock_mhz`, `fan_rpm`, `memory_available_mib`, and 0 or 1 for the
+            current `under_voltage`, `capped`, `throttled` and `soft_limit`; without those that the
+            board does not report.
         """
         state = self.state
         if state is None:
@@ -66,7 +67,8 @@ class BoardSampler:
         self._samples += 1
         state = read_state(self._root, ask_firmware=may_run_tool)
         latest = self.history.latest
-        # Between two runs of the tool its last reading stands, rather than the kernel's alarm, which knows less.
+        # Between two runs of the tool its last reading stands, rather than the kernel's alarm,
+        # which knows less.
         if not may_run_tool and latest and latest.throttling and latest.throttling.told_by == "vcgencmd":
             state = dataclasses.replace(state, throttling=latest.throttling)
         self.history.add(state)

@@ -1,4 +1,4 @@
-"""The state of the board at one moment, from files of the kernel and, where it has none, from the firmware's tool."""
+"""The state of the board at one moment, from the kernel's files or the firmware's tool."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from edgevid.board.throttling import NOW, Throttling, parse
 from edgevid.telemetry.environment import read_field, read_text
 
 # Sources: the kernel's Documentation/driver-api/thermal/sysfs-api.rst (millidegrees),
-# Documentation/admin-guide/pm/cpufreq.rst (kHz) and Documentation/hwmon/sysfs-interface.rst (fan1_input in RPM).
+# Documentation/admin-guide/pm/cpufreq.rst (kHz) and Documentation/hwmon/sysfs-interface.rst
+# (fan1_input in RPM).
 _THERMAL, _HWMON, _CPUFREQ = "sys/class/thermal", "sys/class/hwmon", "sys/devices/system/cpu/cpufreq/policy0"
 _CPU_ZONES = ("cpu", "soc", "x86_pkg")
-# Raspberry Pi's kernel has a file with the firmware's bits (github.com/raspberrypi/linux, pull request 2397). Debian's
-# kernel has only an alarm in hwmon (Documentation/hwmon/raspberrypi-hwmon.rst).
+# Raspberry Pi's kernel has a file with the firmware's bits (github.com/raspberrypi/linux, pull
+# request 2397). Debian's kernel has only an alarm in hwmon
+# (Documentation/hwmon/raspberrypi-hwmon.rst).
 _FIRMWARE = ("sys/devices/platform/soc/soc:firmware/get_throttled", "sys/devices/platform/*/*firmware/get_throttled")
 # A firmware that hangs must not hold up the sampler.
 _VCGENCMD, _VCGENCMD_LIMIT_S = "usr/bin/vcgencmd", 2.0
@@ -27,7 +29,7 @@ class BoardState:
 
     Attributes:
         temperature_c: Temperature of the chip.
-        clock_mhz: Clock of the first core as the kernel requested it; the firmware may run it slower.
+        clock_mhz: Clock of the first core as requested by the kernel; it may run slower.
         clock_max_mhz: Highest clock that the kernel may request.
         governor: The kernel's policy for the clock, as "ondemand".
         throttling: The firmware's conditions of supply and heat.
@@ -65,8 +67,8 @@ def read_state(root: Path = Path("/"), *, ask_firmware: bool = True) -> BoardSta
 
     Args:
         root: Folder with `sys`, `proc` and `usr`.
-        ask_firmware: Whether `vcgencmd` may run if no file reports throttling. It is a process, too expensive for every
-            second.
+        ask_firmware: Whether `vcgencmd` may run if no file reports throttling. It is a process, too
+            expensive for every second.
 
     Cost: about ten small files in the kernel's memory, and a process if `vcgencmd` runs.
     """
@@ -93,7 +95,8 @@ def _temperature_c(root: Path) -> float | None:
 
 
 def _throttling(root: Path, *, ask_firmware: bool) -> Throttling | None:
-    # From the most complete and cheapest source to the least: a file with all bits, a process, an alarm for voltage.
+    # From the most complete and cheapest source to the least: a file with all bits, a process, an
+    # alarm for voltage.
     for pattern in _FIRMWARE:
         for path in root.glob(pattern):
             if text := read_text(path):

@@ -1,4 +1,4 @@
-"""The firmware's bits for supply and heat: one set for now, one for "has happened since the board started".
+"""The firmware's bits for supply and heat: one set for now, one since the board started.
 
 Source: https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 """
@@ -24,8 +24,8 @@ class Throttling:
 
     Attributes:
         bits: Bits as the firmware defines them.
-        told_by: Source of the reading: "firmware" (a file in sysfs), "vcgencmd", or "hwmon", which reports under-voltage
-            only.
+        told_by: Source of the reading: "firmware" (a file in sysfs), "vcgencmd", or "hwmon", which
+            reports under-voltage only.
     """
 
     bits: int

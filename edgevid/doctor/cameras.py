@@ -15,7 +15,8 @@ _NODES = "sys/class/video4linux"
 # Source: github.com/raspberrypi/linux, drivers/staging/vc04_services (bcm2835-codec, bcm2835-isp),
 # drivers/media/platform/raspberrypi (rpi-hevc-dec, pisp_be).
 _NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "rpi-hevc-dec", "rpivid", "pispbe")
-# Receivers of CSI cameras, on boards up to the 4 and on the 5. A node exists only if a sensor was detected.
+# Receivers of CSI cameras, on boards up to the 4 and on the 5. A node means that a sensor was
+# found.
 _RECEIVERS = ("unicam", "rp1-cfe")
 
 

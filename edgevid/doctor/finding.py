@@ -14,8 +14,8 @@ class Finding:
 
     Attributes:
         check: Name of the check.
-        status: "fault": a classifier cannot run, or answers wrongly. "warning": it may fail later. "unknown": the
-            machine does not report it.
+        status: "fault": a classifier cannot run, or answers wrongly. "warning": it may fail later.
+            "unknown": the machine does not report it.
         found: The actual state, in a few words.
         mend: The remedy, unless "ok": the exact command if there is one. May have several lines.
     """

@@ -128,7 +128,8 @@ def _synchronized(root: Path) -> bool | None:
     # Source: systemd-timesyncd.service(8), FILES.
     if (root / "run/systemd/timesync/synchronized").exists():
         return True
-    # Another client than timesyncd leaves no such file. Source: timedatectl(1), `show` and NTPSynchronized.
+    # Another client than timesyncd leaves no such file. Source: timedatectl(1), `show` and
+    # NTPSynchronized.
     try:
         command = [str(root / "usr/bin/timedatectl"), "show", "--property=NTPSynchronized", "--value"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()

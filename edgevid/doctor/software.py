@@ -20,7 +20,10 @@ def python(host: Host) -> Finding:
     found = f"Python {version}, {host.pointer_bits} bit, {host.arch}"
     # Check the pointers as well: a 32-bit Python on a 64-bit kernel reports aarch64.
     if host.pointer_bits != 64 or host.arch not in _ARCHES:
-        mend = "edgevid needs a 64-bit system on Arm or x86: flash Raspberry Pi OS (64-bit); a 32-bit one cannot be upgraded"
+        mend = (
+            "edgevid needs a 64-bit system on Arm or x86: "
+            "flash Raspberry Pi OS (64-bit); a 32-bit one cannot be upgraded"
+        )
         return Finding(check="python", status="fault", found=found, mend=mend)
     if not _PYTHONS[0] <= host.python[:2] <= _PYTHONS[1]:
         mend = (
@@ -50,7 +53,8 @@ def delegates(host: Host) -> Finding:
         return ok("delegates", f"xnnpack (CPU){unused}")
     found = f"xnnpack (CPU); Edge TPU at {', '.join(plugged)}"
     if not has_library:
-        # Source: https://coral.ai/docs/accelerator/get-started/, whose package source has to be added first.
+        # Source: https://coral.ai/docs/accelerator/get-started/, whose package source has to be
+        # added first.
         mend = (
             "sudo apt-get install libedgetpu1-std   # from Coral's package source, "
             "https://coral.ai/docs/accelerator/get-started/#1-install-the-edge-tpu-runtime"

@@ -7,9 +7,9 @@ All plans share one chain, with stages that some plans leave out:
     frame -> ring of seen frames -> encoder -> step with its states       -> scores    stateful
     frame -> ring of the window                                  -> whole -> scores    stack
 
-For `window` and `stack`, each answer equals bit for bit a run of every frame of the window through the parts:
-an encoder's output depends on its frames alone, and a ring only stores it. `tests/parity` checks this after
-every frame.
+For `window` and `stack`, each answer equals bit for bit a run of every frame of the window through
+the parts: an encoder's output depends on its frames alone, and a ring only stores it.
+`tests/parity` checks this after every frame.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Engine:
     Attributes:
         encode_ns: Duration of the encoder in the last step; 0 if it did not run.
         head_ns: Duration of the head, step or whole model in the last step; 0 if it did not run.
-        values: The model's additional outputs for its last scores, float32, in the order of `manifest.values`;
-            new arrays with every answer.
+        values: The model's additional outputs for its last scores, float32, in the order of
+            `manifest.values`; new arrays with every answer.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1, backend: Backend | None = None) -> None:
@@ -79,15 +79,15 @@ class Engine:
 
     @property
     def keeps_state(self) -> bool:
-        """Whether the last part must run for every frame, so that skipping an answer saves nothing."""
+        """Whether the last part must run for every frame: skipping an answer saves nothing."""
         return self._last_part.keeps_state
 
     def input_buffer(self) -> Array:
         """Return the buffer for the next prepared frame.
 
         Returns:
-            Contiguous array of shape `input.shape` and type `input.dtype`, to fill before `step`. The engine owns it
-            and may overwrite it.
+            Contiguous array of shape `input.shape` and type `input.dtype`, to fill before `step`.
+            The engine owns it and may overwrite it.
         """
         return self._intake.buffer
 
@@ -108,23 +108,23 @@ class Engine:
         return None if scores is None else np.array(scores, np.float32)
 
     def advance(self, *, answer: bool = True, still: bool = False) -> list[float] | None:
-        """Process the frame in the input buffer and return the probabilities of the window that ends with it.
+        """Process the frame in the input buffer and return the probabilities of its window.
 
         Args:
-            answer: Whether the caller wants the answer. If not, the engine skips all work that only this answer needs;
-                a last part that keeps a state runs and answers anyway.
-            still: Whether the frame shows the same picture as the last encoded one, so that the encoder's last output
-                can stand for it. Plan "stack" has no encoder and ignores this.
+            answer: Whether the caller wants the answer. If not, the engine skips all work that only
+                this answer needs; a last part that keeps a state runs and answers anyway.
+            still: Whether the frame shows the same picture as the last encoded one, so that the
+                encoder's last output can stand for it. Ignored by plan "stack".
 
         Returns:
-            A new list with one probability per class. None if the caller wants no answer, or if too few frames have
-            arrived for a first one.
+            A new list with one probability per class. None if the caller wants no answer, or if too
+            few frames have arrived for a first one.
 
         Raises:
             BackendError: The interpreter failed.
 
-        Cost: one encoder and one head; allocates nothing of frame size. The Python code around them takes about 10 us
-        (x86).
+        Cost: one encoder and one head; allocates nothing of frame size. The Python code around them
+        takes about 10 us (x86).
         """
         self.encode_ns = self.head_ns = 0
         row = self._intake.take()
@@ -133,7 +133,7 @@ class Engine:
         if self._encoder is not None:
             row = self._row if still and self._row is not None else self._encode(self._encoder, row)
         elif not answer:
-            # Plan "stack": the intake keeps the frame, so not even the copy to the interpreter is due.
+            # Plan "stack": the intake keeps the frame, so even the copy can be skipped.
             return None
         last_part = self._last_part
         if not last_part.push(row) or not (answer or last_part.keeps_state):

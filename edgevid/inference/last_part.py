@@ -1,4 +1,4 @@
-"""The last part of a plan: turns encoder features, or frames, into stored scores and keeps state between frames."""
+"""The last part of a plan: features or frames to stored scores, with state between frames."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LastPart(Protocol):
         """Accept the newest row.
 
         Args:
-            row: The encoder's output, (1, F), or the frames of the window, (1, T, *frame); as stored.
+            row: Stored output of the encoder, (1, F), or frames of the window, (1, T, *frame).
 
         Returns:
             Whether `answer` can run.
@@ -105,7 +105,7 @@ class _Step:
         self._first_state = len(part.outputs) - len(self.states)
         after_step = part.outputs[self._first_state :]
         both = [(before.params, after.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
-        # None: input and output state share a grid, so the output array becomes the next input as it is.
+        # None: input and output state share a grid, so the output array can be the next input.
         self._carry = [None if passes(after, before) else joiner(after, before) for before, after in both]
 
     def push(self, row: Array) -> bool:
@@ -148,7 +148,7 @@ class _StepPart(_Step):
 
 
 class _FlightPart(_Step):
-    """A step for all windows in flight, one state row each: every frame starts a window and completes another."""
+    """A step for all windows in flight, one row each: every frame starts one and completes one."""
 
     def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         super().__init__(model, part, feature)
@@ -156,13 +156,15 @@ class _FlightPart(_Step):
         self._count = 0
 
     def answer(self) -> Array | None:
-        # The row of the window that completed last is free: reset it for the window that starts with this frame.
+        # The row of the window that completed last is free: reset it for the window that starts
+        # with this frame.
         starting = self._count % self._rows
         for state, zero in zip(self.states, self.zeros, strict=True):
             state[0, starting] = zero
         scores = self.run()
         self._count += 1
-        # After the increment, the same expression selects the oldest row, whose window ends with this frame.
+        # After the increment, the same expression selects the oldest row, whose window ends with
+        # this frame.
         return scores[self._count % self._rows] if self._count >= self._rows else None
 
     def value(self, index: int) -> Array:

@@ -1,4 +1,4 @@
-"""Model input: quantise each prepared frame once and collect as many frames as the first part sees."""
+"""Model input: quantise each prepared frame once and collect those that the first part sees."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgevid.quant import QuantParams, pixel_flipper, pixel_grid, pixels_to_floa
 
 
 class Intake(Protocol):
-    """The entry of an engine: one buffer for the next frame, and the frames that the first part sees.
+    """The entry of an engine: a buffer for the next frame, and the frames of the first part.
 
     Attributes:
-        buffer: Buffer of shape `input.shape` and type `input.dtype` for the next prepared frame. `take` may overwrite
-            it.
+        buffer: Buffer of shape `input.shape` and type `input.dtype` for the next prepared frame.
+            `take` may overwrite it.
     """
 
     buffer: Array
@@ -97,7 +97,8 @@ def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Ar
         params: Grid of the first part's input.
 
     Returns:
-        A function (frame, out) that reads a prepared frame (uint8 or float32) and fills an array of `params.dtype`.
+        A function (frame, out) that reads a prepared frame (uint8 or float32) and fills an array of
+        `params.dtype`.
 
     Cost: per byte one bit flip where the grid allows it, else one look-up in a table of 256 levels.
     """
@@ -111,7 +112,8 @@ def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Ar
     places = np.zeros(spec.shape, np.intp)
 
     def look_up(frame: Array, out: Array) -> None:
-        # With indices of another type than intp, or a mode other than "clip", take() allocates several times the frame.
+        # With indices of another type than intp, or a mode other than "clip", take() allocates
+        # several times the frame.
         np.copyto(places, frame)
         levels.take(places, out=out, mode="clip")
 

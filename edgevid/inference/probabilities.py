@@ -10,16 +10,17 @@ from edgevid.bundle.manifest import Scores
 from edgevid.frames import Array
 from edgevid.quant import QuantParams, dequantize, dequantizer
 
-# Widest grid of logits for the table of powers: exp(-80) is well above float32's smallest normal number (exp(-87)),
-# so that neither a power nor a sum of powers loses precision.
+# Widest grid of logits for the table of powers: exp(-80) is well above float32's smallest normal
+# number (exp(-87)), so that neither a power nor a sum of powers loses precision.
 _LARGEST_EXPONENT = 80.0
 
 
 def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
-    """Select the function that turns real outputs into probabilities; call it once, before the loop.
+    """Select the function that turns real outputs into probabilities.
 
     Args:
-        kind: Kind of the outputs. A single sigmoid output stands for two classes, (negative, positive).
+        kind: Kind of the outputs. A single sigmoid output stands for two classes, (negative,
+            positive).
 
     Returns:
         A function from (..., outputs) float32 to (..., classes) float32.
@@ -34,22 +35,25 @@ def to_probabilities(kind: Scores) -> Callable[[Array], Array]:
 
 
 def stored_to_probabilities(params: QuantParams, kind: Scores) -> Callable[[Array], list[float]]:
-    """Select the function that turns the last part's stored scores into probabilities; call it once, before the loop.
+    """Select the function that turns the last part's stored scores into probabilities.
 
-    Logits on an 8-bit grid take only 256 values, so their powers come from a table: a decision needs neither a maximum
-    nor an exponential. The result is a list, which is faster than an array for a few numbers.
+    Logits on an 8-bit grid take only 256 values, so their powers come from a table: a decision
+    needs neither a maximum nor an exponential. The result is a list, which is faster than an array
+    for a few numbers.
 
     Args:
         params: Grid of the scores output.
         kind: Kind of the scores.
 
     Returns:
-        A function from a contiguous (outputs,) array of `params.dtype` to a new list with one probability per class.
+        A function from a contiguous (outputs,) array of `params.dtype` to a new list with one
+        probability per class.
     """
     if kind != "logits" or params.dtype not in ("int8", "uint8") or 255 * params.scale > _LARGEST_EXPONENT:
         real, probabilities = dequantizer(params), to_probabilities(kind)
         return lambda stored: probabilities(real(stored)).tolist()
-    # The table is indexed by the stored byte: a negative int8 indexes from the end, where its uint8 view has its entry.
+    # The table is indexed by the stored byte: a negative int8 indexes from the end, where its uint8
+    # view has its entry.
     exponents = dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params)
     # Relative to the grid's largest number, so that no power exceeds 1.
     power_of = np.exp(exponents - exponents.max()).tolist().__getitem__

@@ -11,8 +11,9 @@ from edgevid.quant import Dtype
 class Ring:
     """The last `length` rows as one contiguous block.
 
-    The buffer has twice the length, and each row is written twice, `length` apart. The window that ends at the newest
-    row is then always one slice. Writing costs two copies of a row, reading costs none.
+    The buffer has twice the length, and each row is written twice, `length` apart. The window that
+    ends at the newest row is then always one slice. Writing costs two copies of a row, reading
+    costs none.
 
     Args:
         length: Rows in the window, >= 1.
@@ -76,7 +77,7 @@ class Ring:
         """Return the last `length` rows, oldest first, as a batch of one.
 
         Returns:
-            A contiguous view of shape (1, length, *row_shape); the ring owns it. Its oldest row is also the next input
-            buffer, so use the batch before that buffer is filled.
+            A contiguous view of shape (1, length, *row_shape); the ring owns it. Its oldest row is
+            also the next input buffer, so use the batch before that buffer is filled.
         """
         return self._batches[self.count % self.length]

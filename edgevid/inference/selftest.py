@@ -1,9 +1,9 @@
-"""The self-test: play a bundle's golden frames through the engine and compare the answers with its golden ones.
+"""The self-test: compare the engine's answers to golden frames with the golden answers.
 
-Integer kernels of different processors differ in the last bit at most. So answers must be equal, or within
-`TOLERANCE_STEPS` steps of the output's grid with the same class in front. Values are held to as many steps of their
-own grids. In addition, the stream must equal the window: each answer is computed once more by a restarted engine and
-must be the same bit for bit.
+Integer kernels of different processors differ in the last bit at most. So answers must be equal, or
+within `TOLERANCE_STEPS` steps of the output's grid with the same class in front. Values are held to
+as many steps of their own grids. In addition, the stream must equal the window: each answer is
+computed once more by a restarted engine and must be the same bit for bit.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from edgevid.frames import Array
 from edgevid.inference.engine import Engine
 
 TOLERANCE_STEPS = 3
-# The grid of an int8 probability, and of an int8 value in -1..1. Outputs on a finer grid, or in float, get the same
-# tolerance: the int8 encoder before them limits their precision.
+# The grid of an int8 probability, and of an int8 value in -1..1. Outputs on a finer grid, or in
+# float, get the same tolerance: the int8 encoder before them limits their precision.
 _LEAST_STEP = 1 / 256
 # A value whose golden outputs are all 0 has no scale to derive a step from.
 _LEAST_NUMBER = 1e-6
-# A logit that is one step off changes no probability by more than half a step: the slope of the softmax, p(1-p), is
-# 1/4 at most, and twice that if the other logits are off in the opposite direction.
+# A logit that is one step off changes no probability by more than half a step: the slope of the
+# softmax, p(1-p), is 1/4 at most, and twice that if the other logits are off the other way.
 _LOGIT_SLOPE = 0.5
 # Float32 rounding of both sides must not turn exactly three steps into a failure.
 _ROUNDING = 1 + 1e-5
@@ -36,12 +36,12 @@ class Selftest:
 
     Attributes:
         answers: Golden answers compared.
-        values: Numbers compared in the model's additional outputs, over all answers; 0 if the model has none or the
-            bundle has no golden values.
+        values: Numbers compared in the model's additional outputs, over all answers; 0 if the model
+            has none or the bundle has no golden values.
         identical: Whether all scores and values are equal bit for bit.
         max_steps: Largest difference, in steps of the output's grid.
-        windows: Windows recomputed from scratch and found equal; 0 for plan "stateful", whose state outlives the
-            window.
+        windows: Windows recomputed from scratch and found equal; 0 for plan "stateful", whose state
+            outlives the window.
         golden_engine: Interpreter that made the golden answers.
         engine: Interpreter that was tested.
     """
@@ -65,8 +65,8 @@ def selftest(engine: Engine) -> Selftest:
         The result, if the test passed.
 
     Raises:
-        SelftestFailed: An answer differs by more than `TOLERANCE_STEPS`, another class is in front, or a stream differs
-            from its window.
+        SelftestFailed: An answer differs by more than `TOLERANCE_STEPS`, another class is in front,
+            or a stream differs from its window.
     """
     golden = engine.bundle.golden
     streamed = _play(engine, golden.frames).newest(len(golden.scores))
@@ -135,8 +135,8 @@ def _compare_scores(engine: Engine, answer: int, *, got: Array, expected: Array,
 
 
 def _compare_values(engine: Engine, got: Array, expected: Array) -> float:
-    """Reject values that are too far off; return the largest difference in steps, 0 without golden values."""
-    if not expected.size:
+    """Reject values that are too far off; return the largest difference in steps."""
+    if not expected.size:  # no values, or none that are golden
         return 0.0
     # One column block per value of the manifest.
     ends = np.cumsum([value.size for value in engine.bundle.manifest.values])[:-1]

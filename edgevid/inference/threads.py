@@ -1,8 +1,9 @@
 """Choose the number of interpreter threads for a bundle by measuring once per machine.
 
-More threads are not always faster: a small model spends more time on waking threads than they save, and the last
-cores gain nothing on a board that is short of memory bandwidth. So the bundle's golden frames are played with each
-count from 1 to the number of cores, and the smallest count close to the fastest is chosen.
+More threads are not always faster: a small model spends more time on waking threads than they save,
+and the last cores gain nothing on a board that is short of memory bandwidth. So the bundle's golden
+frames are played with each count from 1 to the number of cores, and the smallest count close to the
+fastest is chosen.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _NEAR = 1.05
 _ROUNDS = 3
 _ROUND_NS = 150_000_000
 _NS_PER_MS = 1e6
-# Each count costs half a second to measure, and all supported boards have 4 cores; 8 is for workstations.
+# Each count costs half a second to measure, and boards have 4 cores: 8 is for workstations.
 _MOST = 8
 
 
@@ -53,7 +54,7 @@ def state_folder() -> Path:
     """Return the folder for edgevid's measurements.
 
     Returns:
-        `$EDGEVID_STATE`, else `$XDG_CACHE_HOME/edgevid`, else `~/.cache/edgevid`; it may not exist yet.
+        `$EDGEVID_STATE`, else `$XDG_CACHE_HOME/edgevid`, else `~/.cache/edgevid`; may not exist.
 
     Source: https://specifications.freedesktop.org/basedir-spec/latest/.
     """

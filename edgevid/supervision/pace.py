@@ -1,4 +1,4 @@
-"""The pace: what a device gives up when it is late or too hot, and when it recovers. A table and a state machine.
+"""The pace: what a device gives up when it is late or too hot, and when it recovers.
 
 | level | decision after | frames are sampled | lost |
 |---|---|---|---|
@@ -7,9 +7,9 @@
 | 2 | every second one | at twice the interval | windows are twice as long as in training; the messages say so |
 | 3 | every second one | at four times the interval | the same, four times |
 
-The stride grows before the rate drops: the first loses decisions, the second changes their meaning. A head that keeps
-a state must run for every sampled frame, so level 1 saves nothing for it. `paces` leaves that level out if all models
-of a run are of this kind.
+The stride grows before the rate drops: the first loses decisions, the second changes their meaning.
+A head that keeps a state must run for every sampled frame, so level 1 saves nothing for it. `paces`
+leaves that level out if all models of a run are of this kind.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from itertools import pairwise
 from typing import Literal
 
 Cause = Literal["late", "hot", "recovered", "exhausted"]
-# Assumed cost ratio of a level to the next lower one until the pacer has measured it: halving the work is the most that
-# a step of the table saves, so the guess never recovers too early.
+# Assumed cost ratio of a level to the one below it until the pacer has measured it: halving the
+# work is the most that a step of the table saves, so the guess never recovers too early.
 _UNKNOWN_SAVING = 2.0
-# Bounds of the measured ratio: a step down cannot cost more than before, and an outlier must not block recovery.
+# Bounds of the measured ratio: a step down cannot cost more than before, and an outlier must not
+# block recovery.
 _LEAST_SAVING, _MOST_SAVING = 1.0, 4.0
 
 
@@ -47,12 +48,12 @@ def paces(*, keeps_state: bool) -> dict[int, Pace]:
     """Return the levels that save work in a run.
 
     Args:
-        keeps_state: Whether every model of the run keeps a state, so that none can skip work for a frame without a
-            decision.
+        keeps_state: Whether every model of the run keeps a state, so that none can skip work for a
+            frame without a decision.
 
     Returns:
-        Level (index into `LEVELS`) to its pace in this run, from level 0 up. With a state, every sampled frame is
-        answered, and only levels with a lower rate than the one before are left.
+        Level (index into `LEVELS`) to its pace in this run, from level 0 up. With a state, every
+        sampled frame is answered, and only levels with a lower rate than the one before are left.
     """
     if not keeps_state:
         return dict(enumerate(LEVELS))
@@ -62,7 +63,9 @@ def paces(*, keeps_state: bool) -> dict[int, Pace]:
 
 @dataclass(frozen=True, kw_only=True)
 class PacePolicy:
-    """Thresholds of the state machine. Demand is the work for a frame over the time between two due frames.
+    """Thresholds of the state machine.
+
+    Demand is the work for a frame over the time between two due frames.
 
     Attributes:
         late_demand: Demand above which the device is late.
@@ -165,8 +168,9 @@ class Pacer:
 
         Args:
             now_s: Time of the observation, on any monotonic clock.
-            demand: Mean demand since the last observation; above 1 the device cannot keep up. None if no frame arrived:
-                then nothing is known, and the level does not change for being late or calm.
+            demand: Mean demand since the last observation; above 1 the device cannot keep up. None
+                if no frame arrived: then nothing is known, and the level does not change for being
+                late or calm.
             throttled: Whether the firmware throttles the cores now.
 
         Returns:
@@ -192,7 +196,8 @@ class Pacer:
 
     def _watch(self, now_s: float, demand: float | None, *, throttled: bool) -> None:
         is_late = demand is not None and demand > self._policy.late_demand
-        # Extrapolate to the better level: a level that is calm only because it skips work must not be left.
+        # Extrapolate to the better level: a level that is calm only because it skips work must not
+        # be left.
         is_calm = demand is not None and not throttled and demand * self._saving[self.level] < self._policy.calm_demand
         self._late_since_s = _since(self._late_since_s, now_s, holds=is_late)
         self._calm_since_s = _since(self._calm_since_s, now_s, holds=is_calm)

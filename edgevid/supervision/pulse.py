@@ -12,7 +12,7 @@ class Pulse:
     Attributes:
         frames: Frames processed to the end.
         busy_ns: Time spent on them.
-        began_ns: Start of the current frame, on the monotonic clock; 0 while the loop waits for one.
+        began_ns: Start of the current frame, monotonic; 0 while the loop waits for one.
         thread: Identity of the loop's thread; None while it does not run.
     """
 

@@ -1,9 +1,10 @@
 """The supervisor: a thread that checks the loop once a second.
 
-- A frame in progress for too long means that an interpreter, a delegate's driver or a tap hangs in a call that Python
-  cannot interrupt. The supervisor delivers what is known and exits with `STUCK_EXIT_CODE`, so that systemd restarts the
-  service.
-- If the loop is late or the board is throttled, the pace drops by `edgevid.supervision.pace`, and recovers later.
+- A frame in progress for too long means that an interpreter, a delegate's driver or a tap hangs in
+  a call that Python cannot interrupt. The supervisor delivers what is known and exits with
+  `STUCK_EXIT_CODE`, so that systemd restarts the service.
+- If the loop is late or the board is throttled, the pace drops, and recovers later
+  (`edgevid.supervision.pace`).
 - systemd gets READY=1 after the first frame, WATCHDOG=1 only after progress, and a STATUS line.
 """
 
@@ -28,20 +29,22 @@ from edgevid.telemetry.telemetry import Telemetry
 STUCK_EXIT_CODE = 75
 # Together with one tick and the time to detect it, a hang ends the process within 10 s.
 STUCK_S, TICK_S = 8.0, 1.0
-# The first frames may build caches, and nothing is known yet about the model's speed. Allow them 60 s if the loop is
-# using CPU (a slow model); a call blocked in a driver uses none and gets the normal limit.
+# The first frames may build caches, and nothing is known yet about the model's speed. Allow them a
+# minute if the loop is using CPU (a slow model); a call blocked in a driver uses none and gets the
+# normal limit.
 _FIRST_FRAMES, _FIRST_STUCK_S = 3, 60.0
-# Later frames may take ten times as long as the slowest so far: room for swapping or a busy machine.
+# Later frames may take ten times as long as the slowest so far: the machine may be busy or swap.
 _SLOWEST_TIMES = 10
-# Share of CPU time above which the loop counts as computing. Low, because other programs may compete for the core; a
-# driver that merely polls uses less.
+# Share of CPU time above which the loop counts as computing. Low, because other programs may
+# compete for the core; a driver that merely polls uses less.
 _COMPUTING_SHARE = 0.05
 # The loop's thread is asked for its CPU time only after this long in one frame.
 _CPU_CHECK_AFTER_S = 1.0
-# Delivering events and closing outputs may hang as well; the process exits after this long in any case.
+# Delivering events and closing outputs may hang as well; the process exits after this time anyway.
 _LEAVE_S = 5.0
-# If even this thread cannot run, for example because a driver hangs while it holds the GIL, faulthandler's C thread
-# ends the process. Well above STUCK_S, which leaves time for the orderly way out.
+# If even this thread cannot run, for example because a driver hangs while it holds the GIL,
+# faulthandler's C thread ends the process. Well above STUCK_S, which leaves time for the orderly
+# way out.
 _LAST_RESORT_S = 30.0
 _STATUS_TICKS = 5
 _NS_PER_S = 1e9
@@ -112,8 +115,8 @@ class Supervisor:
         board: Reports throttling; None to ignore the board.
         notifier: Connection to systemd.
         pacer: Chooses the pace; None to keep full pace, as for a file, which waits.
-        stuck_s: Limit for one frame, in seconds. Raised to ten times the slowest frame so far, and to a minute for the
-            first frames while they use CPU.
+        stuck_s: Limit for one frame, in seconds. Raised to ten times the slowest frame so far, and
+            to a minute for the first frames while they use CPU.
         tick_s: Time between two checks, in seconds.
         leave: Ends the process when a frame hangs; None for a process that edgevid does not own.
     """
@@ -241,9 +244,9 @@ class Supervisor:
             self._pipeline.keep_pace(change.level)
 
     def _demand(self) -> float | None:
-        """Return the work per frame over the time between two due frames, since the last tick; None without frames."""
+        """Return the demand since the last tick; None without frames."""
         pipeline = self._pipeline
-        # Relate the work of all models to the one that samples most often: its frames are the most urgent.
+        # Relate the work of all models to the one that samples most often: it is late first.
         lane = min(pipeline.lanes, key=lambda lane: lane.sampler.interval_ns)
         busy_ns, taken = pipeline.pulse.busy_ns, lane.telemetry.taken
         spent_ns, self._busy_ns = busy_ns - self._busy_ns, busy_ns
@@ -256,15 +259,16 @@ class Supervisor:
 
 
 class _CpuUse:
-    """CPU use of the current frame from tick to tick: a slow model computes, a call blocked in a driver does not."""
+    """CPU use of the current frame: a slow model computes, a call blocked in a driver does not."""
 
     def __init__(self) -> None:
         self._frame_ns = self._since_ns = 0
         self._used_ns: int | None = None
 
     def is_computing(self, pulse: Pulse, now_ns: int) -> bool:
-        """Return whether the loop has computed since the first tick in this frame; True if unknown."""
-        # A short frame needs no answer, and reading the thread's clock is safe only while the loop is inside a frame.
+        """Return whether the loop computes, since the first tick in this frame; True if unknown."""
+        # A short frame needs no answer, and reading the thread's clock is safe only while the loop
+        # is inside a frame.
         if pulse.stuck_s(now_ns) < _CPU_CHECK_AFTER_S:
             return True
         used_ns = pulse.processor_ns()

@@ -1,7 +1,8 @@
 """Notifications to systemd: ready, alive, status, stopping. Without systemd, they do nothing.
 
-Sources: sd_notify(3) for the protocol, one datagram of `NAME=value` lines to the socket in NOTIFY_SOCKET;
-systemd.service(5), `WatchdogSec=`, and sd_watchdog_enabled(3) for WATCHDOG_USEC and WATCHDOG_PID.
+Sources: sd_notify(3) for the protocol, one datagram of `NAME=value` lines to the socket in
+NOTIFY_SOCKET; systemd.service(5), `WatchdogSec=`, and sd_watchdog_enabled(3) for WATCHDOG_USEC and
+WATCHDOG_PID.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ class Notifier:
         environment: Variables as systemd sets them; those of the process by default.
 
     Attributes:
-        watchdog_s: How long systemd waits for a sign of life before it restarts the service; None if it does not wait.
+        watchdog_s: How long systemd waits for a sign of life before it restarts the service; None
+            if it does not wait.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         environment = os.environ if environment is None else environment
         path = environment.get("NOTIFY_SOCKET", "")
-        # "@" stands for the zero byte of Linux's abstract namespace. Ignore other kinds of address, such as "vsock:".
+        # "@" stands for the zero byte of Linux's abstract namespace. Ignore other kinds of address,
+        # such as "vsock:".
         self._address = f"\0{path[1:]}" if path.startswith("@") else path if path.startswith("/") else None
         self.watchdog_s = _watchdog_s(environment) if self._address else None
 
@@ -55,7 +58,7 @@ class Notifier:
         if self._address is None:
             return
         try:
-            # Non-blocking, and errors are dropped: a slow or missing manager must not delay the service.
+            # Never block or fail: a slow or missing manager must not delay the service.
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as connection:
                 connection.sendto(message.encode(), self._address)
         except OSError:

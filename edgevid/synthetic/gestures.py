@@ -1,8 +1,8 @@
 """Plan the motion of a hand: seven gestures, and idle motion between them.
 
-Only the motion decides the class. The same hand occurs in the same places in every class. Hands that rest, tremble,
-turn, wander, drift, enter or leave belong to class "none". Directions are those of the picture: left is towards its
-first column.
+Only the motion decides the class. The same hand occurs in the same places in every class. Hands
+that rest, tremble, turn, wander, drift, enter or leave belong to class "none". Directions are those
+of the picture: left is towards its first column.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ BACKGROUND = "none"
 GESTURES = ("circle_ccw", "circle_cw", "swipe_down", "swipe_left", "swipe_right", "swipe_up", "wave")
 LABELS = tuple(sorted((*GESTURES, BACKGROUND)))
 
-# Rows of poses per second; poses between two rows are interpolated. The fastest circle turns by 1/56 of a turn per row.
+# Rows of poses per second; poses between two rows are interpolated. The fastest circle turns by
+# 1/56 of a turn per row.
 _RATE_HZ = 100
 # Range of the palm's column and row during gestures and idle acts; the fingers reach beyond it.
 _LOW, _HIGH = 0.2, 0.8
 # Row of a palm whose hand is below the picture at every size of a hand.
 _OUT_OF_SIGHT = 1.45
-# Drifting hands stay below half the speed of the slowest swipe at its middle, so that a drift is never a swipe.
+# Drifting hands stay below half the speed of the slowest swipe at its middle, so that a drift is
+# never a swipe.
 _DRIFT_PER_S = 0.4
 # A minimum-jerk motion peaks at 1.875 times its mean speed.
 _PEAK_OVER_MEAN = 1.875
@@ -56,8 +58,8 @@ class Track:
     """The pose of a hand over time.
 
     Attributes:
-        poses: (N, 3) float64, 100 rows per second: the palm's column and row as fractions of the picture, and the turn
-            of the hand in radians.
+        poses: (N, 3) float64, 100 rows per second: the palm's column and row as fractions of the
+            picture, and the turn of the hand in radians.
         truth: Gestures in the track, in order.
     """
 
@@ -106,7 +108,8 @@ def plan(rng: np.random.Generator, labels: Sequence[str], *, arm_rad: float = 0.
     Args:
         rng: Source of all randomness; the same state gives the same track.
         labels: Sequence of `LABELS`; "none" is one idle act.
-        arm_rad: Direction in which the arm leaves the picture, from straight down; the hand enters and leaves that way.
+        arm_rad: Direction in which the arm leaves the picture, from straight down; the hand enters
+            and leaves that way.
 
     Returns:
         The track, with a pause at both ends.
@@ -125,7 +128,7 @@ def plan(rng: np.random.Generator, labels: Sequence[str], *, arm_rad: float = 0.
 
 
 def plan_stream(rng: np.random.Generator, duration_s: float, *, arm_rad: float = 0.0) -> Track:
-    """Plan gestures in random order for a given time; every gesture occurs once before any is repeated.
+    """Plan random gestures for a given time; each occurs once before any is repeated.
 
     Args:
         rng: Source of all randomness; the same state gives the same track.
@@ -271,7 +274,7 @@ def _swipe_path(rng: np.random.Generator, direction_rad: float) -> Array:
 
 
 def _circle_path(rng: np.random.Generator, sense: float) -> Array:
-    """Return a circle; `sense` is 1 for clockwise, as rows grow downwards, and -1 for counterclockwise."""
+    """Return a circle; `sense` is 1 for clockwise and -1 for counterclockwise."""
     turns = rng.uniform(1.0, 1.5)
     progress = _ease(round(turns * rng.uniform(0.8, 1.0) * _RATE_HZ))
     # Half eased, half uniform: a hand gets up to speed quickly and keeps it around the circle.
@@ -306,7 +309,8 @@ def _fitting_starts(rng: np.random.Generator, path: Array) -> Array:
 def _ease(count: int) -> Array:
     """Return the progress from 0 to 1 of a hand that starts and stops at rest.
 
-    Source: the minimum-jerk model, T. Flash and N. Hogan, The Coordination of Arm Movements, J. Neurosci. 5 (1985).
+    Source: the minimum-jerk model, T. Flash and N. Hogan, The Coordination of Arm Movements, J.
+    Neurosci. 5 (1985).
     """
     u = np.linspace(0.0, 1.0, max(count, 2))
     return u**3 * (10 - 15 * u + 6 * u**2)

@@ -1,7 +1,7 @@
 """Render a hand in front of a background with numpy alone.
 
-Shapes are capsules with soft edges. A `Scene` holds all that varies between persons and rooms: hand, skin, sleeve,
-background, light and noise. Only the pose varies from frame to frame.
+Shapes are capsules with soft edges. A `Scene` holds all that varies between persons and rooms:
+hand, skin, sleeve, background, light and noise. Only the pose varies from frame to frame.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Renderer:
         self._rng = np.random.default_rng(scene.seed)
         self._backdrop = _backdrop(self._rng, height_px, width_px)
         self._canvas = np.empty_like(self._backdrop)
-        # Each frame reads its noise from another offset of one strip, of twice a frame's size: generating new noise would
-        # cost more than everything else.
+        # Each frame reads its noise from another offset of one strip, of twice a frame's size:
+        # generating new noise would cost more than everything else.
         self._noise = self._rng.standard_normal(2 * self._backdrop.size, np.float32) * np.float32(scene.noise)
         self._arm, self._hand = _arm_capsule(scene), _hand_capsules(scene)
 
@@ -113,15 +113,16 @@ class Renderer:
         """Render one frame. The noise depends on the frames before, so render frames in order.
 
         Args:
-            pose: Column and row of the palm as fractions of the picture, turn of the hand in radians.
+            pose: Column and row of the palm as fractions of the picture, turn of the hand (rad).
             t_s: Time of the frame, for the flicker.
             out: (H, W, 3) uint8 RGB; filled.
 
-        Cost: five passes over the frame, and a dozen for each shape over the part that the hand and arm reach.
+        Cost: five passes over the frame, and a dozen for each shape over the part that the hand and
+        arm reach.
         """
         scene, canvas = self.scene, self._canvas
         np.copyto(canvas, self._backdrop)
-        # The elbow hardly moves, so the arm turns by less than the hand. The hand covers the arm's end.
+        # The elbow hardly moves, so the arm turns less than the hand, which covers its end.
         self._paint(self._arm, pose, -scene.arm_rad + 0.3 * pose[2], scene.sleeve)
         self._paint(self._hand, pose, -scene.arm_rad + pose[2], scene.skin)
         canvas *= scene.gain * (1 + scene.flicker * math.sin(2 * math.pi * scene.flicker_hz * t_s))
@@ -148,8 +149,8 @@ class Renderer:
 
 
 def _hand_capsules(scene: Scene) -> Array:
-    """Return palm, fingers and thumb as (K, 5): x and y of both ends, and the radius, in palm radii; fingers point up."""
-    # The palm itself: a short vertical capsule.
+    """Return palm, fingers and thumb, (K, 5): x and y of both ends and the radius."""
+    # In palm radii relative to the palm, fingers up. First the palm, a short vertical capsule.
     rows = [[0.0, -0.35, 0.0, 0.45, 0.92]]
     for index in range(_FINGERS):
         place = index - (_FINGERS - 1) / 2
@@ -192,7 +193,7 @@ def _bounds(placed: Array, height: int, width: int) -> tuple[slice, slice]:
 
 
 def _shade(placed: Array, rows: slice, columns: slice) -> tuple[Array, Array]:
-    """Return how much of each pixel the capsules cover, and its depth inside them, both (h, w) from 0 to 1.
+    """Return the covered share of each pixel and its depth inside, both (h, w) from 0 to 1.
 
     Source: distance to a segment, as in I. Quilez, 2D distance functions.
     """
@@ -210,7 +211,7 @@ def _shade(placed: Array, rows: slice, columns: slice) -> tuple[Array, Array]:
 
 
 def _backdrop(rng: np.random.Generator, height_px: int, width_px: int) -> Array:
-    """Return a random wall, (H, W, 3) float32: a gradient, texture at two scales, and up to five soft objects."""
+    """Return a random wall, (H, W, 3) float32: gradient, texture, and up to five soft objects."""
     y, x = np.mgrid[0 : 1 : height_px * 1j, 0 : 1 : width_px * 1j].astype(np.float32)
     angle = rng.uniform(0, 2 * math.pi)
     slope = (((x - 0.5) * math.cos(angle) + (y - 0.5) * math.sin(angle)) + 0.7)[..., None] / 1.4

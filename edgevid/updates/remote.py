@@ -1,6 +1,7 @@
 """Deploy a bundle to a device over ssh and wait until the device confirms it.
 
-The system's `ssh` connects, with the user's keys, agent and configuration. It never prompts: a missing key is an error.
+The system's `ssh` connects, with the user's keys, agent and configuration. It never prompts: a
+missing key is an error.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from edgevid.errors import DeployError, SelftestFailed
 from edgevid.schema import from_toml
@@ -53,13 +55,15 @@ class Device:
             DeployError: The bundle did not arrive, or not completely.
         """
         name = shlex.quote(bundle.name)
-        # mktemp creates the folder for its owner only, but edgevid may run as another user: open it for reading.
+        # mktemp creates the folder for its owner only, but edgevid may run as another user: open it
+        # for reading.
         script = (
             "set -e; umask 022; folder=$(mktemp -d /var/tmp/edgevid.XXXXXX); "
             f'chmod 755 "$folder"; cat >"$folder"/{name}; cd "$folder"; sha256sum {name}; pwd'
         )
         with bundle.open("rb") as data:
-            # The digest is the first word and the folder the last one; the name between them may have spaces.
+            # The digest is the first word and the folder the last one; the name between them may
+            # have spaces.
             words = self._ssh(script, stdin=data).split()
         if words[0] != sha256(bundle):
             raise DeployError(
@@ -83,7 +87,7 @@ class Device:
             The device's new state.
 
         Raises:
-            SelftestFailed: The bundle fails its self-test on the device; the bundle in service stays.
+            SelftestFailed: The bundle fails its self-test on the device and is not activated.
             DeployError: The bundle could not be activated.
         """
         words = [
@@ -109,12 +113,12 @@ class Device:
         # `program` stays unquoted: it may be several words, as "sudo …".
         return self._ssh(f"{self.program} {shlex.join(words)}")
 
-    def _ssh(self, command: str, *, stdin: object = subprocess.DEVNULL) -> str:
+    def _ssh(self, command: str, *, stdin: IO[bytes] | int = subprocess.DEVNULL) -> str:
         config = ["-F", str(self.ssh_config)] if self.ssh_config else []
-        # BatchMode never prompts. "--" keeps a host that begins with "-" from being read as an option.
+        # BatchMode never prompts. "--" keeps ssh from reading a host "-x" as an option.
         words = ["ssh", *config, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}", "--", self.host, command]
         try:
-            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)  # type: ignore[call-overload]
+            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DeployError(expected=f"ssh to reach {self.host}", found=str(error)) from error
         if done.returncode != 0:

@@ -1,12 +1,15 @@
-"""Two bundle slots on a device: a new bundle starts on trial, and the device rolls back by itself if the trial fails.
+"""Two bundle slots on a device: a new bundle starts on trial and is rolled back if that fails.
 
-A folder holds `a.edgevid`, `b.edgevid` and `state.json`. A new bundle is copied into the free slot and checked there;
-one rename of the state then names it. From then on, each start of the service uses up one of its trial starts, until
-it has delivered decisions for the trial period (`confirm`). If no start is left, the active bundle runs again.
+A folder holds `a.edgevid`, `b.edgevid` and `state.json`. A new bundle is copied into the free slot
+and checked there; one rename of the state then names it. From then on, each start of the service
+uses up one of its trial starts, until it has delivered decisions for the trial period (`confirm`).
+If no start is left, the active bundle runs again.
 
-Whenever a process is killed or the power fails, the state names a bundle whose bytes are those that were checked.
+Whenever a process is killed or the power fails, the state names a bundle whose bytes are those that
+were checked.
 
-Writes: none in service; one per start during a trial; three to activate a bundle and one to confirm it.
+Writes: none in service; one per start during a trial; three to activate a bundle; one to confirm
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from edgevid.schema import from_toml, to_json
 
 Name = Literal["a", "b"]
 STATE = "state.json"
-# More than one start, so that a reboot or a single power cut during the trial does not reject a good bundle.
+# More than one start, so that a reboot or a power cut during the trial does not reject a good
+# bundle.
 TRIAL_STARTS = 3
 TRIAL_S = 120.0
 _OTHER: Mapping[Name, Name] = {"a": "b", "b": "a"}
@@ -68,7 +72,7 @@ class State:
     Attributes:
         active: Slot of the confirmed bundle, or of the device's first one.
         slots: Content of each slot.
-        trial: Trial of the bundle that runs instead of the active one for now; None without a trial.
+        trial: Trial of the bundle that runs instead of the active one; None without a trial.
         returned: Reason why the last trial ended without a confirmation; empty if it was confirmed.
     """
 
@@ -166,7 +170,8 @@ class Slots:
                 return self._roll_back(state, "it did not stay up for its trial period in any of its starts")
             if not self._is_intact(state, trial.slot):
                 return self._roll_back(state, "its file is not the one that was checked")
-            # Save the count before anyone opens the bundle: one that crashes the process must use up its starts too.
+            # Save the count before anyone opens the bundle: one that crashes the process must use
+            # up its starts too.
             trial = dataclasses.replace(trial, starts_left=trial.starts_left - 1)
             self._save(dataclasses.replace(state, trial=trial))
             return Started(
@@ -176,9 +181,10 @@ class Slots:
             )
 
     def activate(self, bundle: Path, *, starts: int = TRIAL_STARTS, period_s: float = TRIAL_S) -> State:
-        """Copy a bundle into the free slot, check it, and put it on trial from the next start of the service.
+        """Copy a bundle into the free slot, check it, and put it on trial.
 
-        A device's first bundle is active at once, as there is none to roll back to.
+        The trial begins with the next start of the service. A device's first bundle is active at
+        once, as there is none to roll back to.
 
         Args:
             bundle: The file to copy.
@@ -198,8 +204,9 @@ class Slots:
                 expected="a bundle and the folder of a device's slots", found=f"nothing at {missing}", path=missing
             )
         with atomic.locked(self.folder):
-            # The order of the three writes keeps the device bootable: first no state names the free slot, then the slot
-            # is replaced, then a state names it. A cut between any two leaves the active bundle in service.
+            # The order of the three writes keeps the device bootable: first no trial names the free
+            # slot, then the slot is replaced, then a state names it. A cut between any two leaves
+            # the active bundle in service.
             state = self._end_trial("another bundle was activated")
             slot: Name = "a" if state is None else _OTHER[state.active]
             placed = self._place(bundle, slot)
@@ -242,12 +249,14 @@ class Slots:
 
     def _place(self, bundle: Path, slot: Name) -> Slot:
         """Copy a bundle next to the slots, check the copy, and rename it into its slot."""
-        # prepare() flushes the copy, so that the check and the hash are about bytes that survive a power cut.
+        # prepare() flushes the copy, so that the check and the hash are about bytes that survive a
+        # power cut.
         incoming = atomic.prepare(self.folder / ".incoming.edgevid", atomic.chunks_of(bundle))
         try:
             self.check(incoming)
             placed = Slot(name=bundle.name, bytes=incoming.stat().st_size, sha256=sha256(incoming))
-            # put() flushes the rename: the state, which is written next, must not reach the card before the file.
+            # put() flushes the rename: the state, which is written next, must not reach the card
+            # before the file.
             atomic.put(incoming, self.path(slot))
         except BaseException:
             # Ctrl-C included: a rejected bundle must not fill the card.
@@ -265,7 +274,7 @@ class Slots:
         )
 
     def _end_trial(self, reason: str) -> State | None:
-        """Return the state without a trial, saved if it had one: its slot is about to be overwritten."""
+        """Return the state without a trial; save it if it had one."""
         state = self.state()
         return self._save(dataclasses.replace(state, trial=None, returned=reason)) if state and state.trial else state
 
@@ -297,7 +306,8 @@ class Slots:
     def _save(self, state: State) -> State:
         # `from_toml` knows no null, so None is left out.
         content = {name: value for name, value in to_json(state).items() if value is not None}
-        # atomic.write() flushes the data, renames, then flushes the folder: a reader sees the old state or the new one.
+        # atomic.write() flushes the data, renames, then flushes the folder: a reader sees the old
+        # state or the new one.
         atomic.write(self.folder / STATE, [json.dumps(content, indent=1).encode()])
         return state
 

@@ -17,11 +17,11 @@ def vet(bundle: Path) -> None:
     """Run a bundle's self-test on this machine.
 
     Raises:
-        SelftestFailed: The bundle is invalid, its answers differ, the interpreter crashes, or the test takes longer
-            than ten minutes.
+        SelftestFailed: The bundle is invalid, its answers differ, the interpreter crashes, or the
+            test takes longer than ten minutes.
     """
-    # A child, so that an interpreter that crashes fails the test rather than this process; at low priority, because the
-    # classifier in service keeps running.
+    # A child, so that an interpreter that crashes fails the test rather than this process; at low
+    # priority, because the classifier in service keeps running.
     command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "edgevid.cli", "selftest", str(bundle)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)

@@ -1,4 +1,4 @@
-"""Each fault of a machine, planted in a tree of files, with the command that mends it; and a healthy machine without a word."""
+"""Each fault, planted in a tree of files, with its remedy; and a healthy machine without findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy for a device that is late or hot, second by second, from what is observed to the level that follows."""
+"""The pacer second by second: from observations to levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Seconds = Iterable[tuple[float | None, bool]]
 
 
 def play(pacer: Pacer, *stretches: tuple[int, float | None, bool], start_s: int = 0) -> list[tuple[int, int, str]]:
-    """Observe (seconds, demand, throttled) in turn; give each change as (second, level, cause)."""
+    """Play stretches of (seconds, demand, throttled); return each change as (second, level, cause)."""
     changes, now_s = [], start_s
     for seconds, demand, throttled in stretches:
         for _ in range(seconds):
@@ -60,7 +60,7 @@ def test_levels_follow_what_is_observed(
 
 
 def test_a_level_is_left_only_when_the_better_one_is_expected_to_hold() -> None:
-    """Twice the rate costs twice as much: what was learnt on the way down keeps the level from being tried again and again."""
+    """Twice the rate costs twice as much: the measured saving prevents repeated attempts to recover."""
     pacer = Pacer()
     assert play(pacer, (4, 1.6, COOL), (200, 0.8, COOL)) == [(3, 1, "late")]
     assert play(pacer, (60, 0.36, COOL), start_s=300) == []

@@ -116,7 +116,7 @@ def test_a_bundle_is_sent_checked_there_and_on_trial(
     assert capsys.readouterr().out == "my new.edgevid is on trial for 120 s on pi.\n"
     state = device.state()
     assert (state.trial.slot, state.slots["b"].name, in_service(device)) == ("b", "my new.edgevid", "second")
-    assert left_behind() == before, "the copy that was sent is gone"
+    assert left_behind() == before, "the copy that was sent is removed"
 
 
 def test_deploy_waits_until_the_running_classifier_has_confirmed_it(
