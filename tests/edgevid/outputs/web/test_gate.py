@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Broker, Endpoint, broker, endpoint, without_secrets
-from edgevid.outputs.host_check import host_name, may_ask, same_origin
+from edgevid.outputs.host_check import host_name, is_allowed_host, is_same_origin
 from edgevid.outputs.web.gate import Gate, choose_token
 
 LOCAL, OPEN = Endpoint(host="localhost", port=8080), Endpoint(host="", port=8080)
@@ -51,7 +51,7 @@ def test_a_local_page_answers_to_no_other_name(host: str | None) -> None:
     ],
 )
 def test_an_open_page_answers_to_names_that_no_stranger_can_register(host: str, fine: bool) -> None:
-    assert may_ask(host, OPEN) is fine
+    assert is_allowed_host(host, OPEN) is fine
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_no_request_gets_past_without_the_token_and_none_breaks_the_gate(target:
 
 @given(st.text(max_size=40))
 def test_any_host_header_is_judged(host: str) -> None:
-    assert may_ask(host, LOCAL) in (True, False)
-    assert same_origin(host, host) in (True, False)
+    assert is_allowed_host(host, LOCAL) in (True, False)
+    assert is_same_origin(host, host) in (True, False)
     assert host_name(host) is None or isinstance(host_name(host), str)
 
 
