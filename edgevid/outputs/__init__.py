@@ -1,4 +1,4 @@
-"""Outputs for decisions and events. Each third-party library is imported in exactly one file here."""
+"""Outputs for decisions and events. Each third-party library is imported in one file only."""
 
 from edgevid.outputs.output import Output, QuietOutput, Tap
 

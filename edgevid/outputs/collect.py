@@ -1,4 +1,4 @@
-"""Outputs that keep decisions and events in memory, for reports, tests and callers that pull them."""
+"""Outputs that keep decisions and events in memory, for reports, tests and pulling callers."""
 
 from __future__ import annotations
 

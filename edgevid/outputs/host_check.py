@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from edgevid.outputs.addresses import Endpoint
 
-# Suffixes that nobody can register: RFC 6761, RFC 6762, RFC 8375, and the one that home routers assign.
+# Suffixes that nobody can register [RFC 6761, RFC 6762, RFC 8375], and the one of home routers.
 _LOCAL_SUFFIXES = (".local", ".localhost", ".home.arpa", ".internal", ".lan")
 
 

@@ -1,4 +1,7 @@
-"""Events and decisions as JSON objects, with the same fields in every output; see `docs/outputs.md`."""
+"""Events and decisions as JSON objects, with the same fields in every output.
+
+`docs/outputs.md` lists the fields.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,9 @@ class EventFormatter:
         """Return the start or the end of an event as a JSON object.
 
         Returns:
-            `event`, `phase`, `id`, `model`, `start_s`, `score`, `age_ms`; for an end also `end_s` and
-            `duration_s`; for a live source also the UTC dates `start` and `end`; `values` by name if
-            the model returns more than scores.
+            `event`, `phase`, `id`, `model`, `start_s`, `score`, `age_ms`; for an end also `end_s`
+            and `duration_s`; for a live source also the UTC dates `start` and `end`; `values` by
+            name if the model returns more than scores.
         """
         fields: dict[str, Any] = {
             "event": event.label,
@@ -73,7 +76,7 @@ class EventFormatter:
         Returns:
             ISO 8601 in UTC, with milliseconds.
         """
-        # Both clocks are read now: if the wall clock was set since `t_s`, the date follows the new one.
+        # Both clocks are read now: if the wall clock was set since `t_s`, the new one counts.
         age_s = time.monotonic() - t_s
         return datetime.fromtimestamp(time.time() - age_s, UTC).isoformat(timespec="milliseconds")
 

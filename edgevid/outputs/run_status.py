@@ -78,9 +78,10 @@ class RunStatus:
         """Return the current status.
 
         Returns:
-            `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`, `dropped`
-            (frames, all causes), `gaps`, `age_p50_ms`, `age_p99_ms`, `rss_mib`, `pace_level` (the
-            highest), `fallbacks` (models that lost their accelerator), and the board's facts.
+            `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`,
+            `dropped` (frames, all causes), `gaps`, `age_p50_ms`, `age_p99_ms`, `rss_mib`,
+            `pace_level` (the highest), `fallbacks` (models that lost their accelerator), and the
+            board's facts.
         """
         age = self._first.age.latency()
         every = self._telemetry.values()

@@ -2,7 +2,8 @@
 
 The standard library's HTTP client is enough for a few requests an hour, and saves the memory of a
 client library. It has no limit for a whole request: a server that sends a byte every few seconds
-satisfies every socket timeout. The runner detects that and calls `abort`, which closes the connection.
+satisfies every socket timeout. The runner detects that and calls `abort`, which closes the
+connection.
 
 Answers:
 
@@ -108,7 +109,7 @@ class WebhookSender(Sink):
             raise self._rejected(f"status {status}")
 
     def _server_error(self, name: str, status: int) -> OutputError:
-        """Return the error for a 5xx answer: a rejection after `_TRIES` in a row for the same event."""
+        """Return the error for a 5xx answer: a rejection after `_TRIES` of them for one event."""
         count = self._failures[1] + 1 if self._failures[0] == name else 1
         self._failures = (name, count)
         if count >= _TRIES:

@@ -56,7 +56,7 @@ Key = tuple[str, str, float]
 
 
 def event_key(event: Event) -> Key:
-    """Return (model, label, start), the same for both messages of an event and unique within a run."""
+    """Return (model, label, start): unique within a run, equal for start and end of an event."""
     return (event.model, event.label, event.start_s)
 
 
@@ -182,7 +182,7 @@ class Backlog:
         if message.ended and key in self._without_start:
             self._without_start.discard(key)
             return
-        # An end is queued even beyond the limit: its start is queued or was delivered, and obliges us.
+        # An end is queued even beyond the limit, as its start is queued or was delivered.
         if not message.ended and len(self._events) >= self._most_events:
             self._drop_event()
         self._events.append(message)

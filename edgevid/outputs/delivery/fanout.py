@@ -1,4 +1,4 @@
-"""Several threaded outputs behind one: passed the same messages, watched together, and closed in a bounded time."""
+"""Several threaded outputs as one: same messages, one watch, and a close in bounded time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class FanOut:
         return tuple(member.report() for member in self._members)
 
     def close(self) -> None:
-        """Deliver queued messages for at most `close_s`; log what was dropped. May be called twice."""
+        """Deliver queued messages for at most `close_s`, then log drops. May be called twice."""
         if self._closed.is_set():
             return
         self._closed.set()

@@ -1,4 +1,4 @@
-"""Delivery of messages to one sink in a thread of its own, with a bounded backlog, retries and restarts."""
+"""Delivery of messages to one sink, in a thread of its own: backlog, retries and restarts."""
 
 from __future__ import annotations
 
@@ -214,14 +214,14 @@ class SinkRunner(ThreadedOutput):
         run.heartbeat()
 
     def _drop_first(self, ticket: Ticket, error: Exception) -> None:
-        """Drop the message that the receiver rejected: the first, as those before it were acknowledged."""
+        """Drop the rejected message: the first unsettled one, as those before were acknowledged."""
         unsettled = ticket.messages
         if unsettled and ticket.settle(unsettled[0]):
             self._dropped["refused"] += 1
             self._worker.note_problem(str(error))
 
     def _put_back(self, ticket: Ticket) -> None:
-        """Return unsettled events to the backlog, in order; drop a decision, which is old by the next attempt."""
+        """Return unsettled events to the backlog, in order; drop a decision, which is soon old."""
         for message in reversed(ticket.revoke()):
             if isinstance(message, EventMessage):
                 self._backlog.put_back(message)

@@ -1,4 +1,4 @@
-"""The base of every built-in output that owns a thread: sinks, metrics, page, pictures and clips."""
+"""The base of every built-in output with a thread: sinks, metrics, page, pictures and clips."""
 
 from __future__ import annotations
 

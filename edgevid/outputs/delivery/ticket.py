@@ -1,4 +1,4 @@
-"""The state of one delivery attempt, shared by the thread that delivers and the one that watches it."""
+"""The state of one delivery attempt, shared by the thread that delivers and its watcher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgevid.outputs.delivery.backlog import EventMessage, Message
 
 
 class Outcome(Enum):
-    """The result of a failed delivery attempt, which decides what happens to its messages and its thread."""
+    """The result of a failed delivery attempt, and what the runner does about it."""
 
     REJECTED = auto()
     """The receiver will never accept the first message: drop it, keep the others."""
@@ -72,7 +72,7 @@ class Ticket:
         """Remove a message that was delivered or rejected.
 
         Returns:
-            False if the message was settled before or the ticket is revoked; it must not be counted.
+            False if the message was settled before or the ticket is revoked: don't count it.
         """
         with self._lock:
             if self.is_revoked or message not in self._messages:

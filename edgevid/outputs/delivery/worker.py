@@ -21,7 +21,7 @@ from edgevid.errors import OutputError
 # With the second between two calls of `check`, a hang is detected within 10 s.
 STUCK_S = 8.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-# A thread that hangs for ever keeps its memory. With this many, wait for one to end before starting another.
+# A thread that hangs for ever keeps its memory. With this many, start another when one has ended.
 MOST_HUNG = 4
 # For a rescued thread to leave its call.
 _LEAVE_S = 0.2
@@ -129,7 +129,9 @@ class Worker:
             self._start_run()
 
     def check(self, now_ns: int) -> None:
-        """Replace a run that hangs, and start the next run when it is due. Call it about once a second.
+        """Replace a run that hangs, and start the next run when it is due.
+
+        Call it about once a second.
 
         Args:
             now_ns: Time on the monotonic clock.
@@ -206,7 +208,7 @@ class Worker:
             self._work(run)
         except OutputError as error:
             self._fail(run, str(error))
-        except Exception as error:  # noqa: BLE001  # the top of a thread: any fault costs this output a pause, never the run
+        except Exception as error:  # noqa: BLE001  # any fault costs this output a pause, never the run
             self._fail(run, f"{type(error).__name__}: {error}")
 
     def _fail(self, run: WorkerRun, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Events, state and telemetry published to an MQTT broker, through paho-mqtt, which only this file imports.
+"""Events, state and telemetry published to an MQTT broker.
 
 Topics, under the prefix (`docs/outputs.md` lists the payloads):
 
@@ -8,10 +8,10 @@ Topics, under the prefix (`docs/outputs.md` lists the payloads):
     MODEL/event/start    start of an event   once, acknowledged by the broker
     MODEL/event/end      end of an event     once, acknowledged by the broker
 
-Everything runs in the runner's thread: it connects, publishes, and waits for acknowledgements. Up to
-`IN_FLIGHT` events are published before the first acknowledgement, as a wait for each would cost a
-round trip. If the broker is away, the sink raises `OutputError`, and the runner keeps the events
-that were not acknowledged, in order.
+Everything runs in the runner's thread: it connects, publishes, and waits for acknowledgements.
+Up to `IN_FLIGHT` events are published before the first acknowledgement, as a wait for each would
+cost a round trip. If the broker is away, the sink raises `OutputError`, and the runner keeps the
+events that were not acknowledged, in order. Only this file imports paho-mqtt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 STATE_S, TELEMETRY_S = 1.0, 10.0
-# Starts and ends without acknowledgement. It is also the most that a broken connection delivers twice.
+# Starts and ends without acknowledgement: the most that a broken connection delivers twice.
 IN_FLIGHT = 16
 # Together less than the runner's STUCK_S, so that a slow broker does not count as a hang.
 _CONNECT_S, _ACKNOWLEDGE_S, _GOODBYE_S = 3.0, 5.0, 1.0
@@ -109,7 +109,7 @@ class MqttPublisher(Sink):
         self._publish_states()
 
     def deliver(self, events: Sequence[EventMessage], acknowledge: Callable[[EventMessage], None]) -> None:
-        """Publish starts and ends one after the other, then wait for the broker to acknowledge each.
+        """Publish starts and ends in order, then wait for the broker to acknowledge each.
 
         Args:
             events: At most `in_flight`, in order.
@@ -166,8 +166,8 @@ class MqttPublisher(Sink):
         fields = self._formatter.event(event)
         topic = f"{self._topics[event.model]}/event/{fields['phase']}"
         name = f"{topic} {fields['id']}"
-        # paho keeps a message without acknowledgement and sends it again, in order, after a reconnect.
-        # A retry by the runner must not publish it once more.
+        # After a reconnect paho itself sends messages without acknowledgement again, in order.
+        # A retry by the runner must not publish them once more.
         if name not in self._sent:
             self._sent[name] = self._client.publish(topic, _json({"event_type": event.label, **fields}), qos=1).mid
         self._ongoing[event.model] = None if event.ended else event.label
@@ -176,7 +176,7 @@ class MqttPublisher(Sink):
         return name
 
     def _wait_for(self, name: str) -> None:
-        """Wait for the acknowledgement of an event. Earlier ones come first (MQTT 3.1.1, section 4.6)."""
+        """Wait for an event's acknowledgement. They come in order [MQTT 3.1.1, section 4.6]."""
         number = self._sent[name]
         if not self._pump(lambda: number in self._acknowledged, _ACKNOWLEDGE_S):
             raise OutputError(
@@ -188,7 +188,7 @@ class MqttPublisher(Sink):
         del self._sent[name]
 
     def _publish_states(self) -> None:
-        """Publish each state that is due. Without a connection it is dropped, as it is old by the next one."""
+        """Publish each state that is due, unless disconnected: it is old by the next connection."""
         for model, state in self._states.items():
             if monotonic() >= self._state_due_s[model] and self._client.is_connected():
                 self._state_due_s[model] = monotonic() + STATE_S

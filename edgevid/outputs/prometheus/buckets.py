@@ -1,4 +1,4 @@
-"""Latency histograms that only grow, as Prometheus requires, from the ring of samples in the telemetry.
+"""Latency histograms that only grow, as Prometheus requires, from the telemetry's ring of samples.
 
 The loop only records a sample. An exporter calls `Histogram.fold` every second, long before the
 ring of `KEPT` rows wraps around at the frame rate of a camera.
@@ -47,6 +47,6 @@ class Histogram:
         self._counts += np.bincount(np.searchsorted(_BOUNDS_NS, samples_ns), minlength=len(self._counts))
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Return (upper bound, number of samples at or below it) per bucket; the last bound is "+Inf"."""
+        """Return (upper bound, samples at or below it) per bucket; the last bound is "+Inf"."""
         bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
         return list(zip(bounds, np.cumsum(self._counts).astype(float).tolist(), strict=True))

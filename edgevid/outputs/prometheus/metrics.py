@@ -1,8 +1,9 @@
-"""Metrics for Prometheus at `http://HOST:PORT/metrics`, through prometheus-client, which only this file imports.
+"""Metrics for Prometheus, served at `http://HOST:PORT/metrics`.
 
 In the loop only decisions and events are counted, by label; the rest is read when a client scrapes.
 Names follow Prometheus' conventions: base units, and `_total` for counters. `docs/outputs.md` lists
-them all, and a test compares that list with what is served.
+all metrics, and a test compares that list with the served ones. Only this file imports
+prometheus-client.
 
 Source: https://prometheus.io/docs/practices/naming/
 """
@@ -156,10 +157,10 @@ class MetricsServer(ThreadedOutput):
         yield _family("gauge", "edgevid_model_frames_per_second", "Rate at which a model takes frames.", rates)
 
     def _degradation(self) -> Iterator[Any]:
-        """Yield how far a device that cannot keep up, or lost its accelerator, deviates from its settings."""
+        """Yield the deviations of a device that cannot keep up or lost its accelerator."""
         models = self._telemetry.items()
         levels = [({"model": name}, each.pace_level) for name, each in models]
-        yield _family("gauge", "edgevid_pace_level", "Reductions made to keep up with the source; 0 for none.", levels)
+        yield _family("gauge", "edgevid_pace_level", "Reduction of work to keep up; 0 for none.", levels)
         unanswered = [({"model": name}, each.unanswered) for name, each in models]
         text = "Frames taken without an answer of their own, to keep up."
         yield _family("counter", "edgevid_frames_unanswered", text, unanswered)
@@ -207,7 +208,7 @@ class MetricsServer(ThreadedOutput):
 
     def _serve(self, run: WorkerRun) -> None:
         server = self._server
-        if server is None:  # after a fault; __init__ opened the first one, to report a bad address early
+        if server is None:  # after a fault: `__init__` opens the first, to report a bad address early
             bound = listen(self.endpoint, purpose=_PURPOSE)
             server = self._server = ScrapeServer(bound, self._app, self._fold)
         try:
@@ -229,7 +230,7 @@ def _application(metrics: MetricsServer, endpoint: Endpoint) -> Any:
         raise MissingDependency(
             expected="prometheus-client for --metrics", found="none", hint="Run: pip install 'edgevid[metrics]'."
         ) from error
-    # With auto_describe, registration would call collect() while `metrics` is still under construction.
+    # With auto_describe, registration would call collect() on a `metrics` that is not initialized.
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(metrics)

@@ -1,7 +1,8 @@
-"""A writer of Motion-JPEG AVI files, which every player and OpenCV can read. JPEGs are stored unchanged.
+"""A writer of Motion-JPEG AVI files, which every player and OpenCV can read.
 
-Source: Microsoft, "AVI RIFF File Reference", for the chunks and their fields. Offsets in the index
-count from the "movi" list.
+JPEGs are stored unchanged. Offsets in the index count from the "movi" list.
+
+Source: Microsoft, "AVI RIFF File Reference", for the chunks and their fields.
 """
 
 from __future__ import annotations
@@ -72,8 +73,10 @@ class AviWriter:
     @property
     def period_us(self) -> int:
         """Mean time between two pictures, in microseconds."""
+        if self.frames < 2:
+            return _DEFAULT_PERIOD_US
         first_ns, last_ns = self._times_ns
-        return max(1, round((last_ns - first_ns) / (self.frames - 1) / 1000)) if self.frames > 1 else _DEFAULT_PERIOD_US
+        return max(1, round((last_ns - first_ns) / (self.frames - 1) / 1000))
 
     def _header(self) -> bytes:
         """Return everything before the first picture."""

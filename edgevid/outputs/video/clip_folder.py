@@ -1,8 +1,8 @@
 """A folder of clips with a quota: the oldest clips are deleted for a new one.
 
-A clip is a pair of files, `NAME.avi` and `NAME.json`. Both are written as `.NAME.*.part`, flushed to
-the disk and renamed, the video last. A video with its final name is therefore complete and has its
-description, however the process ended. Incomplete files are deleted at the next start.
+A clip is a pair of files, `NAME.avi` and `NAME.json`. Both are written as `.NAME.*.part`, flushed
+to the disk and renamed, the video last. A video with its final name is therefore complete and has
+its description, however the process ended. Incomplete files are deleted at the next start.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ClipFolder:
         self.removed = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # Permissions say little about network mounts and full disks: try it.
+            # Write a file: permissions do not cover network mounts and read-only disks.
             probe = folder / ".edgevid.part"
             probe.write_bytes(b"")
             probe.unlink()
@@ -138,7 +138,7 @@ class ClipFolder:
         return sorted(found, key=lambda path: (_changed_ns(path), path.name))
 
     def _clean(self) -> None:
-        """Delete what an earlier process left incomplete: parts, and descriptions without a video."""
+        """Delete incomplete files of an earlier process: parts, and texts without a video."""
         for path in self.folder.glob(".*.part"):
             if _NAME.fullmatch(path.name.removeprefix(".").rsplit(".", 2)[0]):
                 path.unlink(missing_ok=True)

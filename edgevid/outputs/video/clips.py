@@ -178,10 +178,11 @@ class ClipRecorder(ThreadedOutput):
                 clip.until_ns = min(clip.until_ns, round(event.end_s * _NS_PER_S) + self._after_ns)
             return
         from_ns = round(event.start_s * _NS_PER_S) - self._before_ns
-        self._clips[event_key(event)] = _Clip(event, self._ring.number_at(from_ns), from_ns, from_ns + self._longest_ns)
+        number = self._ring.number_at(from_ns)
+        self._clips[event_key(event)] = _Clip(event, number, from_ns, from_ns + self._longest_ns)
 
     def _write_new(self, clip: _Clip) -> None:
-        """Write the pictures since the last call; drop the clip if the disk does not accept them."""
+        """Write the pictures since the last call; drop the clip if the disk rejects them."""
         try:
             while (picture := self._ring.get(clip.number)) is not None:
                 # A picture before `from_ns` means that time was set back: it ends the clip too.
@@ -220,7 +221,8 @@ class ClipRecorder(ThreadedOutput):
     def _finish_if_due(self, clip: _Clip) -> None:
         """Finish a clip that is complete, or for which no more pictures come."""
         # A source that stopped delivers no picture after `until_ns` that would complete the clip.
-        is_late = clip.event.ended and monotonic() - clip.ended_at_s > self._after_ns / _NS_PER_S + 1
+        after_s = self._after_ns / _NS_PER_S
+        is_late = clip.event.ended and monotonic() - clip.ended_at_s > after_s + 1
         is_open = event_key(clip.event) in self._clips
         if is_open and (clip.is_complete or is_late or self._finishing):
             try:

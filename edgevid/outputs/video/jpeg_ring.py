@@ -120,7 +120,7 @@ class JpegRing:
             return self._next
 
     def _clear(self, begin: int, end: int) -> None:
-        """Drop the oldest pictures until `memory[begin:end]` is free and one more picture is allowed."""
+        """Drop the oldest pictures until `memory[begin:end]` and an entry are free."""
         if begin == 0 and self._end > 0:
             # The ring wraps around: the oldest pictures are behind the last one, at the end of the
             # memory. They do not overlap the new one, and would outlive newer ones.

@@ -1,4 +1,4 @@
-"""Pictures of the stream for people: JPEGs, encoded once for all viewers and only while there are any.
+"""Pictures of the stream as JPEGs, encoded once for all viewers and only while there are any.
 
 In the loop a picture costs one copy, or one resize if the frame is wider than `width_px`, at most
 `fps` times per second of the stream. A thread encodes it. While the encoder is busy, pictures are
@@ -85,7 +85,8 @@ class Pictures(ThreadedOutput):
             Whether `saw` would copy the frame if the encoder were free.
         """
         early_ns = self._due_ns - timestamp_ns
-        # An eighth of a period early is on time. More than a period early means that time was set back.
+        # An eighth of a period early is on time. A frame that is more than a period early is due
+        # too: time was set back.
         return self.viewers > 0 and not self._period_ns // 8 < early_ns <= self._period_ns
 
     def saw(self, frame: Frame) -> None:
@@ -103,7 +104,7 @@ class Pictures(ThreadedOutput):
             return
         stamp_ns, period_ns = frame.timestamp_ns, self._period_ns
         early_ns = self._due_ns - stamp_ns
-        # Keep to the grid of due times, so that the mean rate is exact; start a new one after a jump.
+        # Keep to the grid of due times, so that the mean rate is exact. After a jump start a new one.
         self._due_ns = (self._due_ns if abs(early_ns) <= period_ns else stamp_ns) + period_ns
         if frame.data.shape != self._shape:
             self._allocate(frame.data.shape)
@@ -117,7 +118,7 @@ class Pictures(ThreadedOutput):
         Args:
             decision: Ignored.
         """
-        # Not in `saw`: with the frame's answer out, a core, or its cache, is free until the next frame.
+        # Not in `saw`: once the answer is out, a core, or its cache, is free until the next frame.
         if not self._free.is_set():
             self._ready.set()
 
@@ -153,7 +154,7 @@ class Pictures(ThreadedOutput):
         self._free.set()
         while not run.cancelled.is_set():
             run.idle()
-            # A frame that no model takes has no answer: don't wait for it longer than people notice.
+            # A frame that no model takes has no answer: don't wait longer than people notice.
             self._ready.wait(_NO_ANSWER_S if self.viewers else _IDLE_S)
             self._ready.clear()
             if self._free.is_set() or run.cancelled.is_set():

@@ -74,13 +74,13 @@ class LivePage(ThreadedOutput):
         self._hub.add_event(event)
 
     def report(self) -> Report:
-        """Return the numbers of visits and pictures sent, as `delivered`, and the current problem."""
+        """Return visits and pictures sent, as `delivered`, and the current problem."""
         delivered = {} if self._server is None else {"visit": self._server.visits, "picture": self._server.sent}
         return self._report(delivered=delivered)
 
     def _work(self, run: WorkerRun) -> None:
         """Serve the page, in the thread."""
-        # After a fault the address is opened again; __init__ opened it first, to report a bad one early.
+        # `__init__` opened the address, to report a bad one early; after a fault, open it again.
         bound, self._bound = self._bound or listen(self.endpoint, purpose=_PURPOSE), None
         try:
             self._server = server.PageServer(self._hub, self._gate, self._pictures)

@@ -208,12 +208,12 @@ def check() -> None:
 
 
 def _response(status: int, body: bytes, kind: str, host: str, more: Mapping[str, str] | None = None) -> Any:
-    """Return a response whose page may load from this server only, and sends no referrer elsewhere."""
+    """Return a response whose page may load from this server only, and sends no referrer."""
     from http import HTTPStatus
 
     websockets = _websockets()
-    # For browsers in which 'self' excludes the page's own socket (w3c/webappsec-csp#7). The host comes
-    # from the request, so it must not contain what would end the directive.
+    # For browsers in which 'self' excludes the page's own socket [w3c/webappsec-csp#7]. The host
+    # comes from the request, so it must not contain what would end the directive.
     sockets = f" ws://{host} wss://{host}" if host and not set(host) & set(" ;,'\"") else ""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "

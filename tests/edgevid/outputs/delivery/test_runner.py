@@ -152,6 +152,31 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
     assert runner.report().delivered == {"decision": 0, "event": 2}
 
 
+def test_a_thread_that_hung_in_its_periodic_work_takes_no_message_from_the_one_in_its_place() -> None:
+    gate, made = Gate(), []
+
+    class Hangs(Told):
+        def tick(self) -> None:
+            gate("tick")
+
+    def make() -> Told:
+        made.append(Told() if made else Hangs())
+        return made[-1]
+
+    runner = SinkRunner("test", make)
+    runner.start()
+    gate.reached.wait(20)
+    runner.started(event(1.0))
+    began_ns = monotonic_ns()
+    runner.check(began_ns + 9_000_000_000)
+    gate.open.set()
+    until(lambda: made[0].closed == 1)
+    assert made[0].told == []
+    runner.check(began_ns + 60_000_000_000)
+    assert end(runner) == 0
+    assert made[1].told == ["start 1.0"]
+
+
 class Pipe(Sink):
     """A pipelined sink, whose other side has one event after another.
 

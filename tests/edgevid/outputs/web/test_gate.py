@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +155,14 @@ def test_any_mqtt_url_is_read_or_refused_in_one_sentence(text: str) -> None:
             assert isinstance(broker(url, {}), Broker)
         except UsageError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("password", ["hush/hush", "hush#hush", "12#34", "hush\u2100hush", "[hush"])
+def test_no_part_of_a_password_that_was_not_encoded_is_shown(password: str) -> None:
+    """A slash or # ends the part of a URL that may have a password; what is before it looks like a port."""
+    with pytest.raises(UsageError) as refused:
+        broker(f"mqtt://me:{password}@pi.local/hall", {})
+    assert not {"hush", "12", "34"} & set(re.findall(r"\w+", str(refused.value).replace("%23", "")))
 
 
 def test_a_broker_is_shown_without_its_user_and_password() -> None:
