@@ -38,12 +38,12 @@ class EventMessage:
     Attributes:
         event: Start or end by its `ended`.
         order: Position among all messages of the backlog.
-        tried: Whether a delivery was attempted, so that the receiver may have seen it.
+        is_attempted: Whether a delivery was attempted, so that the receiver may have seen it.
     """
 
     event: Event
     order: int = 0
-    tried: bool = False
+    is_attempted: bool = False
 
     @property
     def ended(self) -> bool:
@@ -168,7 +168,7 @@ class Backlog:
 
     def _take_event(self) -> EventMessage:
         message = self._events.popleft()
-        message.tried = True
+        message.is_attempted = True
         return message
 
     def _put_decision(self, message: DecisionMessage) -> None:
@@ -188,8 +188,8 @@ class Backlog:
         self._events.append(message)
 
     def _drop_event(self) -> None:
-        """Drop the oldest event whose start was never tried, or nothing if there is none."""
-        start = next((each for each in self._events if not each.ended and not each.tried), None)
+        """Drop the oldest event whose start was never attempted, or nothing if there is none."""
+        start = next((each for each in self._events if not each.ended and not each.is_attempted), None)
         if start is None:
             return
         key = event_key(start.event)

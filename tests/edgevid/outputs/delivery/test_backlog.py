@@ -156,7 +156,7 @@ def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limi
         (2.0, False),
         (2.0, True),
     ]
-    assert all(each.tried for each in taken)
+    assert all(each.is_attempted for each in taken)
     assert backlog.take_more(9) == [], "what was decided before the next event is told before it"
     assert isinstance(backlog.take(0.0), DecisionMessage)
     assert [each.event.start_s for each in backlog.take_more(9)] == [4.0]
