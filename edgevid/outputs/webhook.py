@@ -114,7 +114,8 @@ class WebhookSender(Sink):
         self._failures = (name, count)
         if count >= _TRIES:
             return self._rejected(f"status {status} {count} times")
-        return self._away(f"status {status}", hint=f"Check the server's log; it is sent up to {_TRIES} times.")
+        hint = f"Check the server's log; the event is sent up to {_TRIES} times."
+        return self._away(f"status {status}", hint=hint)
 
     def _away(self, found: str, *, hint: str) -> OutputError:
         return OutputError(expected=f"{self._shown} to accept an event", found=found, hint=hint)
