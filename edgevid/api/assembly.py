@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from edgevid.board import BoardSampler
     from edgevid.capture import Source
     from edgevid.lane import Lane
-    from edgevid.outputs.delivery.fanout import ThreadedOutput
     from edgevid.outputs.delivery.sink import Report
+    from edgevid.outputs.delivery.threaded import ThreadedOutput
     from edgevid.outputs.mqtt.homeassistant import PublishedModel
     from edgevid.outputs.payload import EventFormatter
     from edgevid.outputs.prometheus.metrics import MetricsServer
     from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
-    from edgevid.outputs.web.hub import Hub, Shown
+    from edgevid.outputs.web.hub import Hub, PageModel
     from edgevid.telemetry.telemetry import Telemetry
 
 Kind = TypeVar("Kind")
@@ -165,14 +165,12 @@ class _Assembly:
             self._outputs.append(_lines(wanted, sys.stdout, several=several))
             return
         from edgevid.outputs.delivery.fanout import FanOut
-        from edgevid.outputs.delivery.runner import SinkRunner
-        from edgevid.outputs.delivery.sink import SinkAdapter
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 
         sys.stdout.flush()
         stream = _unbuffered(sys.stdout)
-        runner = SinkRunner(
-            "stdout", lambda: SinkAdapter(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True
-        )
+        options = DeliveryOptions(decisions=_WAITING, is_essential=True)
+        runner = SinkRunner("stdout", lambda: _lines(wanted, stream, several=several), options)
         out = FanOut([runner], close_s=_CLOSE_S)
         self._reporters.append(out.reports)
         self._outputs.append(out)
@@ -200,7 +198,7 @@ class _Assembly:
         from edgevid.outputs.addresses import endpoint
         from edgevid.outputs.prometheus.metrics import MetricsServer
 
-        server = MetricsServer(endpoint(wanted.address), telemetry=self._telemetry, vitals=self._vitals())
+        server = MetricsServer(endpoint(wanted.address), telemetry=self._telemetry, status=self._vitals())
         self._members.append(server)
         return server
 
@@ -224,7 +222,7 @@ class _Assembly:
         shelf = ClipFolder(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
         names = slugs(tuple(self._telemetry))
         self._members.append(
-            ClipRecorder(shelf, self._pictures, teller=self._teller, slugs=names, live=self._context.source.live)
+            ClipRecorder(shelf, self._pictures, formatter=self._teller, slugs=names, live=self._context.source.live)
         )
 
     def _add_page(self, wanted: Page) -> Hub:
@@ -233,15 +231,16 @@ class _Assembly:
         from edgevid.outputs.web.page import LivePage
 
         models, source = [_shown(lane) for lane in self._context.lanes], self._context.source.name
-        hub = Hub(source=source, models=models, telemetry=self._telemetry, vitals=self._vitals(), teller=self._teller)
+        hub = Hub(
+            source=source, models=models, telemetry=self._telemetry, status=self._vitals(), formatter=self._teller
+        )
         environment = _overlay(EDGEVID_PAGE_TOKEN=wanted.token)
         self._members.append(LivePage(endpoint(wanted.address), hub, pictures=self._pictures, environment=environment))
         return hub
 
     def _add_mqtt(self, name: str, wanted: Mqtt) -> None:
         from edgevid.outputs.addresses import broker
-        from edgevid.outputs.delivery.runner import SinkRunner
-        from edgevid.outputs.delivery.worker import Pause
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.mqtt import publisher
 
         where = broker(
@@ -250,25 +249,32 @@ class _Assembly:
         publisher.check(where)
         models = [_published(lane) for lane in self._context.lanes]
         look, teller = self._vitals().snapshot, self._teller
-        make = lambda: publisher.MqttPublisher(where, models=models, teller=teller, look=look)  # noqa: E731
-        self._members.append(SinkRunner(name, make, sampled=True, pause=Pause(0.5, 5.0)))
+        make = lambda: publisher.MqttPublisher(where, models=models, formatter=teller, telemetry=look)  # noqa: E731
+        options = DeliveryOptions(is_sampled=True, first_pause_s=0.5, longest_pause_s=5.0)
+        self._members.append(SinkRunner(name, make, options))
 
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
-        from edgevid.outputs.delivery.runner import SinkRunner
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.webhook import WebhookSender
 
         url, teller, environment = webhook_url(wanted.url), self._teller, _overlay(EDGEVID_WEBHOOK_TOKEN=wanted.token)
         self._members.append(
-            SinkRunner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0)
+            SinkRunner(
+                name,
+                lambda: WebhookSender(url, formatter=teller, environment=environment),
+                DeliveryOptions(decisions=0),
+            )
         )
 
     def _add_function(self, name: str, wanted: OnEvent) -> None:
-        from edgevid.outputs.delivery.runner import SinkRunner
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.function import FunctionCaller
 
         self._members.append(
-            SinkRunner(name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), decisions=0)
+            SinkRunner(
+                name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), DeliveryOptions(decisions=0)
+            )
         )
 
 
@@ -322,11 +328,11 @@ def _published(lane: Lane) -> PublishedModel:
     )
 
 
-def _shown(lane: Lane) -> Shown:
-    from edgevid.outputs.web.hub import Shown
+def _shown(lane: Lane) -> PageModel:
+    from edgevid.outputs.web.hub import PageModel
 
     manifest = lane.engine.bundle.manifest
     window = manifest.window
     precisions = "+".join(dict.fromkeys(part.precision for part in manifest.parts))
     about = f"{manifest.plan}, {precisions}, {window.frames} frames of {window.interval_s:g} s"
-    return Shown(lane.name, lane.decider.labels, lane.decider.rule, about)
+    return PageModel(lane.name, lane.decider.labels, lane.decider.rule, about)
