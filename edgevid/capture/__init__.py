@@ -1,4 +1,4 @@
-"""Sources of frames: cameras, network streams, files, and synthetic ones for demos and measurements.
+"""Sources of frames: cameras, network streams, files, and synthetic streams.
 
 Each third-party capture library is imported in one module, when a source of its kind is opened.
 """

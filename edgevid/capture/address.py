@@ -1,4 +1,4 @@
-"""Addresses of cameras, `kind:where?option=value&...`, and of streams, whose passwords must not be shown."""
+"""Addresses of cameras, `kind:where?option=value&...`, and what may be shown of a stream's address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small pool of picture buffers: a live source allocates nothing per frame and never overwrites one in use."""
+"""A small pool of picture buffers, so that a live source allocates nothing per frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from edgevid.frames import Array, Frame
 class Buffers:
     """A pool of free picture buffers. A frame borrows one with `take`; `give` returns it.
 
-    `take` and `give` may run in different threads: both ends of a deque are safe to use concurrently.
+    `take` and `give` may run in different threads: both ends of a deque are safe to use
+    concurrently.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,8 @@ class Buffers:
             shape: (H, W, C) of the picture.
 
         Returns:
-            A uint8 buffer of that shape with arbitrary content; a new one only if none of that shape is free.
+            A uint8 buffer of that shape with arbitrary content; a new one only if none of that
+            shape is free.
         """
         while self._free:
             buffer = self._free.popleft()
@@ -50,9 +52,9 @@ class BufferedSource(ClosingSource):
     """A source whose frames each borrow a buffer until they are released.
 
     Attributes:
-        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that frame. The
-            reader sets it; the source calls it in the reader's thread. An unwanted frame counts in the
-            index of the next one, but is neither decoded nor copied.
+        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that
+            frame. The reader sets it; the source calls it in the reader's thread. An unwanted frame
+            counts in the index of the next one, but is neither decoded nor copied.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Frame times on this machine's monotonic clock: the sensor's where it is plausible, else the arrival's."""
+"""Frame times on the monotonic clock: the sensor's where it is plausible, else the arrival's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_AGE_NS = 5 * _NS_PER_S
 # Some drivers stamp a frame with the end of its interval, which may be in the future: the kernel's
 # vivid driver is up to 40 ms ahead.
 MAX_AHEAD_NS = 100_000_000
-# Camera clocks drift by about 50 parts in a million. The offset may grow by four times that (1/5000).
+# The offset may grow by 1/5000: four times the usual drift of cameras (50 parts in a million).
 _DRIFT = 5000
 # A larger step is no drift: the sender has restarted its clock.
 _RESET_NS = 2 * _NS_PER_S
@@ -34,9 +34,9 @@ def sensor_ns(stamp_ns: int | None, arrived_ns: int) -> int | None:
 class StreamClock:
     """Maps the time stamps of a network stream onto this machine's monotonic clock.
 
-    Network delay varies; the sender's stamps do not. The smallest delay so far is taken as the offset of
-    the two clocks, so a burst of frames keeps its true intervals. A frame's age then counts only the delay
-    above that minimum.
+    Network delay varies; the sender's stamps do not. The smallest delay so far is taken as the
+    offset of the two clocks, so a burst of frames keeps its true intervals. A frame's age then
+    counts only the delay above that minimum.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,8 @@ class StreamClock:
             arrived_ns: Arrival of the frame, on the monotonic clock.
 
         Returns:
-            A monotonic time, at most `arrived_ns`; `arrived_ns` where the stream's time did not advance.
+            A monotonic time, at most `arrived_ns`; `arrived_ns` where the stream's time did not
+            advance.
         """
         step_ns, self._last_ns = stamp_ns - self._last_ns, stamp_ns
         offset_ns = arrived_ns - stamp_ns
@@ -59,7 +60,7 @@ class StreamClock:
             return arrived_ns
         if self._offset_ns is None or offset_ns - self._offset_ns > _RESET_NS:
             self._offset_ns = offset_ns
-        # A slower sender's clock raises the offset over time, so let it grow at the rate of the drift.
+        # The clock of a slower sender raises the offset over time, so let it grow slowly.
         self._offset_ns = min(offset_ns, self._offset_ns + step_ns // _DRIFT)
         return stamp_ns + self._offset_ns
 
@@ -87,8 +88,8 @@ class FrameCounter:
         step_ns = stamp_ns - self._last_ns if self._index >= 0 else 0
         lost = round(step_ns / self._usual_ns) - 1 if self._usual_ns else 0
         if step_ns > 0:
-            # Cameras slow down in the dark, so the usual interval follows. The cap and the divisor keep a
-            # single gap from moving it far.
+            # Cameras slow down in the dark, so the usual interval follows. The cap and the divisor
+            # keep a single gap from moving it far.
             self._usual_ns += (min(step_ns, 2 * self._usual_ns) - self._usual_ns) // 16 if self._usual_ns else step_ns
         self._last_ns = stamp_ns
         self._index += 1 + max(0, lost)

@@ -51,7 +51,8 @@ def read_features(path: Path) -> Array:
         The array (frames, features) as float32.
 
     Raises:
-        SourceError: The file cannot be read, has another shape, is empty, or contains NaN or infinity.
+        SourceError: The file cannot be read, has another shape, is empty, or contains NaN or
+            infinity.
     """
     try:
         rows = read_npy(path.read_bytes())

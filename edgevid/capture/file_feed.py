@@ -1,7 +1,7 @@
-"""Reads a source in its own thread, one frame per request, so that a source that hangs cannot hang the run.
+"""Reads a source in its own thread, so that a source that hangs cannot hang the run.
 
-This is the policy "file": the source waits for the loop, and the loop sees every frame. The policy "live" is in
-`edgevid.capture.live_feed`.
+This is the policy "file": the source waits for the loop, and the loop sees every frame. The policy
+"live" is in `edgevid.capture.live_feed`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _JOIN_S = 1.0
 class FrameFeed:
     """The frames of a source, one at a time.
 
-    The next frame is requested when the loop is done with the current one, as `Source.frames` demands.
+    The next frame is requested when the loop is done with the current one, as `Source.frames`
+    demands.
 
     Args:
         source: An open source; the caller closes it.
@@ -55,8 +56,8 @@ class FrameFeed:
             SourceStalled: No frame came for `stall_s`.
             SourceError: The source failed.
         """
-        # A driver or decoder may block inside a call that Python cannot interrupt. Only this thread hangs
-        # then: the loop waits for its answer with a limit.
+        # A driver or decoder may block inside a call that Python cannot interrupt. Only this thread
+        # hangs then: the loop waits for its answer with a limit.
         reader = threading.Thread(target=self._read, name="edgevid-feed", daemon=True)
         reader.start()
         try:
@@ -68,7 +69,7 @@ class FrameFeed:
             reader.join(_JOIN_S)
 
     def stop(self) -> None:
-        """End the frames after the current one. May be called from a signal handler or another thread."""
+        """End after the current frame. May be called from a signal handler or another thread."""
         self._answers.put(None)
 
     def _next(self) -> Frame | None:

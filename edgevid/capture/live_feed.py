@@ -1,9 +1,9 @@
-"""Reads a live source in its own thread: the newest frame wins, and a camera that fails or hangs is opened again.
+"""Reads a live source in its own thread, and opens it again when it fails or hangs.
 
-This is the policy "live". Frames that come while the loop is busy are dropped, oldest first, and counted.
-A camera can fail in two ways. It can end, because it was unplugged or the server is down: the same thread opens
-it again, with growing pauses. Or it can hang inside its driver, in a call that Python cannot interrupt: that
-thread is abandoned, and another one opens the camera.
+This is the policy "live". Frames that come while the loop is busy are dropped, oldest first, and
+counted. A camera can fail in two ways. It can end, because it was unplugged or the server is down:
+the same thread opens it again, with growing pauses. Or it can hang inside its driver, in a call
+that Python cannot interrupt: that thread is abandoned, and another one opens the camera.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from edgevid.frames import Frame
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 # A camera that hangs this often without one frame in between will not recover in this process.
 MAX_HANGS = 3
-# Deliver a frame this often even if nobody wants one. Otherwise a working camera would look stalled.
+# Deliver a frame this often even if nobody wants one. Otherwise a working camera would look
+# stalled.
 _HEARTBEAT_NS = 500_000_000
 # A hanging reader cannot be joined, so wait only this long for one that works.
 _JOIN_S = 1.0
@@ -32,10 +33,11 @@ class LiveFeed:
     """The newest frame of a live source, at each request.
 
     Args:
-        source: An open source. The feed does not close it, but closes the sources that it opens in its place.
+        source: An open source. The feed does not close it, but closes the sources that it opens in
+            its place.
         stall_s: A source that delivers nothing for this many seconds counts as hanging.
-        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that frame. A
-            camera need not decode the others. Called in the reader thread.
+        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that
+            frame. A camera need not decode the others. Called in the reader thread.
     """
 
     def __init__(self, source: Source, *, stall_s: float, wanted: Callable[[int], bool] = lambda _ns: True) -> None:
@@ -69,7 +71,9 @@ class LiveFeed:
         return not self._reader.connecting
 
     def frames(self) -> Generator[Frame]:
-        """Deliver the newest frame at each request, until `stop` or the end of a source that cannot be reopened.
+        """Deliver the newest frame at each request.
+
+        The frames end with `stop`, or with a source that cannot be opened again.
 
         Yields:
             Frames. A buffer is valid until the next frame is requested.
@@ -87,7 +91,7 @@ class LiveFeed:
             self._reader.stop()
 
     def stop(self) -> None:
-        """End the frames after the current one. May be called from a signal handler or another thread."""
+        """End after the current frame. May be called from a signal handler or another thread."""
         self._stopped = True
         # `SimpleQueue.put` is reentrant, so a signal handler may call it.
         self._reader.queue.put(None)
@@ -106,7 +110,7 @@ class LiveFeed:
         return None
 
     def _replace_reader(self) -> None:
-        """Abandon a reader that hangs in its source, and start another one that opens the source again."""
+        """Abandon a reader that hangs in its source; start another one that opens the source again."""
         reader = self._reader
         # A reader that is busy opening the source does not hang: a camera may be away for hours.
         if reader.connecting:
@@ -131,11 +135,12 @@ class _Reader:
     Args:
         source: An open source; its owner closes it.
         wanted: See `LiveFeed`.
-        hung: Whether another thread hangs in `source`. This reader then begins by opening it again, and leaves
-            the closing to that thread, in case it ever returns.
+        hung: Whether another thread hangs in `source`. This reader then begins by opening it again,
+            and leaves the closing to that thread, in case it ever returns.
 
     Attributes:
-        queue: What the loop takes next: a frame, an error to raise, or None at the end. At most one frame.
+        queue: What the loop takes next: a frame, an error to raise, or None at the end. At most one
+            frame.
         connecting: Whether the source is being opened again.
     """
 
@@ -156,7 +161,8 @@ class _Reader:
         self._thread.start()
 
     def abandon(self) -> None:
-        # Closing a camera in which a thread hangs may crash, so the hanging thread closes it if it returns.
+        # Closing a camera in which a thread hangs may crash, so the hanging thread closes it if it
+        # returns.
         self._owns_source = True
         self._stopped.set()
 
@@ -222,7 +228,7 @@ class _Reader:
         self.queue.put(frame)
 
     def _reopen(self, error: SourceError | None) -> None:
-        """Try to open the source, with growing pauses, until it succeeds or the reader is stopped."""
+        """Try to open the source, with growing pauses, until it opens or the reader is stopped."""
         if self._stopped.is_set():
             return
         if not self.connecting:

@@ -1,6 +1,7 @@
 """Network streams, rtsp:// and http://, through OpenCV's FFmpeg.
 
-An address may contain a password. Only FFmpeg receives it: names, logs and errors show the address without it.
+An address may contain a password. Only FFmpeg receives it: names, logs and errors show the address
+without it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class NetworkStream(BufferedSource):
         SourceError: The stream cannot be opened.
 
     Attributes:
-        time_base: "stream" where the sender's time stamps are used (RTSP), else "arrival": MJPEG over HTTP
-            has none.
+        time_base: "stream" where the sender's time stamps are used (RTSP), else "arrival": MJPEG
+            over HTTP has none.
     """
 
     live = True
@@ -72,8 +73,8 @@ class NetworkStream(BufferedSource):
             is_grabbed = self._capture.grab()
             stamp_ns = self._stamp_ns(clock, monotonic_ns()) if is_grabbed else 0
             if is_grabbed and not self.wanted(stamp_ns):
-                # FFmpeg has decoded it, because the next frame may be coded as a difference. Only the
-                # conversion to BGR is saved.
+                # FFmpeg has decoded it, because the next frame may be coded as a difference. Only
+                # the conversion to BGR is saved.
                 continue
             is_decoded, buffer = self._capture.retrieve(buffer) if is_grabbed else (False, None)
             if not is_decoded or buffer is None:

@@ -20,7 +20,8 @@ SOURCES_HELP = (
     "a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, replay:FILE for a recording at its own pace, "
     "a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, such as v4l2:0?size=1280x720&fps=30"
 )
-# The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this size.
+# The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
+# size.
 _LETTERBOX_PX = (640, 480)
 
 
@@ -28,11 +29,12 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
     """Open a source by its address.
 
     Args:
-        text: An address as for `edgevid run --source`, such as "picamera2:0", "rtsp://…" or "clip.mp4".
-        manifest: Manifest of the model. It defines the size of synthetic frames and of a CSI camera's, and the
-            interval of pictures and feature rows.
-        policy: "live" plays a file or the synthetic stream at its own pace, as a camera would. "file" delivers
-            a recording as fast as it is read. None selects the source's own.
+        text: An address as for `edgevid run --source`, such as "picamera2:0", "rtsp://…" or
+            "clip.mp4".
+        manifest: Manifest of the model. It defines the size of synthetic frames and of a CSI
+            camera's, and the interval of pictures and feature rows.
+        policy: "live" plays a file or the synthetic stream at its own pace, as a camera would.
+            "file" delivers a recording as fast as it is read. None selects the source's own.
 
     Returns:
         An open source, to be used in a `with`.

@@ -116,7 +116,8 @@ class VideoWriter:
 
     Args:
         path: An `.avi` file.
-        fps: The container's frame rate. True times are stored elsewhere, see `edgevid.capture.recording`.
+        fps: The container's frame rate. True times are stored elsewhere, see
+            `edgevid.capture.recording`.
     """
 
     def __init__(self, path: Path, *, fps: float = 30.0) -> None:

@@ -1,8 +1,8 @@
 """CSI cameras on a Raspberry Pi, through picamera2. No other module imports picamera2.
 
-The ISP scales pictures to the requested size, by default the model's, at no cost of processor time. Its scaler
-is not OpenCV's. For pictures that are resized exactly as in training, request larger ones:
-`picamera2:0?size=640x480`.
+The ISP scales pictures to the requested size, by default the model's, at no cost of processor time.
+Its scaler is not OpenCV's. For pictures that are resized exactly as in training, request larger
+ones: `picamera2:0?size=640x480`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from edgevid.frames.imaging import yuv_converter
 
 BUFFERS = 4
 TIMEOUT_S = 5.0
-# picamera2 names formats by the bytes of a little-endian word: its "BGR888" has red first in memory.
-# Source: The Picamera2 Library, appendix "Pixel and image formats",
+# picamera2 names formats by the bytes of a little-endian word: its "BGR888" has red first in
+# memory. Source: The Picamera2 Library, appendix "Pixel and image formats",
 # https://datasheets.raspberrypi.com/camera/picamera2-manual.pdf
 _PLAIN: Mapping[str, Color] = {"BGR888": "rgb", "RGB888": "bgr"}
 FORMATS = (*_PLAIN, "YUV420", "NV12")
@@ -57,10 +57,10 @@ class PiCamera(BufferedSource):
         number: Number of the camera in `rpicam-hello --list-cameras`.
         size_px: (width, height) of the ISP's output, unless the options set it.
         color: Channel order of the frames.
-        keep_aspect: Whether the ISP cuts the sensor's picture to the aspect of `size_px`, as the resize rule
-            "crop" does. Otherwise it squeezes the picture, as "stretch" does.
-        options: Values of `OPTIONS`. The format "YUV420" uses the ISP's second output (lores), all others the
-            first.
+        keep_aspect: Whether the ISP cuts the sensor's picture to the aspect of `size_px`, as the
+            resize rule "crop" does. Otherwise it squeezes the picture, as "stretch" does.
+        options: Values of `OPTIONS`. The format "YUV420" uses the ISP's second output (lores), all
+            others the first.
 
     Raises:
         MissingDependency: picamera2 or libcamera is not installed.
@@ -125,7 +125,8 @@ class PiCamera(BufferedSource):
                 with self._library.MappedArray(request, self._stream, write=False) as mapped:
                     copy(mapped.array, buffer)
             finally:
-                # Released before the frame is processed, so that the camera always has buffers to fill.
+                # Released before the frame is processed, so that the camera always has buffers to
+                # fill.
                 request.release()
             yield Frame(buffer, self._color, stamp_ns, index)
 
@@ -199,12 +200,13 @@ class PiCamera(BufferedSource):
             raise ValueError(f"it gives {width}x{height} px, use size={width}x{height}")
 
     def _controls(self) -> dict[str, object]:
-        """Return the options as libcamera's controls. Setting an exposure or a gain turns off its automatic."""
+        """Return the options as libcamera's controls."""
         controls: dict[str, object] = {}
         if "fps" in self._options:
             # Equal limits fix the frame rate; libcamera would lower it in the dark otherwise.
             frame_us = round(1e6 / float(self._options["fps"]))  # type: ignore[arg-type]
             controls["FrameDurationLimits"] = (frame_us, frame_us)
+        # Setting an exposure or a gain turns its automatic off.
         if "exposure_us" in self._options:
             controls["ExposureTime"] = round(float(self._options["exposure_us"]))  # type: ignore[arg-type]
         if "gain" in self._options:
@@ -213,7 +215,8 @@ class PiCamera(BufferedSource):
 
     def _request(self) -> Any:
         try:
-            # The default wait is unlimited and never ends if picamera2's thread has died (picamera2#1090).
+            # The default wait is unlimited and never ends if picamera2's thread has died
+            # (picamera2#1090).
             return self._camera.capture_request(wait=TIMEOUT_S)
         except TimeoutError as error:
             raise SourceError(expected=f"a frame from {self.name} within {TIMEOUT_S:g} s", found="none") from error

@@ -1,8 +1,8 @@
 """Recordings: a video file, and next to it the time of each of its frames.
 
-A container stores times in its own units, often at a constant rate, but a camera's frames come at irregular
-times. So a text file `.pts` of the same name holds the times: a heading, then one time per line, in
-milliseconds. `rpicam-vid --save-pts` writes such files, and mkvmerge reads them.
+A container stores times in its own units, often at a constant rate, but a camera's frames come at
+irregular times. So a text file `.pts` of the same name holds the times: a heading, then one time
+per line, in milliseconds. `rpicam-vid --save-pts` writes such files, and mkvmerge reads them.
 
 Source: "timestamp format v2", https://mkvtoolnix.download/doc/mkvmerge.html#mkvmerge.external_timestamp_files
 """

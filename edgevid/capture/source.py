@@ -12,13 +12,13 @@ from edgevid.frames import Frame
 class Source(Protocol):
     """A source delivers frames in order, each with the time at which its sensor took it.
 
-    A source is a context manager and releases its camera or file on exit. `edgevid.capture.synthetic` needs
-    no hardware; use it for tests.
+    A source is a context manager and releases its camera or file on exit.
+    `edgevid.capture.synthetic` needs no hardware; use it for tests.
 
     Attributes:
         name: For people and logs; never contains a password.
-        live: Whether frames come at their own pace, ready or not. A live source stamps them with this
-            machine's monotonic clock.
+        live: Whether frames come at their own pace, ready or not. A live source stamps them with
+            this machine's monotonic clock.
         reopens: Whether `reopen` can recover the source after a fault.
     """
 
@@ -30,8 +30,8 @@ class Source(Protocol):
         """Deliver frames until the source ends.
 
         Yields:
-            Frames. A buffer is valid until the next frame is requested; that of a live source, until
-            `release`.
+            Frames. A buffer is valid until the next frame is requested; that of a live source,
+            until `release`.
 
         Raises:
             SourceError: The source failed.
@@ -71,7 +71,7 @@ class Source(Protocol):
 
 
 class ClosingSource:
-    """Base of sources: a context manager over `close`, with defaults for one that owns its buffer and opens once."""
+    """Base of sources: a context manager over `close`, for a source with one buffer that opens once."""
 
     name: str
     reopens = False

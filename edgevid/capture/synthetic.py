@@ -1,4 +1,4 @@
-"""A stream of rendered gestures with known truth, for demos and tests without a camera or OpenCV."""
+"""A stream of rendered gestures with known truth. It needs neither a camera nor OpenCV."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class GestureSource(ClosingSource):
         width_px: Columns of a frame, above 0.
         fps: Frames per second, above 0.
         duration_s: Length of the stream in its own time, above 0.
-        realtime: Whether frames come at their times on this machine's monotonic clock, as from a camera.
-            Otherwise they come as fast as they are read, and time begins at 0.
+        realtime: Whether frames come at their times on this machine's monotonic clock, as from a
+            camera. Otherwise they come as fast as they are read, and time begins at 0.
 
     Raises:
         UsageError: A size, rate or duration is not above 0.
@@ -68,8 +68,8 @@ class GestureSource(ClosingSource):
         """Draw the stream from its start.
 
         Yields:
-            Frames (H, W, 3) uint8 RGB. They share one buffer; with `realtime`, each has its own until it is
-            released.
+            Frames (H, W, 3) uint8 RGB. They share one buffer; with `realtime`, each has its own
+            until it is released.
         """
         height_px, width_px = self._size_px
         renderer = Renderer(self.scene, height_px=height_px, width_px=width_px)

@@ -30,8 +30,8 @@ OPTIONS: Mapping[str, CameraOption] = {
     "gain": POSITIVE,
 }
 _DEFAULT_SIZE_PX = (640, 480)
-# linux/v4l2-controls.h: V4L2_EXPOSURE_MANUAL of V4L2_CID_EXPOSURE_AUTO, and V4L2_CID_EXPOSURE_ABSOLUTE,
-# which counts in units of 100 us.
+# linux/v4l2-controls.h: V4L2_EXPOSURE_MANUAL of V4L2_CID_EXPOSURE_AUTO, and
+# V4L2_CID_EXPOSURE_ABSOLUTE, which counts in units of 100 us.
 _EXPOSURE_MANUAL = 1
 _EXPOSURE_UNIT_US = 100
 
@@ -72,8 +72,8 @@ class V4l2Camera(BufferedSource):
         """Deliver frames as the driver captures them.
 
         Yields:
-            Frames (H, W, 3) uint8 BGR. The index skips numbers where the times show that the driver lost
-            frames.
+            Frames (H, W, 3) uint8 BGR. The index skips numbers where the times show that the driver
+            lost frames.
 
         Raises:
             SourceError: The driver delivers no more frames.
@@ -110,7 +110,8 @@ class V4l2Camera(BufferedSource):
         try:
             return type(self)(str(self._path), self._options)
         except UsageError as error:
-            # A missing device is no usage error here: it was present when the run began, and may return.
+            # A missing device is no usage error here: it was present when the run began, and may
+            # return.
             raise SourceError(str(error), path=self._path) from error
 
     def close(self) -> None:
@@ -137,8 +138,8 @@ class V4l2Camera(BufferedSource):
         """Apply the options and return the size of the frames.
 
         Raises:
-            SourceError: The driver uses another size than the requested one: the scale of the pictures would
-                silently be another.
+            SourceError: The driver uses another size than the requested one: the scale of the
+                pictures would silently be another.
         """
         cv2, wanted = self._cv2, self._options
         # The format first: drivers offer sizes and frame rates for each format.
