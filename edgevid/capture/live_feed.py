@@ -1,9 +1,10 @@
 """Reads a live source in its own thread, and opens it again when it fails or hangs.
 
-This is the policy "live". Frames that come while the loop is busy are dropped, oldest first, and
-counted. A camera can fail in two ways. It can end, because it was unplugged or the server is down:
-the same thread opens it again, with growing pauses. Or it can hang inside its driver, in a call
-that Python cannot interrupt: that thread is abandoned, and another one opens the camera.
+This is the policy "live": the newest frame wins. Frames that come while the loop is busy are
+dropped, oldest first, and counted. A camera can fail in two ways. It can end, because it was
+unplugged or the server is down: the same thread opens it again, with growing pauses. Or it can hang
+inside its driver, in a call that Python cannot interrupt: that thread is abandoned, and another one
+opens the camera.
 """
 
 from __future__ import annotations

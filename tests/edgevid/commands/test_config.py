@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.commands.run_options.config import expand
+from edgevid.api.outputs import CLIPS_MIB
+from edgevid.commands.run import expand
+from edgevid.commands.run_options import outputs
 from edgevid.errors import DeploymentError, UsageError
 from tests.repo.files import ROOT
 
@@ -170,3 +172,7 @@ def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
     args = parsed(["--config", write(example)])
     assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"
     assert (args.clips_mib, args.metrics, args.threads) == (2048, "127.0.0.1:9464", "auto")
+
+
+def test_the_space_for_clips_that_the_help_names_is_the_outputs() -> None:
+    assert outputs.CLIPS_MIB == CLIPS_MIB
