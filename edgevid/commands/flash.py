@@ -88,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     is_image = target.disk is not None and target.disk.is_file()
     first = "Write it to a card, then put the card" if is_image else "Put the card"
     sys.stderr.write(
-        f"edgevid: {target.what} is written and read back. {first} into the {deployment.facts.model} and switch it on.\n"
+        f"edgevid: {target.what} is written and read back. "
+        f"{first} into the {deployment.facts.model} and switch it on.\n"
     )
     return 0
 

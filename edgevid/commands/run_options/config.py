@@ -161,7 +161,7 @@ def _bundle_names(value: object, path: Path) -> list[str]:
 
 
 def _has_bundle(argv: Sequence[str], options: Sequence[Option]) -> bool:
-    """Return whether the command line names a bundle: a word that is no option and no option's value."""
+    """Return whether a word of the command line is neither an option nor an option's value."""
     with_value = {option.name for option in options if not option.is_switch and not option.is_positional}
     words = iter(argv)
     for word in words:

@@ -11,7 +11,8 @@ OPTIONS: tuple[Option, ...] = (
         name="--policy",
         choices=POLICIES,
         help="live: take the newest frame, drop and count older ones, and open a broken camera again. "
-        "file: take every frame, while the source waits (default: live for cameras, streams and replay:FILE, else file)",
+        "file: take every frame, while the source waits "
+        "(default: live for cameras, streams and replay:FILE, else file)",
     ),
     Option(
         name="--max-frames",
