@@ -67,7 +67,7 @@ class Context:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenOutputs:
+class RunOutputs:
     """Open outputs for a pipeline, which closes them. One object may be both an output and a tap.
 
     Attributes:
@@ -81,7 +81,7 @@ class OpenOutputs:
     threaded: bool
 
 
-def assemble(wanted: Iterable[OutputLike], context: Context) -> OpenOutputs:
+def assemble(wanted: Iterable[OutputLike], context: Context) -> RunOutputs:
     """Open the outputs. If one fails, close those before it.
 
     Args:
@@ -113,7 +113,7 @@ class _Assembly:
         self._members: list[ThreadedOutput] = []
         self._pictures: Pictures | None = None
 
-    def open(self, wanted: tuple[OutputLike, ...]) -> OpenOutputs:
+    def open(self, wanted: tuple[OutputLike, ...]) -> RunOutputs:
         from edgevid.outputs.delivery.fanout import FanOut
 
         try:
@@ -133,7 +133,7 @@ class _Assembly:
             for opened in self._outputs:
                 opened.close()
             raise
-        return OpenOutputs(outputs=self._outputs, taps=self._taps, threaded=bool(self._members))
+        return RunOutputs(outputs=self._outputs, taps=self._taps, threaded=bool(self._members))
 
     def _open_members(self, wanted: tuple[OutputLike, ...]) -> None:
         """Open the outputs that have their own threads, in a fixed order."""

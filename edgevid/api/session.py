@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from edgevid.api.assembly import Context, OpenOutputs, assemble
+from edgevid.api.assembly import Context, RunOutputs, assemble
 from edgevid.board import BoardSampler
 from edgevid.capture import Policy, Source, open_source
 from edgevid.errors import UsageError
@@ -192,7 +192,7 @@ class Session:
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return wanted
 
-    def _assemble(self, lanes: tuple[Lane, ...]) -> OpenOutputs:
+    def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
         return assemble(self._wanted_outputs, Context(lanes=lanes, source=self.source, live=live, board=self.board))
 

@@ -39,7 +39,7 @@ class Source(Protocol):
         ...
 
     def release(self, frame: Frame) -> None:
-        """Take back the buffer of a frame. May be called from another thread than `frames`.
+        """Reuse the buffer of a frame. May be called from another thread than `frames`.
 
         Args:
             frame: A frame of this source that is no longer in use.

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Activate the bundle.
 
     Raises:
-        SelftestFailed: The bundle does not give its golden answers here; the one in service stays.
+        SelftestFailed: The bundle does not reproduce its golden answers here; the one in service stays.
         BundleError: The file is no valid bundle; the one in service stays.
     """
     from edgevid.provision.service import refuse_volatile_root, restart

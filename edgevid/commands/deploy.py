@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         BundleError: The file is no valid bundle; nothing was sent.
-        SelftestFailed: The bundle does not give its golden answers on the device.
+        SelftestFailed: The bundle does not reproduce its golden answers on the device.
         DeployError: The device cannot be reached, or has taken the bundle out of service again.
     """
     from edgevid import bundle

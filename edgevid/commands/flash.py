@@ -60,7 +60,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="write the card; without it, only show the plan")
     parser.add_argument(
-        "--wheels", type=Path, metavar="DIR", help="folder of the device's wheels (default: download them once)"
+        "--wheels",
+        type=Path,
+        metavar="DIR",
+        help="folder of the device's wheels (default: download them once and cache them)",
     )
     parser.add_argument("--json", action="store_true", help="print the plan as JSON")
 

@@ -2,8 +2,8 @@
 
 DEPLOYMENT names board, camera, bundle, users and options, as for edgevid flash.
 The image contains Debian, edgevid with its packages, the bundle and the service.
-At the first boot cloud-init applies the rest, without a network. The same input
-gives the same bytes.
+At the first boot cloud-init applies the rest, without a network. Two builds of
+the same input are equal, byte for byte.
 
 Supported boards: 3b, 3b-plus, zero-2-w, 4b, 400, cm4, with a USB camera (uvc).
 The kernel of Debian 12 has no driver for CSI cameras and does not start a Pi 5.
@@ -60,7 +60,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folder for the bootstrapped Debian (default: in your cache folder)",
     )
     parser.add_argument(
-        "--wheels", type=Path, metavar="DIR", help="folder of the device's wheels (default: download them once)"
+        "--wheels",
+        type=Path,
+        metavar="DIR",
+        help="folder of the device's wheels (default: download them once and cache them)",
     )
     parser.add_argument("--json", action="store_true", help="print the written files as JSON")
 

@@ -1,4 +1,4 @@
-"""Check that this machine gives the golden answers of a bundle.
+"""Check that this machine reproduces the golden answers of a bundle.
 
 The conversion stored golden frames in the bundle, and the answers to them. Every
 frame is run through the model on this machine. Each answer must be

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     rows: list[tuple[object, ...]] = [("slot", "bundle", "bytes", "state")]
     for name, slot in state.slots.items():
         words = ", ".join(_words(state, name, runs_next=current.stem == name))
-        rows.append((name, slot.name, slot.bytes, words or "ready for a rollback"))
+        rows.append((name, slot.name, slot.bytes, words or "stored for a rollback"))
     sys.stdout.write(table(rows) + (f"\nlast trial: {state.returned}" if state.returned else "") + "\n")
     return 0
 

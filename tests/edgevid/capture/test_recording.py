@@ -1,4 +1,4 @@
-"""Recordings, and files shown at their own pace."""
+"""Recordings, and files that play at their own pace."""
 
 from __future__ import annotations
 

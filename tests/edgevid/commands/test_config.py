@@ -1,4 +1,4 @@
-"""`edgevid run --config`: a file says what a person would have written, and is refused in the same words."""
+"""`edgevid run --config`: the options of a file are parsed, and rejected, like those of the command line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_option_of_run_may_stand_in_the_file(write) -> None:
 
 
 def examples() -> dict[str, str]:
-    """A legal value for each option that takes one of its own kind; any text or number for the rest is their own tests' matter."""
+    """A legal value for each option with a reader of its own. The other options have tests elsewhere."""
     return {
         "bundles": '["a.edgevid", "b.edgevid"]',
         "source": '"synthetic:7"',
