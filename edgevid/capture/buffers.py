@@ -1,4 +1,4 @@
-"""Picture buffers that take turns, so that a live source allocates nothing per frame and never writes into a picture that is being looked at."""
+"""A small pool of picture buffers, so that a live source allocates nothing per frame."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from edgevid.frames import Array, Frame
 
 
 class Buffers:
-    """Free picture buffers. A frame borrows one and `give` brings it back; three are in use at most: being written, waiting, being looked at.
+    """A pool of free picture buffers. A frame borrows one with `take`; `give` returns it.
 
-    Taking and giving may happen in different threads: a deque's ends are safe to use from several.
+    `take` and `give` may run in different threads: both ends of a deque are safe to use
+    concurrently.
     """
 
     def __init__(self) -> None:
+        # At most three are in use: one being written, one waiting, one being looked at.
         self._free: deque[Array] = deque(maxlen=4)
 
     def take(self, shape: tuple[int, ...]) -> Array:
@@ -27,43 +29,46 @@ class Buffers:
             shape: (H, W, C) of the picture.
 
         Returns:
-            uint8 of that shape with anything in it; a new one only where none of that shape is free.
+            A uint8 buffer of that shape with arbitrary content; a new one only if none of that
+            shape is free.
         """
         while self._free:
             buffer = self._free.popleft()
+            # Drop a buffer of another shape: the source has changed its picture size.
             if buffer.shape == shape:
                 return buffer
         return np.empty(shape, np.uint8)
 
     def give(self, buffer: Array) -> None:
-        """Bring a buffer back.
+        """Return a buffer to the pool.
 
         Args:
-            buffer: From `take`, not to be used any more.
+            buffer: A buffer of `take`; the caller no longer uses it.
         """
         self._free.append(buffer)
 
 
 class BufferedSource(ClosingSource):
-    """A source whose frames borrow a buffer each until they are released.
+    """A source whose frames each borrow a buffer until they are released.
 
     Attributes:
-        wanted: Says of the time of a frame whether anybody will look at it; set by whoever reads the source, and called in the thread that does.
-            A frame that nobody wants is counted in the index of the next and is else left alone: neither decoded nor copied.
+        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that
+            frame. The reader sets it; the source calls it in the reader's thread. An unwanted frame
+            counts in the index of the next one, but is neither decoded nor copied.
     """
 
     def __init__(self) -> None:
         self._buffers = Buffers()
-        self.wanted: Callable[[int], bool] = _everything
+        self.wanted: Callable[[int], bool] = _want_every_frame
 
     def release(self, frame: Frame) -> None:
-        """Use the frame's buffer again.
+        """Reuse the buffer of a frame.
 
         Args:
-            frame: One of these.
+            frame: A frame of this source.
         """
         self._buffers.give(frame.data)
 
 
-def _everything(_timestamp_ns: int) -> bool:
+def _want_every_frame(_timestamp_ns: int) -> bool:
     return True

@@ -1,8 +1,7 @@
-"""Asks a source for its frames in a thread of its own, so that a source that hangs, or a signal, can end the run.
+"""Reads a source in its own thread, so that a source that hangs cannot hang the run.
 
-This is the policy "file": the source waits for the loop, and every frame is seen. The policy "live" is in `edgevid.capture.live_feed`.
-A camera driver or decoder that blocks for ever blocks inside a call that Python cannot interrupt. Here only the feed's thread waits in it;
-the loop waits for the feed, with a limit.
+This is the policy "file": the source waits for the loop, and the loop sees every frame. The policy
+"live" is in `edgevid.capture.live_feed`.
 """
 
 from __future__ import annotations
@@ -15,20 +14,24 @@ from edgevid.capture.source import Source
 from edgevid.errors import SourceStalled
 from edgevid.frames import Frame
 
-_LEAVE_S = 1.0
+# A hanging reader cannot be joined, so wait only this long for one that works.
+_JOIN_S = 1.0
 
 
 class FrameFeed:
-    """The frames of a source, one at a time: the next one is asked for when this one is done with, as `Source.frames` demands.
+    """The frames of a source, one at a time.
+
+    The next frame is requested when the loop is done with the current one, as `Source.frames`
+    demands.
 
     Args:
-        source: Open; this does not close it.
-        stall_s: Longest wait for a frame, in seconds, > 0.
+        source: An open source; the caller closes it.
+        stall_s: Longest wait for a frame in seconds, above 0.
 
     Attributes:
         late: Always 0: no frame is dropped.
-        passed: Always 0: every frame is given.
-        reconnects: Always 0.
+        passed: Always 0: every frame is delivered.
+        reconnects: Always 0: the source is never opened again.
         connected: Always true.
     """
 
@@ -39,20 +42,22 @@ class FrameFeed:
     def __init__(self, source: Source, *, stall_s: float) -> None:
         self._source = source
         self._stall_s = stall_s
-        # A SimpleQueue's put may be called from a signal handler, which `stop` relies on.
-        self._asked: SimpleQueue[bool] = SimpleQueue()
-        self._given: SimpleQueue[Frame | BaseException | None] = SimpleQueue()
+        # `SimpleQueue.put` is reentrant, so a signal handler may call `stop`.
+        self._requests: SimpleQueue[bool] = SimpleQueue()
+        self._answers: SimpleQueue[Frame | BaseException | None] = SimpleQueue()
 
     def frames(self) -> Generator[Frame]:
-        """Give frames until the source ends or `stop` is called.
+        """Deliver frames until the source ends or `stop` is called.
 
         Yields:
-            Frames, valid until the next one is asked for.
+            Frames. A buffer is valid until the next frame is requested.
 
         Raises:
             SourceStalled: No frame came for `stall_s`.
-            SourceError: The source broke.
+            SourceError: The source failed.
         """
+        # A driver or decoder may block inside a call that Python cannot interrupt. Only this thread
+        # hangs then: the loop waits for its answer with a limit.
         reader = threading.Thread(target=self._read, name="edgevid-feed", daemon=True)
         reader.start()
         try:
@@ -60,32 +65,32 @@ class FrameFeed:
                 yield frame
                 self._source.release(frame)
         finally:
-            self._asked.put(False)
-            reader.join(_LEAVE_S)
+            self._requests.put(False)
+            reader.join(_JOIN_S)
 
     def stop(self) -> None:
-        """End the frames after the one in hand. May be called from a signal handler or another thread."""
-        self._given.put(None)
+        """End after the current frame. May be called from a signal handler or another thread."""
+        self._answers.put(None)
 
     def _next(self) -> Frame | None:
-        self._asked.put(True)
+        self._requests.put(True)
         try:
-            given = self._given.get(timeout=self._stall_s)
+            answer = self._answers.get(timeout=self._stall_s)
         except Empty:
             raise SourceStalled(
                 expected=f"a frame from {self._source.name} within {self._stall_s:g} s",
                 found="none",
-                hint="Is the camera or network still there?",
+                hint="Check the camera, its cable and the network.",
             ) from None
-        if isinstance(given, BaseException):
-            raise given
-        return given
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def _read(self) -> None:
-        """Run in the reader thread: one frame for each that is asked for; an error travels to the loop and is raised there."""
+        """Answer each request with the next frame, None at the end, or the error of the source."""
         try:
             frames = self._source.frames()
-            while self._asked.get():
-                self._given.put(next(frames, None))
-        except BaseException as error:  # noqa: BLE001  # raised again in the loop
-            self._given.put(error)
+            while self._requests.get():
+                self._answers.put(next(frames, None))
+        except BaseException as error:  # noqa: BLE001  # raised again in the loop's thread
+            self._answers.put(error)

@@ -1,4 +1,4 @@
-"""A deployment with its `[run]` checked by the very parser of `edgevid run`, so that both take the same words."""
+"""Reads a deployment and checks its `[run]` with the parser of `edgevid run`."""
 
 from __future__ import annotations
 
@@ -15,72 +15,80 @@ from edgevid.errors import DeploymentError
 if TYPE_CHECKING:
     from edgevid.provision.deployment import Deployment
 
+# argparse prefixes its messages with the program's name and this.
 _PREFIX = "error: "
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> None:
-    """Declare the deployment as the first argument, `args.deployment`.
-
-    Args:
-        parser: A verb's.
-    """
+    """Add the deployment as the first argument, `args.deployment`."""
     parser.add_argument(
         "deployment",
         type=Path,
         metavar="DEPLOYMENT",
-        help="the .toml file; examples are in firmware_configs/deployments",
+        help="a .toml file; see the examples in firmware_configs/deployments",
     )
 
 
 def read_deployment(path: Path) -> Deployment:
-    """Read a deployment and check all of it that can be checked here.
+    """Read a deployment and check everything that can be checked before anything is written.
 
     Args:
-        path: The file.
+        path: The `.toml` file.
 
     Returns:
         The deployment.
 
     Raises:
-        DeploymentError: It asks for what is unknown or does not go together.
-        BundleError: Its bundle is refused.
+        DeploymentError: A value is unknown, or two values contradict each other.
+        BundleError: Its bundle is rejected.
     """
     from edgevid.provision import deployment
     from edgevid.provision.payload import check_bundle
 
-    found = deployment.read(path)
-    # What is taken from variables must be there before anything else is done.
-    found.variables()
-    if found.wifi:
-        found.wifi.psk()
-    check_run(found)
-    check_bundle(found)
-    return found
+    read = deployment.read(path)
+    # Both look up environment variables, which must be set now rather than after minutes of work.
+    read.variables()
+    if read.wifi:
+        read.wifi.psk()
+    check_run(read)
+    check_bundle(read)
+    return read
 
 
 def check_run(deployment: Deployment) -> None:
-    """Refuse options that `edgevid run` would refuse on the device.
+    """Reject options in `[run]` that `edgevid run` would reject on the device.
 
     Args:
-        deployment: Whose `[run]`.
+        deployment: The deployment with that `[run]`.
 
     Raises:
-        DeploymentError: An option is unknown, has a value that it does not take, or asks for more threads than the board has cores.
+        DeploymentError: An option is unknown or has an illegal value, requests more threads than
+            the board has cores, or names a folder outside of the service's own.
     """
+    from edgevid.provision.unit import STATE_FOLDER
+
+    args = _parse_run(deployment)
+    _check_threads(args.threads, deployment)
+    for name in ("clips", "record"):
+        _check_folder(name, getattr(args, name, None), Path(STATE_FOLDER))
+
+
+def _parse_run(deployment: Deployment) -> argparse.Namespace:
     from edgevid.commands import run
-    from edgevid.commands.run_options import config
     from edgevid.provision.unit import STATE_FOLDER, run_toml
 
     parser = argparse.ArgumentParser(prog="edgevid run", exit_on_error=False)
     run.configure(parser)
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(said):
+    # argparse prints some errors and exits even with `exit_on_error=False` (bpo-41255).
+    printed = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(printed):
+        # The file that the device will read, by a name that explains itself in messages.
         path = Path(folder) / "[run]"
         path.write_text(run_toml(deployment), encoding="utf-8")
         try:
-            args = parser.parse_args(config.expand([STATE_FOLDER, "--config", str(path)], parser))
+            return parser.parse_args(run.expand([STATE_FOLDER, "--config", str(path)], parser))
         except (SystemExit, argparse.ArgumentError) as error:
-            reason = said.getvalue().rpartition(_PREFIX)[2].strip() or str(error)
+            reason = printed.getvalue().rpartition(_PREFIX)[2].strip() or str(error)
             raise DeploymentError(
                 expected="options of edgevid run in [run]", found=reason, hint="See: edgevid run --help"
             ) from error
@@ -88,12 +96,9 @@ def check_run(deployment: Deployment) -> None:
             raise DeploymentError(
                 str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got
             ) from error
-    _refuse_threads(args.threads, deployment)
-    for name in ("clips", "record"):
-        _refuse_outside(name, getattr(args, name, None), Path(STATE_FOLDER))
 
 
-def _refuse_threads(threads: object, deployment: Deployment) -> None:
+def _check_threads(threads: object, deployment: Deployment) -> None:
     cores = deployment.facts.cores
     if isinstance(threads, int) and threads > cores:
         raise DeploymentError(
@@ -101,9 +106,7 @@ def _refuse_threads(threads: object, deployment: Deployment) -> None:
         )
 
 
-def _refuse_outside(name: str, path: Path | None, folder: Path) -> None:
-    """The unit lets the service write its own folder and nothing else; a relative path is below it."""
+def _check_folder(name: str, path: Path | None, folder: Path) -> None:
+    # The unit lets the service write to its own folder only. A relative path is inside it.
     if path is not None and not os.path.normpath(folder / path).startswith(f"{folder}/"):
-        raise DeploymentError(
-            expected=f"[run] {name} below {folder}, where the service may write", got=str(path), found=f"{path}"
-        )
+        raise DeploymentError(expected=f"[run] {name} below {folder}, where the service may write", found=str(path))

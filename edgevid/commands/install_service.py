@@ -1,7 +1,11 @@
-"""Install edgevid as a service on this Raspberry Pi, as a flashed card does at its first boot.
+"""Install edgevid as a service on this Raspberry Pi.
 
-Packages of pinned versions go into /opt/edgevid, the bundle must pass its self-test, and the unit starts now and at each boot. Users, keys,
-hostname and network of the deployment are left as this Pi has them. Run it with sudo; without --yes the plan is shown and nothing is done.
+The command does what the first boot of a flashed card does. Packages of pinned
+versions go to /opt/edgevid, and the bundle must pass its self-test. Then the unit
+starts, now and at each boot. Users, keys, host name and network of this Pi stay
+as they are; those of the deployment are ignored.
+
+Run the command with sudo. Without --yes it shows the plan and installs nothing.
 """
 
 from __future__ import annotations
@@ -21,30 +25,23 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     add_deployment(parser)
-    parser.add_argument("--yes", action="store_true", help="install; without it the plan is shown and nothing is done")
-    parser.add_argument("--wheels", type=Path, metavar="DIR", help="the device's wheels (default: downloaded)")
+    parser.add_argument("--yes", action="store_true", help="install; without it, only show the plan")
+    parser.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="folder of the device's wheels (default: download them)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Install the service.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
+    """Install the service, or show the plan.
 
     Raises:
         FlashError: This machine is another board, or the installation failed.
-        SlotsError: The root file system is an overlay in memory, which keeps nothing.
-        UsageError: --yes was not given, or the caller is not root.
+        SlotsError: The root file system is an overlay in memory, which forgets everything at
+            shutdown.
+        UsageError: --yes is missing, or the user is not root.
     """
     from edgevid.provision.service import check_machine, install, refuse_volatile_root
     from edgevid.provision.unit import writes_sentence
@@ -52,16 +49,18 @@ def run(args: argparse.Namespace) -> int:
     deployment = read_deployment(args.deployment)
     system = check_machine(deployment)
     refuse_volatile_root(bundles_only=False)
-    plan = f"{deployment.optics.title} on this {deployment.facts.model}, {system.words}; {deployment.bundle}; once it runs: {writes_sentence(deployment)}"
-    sys.stdout.write(f"{plan}\n")
+    sys.stdout.write(
+        f"{deployment.optics.title} on this {deployment.facts.model}, {system.words}; {deployment.bundle}; "
+        f"once it runs: {writes_sentence(deployment)}\n"
+    )
     if not args.yes:
         raise UsageError(expected="--yes to install this", found="none", hint="Nothing was done.")
     if os.geteuid() != 0:
         raise UsageError(
-            expected="to run as root, who may install a service", found="another user", hint="Run it again with sudo."
+            expected="root, who may install a service", found="another user", hint="Run it again with sudo."
         )
-    said, needs_restart = install(deployment, system, wheelhouse=args.wheels)
-    sys.stdout.write(
-        said + ("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n" if needs_restart else "")
-    )
+    log, needs_restart = install(deployment, system, wheelhouse=args.wheels)
+    sys.stdout.write(log)
+    if needs_restart:
+        sys.stdout.write("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n")
     return 0

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from time import monotonic_ns
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs import payload
@@ -18,7 +18,7 @@ _CLEAR_LINE = "\r\x1b[K"
 _DIGITS = 6
 
 
-class Descriptor(io.TextIOBase):
+class _Descriptor(io.TextIOBase):
     """A text stream on a file descriptor, without a buffer or a lock.
 
     A thread that hangs in a write to `sys.stdout` would hold its lock, and the interpreter, which
@@ -39,6 +39,14 @@ class Descriptor(io.TextIOBase):
             # A pipe may accept a part only.
             data = data[os.write(self._number, data) :]
         return len(text)
+
+
+def unbuffered(stream: TextIO) -> TextIO:
+    """Return a stream on the same descriptor, or the stream itself if it has none, as in a notebook."""
+    try:
+        return cast("TextIO", _Descriptor(stream.fileno()))
+    except io.UnsupportedOperation:
+        return stream
 
 
 class JsonLines(QuietOutput):

@@ -1,4 +1,4 @@
-"""Frames asked for in a thread of their own."""
+"""The feed of the policy "file", which reads its source in a thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.streams import Script
 
 
 class Asked(Script):
-    """Counts the frames that it was asked for."""
+    """Counts its requested frames."""
 
     asked = 0
 

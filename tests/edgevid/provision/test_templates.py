@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli, firmware
-from edgevid.commands.run_options import config
+from edgevid.commands import run
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision import deployment, first_boot, unit
 from edgevid.provision.templates import fill
@@ -322,7 +322,7 @@ def test_run_toml_is_read_by_run_as_the_deployment_says(tmp_path: Path) -> None:
     path.write_text(unit.run_toml(device))
     assert tomllib.loads(path.read_text())["source"] == "picamera2"
     parser = cli.verb_parser("run")
-    args = parser.parse_args(config.expand([str(tmp_path), "--config", str(path)], parser))
+    args = parser.parse_args(run.expand([str(tmp_path), "--config", str(path)], parser))
     assert (args.threads, args.json, args.source) == (3, True, "picamera2")
 
 
