@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from edgevid.commands.deployment_options import add_deployment, read_deployment
 
 if TYPE_CHECKING:
-    from edgevid.provision.image.assemble import Made
+    from edgevid.provision.image.assemble import BuiltImage
 
 EXAMPLES = """examples:
   edgevid image build usb-camera-4b.toml -o gate.img.xz
@@ -77,13 +77,13 @@ def run(args: argparse.Namespace) -> int:
     deployment, made_of, out = read_deployment(args.deployment), recipe.recipe(args.suite), args.output.absolute()
     assemble.check(deployment, made_of, out)
     debian = debian_base.bootstrap(
-        made_of, (args.cache or debian_base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, say=_say
+        made_of, (args.cache or debian_base.cache_folder()).absolute(), epoch_s=assemble.EPOCH_S, progress=_say
     )
     _say("collecting the device's packages")
     found = wheels.collect(made_of.python, wheelhouse=args.wheels)
     with tempfile.TemporaryDirectory() as folder:
         own, packed = wheels.pack(Path(folder))
-        made = assemble.assemble(deployment, made_of, out, wheels={own: packed, **found}, debian=debian, say=_say)
+        made = assemble.assemble(deployment, made_of, out, wheels={own: packed, **found}, debian=debian, progress=_say)
     sys.stdout.write((json.dumps(_as_json(made)) if args.json else _as_text(made)) + "\n")
     return 0
 
@@ -93,7 +93,7 @@ def _say(step: str) -> None:
     sys.stderr.flush()
 
 
-def _as_json(made: Made) -> dict[str, Any]:
+def _as_json(made: BuiltImage) -> dict[str, Any]:
     return {
         "image": str(made.image),
         "sbom": str(made.sbom),
@@ -105,7 +105,7 @@ def _as_json(made: Made) -> dict[str, Any]:
     }
 
 
-def _as_text(made: Made) -> str:
+def _as_text(made: BuiltImage) -> str:
     from edgevid.tables import table
 
     rows: list[tuple[object, ...]] = [

@@ -69,7 +69,7 @@ def need_programs() -> None:
             returncode=2,
         )
     if not debian_base.path(recipe.recipe("bookworm"), CACHE).is_file():
-        host_tools.need_emulation()
+        host_tools.require_emulation()
     BUILD.mkdir(parents=True, exist_ok=True)
 
 

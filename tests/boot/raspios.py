@@ -19,7 +19,7 @@ from tests.edgevid.provision.official import CONFIG, SEED
 
 # The boot partition's size of the official images; room in the root for what the first boot installs.
 BOOT_MIB, SPARE_MIB = 512, 1280
-NAMES = disk.Names(disk="4e639091", volume="4e639091", root="4e639091-0000-4000-8000-000000000002")
+IDENTITY = disk.DiskIdentity(disk="4e639091", volume="4e639091", root="4e639091-0000-4000-8000-000000000002")
 CMDLINE = "console=serial0,115200 console=tty1 root=LABEL=rootfs rootfstype=ext4 fsck.repair=yes rootwait"
 FSTAB = "PARTUUID=4e639091-01 /boot/firmware vfat defaults 0 2\nPARTUUID=4e639091-02 / ext4 defaults,noatime 0 1\n"
 # In Raspberry Pi OS, NetworkManager takes every wired network, and a service of its own makes the host keys.
@@ -72,7 +72,7 @@ def make(out: Path, debian: Path, recipe: ImageRecipe, *, epoch_s: int) -> Path:
         boot = _boot(archive, recipe, epoch_s)
     used = lay_over(debian, _root(), tar, epoch_s=epoch_s, left_out=contents.LEFT_OUT)
     layout = disk.DiskLayout(boot_mib=BOOT_MIB, root_mib=disk.root_mib(used, SPARE_MIB))
-    disk.write(out, layout, NAMES, boot=boot, root=tar, epoch_s=epoch_s)
+    disk.write(out, layout, IDENTITY, boot=boot, root=tar, epoch_s=epoch_s)
     tar.unlink()
     return out
 
