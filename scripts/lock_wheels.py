@@ -1,4 +1,4 @@
-"""Pin a device's packages, with the hashes of their aarch64 wheels, in `firmware_configs/wheels/<python>.txt`.
+"""Pin a device's packages and the hashes of their aarch64 wheels in `firmware_configs/wheels`.
 
     python scripts/lock_wheels.py
 

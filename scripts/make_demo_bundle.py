@@ -1,4 +1,4 @@
-"""Make the bundle of `edgevid demo`, edgevid/data/gestures.edgevid: render clips, train, convert, check, install.
+"""Make the bundle of `edgevid demo`, edgevid/data/gestures.edgevid, from rendered clips.
 
     python scripts/make_demo_bundle.py [--dir build/demo-bundle]
 

@@ -73,14 +73,14 @@ class Wifi:
     Attributes:
         ssid: Network name, 1 to 32 bytes.
         country: ISO 3166-1 alpha-2 code of the regulatory domain.
-        password: 8 to 63 characters, or the key as 64 hexadecimal digits; an open network if both passwords are empty.
+        password: 8 to 63 characters, or the key as 64 hexadecimal digits. Without any password the network is open.
         password_env: Environment variable to read the password from when the card is flashed.
         hidden: Whether the network does not announce its name.
     """
 
     ssid: str
     country: str
-    # Both kinds of secrets stay out of `repr`, and so out of tracebacks and logs.
+    # repr=False, here and below: no traceback or log may show a secret.
     password: str = field(default="", repr=False)
     password_env: str = ""
     hidden: bool = False
@@ -161,7 +161,8 @@ class Card:
     Attributes:
         journal: "volatile" keeps logs in memory, "persistent" on the card.
         journal_mib: Size limit of the journal.
-        read_only_root: Whether an overlay in memory covers the root file system from the second boot on. Bundles persist.
+        read_only_root: Whether an overlay in memory covers the root file system from the second boot on.
+            Bundles persist.
     """
 
     journal: Literal["volatile", "persistent"] = "volatile"
@@ -195,7 +196,8 @@ class Deployment:
         camera_port: Connector of the camera on a board with two, from 0.
         wifi: Wireless network; None for Ethernet.
         run: Options of `edgevid run`, without the leading dashes.
-        environment: Variables of the service. A value "env:NAME" is read from the variable NAME when the card is flashed.
+        environment: Variables of the service. A value "env:NAME" is replaced by the variable NAME when the
+            card is flashed.
         service: Limits of the service.
         card: Logs and wear.
     """

@@ -95,7 +95,7 @@ def config_txt(deployment: Deployment, before: str) -> str:
 
 
 def cmdline_txt(deployment: Deployment, before: str, *, has_firstrun: bool) -> str:
-    """Set the kernel parameters: memory controller, radio country and, without cloud-init, firstrun.sh.
+    """Set the kernel parameters for memory limits, the radio and the first boot.
 
     Args:
         deployment: The device.

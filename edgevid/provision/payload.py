@@ -23,8 +23,8 @@ CHECKSUMS = "SHA256SUMS"
 MIB = 2**20
 # The name is an argument in install.sh and a file name on FAT.
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}\.edgevid")
-# The files that start the installation are written last. A card that is pulled out before boots as
-# it did.
+# The files that start the installation, in the order of writing. They come last: a card that is
+# pulled out earlier boots as before.
 _TRIGGERS = ("config.txt", "firstrun.sh", "cmdline.txt", "network-config", "meta-data", "user-data")
 
 

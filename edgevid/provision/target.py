@@ -1,4 +1,4 @@
-"""The target of `--to`: a mounted boot partition, an image file or a card, never a disk of this machine."""
+"""The target of `--to`: a mounted boot partition, an image file or a card, but no disk of this machine."""
 
 from __future__ import annotations
 

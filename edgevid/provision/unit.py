@@ -113,5 +113,5 @@ def _pause(service: Service) -> str:
 
 
 def _pairs(table: Mapping[str, Any]) -> str:
-    """Render keys and values: texts, numbers and arrays of JSON are legal TOML. Source: https://toml.io/en/v1.0.0."""
+    """Render keys and values. Texts, numbers and arrays of JSON are legal TOML (https://toml.io/en/v1.0.0)."""
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items())

@@ -33,7 +33,7 @@ _DOWNLOAD = "pip download --quiet --disable-pip-version-check --no-deps --requir
 _DOWNLOAD_TIMEOUT_S = 1800
 # The first date that a zip archive can hold; a fixed date keeps the bytes reproducible.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-# Building whole images needs tools of root and minutes of emulation. No device does that.
+# Whole images need system tools and minutes of emulation, so no device builds them.
 _WORKSTATION_ONLY = (
     "edgevid/commands/image.py",
     "edgevid/provision/image/",

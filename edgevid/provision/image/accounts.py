@@ -1,4 +1,4 @@
-"""The service's account in the user database of an image, as systemd-sysusers makes it at a first boot."""
+"""The service's account in the user database of an image, as systemd-sysusers makes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A card as a file: partition table, FAT for the firmware, ext4 for the rest. No loop device, mount or root."""
+"""A card as a file: a partition table, a FAT and an ext4, written without loop device, mount or root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The programs of this machine that make an image. The error for a missing one names the command that installs it."""
+"""The programs of this machine that make an image.
+
+The error for a missing program names the command that installs it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest of an image for Raspberry Pi Imager: size, hash, boards, and cloud-init as the format of settings.
+"""The manifest of an image for Raspberry Pi Imager: size, hash, boards and format of settings.
 
 Without a manifest, Imager 2 offers no settings for a local file.
 Source: github.com/raspberrypi/rpi-imager, doc/json-schema/os-list-schema.json and doc/os_customisation_formats.md

@@ -1,4 +1,4 @@
-"""The initrd of an image: busybox, the kernel modules for the card, and a script that mounts the root file system.
+"""The initrd of an image: busybox, kernel modules for the card, and a script that mounts the root.
 
 This machine makes it within a second. Debian's own generator would have to run under emulation,
 which takes longer than the rest of the build.

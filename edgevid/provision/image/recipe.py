@@ -1,4 +1,4 @@
-"""The recipe of an image: a Debian release, its packages and its boards, from `firmware_configs/image`."""
+"""The recipe of an image, from `firmware_configs/image`: a Debian release, its packages and boards."""
 
 from __future__ import annotations
 

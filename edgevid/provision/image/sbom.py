@@ -59,7 +59,7 @@ def document(
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
-        # SPDX wants a unique URI. The image's hash is unique and reproducible, a random UUID is not.
+        # SPDX requires a unique URI. The hash of the image is unique and reproducible.
         "documentNamespace": f"urn:edgevid:image:{image_sha256}",
         "creationInfo": {"created": _time(epoch_s), "creators": [f"Tool: edgevid-{__version__}"]},
         "packages": packages,

@@ -165,7 +165,7 @@ def _is_unwanted(name: str, member: tarfile.TarInfo, left_out: Sequence[str]) ->
 
 
 def _limit_time(member: tarfile.TarInfo, epoch_s: int) -> tarfile.TarInfo:
-    """Cut the modification time to whole seconds and a latest value: the day of a build leaves no trace."""
+    """Limit the modification time, in whole seconds, so that the day of a build leaves no trace."""
     member.mtime = min(int(member.mtime), epoch_s)
     # A PAX header with the original time would take precedence over `mtime`.
     member.pax_headers = {key: value for key, value in member.pax_headers.items() if key != "mtime"}
@@ -173,7 +173,7 @@ def _limit_time(member: tarfile.TarInfo, epoch_s: int) -> tarfile.TarInfo:
 
 
 def _reject_links(links: set[str], above: dict[str, Entry]) -> None:
-    """Reject a folder of the tree that is a link in the base: its files would land at the link's target."""
+    """Reject a folder of the tree that is a link in the base, which would redirect its files."""
     for path, entry in above.items():
         if path in links and entry.type == tarfile.DIRTYPE:
             raise FlashError(expected=f"a folder at /{path} of the device", found="a symbolic link", path=path)

@@ -112,7 +112,10 @@ def make_image(path: Path, kind: str, *, fat_mib: int = 256, root_mib: int = 16)
     (root / "usr/lib/python3/dist-packages/picamera2/__init__.py").write_text("# stands for picamera2\n")
     with path.open("wb") as file:
         file.truncate((4 + fat_mib + root_mib) * MIB)
-    table = f"label: dos\nlabel-id: 0x4e639091\nstart=4MiB,size={fat_mib}MiB,type=c\nstart={4 + fat_mib}MiB,size={root_mib}MiB,type=83\n"
+    table = (
+        "label: dos\nlabel-id: 0x4e639091\n"
+        f"start=4MiB,size={fat_mib}MiB,type=c\nstart={4 + fat_mib}MiB,size={root_mib}MiB,type=83\n"
+    )
     subprocess.run(["sfdisk", "--quiet", str(path)], input=table, text=True, check=True)
     subprocess.run(["mformat", "-i", f"{path}@@4M", "-T", str(fat_mib * 2048), "-F", "-v", "bootfs", "::"], check=True)
     subprocess.run(["mcopy", "-s", "-Q", "-i", f"{path}@@4M", *map(str, tree.iterdir()), "::"], check=True)

@@ -234,7 +234,10 @@ def test_systemd_finds_no_fault_in_the_units(name: str, systemd: Path) -> None:
 
 
 # Everything that a boot starts, as one transaction: systemd looks for cycles within a transaction only.
-BOOT = "[Unit]\nRequires=multi-user.target\nWants=cloud-init.target cloud-final.service edgevid.service edgevid-install.service\n"
+BOOT = (
+    "[Unit]\nRequires=multi-user.target\n"
+    "Wants=cloud-init.target cloud-final.service edgevid.service edgevid-install.service\n"
+)
 
 
 def boot(root: Path, files: dict[str, str]) -> str:
