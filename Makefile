@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 CONVERT := $(VENV)/.convert-installed
 DEV := $(VENV)/.dev-installed
+DOCS := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-camera test-arm test-boot lint check bench demo-bundle clean
+.PHONY: help demo test test-camera test-arm test-boot lint check docs bench demo-bundle clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +44,10 @@ lint: $(DEV) ## Style, types and import rules
 
 check: lint test ## Everything a change has to pass
 
+docs: $(DOCS) ## Build the documentation site into build/docs; warnings are errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(DEV) ## Measure on this machine; writes benchmarks/results
 	$(BIN)/python -m benchmarks
 
@@ -64,4 +69,8 @@ $(CONVERT): pyproject.toml | $(VENV)/bin/python
 
 $(DEV): $(CONVERT)
 	$(BIN)/python -m pip install --quiet --editable '.[convert,mqtt,metrics,web,dev]'
+	touch $@
+
+$(DOCS): $(CONVERT)
+	$(BIN)/python -m pip install --quiet --editable '.[convert,docs]'
 	touch $@

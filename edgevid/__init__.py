@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load": "edgevid.api.model",
     "run": "edgevid.api.session",
+    "DEMO": "edgevid.api.model",
     "Model": "edgevid.api.model",
     "Stream": "edgevid.api.stream",
     "Session": "edgevid.api.session",
@@ -45,7 +46,7 @@ _PUBLIC = {
     "EdgevidError": "edgevid.errors",
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
-    "load", "run", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
+    "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
     "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent",
     "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle", "EdgevidError", "errors", "__version__",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The public names as type checkers see them; `__init__.py` imports each when it is first used."""
 
 from edgevid import errors as errors
+from edgevid.api.model import DEMO as DEMO
 from edgevid.api.model import Model as Model
 from edgevid.api.model import load as load
 from edgevid.api.outputs import Clips as Clips

@@ -1,4 +1,4 @@
-"""Write the README's table of supported layers from the specimens that prove each row.
+"""Write the table of supported layers, docs/reference/models.md, from the specimens that prove each row.
 
     python scripts/supported_layers.py [--check]
 
@@ -67,7 +67,7 @@ def filled(text: str) -> str:
 
 def main() -> int:
     """Write the page, or report that it differs."""
-    page = ROOT / "README.md"
+    page = ROOT / "docs" / "reference" / "models.md"
     text = page.read_text()
     if filled(text) == text:
         return 0

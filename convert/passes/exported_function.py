@@ -1,7 +1,7 @@
 """An exported function laid flat: each operator of its graph a call of its own, so that what it does to every frame is found as in any other model.
 
-An export has no layers, and its tensors no names that tell. But its operators can be tried (docs/decisions/0011-layers-nobody-knows.md), and frames that they
-lay into the batch or take apart are found by trying already (docs/decisions/0014-frames-in-the-batch.md). Keras 3 takes the window of a TimeDistributed apart
+An export has no layers, and its tensors no names that tell. But its operators can be tried (docs/explanation/decisions/0010-custom-layers-probed-on-noise.md), and frames that they
+lay into the batch or take apart are found by trying already (docs/explanation/decisions/0013-frames-folded-into-the-batch.md). Keras 3 takes the window of a TimeDistributed apart
 with time in front, (T, 1, ...), and stacks it again so; here both are written as with time behind the batch, which is what is looked for.
 """
 

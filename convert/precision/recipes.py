@@ -51,7 +51,7 @@ _FINENESS: dict[Precision, int] = {"int8": 0, "int16x8": 1, "float16": 2, "float
 
 # Part by part, in the order of their cost on a CPU. The encoder is most of it, so the head rises first; a head in 16x8 has no XNNPACK kernels and
 # takes four times as long as one in int8 or float, and its answers are not nearer to the trained model's than a float head's; behind a float
-# encoder the head may be int8 again (docs/decisions/0002-precision.md).
+# encoder the head may be int8 again (docs/explanation/decisions/0002-precision-search-order.md).
 RECIPES = (
     Recipe("int8", "int8", "int8"),
     Recipe("int8+float", "int8", "float32"),

@@ -28,9 +28,9 @@ from edgevid.bundle.manifest import Role
 Tensor = Any
 # Numbers of state that are copied out of the interpreter and in again for each frame: a megabyte in int8.
 MOST_STATE = 2**20
-# What a ConvLSTM's products with frames may grow to over a window: 8 MiB in int8, and twice that in the ring (docs/decisions/0007-frames-convolved-once.md).
+# What a ConvLSTM's products with frames may grow to over a window: 8 MiB in int8, and twice that in the ring (docs/explanation/decisions/0007-convlstm-convolves-each-frame-once.md).
 MOST_FEATURES = 2**23
-# LSTM(32) over 100 frames, with two fifths of this, takes 56 us in float and 51 in int8 on one x86 thread (docs/decisions/0006-windows-in-flight.md).
+# LSTM(32) over 100 frames, with two fifths of this, takes 56 us in float and 51 in int8 on one x86 thread (docs/explanation/decisions/0006-windows-in-flight.md).
 LIGHT_PRODUCTS = 2**19
 
 

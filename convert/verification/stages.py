@@ -20,7 +20,7 @@ from edgevid.errors import VerificationFailed
 from edgevid.frames import Array
 from edgevid.inference.engine import Engine
 from edgevid.inference.model_input import input_quantizer
-from edgevid.inference.probabilities import answers
+from edgevid.inference.probabilities import stored_to_probabilities
 from edgevid.quant import joiner, quantize
 
 # Float32 sums of a few hundred terms in another order differ by about 1e-6; a wrong split differs by more than 1e-2.
@@ -201,7 +201,7 @@ class _WholeWindow:
         self._models = [backend.load(part, bundle.models[part.file]) for part in manifest.parts]
         self._manifest = manifest
         self._quantize = input_quantizer(manifest.input, manifest.parts[0].inputs[0].params)
-        self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
+        self._probabilities = stored_to_probabilities(manifest.parts[-1].outputs[0].params, manifest.scores)
 
     def scores(self, window: Array) -> Array:
         manifest = self._manifest

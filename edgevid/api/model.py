@@ -28,6 +28,8 @@ from edgevid.telemetry.telemetry import Telemetry
 from edgevid.updates.slots import Slots
 
 _log = logging.getLogger(__name__)
+DEMO = Path(__file__).parents[1] / "data" / "gestures.edgevid"
+"""The bundle that ships with edgevid: eight hand gestures, as the source "synthetic" draws them."""
 
 
 def load(

@@ -1,4 +1,4 @@
-"""What runs a `.tflite` part. `litert` is the real one; `fake` computes in numpy, for tests and for users without the interpreter."""
+"""Backends that execute parts: `litert` for `.tflite` files, `fake` for Python functions."""
 
 from edgevid.backends.backend import Backend, LoadedPart
 

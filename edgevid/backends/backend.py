@@ -1,4 +1,4 @@
-"""The interface between the engine and whatever executes a part."""
+"""The interface between the engine and the backends that execute parts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from edgevid.frames import Array
 
 
 class LoadedPart(Protocol):
-    """One loaded part. Tensors are numbered as the part lists them."""
+    """A part that is ready to run. Tensors are numbered in the order of the manifest's `Part`."""
 
     def write(self, index: int, values: Array) -> None:
         """Copy an array into an input.
 
         Args:
             index: Position in `Part.inputs`.
-            values: Array of the tensor's type and shape, the batch of 1 with it.
+            values: Array of the tensor's exact type and shape, including the batch of 1.
         """
         ...
 
@@ -29,37 +29,34 @@ class LoadedPart(Protocol):
         ...
 
     def read(self, index: int) -> Array:
-        """Give an output.
+        """Return an output.
 
         Args:
             index: Position in `Part.outputs`.
 
         Returns:
-            A new array of the tensor's type and shape, the batch of 1 with it.
+            A new array of the tensor's type and shape, including the batch of 1.
         """
         ...
 
 
 class Backend(Protocol):
-    """Loads parts."""
+    """An executor of parts, such as an interpreter with a delegate."""
 
     @property
     def name(self) -> str:
-        """Interpreter, version and delegate as they are now, for reports."""
+        """Current interpreter, version and delegate, for reports."""
         ...
 
     def load(self, part: Part, data: bytes) -> LoadedPart:
         """Load one part.
 
         Args:
-            part: What the manifest says of it.
-            data: The `.tflite` file.
-
-        Returns:
-            A model ready to run.
+            part: The part's entry in the manifest.
+            data: Content of the `.tflite` file.
 
         Raises:
-            BackendError: The interpreter refuses the file.
-            PartsDoNotJoin: The file's tensors are not those of `part`.
+            BackendError: The interpreter rejects the file.
+            PartsDoNotJoin: The file's tensors differ from those of `part`.
         """
         ...

@@ -1,4 +1,4 @@
-"""From a choice of delegate to what runs a bundle. Only `auto` may take something else than was named, and it says what and why."""
+"""Choose the backend for a bundle. Only `auto` falls back to the CPU, and reports why."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edgevid.errors import BackendError, DelegateError
 
 @dataclass(frozen=True, kw_only=True)
 class BackendChoice:
-    """What will run a bundle.
+    """The backend that will run a bundle.
 
     Attributes:
-        backend: It; None for the engine's own, the CPU.
+        backend: The backend; None for the engine's default, LiteRT on the CPU.
         delegate: "xnnpack", "coral", or the external library's file name.
-        reason: Why `auto` took it, where there was something to decide; empty otherwise.
+        reason: Reason for the choice of `auto`; empty if there was nothing to decide.
     """
 
     backend: Backend | None
@@ -37,20 +37,17 @@ def choose_backend(
     lost: Callable[[str], None] = lambda _reason: None,
     root: Path = Path("/"),
 ) -> BackendChoice:
-    """Open what was asked for.
+    """Open the backend for a delegate.
 
     Args:
-        choice: From `parse_delegate`.
-        bundle: To be run.
-        threads: Interpreter threads, for what runs on the CPU.
-        lost: Called with the reason when `auto` falls back from a device that fails while running.
-        root: Where `sys` and `dev` lie.
-
-    Returns:
-        What will run the bundle.
+        choice: The result of `parse_delegate`.
+        bundle: The bundle to run.
+        threads: Interpreter threads for parts on the CPU.
+        lost: Called with the reason when a device that `auto` chose fails during the run.
+        root: Folder with `sys` and `dev`.
 
     Raises:
-        DelegateError: What was asked for by name cannot be had.
+        DelegateError: A delegate chosen by name could not be loaded, or the bundle has no twin.
     """
     if choice.kind == "xnnpack":
         return BackendChoice(backend=None, delegate="xnnpack")
@@ -58,20 +55,24 @@ def choose_backend(
         backend = LiteRt(threads=threads, library=choice.library, options=choice.options)
         return BackendChoice(backend=backend, delegate=Path(choice.library).name)
     if choice.kind == "coral":
-        _refuse_without_twin(bundle)
+        _check_twin(bundle)
+        # Without `lost`, a failure ends the run: a caller that names a delegate measures it.
         return BackendChoice(backend=_edgetpu(bundle, choice, threads=threads, lost=None), delegate="coral")
     return _auto(bundle, threads=threads, lost=lost, root=root)
 
 
 def _auto(bundle: Bundle, *, threads: int, lost: Callable[[str], None], root: Path) -> BackendChoice:
-    has_twin, plugged = any(part.edgetpu for part in bundle.manifest.parts), edgetpus(root)
-    if not has_twin or not plugged:
-        reason = (
-            "the bundle has no part for the Edge TPU" if plugged else "no Edge TPU is plugged in" if has_twin else ""
-        )
+    has_twin, plugged = _has_twin(bundle), edgetpus(root)
+    if not plugged:
+        # On most machines: no reason is reported unless the bundle was made for an Edge TPU.
+        reason = "no Edge TPU is plugged in" if has_twin else ""
+        return BackendChoice(backend=None, delegate="xnnpack", reason=reason)
+    if not has_twin:
+        reason = "the bundle has no part for the Edge TPU"
         return BackendChoice(backend=None, delegate="xnnpack", reason=reason)
     try:
         backend = _edgetpu(bundle, DelegateChoice("coral", EDGETPU_LIBRARY), threads=threads, lost=lost)
+        # Load now rather than in the engine, where a failure could no longer fall back to the CPU.
         backend.open()
     except BackendError as error:
         return BackendChoice(backend=None, delegate="xnnpack", reason=str(error))
@@ -83,8 +84,12 @@ def _edgetpu(bundle: Bundle, choice: DelegateChoice, *, threads: int, lost: Call
     return EdgeTpu(bundle, tpu=tpu, cpu=LiteRt(threads=threads), lost=lost)
 
 
-def _refuse_without_twin(bundle: Bundle) -> None:
-    if not any(part.edgetpu for part in bundle.manifest.parts):
+def _has_twin(bundle: Bundle) -> bool:
+    return any(part.edgetpu for part in bundle.manifest.parts)
+
+
+def _check_twin(bundle: Bundle) -> None:
+    if not _has_twin(bundle):
         raise DelegateError(
             expected="a bundle with a part compiled for the Edge TPU",
             got=bundle.manifest.name,

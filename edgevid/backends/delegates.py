@@ -1,12 +1,13 @@
-"""What a person writes after `--delegate`, and which Edge TPUs are plugged in.
+"""The values of `--delegate`, and detection of Edge TPUs.
 
-    auto                       the Edge TPU where one is plugged in and the bundle has a part for it, the CPU otherwise; says which and why
-    xnnpack                    the CPU, by the interpreter's own delegate
+    auto                       the Edge TPU if one is plugged in and the bundle has a part for it,
+                               else the CPU; reports why
+    xnnpack                    the CPU, with the interpreter's own delegate
     coral[,device=usb:0]       the Edge TPU, or an error
-    PATH[,key=value...]        any external delegate, with its options, or an error
+    PATH[,key=value...]        any external delegate with its options, or an error
 
-Source: external delegates, https://ai.google.dev/edge/litert/performance/implementing_delegate; devices and options of the Edge TPU's,
-https://coral.ai/docs/edgetpu/multiple-edgetpu/.
+Sources: external delegates, https://ai.google.dev/edge/litert/performance/implementing_delegate;
+devices and options of the Edge TPU, https://coral.ai/docs/edgetpu/multiple-edgetpu/.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ EDGETPU_LIBRARY = "libedgetpu.so.1"
 DELEGATE_HELP = "auto, xnnpack, coral[,device=usb:0] or the PATH[,key=value...] of an external delegate"
 Kind = Literal["auto", "xnnpack", "coral", "external"]
 # A USB accelerator has the first identity until its firmware is loaded, the second from then on.
-# Source: libedgetpu's udev rules, github.com/google-coral/libedgetpu, debian/edgetpu-accelerator.rules.
+# Source: libedgetpu's udev rules, github.com/google-coral/libedgetpu,
+# debian/edgetpu-accelerator.rules.
 _USB_IDENTITIES = (("1a6e", "089a"), ("18d1", "9302"))
 
 
 @dataclass(frozen=True)
 class DelegateChoice:
-    """What was asked for.
+    """A parsed value of `--delegate`.
 
     Attributes:
-        kind: Which of the four.
-        library: The shared library of "coral" and "external".
-        options: Passed to it.
+        kind: One of the four kinds in the module's table.
+        library: Shared library of "coral" and "external"; empty for the others.
+        options: Options for the library.
     """
 
     kind: Kind = "auto"
@@ -46,42 +48,44 @@ AUTO, XNNPACK = DelegateChoice("auto"), DelegateChoice("xnnpack")
 
 
 def parse_delegate(text: str) -> DelegateChoice:
-    """Read what a person wrote.
+    """Parse a value of `--delegate`.
 
     Args:
-        text: See the module.
-
-    Returns:
-        The choice.
+        text: One of the four forms in the module's table.
 
     Raises:
-        UsageError: It is none of the four, a path without a file, or an option without a value.
+        UsageError: The text has none of these forms, names a missing file, or has an option without
+            a value.
     """
     name, *pairs = text.split(",")
     options = _options(pairs, text)
     if name in ("auto", "xnnpack"):
         if options:
-            raise UsageError(expected=f"{name} without options", got=text, hint="Options go to 'coral' or to a PATH.")
+            raise UsageError(
+                expected=f"{name} without options", got=text, hint="Pass options to 'coral' or a PATH only."
+            )
         return AUTO if name == "auto" else XNNPACK
     if name == "coral":
         return DelegateChoice("coral", EDGETPU_LIBRARY, options)
     if not ("/" in name or name.endswith(".so") or ".so." in name):
         raise UsageError(expected=f"a delegate, one of {DELEGATE_HELP}", got=text)
-    # A bare name is looked up as the dynamic linker does.
+    # The dynamic linker resolves a name without a slash, so only a path can be checked here.
     if "/" in name and not Path(name).is_file():
         raise UsageError(expected="the shared library of a delegate", got=text, found=f"none at {name}", path=name)
     return DelegateChoice("external", name, options)
 
 
 def edgetpus(root: Path = Path("/")) -> tuple[str, ...]:
-    """Find the Edge TPUs that are plugged in.
+    """List the Edge TPUs that are plugged in.
 
     Args:
-        root: Where `sys` and `dev` lie.
+        root: Folder with `sys` and `dev`.
 
     Returns:
-        One name each, as "usb 1-1.2" and "pci apex_0".
+        One name per device, as "usb 1-1.2" and "pci apex_0".
     """
+    # Look in sysfs rather than ask the driver, which would load its library on machines without an
+    # Edge TPU.
     devices = sorted((root / "sys/bus/usb/devices").glob("*"))
     usb = [
         f"usb {device.name}"
@@ -93,12 +97,12 @@ def edgetpus(root: Path = Path("/")) -> tuple[str, ...]:
 
 
 def _options(pairs: list[str], text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not key or not equals or key in found:
+        if not key or not equals or key in options:
             raise UsageError(
                 expected="options of a delegate as key=value, each key once", got=text, found=f"{pair!r} in {text!r}"
             )
-        found[key] = value
-    return found
+        options[key] = value
+    return options

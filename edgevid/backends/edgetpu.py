@@ -1,6 +1,9 @@
-"""Parts that have a twin for the Edge TPU run there; the others, and all of them once the device is gone, on the CPU.
+"""The Edge TPU backend: run parts that have a compiled twin on the device, all others on the CPU.
 
-Source: why a head may have no twin though its encoder has one: github.com/google-coral/edgetpu, issue 598.
+After the device fails, every part runs on the CPU.
+
+Source: why a head may have no twin though its encoder has one, github.com/google-coral/edgetpu,
+issue 598.
 """
 
 from __future__ import annotations
@@ -16,16 +19,14 @@ from edgevid.frames import Array
 
 
 class EdgeTpu:
-    """Runs the parts of one bundle on an Edge TPU and the CPU.
+    """A backend for one bundle that combines an Edge TPU and the CPU.
 
     Args:
-        bundle: Gives the twins.
-        tpu: Loads a twin.
-        cpu: Loads a part as it is.
-        lost: Called with the reason when the device fails and its parts go on on the CPU; None: the failure ends the run.
-
-    Attributes:
-        name: What runs the parts now.
+        bundle: Contains the twins.
+        tpu: Loads twins.
+        cpu: Loads parts without a twin, and replacements after a failure.
+        lost: Called once with the reason when the device fails and its parts fall back to the CPU.
+            None: a failure ends the run.
     """
 
     def __init__(
@@ -39,32 +40,29 @@ class EdgeTpu:
         self._loaded: dict[str, LoadedPart] = {}
 
     def open(self) -> None:
-        """Load every part now, so that a device which cannot be opened is found out while there is still something else to take.
+        """Load every part ahead of `load`, so that a caller can still choose another backend.
 
         Raises:
-            BackendError: The device, or the interpreter, refuses a part.
+            BackendError: The device or the interpreter rejects a part.
         """
         for part, data in self._parts:
             self._loaded[part.file] = self._load(part, data)
 
     @property
     def name(self) -> str:
-        """The interpreter's, with the delegate while it is there."""
+        """Interpreter and version, with the delegate while the device works."""
         return self._cpu.name if self._is_lost else self._tpu.name
 
     def load(self, part: Part, data: bytes) -> LoadedPart:
-        """Load a part where it can run.
+        """Load a part on the device if it has a twin, else on the CPU.
 
         Args:
-            part: What the manifest says of it.
+            part: The part's entry in the manifest.
             data: The part for the CPU.
 
-        Returns:
-            A model ready to run.
-
         Raises:
-            BackendError: The interpreter refuses the file.
-            PartsDoNotJoin: The twin's tensors are not the part's.
+            BackendError: The interpreter rejects the file.
+            PartsDoNotJoin: The twin's tensors differ from the part's.
         """
         return self._loaded.pop(part.file, None) or self._load(part, data)
 
@@ -75,30 +73,32 @@ class EdgeTpu:
         model = self._tpu.load(dataclasses.replace(part, file=part.edgetpu), twin)
         if self._lost is None:
             return model
-        return _Guarded(model, len(part.inputs), spare=lambda: self._cpu.load(part, data), lost=self._fall_back)
+        return _WithFallback(
+            model, len(part.inputs), load_fallback=lambda: self._cpu.load(part, data), lost=self._fall_back
+        )
 
     def _fall_back(self, reason: str) -> None:
-        """Say it once, however many parts ran there."""
-        told, self._is_lost = self._is_lost, True
-        if not told and self._lost is not None:
+        # Each part on the device fails on its own: report the first failure only.
+        was_lost, self._is_lost = self._is_lost, True
+        if not was_lost and self._lost is not None:
             self._lost(reason)
 
 
-class _Guarded:
-    """A model on a device that can be pulled out: what it was given is given to its spare, once, and the frame is answered all the same."""
+class _WithFallback:
+    """A part on a device that may be unplugged; on failure it repeats the frame on the CPU."""
 
     def __init__(
-        self, model: LoadedPart, inputs: int, *, spare: Callable[[], LoadedPart], lost: Callable[[str], None]
+        self, model: LoadedPart, inputs: int, *, load_fallback: Callable[[], LoadedPart], lost: Callable[[str], None]
     ) -> None:
         self._model = model
-        self._spare: Callable[[], LoadedPart] | None = spare
+        self._load_fallback: Callable[[], LoadedPart] | None = load_fallback
         self._lost = lost
-        # Arrays of the engine's, which stay as they are until the part has run.
-        self._given: list[Array | None] = [None] * inputs
-        self._gone: LoadedPart | None = None
+        # References, not copies: the engine leaves these arrays unchanged until the part has run.
+        self._inputs: list[Array | None] = [None] * inputs
+        self._failed_model: LoadedPart | None = None
 
     def write(self, index: int, values: Array) -> None:
-        self._given[index] = values
+        self._inputs[index] = values
         self._model.write(index, values)
 
     def invoke(self) -> None:
@@ -112,12 +112,14 @@ class _Guarded:
         return self._model.read(index)
 
     def _replace(self, error: BackendError) -> None:
-        if self._spare is None:
+        # A failure on the CPU has no further fallback.
+        if self._load_fallback is None:
             raise error
-        spare, self._spare = self._spare, None
-        # The driver of a device that is gone may hang when it is closed, so the model is kept until the process ends.
-        self._gone, self._model = self._model, spare()
-        for index, values in enumerate(self._given):
+        load_fallback, self._load_fallback = self._load_fallback, None
+        # Hold on to the failed model until the process ends: closing the driver of an unplugged
+        # device may hang.
+        self._failed_model, self._model = self._model, load_fallback()
+        for index, values in enumerate(self._inputs):
             if values is not None:
                 self._model.write(index, values)
         self._lost(str(error))

@@ -1,7 +1,4 @@
-"""A backend that computes in numpy: for testing programs built on edgevid without an interpreter or a model file.
-
-Each part is a function from its inputs to its outputs, looked up by the part's role.
-"""
+"""A backend of Python functions: tests programs without an interpreter or a model file."""
 
 from __future__ import annotations
 
@@ -16,10 +13,11 @@ PartFunction = Callable[[Sequence[Array]], Sequence[Array]]
 
 
 class Fake:
-    """Runs Python functions in place of `.tflite` parts.
+    """A backend that runs Python functions in place of `.tflite` parts.
 
     Args:
-        functions: For each role a function from the list of inputs, shaped as the manifest says, to the list of outputs.
+        functions: For each role, a function from the list of inputs to the list of outputs; all
+            arrays have the shapes and types of the manifest.
     """
 
     def __init__(self, functions: Mapping[Role, PartFunction]) -> None:
@@ -27,27 +25,14 @@ class Fake:
         self._functions = functions
 
     def load(self, part: Part, data: bytes) -> FakeModel:
-        """Make the model of a part.
-
-        Args:
-            part: Gives the role and the tensors.
-            data: Not looked at.
-
-        Returns:
-            A model that counts its invocations.
-        """
+        """Return a model for the function of a part's role; `data` is ignored."""
         return FakeModel(part, self._functions[part.role])
 
 
 class FakeModel:
-    """One part of a `Fake`.
-
-    Attributes:
-        invocations: How often it ran.
-    """
+    """One part of a `Fake`."""
 
     def __init__(self, part: Part, function: PartFunction) -> None:
-        self.invocations = 0
         self._function = function
         self._inputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs]
         self._outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.outputs]
@@ -57,23 +42,23 @@ class FakeModel:
 
         Args:
             index: Position in `Part.inputs`.
-            values: The tensor's type and shape, the batch of 1 with it.
+            values: Array of the tensor's exact type and shape, including the batch of 1.
         """
+        # casting="no" rejects another dtype, as the interpreter does.
         np.copyto(self._inputs[index], values, casting="no")
 
     def invoke(self) -> None:
         """Call the function."""
-        self.invocations += 1
-        for stored, given in zip(self._outputs, self._function(self._inputs), strict=True):
-            np.copyto(stored, given, casting="no")
+        for stored, computed in zip(self._outputs, self._function(self._inputs), strict=True):
+            np.copyto(stored, computed, casting="no")
 
     def read(self, index: int) -> Array:
-        """Give an output.
+        """Return an output.
 
         Args:
             index: Position in `Part.outputs`.
 
         Returns:
-            A new array of the tensor's type and shape, the batch of 1 with it.
+            A new array of the tensor's type and shape, including the batch of 1.
         """
         return self._outputs[index].copy()

@@ -1,8 +1,8 @@
-"""What a `.tflite` file from anywhere holds, and whether this machine can run it.
-
-The looking is done in a process of its own: an interpreter can end its process on a file that it cannot take, and the file may be anyone's.
+"""Survey any `.tflite` file: its operators and tensors, and whether this machine can run it.
 
     python -m edgevid.backends.survey FILE.tflite
+
+The survey runs in a child process, because an interpreter can crash on a file that it cannot run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgevid.backends.litert import LiteRt
 from edgevid.errors import BackendError, UsageError
 from edgevid.schema import to_json
 
+# The flatbuffer's file identifier, after the offset of its root table.
 MAGIC, MAGIC_OFFSET = b"TFL3", 4
 EDGE_TPU = "edgetpu-custom-op"
 _FLEX = "Flex"
@@ -27,15 +28,16 @@ _TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """One `.tflite` file.
+    """The content of one `.tflite` file.
 
     Attributes:
-        operators: Names, and how often each occurs.
-        flex: Of these, TensorFlow's own, which no device runtime has.
-        edgetpu: Whether it was compiled for the Edge TPU.
-        inputs, outputs: Name, shape (-1 for an open size), type, scale and zero point of each.
-        runs: Whether the interpreter here runs it once.
-        reason: Why not.
+        operators: Number of occurrences by operator name.
+        flex: TensorFlow's own operators among them, which no device runtime has.
+        edgetpu: Whether the file was compiled for the Edge TPU.
+        inputs, outputs: "name", "shape" (-1 for an open size), "dtype", "scale" and "zero_point" of
+            each tensor.
+        runs: Whether the interpreter on this machine runs it once.
+        reason: Reason why not; empty if it runs.
     """
 
     operators: dict[str, int]
@@ -48,19 +50,12 @@ class Survey:
 
     @property
     def dynamic(self) -> bool:
-        """Whether a size other than the batch is left open."""
+        """Whether a size other than the batch is open."""
         return any(-1 in each["shape"][1:] for each in (*self.inputs, *self.outputs))
 
 
 def is_tflite(path: str | Path) -> bool:
-    """Tell whether a file is a `.tflite` model by its first bytes.
-
-    Args:
-        path: Any file.
-
-    Returns:
-        Whether it is.
-    """
+    """Return whether a file's first bytes are those of a `.tflite` model."""
     path = Path(path)
     if not path.is_file():
         return False
@@ -69,48 +64,46 @@ def is_tflite(path: str | Path) -> bool:
 
 
 def survey(path: str | Path) -> Survey:
-    """Look at a `.tflite` file in a process of its own.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What was found.
+    """Survey a `.tflite` file in a child process.
 
     Raises:
-        UsageError: There is no such file.
-        BackendError: It is no `.tflite` model, or the interpreter dies of it.
+        UsageError: The file does not exist.
+        BackendError: The file is not a `.tflite` model, or the interpreter crashes on it.
     """
     path = Path(path)
     if not path.is_file():
         raise UsageError(expected="a .tflite file", found=f"none at {path}", path=path)
+    # -P keeps the working directory off sys.path: a file in it could replace a module that the
+    # child imports.
     command = [sys.executable, "-P", "-m", "edgevid.backends.survey", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise BackendError(
-            expected=f"the interpreter to be done with {path} within {_TIMEOUT_S:.0f} s",
-            found="no answer; it was ended",
-            path=path,
+            expected=f"the interpreter to finish with {path} within {_TIMEOUT_S:.0f} s", found="no answer", path=path
         ) from error
     if done.returncode != 0:
-        death = (
-            f"was ended by {signal.Signals(-done.returncode).name}"
-            if done.returncode < 0
-            else f"ended with status {done.returncode}"
-        )
         raise BackendError(
-            expected="a .tflite model that the interpreter survives", found=f"{path}: its process {death}", path=path
+            expected="a .tflite model that does not crash the interpreter",
+            found=f"{path}, which {_death(done.returncode)}",
+            path=path,
         )
-    found = json.loads(done.stdout.splitlines()[-1])
-    if "error" in found:
-        raise BackendError(found["error"], path=path)
-    return Survey(
-        **{**found, "flex": tuple(found["flex"]), "inputs": tuple(found["inputs"]), "outputs": tuple(found["outputs"])}
-    )
+    # The interpreter itself may print to stdout, so read only the last line.
+    result = json.loads(done.stdout.splitlines()[-1])
+    if "error" in result:
+        raise BackendError(result["error"], path=path)
+    # JSON turned the tuples into lists.
+    lists = {name: tuple(result[name]) for name in ("flex", "inputs", "outputs")}
+    return Survey(**{**result, **lists})
 
 
-def _look(path: Path) -> Survey:
+def _death(code: int) -> str:
+    if code < 0:
+        return f"ended its process by {signal.Signals(-code).name}"
+    return f"ended its process with status {code}"
+
+
+def _survey_in_process(path: Path) -> Survey:
     backend, data = LiteRt(), path.read_bytes()
     operators = backend.operators(data, path.name)
     inputs, outputs = backend.tensors(data, path.name)
@@ -134,10 +127,10 @@ def _look(path: Path) -> Survey:
 def main() -> int:
     """Print the survey of the file in the first argument as one line of JSON."""
     try:
-        found: Any = to_json(_look(Path(sys.argv[1])))
+        result: Any = to_json(_survey_in_process(Path(sys.argv[1])))
     except BackendError as error:
-        found = {"error": str(error)}
-    sys.stdout.write(f"{json.dumps(found)}\n")
+        result = {"error": str(error)}
+    sys.stdout.write(f"{json.dumps(result)}\n")
     return 0
 
 

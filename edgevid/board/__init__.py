@@ -1,7 +1,7 @@
-"""What the board tells of itself while it works: temperature, clock, throttling, supply, fan, memory.
+"""The state of the board while it works: temperature, clock, throttling, supply, fan, memory.
 
-Everything is read under a root that tests replace. No Raspberry Pi was read for this: paths and meanings are those of the kernel's and the
-firmware's documentation, named where they are used.
+All files are read below a root that tests replace. Paths and meanings come from the documentation
+of the kernel and the firmware, named where they are used; none was checked on a Raspberry Pi.
 """
 
 from edgevid.board.facts import identify

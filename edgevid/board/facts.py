@@ -1,4 +1,4 @@
-"""Which board this is: its facts are data, in `firmware_configs/boards`, with their sources."""
+"""Identify the board. Its facts are data in `firmware_configs/boards`, each with its source."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _MODEL = "proc/device-tree/model"
 
 
 def identify(root: Path = Path("/")) -> Board | None:
-    """Find out on which board this runs.
+    """Return the facts of the board that this runs on.
 
     Args:
-        root: Where `proc` lies.
+        root: Folder with `proc`.
 
     Returns:
-        The board, or None for one that edgevid does not know.
+        The board; None if edgevid does not know it.
     """
     model = read_text(root / _MODEL) or ""
-    # "Raspberry Pi 3 Model B" begins "Raspberry Pi 3 Model B Plus" as well: the longest that fits is it.
+    # "Raspberry Pi 3 Model B" is a prefix of "Raspberry Pi 3 Model B Plus": take the longest match.
     return max(
         (board for board in boards().values() if model.startswith(board.model)),
         key=lambda board: len(board.model),

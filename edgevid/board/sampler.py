@@ -1,4 +1,4 @@
-"""Looks at the board once a second from a thread of its own; the loop never waits for it."""
+"""A thread that samples the board once a second, so that the loop never waits for it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from edgevid.board.state import BoardState, read_state
 from edgevid.board.throttling import NOW
 
 INTERVAL_S = 1.0
-# Where throttling is told by a program only, running it is the dearest part of a look.
-_LOOKS_PER_PROCESS = 5
+# `vcgencmd` is a process, by far the most expensive part of a sample: run it for every fifth one.
+_SAMPLES_PER_PROCESS = 5
 
 
 class BoardSampler:
-    """Keeps the newest state of the board, and the history of the run.
+    """The newest state of the board and its history during a run.
 
         with BoardSampler() as board:
             ...
             print(board.history.as_text())
 
     Args:
-        root: Where `sys`, `proc` and `usr` lie.
-        interval_s: Time between two looks.
+        root: Folder with `sys`, `proc` and `usr`.
+        interval_s: Time between two samples.
 
     Attributes:
-        history: Of all looks since the start; the first is taken at once.
+        history: All samples since `start`, which takes the first one itself.
     """
 
     def __init__(self, root: Path = Path("/"), *, interval_s: float = INTERVAL_S) -> None:
@@ -37,19 +37,20 @@ class BoardSampler:
         self._interval_s = interval_s
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
-        self._looks = 0
+        self._samples = 0
 
     @property
     def state(self) -> BoardState | None:
-        """The newest look; safe to read from any thread."""
+        """The newest sample; safe to read from any thread."""
         return self.history.latest
 
     def facts(self) -> dict[str, float]:
-        """Give the newest look as plain numbers, for metrics and pages.
+        """Return the newest sample as plain numbers, for metrics and pages.
 
         Returns:
-            `temperature_c`, `clock_mhz`, `fan_rpm`, `memory_available_mib`, and 0 or 1 for `under_voltage`, `capped`, `throttled`, `soft_limit`
-            now; without those that the board does not tell.
+            `temperature_c`, `clock_mhz`, `fan_rpm`, `memory_available_mib`, and 0 or 1 for the
+            current `under_voltage`, `capped`, `throttled` and `soft_limit`; without those that the
+            board does not report.
         """
         state = self.state
         if state is None:
@@ -61,29 +62,32 @@ class BoardSampler:
         return {name: float(value) for name, value in numbers.items() if value is not None} | flags
 
     def sample(self) -> None:
-        """Take a look now."""
-        asked = self._looks % _LOOKS_PER_PROCESS == 0
-        self._looks += 1
-        state = read_state(self._root, ask_firmware=asked)
+        """Read the board now."""
+        may_run_tool = self._samples % _SAMPLES_PER_PROCESS == 0
+        self._samples += 1
+        state = read_state(self._root, ask_firmware=may_run_tool)
         latest = self.history.latest
-        if not asked and latest and latest.throttling and latest.throttling.told_by == "vcgencmd":
+        # Between two runs of the tool its last reading stands, rather than the kernel's alarm,
+        # which knows less.
+        if not may_run_tool and latest and latest.throttling and latest.throttling.told_by == "vcgencmd":
             state = dataclasses.replace(state, throttling=latest.throttling)
         self.history.add(state)
 
     def start(self) -> None:
-        """Look now, and from now on in a thread."""
+        """Take the first sample and start the thread."""
         self.sample()
         self._thread = threading.Thread(target=self._run, name="edgevid-board", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look a last time and end the thread. May be called twice."""
+        """Stop the thread and take a last sample. May be called twice."""
         if self._thread is None:
             return
         self._done.set()
         self._thread.join()
         self._thread = None
-        self._looks = 0
+        # Let the last sample run the tool, so that the summary ends with a fresh reading.
+        self._samples = 0
         self.sample()
 
     def __enter__(self) -> Self:

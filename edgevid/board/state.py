@@ -1,4 +1,4 @@
-"""One look at the board, from the kernel's files and, where the kernel has no file for it, from the firmware's own tool."""
+"""The state of the board at one moment, from the kernel's files or the firmware's tool."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ from pathlib import Path
 from edgevid.board.throttling import NOW, Throttling, parse
 from edgevid.telemetry.environment import read_field, read_text
 
-# Source: Documentation/driver-api/thermal/sysfs-api.rst (millidegrees), Documentation/admin-guide/pm/cpufreq.rst (kHz),
-# Documentation/hwmon/sysfs-interface.rst (fan1_input in RPM) of the kernel.
+# Sources: the kernel's Documentation/driver-api/thermal/sysfs-api.rst (millidegrees),
+# Documentation/admin-guide/pm/cpufreq.rst (kHz) and Documentation/hwmon/sysfs-interface.rst
+# (fan1_input in RPM).
 _THERMAL, _HWMON, _CPUFREQ = "sys/class/thermal", "sys/class/hwmon", "sys/devices/system/cpu/cpufreq/policy0"
 _CPU_ZONES = ("cpu", "soc", "x86_pkg")
-# Raspberry Pi's kernel gives the firmware's word in a file (github.com/raspberrypi/linux, pull request 2397); Debian's has hwmon's alarm only
+# Raspberry Pi's kernel has a file with the firmware's bits (github.com/raspberrypi/linux, pull
+# request 2397). Debian's kernel has only an alarm in hwmon
 # (Documentation/hwmon/raspberrypi-hwmon.rst).
 _FIRMWARE = ("sys/devices/platform/soc/soc:firmware/get_throttled", "sys/devices/platform/*/*firmware/get_throttled")
+# A firmware that hangs must not hold up the sampler.
 _VCGENCMD, _VCGENCMD_LIMIT_S = "usr/bin/vcgencmd", 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoardState:
-    """What the board said at one moment; None for what it does not tell.
+    """The state of the board at one moment; None for each field that it does not report.
 
     Attributes:
-        temperature_c: Of the chip.
-        clock_mhz: Of the first core, as the kernel asked for it; the firmware may run it slower.
-        clock_max_mhz: The highest that the kernel may ask for.
-        governor: Who chooses the clock.
-        throttling: The firmware's word on supply and heat.
-        fan_rpm: Speed of the fan that a header on the board drives.
-        memory_available_mib: Memory that new programs can have.
+        temperature_c: Temperature of the chip.
+        clock_mhz: Clock of the first core as requested by the kernel; it may run slower.
+        clock_max_mhz: Highest clock that the kernel may request.
+        governor: The kernel's policy for the clock, as "ondemand".
+        throttling: The firmware's conditions of supply and heat.
+        fan_rpm: Speed of the fan on the board's fan header.
+        memory_available_mib: Memory available to new programs.
     """
 
     temperature_c: float | None
@@ -43,37 +46,31 @@ class BoardState:
     memory_available_mib: int | None
 
     def as_json(self) -> dict[str, object]:
-        """Give everything as a JSON object.
-
-        Returns:
-            Names with their units.
-        """
-        told = self.throttling
+        """Return everything as a JSON object whose keys name their units."""
+        throttling = self.throttling
         return {
             "temperature_c": self.temperature_c,
             "clock_mhz": self.clock_mhz,
             "clock_max_mhz": self.clock_max_mhz,
             "governor": self.governor,
-            "throttled_bits": None if told is None else hex(told.bits),
-            "throttled_now": None if told is None else list(told.now),
-            "throttled_since_start": None if told is None else list(told.happened),
-            "throttled_told_by": None if told is None else told.told_by,
+            "throttled_bits": None if throttling is None else hex(throttling.bits),
+            "throttled_now": None if throttling is None else list(throttling.now),
+            "throttled_since_start": None if throttling is None else list(throttling.happened),
+            "throttled_told_by": None if throttling is None else throttling.told_by,
             "fan_rpm": self.fan_rpm,
             "memory_available_mib": self.memory_available_mib,
         }
 
 
 def read_state(root: Path = Path("/"), *, ask_firmware: bool = True) -> BoardState:
-    """Look at the board.
+    """Read the state of the board.
 
     Args:
-        root: Where `sys`, `proc` and `usr` lie.
-        ask_firmware: Whether `vcgencmd` may be run where no file tells of throttling; it is a process, so not every second.
+        root: Folder with `sys`, `proc` and `usr`.
+        ask_firmware: Whether `vcgencmd` may run if no file reports throttling. It is a process, too
+            expensive for every second.
 
-    Returns:
-        What was found.
-
-    Cost: some ten small files, all of them in the kernel's memory; a process where `vcgencmd` is run.
+    Cost: about ten small files in the kernel's memory, and a process if `vcgencmd` runs.
     """
     available_kib = read_field(root / "proc/meminfo", "MemAvailable", ":")
     return BoardState(
@@ -88,7 +85,7 @@ def read_state(root: Path = Path("/"), *, ask_firmware: bool = True) -> BoardSta
 
 
 def _temperature_c(root: Path) -> float | None:
-    """The zone that is named for the processor, or the first one."""
+    """Return the temperature of the processor's zone, or of the first zone."""
     zones = sorted(
         (root / _THERMAL).glob("thermal_zone*"),
         key=lambda zone: not (read_text(zone / "type") or "").startswith(_CPU_ZONES),
@@ -98,18 +95,20 @@ def _temperature_c(root: Path) -> float | None:
 
 
 def _throttling(root: Path, *, ask_firmware: bool) -> Throttling | None:
+    # From the most complete and cheapest source to the least: a file with all bits, a process, an
+    # alarm for voltage.
     for pattern in _FIRMWARE:
         for path in root.glob(pattern):
             if text := read_text(path):
                 return parse(text, "firmware")
-    if ask_firmware and (told := _ask_vcgencmd(root / _VCGENCMD)):
-        return told
+    if ask_firmware and (reading := _ask_vcgencmd(root / _VCGENCMD)):
+        return reading
     alarm = _number(next(_hwmon(root, "in0_lcrit_alarm", name="rpi_volt"), None))
     return None if alarm is None else Throttling(NOW["under_voltage"] if alarm else 0, "hwmon")
 
 
 def _ask_vcgencmd(program: Path) -> Throttling | None:
-    """Ask the firmware by its tool, which needs /dev/vcio and so the group `video`."""
+    """Ask the firmware's tool, which needs access to /dev/vcio and so the group `video`."""
     try:
         done = subprocess.run(
             [program, "get_throttled"], capture_output=True, text=True, timeout=_VCGENCMD_LIMIT_S, check=False
@@ -131,7 +130,7 @@ def _mhz(root: Path, file: str) -> int | None:
 
 
 def _number(path: Path | None) -> int | None:
-    """A file's one whole number; a sensor that cannot be read gives an error in place of it."""
+    """Return the integer in a file; None if the sensor cannot be read."""
     try:
         return int(read_text(path) or "") if path else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the firmware says of supply and heat: bits for now, and the same bits for "has happened since the start of the board".
+"""The firmware's bits for supply and heat: one set for now, one since the board started.
 
 Source: https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 """
@@ -14,16 +14,18 @@ MEANING: dict[str, str] = {
     "throttled": "the cores are throttled",
     "soft_limit": "the soft temperature limit is reached",
 }
-_HISTORY_SHIFT = 16
+# The history of a condition is its bit in `NOW`, 16 places up.
+HISTORY_SHIFT = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """One reading.
+    """One reading of the firmware's bits.
 
     Attributes:
-        bits: As the firmware gives them.
-        told_by: Where they were read: "firmware" (its own file in sysfs), "vcgencmd", or "hwmon", which knows of under-voltage alone.
+        bits: Bits as the firmware defines them.
+        told_by: Source of the reading: "firmware" (a file in sysfs), "vcgencmd", or "hwmon", which
+            reports under-voltage only.
     """
 
     bits: int
@@ -31,29 +33,30 @@ class Throttling:
 
     @property
     def now(self) -> tuple[str, ...]:
-        """What holds now, of the names in `NOW`."""
+        """Current conditions: names of `NOW`."""
         return tuple(name for name, bit in NOW.items() if self.bits & bit)
 
     @property
     def happened(self) -> tuple[str, ...]:
-        """What has happened since the board was started, as far as whoever told it remembers."""
-        return tuple(name for name, bit in NOW.items() if self.bits >> _HISTORY_SHIFT & bit)
+        """Conditions since the board started, as far as the source records them: names of `NOW`."""
+        return tuple(name for name, bit in NOW.items() if self.bits >> HISTORY_SHIFT & bit)
 
     @property
     def is_slowed_by_heat(self) -> bool:
-        """Whether the cores are throttled now. The soft limit of a 3B+ is where it spends a warm day, so it does not count."""
+        """Whether the cores are throttled now."""
+        # The soft limit does not count: a 3B+ spends every warm day there.
         return bool(self.bits & NOW["throttled"])
 
 
 def parse(text: str, told_by: str) -> Throttling | None:
-    """Read what sysfs or vcgencmd gives.
+    """Parse a reading from sysfs or vcgencmd.
 
     Args:
         text: Hexadecimal, as "50005", "0x50005" or "throttled=0x50005".
-        told_by: Where it was read.
+        told_by: Source of the reading.
 
     Returns:
-        The reading; None where it is no number.
+        The reading; None if the text is not a number.
     """
     try:
         return Throttling(int(text.strip().rpartition("=")[2], 16), told_by)
@@ -62,12 +65,9 @@ def parse(text: str, told_by: str) -> Throttling | None:
 
 
 def describe(names: tuple[str, ...]) -> str:
-    """Say in words what the bits mean.
+    """Describe conditions in one phrase.
 
     Args:
-        names: Of `NOW`.
-
-    Returns:
-        One phrase.
+        names: Names of `NOW`.
     """
     return ", ".join(MEANING[name] for name in names) or "nothing"

@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         0 without a fault, 1 with one.
     """
     from edgevid.doctor import examine
-    from edgevid.doctor.machine import here
+    from edgevid.doctor.machine import current_host
     from edgevid.schema import to_json
 
-    findings = examine(here())
+    findings = examine(current_host())
     healthy = all(finding.status != "fault" for finding in findings)
     text = (
         json.dumps({"healthy": healthy, "findings": to_json(findings)}, indent=1)

@@ -1,4 +1,4 @@
-"""Looks over a machine for all that keeps a classifier from running well on it. Reads, and changes nothing."""
+"""Check a machine for everything that keeps a classifier from running well; change nothing."""
 
 from edgevid.doctor.checklist import examine
 from edgevid.doctor.finding import Finding, Status

@@ -1,4 +1,4 @@
-"""All checks, in the order in which a person would ask."""
+"""All checks in the order of the report: software, cameras, board."""
 
 from __future__ import annotations
 
@@ -8,29 +8,22 @@ from edgevid.doctor.finding import Finding
 from edgevid.doctor.machine import Host
 
 
-def examine(machine: Host) -> tuple[Finding, ...]:
-    """Look at everything.
-
-    Args:
-        machine: See `Host`.
-
-    Returns:
-        One finding for each check.
-    """
-    state = read_state(machine.root)
-    of_machine = (
-        software.python,
-        software.interpreter,
-        software.extras,
-        software.delegates,
-        cameras.cameras,
-        cameras.permissions,
-        hardware.board,
-    )
-    of_state = (hardware.temperature, hardware.throttling, hardware.governor, hardware.memory)
+def examine(host: Host) -> tuple[Finding, ...]:
+    """Run all checks; return one finding for each."""
+    # One reading, so that the findings agree with each other.
+    state = read_state(host.root)
     return (
-        *(check(machine) for check in of_machine),
-        *(check(machine, state) for check in of_state),
-        hardware.disk(machine),
-        hardware.clock(machine),
+        software.python(host),
+        software.interpreter(host),
+        software.extras(host),
+        software.delegates(host),
+        cameras.cameras(host),
+        cameras.permissions(host),
+        hardware.board(host),
+        hardware.temperature(host, state),
+        hardware.throttling(state),
+        hardware.governor(state),
+        hardware.memory(state),
+        hardware.disk(host),
+        hardware.clock(host),
     )

@@ -1,4 +1,4 @@
-"""What one check found."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ Status = Literal["ok", "unknown", "warning", "fault"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line of the table.
+    """The result of one check.
 
     Attributes:
-        check: What was looked at.
-        status: "fault" keeps a classifier from running or from being right; "warning" may, later; "unknown": the machine does not tell.
-        found: What there is, in a few words.
-        mend: What to do about it, for everything but "ok": the exact command, where there is one.
+        check: Name of the check.
+        status: "fault": a classifier cannot run, or answers wrongly. "warning": it may fail later.
+            "unknown": the machine does not report it.
+        found: The actual state, in a few words.
+        mend: The remedy, unless "ok": the exact command if there is one. May have several lines.
     """
 
     check: str
@@ -26,13 +27,5 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Say that all is well.
-
-    Args:
-        check: What was looked at.
-        found: What there is.
-
-    Returns:
-        The finding.
-    """
+    """Return a finding without a remedy."""
     return Finding(check=check, status="ok", found=found)

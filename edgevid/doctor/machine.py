@@ -1,4 +1,4 @@
-"""What the checks look at, in one place, so that a test can put another machine there."""
+"""The facts that the checks read, collected in one object that tests can replace."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Packages that the checks mention: interpreters first, then cameras, then outputs.
 _PACKAGES = (
     "ai-edge-litert",
     "tflite-runtime",
@@ -27,12 +28,12 @@ _PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Who runs this.
+    """The user who runs edgevid.
 
     Attributes:
-        name: For commands.
-        uid: 0 for root, who may do everything.
-        gids: All groups.
+        name: Login name, for commands.
+        uid: User ID; 0 for root, who may open everything.
+        gids: IDs of all groups of the user.
     """
 
     name: str
@@ -42,18 +43,18 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A machine, a user and a Python.
+    """A machine with a user and a Python.
 
     Attributes:
-        root: Where `proc`, `sys`, `dev`, `run` and `usr` lie.
-        user: Who would run edgevid.
-        python: Its version.
-        pointer_bits: Width of its addresses.
+        root: Folder with `proc`, `sys`, `dev`, `run` and `usr`.
+        user: User who would run edgevid.
+        python: Version of Python.
+        pointer_bits: Width of Python's addresses.
         arch: Instruction set, as `uname -m`.
-        packages: Version by name, of those that matter and are installed.
-        loads: Whether the dynamic linker finds a library of this name.
-        free_mib: Free space where edgevid keeps its state.
-        year: What the clock says.
+        packages: Version by name of the relevant installed packages.
+        loads: Returns whether the dynamic linker loads a library.
+        free_mib: Free space on the disk of the home folder.
+        year: Year by the system clock, UTC.
     """
 
     root: Path
@@ -67,20 +68,17 @@ class Host:
     year: int
 
 
-def here(root: Path = Path("/")) -> Host:
-    """Take this machine, this user and this Python.
+def current_host(root: Path = Path("/")) -> Host:
+    """Return this machine with the current user and Python.
 
     Args:
-        root: Where the machine's files lie.
-
-    Returns:
-        All that the checks need.
+        root: Root of the machine's files.
     """
     return Host(
         root=root,
         user=Account(name=_user_name(), uid=os.geteuid(), gids=frozenset({os.getegid(), *os.getgroups()})),
         python=sys.version_info[:3],
-        pointer_bits=sys.maxsize.bit_length() + 1,
+        pointer_bits=sys.maxsize.bit_length() + 1,  # sys.maxsize is signed
         arch=platform.machine(),
         packages=dict(filter(None, map(_package, _PACKAGES))),
         loads=_loads,
@@ -94,7 +92,7 @@ def _user_name() -> str:
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a line in passwd; OSError from Python 3.13 on
+    except (KeyError, OSError):  # a user without an entry in passwd, as in a container; OSError from Python 3.13 on
         return str(os.geteuid())
 
 

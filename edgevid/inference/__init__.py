@@ -1,1 +1,1 @@
-"""From a prepared frame to probabilities: rings, the parts of a plan, and the self-test."""
+"""Inference: turn prepared frames into probabilities with the parts of a bundle."""

@@ -1,14 +1,15 @@
-"""From a prepared frame to probabilities: the execution of a plan.
+"""The engine: run the parts of a bundle's plan frame by frame.
 
-Every plan is the same chain, with links that some plans leave out:
+All plans share one chain, with stages that some plans leave out:
 
-    frame -> ring of seen frames -> encoder -> ring of features -> head  -> scores     window
-    frame -> ring of seen frames -> encoder -> head, windows in flight   -> scores     window, causal recurrent heads
-    frame -> ring of seen frames -> encoder -> step with its states      -> scores     stateful
-    frame -> ring of the window                                 -> whole -> scores     stack
+    frame -> ring of seen frames -> encoder -> ring of features -> head   -> scores    window
+    frame -> ring of seen frames -> encoder -> head, windows in flight    -> scores    window, causal recurrent heads
+    frame -> ring of seen frames -> encoder -> step with its states       -> scores    stateful
+    frame -> ring of the window                                  -> whole -> scores    stack
 
-For `window` and `stack` the answer after each frame equals, bit for bit, running every frame of the window through the parts again: an
-encoder's answer depends on its frames alone, and a ring only keeps it. `tests/parity` holds that at every step.
+For `window` and `stack`, each answer equals bit for bit a run of every frame of the window through
+the parts: an encoder's output depends on its frames alone, and a ring only stores it.
+`tests/parity` checks this after every frame.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from edgevid.backends import Backend, LoadedPart
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.frames import Array
-from edgevid.inference.last_part import last_part_of
-from edgevid.inference.model_input import intake
-from edgevid.inference.probabilities import answers
+from edgevid.inference.last_part import make_last_part
+from edgevid.inference.model_input import make_intake
+from edgevid.inference.probabilities import stored_to_probabilities
 from edgevid.quant import dequantizer
 
 
 class Engine:
-    """Runs one bundle frame by frame.
+    """A bundle, ready to run frame by frame.
 
         engine = Engine(bundle)
         preprocessor.write(frame, engine.input_buffer())
@@ -36,19 +37,18 @@ class Engine:
 
     Args:
         bundle: A checked bundle.
-        threads: Interpreter threads.
-        backend: What executes the parts; LiteRT by default.
+        threads: Interpreter threads, at least 1; for the default backend only.
+        backend: Executes the parts; LiteRT on the CPU by default.
 
     Raises:
-        BackendError: The interpreter refuses a part.
-        PartsDoNotJoin: A part is not what the manifest says.
+        BackendError: The interpreter rejects a part.
+        PartsDoNotJoin: A part's tensors differ from those in the manifest.
 
     Attributes:
-        bundle: The bundle.
-        threads: Interpreter threads.
-        encode_ns: Time the interpreter took for the encoder in the last step; 0 where it did not run.
-        head_ns: The same for the head, step or whole model.
-        values: What the model gave beside its last scores, float32, in the order of `manifest.values`; new arrays with every answer.
+        encode_ns: Duration of the encoder in the last step; 0 if it did not run.
+        head_ns: Duration of the head, step or whole model in the last step; 0 if it did not run.
+        values: The model's additional outputs for its last scores, float32, in the order of
+            `manifest.values`; new arrays with every answer.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1, backend: Backend | None = None) -> None:
@@ -60,38 +60,43 @@ class Engine:
         self.encode_ns = 0
         self.head_ns = 0
         models = {part.role: backend.load(part, bundle.models[part.file]) for part in manifest.parts}
-        self._intake = intake(manifest)
+        self._intake = make_intake(manifest)
         self._encoder = models.get("encoder")
+        # The encoder's last output, (1, F); a still frame reuses it.
         self._row: Array | None = None
-        self._tail = last_part_of(manifest, models[manifest.parts[-1].role])
-        self._probabilities = answers(manifest.parts[-1].outputs[0].params, manifest.scores)
-        self._real = [dequantizer(tensor.params) for tensor in manifest.parts[-1].outputs[1 : 1 + len(manifest.values)]]
+        self._last_part = make_last_part(manifest, models[manifest.parts[-1].role])
+        # The last part's outputs are: scores, values, states.
+        outputs = manifest.parts[-1].outputs
+        self._probabilities = stored_to_probabilities(outputs[0].params, manifest.scores)
+        self._value_decoders = [dequantizer(tensor.params) for tensor in outputs[1 : 1 + len(manifest.values)]]
         self.values: list[Array] = []
 
     @property
     def interpreter(self) -> str:
-        """Name and version of what executes the parts now."""
+        """Name and version of the interpreter and delegate that currently run the parts."""
+        # Read from the backend each time: it changes when a delegate falls back to the CPU.
         return self._backend.name
 
     @property
     def keeps_state(self) -> bool:
-        """Whether the last part runs for every frame, for what comes after it, so that an answer that nobody wants saves nothing."""
-        return self._tail.keeps_state
+        """Whether the last part must run for every frame: skipping an answer saves nothing."""
+        return self._last_part.keeps_state
 
     def input_buffer(self) -> Array:
-        """Give the place of the next prepared frame.
+        """Return the buffer for the next prepared frame.
 
         Returns:
-            `input.shape` of `input.dtype`, contiguous, to fill before `step`; the engine owns it.
+            Contiguous array of shape `input.shape` and type `input.dtype`, to fill before `step`.
+            The engine owns it and may overwrite it.
         """
         return self._intake.buffer
 
     def step(self, *, answer: bool = True, still: bool = False) -> Array | None:
-        """Do the same as `advance`, for those who go on with arrays.
+        """Process the frame in the input buffer and return an array; see `advance`.
 
         Args:
-            answer: As there.
-            still: As there.
+            answer: Whether the caller wants the answer.
+            still: Whether the frame equals the one before it.
 
         Returns:
             A new (classes,) float32 array of probabilities, or None.
@@ -103,20 +108,23 @@ class Engine:
         return None if scores is None else np.array(scores, np.float32)
 
     def advance(self, *, answer: bool = True, still: bool = False) -> list[float] | None:
-        """Take the frame in the input buffer and answer for the window that ends with it.
+        """Process the frame in the input buffer and return the probabilities of its window.
 
         Args:
-            answer: Whether one is wanted; if not, nothing runs that only this answer needs. A part that keeps a state runs and answers always.
-            still: Whether the frame shows what the encoder has answered for last, so that its answer may stand for this one too. Plan "stack"
-                has no encoder and runs all the same.
+            answer: Whether the caller wants the answer. If not, the engine skips all work that only
+                this answer needs; a last part that keeps a state runs and answers anyway.
+            still: Whether the frame shows the same picture as the last encoded one, so that the
+                encoder's last output can stand for it. Ignored by plan "stack".
 
         Returns:
-            A new list of probabilities, one a class; None where none is wanted, or the first window ("stateful": frame) is not there yet.
+            A new list with one probability per class. None if the caller wants no answer, or if too
+            few frames have arrived for a first one.
 
         Raises:
             BackendError: The interpreter failed.
 
-        Cost: one encoder and one head; nothing of frame size is allocated. Python around them takes about 10 us on x86.
+        Cost: one encoder and one head; allocates nothing of frame size. The Python code around them
+        takes about 10 us (x86).
         """
         self.encode_ns = self.head_ns = 0
         row = self._intake.take()
@@ -125,18 +133,20 @@ class Engine:
         if self._encoder is not None:
             row = self._row if still and self._row is not None else self._encode(self._encoder, row)
         elif not answer:
+            # Plan "stack": the intake keeps the frame, so even the copy can be skipped.
             return None
-        tail = self._tail
-        if not tail.push(row) or not (answer or tail.keeps_state):
+        last_part = self._last_part
+        if not last_part.push(row) or not (answer or last_part.keeps_state):
             return None
         started_ns = perf_counter_ns()
-        raw = tail.answer()
+        stored = last_part.answer()
         self.head_ns = perf_counter_ns() - started_ns
-        if raw is None:
+        if stored is None:
             return None
-        if self._real:
-            self.values = [real(tail.value(place)) for place, real in enumerate(self._real, start=1)]
-        return self._probabilities(raw)
+        if self._value_decoders:
+            # Output 0 holds the scores, so values start at 1.
+            self.values = [decode(last_part.value(index)) for index, decode in enumerate(self._value_decoders, start=1)]
+        return self._probabilities(stored)
 
     def _encode(self, encoder: LoadedPart, frames: Array) -> Array:
         started_ns = perf_counter_ns()
@@ -147,8 +157,8 @@ class Engine:
         return row
 
     def restart(self) -> None:
-        """Forget every frame and state, as after a gap in time."""
+        """Drop all frames and states, as after a gap in the stream."""
         self._row = None
         self.values = []
         self._intake.restart()
-        self._tail.restart()
+        self._last_part.restart()

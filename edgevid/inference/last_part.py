@@ -1,4 +1,4 @@
-"""The last part of a plan: from rows of features, or frames, to stored scores, with whatever it keeps from one frame to the next."""
+"""The last part of a plan: features or frames to stored scores, with state between frames."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from edgevid.quant import QuantParams, joiner, passes, quantize
 
 
 class LastPart(Protocol):
-    """What turns the newest row into an answer.
+    """The last part of a plan, with its memory of earlier frames.
 
     Attributes:
-        keeps_state: Whether every row has to run, for what comes after it.
+        keeps_state: Whether every row must run, because later answers depend on it.
     """
 
     keeps_state: bool
 
     def push(self, row: Array) -> bool:
-        """Take the newest row.
+        """Accept the newest row.
 
         Args:
-            row: (1, F) of the encoder's output, or the frames of the window, (1, T, *frame).
+            row: Stored output of the encoder, (1, F), or frames of the window, (1, T, *frame).
 
         Returns:
-            Whether there is something to run.
+            Whether `answer` can run.
         """
         ...
 
     def answer(self) -> Array | None:
-        """Run.
+        """Run the model.
 
         Returns:
-            (outputs,) stored scores, or None where there are none yet.
+            Stored scores, (outputs,); None until the first window is complete.
         """
         ...
 
-    def value(self, place: int) -> Array:
-        """Give what was answered beside them.
+    def value(self, index: int) -> Array:
+        """Return one additional output of the last answer.
 
         Args:
-            place: Among the outputs, from 1.
+            index: Position among the part's outputs, from 1.
 
         Returns:
-            (size,) as it is stored.
+            (size,), as stored.
         """
         ...
 
     def restart(self) -> None:
-        """Forget every row and state."""
+        """Drop all rows and states."""
         ...
 
 
@@ -70,7 +70,8 @@ class _WindowPart:
 
     def push(self, row: Array) -> bool:
         ring = self._ring
-        self._join(row, ring.both())
+        # Features are small: requantise straight into both copies of the row.
+        self._join(row, ring.pair())
         ring.advance()
         return ring.count >= ring.length
 
@@ -79,35 +80,36 @@ class _WindowPart:
         self._model.invoke()
         return self._model.read(0)[0]
 
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
+    def value(self, index: int) -> Array:
+        return self._model.read(index)[0]
 
     def restart(self) -> None:
         self._ring.clear()
 
 
 class _Step:
-    """One step of a recurrent head; its states go back in as they came out."""
+    """One step of a recurrent head; its output states are the next step's input states."""
 
     keeps_state = True
 
     def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         self._model = model
         self._join = joiner(feature, part.inputs[0].params)
-        # A row on the head's own grid is given to it as it is; any other is brought there first.
-        self._joins = not feature.same_grid(part.inputs[0].params)
+        # If encoder and head share one grid, pass the encoder's array on without a copy.
+        self._needs_join = not feature.same_grid(part.inputs[0].params)
         self._feature = np.zeros(part.inputs[0].shape, part.inputs[0].dtype)
         self.states = [np.zeros(tensor.shape, tensor.dtype) for tensor in part.inputs[1:]]
+        # A state of 0.0 is its grid's zero point, not a stored 0.
         self.zeros = [quantize(np.zeros(1), tensor.params)[0] for tensor in part.inputs[1:]]
-        # The states are the last of the outputs, behind the scores and the values.
+        # Outputs are: scores, values, states.
         self._first_state = len(part.outputs) - len(self.states)
         after_step = part.outputs[self._first_state :]
         both = [(before.params, after.params) for before, after in zip(part.inputs[1:], after_step, strict=True)]
-        # A state whose numbers stay the same goes back in as it came out.
+        # None: input and output state share a grid, so the output array can be the next input.
         self._carry = [None if passes(after, before) else joiner(after, before) for before, after in both]
 
     def push(self, row: Array) -> bool:
-        if self._joins:
+        if self._needs_join:
             self._join(row, self._feature)
         else:
             self._feature = row
@@ -118,20 +120,20 @@ class _Step:
         for index, state in enumerate(self.states, start=1):
             self._model.write(index, state)
         self._model.invoke()
-        for place, carry in enumerate(self._carry):
-            state = self._model.read(self._first_state + place)
+        for index, carry in enumerate(self._carry):
+            state = self._model.read(self._first_state + index)
             if carry is None:
-                self.states[place] = state
+                self.states[index] = state
             else:
-                carry(state, self.states[place])
+                carry(state, self.states[index])
         return self._model.read(0)[0]
 
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
+    def value(self, index: int) -> Array:
+        return self._model.read(index)[0]
 
 
 class _StepPart(_Step):
-    """A step whose states outlive the window: they begin as zeros and are never put back."""
+    """A step whose states start at zero and run on without end (plan "stateful")."""
 
     def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         super().__init__(model, part, feature)
@@ -146,7 +148,7 @@ class _StepPart(_Step):
 
 
 class _FlightPart(_Step):
-    """A step for all windows in flight, a row each: one begins with every frame, and the one that began a window ago is complete."""
+    """A step for all windows in flight, one row each: every frame starts one and completes one."""
 
     def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
         super().__init__(model, part, feature)
@@ -154,22 +156,27 @@ class _FlightPart(_Step):
         self._count = 0
 
     def answer(self) -> Array | None:
-        begins = self._count % self._rows
+        # The row of the window that completed last is free: reset it for the window that starts
+        # with this frame.
+        starting = self._count % self._rows
         for state, zero in zip(self.states, self.zeros, strict=True):
-            state[0, begins] = zero
+            state[0, starting] = zero
         scores = self.run()
         self._count += 1
+        # After the increment, the same expression selects the oldest row, whose window ends with
+        # this frame.
         return scores[self._count % self._rows] if self._count >= self._rows else None
 
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0][self._count % self._rows]
+    def value(self, index: int) -> Array:
+        return self._model.read(index)[0][self._count % self._rows]
 
     def restart(self) -> None:
+        # States need no reset: each row is zeroed when its window starts.
         self._count = 0
 
 
 class _StackPart:
-    """The whole model over the window of frames."""
+    """The whole model over the window of frames (plan "stack")."""
 
     keeps_state = False
 
@@ -184,22 +191,22 @@ class _StackPart:
         self._model.invoke()
         return self._model.read(0)[0]
 
-    def value(self, place: int) -> Array:
-        return self._model.read(place)[0]
+    def value(self, index: int) -> Array:
+        return self._model.read(index)[0]
 
     def restart(self) -> None:
-        """Hold nothing: the frames are the engine's."""
+        """Do nothing: the engine's intake holds the frames."""
 
 
-def last_part_of(manifest: Manifest, model: LoadedPart) -> LastPart:
-    """Choose what runs behind the encoder.
+def make_last_part(manifest: Manifest, model: LoadedPart) -> LastPart:
+    """Build the last part for a manifest's plan.
 
     Args:
-        manifest: The model's.
-        model: Its last part, loaded.
+        manifest: The bundle's manifest.
+        model: The loaded last part.
 
     Returns:
-        What its plan asks for.
+        The part, with empty memory.
     """
     part = manifest.parts[-1]
     if manifest.plan == "stack":

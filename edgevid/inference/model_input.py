@@ -1,4 +1,4 @@
-"""How prepared frames become the first part's input: in its own type, a frame quantised once, and as many of them as it sees."""
+"""Model input: quantise each prepared frame once and collect those that the first part sees."""
 
 from __future__ import annotations
 
@@ -16,48 +16,43 @@ from edgevid.quant import QuantParams, pixel_flipper, pixel_grid, pixels_to_floa
 
 
 class Intake(Protocol):
-    """Takes frames.
+    """The entry of an engine: a buffer for the next frame, and the frames of the first part.
 
     Attributes:
-        buffer: Place of the next prepared frame, `input.shape` of `input.dtype`, to fill before `take`, which may change what is in it.
+        buffer: Buffer of shape `input.shape` and type `input.dtype` for the next prepared frame.
+            `take` may overwrite it.
     """
 
     buffer: Array
 
     def take(self) -> Array | None:
-        """Take the frame in the buffer.
+        """Add the frame in the buffer.
 
         Returns:
-            The first part's input, which this owns, or None where it needs more frames.
+            The first part's input, owned by the intake; None until enough frames have arrived.
         """
         ...
 
     def restart(self) -> None:
-        """Forget every frame."""
+        """Drop all frames."""
         ...
 
 
-def intake(manifest: Manifest) -> Intake:
-    """Choose how a model's frames are taken.
-
-    Args:
-        manifest: The model's.
-
-    Returns:
-        For one frame at a time a buffer, for several a ring of them.
-    """
+def make_intake(manifest: Manifest) -> Intake:
+    """Return a single buffer for a first part that sees one frame, else a ring."""
     return _OneFrame(manifest) if manifest.seen_frames == 1 else _SeveralFrames(manifest)
 
 
 class _OneFrame:
-    """Pixels are flipped to int8 where they lie: one buffer is written, read and copied from, and stays in the processor's cache."""
+    """Input of a part that sees one frame."""
 
     def __init__(self, manifest: Manifest) -> None:
         spec, tensor = manifest.input, manifest.parts[0].inputs[0]
-        # A single frame's axis of time is the batch.
+        # (1, H, W, C): with a single frame, the time axis serves as the batch axis.
         self._batch = np.zeros((1, *spec.shape), tensor.dtype)
         self._store: Callable[[], object]
-        if _flips(spec, tensor.params):
+        if _is_bit_flip(spec, tensor.params):
+            # Quantise in place: one buffer for uint8 pixels and int8 input stays in the CPU cache.
             self.buffer: Array = self._batch[0].view(np.uint8)
             self._store = pixel_flipper(self._batch[0])
         else:
@@ -69,11 +64,11 @@ class _OneFrame:
         return self._batch
 
     def restart(self) -> None:
-        """Hold nothing."""
+        """Do nothing: no frame outlives its step."""
 
 
 class _SeveralFrames:
-    """A ring of the frames that the part sees."""
+    """Input of a part that sees several frames: a ring of quantised ones."""
 
     def __init__(self, manifest: Manifest) -> None:
         spec, tensor = manifest.input, manifest.parts[0].inputs[0]
@@ -90,31 +85,35 @@ class _SeveralFrames:
         self._ring.clear()
 
 
-def _flips(spec: InputSpec, params: QuantParams) -> bool:
+def _is_bit_flip(spec: InputSpec, params: QuantParams) -> bool:
     return spec.kind == "frames" and not params.is_float and params.same_grid(pixel_grid(*spec.range))
 
 
 def input_quantizer(spec: InputSpec, params: QuantParams) -> Callable[[Array, Array], None]:
-    """Choose how a prepared frame becomes the first part's numbers: at best one bit flip a byte, else a table of 256 levels.
+    """Select how a prepared frame is quantised to the first part's input.
 
     Args:
-        spec: The model's frames.
+        spec: The model's input.
         params: Grid of the first part's input.
 
     Returns:
-        A function from a prepared frame (uint8 or float32) that fills an array of `params.dtype`.
+        A function (frame, out) that reads a prepared frame (uint8 or float32) and fills an array of
+        `params.dtype`.
+
+    Cost: per byte one bit flip where the grid allows it, else one look-up in a table of 256 levels.
     """
     if spec.kind == "features":
         return lambda frame, out: np.copyto(out, quantize(frame, params))
     if params.is_float:
         return lambda frame, out: pixels_to_float(frame, *spec.range, out)
-    if _flips(spec, params):
+    if _is_bit_flip(spec, params):
         return pixels_to_int8
     levels = quantize(spec.range[0] + np.arange(256) * ((spec.range[1] - spec.range[0]) / 255.0), params)
     places = np.zeros(spec.shape, np.intp)
 
     def look_up(frame: Array, out: Array) -> None:
-        # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the frame.
+        # With indices of another type than intp, or a mode other than "clip", take() allocates
+        # several times the frame.
         np.copyto(places, frame)
         levels.take(places, out=out, mode="clip")
 

@@ -1,6 +1,6 @@
-"""How long it takes from a fresh Python to the first answer, and how much memory that needs; measured in a process of its own.
+"""Start-up cost: time and memory from a fresh Python process to the first answer.
 
-`python -m edgevid.inference.startup BUNDLE THREADS` prints the measurement as JSON.
+`python -m edgevid.inference.startup BUNDLE THREADS` prints one measurement as JSON.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from time import perf_counter_ns
 from edgevid.errors import EdgevidError
 
 _NS_PER_MS = 1e6
+# Generous: a slow board may take many seconds to load a large model.
 _LIMIT_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
 class Startup:
-    """One start.
+    """The cost of one start.
 
     Attributes:
         import_ms: Importing numpy, edgevid's engine and the interpreter.
         load_ms: Reading and checking the bundle and loading its parts.
-        first_decision_ms: The frames up to the first answer, at full speed.
-        import_rss_mib: Resident memory after the imports.
-        rss_mib: Resident memory after the first answer.
+        first_decision_ms: Processing frames at full speed up to the first answer.
+        import_rss_mib: Resident memory after the imports; None if the kernel does not report it.
+        rss_mib: Resident memory after the first answer; None if the kernel does not report it.
     """
 
     import_ms: float
@@ -39,17 +40,10 @@ class Startup:
 
 
 def measure(bundle: Path, *, threads: int = 1) -> Startup:
-    """Start once in a child process.
-
-    Args:
-        bundle: The file.
-        threads: Interpreter threads.
-
-    Returns:
-        Times and memory of that process.
+    """Measure one start in a child process.
 
     Raises:
-        EdgevidError: The child failed, or took too long.
+        EdgevidError: The child failed or took longer than two minutes.
     """
     command = [sys.executable, "-m", "edgevid.inference.startup", str(bundle), str(threads)]
     try:
@@ -59,32 +53,27 @@ def measure(bundle: Path, *, threads: int = 1) -> Startup:
             expected=f"{bundle} to start in a fresh process within {_LIMIT_S} s", found="no answer", path=bundle
         ) from error
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        # The last line of a traceback holds the exception.
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise EdgevidError(
             expected=f"{bundle} to start in a fresh process",
             got=done.returncode,
-            found=f"exit code {done.returncode}: {last}",
+            found=f"exit code {done.returncode}: {last_line}",
             path=bundle,
         )
     return Startup(**json.loads(done.stdout))
 
 
 def start(bundle: Path, *, threads: int) -> Startup:
-    """Start in this process, which must not have imported the engine yet.
-
-    Args:
-        bundle: The file.
-        threads: Interpreter threads.
-
-    Returns:
-        Times and memory.
-    """
+    """Measure a start in this process, which must not have imported the engine yet."""
     began_ns = perf_counter_ns()
+    # These imports are part of the measurement.
     from edgevid import bundle as bundles
     from edgevid.backends.litert import LiteRt
     from edgevid.inference.engine import Engine
     from edgevid.telemetry.environment import rss_mib
 
+    # LiteRt() imports the interpreter's package.
     interpreter = LiteRt(threads=threads)
     imported_ns, import_rss_mib = perf_counter_ns(), rss_mib()
     model = bundles.read(bundle)
@@ -107,9 +96,9 @@ def _ms(ns: int) -> float:
     return round(ns / _NS_PER_MS, 3)
 
 
-def _print_one(arguments: list[str]) -> None:
+def _print_measurement(arguments: list[str]) -> None:
     sys.stdout.write(json.dumps(dataclasses.asdict(start(Path(arguments[0]), threads=int(arguments[1])))) + "\n")
 
 
 if __name__ == "__main__":
-    _print_one(sys.argv[1:])
+    _print_measurement(sys.argv[1:])

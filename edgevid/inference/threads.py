@@ -1,9 +1,9 @@
-"""How many interpreter threads are quickest for a bundle on this machine: measured once, then kept.
+"""Choose the number of interpreter threads for a bundle by measuring once per machine.
 
-More threads are not always quicker: a small model spends more on waking them than they save, and a board that is short of cores or
-memory bandwidth gains nothing from the last ones. So each count from 1 to the number of cores plays the bundle's golden frames, in turn,
-and the smallest count within `_NEAR` of the quickest is taken. The answer lies in a file whose name is made from the bundle's hashes, the
-machine and the interpreter, so that another of any of them is measured again.
+More threads are not always faster: a small model spends more time on waking threads than they save,
+and the last cores gain nothing on a board that is short of memory bandwidth. So the bundle's golden
+frames are played with each count from 1 to the number of cores, and the smallest count close to the
+fastest is chosen.
 """
 
 from __future__ import annotations
@@ -23,22 +23,25 @@ from edgevid import atomic
 from edgevid.inference.engine import Engine
 from edgevid.telemetry.environment import machine
 
+# Prefer fewer threads if they cost at most 5 %: cameras and outputs need the other cores.
 _NEAR = 1.05
+# The least of three rounds discards the ones that another process disturbed.
 _ROUNDS = 3
 _ROUND_NS = 150_000_000
 _NS_PER_MS = 1e6
+# Each count costs half a second to measure, and boards have 4 cores: 8 is for workstations.
 _MOST = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadChoice:
-    """The answer.
+    """The chosen number of threads and the measurement behind it.
 
     Attributes:
-        threads: To be used.
-        ms: Time of one step by number of threads, milliseconds: the least of the rounds' medians.
-        kept: The file that it was read from or written to; None where it could not be written.
-        measured: Whether it was measured now.
+        threads: The number to use.
+        ms: Milliseconds per step by number of threads: the least of the rounds' medians.
+        kept: Cache file of the measurement; None if it could not be written.
+        measured: Whether this call measured, rather than read the cache.
     """
 
     threads: int
@@ -48,10 +51,10 @@ class ThreadChoice:
 
 
 def state_folder() -> Path:
-    """Give the folder in which edgevid keeps what it measured.
+    """Return the folder for edgevid's measurements.
 
     Returns:
-        `$EDGEVID_STATE`, else `$XDG_CACHE_HOME/edgevid`, else `~/.cache/edgevid`; it need not be there.
+        `$EDGEVID_STATE`, else `$XDG_CACHE_HOME/edgevid`, else `~/.cache/edgevid`; may not exist.
 
     Source: https://specifications.freedesktop.org/basedir-spec/latest/.
     """
@@ -64,24 +67,19 @@ def state_folder() -> Path:
 def choose_threads(
     make: Callable[[int], Engine], *, cores: int | None = None, folder: Path | None = None
 ) -> ThreadChoice:
-    """Take the kept answer, or measure.
+    """Return the cached choice for this bundle and machine, or measure.
 
     Args:
-        make: Gives an engine of the bundle with so many threads.
-        cores: Most threads to try; those this process may run on where None, 8 at most.
-        folder: Where answers are kept; `state_folder` where None.
+        make: Builds an engine of the bundle with the given number of threads.
+        cores: Largest number to try; by default the cores this process may run on, at most 8.
+        folder: Cache folder; `state_folder()` by default.
 
-    Returns:
-        The number of threads to use.
-
-    Cost: about half a second for each number, once a bundle and machine.
+    Cost: about half a second for each number of threads, once per bundle and machine.
     """
     cores = cores or min(len(os.sched_getaffinity(0)), _MOST)
     one = make(1)
     key = _key(one, cores)
-    path = (
-        folder or state_folder()
-    ) / f"threads-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}.json"
+    path = (folder or state_folder()) / _file_name(key)
     ms = _read(path, key)
     if ms:
         return ThreadChoice(threads=pick(ms), ms=ms, kept=path, measured=False)
@@ -90,29 +88,28 @@ def choose_threads(
 
 
 def pick(ms: Mapping[int, float]) -> int:
-    """Choose from measurements.
+    """Return the smallest number of threads within 5 % of the fastest.
 
     Args:
-        ms: Milliseconds by number of threads.
-
-    Returns:
-        The smallest number within 5 % of the quickest: a core that saves nothing is left to the rest of the program.
+        ms: Milliseconds per step by number of threads.
     """
-    quickest = min(ms.values())
-    return min(count for count, value in ms.items() if value <= quickest * _NEAR)
+    fastest = min(ms.values())
+    return min(count for count, value in ms.items() if value <= fastest * _NEAR)
 
 
 def measure(engines: Mapping[int, Engine]) -> dict[int, float]:
-    """Time each engine's steps in turn, so that what else the machine does hits all of them.
+    """Time the steps of engines.
 
     Args:
         engines: By number of threads.
 
     Returns:
-        Milliseconds a step: the least of the rounds' medians.
+        Milliseconds per step: the least of the rounds' medians.
     """
     for engine in engines.values():
+        # Warm up: play the golden frames once, and drop the times.
         _round_ms(engine, limit_ns=0)
+    # Alternate between engines, so that a disturbance of the machine hits all of them.
     rounds = [
         {count: _round_ms(engine, limit_ns=_ROUND_NS) for count, engine in engines.items()} for _ in range(_ROUNDS)
     ]
@@ -120,7 +117,7 @@ def measure(engines: Mapping[int, Engine]) -> dict[int, float]:
 
 
 def _round_ms(engine: Engine, *, limit_ns: int) -> float:
-    """The median time of a step with an answer, over the golden frames, again and again until the time is used up."""
+    """Return the median time of steps with an answer; repeat the golden frames until the limit."""
     frames = engine.bundle.golden.frames
     took_ns: list[int] = []
     engine.restart()
@@ -129,6 +126,7 @@ def _round_ms(engine: Engine, *, limit_ns: int) -> float:
         for frame in frames:
             np.copyto(engine.input_buffer(), frame)
             began_ns = perf_counter_ns()
+            # Steps without an answer skip the head, so they don't count.
             if engine.step() is not None:
                 took_ns.append(perf_counter_ns() - began_ns)
         if perf_counter_ns() >= until_ns:
@@ -137,30 +135,38 @@ def _round_ms(engine: Engine, *, limit_ns: int) -> float:
 
 
 def _key(engine: Engine, cores: int) -> dict[str, Any]:
-    """All that the answer depends on."""
-    found, manifest = machine(), engine.bundle.manifest
+    """Return everything that the measurement depends on."""
+    host, manifest = machine(), engine.bundle.manifest
     return {
         "models": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(engine.bundle.models.items())},
         "plan": [manifest.plan, manifest.window.frames],
-        "machine": [found.board, found.cpu, found.arch, cores],
+        "machine": [host.board, host.cpu, host.arch, cores],
         "interpreter": engine.interpreter,
     }
 
 
+def _file_name(key: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return f"threads-{digest[:16]}.json"
+
+
 def _read(path: Path, key: Mapping[str, Any]) -> dict[int, float]:
-    """What is kept; nothing where it is not there, damaged, or about something else: it is only a measurement, and is made again."""
+    """Return the cached measurement, empty if there is none for this key."""
     try:
-        kept = json.loads(path.read_text())
-        return {int(count): float(ms) for count, ms in kept["ms"].items()} if kept["key"] == key else {}
+        cached = json.loads(path.read_text())
+        # The file name is a shortened hash, so compare the whole key.
+        return {int(count): float(ms) for count, ms in cached["ms"].items()} if cached["key"] == key else {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        # A missing or damaged cache only costs a new measurement.
         return {}
 
 
 def _write(path: Path, key: Mapping[str, Any], ms: Mapping[int, float]) -> bool:
-    """Keep the answer, whole or not at all; a card that is mounted read-only is no reason not to run."""
+    """Write the measurement atomically; return whether it worked."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, [json.dumps({"key": key, "ms": ms}, indent=1).encode()], durable=False)
     except OSError:
+        # A read-only card must not keep the classifier from running.
         return False
     return True

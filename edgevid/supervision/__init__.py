@@ -1,1 +1,1 @@
-"""Watch over the loop: signs of life, pace, and the way to systemd."""
+"""Supervision of the loop: detect a hang, adjust the pace, report to systemd."""

@@ -1,4 +1,4 @@
-"""What the loop tells about itself while it runs: two numbers a frame, read by whoever watches it from another thread."""
+"""The loop's pulse: a few numbers per frame that the supervisor reads from another thread."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import time
 
 
 class Pulse:
-    """The loop's sign of life. Written by the loop only.
+    """Progress of the loop. Only the loop writes it.
 
     Attributes:
-        frames: Frames that went all the way through.
+        frames: Frames processed to the end.
         busy_ns: Time spent on them.
-        began_ns: When the frame in hand was taken up, on the monotonic clock; 0 while the loop waits for one.
+        began_ns: Start of the current frame, monotonic; 0 while the loop waits for one.
         thread: Identity of the loop's thread; None while it does not run.
     """
 
+    # No lock: each attribute is one reference, which the interpreter replaces atomically.
     __slots__ = ("began_ns", "busy_ns", "frames", "thread")
 
     def __init__(self) -> None:
@@ -23,25 +24,27 @@ class Pulse:
         self.thread: int | None = None
 
     def loop_started(self) -> None:
-        """Say that the loop runs in the calling thread."""
+        """Record that the loop runs in the calling thread."""
         self.thread = threading.get_ident()
 
     def loop_ended(self) -> None:
-        """Say that the loop has ended: its thread may end too, and must not be asked about any more."""
+        """Record that the loop has ended."""
+        # The thread may end next, and the clock of an ended thread must not be read.
         self.thread = None
 
     def processor_ns(self) -> int | None:
-        """Say how much processor time the loop's thread has used.
+        """Return the CPU time of the loop's thread.
 
         Returns:
-            Nanoseconds; None where the system does not tell, or the loop does not run.
+            Nanoseconds; None if the system has no such clock or the loop does not run.
         """
+        # macOS and Windows lack pthread_getcpuclockid.
         if self.thread is None or not hasattr(time, "pthread_getcpuclockid"):
             return None
         return time.clock_gettime_ns(time.pthread_getcpuclockid(self.thread))
 
     def frame_started(self, now_ns: int) -> None:
-        """Take up a frame.
+        """Record the start of a frame.
 
         Args:
             now_ns: Monotonic time.
@@ -49,7 +52,7 @@ class Pulse:
         self.began_ns = now_ns
 
     def frame_done(self, now_ns: int) -> None:
-        """Be done with it.
+        """Record the end of the current frame.
 
         Args:
             now_ns: Monotonic time.
@@ -59,7 +62,7 @@ class Pulse:
         self.frames += 1
 
     def stuck_s(self, now_ns: int) -> float:
-        """Say how long the frame in hand has been in hand.
+        """Return how long the current frame has been in progress.
 
         Args:
             now_ns: Monotonic time.
@@ -67,5 +70,6 @@ class Pulse:
         Returns:
             Seconds; 0 while the loop waits for a frame.
         """
+        # Read once: the loop may reset it between the test and the subtraction.
         began_ns = self.began_ns
         return (now_ns - began_ns) / 1e9 if began_ns else 0.0

@@ -1,10 +1,11 @@
-"""Watches the loop once a second, from a thread of its own: that it lives, that it keeps up, and that systemd knows.
+"""The supervisor: a thread that checks the loop once a second.
 
-- A frame that is in hand for too long means an interpreter, a delegate's driver or a tap that hangs, in a call that Python cannot interrupt.
-  Of the first frames, which may build caches, one that uses the processor all the while has more time. What is known is given out, and the
-  process ends with `STUCK_EXIT_CODE`, to be started again by whoever started it.
-- Where the loop is late, or the board throttled, the pace goes down by `edgevid.supervision.pace`, and up again.
-- systemd gets READY=1 after the first frame, WATCHDOG=1 only where frames went through since the last one, and a STATUS line.
+- A frame in progress for too long means that an interpreter, a delegate's driver or a tap hangs in
+  a call that Python cannot interrupt. The supervisor delivers what is known and exits with
+  `STUCK_EXIT_CODE`, so that systemd restarts the service.
+- If the loop is late or the board is throttled, the pace drops, and recovers later
+  (`edgevid.supervision.pace`).
+- systemd gets READY=1 after the first frame, WATCHDOG=1 only after progress, and a STATUS line.
 """
 
 from __future__ import annotations
@@ -24,30 +25,41 @@ from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.systemd import Notifier
 from edgevid.telemetry.telemetry import Telemetry
 
-# 75 is EX_TEMPFAIL of sysexits.h: the failure is a passing one, try again. The command line's own codes are 0 to 3.
+# EX_TEMPFAIL of sysexits.h: a temporary failure, try again. The command line itself uses 0 to 3.
 STUCK_EXIT_CODE = 75
-# Found within 10 s: this, a tick, and the time to see it.
+# Together with one tick and the time to detect it, a hang ends the process within 10 s.
 STUCK_S, TICK_S = 8.0, 1.0
-# A slow model is no dead one. Before it is known how slow it is, whoever computes has more time: a call that hangs in a driver does not.
-_FIRST_FRAMES, _FIRST_STUCK_S, _SLOWEST_TIMES = 3, 60.0, 10
-# Share of the processor above which the loop computes; others may want the core as well, and one that only looks now and then takes less.
-_COMPUTES = 0.05
+# The first frames may build caches, and nothing is known yet about the model's speed. Allow them a
+# minute if the loop is using CPU (a slow model); a call blocked in a driver uses none and gets the
+# normal limit.
+_FIRST_FRAMES, _FIRST_STUCK_S = 3, 60.0
+# Later frames may take ten times as long as the slowest so far: the machine may be busy or swap.
+_SLOWEST_TIMES = 10
+# Share of CPU time above which the loop counts as computing. Low, because other programs may
+# compete for the core; a driver that merely polls uses less.
+_COMPUTING_SHARE = 0.05
+# The loop's thread is asked for its CPU time only after this long in one frame.
+_CPU_CHECK_AFTER_S = 1.0
+# Delivering events and closing outputs may hang as well; the process exits after this time anyway.
 _LEAVE_S = 5.0
-# Whatever keeps even this thread from running, such as a driver that hangs while it holds the interpreter's lock, is ended from C.
+# If even this thread cannot run, for example because a driver hangs while it holds the GIL,
+# faulthandler's C thread ends the process. Well above STUCK_S, which leaves time for the orderly
+# way out.
 _LAST_RESORT_S = 30.0
 _STATUS_TICKS = 5
 _NS_PER_S = 1e9
-_STDERR = 2  # the descriptor, which a closed or replaced sys.stderr does not change
+_STDERR = 2  # the descriptor: works even if sys.stderr is closed or replaced
 _log = logging.getLogger(__name__)
 
 
 def leave() -> NoReturn:
-    """End the process at once: a thread that hangs would keep it from ending by itself."""
+    """End the process at once."""
+    # An orderly exit would wait for the thread that hangs.
     os._exit(STUCK_EXIT_CODE)
 
 
 class SupervisedLane(Protocol):
-    """What the supervisor asks of one model's way through the stream; `edgevid.lane.Lane` is one."""
+    """One model's lane, as far as the supervisor uses it; `edgevid.lane.Lane` is one."""
 
     @property
     def telemetry(self) -> Telemetry:
@@ -56,31 +68,31 @@ class SupervisedLane(Protocol):
 
     @property
     def sampler(self) -> IntervalSampler:
-        """Picks its frames."""
+        """The lane's sampler."""
         ...
 
 
 class Supervised(Protocol):
-    """What the supervisor asks of the loop; `edgevid.pipeline.Pipeline` is one."""
+    """The loop, as far as the supervisor uses it; `edgevid.pipeline.Pipeline` is one."""
 
     @property
     def pulse(self) -> Pulse:
-        """Its signs of life."""
+        """The loop's pulse."""
         ...
 
     @property
     def connected(self) -> bool:
-        """Whether its source is open, as far as is known."""
+        """Whether the source is open, as far as is known."""
         ...
 
     @property
     def telemetry(self) -> Telemetry:
-        """Of its first model."""
+        """Telemetry of the first model."""
         ...
 
     @property
     def lanes(self) -> Sequence[SupervisedLane]:
-        """Its models."""
+        """One lane per model."""
         ...
 
     def keep_pace(self, level: int) -> None:
@@ -88,28 +100,25 @@ class Supervised(Protocol):
         ...
 
     def close(self) -> None:
-        """End the open events and close the outputs, from another thread."""
+        """End the open events and close the outputs; called from another thread."""
         ...
 
 
 class Supervisor:
-    """Looks after a pipeline while it runs.
+    """Supervises a pipeline while it runs.
 
         with Supervisor(pipeline, board=board):
             pipeline.run()
 
     Args:
-        pipeline: About to run.
-        board: Tells of throttling; None where nobody asks the board.
-        notifier: The way to systemd.
-        pacer: Decides what to give up; None to give up nothing, as for a file, which waits.
-        stuck_s: Longest time for one frame, in seconds; ten times the slowest so far where that is longer, and a minute for the first ones while
-            they keep the processor busy.
-        tick_s: Time between two looks, in seconds.
-        leave: Ends the process where a frame hangs; None to leave a process alone that is not ours.
-
-    Attributes:
-        pacer: See above.
+        pipeline: The pipeline that is about to run.
+        board: Reports throttling; None to ignore the board.
+        notifier: Connection to systemd.
+        pacer: Chooses the pace; None to keep full pace, as for a file, which waits.
+        stuck_s: Limit for one frame, in seconds. Raised to ten times the slowest frame so far, and
+            to a minute for the first frames while they use CPU.
+        tick_s: Time between two checks, in seconds.
+        leave: Ends the process when a frame hangs; None for a process that edgevid does not own.
     """
 
     def __init__(
@@ -126,34 +135,37 @@ class Supervisor:
         self.pacer = pacer
         self._pipeline = pipeline
         self._board = board
+        # An empty environment makes a notifier that does nothing.
         self._notifier = notifier or Notifier({})
         self._stuck_s = stuck_s
         self._tick_s = tick_s
         self._leave = leave
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edgevid-supervisor", daemon=True)
+        # Counters at the last tick.
         self._frames = 0
         self._busy_ns = 0
         self._taken = 0
         self._ticks = 0
-        self._effort = _Effort()
+        self._cpu_use = _CpuUse()
 
     def tick(self, now_ns: int) -> None:
-        """Look once.
+        """Check the loop once.
 
         Args:
             now_ns: Monotonic time.
         """
         pulse = self._pipeline.pulse
         stuck_s = pulse.stuck_s(now_ns)
-        computes = self._effort.goes_on(pulse, now_ns)
-        if self._leave is not None and stuck_s > self._longest_s(computes=computes):
-            self._give_up(stuck_s, self._leave)
+        is_computing = self._cpu_use.is_computing(pulse, now_ns)
+        if self._leave is not None and stuck_s > self._limit_s(is_computing=is_computing):
+            self._abort(stuck_s, self._leave)
             return
         progress, self._frames = pulse.frames - self._frames, pulse.frames
+        # Equal only at the first progress, so READY=1 is sent once.
         if progress and self._frames == progress:
             self._notifier.ready()
-        # A camera that is being opened again, with pauses, is at work; a new process would do no more.
+        # A camera that is being reopened counts as progress: a restarted process could do no more.
         if progress or not self._pipeline.connected:
             self._notifier.alive()
         self._keep_pace(now_ns)
@@ -162,11 +174,7 @@ class Supervisor:
         self._ticks += 1
 
     def status(self) -> str:
-        """Say in one line how it goes.
-
-        Returns:
-            Rates, age, heat, pace.
-        """
+        """Return rates, age, temperature and pace in one line."""
         telemetry = self._pipeline.telemetry
         parts = [
             f"{telemetry.fps['source']:.1f} frames a second, {telemetry.decisions} decisions, {telemetry.events} events"
@@ -178,16 +186,16 @@ class Supervisor:
         if telemetry.pace_level:
             parts.append(f"pace level {telemetry.pace_level}")
         if not self._pipeline.connected:
-            parts.append("the camera is gone, opening it again")
+            parts.append("lost the camera, opening it again")
         return ", ".join(parts)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End, and tell systemd that the service ends."""
+        """Stop the thread and notify systemd."""
         self._done.set()
         self._thread.join()
         self._notifier.stopping()
@@ -196,29 +204,31 @@ class Supervisor:
         try:
             while not self._done.wait(self._tick_s):
                 if self._leave is not None:
+                    # Restart the C timer with every tick: it fires only if ticks stop.
                     faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
                 self.tick(monotonic_ns())
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def _longest_s(self, *, computes: bool) -> float:
-        if self._pipeline.pulse.frames < _FIRST_FRAMES and computes:
+    def _limit_s(self, *, is_computing: bool) -> float:
+        if self._pipeline.pulse.frames < _FIRST_FRAMES and is_computing:
             return max(self._stuck_s, _FIRST_STUCK_S)
         slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / _NS_PER_S
         return max(self._stuck_s, _SLOWEST_TIMES * slowest_s)
 
-    def _give_up(self, stuck_s: float, leave: Callable[[], object]) -> None:
-        """Say where it hangs, give out what is known, and leave; if even that hangs, leave all the same."""
+    def _abort(self, stuck_s: float, leave: Callable[[], object]) -> None:
+        """Dump where the loop hangs, deliver open events, close the outputs and leave."""
         _log.error(
-            "A frame has been in hand for %.0f s: an interpreter, a driver or an output hangs. Leaving with %d.",
+            "A frame has been in progress for %.0f s: an interpreter, a driver or an output hangs. Exiting with %d.",
             stuck_s,
             STUCK_EXIT_CODE,
         )
         faulthandler.dump_traceback(file=_STDERR)
+        # Armed before anything below can hang.
         timer = threading.Timer(_LEAVE_S, leave)
         timer.daemon = True
         timer.start()
-        self._notifier.status("a frame hangs, leaving to be started again")
+        self._notifier.status("a frame hangs, exiting to be restarted")
         self._pipeline.close()
         timer.cancel()
         leave()
@@ -230,37 +240,40 @@ class Supervisor:
         throttled = bool(state and state.throttling and state.throttling.is_slowed_by_heat)
         change = self.pacer.update(now_ns / _NS_PER_S, demand=self._demand(), throttled=throttled)
         if change is not None:
-            self._tell(change)
+            self._report(change)
             self._pipeline.keep_pace(change.level)
 
     def _demand(self) -> float | None:
-        """Work for a frame over the time between two, since the last look: of the model that takes frames most often, all others' with it."""
+        """Return the demand since the last tick; None without frames."""
         pipeline = self._pipeline
+        # Relate the work of all models to the one that samples most often: it is late first.
         lane = min(pipeline.lanes, key=lambda lane: lane.sampler.interval_ns)
         busy_ns, taken = pipeline.pulse.busy_ns, lane.telemetry.taken
         spent_ns, self._busy_ns = busy_ns - self._busy_ns, busy_ns
         frames, self._taken = taken - self._taken, taken
         return spent_ns / frames / lane.sampler.interval_ns if frames > 0 else None
 
-    def _tell(self, change: Change) -> None:
+    def _report(self, change: Change) -> None:
         _log.warning("%s", change)
         self._notifier.status(str(change))
 
 
-class _Effort:
-    """Whether the frame in hand keeps the processor busy, from one look to the next: a slow model does, a call that hangs in a driver does not."""
+class _CpuUse:
+    """CPU use of the current frame: a slow model computes, a call blocked in a driver does not."""
 
     def __init__(self) -> None:
         self._frame_ns = self._since_ns = 0
         self._used_ns: int | None = None
 
-    def goes_on(self, pulse: Pulse, now_ns: int) -> bool:
-        """Say whether the loop computed since the first look at this frame; yes where that is not known."""
-        if pulse.stuck_s(now_ns) < 1.0:  # nobody asks yet, and only the thread of a frame in hand is sure to be there
+    def is_computing(self, pulse: Pulse, now_ns: int) -> bool:
+        """Return whether the loop computes, since the first tick in this frame; True if unknown."""
+        # A short frame needs no answer, and reading the thread's clock is safe only while the loop
+        # is inside a frame.
+        if pulse.stuck_s(now_ns) < _CPU_CHECK_AFTER_S:
             return True
         used_ns = pulse.processor_ns()
         if pulse.began_ns != self._frame_ns:
             self._frame_ns, self._since_ns, self._used_ns = pulse.began_ns, now_ns, used_ns
         if used_ns is None or self._used_ns is None or now_ns == self._since_ns:
             return True
-        return used_ns - self._used_ns > _COMPUTES * (now_ns - self._since_ns)
+        return used_ns - self._used_ns > _COMPUTING_SHARE * (now_ns - self._since_ns)

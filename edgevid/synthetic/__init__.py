@@ -1,1 +1,1 @@
-"""Draw a hand that makes gestures before a background: video whose truth is known."""
+"""Synthetic video of a hand that makes gestures, with exact ground truth."""

@@ -1,1 +1,1 @@
-"""Change the model on a device: two slots, trial and return, from near and far."""
+"""Updates of the bundle on a device: two slots, a trial period, and deployment over ssh."""

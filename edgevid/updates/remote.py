@@ -1,6 +1,7 @@
-"""Bring a bundle to a device over ssh, and wait until it has proven itself there.
+"""Deploy a bundle to a device over ssh and wait until the device confirms it.
 
-The system's `ssh` does the talking, with the user's keys, agent and configuration. It is never let ask: a key that is not there is an error.
+The system's `ssh` connects, with the user's keys, agent and configuration. It never prompts: a
+missing key is an error.
 """
 
 from __future__ import annotations
@@ -12,26 +13,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from edgevid.errors import DeployError, SelftestFailed
 from edgevid.schema import from_toml
 from edgevid.updates.slots import State, sha256
 
 PROGRAM = "sudo /opt/edgevid/current/bin/python -m edgevid.cli"
-# What ssh itself ends with, where it is not the remote command's. Source: ssh(1), "EXIT STATUS".
+# Exit code of ssh itself, as opposed to the remote command's. Source: ssh(1), "EXIT STATUS".
 _SSH_FAILED = 255
+# The limit covers sending a large bundle over a slow network, and a self-test of up to ten minutes.
 _CONNECT_S, _LIMIT_S, _POLL_S = 10, 1200, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device that can be reached.
+    """A device that ssh can reach.
 
     Attributes:
-        host: As ssh takes it, "pi@porch.local".
-        program: How edgevid is called there.
-        slots: Where it keeps its bundles.
-        ssh_config: A configuration in place of the user's.
+        host: Host for ssh, as "pi@porch.local".
+        program: Command that runs edgevid on the device.
+        slots: Folder of the device's slots.
+        ssh_config: Configuration file for ssh; None for the user's.
     """
 
     host: str
@@ -40,45 +43,52 @@ class Device:
     ssh_config: Path | None = None
 
     def send(self, bundle: Path) -> str:
-        """Copy a bundle into a new folder there, and check its hash on the other side.
+        """Copy a bundle into a new folder on the device and verify its hash.
 
         Args:
-            bundle: The file.
+            bundle: The file to send.
 
         Returns:
-            Its path there.
+            Path of the copy on the device.
 
         Raises:
-            DeployError: It did not arrive whole.
+            DeployError: The bundle did not arrive, or not completely.
         """
         name = shlex.quote(bundle.name)
-        script = f'set -e; umask 022; folder=$(mktemp -d /var/tmp/edgevid.XXXXXX); chmod 755 "$folder"; cat >"$folder"/{name}; cd "$folder"; sha256sum {name}; pwd'
+        # mktemp creates the folder for its owner only, but edgevid may run as another user: open it
+        # for reading.
+        script = (
+            "set -e; umask 022; folder=$(mktemp -d /var/tmp/edgevid.XXXXXX); "
+            f'chmod 755 "$folder"; cat >"$folder"/{name}; cd "$folder"; sha256sum {name}; pwd'
+        )
         with bundle.open("rb") as data:
-            said = self._ssh(script, stdin=data).split()
-        if said[0] != sha256(bundle):
+            # The digest is the first word and the folder the last one; the name between them may
+            # have spaces.
+            words = self._ssh(script, stdin=data).split()
+        if words[0] != sha256(bundle):
             raise DeployError(
-                expected=f"{bundle.name} to arrive at {self.host} whole",
-                got=said[0],
-                found="other bytes there",
+                expected=f"{bundle.name} to arrive at {self.host} unchanged",
+                got=words[0],
+                found="a copy with another SHA-256",
                 hint="Try again.",
                 path=bundle,
             )
-        return f"{said[-1]}/{bundle.name}"
+        return f"{words[-1]}/{bundle.name}"
 
     def activate(self, path: str, *, trial_s: float, restart: bool) -> State:
-        """Activate a bundle that is there, and remove the copy that was sent.
+        """Activate a bundle that was sent, and remove its copy.
 
         Args:
-            path: From `send`.
-            trial_s: Answers that it must give before it is confirmed.
-            restart: Whether the service is restarted, so that the trial begins.
+            path: Path on the device, from `send`.
+            trial_s: How long the bundle must deliver decisions to be confirmed.
+            restart: Whether to restart the service, so that the trial begins now.
 
         Returns:
-            The device's state.
+            The device's new state.
 
         Raises:
-            SelftestFailed: It does not give its golden answers there; the bundle in service stays.
-            DeployError: It could not be activated.
+            SelftestFailed: The bundle fails its self-test on the device and is not activated.
+            DeployError: The bundle could not be activated.
         """
         words = [
             "activate",
@@ -96,29 +106,32 @@ class Device:
             self._ssh(f"rm -rf {shlex.quote(str(Path(path).parent))}")
 
     def state(self) -> State:
-        """Ask which bundles the device keeps."""
+        """Return the state of the device's slots."""
         return _state(self._edgevid(["slots", "--slots", self.slots, "--json"]))
 
     def _edgevid(self, words: list[str]) -> str:
+        # `program` stays unquoted: it may be several words, as "sudo …".
         return self._ssh(f"{self.program} {shlex.join(words)}")
 
-    def _ssh(self, command: str, *, stdin: object = subprocess.DEVNULL) -> str:
+    def _ssh(self, command: str, *, stdin: IO[bytes] | int = subprocess.DEVNULL) -> str:
         config = ["-F", str(self.ssh_config)] if self.ssh_config else []
+        # BatchMode never prompts. "--" keeps ssh from reading a host "-x" as an option.
         words = ["ssh", *config, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}", "--", self.host, command]
         try:
-            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)  # type: ignore[call-overload]
+            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DeployError(expected=f"ssh to reach {self.host}", found=str(error)) from error
         if done.returncode != 0:
-            raise self._refusal(done.returncode, done.stderr)
+            raise self._error(done.returncode, done.stderr)
         return str(done.stdout)
 
-    def _refusal(self, code: int, stderr: str) -> Exception:
-        last = (stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("edgevid: ")
+    def _error(self, code: int, stderr: str) -> Exception:
+        last_line = (stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("edgevid: ")
+        # The remote edgevid's own exit code passes through ssh.
         if code == SelftestFailed.exit_code:
-            return SelftestFailed(f"{self.host}: {last}", got=code)
+            return SelftestFailed(f"{self.host}: {last_line}", got=code)
         hint = f"Try: ssh {self.host}." if code == _SSH_FAILED else ""
-        return DeployError(expected=f"{self.host} to take the bundle", got=code, found=last, hint=hint)
+        return DeployError(expected=f"{self.host} to accept the bundle", got=code, found=last_line, hint=hint)
 
 
 def wait(
@@ -129,20 +142,20 @@ def wait(
     poll_s: float = _POLL_S,
     look: Callable[[State], None] = lambda state: None,
 ) -> State:
-    """Wait until a bundle is confirmed, or taken out of service.
+    """Wait until the device confirms a bundle or takes it out of service.
 
     Args:
-        device: On which it is on trial.
-        bundle: Its file name.
-        limit_s: How long.
-        poll_s: Time between two looks.
+        device: Device with the bundle on trial.
+        bundle: File name of the bundle.
+        limit_s: Time to wait at most, in seconds.
+        poll_s: Time between two polls, in seconds.
         look: Called with each state.
 
     Returns:
-        The state in which it is active.
+        The state with the bundle active.
 
     Raises:
-        DeployError: It was taken out of service, and the one before it is back; or it took too long.
+        DeployError: The device rolled back to the bundle before it, or the limit has passed.
     """
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
@@ -151,23 +164,20 @@ def wait(
         if state.trial is None:
             if state.returned:
                 raise DeployError(
-                    expected=f"{bundle} to prove itself on {device.host}",
+                    expected=f"{bundle} to be confirmed on {device.host}",
                     got=state.returned,
-                    found="a return to the bundle before it",
-                    hint=state.returned,
+                    found=f"a rollback to the bundle before it ({state.returned})",
                 )
             return state
         time.sleep(poll_s)
     raise DeployError(
         expected=f"{bundle} to be confirmed within {limit_s:g} s",
-        found="a trial that goes on",
-        hint="Look with: edgevid slots",
+        found="a trial that still runs",
+        hint="Check it with: edgevid slots.",
     )
 
 
 def _state(text: str) -> State:
-    return from_toml(
-        State,
-        {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None},
-        "the device's answer",
-    )
+    # The last line of stdout is the JSON; `from_toml` knows no null.
+    content = {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}
+    return from_toml(State, content, "the device's answer")

@@ -1,11 +1,15 @@
-"""Two bundles on a device, of which one is in service: a new one goes live on trial, and the one before it comes back by itself.
+"""Two bundle slots on a device: a new bundle starts on trial and is rolled back if that fails.
 
-A folder holds `a.edgevid`, `b.edgevid` and `state.json`. A new bundle goes into the slot that is not in service, is checked there, and is
-named in the state in one rename. From then on each start of the service spends one of its trial starts, until it has given answers for
-the trial period (`confirm`); when none is left, the bundle before it is in service again. Whatever is interrupted, and wherever, the
-state names a bundle whose bytes are those that were checked.
+A folder holds `a.edgevid`, `b.edgevid` and `state.json`. A new bundle is copied into the free slot
+and checked there; one rename of the state then names it. From then on, each start of the service
+uses up one of its trial starts, until it has delivered decisions for the trial period (`confirm`).
+If no start is left, the active bundle runs again.
 
-Writes: none in service; one a start while a trial goes on; three when a bundle is activated and one when it is confirmed.
+Whenever a process is killed or the power fails, the state names a bundle whose bytes are those that
+were checked.
+
+Writes: none in service; one per start during a trial; three to activate a bundle; one to confirm
+it.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -24,6 +28,8 @@ from edgevid.schema import from_toml, to_json
 
 Name = Literal["a", "b"]
 STATE = "state.json"
+# More than one start, so that a reboot or a power cut during the trial does not reject a good
+# bundle.
 TRIAL_STARTS = 3
 TRIAL_S = 120.0
 _OTHER: Mapping[Name, Name] = {"a": "b", "b": "a"}
@@ -31,12 +37,12 @@ _OTHER: Mapping[Name, Name] = {"a": "b", "b": "a"}
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """What was checked before it was put into a slot.
+    """The bundle in a slot, as it was when it passed its check.
 
     Attributes:
-        name: The bundle's file name when it was activated.
-        bytes: Its size.
-        sha256: Of the file.
+        name: Name of the file that was activated.
+        bytes: Size of the file.
+        sha256: SHA-256 of the file, hexadecimal.
     """
 
     name: str
@@ -46,12 +52,12 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Probation:
-    """A bundle that has not proven itself yet.
+    """The trial of a bundle that is not confirmed yet.
 
     Attributes:
-        slot: Where it is.
-        starts_left: Starts of the service that it still has.
-        period_s: How long it must give answers.
+        slot: Slot of the bundle.
+        starts_left: Starts of the service that remain.
+        period_s: How long it must deliver decisions to be confirmed.
     """
 
     slot: Name
@@ -61,13 +67,13 @@ class Probation:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Which bundle is in service.
+    """The state of a device's slots.
 
     Attributes:
-        active: The slot that has proven itself, or the first one.
-        slots: What lies in each slot.
-        trial: The bundle that runs in its place for now, if any.
-        returned: Why the last trial ended without being confirmed; empty where it did not.
+        active: Slot of the confirmed bundle, or of the device's first one.
+        slots: Content of each slot.
+        trial: Trial of the bundle that runs instead of the active one; None without a trial.
+        returned: Reason why the last trial ended without a confirmation; empty if it was confirmed.
     """
 
     active: Name
@@ -78,12 +84,12 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What a start of the service runs.
+    """The bundle that a start of the service runs.
 
     Attributes:
-        path: The bundle.
-        trial: The trial that this start is part of, if any.
-        message: What changed by starting, for the journal; empty where nothing did.
+        path: File of the bundle.
+        trial: Trial that this start belongs to; None without a trial.
+        message: Notice for the journal; empty if nothing changed.
     """
 
     path: Path
@@ -93,21 +99,21 @@ class Started:
 
 @dataclass(frozen=True)
 class Slots:
-    """The bundles of a device.
+    """The bundle slots of a device.
 
     Args:
-        folder: Where they are kept; belongs to the service's user.
-        check: Called with the path of a new bundle; raises where it must not go live.
+        folder: Folder of the slots; belongs to the service's user.
+        check: Called with the path of a new bundle; raises if it must not go live.
     """
 
     folder: Path
     check: Callable[[Path], None] = field(default=lambda path: None)
 
     def state(self) -> State | None:
-        """Read which bundle is in service.
+        """Read the state.
 
         Returns:
-            The state; None where no bundle was ever activated.
+            The state; None if no bundle was ever activated.
 
         Raises:
             SlotsError: The state cannot be read.
@@ -119,53 +125,41 @@ class Slots:
             return None
         except (ValueError, DeploymentError) as error:
             raise SlotsError(
-                expected=f"the state of a device in {path}",
-                found=f"something else ({error})",
+                expected=f"a valid state in {path}",
+                found=f"an invalid one ({error})",
                 hint="Remove it and activate a bundle.",
                 path=path,
             ) from error
 
     def path(self, slot: Name) -> Path:
-        """Give the file of a slot."""
+        """Return the file of a slot."""
         return self.folder / f"{slot}.edgevid"
 
     def current(self) -> Path:
-        """Find the bundle in service, and change nothing.
+        """Return the bundle in service, without any change.
 
         Returns:
-            The one on trial, or else the active one, or else the other one that is whole.
+            The first intact file of: the bundle on trial, the active one, the other one.
 
         Raises:
-            SlotsError: There is none.
+            SlotsError: No slot holds an intact bundle.
         """
         state = self.state()
-        order = (
-            []
-            if state is None
-            else [
-                *([state.trial.slot] if state.trial and state.trial.starts_left else []),
-                state.active,
-                _OTHER[state.active],
-            ]
-        )
-        for slot in order:
-            if self._is_whole(state, slot):
+        for slot in _candidates(state):
+            if self._is_intact(state, slot):
                 return self.path(slot)
         raise SlotsError(
             expected=f"a bundle in service in {self.folder}",
-            found="none that is whole",
-            hint="Run: edgevid activate BUNDLE",
+            found="no intact one",
+            hint="Run: edgevid activate BUNDLE.",
             path=self.folder,
         )
 
     def begin(self) -> Started:
-        """Choose the bundle for a start of the service, and count the start where it is on trial.
-
-        Returns:
-            What to run.
+        """Choose the bundle for a start of the service; count the start if it belongs to a trial.
 
         Raises:
-            SlotsError: There is none.
+            SlotsError: No slot holds an intact bundle.
         """
         with atomic.locked(self.folder):
             state = self.state()
@@ -173,9 +167,11 @@ class Slots:
                 return Started(path=self.current(), message=self._notice(state))
             trial = state.trial
             if trial.starts_left == 0:
-                return self._back(state, "it did not stay up for its trial period in any of its starts")
-            if not self._is_whole(state, trial.slot):
-                return self._back(state, "its file is not the one that was checked")
+                return self._roll_back(state, "it did not stay up for its trial period in any of its starts")
+            if not self._is_intact(state, trial.slot):
+                return self._roll_back(state, "its file is not the one that was checked")
+            # Save the count before anyone opens the bundle: one that crashes the process must use
+            # up its starts too.
             trial = dataclasses.replace(trial, starts_left=trial.starts_left - 1)
             self._save(dataclasses.replace(state, trial=trial))
             return Started(
@@ -185,28 +181,32 @@ class Slots:
             )
 
     def activate(self, bundle: Path, *, starts: int = TRIAL_STARTS, period_s: float = TRIAL_S) -> State:
-        """Put a bundle into the free slot, check it there, and let it go live on trial at the next start of the service.
+        """Copy a bundle into the free slot, check it, and put it on trial.
 
-        The first bundle of a device is active at once: there is none to come back to.
+        The trial begins with the next start of the service. A device's first bundle is active at
+        once, as there is none to roll back to.
 
         Args:
-            bundle: The file; copied.
-            starts: Starts that it has to prove itself.
-            period_s: How long it must give answers to be confirmed.
+            bundle: The file to copy.
+            starts: Starts of the service in which it can be confirmed.
+            period_s: How long it must deliver decisions to be confirmed.
 
         Returns:
             The new state.
 
         Raises:
-            UsageError: There is no such file or folder.
-            EdgevidError: What `check` raises; the bundle in service stays.
+            UsageError: The file or the folder does not exist.
+            EdgevidError: `check` rejected the bundle; the bundle in service stays.
         """
         if not (bundle.is_file() and self.folder.is_dir()):
             missing = bundle if not bundle.is_file() else self.folder
             raise UsageError(
-                expected="a bundle and the folder of a device", found=f"nothing at {missing}", path=missing
+                expected="a bundle and the folder of a device's slots", found=f"nothing at {missing}", path=missing
             )
         with atomic.locked(self.folder):
+            # The order of the three writes keeps the device bootable: first no trial names the free
+            # slot, then the slot is replaced, then a state names it. A cut between any two leaves
+            # the active bundle in service.
             state = self._end_trial("another bundle was activated")
             slot: Name = "a" if state is None else _OTHER[state.active]
             placed = self._place(bundle, slot)
@@ -216,101 +216,114 @@ class Slots:
             return self._save(dataclasses.replace(state, slots={**state.slots, slot: placed}, trial=trial, returned=""))
 
     def confirm(self) -> State:
-        """Make the bundle on trial the active one; where there is none, nothing changes.
+        """Make the bundle on trial the active one; without a trial, change nothing.
 
         Returns:
             The state.
         """
         with atomic.locked(self.folder):
-            state = self._known()
-            return (
-                state
-                if state.trial is None
-                else self._save(dataclasses.replace(state, active=state.trial.slot, trial=None, returned=""))
-            )
+            state = self._existing_state()
+            if state.trial is None:
+                return state
+            # One write ends the trial and changes the active slot, so no cut can separate the two.
+            return self._save(dataclasses.replace(state, active=state.trial.slot, trial=None, returned=""))
 
     def rollback(self) -> State:
-        """Go back: end the trial, or without one make the other slot's bundle the active one.
+        """End the trial, or without one make the other slot's bundle the active one.
 
         Returns:
-            The state.
+            The new state.
 
         Raises:
-            SlotsError: There is no bundle to go back to.
+            SlotsError: The other slot holds no intact bundle.
         """
         with atomic.locked(self.folder):
-            state = self._known()
+            state = self._existing_state()
             if state.trial is not None:
                 return self._save(dataclasses.replace(state, trial=None, returned="rolled back by hand"))
-            if not self._is_whole(state, _OTHER[state.active]):
+            if not self._is_intact(state, _OTHER[state.active]):
                 raise SlotsError(
-                    expected=f"a bundle before this one in {self.folder}", found="none that is whole", path=self.folder
+                    expected=f"a bundle before this one in {self.folder}", found="no intact one", path=self.folder
                 )
             return self._save(dataclasses.replace(state, active=_OTHER[state.active], returned=""))
 
     def _place(self, bundle: Path, slot: Name) -> Slot:
-        """Copy a bundle to the card, check the copy, and rename it into its slot."""
-        beside = atomic.prepare(self.folder / ".incoming.edgevid", atomic.chunks_of(bundle))
+        """Copy a bundle next to the slots, check the copy, and rename it into its slot."""
+        # prepare() flushes the copy, so that the check and the hash are about bytes that survive a
+        # power cut.
+        incoming = atomic.prepare(self.folder / ".incoming.edgevid", atomic.chunks_of(bundle))
         try:
-            self.check(beside)
-            placed = Slot(name=bundle.name, bytes=beside.stat().st_size, sha256=sha256(beside))
-            atomic.put(beside, self.path(slot))
+            self.check(incoming)
+            placed = Slot(name=bundle.name, bytes=incoming.stat().st_size, sha256=sha256(incoming))
+            # put() flushes the rename: the state, which is written next, must not reach the card
+            # before the file.
+            atomic.put(incoming, self.path(slot))
         except BaseException:
-            beside.unlink(missing_ok=True)
+            # Ctrl-C included: a rejected bundle must not fill the card.
+            incoming.unlink(missing_ok=True)
             raise
         return placed
 
-    def _back(self, state: State, reason: str) -> Started:
+    def _roll_back(self, state: State, reason: str) -> Started:
         assert state.trial is not None
         failed = state.slots[state.trial.slot].name
+        # Save first: current() reads the state from the disk.
         self._save(dataclasses.replace(state, trial=None, returned=f"{failed}: {reason}"))
         return Started(
-            path=self.current(), message=f"{failed} is taken out of service: {reason}; the bundle before it is back"
+            path=self.current(), message=f"{failed} was taken out of service: {reason}; the bundle before it runs again"
         )
 
     def _end_trial(self, reason: str) -> State | None:
-        """The free slot is about to be overwritten: nothing may name it."""
+        """Return the state without a trial; save it if it had one."""
         state = self.state()
         return self._save(dataclasses.replace(state, trial=None, returned=reason)) if state and state.trial else state
 
     def _notice(self, state: State | None) -> str:
-        damaged = state is not None and not self._is_whole(state, state.active)
-        return "the active bundle is damaged, the other one runs in its place" if damaged else ""
+        is_damaged = state is not None and not self._is_intact(state, state.active)
+        return "the active bundle is damaged; the other one runs instead" if is_damaged else ""
 
-    def _is_whole(self, state: State | None, slot: Name) -> bool:
+    def _is_intact(self, state: State | None, slot: Name) -> bool:
         listed, path = state.slots.get(slot) if state else None, self.path(slot)
         return (
             listed is not None
             and path.is_file()
+            # The size is free, and saves hashing a truncated file.
             and path.stat().st_size == listed.bytes
             and sha256(path) == listed.sha256
         )
 
-    def _known(self) -> State:
+    def _existing_state(self) -> State:
         state = self.state()
         if state is None:
             raise SlotsError(
                 expected=f"a device with a bundle in {self.folder}",
                 found="none",
-                hint="Run: edgevid activate BUNDLE",
+                hint="Run: edgevid activate BUNDLE.",
                 path=self.folder,
             )
         return state
 
     def _save(self, state: State) -> State:
+        # `from_toml` knows no null, so None is left out.
         content = {name: value for name, value in to_json(state).items() if value is not None}
+        # atomic.write() flushes the data, renames, then flushes the folder: a reader sees the old
+        # state or the new one.
         atomic.write(self.folder / STATE, [json.dumps(content, indent=1).encode()])
         return state
 
 
+def _candidates(state: State | None) -> Iterator[Name]:
+    """Yield slots in the order in which they may be in service."""
+    if state is None:
+        return
+    if state.trial and state.trial.starts_left:
+        yield state.trial.slot
+    yield state.active
+    # The last resort for an active bundle that is damaged on the card.
+    yield _OTHER[state.active]
+
+
 def sha256(path: Path) -> str:
-    """Work out the SHA-256 of a file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        In hexadecimal.
-    """
+    """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A bundle on trial confirms itself: it has given answers for its whole trial period without its process ending."""
+"""The trial period: the running classifier confirms its own bundle after enough decisions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ _NS_PER_S = 1_000_000_000
 
 
 class TrialPeriod(QuietOutput):
-    """An output that confirms the bundle on trial, once.
+    """An output that confirms the bundle on trial once.
+
+    An output rather than a timer: a timer would also count a service that starts and then hangs.
 
     Args:
-        slots: Of this device.
-        period_s: From the first answer on.
+        slots: Slots of this device.
+        period_s: Length of the trial, from the first decision on.
     """
 
     def __init__(self, slots: Slots, *, period_s: float) -> None:
@@ -27,22 +29,19 @@ class TrialPeriod(QuietOutput):
         self._confirming: threading.Thread | None = None
 
     def decided(self, decision: Decision) -> None:
-        """Look at the clock.
-
-        Args:
-            decision: That there is one is enough.
-        """
+        """Confirm the bundle if its period is over; the decision itself does not matter."""
         if self._confirming is not None:
             return
+        # Not the stream's time: a camera whose clock jumps must not end the trial.
         now_ns = monotonic_ns()
         if self._until_ns is None:
             self._until_ns = now_ns + self._period_ns
         if now_ns >= self._until_ns:
-            # Flushing to a card can take longer than the next frame.
+            # In a thread, because flushing a card can take longer than a frame.
             self._confirming = threading.Thread(target=self._slots.confirm, name="edgevid-confirm")
             self._confirming.start()
 
     def close(self) -> None:
-        """Wait for a confirmation that is being written."""
+        """Wait for a confirmation in progress."""
         if self._confirming is not None:
             self._confirming.join()

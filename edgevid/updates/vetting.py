@@ -1,4 +1,4 @@
-"""Whether a bundle may go live on this machine: its self-test, in a process of its own, so that an interpreter that crashes is an answer too."""
+"""Vetting: run a bundle's self-test in a child process before the bundle goes live."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ _NICENESS = 10
 
 
 def vet(bundle: Path) -> None:
-    """Let a bundle prove itself on this machine.
-
-    Args:
-        bundle: The file.
+    """Run a bundle's self-test on this machine.
 
     Raises:
-        SelftestFailed: It is refused, gives other answers, crashes or takes too long.
+        SelftestFailed: The bundle is invalid, its answers differ, the interpreter crashes, or the
+            test takes longer than ten minutes.
     """
-    # The classifier in service goes on; it comes first.
+    # A child, so that an interpreter that crashes fails the test rather than this process; at low
+    # priority, because the classifier in service keeps running.
     command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "edgevid.cli", "selftest", str(bundle)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
@@ -34,7 +33,7 @@ def vet(bundle: Path) -> None:
         raise SelftestFailed(
             expected="the bundle to pass its self-test on this machine",
             got=done.returncode,
-            found="a failure, so that it stays out of service",
+            found="a failure, so it stays out of service",
             hint=_reason(done),
         )
 
@@ -42,4 +41,5 @@ def vet(bundle: Path) -> None:
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"The interpreter crashed ({signal.Signals(-done.returncode).name})."
+    # The last line of stderr is the command's error message.
     return (done.stderr.strip().splitlines() or [f"Exit code {done.returncode}."])[-1].removeprefix("edgevid: ")

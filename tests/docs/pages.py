@@ -42,6 +42,18 @@ def shell_commands(text: str) -> list[list[str]]:
     return commands
 
 
+def python_blocks(text: str) -> list[str]:
+    """Find the Python code in a page's fenced blocks.
+
+    Args:
+        text: The page.
+
+    Returns:
+        Each block's lines.
+    """
+    return [block["body"] for block in _FENCE.finditer(text) if block["language"] == "python"]
+
+
 def simple_commands(line: str) -> list[list[str]]:
     """Split a command line.
 

@@ -51,8 +51,10 @@ def test_each_example_in_a_help_text_is_one_that_the_command_line_takes(verb):
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
-def test_each_verb_is_shown_in_the_readme(verb):
-    assert any(words[:2] == ["edgevid", verb] for words in shell_commands((ROOT / "README.md").read_text()))
+def test_each_verb_is_shown_on_a_page_and_in_the_reference(verb):
+    assert any(words[:2] == ["edgevid", verb] for _, words in COMMANDS)
+    section = f":func: {verb.replace('-', '_')}\n   :prog: edgevid {verb}\n"
+    assert section in (ROOT / "docs" / "reference" / "cli.rst").read_text()
 
 
 @pytest.mark.parametrize("targets", MAKES)

@@ -30,9 +30,10 @@ def test_each_marked_number_is_the_one_in_its_results_file(page):
     assert PROGRAM.filled(text) == text
 
 
-def test_each_measured_quantity_in_a_table_of_the_readme_is_marked():
-    unmarked = PROGRAM.BLOCK.sub("", (ROOT / "README.md").read_text())
-    assert [line for line in unmarked.splitlines() if line.startswith("|") and MEASURED.search(line)] == []
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/benchmarks.md"])
+def test_each_measured_quantity_in_a_table_or_list_of_these_pages_is_marked(page):
+    unmarked = PROGRAM.BLOCK.sub("", (ROOT / page).read_text())
+    assert [line for line in unmarked.splitlines() if line.startswith(("|", "- ")) and MEASURED.search(line)] == []
 
 
 def test_the_numbers_of_a_block_are_written_from_its_file(tmp_path):

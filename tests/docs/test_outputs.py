@@ -22,7 +22,7 @@ from tests.broker import Mosquitto, listening, needs_mosquitto
 from tests.docs.pages import ROOT
 from tests.edgevid.outputs.sinks import LABELS, Told, decision, event, until
 
-PAGE = (ROOT / "docs" / "outputs.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "outputs.md").read_text()
 BOARD = dict.fromkeys(
     (
         "temperature_c",

@@ -13,7 +13,7 @@ def load():
 
 
 def test_the_readmes_table_of_supported_layers_is_the_one_that_the_tests_prove():
-    program, text = load(), (ROOT / "README.md").read_text()
+    program, text = load(), (ROOT / "docs" / "reference" / "models.md").read_text()
     assert len(program.BLOCK.findall(text)) == 1
     assert program.filled(text) == text, "run: python scripts/supported_layers.py"
 

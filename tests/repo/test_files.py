@@ -120,7 +120,7 @@ def test_the_files_that_a_reader_looks_for_are_there():
         "LICENSE",
         "Makefile",
         "pyproject.toml",
-        "docs/bundle-format.md",
+        "docs/reference/bundle-format.md",
         ".ci/run",
     ]
     assert [name for name in wanted if not (ROOT / name).is_file()] == []

@@ -24,7 +24,7 @@ PACKED, PLAIN = ".img.xz", ".img"
 # 2026-01-01, the latest time of any file. A fixed date keeps the day of the build out of every byte.
 EPOCH_S = 1767225600
 # One thread per core. A fixed block size gives the same bytes for any number of threads.
-# The preset is the choice of docs/decisions/0043.
+# The preset is the choice of docs/explanation/decisions/0029-image-compression.md.
 _XZ = ("xz", "--threads=0", "--block-size=24MiB", "-1", "--stdout")
 # Namespace of the UUIDs that are derived from the content of a card.
 _NAMESPACE = uuid.UUID("5e0f2c1a-6f0e-4b5e-9a52-0c3f5c1d7e11")

@@ -13,7 +13,7 @@ import pytest
 import edgevid
 
 PUBLIC = [
-    *("load", "run", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
+    *("load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
     *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent"),
     *(
         "Output",

@@ -1,4 +1,4 @@
-"""The external delegate of `noop_delegate.c`, compiled once a run of the tests."""
+"""The external delegate of `noop_delegate.c`, compiled once per test run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("noop_delegate.c")
 
 @pytest.fixture(scope="session")
 def noop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shared library, under the name that the Edge TPU's has."""
+    """The shared library, under the name of the Edge TPU's library."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed; run: apt-get install gcc libc6-dev")
     library = tmp_path_factory.mktemp("delegate") / "libedgetpu.so.1"

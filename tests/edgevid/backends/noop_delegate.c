@@ -1,4 +1,4 @@
-/* An external delegate that computes nothing, for tests: it can be loaded, told options, made to refuse, to fail and to hang.
+/* An external delegate that computes nothing, for tests: it loads, reads options, and can reject a model, fail or hang.
 
    Without options it claims no operator, so the interpreter computes as if it were not there. Options:
      log=PATH        append "create key=value ...", "prepare", "invoke", "destroy" to a file
@@ -46,7 +46,7 @@ struct Delegate {
 };
 typedef struct { Delegate delegate; char log[512]; int refuses_model, last_good, hangs, claims, runs; } Noop;
 
-static Noop *current; /* a kernel's init is not told its delegate by a declared field */
+static Noop *current; /* a kernel's init gets its delegate in no declared field */
 
 static void note(Noop *noop, const char *text) {
   FILE *file = noop->log[0] ? fopen(noop->log, "a") : NULL;

@@ -1,4 +1,4 @@
-"""The real interpreter behind the engine, on the bundle that ships: what it takes, what it refuses, and what a step allocates."""
+"""The real interpreter with the shipped bundle: answers, rejected files, and memory per step."""
 
 import dataclasses
 import tracemalloc
@@ -14,7 +14,7 @@ from edgevid.inference.engine import Engine
 from tests.repo.files import ROOT
 
 MODELS = ROOT.parent / "shared" / "models"
-needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the public models are not beside this checkout")
+needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the public models are not next to this checkout")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Delegates: what may be asked for, a real shared library that is loaded, told its options, refuses and fails, and the way back to the CPU."""
+"""Delegates: values of the option, a real shared library that loads, rejects and fails, and the fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -193,12 +193,12 @@ def test_a_device_on_which_every_part_ran_is_lost_once(
     both = dataclasses.replace(
         twinned, manifest=manifest, models={**twinned.models, "head_edgetpu.tflite": twinned.models[head.file]}
     )
-    told: list[str] = []
-    engine = Engine(both, backend=choose_backend(AUTO, both, root=root, lost=told.append).backend)
+    reasons: list[str] = []
+    engine = Engine(both, backend=choose_backend(AUTO, both, root=root, lost=reasons.append).backend)
     for _ in range(4):
         again = play(engine)
     np.testing.assert_array_equal(again, play(Engine(both)))
-    assert len(told) == 1
+    assert len(reasons) == 1
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_auto_falls_back_where_the_device_cannot_be_opened(
 
 
 def faulty(monkeypatch: pytest.MonkeyPatch, options: dict[str, str]) -> None:
-    """Give the Edge TPU's library a fault, by the options that only `coral` passes on."""
+    """Inject a fault into the Edge TPU's library through its options."""
     monkeypatch.setattr(choose, "DelegateChoice", lambda kind, library: DelegateChoice(kind, library, options))
 
 
@@ -248,14 +248,14 @@ def test_a_device_that_is_pulled_out_costs_no_frame_and_is_told_once(
 ) -> None:
     log = tmp_path / "log"
     faulty(monkeypatch, {"fail_after": "4", "log": str(log)})
-    told: list[str] = []
-    chosen = choose_backend(AUTO, twinned, root=root, lost=told.append)
+    reasons: list[str] = []
+    chosen = choose_backend(AUTO, twinned, root=root, lost=reasons.append)
     engine, cpu = Engine(twinned, backend=chosen.backend), Engine(twinned)
     for _ in range(2):
         again = play(engine)
     np.testing.assert_array_equal(again, play(cpu))
-    assert len(told) == 1
-    assert "the device is gone" in told[0]
+    assert len(reasons) == 1
+    assert "the device is gone" in reasons[0]
     assert engine.interpreter == LiteRt().name
     assert lines(log).count("invoke") == 5
 
@@ -269,7 +269,7 @@ def test_the_frame_on_which_the_device_fails_is_answered_by_the_cpu(
 
 
 def test_the_commands_take_the_library_that_the_linker_finds(noop: Path, twinned: Bundle, tmp_path: Path) -> None:
-    """A process of its own, because the linker reads its search path once: selftest on `coral` and on a bare library name."""
+    """Selftest on `coral` and on a bare library name, in a child: the linker reads its path once."""
     if twinned.golden.engine != LiteRt().name:
         pytest.skip(f"the golden answers are of {twinned.golden.engine}")
     where, log = tmp_path / "twinned.edgevid", tmp_path / "log"

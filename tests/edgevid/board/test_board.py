@@ -104,16 +104,16 @@ def test_each_bit_of_the_firmware_has_its_meaning_now_and_since_the_start(
     tree = PI_4B.but(
         throttled=bits, firmware=PI_4B.firmware if told_by == "firmware" else None, vcgencmd=told_by == "vcgencmd"
     )
-    told = read_state(tree.plant(tmp_path)).throttling
-    assert told is not None
-    assert (told.now, told.happened, told.told_by) == (now, happened, told_by)
-    assert told.is_slowed_by_heat == ("throttled" in now)
+    throttling = read_state(tree.plant(tmp_path)).throttling
+    assert throttling is not None
+    assert (throttling.now, throttling.happened, throttling.told_by) == (now, happened, told_by)
+    assert throttling.is_slowed_by_heat == ("throttled" in now)
 
 
 def test_where_only_the_kernels_alarm_is_there_it_tells_of_under_voltage(tmp_path: Path) -> None:
-    told = read_state(PI_4B.but(throttled=0x50005, firmware=None).plant(tmp_path)).throttling
-    assert told is not None
-    assert (told.told_by, told.now, told.happened) == ("hwmon", ("under_voltage",), ())
+    throttling = read_state(PI_4B.but(throttled=0x50005, firmware=None).plant(tmp_path)).throttling
+    assert throttling is not None
+    assert (throttling.told_by, throttling.now, throttling.happened) == ("hwmon", ("under_voltage",), ())
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_where_only_the_kernels_alarm_is_there_it_tells_of_under_voltage(tmp_pat
 def test_a_tool_that_fails_is_a_board_that_does_not_tell(tmp_path: Path, script: str) -> None:
     PI_4B.but(firmware=None, vcgencmd=True).plant(tmp_path)
     (tmp_path / "usr/bin/vcgencmd").write_text(script)
-    told = read_state(tmp_path).throttling
-    assert told is not None
-    assert told.told_by == "hwmon"
+    throttling = read_state(tmp_path).throttling
+    assert throttling is not None
+    assert throttling.told_by == "hwmon"
 
 
 def test_text_that_is_no_number_is_no_reading() -> None:
@@ -182,10 +182,10 @@ def test_what_happened_before_the_run_is_told_apart_from_the_run(tmp_path: Path)
 
 def test_a_board_that_does_not_tell_is_not_called_unthrottled(tmp_path: Path) -> None:
     found = BoardHistory()
-    assert found.as_text() == "board: not looked at"
+    assert found.as_text() == "board: not sampled"
     found.add(read_state(tmp_path))
     assert found.as_json()["throttled_during"] is None
-    assert found.as_text() == "board: temperature not told, clock not told, throttling not told"
+    assert found.as_text() == "board: temperature unknown, clock unknown, throttling unknown"
 
 
 def test_the_sampler_looks_at_once_in_between_and_at_the_end(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Attacks on a bundle, by the refusal of `docs/bundle-format.md` that each must meet; `tests/edgevid/bundle/forgery.py` makes them."""
+"""Attacks on a bundle, by the refusal of `docs/reference/bundle-format.md` that each must meet; `tests/edgevid/bundle/forgery.py` makes them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.edgevid.bundle.attacks import REFUSALS
 from tests.edgevid.bundle.forgery import VALUES, golden_values
 from tests.repo.files import ROOT
 
-DOCUMENT = ROOT / "docs" / "bundle-format.md"
+DOCUMENT = ROOT / "docs" / "reference" / "bundle-format.md"
 PLANS = {
     "window": window_manifest,
     "stateful": stateful_manifest,

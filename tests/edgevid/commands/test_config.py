@@ -165,7 +165,7 @@ def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
-    page = (ROOT / "docs" / "running.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "run-unattended.md").read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     args = parsed(["--config", write(example)])
     assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"

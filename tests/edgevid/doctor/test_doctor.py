@@ -1,4 +1,4 @@
-"""Each fault of a machine, planted in a tree of files, with the command that mends it; and a healthy machine without a word."""
+"""Each fault, planted in a tree of files, with its remedy; and a healthy machine without findings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_healthy_board_has_nothing_to_mend(tmp_path: Path, tree: Tree) -> None
 def test_a_healthy_board_is_described(tmp_path: Path) -> None:
     machine = plant(tmp_path, PI_5)
     assert look(machine, "board").found == "Raspberry Pi 5 Model B Rev 1.0: BCM2712, 4 x Cortex-A76"
-    assert look(machine, "temperature").found == "61.7 °C, fan 2870 RPM; the cores are throttled from 80 °C on"
+    assert look(machine, "temperature").found == "61.7 °C, fan 2870 RPM; the cores throttle at 80 °C"
     assert look(machine, "cameras").found == "HD Pro Webcam C920 (/dev/video0)"
     assert look(machine, "permissions").found == "pi may open 1 of 1 devices"
     assert look(machine, "governor").found == "ondemand, 2400 of 2400 MHz"
@@ -231,7 +231,7 @@ def test_the_command_fails_for_faults_only(
     tmp_path: Path, celsius: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted = plant(tmp_path, PI_4B.but(celsius=celsius))
-    monkeypatch.setattr(machine, "here", lambda: planted)
+    monkeypatch.setattr(machine, "current_host", lambda: planted)
     assert cli.main(["doctor"]) == code
     out = capsys.readouterr().out
     assert f"{celsius} °C" in out

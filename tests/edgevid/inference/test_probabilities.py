@@ -1,9 +1,9 @@
-"""From the last part's numbers to probabilities."""
+"""Probabilities from the last part's numbers."""
 
 import numpy as np
 import pytest
 
-from edgevid.inference.probabilities import answers, softmax, to_probabilities
+from edgevid.inference.probabilities import softmax, stored_to_probabilities, to_probabilities
 from edgevid.quant import QuantParams, dequantize
 
 GRIDS = [
@@ -26,24 +26,24 @@ def stored_for(params, count):
 @pytest.mark.parametrize("count", [1, 2, 7, 600])
 def test_answers_are_the_probabilities_of_the_real_numbers(params, kind, count):
     stored = stored_for(params, count)
-    given = answers(params, kind)(stored)
-    wanted = to_probabilities(kind)(dequantize(stored, params))
-    assert len(given) == len(wanted)
-    np.testing.assert_allclose(given, wanted, rtol=3e-6, atol=1e-37)
+    actual = stored_to_probabilities(params, kind)(stored)
+    expected = to_probabilities(kind)(dequantize(stored, params))
+    assert len(actual) == len(expected)
+    np.testing.assert_allclose(actual, expected, rtol=3e-6, atol=1e-37)
 
 
 def test_answers_are_new_lists():
-    answer = answers(QuantParams("int8", 0.1, 0), "logits")
+    answer = stored_to_probabilities(QuantParams("int8", 0.1, 0), "logits")
     first = answer(np.array([1, 2], np.int8))
-    kept = list(first)
+    copy = list(first)
     answer(np.array([90, -90], np.int8))
-    assert first == kept
+    assert first == copy
 
 
 def test_all_logits_at_the_bottom_of_the_grid_are_still_probabilities():
     params = QuantParams("int8", 0.3, 0)
-    given = answers(params, "logits")(np.full(5, -128, np.int8))
-    np.testing.assert_allclose(given, 0.2, rtol=1e-6)
+    actual = stored_to_probabilities(params, "logits")(np.full(5, -128, np.int8))
+    np.testing.assert_allclose(actual, 0.2, rtol=1e-6)
 
 
 def test_the_softmax_of_large_logits_does_not_overflow():

@@ -1,4 +1,4 @@
-"""A start in a process of its own."""
+"""Start-up measured in a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The number of threads: measured once, kept, and measured again where anything that matters is another."""
+"""The number of threads: measured once, cached, and measured again if anything relevant changes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_every_number_from_one_to_the_cores_is_measured_on_the_real_interpreter(
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
-    """Measurements that say what they were asked, and that three threads are best."""
+    """Replace the measurement: record which counts it gets, and make three threads the fastest."""
     asked: list[set[int]] = []
 
     def measure(engines: dict[int, Engine]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""All windows in flight at once: each is run over its own frames from a state of zero, whatever row it has."""
+"""Windows in flight: each one runs over its own frames from a state of zero, in any row."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ SHOWN = [1, 0, 2, 1, 0, 1, 1, 2, 0, 0, 1, 2, 2, 1, 0, 1]
 
 
 def count_in_base_ten(inputs):
-    """The state is the window's digits so far; the scores of a window tell its state."""
+    """The state holds the window's digits so far; the scores of a window spell its state."""
     feature, state = inputs
     state = (state * 10 + feature[0, 0]).astype(np.int16)
     scores = np.stack([state[..., 0] // 100, state[..., 0] % 100, np.zeros_like(state[..., 0])], axis=-1)
@@ -30,7 +30,7 @@ def engine():
 
 
 def digits(engine, shown):
-    """What the engine answers to frames that show a digit each, as the number its window spells."""
+    """The engine's answers to frames that show one digit each: the number that each window spells."""
     answers = []
     for digit in shown:
         engine.input_buffer()[...] = digit + 128
@@ -59,8 +59,8 @@ def test_after_a_restart_nothing_of_what_was_seen_is_left(engine):
 def test_what_comes_beside_the_scores_is_the_same_windows():
     plain = flight_manifest()
     encoder, head = plain.parts
-    told = dataclasses.replace(head.outputs[0], name="box", shape=(1, FRAMES, 2), scale=0.5, zero_point=1)
-    parts = (encoder, dataclasses.replace(head, outputs=(head.outputs[0], told, head.outputs[1])))
+    box = dataclasses.replace(head.outputs[0], name="box", shape=(1, FRAMES, 2), scale=0.5, zero_point=1)
+    parts = (encoder, dataclasses.replace(head, outputs=(head.outputs[0], box, head.outputs[1])))
     manifest = dataclasses.replace(plain, parts=parts, values=(Value(name="box", size=2),))
 
     def run(inputs):

@@ -190,7 +190,7 @@ def test_a_source_that_cannot_be_had_shows_no_password(
 
 
 def test_the_service_needs_no_root() -> None:
-    """Everything that a run does, as a user who may do nothing; where this is not root, the other tests are this one."""
+    """A whole run as a user without privileges; without root, all other tests are this one."""
     if os.geteuid() != 0:
         pytest.skip("this is not root already")
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -1,4 +1,4 @@
-"""The policy for a device that is late or hot, second by second, from what is observed to the level that follows."""
+"""The pacer second by second: from observations to levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Seconds = Iterable[tuple[float | None, bool]]
 
 
 def play(pacer: Pacer, *stretches: tuple[int, float | None, bool], start_s: int = 0) -> list[tuple[int, int, str]]:
-    """Observe (seconds, demand, throttled) in turn; give each change as (second, level, cause)."""
+    """Play stretches of (seconds, demand, throttled); return each change as (second, level, cause)."""
     changes, now_s = [], start_s
     for seconds, demand, throttled in stretches:
         for _ in range(seconds):
@@ -60,7 +60,7 @@ def test_levels_follow_what_is_observed(
 
 
 def test_a_level_is_left_only_when_the_better_one_is_expected_to_hold() -> None:
-    """Twice the rate costs twice as much: what was learnt on the way down keeps the level from being tried again and again."""
+    """Twice the rate costs twice as much: the measured saving prevents repeated attempts to recover."""
     pacer = Pacer()
     assert play(pacer, (4, 1.6, COOL), (200, 0.8, COOL)) == [(3, 1, "late")]
     assert play(pacer, (60, 0.36, COOL), start_s=300) == []
@@ -112,14 +112,14 @@ def test_stride_grows_before_the_rate_falls_and_no_level_is_dearer_than_the_one_
 def test_a_change_says_what_it_costs_and_why() -> None:
     late = str(Change(2, LEVELS[2], "late", 1.3))
     assert late == (
-        "pace level 2 of 3: an answer after every 2 frames, frames 2 times the training interval apart: "
-        "answers are of a window 2 times as long as trained; a frame's work takes 130% of the time between two"
+        "pace level 2 of 3: a decision after every 2 frames, frames 2 times the training interval apart: "
+        "windows are 2 times as long as in training; processing a frame takes 130% of the time between two"
     )
     assert (
         str(Change(0, LEVELS[0], "recovered", 0.3))
-        == "pace level 0 of 3: an answer after every frame that is due; there is room again"
+        == "pace level 0 of 3: a decision after every sampled frame; the load has dropped"
     )
-    assert "nothing is left to give up" in str(Change(3, LEVELS[3], "exhausted", 2.0))
+    assert "no lower level is left" in str(Change(3, LEVELS[3], "exhausted", 2.0))
     assert "the board is throttled" in str(Change(1, LEVELS[1], "hot", 0.3))
 
 
@@ -135,7 +135,7 @@ def test_a_run_whose_models_all_keep_a_state_goes_from_full_pace_to_a_lower_rate
 def test_a_state_is_said_to_answer_after_every_frame_at_every_level() -> None:
     change = Pacer(levels=paces(keeps_state=True)).update(0, demand=0.3, throttled=True)
     assert str(change).startswith(
-        "pace level 2 of 3: an answer after every frame that is due, frames 2 times the training interval apart"
+        "pace level 2 of 3: a decision after every sampled frame, frames 2 times the training interval apart"
     )
 
 

@@ -1,4 +1,4 @@
-"""A pipeline that gives something up: fewer answers, each still the model's own; then frames further apart, told as such."""
+"""A pipeline at a lower pace: first fewer answers, each still exact; then frames further apart."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def test_a_longer_stride_answers_after_every_second_frame() -> None:
 
 def test_a_lower_rate_begins_a_new_window_of_frames_further_apart() -> None:
     collector, pipeline = run({3: 2}, frames=30)
-    # The first window at twice the interval begins with the frame after the change, at 0.6, and is full with its fourth, at 1.2.
+    # The first window at twice the interval begins with the frame after the change, at 0.6, and is
+    # complete with its fourth frame, at 1.2.
     assert times(collector)[:3] == [0.3, 0.4, 0.5]
     assert times(collector)[3] >= 1.2
     assert set(np.diff(times(collector)[3:]).round(3)) == {0.4}
@@ -99,7 +100,7 @@ def test_a_run_at_full_pace_does_not_speak_of_it() -> None:
 
 @pytest.mark.parametrize("wanted", [[True, False], [False, True, False, False], [False] * 20 + [True]])
 def test_an_answer_is_the_same_whether_or_not_those_before_it_were_wanted(wanted: list[bool]) -> None:
-    """With the real interpreter on the shipped bundle, whose head may keep a state and answer always, and with one that only keeps a ring."""
+    """With the shipped bundle, whose head may keep a state, and with a head over a ring."""
     for every, some in ((Engine(bundle.read(SHIPPED)), Engine(bundle.read(SHIPPED))), (engine_for(), engine_for())):
         compare(every, some, wanted)
 

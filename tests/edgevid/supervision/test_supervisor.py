@@ -1,4 +1,4 @@
-"""A loop that is watched: signs of life only where there is life, a pace that follows the load, and a way out of a call that never returns."""
+"""The supervisor: notifications only after progress, the pace, and the exit from a call that hangs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield end
 
 
-def said(manager: socket.socket) -> list[str]:
+def received(manager: socket.socket) -> list[str]:
     messages = []
     while True:
         try:
@@ -87,12 +87,12 @@ def work(pipeline: Pipeline, *, frames: int, busy_s: float) -> None:
 def test_ready_is_said_once_after_the_first_frame(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager)
     supervisor.tick(1 * S)
-    assert "READY=1" not in said(manager)
+    assert "READY=1" not in received(manager)
     work(pipeline, frames=1, busy_s=0.01)
     supervisor.tick(2 * S)
     work(pipeline, frames=1, busy_s=0.01)
     supervisor.tick(3 * S)
-    assert said(manager).count("READY=1") == 1
+    assert received(manager).count("READY=1") == 1
 
 
 def test_a_sign_of_life_is_given_only_where_frames_went_through(manager: socket.socket) -> None:
@@ -101,14 +101,14 @@ def test_a_sign_of_life_is_given_only_where_frames_went_through(manager: socket.
         if frames:
             work(pipeline, frames=frames, busy_s=0.1)
         supervisor.tick(second * S)
-        assert ("WATCHDOG=1" in said(manager)) == bool(frames)
+        assert ("WATCHDOG=1" in received(manager)) == bool(frames)
 
 
 def test_a_camera_that_is_being_opened_again_is_at_work(manager: socket.socket) -> None:
     pipeline, supervisor = supervised(manager)
     pipeline._feed.connected = False
     supervisor.tick(1 * S)
-    messages = said(manager)
+    messages = received(manager)
     assert "WATCHDOG=1" in messages
     assert any("opening it again" in message for message in messages)
 
@@ -122,7 +122,7 @@ def test_a_frame_that_is_in_hand_for_too_long_ends_the_process(
     supervisor.tick(107 * S)
     with pytest.raises(Left):
         supervisor.tick(109 * S)
-    assert "WATCHDOG=1" not in said(manager)[-1:]
+    assert "WATCHDOG=1" not in received(manager)[-1:]
     assert "most recent call first" in capfd.readouterr().err
 
 
@@ -172,7 +172,7 @@ def test_the_first_frames_have_more_time_only_while_they_compute(
     assert found_after_s(0) <= 10, "in a driver"
     assert found_after_s(0.01) <= 10, "in a driver that looks now and then"
     assert found_after_s(0.9) == 61, "a slow model"
-    assert found_after_s(0.2) == 61, "a slow model beside other programs"
+    assert found_after_s(0.2) == 61, "a slow model next to other programs"
     assert found_after_s(None) == 61, "where nobody knows"
 
 
@@ -207,7 +207,7 @@ def test_a_loop_that_waits_for_a_frame_is_not_stuck(manager: socket.socket) -> N
 
 
 def seconds(pipeline: Pipeline, supervisor: Supervisor, count: int, *, load: float, start_s: int) -> list[int]:
-    """Look once a second at a loop whose frames take `load` of the time that training's rate gives them; give the level after each look."""
+    """Tick once a second while frames take `load` of the training interval; return all levels."""
     levels = []
     for second in range(start_s, start_s + count):
         frames = round(10 / pipeline.lanes[0].slowdown)
@@ -223,12 +223,12 @@ def test_a_late_loop_gives_something_up_says_so_and_takes_it_back(
 ) -> None:
     pipeline, supervisor = supervised(manager, pacer=Pacer())
     assert set(seconds(pipeline, supervisor, 10, load=0.5, start_s=1)) == {0}
-    said(manager)
+    received(manager)
     late = seconds(pipeline, supervisor, 5, load=1.6, start_s=11)
-    assert any(message.startswith("STATUS=pace level 1 of 3") for message in said(manager))
+    assert any(message.startswith("STATUS=pace level 1 of 3") for message in received(manager))
     late += seconds(pipeline, supervisor, 15, load=1.6, start_s=16)
     assert sorted(set(late)) == [0, 1, 2]
-    assert "a frame's work takes 160% of the time between two" in caplog.text
+    assert "processing a frame takes 160% of the time between two" in caplog.text
     assert seconds(pipeline, supervisor, 90, load=0.2, start_s=31)[-1] == 0
 
 
@@ -256,7 +256,7 @@ def test_a_throttled_board_slows_the_pace_even_of_a_loop_that_keeps_up(
 
 
 def test_a_live_run_that_is_too_slow_ends_at_a_pace_that_it_can_keep(caplog: pytest.LogCaptureFixture) -> None:
-    """Real threads and a real clock: a camera of 50 frames a second, of which each is due, before a model that takes 35 ms for one."""
+    """Real threads and a real clock: frames 20 ms apart, and a model that takes 35 ms for each."""
 
     class Camera(Script):
         live = True
@@ -297,7 +297,7 @@ def test_the_thread_is_gone_after_the_run_and_systemd_is_told(manager: socket.so
     with Supervisor(pipeline, notifier=notifier(manager), tick_s=0.01):
         pipeline.run()
     assert threading.active_count() == before
-    assert said(manager)[-1] == "STOPPING=1"
+    assert received(manager)[-1] == "STOPPING=1"
 
 
 def command(*arguments: str) -> list[str]:
@@ -309,7 +309,7 @@ def test_an_inference_that_hangs_on_the_first_frame_is_found_as_soon_as_any_othe
     done = subprocess.run(command(*options), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == STUCK_EXIT_CODE
     assert done.stdout == ""
-    found = re.search(r"in hand for (\d+) s", done.stderr)
+    found = re.search(r"in progress for (\d+) s", done.stderr)
     assert found, done.stderr
     assert int(found[1]) < 30, "not after the minute that a model has that computes"
 
@@ -322,10 +322,10 @@ def test_an_inference_that_hangs_ends_the_process_with_its_own_code_and_nothing_
     options = ["--source", "synthetic:0", "--json", "--delegate", f"{noop},hang_after=60"]
     done = subprocess.run(command(*options), env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == STUCK_EXIT_CODE
-    assert "in hand for" in done.stderr
+    assert "in progress for" in done.stderr
     assert "invoke" in done.stderr, "the trace of where it hangs"
     assert all(json.loads(line) for line in done.stdout.splitlines())
-    messages = said(manager)
+    messages = received(manager)
     assert "READY=1" in messages
     assert messages[-1].startswith("STATUS=a frame hangs")
 
@@ -343,4 +343,4 @@ def test_a_service_tells_systemd_that_it_is_ready_alive_and_stopping(manager: so
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert all(json.loads(line) for line in lines)
-    assert said(manager)[-1] == "STOPPING=1"
+    assert received(manager)[-1] == "STOPPING=1"

@@ -1,8 +1,8 @@
-"""A model of a card that loses power: what was written and not flushed is gone, in whole or in part.
+"""A model of a card that loses power: unflushed writes are lost, in whole or in part.
 
-`Recorder` notes every write, flush, rename and removal below a folder. `after_cuts` builds, for each moment between two of them, the folders
-that a journalling file system may show after the power is back: a file holds what was flushed, and any, none or half of the rest; a rename
-that was not flushed has happened or has not.
+`Recorder` notes every write, flush, rename and removal below a folder. For each moment between two
+of them, `after_cuts` builds the folders that a journalling file system may show afterwards. A file
+holds its flushed bytes and all, none or half of the rest; an unflushed rename has happened or not.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Kills a process that changes a device's slots, with SIGKILL, between and inside its writes, and looks at what is left each time.
+"""Kill a process with SIGKILL while it changes a device's slots, and check what is left each time.
 
     python -m tests.edgevid.updates.killed FOLDER KILLS SEED
 
-FOLDER holds `1.edgevid` to `4.edgevid` and an empty `slots`. Each child activates, starts, confirms and rolls back at random, and dies at a
-step chosen beforehand: before an fsync or a rename, or with half of a write done. One JSON object is printed: how often each step was the
-last one, and how often the survivor was which bundle. Any state without a bundle in service that reads is an assertion.
+FOLDER holds `1.edgevid` to `4.edgevid` and an empty `slots`. Each child activates, starts, confirms
+and rolls back at random, and dies at a random step: before an fsync or a rename, or halfway through
+a write. The script prints one JSON object: how often each step was the last, and how often each
+bundle was in service afterwards. It fails if no readable bundle is in service.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from edgevid.updates.slots import Slots
 class Death:
     """Counts the steps of this process and ends it at one of them."""
 
-    def __init__(self, at: int, said: int) -> None:
-        self.at, self.said, self.steps = at, said, 0
+    def __init__(self, at: int, report: int) -> None:
+        self.at, self.report, self.steps = at, report, 0
         self.write, self.fsync, self.replace, self.unlink = os.write, os.fsync, os.replace, os.unlink
 
     def install(self) -> None:
@@ -43,7 +44,7 @@ class Death:
         if self.steps == self.at:
             if data:
                 self.write(handle, data[: len(data) // 2])
-            self.write(self.said, name.encode())
+            self.write(self.report, name.encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -66,7 +67,7 @@ def check(path: Path) -> None:
 
 
 def die(folder: Path, at: int, seed: int) -> str:
-    """Run one life that ends at a step; say which it was."""
+    """Run one process that dies at a step; return the name of the step."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -74,8 +75,8 @@ def die(folder: Path, at: int, seed: int) -> str:
         live(folder, seed)
     os.close(writer)
     _, status = os.waitpid(child, 0)
-    with os.fdopen(reader, "rb") as said:
-        name = said.read().decode()
+    with os.fdopen(reader, "rb") as report:
+        name = report.read().decode()
     assert os.WTERMSIG(status) == signal.SIGKILL, status
     return name
 

@@ -116,7 +116,7 @@ def test_a_bundle_is_sent_checked_there_and_on_trial(
     assert capsys.readouterr().out == "my new.edgevid is on trial for 120 s on pi.\n"
     state = device.state()
     assert (state.trial.slot, state.slots["b"].name, in_service(device)) == ("b", "my new.edgevid", "second")
-    assert left_behind() == before, "the copy that was sent is gone"
+    assert left_behind() == before, "the copy that was sent is removed"
 
 
 def test_deploy_waits_until_the_running_classifier_has_confirmed_it(
@@ -164,7 +164,7 @@ def test_a_bundle_that_fails_its_self_test_there_is_refused_with_3(
     before = left_behind()
     assert cli.main(command(device, tmp_path / "wrong.edgevid")) == SelftestFailed.exit_code
     assert (
-        "pi: Expected the bundle to pass its self-test on this machine, got a failure, so that it stays out of service."
+        "pi: Expected the bundle to pass its self-test on this machine, got a failure, so it stays out of service."
         in capsys.readouterr().err
     )
     assert (device.state().trial, in_service(device), left_behind()) == (None, "gestures", before)
@@ -175,13 +175,13 @@ def test_a_bundle_that_is_taken_out_of_service_there_is_a_failure(device: Device
     slots.activate(renamed(tmp_path / "b.edgevid", "second"), starts=1)
     slots.begin()
     slots.begin()
-    with pytest.raises(DeployError, match=r"a return to the bundle before it\. b\.edgevid: it did not stay up"):
+    with pytest.raises(DeployError, match=r"a rollback to the bundle before it \(b\.edgevid: it did not stay up"):
         wait(device, "b.edgevid", limit_s=5, poll_s=0)
 
 
 def test_a_trial_that_does_not_end_is_not_waited_for_for_ever(device: Device, tmp_path: Path) -> None:
     Slots(Path(device.slots)).activate(renamed(tmp_path / "b.edgevid", "second"))
-    with pytest.raises(DeployError, match="a trial that goes on"):
+    with pytest.raises(DeployError, match="a trial that still runs"):
         wait(device, "b.edgevid", limit_s=0.01, poll_s=0)
 
 
@@ -197,7 +197,7 @@ def test_a_host_that_cannot_be_reached_is_one_line(
     gone = replace(device, host="gone", ssh_config=tmp_path / "config")
     assert cli.main(command(gone, SHIPPED)) == 1
     err = capsys.readouterr().err
-    assert err.startswith("edgevid: Expected gone to take the bundle, got ssh: connect to host 127.0.0.1 port 1")
+    assert err.startswith("edgevid: Expected gone to accept the bundle, got ssh: connect to host 127.0.0.1 port 1")
     assert err.count("\n") == 1
 
 

@@ -140,7 +140,7 @@ def test_without_any_bundle_the_message_says_what_to_run(tmp_path: Path) -> None
 
 def test_a_state_that_is_none_is_one_line(slots: Slots) -> None:
     (slots.folder / "state.json").write_text('{"active": "c"}')
-    with pytest.raises(SlotsError, match="Expected the state of a device"):
+    with pytest.raises(SlotsError, match=r"Expected a valid state in .*state\.json"):
         slots.current()
 
 
@@ -174,7 +174,7 @@ def test_200_kills_between_and_inside_writes_leave_a_valid_bundle_in_service_eac
 def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(
     four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was not flushed is lost, whole or in part, and renames that were not flushed may or may not have reached the card."""
+    """The cut loses unflushed writes, in whole or in part; unflushed renames may have happened or not."""
     monkeypatch.setattr(atomic, "CHUNK_BYTES", 1500)
     recorder = Recorder(slots.folder)
     with recorder.installed(monkeypatch):
