@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from edgevid.commands.deployment_options import add_deployment, read_deployment
 
 if TYPE_CHECKING:
-    from edgevid.provision.image.assemble import Made
+    from edgevid.provision.image.assemble import BuiltImage
 
 EXAMPLES = """examples:
   edgevid image build usb-camera-4b.toml -o gate.img.xz
@@ -83,13 +83,13 @@ def run(args: argparse.Namespace) -> int:
     # Before the bootstrap, which takes minutes.
     assemble.check(deployment, image_recipe, out)
     cache = (args.cache or debian_base.cache_folder()).absolute()
-    debian = debian_base.bootstrap(image_recipe, cache, epoch_s=assemble.EPOCH_S, say=_report_step)
+    debian = debian_base.bootstrap(image_recipe, cache, epoch_s=assemble.EPOCH_S, progress=_report_step)
     _report_step("collecting the device's packages")
     pinned = wheels.collect(image_recipe.python, wheelhouse=args.wheels)
     with tempfile.TemporaryDirectory() as folder:
         own, wheel = wheels.pack(Path(folder))
         image = assemble.assemble(
-            deployment, image_recipe, out, wheels={own: wheel, **pinned}, debian=debian, say=_report_step
+            deployment, image_recipe, out, wheels={own: wheel, **pinned}, debian=debian, progress=_report_step
         )
     sys.stdout.write((json.dumps(_as_json(image)) if args.json else _as_text(image)) + "\n")
     return 0
@@ -100,7 +100,7 @@ def _report_step(step: str) -> None:
     sys.stderr.flush()
 
 
-def _as_json(image: Made) -> dict[str, Any]:
+def _as_json(image: BuiltImage) -> dict[str, Any]:
     return {
         "image": str(image.image),
         "sbom": str(image.sbom),
@@ -112,7 +112,7 @@ def _as_json(image: Made) -> dict[str, Any]:
     }
 
 
-def _as_text(image: Made) -> str:
+def _as_text(image: BuiltImage) -> str:
     from edgevid.tables import table
 
     rows: list[tuple[object, ...]] = [
