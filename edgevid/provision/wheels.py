@@ -35,7 +35,7 @@ _DOWNLOAD_TIMEOUT_S = 1800
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 # Whole images need system tools and minutes of emulation, so no device builds them.
 _WORKSTATION_ONLY = (
-    "edgevid/commands/image.py",
+    "edgevid/commands/provisioning/image.py",
     "edgevid/provision/image/",
     "edgevid/firmware_configs/image/",
     "edgevid/firmware_configs/rpi-image-gen/",
