@@ -141,7 +141,7 @@ REFUSALS: dict[str, Refusal] = {
         {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)},
     ),
     "member-overlap": Refusal(
-        BundleMemberRefused, "a place of its own", {"the first where the second is": second_place}
+        BundleMemberRefused, "members that do not overlap", {"the first where the second is": second_place}
     ),
     "member-twice": Refusal(
         BundleMemberRefused,
@@ -340,7 +340,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "parts-do-not-join": Refusal(
         PartsDoNotJoin,
-        "to have shape|inputs|outputs|states",
+        "to have shape|inputs? of part|outputs? of part",
         {
             "a frame of another size": field("parts.0.inputs.0.shape", [1, 8, 6, 3]),
             "a lookback that the encoder does not have": field("lookback", 1),
@@ -404,7 +404,9 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "golden-oversized": Refusal(
-        ManifestInvalid, "bytes unpacked|that are none", {"by what it says": bomb(2**30), "by what it hides": bomb(100)}
+        ManifestInvalid,
+        "bytes unpacked|bytes that cannot be read",
+        {"by what it says": bomb(2**30), "by what it hides": bomb(100)},
     ),
     "golden-does-not-fit": Refusal(
         ManifestInvalid,

@@ -212,7 +212,7 @@ def test_a_head_with_states_is_one_of_windows_in_flight():
         ("inputs", [(1, 5), (1, 3, 7)], "a state"),
         ("outputs", [(1, 3, 3), (1, 4, 7)], "the scores"),
         ("outputs", [(1, 4, 3), (1, 4, 6)], "a state"),
-        ("outputs", [(1, 4, 3)], "states"),
+        ("outputs", [(1, 4, 3)], r"2 outputs of part 'head' \(the scores, a state of windows in flight\), got 1"),
     ],
 )
 def test_windows_in_flight_must_fit_the_window_and_each_other(field, shapes, message):
