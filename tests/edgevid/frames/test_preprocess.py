@@ -153,13 +153,13 @@ def test_features_of_another_length_are_refused():
         ({"resize": "zoom"}, "a resize rule, one of stretch, crop, letterbox, got 'zoom'"),
         ({"interpolation": "lanczos"}, "an interpolation, one of nearest, linear, area, cubic"),
         ({"height": 0}, "a frame shape of at least 1"),
-        ({"range": (1.0, 1.0)}, "LOW below HIGH"),
-        ({"range": (0.0, float("inf"))}, "LOW below HIGH"),
-        ({"range": (float("nan"), 1.0)}, "LOW below HIGH"),
+        ({"range": (1.0, 1.0)}, r"LOW below HIGH, got \("),
+        ({"range": (0.0, float("inf"))}, r"LOW below HIGH, got \("),
+        ({"range": (float("nan"), 1.0)}, r"LOW below HIGH, got \("),
         ({"channels": 1}, r"3 channel\(s\) for color 'rgb', got 1"),
         ({"color": "gray"}, r"1 channel\(s\) for color 'gray', got 3"),
-        ({"color": "none"}, "color 'none' for features and only there"),
-        ({"kind": "features"}, "color 'none' for features and only there"),
+        ({"color": "none"}, "color 'none' for features, and only for them"),
+        ({"kind": "features"}, "color 'none' for features, and only for them"),
     ],
 )
 def test_impossible_inputs_are_refused(change, message):
