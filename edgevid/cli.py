@@ -133,7 +133,7 @@ def _command(name: str) -> Command:
 
 
 def _missing_package(name: str, error: ModuleNotFoundError) -> Exception:
-    """Return the error to raise for a failed import: a hint what to install, or the error itself."""
+    """Return the error to raise for a failed import: the package to install, or the import error itself."""
     missing = error.name or ""
     package = missing.partition(".")[0]
     # The verb's own package is missing: devices install edgevid without convert.

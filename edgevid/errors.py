@@ -25,8 +25,8 @@ NOTHING: Final = _Nothing()
 class EdgevidError(Exception):
     """Base class of all errors of edgevid. The message is one line, built from the fields.
 
-        raise UsageError(expected="a policy", choices=("live", "file"), got="fast", hint="Leave it out for the source's own.")
-        # Expected a policy, one of live, file, got 'fast'. Leave it out for the source's own.
+        raise UsageError(expected="a policy", choices=("live", "file"), got="fast", hint="Omit it for the default.")
+        # Expected a policy, one of live, file, got 'fast'. Omit it for the default.
 
     Args:
         message: The whole line; replaces the line that the fields make.

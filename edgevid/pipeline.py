@@ -30,8 +30,8 @@ from edgevid.telemetry.telemetry import Telemetry
 from edgevid.units import NS_PER_MS, NS_PER_S
 
 STALL_S = 10.0
-# A disturbed camera delivers a torn frame now and then. After this many in a row, the camera does not
-# deliver what the model takes.
+# A disturbed camera delivers a torn frame now and then. This many in a row mean a camera of another size
+# or format than the model's.
 MAX_TORN = 30
 
 
@@ -221,7 +221,7 @@ class Pipeline:
             lane.telemetry.seen += self._passed - before
             lane.telemetry.reconnects = self._feed.reconnects
             drops["late"] = self._late
-            # The feed's own counters may be ahead of the frame in hand; the total never goes down.
+            # The feed's own counters may be ahead of the current frame; the total never goes down.
             drops["source"] = max(drops["source"], self._missing - self._late - self._passed)
 
     def _process_lane(self, lane: Lane, frame: Frame, arrived_ns: int) -> None:

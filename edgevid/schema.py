@@ -1,10 +1,10 @@
 """Strict conversion between frozen dataclasses and JSON or TOML. No type is coerced.
 
-JSON is a contract between programs: all fields must be there. The exception are fields declared with
-`optional`: they are omitted at their default, so that equal content has equal JSON.
+JSON is a contract between programs: it has all fields, except that those declared with `optional` are
+omitted at their default. So equal content has equal JSON.
 
-TOML is written by people: any field with a default may be omitted, an integer may stand for a float,
-and messages suggest the nearest legal word.
+People write TOML: any field with a default may be omitted, an integer is accepted for a float, and
+messages suggest the nearest legal word.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def to_json(value: object) -> Any:
     """Convert a dataclass to values that `json.dumps` accepts.
 
     Args:
-        value: A dataclass, mapping, tuple, list or scalar, nested at will.
+        value: A dataclass, mapping, tuple, list or scalar, nested to any depth.
 
     Returns:
         Dicts, lists and scalars.

@@ -33,7 +33,8 @@ class Event:
         label: Class of the event.
         start_s: Sensor time in seconds at which the smoothed score first reached `exit` on its way to `enter`. Never
             before the end of the previous event.
-        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`; so far, for an open event.
+        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`. For an open event, the
+            last one so far.
         score: Highest smoothed score between `start_s` and `end_s`, 0 to 1.
         age_ms: Age of the decision that started the event, see `Decision.age_ms`.
         model: Name of the model.

@@ -25,7 +25,8 @@ _PACKAGES = (
 )
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 _KIB_PER_MIB = 1024
-# Arm kernels report the core as a part number. Source: util-linux, sys-utils/lscpu-arm.c, for the cores of Raspberry Pi boards.
+# Arm kernels report the core as a part number.
+# Source: util-linux, sys-utils/lscpu-arm.c, for the cores of Raspberry Pi boards.
 _ARM_PARTS = {
     "0xb76": "Arm1176",
     "0xc07": "Cortex-A7",
