@@ -23,8 +23,8 @@ class Lane:
         engine: The model's engine; no other lane may use it.
         name: Model name in decisions and events; None for the manifest's name.
         telemetry: Counters to write to; None for new ones.
-        motion_gate: Share of a frame, 0 to below 1, that must change for the encoder to run again; None to encode
-            every frame.
+        motion_gate: Share of a frame, 0 to below 1, that must change for the encoder to run again;
+            None to encode every frame.
 
     Raises:
         UsageError: If the model has no encoder over pictures and `motion_gate` is set.

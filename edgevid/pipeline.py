@@ -2,8 +2,8 @@
 
     source -> taps -> for each model: sampler -> preprocess -> engine -> decision -> decider -> events -> outputs
 
-All times are sensor times. The loop allocates nothing of a frame's size: the preprocessor writes from
-the source's buffer into the engine's input buffer.
+All times are sensor times. The loop allocates nothing of a frame's size: the preprocessor writes
+from the source's buffer into the engine's input buffer.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from edgevid.telemetry.telemetry import Telemetry
 from edgevid.units import NS_PER_MS, NS_PER_S
 
 STALL_S = 10.0
-# A disturbed camera delivers a torn frame now and then. This many in a row mean a camera of another size
-# or format than the model's.
+# A disturbed camera delivers a torn frame now and then. This many in a row mean a camera of another
+# size or format than the model's.
 MAX_TORN = 30
 
 
@@ -48,8 +48,9 @@ class Pipeline:
         source: An open source; the caller closes it.
         outputs: Receive the decisions and events of all models, in this order. The pipeline closes them.
         taps: See each frame before the models do.
-        policy: "live" takes the newest frame, drops frames that arrive too late and reopens a camera that fails.
-            "file" processes every frame and lets the source wait. None for the source's own kind.
+        policy: "live" takes the newest frame, drops frames that arrive too late and reopens a
+            camera that fails. "file" processes every frame and lets the source wait. None for the
+            source's own kind.
         stall_s: Longest wait for a frame in seconds, above 0.
 
     Raises:

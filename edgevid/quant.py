@@ -20,7 +20,8 @@ from edgevid.frames import Array, Pixels
 Dtype = Literal["int8", "uint8", "int16", "float32"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
-# Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is eight times that.
+# Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is
+# eight times that.
 _SAME_SCALE = 2.0**-20
 _TOP_BIT = np.uint8(0x80)
 # Runtimes hold scales as float32: below this a scale is denormal or 0, above it infinite.
@@ -117,8 +118,8 @@ def dequantizer(params: QuantParams) -> Callable[[Array], Array]:
     """
     if params.dtype not in ("int8", "uint8"):
         return lambda stored: dequantize(stored, params)
-    # A negative int8 indexes from the end of the table, where its entry is. So `take` needs no view as
-    # uint8, which would make the call four times as long.
+    # A negative int8 indexes from the end of the table, where its entry is. So `take` needs no view
+    # as uint8, which would make the call four times as long.
     return dequantize(_all_stored(params), params).take
 
 
@@ -132,7 +133,8 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
         target: Grid of the tensor to write.
 
     Returns:
-        A function `(stored, out)` that fills `out`: `target.dtype`, a shape that `stored` broadcasts to.
+        A function `(stored, out)` that fills `out`: `target.dtype`, a shape that `stored`
+        broadcasts to.
     """
     if passes(source, target):
         return _copy
@@ -194,8 +196,8 @@ def _copy(stored: Array, out: Array) -> None:
 def pixel_grid(low: float, high: float) -> QuantParams:
     """Return the int8 grid that stores a pixel p of 0..255 as `p - 128`.
 
-    Training saw the pixel as `low + p * (high - low) / 255`. The grid is exact if `low` is 0. Otherwise
-    the zero point is rounded, and all pixels share one error of at most half a level.
+    Training saw the pixel as `low + p * (high - low) / 255`. The grid is exact if `low` is 0.
+    Otherwise the zero point is rounded, and all pixels share one error of at most half a level.
 
     Args:
         low: Value of pixel 0 in training.

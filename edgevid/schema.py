@@ -1,7 +1,7 @@
 """Strict conversion between frozen dataclasses and JSON or TOML. No type is coerced.
 
-JSON is a contract between programs: it has all fields, except that those declared with `optional` are
-omitted at their default. So equal content has equal JSON.
+JSON is a contract between programs: it has all fields, except that those declared with `optional`
+are omitted at their default. So equal content has equal JSON.
 
 People write TOML: any field with a default may be omitted, an integer is accepted for a float, and
 messages suggest the nearest legal word.
@@ -145,7 +145,8 @@ class _Reader:
         if dataclasses.is_dataclass(kind):
             return self._read_dataclass(kind, self.read_typed(dict, data, where), where)
         if origin in (types.UnionType, typing.Union):
-            # The unions are all `X | None`. Neither format writes None: it is the default of an omitted field.
+            # The unions are all `X | None`. Neither format writes None: it is the default of an
+            # omitted field.
             return self.read(next(each for each in arguments if each is not type(None)), data, where)
         if origin is tuple:
             return self._read_tuple(arguments, self.read_typed(list, data, where), where)

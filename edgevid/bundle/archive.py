@@ -157,8 +157,8 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
         raise BundleTruncated(
             expected="a whole .edgevid bundle", found=f"a damaged or truncated file: {path} ({error})", path=path
         ) from error
-    # ZipFile accepts bytes before the archive. The golden vectors are a zip archive too, so it would read a
-    # bundle that was cut after them as these vectors with bytes before.
+    # ZipFile accepts bytes before the archive. The golden vectors are a zip archive too, so it
+    # would read a bundle that was cut after them as these vectors with bytes before.
     handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
     ends = handle.read(len(_ZIP_END)) == _ZIP_END
     begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
@@ -243,8 +243,8 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique_names)
-        # Python parses more than RFC 8259 allows: NaN, numbers beyond a double, unpaired surrogates. These
-        # fail here, where Python writes them strictly.
+        # Python parses more than RFC 8259 allows: NaN, numbers beyond a double, unpaired
+        # surrogates. These fail here, where Python writes them strictly.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(expected=f"JSON in {name} of {path}", found=str(error), path=path) from error

@@ -29,8 +29,8 @@ class Golden:
         scores: (N - window + 1, classes) float32, the bundle's scores from the first full window on.
         float_scores: (N - window + 1, classes) float32, the trained model's scores for the same windows.
         engine: Name and version of the interpreter that computed `scores` and `values`.
-        values: (N - window + 1, V) float32, the bundle's other outputs, in the order of the manifest's values. None
-            if the model has none, or the bundle does not prove them.
+        values: (N - window + 1, V) float32, the bundle's other outputs, in the order of the
+            manifest's values. None if the model has none, or the bundle does not prove them.
     """
 
     frames: Array
@@ -66,8 +66,8 @@ def read_golden(data: bytes, manifest: Manifest, path: Path, *, name: str, max_b
         max_bytes: Limit for the unpacked size of all arrays together.
 
     Raises:
-        ManifestInvalid: If the arrays are unreadable, not finite, or of another shape or dtype than the manifest
-            implies.
+        ManifestInvalid: If the arrays are unreadable, not finite, or of another shape or dtype than
+            the manifest implies.
     """
     try:
         optional = (_VALUES,) if manifest.values else ()

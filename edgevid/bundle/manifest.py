@@ -1,7 +1,7 @@
 """The manifest of a bundle: frozen dataclasses that reject impossible values, and their JSON.
 
-`docs/bundle-format.md` specifies each field. Reading is strict: an unknown field, a missing field or a
-wrong type is an error.
+`docs/bundle-format.md` specifies each field. Reading is strict: an unknown field, a missing field
+or a wrong type is an error.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ class Window:
     Attributes:
         frames: Frames in a window, as in training: 1 to `MAX_FRAMES`.
         interval_s: Time between two of them in seconds.
-        sampling: "interval" if training took frames `interval_s` apart. "uniform" if it took frames at equal steps
-            over whole clips; `interval_s` is then the median step of the clips used for the conversion.
+        sampling: "interval" if training took frames `interval_s` apart. "uniform" if it took frames
+            at equal steps over whole clips; `interval_s` is then the median step of the clips used
+            for the conversion.
     """
 
     frames: int
@@ -166,7 +167,8 @@ class Manifest:
         labels: One label per class, in the order of the scores; at least two.
         window: The frames that one decision sees.
         input: Size, colour and range of one frame.
-        lookback: Earlier frames in the encoder's input, 0 to `window.frames` - 1; the input has `lookback` + 1 frames.
+        lookback: Earlier frames in the encoder's input, 0 to `window.frames` - 1; the input has
+            `lookback` + 1 frames.
         parts: The `.tflite` files, in the order they run.
         scores: Kind of the scores that the last part returns.
         decision: The rule from scores to events.

@@ -17,8 +17,8 @@ import numpy as np
 from edgevid.errors import ContractError
 from edgevid.frames import Array
 
-# `np.load` cannot be used: a header could make it allocate any amount of memory. Version 3.0 is left out,
-# since it only adds UTF-8 field names.
+# `np.load` cannot be used: a header could make it allocate any amount of memory. Version 3.0 is
+# left out, since it only adds UTF-8 field names.
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # The exceptions of numpy's header parser, and of zipfile below, for malformed bytes.
 _ARRAY_FAULTS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError, tokenize.TokenError)

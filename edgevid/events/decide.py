@@ -1,8 +1,8 @@
 """The decider: smoothing, two thresholds and a minimum duration turn probabilities into events.
 
-A model's answer flickers from frame to frame. An event is a stretch of time in which one label holds: its
-smoothed score reached `enter` and then stayed at or above `exit`. One event is open at a time. It ends if
-another label leads and reaches its own `enter`.
+A model's answer flickers from frame to frame. An event is a stretch of time in which one label
+holds: its smoothed score reached `enter` and then stayed at or above `exit`. One event is open at a
+time. It ends if another label leads and reaches its own `enter`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ class Event:
 
     Attributes:
         label: Class of the event.
-        start_s: Sensor time in seconds at which the smoothed score first reached `exit` on its way to `enter`. Never
-            before the end of the previous event.
-        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`. For an open event, the
-            last one so far.
+        start_s: Sensor time in seconds at which the smoothed score first reached `exit` on its way
+            to `enter`. Never before the end of the previous event.
+        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`. For
+            an open event, the last one so far.
         score: Highest smoothed score between `start_s` and `end_s`, 0 to 1.
         age_ms: Age of the decision that started the event, see `Decision.age_ms`.
         model: Name of the model.
         ended: False if the event is still open, as in `started` and `ongoing`.
-        values: The model's outputs besides its scores, by name, from the decision that started or ended the event.
+        values: The model's outputs besides its scores, by name, from the decision that started or
+            ended the event.
     """
 
     label: str
@@ -59,10 +60,12 @@ class Decision:
 
     Attributes:
         t_s: Sensor time of the newest frame in the window, in seconds.
-        label: The class with the highest probability, or "unknown" if that is below the rule's `unknown_below`.
+        label: The class with the highest probability, or "unknown" if that is below the rule's
+            `unknown_below`.
         score: The highest probability, 0 to 1, not smoothed.
         probabilities: One probability per class, 0 to 1, in the order of `labels`.
-        age_ms: Age of the answer: time from sensor to decision for a live source, processing time for a file.
+        age_ms: Age of the answer: time from sensor to decision for a live source, processing time
+            for a file.
         labels: All classes of the model.
         model: Name of the model.
         values: The model's outputs besides its scores, by name.
@@ -113,7 +116,8 @@ class Decider:
 
     Attributes:
         ongoing: The open event, from `min_duration_s` on: a shorter one may still be dropped.
-        started: `ongoing` if the last update made it an event, else None. Every event starts once before it ends.
+        started: `ongoing` if the last update made it an event, else None. Every event starts once
+            before it ends.
     """
 
     def __init__(self, labels: Sequence[str], rule: DecisionRule, *, model: str = "") -> None:
@@ -130,7 +134,8 @@ class Decider:
         self._exits = [
             math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)
         ]
-        # Lists of floats: for tens of classes they are several times faster than numpy, with its cost per call.
+        # Lists of floats: for tens of classes they are several times faster than numpy, with its
+        # cost per call.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
         self._ended_s: dict[int, float] = {}
@@ -154,7 +159,8 @@ class Decider:
         """Process the scores of one decision.
 
         Args:
-            t_s: Sensor time in seconds, later than that of the last call. If time jumps, call `flush` before.
+            t_s: Sensor time in seconds, later than that of the last call. If time jumps, call
+                `flush` before.
             scores: One finite probability per class; a list is faster than an array.
             age_ms: Age of the decision; an event that it starts keeps it.
 
@@ -169,7 +175,8 @@ class Decider:
         if not self._rises and not any(map(_reaches, self._smoothed, self._exits)):
             self.started, self._last_s = None, t_s
             return ()
-        # Before the rises change: this decision may end the event, whose end is the last time before it.
+        # Before the rises change: this decision may end the event, whose end is the last time
+        # before it.
         so_far = None if self._open is None else self._so_far(self._open)
         self._update_rises(t_s)
         leader = self._leader()

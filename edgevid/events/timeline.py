@@ -64,8 +64,9 @@ def _fraction(hits: int, others: int) -> float:
 def match(events: Sequence[Event], truth: Sequence[Interval], *, tolerance_s: float = TOLERANCE_S) -> EventScore:
     """Match events with true intervals.
 
-    A match has equal labels and overlaps in time, after extending the true interval by the tolerance at
-    both ends. Each is matched at most once: a second event for one true interval is a false alarm.
+    A match has equal labels and overlaps in time, after extending the true interval by the
+    tolerance at both ends. Each is matched at most once: a second event for one true interval is a
+    false alarm.
 
     Args:
         events: The reported events; those of one label do not overlap each other.

@@ -19,11 +19,13 @@ class Frame:
     """One picture, or one row of a feature sequence, from a source.
 
     Attributes:
-        data: A picture (H, W, C) uint8, with C = 3, or 1 for "gray"; or a feature vector (F,) float32 with color
-            "none". The source owns the buffer and may overwrite it once the caller requests the next frame.
+        data: A picture (H, W, C) uint8, with C = 3, or 1 for "gray"; or a feature vector (F,)
+            float32 with color "none". The source owns the buffer and may overwrite it once the
+            caller requests the next frame.
         color: Channel order of `data`.
         timestamp_ns: Capture time on the source's own monotonic clock.
-        index: Running number of the frame at the source, from 0. A jump means that the source dropped frames.
+        index: Running number of the frame at the source, from 0. A jump means that the source
+            dropped frames.
     """
 
     data: Array

@@ -112,7 +112,8 @@ def resizer(
     """Return the resize from one frame size to another.
 
     Args:
-        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole frame, black bars).
+        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole
+            frame, black bars).
         interpolation: "nearest", "linear", "area" or "cubic".
         source: Shape (H, W, C) of the frames.
         target: Wanted size (H, W).

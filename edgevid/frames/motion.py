@@ -1,7 +1,7 @@
 """Motion detection: the encoder can skip frames of a still scene.
 
-The gate compares each prepared frame with the last encoded one, so that slow changes add up. A value
-has changed if it differs by more than camera noise. The scene has changed if enough values have.
+The gate compares each prepared frame with the last encoded one, so that slow changes add up. A
+value has changed if it differs by more than camera noise. The scene has changed if enough values have.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from edgevid.errors import UsageError
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 
-# In levels of 255. The noise of a small camera indoors, after the resize to a model's size, has a standard
-# deviation of one to three levels.
+# In levels of 255. The noise of a small camera indoors, after the resize to a model's size, has a
+# standard deviation of one to three levels.
 NOISE = 16
 SHARE = 0.002
 
@@ -23,8 +23,8 @@ class MotionGate:
 
     Args:
         spec: The model's input; pictures only.
-        lookback: Earlier frames in the encoder's input. After a change the encoder must see `lookback` still frames
-            too before its output describes a still scene.
+        lookback: Earlier frames in the encoder's input. After a change the encoder must see
+            `lookback` still frames too before its output describes a still scene.
         share: Share of a frame's values that may change, 0 to below 1.
         noise: Largest difference that does not count as a change, in levels of 255.
 

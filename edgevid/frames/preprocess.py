@@ -1,7 +1,7 @@
 """Preprocessing from a camera's frame to the model's pixels. Training, conversion and device share this code.
 
-The order is fixed: cut or fit, resize, colour. After the first frame of a size, nothing of frame size is
-allocated. Scaling to the training range and quantising are one bit flip, see `quant.pixels_to_int8`.
+The order is fixed: cut or fit, resize, colour. After the first frame of a size, nothing of frame
+size is allocated. Scaling to the training range and quantising are one bit flip, see `quant.pixels_to_int8`.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ class SharedPreprocessor:
         Raises:
             ContractError: If the models cannot take the frame.
 
-        Cost: that of `Preprocessor.write` for the first model; for each a copy (2 us for 112x112x3 on x86).
+        Cost: that of `Preprocessor.write` for the first model; for each a copy (2 us for 112x112x3
+            on x86).
         """
         if frame is not self._frame:
             # Stays None if preparing raises: then the next model must not copy the buffer.

@@ -1,8 +1,9 @@
 """Frame sampling. Training, conversion and the device share these rules.
 
-A model is trained on frames a fixed time apart, but cameras have their own frame rates. `IntervalSampler`
-lays a grid of due times from the first frame on, and takes the first frame at or after each due time.
-`uniform_indices` takes T frames at equal steps over a whole clip; it works on files only.
+A model is trained on frames a fixed time apart, but cameras have their own frame rates.
+`IntervalSampler` lays a grid of due times from the first frame on, and takes the first frame at or
+after each due time. `uniform_indices` takes T frames at equal steps over a whole clip; it works on
+files only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from enum import Enum
 from edgevid.errors import ContractError
 from edgevid.units import NS_PER_MS, NS_PER_S
 
-# Containers store timestamps in units of 1 ms or coarser, so the stamp of a due frame may be up to 1 ms early.
+# Containers store timestamps in units of 1 ms or coarser, so the stamp of a due frame may be up to
+# 1 ms early.
 _TOLERANCE_NS = 1 * NS_PER_MS
 # Due times must be further apart than the tolerance. More than a day is a mistaken unit.
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.002, 86_400.0
@@ -42,8 +44,8 @@ class IntervalSampler:
     Attributes:
         interval_ns: Current time between two taken frames.
         gaps: Number of restarts after the first frame.
-        late_ns: Delay of the last taken frame after its due time: the error of the time base. At most one frame
-            interval of the source; 0 for a frame up to 1 ms early.
+        late_ns: Delay of the last taken frame after its due time: the error of the time base. At
+            most one frame interval of the source; 0 for a frame up to 1 ms early.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -74,8 +76,8 @@ class IntervalSampler:
             timestamp_ns: The frame's sensor time.
 
         Returns:
-            SKIP or TAKE; RESTART for the first frame, after a gap of more than `MAX_GAP_INTERVALS` intervals, and
-            if time runs backwards.
+            SKIP or TAKE; RESTART for the first frame, after a gap of more than `MAX_GAP_INTERVALS`
+            intervals, and if time runs backwards.
         """
         if self._due_ns is None:
             return self._anchor(timestamp_ns)

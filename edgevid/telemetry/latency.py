@@ -41,8 +41,9 @@ class Ledger:
         capacity: Rows in the ring.
     """
 
-    # One row per frame, not a histogram per quantity: after the interpreter has run, the processor's caches
-    # are cold, and each piece of memory touched costs time. (Nine histograms took 5 us a frame, a row 1 us.)
+    # One row per frame, not a histogram per quantity: after the interpreter has run, the
+    # processor's caches are cold, and each piece of memory touched costs time. (Nine histograms
+    # took 5 us a frame, a row 1 us.)
     def __init__(self, columns: int, capacity: int = CAPACITY) -> None:
         self.rows = 0
         self.capacity = capacity
@@ -51,8 +52,9 @@ class Ledger:
         self._bytes = bytearray(self._row_bytes * capacity)
         self._pack = Struct(f"{columns}q").pack_into
         self._ring = np.frombuffer(self._bytes, np.int64).reshape(capacity, columns)
-        # Totals of the rows that were overwritten: (number of rows, count and maximum of each column). One
-        # tuple, replaced at once, so that a reader in another thread never sees half of an update.
+        # Totals of the rows that were overwritten: (number of rows, count and maximum of each
+        # column). One tuple, replaced at once, so that a reader in another thread never sees half
+        # of an update.
         self._overwritten = (0, np.zeros(columns, np.int64), np.zeros(columns, np.int64))
 
     def note(self, *row_ns: int) -> None:

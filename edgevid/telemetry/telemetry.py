@@ -41,13 +41,15 @@ class Telemetry:
         unanswered: Taken frames without an answer, because the device could not keep up.
         pace_level: Current pace level, an index into `edgevid.supervision.pace.LEVELS`; 0 for full quality.
         pace_changes: Times that the level changed.
-        fallback: Reason why the model runs on the CPU and not on an accelerator; empty if it runs as requested.
+        fallback: Reason why the model runs on the CPU and not on an accelerator; empty if it runs
+            as requested.
         began_ns: Arrival of the first frame on this machine's monotonic clock; 0 before.
         latest_ns: Arrival of the latest frame.
-        drops: Lost frames by cause. "source": dropped by the source. "late": dropped because the loop was too slow.
-            "torn": damaged in a live source. "pace": due but skipped because the device could not keep up.
-        note: Writes one frame's time in each of `STAGES`, in their order, in nanoseconds; `latency.NONE` for a
-            stage that the frame did not pass.
+        drops: Lost frames by cause. "source": dropped by the source. "late": dropped because the
+            loop was too slow. "torn": damaged in a live source. "pace": due but skipped because the
+            device could not keep up.
+        note: Writes one frame's time in each of `STAGES`, in their order, in nanoseconds;
+            `latency.NONE` for a stage that the frame did not pass.
     """
 
     def __init__(self) -> None:
