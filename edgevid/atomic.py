@@ -1,7 +1,7 @@
 """Atomic file writes: a file appears whole or not at all.
 
-Every function writes to a temporary name in the same folder and renames it. rename(2) replaces a
-name atomically, so a reader sees the old file or the new one. Source: rename(2), fsync(2); Pillai
+A file is written to a temporary name in the same folder and then renamed. rename(2) replaces a name
+atomically, so a reader sees the old file or the new one. Source: rename(2), fsync(2); Pillai
 et al., "All File Systems Are Not Created Equal", OSDI 2014.
 """
 

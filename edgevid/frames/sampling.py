@@ -43,7 +43,7 @@ class IntervalSampler:
 
     Attributes:
         interval_ns: Current time between two taken frames.
-        gaps: Number of restarts after the first frame.
+        gaps: Number of jumps in time; the first frame and `slow_down` do not count.
         late_ns: Delay of the last taken frame after its due time: the error of the time base. At
             most one frame interval of the source; 0 for a frame up to 1 ms early.
     """
