@@ -20,7 +20,7 @@ from results_file import summary, table, write
 
 from edgevid import bundle
 from edgevid.bundle import Bundle
-from edgevid.capture.paced import Paced
+from edgevid.capture.paced import PacedSource
 from edgevid.capture.source import ClosingSource
 from edgevid.commands.demo import shipped_bundle
 from edgevid.frames import Frame
@@ -62,7 +62,7 @@ def measure(model: Bundle, *, seconds: float) -> dict[str, Any]:
     Returns:
         Ages in milliseconds, their p99 in frame intervals, and the fate of frames.
     """
-    telemetry = Pipeline(Engine(model), Paced(Frames(round(seconds * FPS))), [JsonLines(io.StringIO())]).run()
+    telemetry = Pipeline(Engine(model), PacedSource(Frames(round(seconds * FPS))), [JsonLines(io.StringIO())]).run()
     age = summary((telemetry.age.samples_ns / 1e6).tolist(), digits=2)
     intervals = round(age["p99"] * FPS / 1e3, 3)
     return {

@@ -58,12 +58,14 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
     "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
-    "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
+    "flash": Verb("edgevid.commands.provisioning.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb(
-        "edgevid.commands.install_service", "set a deployment up on a Raspberry Pi that already runs"
+        "edgevid.commands.provisioning.install_service", "set a deployment up on a Raspberry Pi that already runs"
     ),
-    "deploy": Verb("edgevid.commands.deploy", "bring a bundle to a device over ssh, on trial"),
-    "image": Verb("edgevid.commands.image", "build a whole image of a card from Debian packages, for USB cameras"),
+    "deploy": Verb("edgevid.commands.provisioning.deploy", "bring a bundle to a device over ssh, on trial"),
+    "image": Verb(
+        "edgevid.commands.provisioning.image", "build a whole image of a card from Debian packages, for USB cameras"
+    ),
     "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
     "rollback": Verb("edgevid.commands.rollback", "go back to the bundle before this one"),
     "slots": Verb("edgevid.commands.slots", "show which bundles this device keeps, and which is on trial"),

@@ -12,8 +12,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from time import monotonic_ns
 
-from edgevid.capture.file_feed import FrameFeed
-from edgevid.capture.live_feed import LiveFeed
+from edgevid.capture.feeds.file_feed import FrameFeed
+from edgevid.capture.feeds.live_feed import LiveFeed
 from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
 from edgevid.errors import ContractError, UsageError

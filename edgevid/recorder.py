@@ -9,7 +9,7 @@ from queue import Full, Queue
 
 import numpy as np
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.recording import RecordingWriter
 from edgevid.errors import EdgevidError, UsageError
 from edgevid.frames import Frame

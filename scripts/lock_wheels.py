@@ -1,6 +1,8 @@
-"""Pins the packages of a device, with the hashes of their aarch64 wheels, in `firmware_configs/wheels/<python>.txt`.
+"""Pin a device's packages and the hashes of their aarch64 wheels in `firmware_configs/wheels`.
 
-Run it to move to newer versions: `python scripts/lock_wheels.py`. It asks the package index and downloads nothing to keep.
+    python scripts/lock_wheels.py
+
+Run it to move to newer versions. It queries the package index and keeps no downloads.
 """
 
 from __future__ import annotations
@@ -11,62 +13,52 @@ import sys
 import tomllib
 from pathlib import Path
 
+from edgevid.provision.wheels import platform_options
+
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("opencv", "mqtt", "metrics", "web")
-# picamera2 and simplejpeg of Bookworm's apt were built for NumPy 1, and share the process with ours. OpenCV from 4.12 on needs NumPy 2, and
-# 4.11 gives frames of a V4L2 camera that need no conversion as one flat row (opencv#27166, mended in 4.12).
+# Bookworm's picamera2 and simplejpeg were built for NumPy 1 and run in edgevid's process. OpenCV from
+# 4.12 on needs NumPy 2. OpenCV 4.11 returns V4L2 frames without conversion as one flat row
+# (opencv#27166, fixed in 4.12).
 BOUNDS = {"3.11": ["numpy<2", "opencv-python-headless<4.11"], "3.13": []}
-PLATFORMS = [f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_34")]
+# --target, because pip requires it for a foreign platform. --dry-run writes nothing there.
+PIP_INSTALL = "pip install --quiet --dry-run --ignore-installed --report - --target unused".split()
+HEADING = (
+    "# Pinned packages of a device with Python {python}, and the hashes of their aarch64 wheels.\n"
+    "# Written by scripts/lock_wheels.py.\n"
+)
 
 
 def main() -> None:
     """Write a lock file for each Python."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [
-        *project["dependencies"],
-        *(each for extra in EXTRAS for each in project["optional-dependencies"].get(extra, [])),
-        "pip",
-    ]
+    extras = [each for extra in EXTRAS for each in project["optional-dependencies"].get(extra, [])]
+    # install.sh runs pip from its wheel: Raspberry Pi OS may not have it.
+    requirements = [*project["dependencies"], *extras, "pip"]
     for python, bounds in BOUNDS.items():
-        lines = "".join(f"{line}\n" for line in sorted(locked([*wanted, *bounds], python)))
-        heading = f"# Packages of a device with Python {python}, and the hashes of their wheels for aarch64. Made by scripts/lock_wheels.py.\n"
-        (ROOT / "firmware_configs/wheels" / f"{python}.txt").write_text(heading + lines)
+        lines = "".join(f"{line}\n" for line in sorted(locked([*requirements, *bounds], python)))
+        (ROOT / "firmware_configs/wheels" / f"{python}.txt").write_text(HEADING.format(python=python) + lines)
 
 
 def locked(requirements: list[str], python: str) -> list[str]:
-    """Resolve requirements for the device's platform; one line a package."""
-    platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--dry-run",
-        "--ignore-installed",
-        "--report",
-        "-",
-        "--target",
-        "unused",
-    ]
-    command += [
-        "--only-binary",
-        ":all:",
-        "--implementation",
-        "cp",
-        "--python-version",
-        python,
-        *platforms,
-        *requirements,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    found = []
-    for item in json.loads(done.stdout)["install"]:
+    """Resolve requirements for the device's platform.
+
+    Args:
+        requirements: As in `pip install`.
+        python: Python version of the device, as "3.13".
+
+    Returns:
+        A line of the lock file for each package.
+    """
+    command = [sys.executable, "-m", *PIP_INSTALL, *platform_options(python), *requirements]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(result.stderr)
+    lines = []
+    for item in json.loads(result.stdout)["install"]:
         name, version = item["metadata"]["name"].lower(), item["metadata"]["version"]
-        found.append(f"{name}=={version} --hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}")
-    return found
+        lines.append(f"{name}=={version} --hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Make the bundle that `edgevid demo` runs, edgevid/data/gestures.edgevid, from nothing: render, train, convert, check, install.
+"""Make the bundle of `edgevid demo`, edgevid/data/gestures.edgevid, from rendered clips.
 
     python scripts/make_demo_bundle.py [--dir build/demo-bundle]
 
-The clips are drawn at the model's own size, as the demo's stream is, and written without loss. The bundle is installed only if it is small
-enough to ship and right often enough about several streams that nothing was trained on.
+The clips have the model's input size, as the demo's stream has, and a lossless codec. The bundle is
+installed only if it is small enough to ship and accurate on streams outside the training set.
 """
 
 from __future__ import annotations
@@ -24,31 +24,37 @@ from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 
 TARGET = Path(__file__).parents[1] / "edgevid" / "data" / "gestures.edgevid"
+# The bundle is part of every wheel of edgevid.
 MAX_BYTES = 300_000
+# Least event precision and recall.
 LEAST = 0.95
+# Seeds of streams from which no training clip comes.
 UNSEEN_SEEDS = range(9000, 9008)
 EPOCHS = 26
 
 
 def main() -> int:
-    """Make the bundle.
+    """Make, check and install the bundle.
 
     Returns:
         0.
 
     Raises:
-        VerificationFailed: It is too large or not right often enough; the one installed stays.
+        VerificationFailed: The bundle is too large or not accurate enough. The installed one stays.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--dir", type=Path, default=Path("build/demo-bundle"), help="where to work (default: %(default)s)"
+        "--dir",
+        type=Path,
+        default=Path("build/demo-bundle"),
+        help="folder for clips, model and bundle (default: %(default)s)",
     )
     folder: Path = parser.parse_args().dir
     folder.mkdir(parents=True, exist_ok=True)
-    made = make(folder)
-    check(made)
+    path = make(folder)
+    check(path)
     TARGET.parent.mkdir(exist_ok=True)
-    shutil.copyfile(made, TARGET)
+    shutil.copyfile(path, TARGET)
     sys.stderr.write(f"Installed {TARGET}: {TARGET.stat().st_size} bytes.\n")
     return 0
 
@@ -57,7 +63,7 @@ def make(folder: Path) -> Path:
     """Render, train and convert.
 
     Args:
-        folder: Where to work; what was made there before from the same inputs is used again.
+        folder: Working folder. A model from the same inputs is reused.
 
     Returns:
         The bundle.
@@ -72,6 +78,7 @@ def make(folder: Path) -> Path:
         train=400, validation=20, test=30, height_px=48, width_px=48, fps=10.0, stream_s=0.0, codec="FFV1", seed=2
     )
     dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
+    # Before the recipe imports Keras: TensorFlow reads its options when it is first imported.
     import_tensorflow()
     from convert.demo import recipe
     from convert.demo.cached import once
@@ -85,7 +92,7 @@ def make(folder: Path) -> Path:
         lambda path: recipe.train_gestures(dataset, path, recipe.train_options(epochs=EPOCHS), progress),
         progress,
     )
-    # In integers throughout, so that its stored answers are the same bytes on every processor.
+    # Integers throughout, so that the golden answers are the same bytes on every processor.
     options = Options(name="gestures", precision="int8")
     return convert_model(
         model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress
@@ -93,40 +100,40 @@ def make(folder: Path) -> Path:
 
 
 def check(path: Path) -> None:
-    """Refuse a bundle that should not ship.
+    """Reject a bundle that should not ship.
 
     Args:
         path: The bundle.
 
     Raises:
-        VerificationFailed: It is too large, or event precision or recall on unseen streams is too low.
+        VerificationFailed: The bundle is too large, or event precision or recall on unseen streams is too low.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise VerificationFailed(
-            f"Expected a bundle of at most {MAX_BYTES} bytes, got {size}. Make the model or its frames smaller.",
+            expected=f"a bundle of at most {MAX_BYTES} bytes",
             got=size,
+            hint="Make the model or its frames smaller.",
             path=path,
         )
     scores = [_watch(bundle.read(path), seed) for seed in UNSEEN_SEEDS]
     right = sum(len(score.matched) for score in scores)
-    reported, there = (
-        right + sum(len(score.false_alarms) for score in scores),
-        right + sum(len(score.missed) for score in scores),
-    )
-    sys.stderr.write(f"All of them: {right} right of {reported} events and of {there} in truth.\n")
-    if right < LEAST * reported or right < LEAST * there:
+    reported = right + sum(len(score.false_alarms) for score in scores)
+    true_events = right + sum(len(score.missed) for score in scores)
+    sys.stderr.write(f"all seeds: {right} right of {reported} reported and {true_events} true events\n")
+    if right < LEAST * reported or right < LEAST * true_events:
         raise VerificationFailed(
-            f"Expected event precision and recall of at least {LEAST}, got {right / reported:.3f} and {right / there:.3f}.",
+            expected=f"event precision and recall of at least {LEAST}",
+            found=f"{right / reported:.3f} and {right / true_events:.3f}",
             path=path,
         )
 
 
 def _watch(model: Bundle, seed: int) -> EventScore:
-    seen, frame = Collector(), model.manifest.input
+    collector, frame = Collector(), model.manifest.input
     with GestureSource(seed=seed, height_px=frame.height, width_px=frame.width) as source:
-        Pipeline(Engine(model), source, [seen]).run()
-        score = match(seen.events, source.truth)
+        Pipeline(Engine(model), source, [collector]).run()
+        score = match(collector.events, source.truth)
     sys.stderr.write(f"seed {seed}: {summary(score)}\n")
     return score
 

@@ -2,8 +2,8 @@
 
     python scripts/supported_layers.py [--check]
 
-`tests/zoo.py` holds the specimens, and `tests/parity/test_every_kind_of_model.py` proves each of them; with --check nothing is written, and the exit
-status is 1 where the page differs.
+`tests/zoo.py` has the specimens, and `tests/parity/test_every_kind_of_model.py` tests each of them.
+With --check nothing is written, and the exit status is 1 if the page differs.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# The tests are not installed.
 sys.path.insert(0, str(ROOT))
 
 from edgevid import atomic  # noqa: E402
-from tests.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402  # the repository's own tests, which are no package of the installation
+from tests.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402
 
 BLOCK = re.compile(r"<!-- supported -->\n.*?<!-- /supported -->", re.DOTALL)
 HEADING = "| a model with | plan | one frame at a time (`stateful`) | built in |\n|---|---|---|---|"
 
 
 def rows() -> list[str]:
-    """Give the table's lines, one for each kind of layer.
-
-    Returns:
-        Lines of Markdown.
-    """
+    """Return the rows of the table in Markdown, one for each kind of layer."""
     kinds: dict[str, list[Specimen]] = {}
     for specimen in ZOO.values():
         kinds.setdefault(specimen.row, []).append(specimen)
@@ -38,14 +35,14 @@ def rows() -> list[str]:
 
 
 def _plans(specimens: list[Specimen]) -> str:
-    """Plans, most common first; where a plan is only had over features, that is said."""
+    """List the plans in the order of the specimens, and mark those that only work on feature rows."""
     plans = dict.fromkeys(specimen.plan for specimen in specimens)
     return ", ".join(f"`{plan}`{_only_features(specimens, plan)}" for plan in plans)
 
 
 def _only_features(specimens: list[Specimen], plan: str) -> str:
-    held = [specimen.shape == FEATURES for specimen in specimens if specimen.plan == plan]
-    return " (feature rows)" if all(held) and len({specimen.plan for specimen in specimens}) > 1 else ""
+    over_features = [specimen.shape == FEATURES for specimen in specimens if specimen.plan == plan]
+    return " (feature rows)" if all(over_features) and len({specimen.plan for specimen in specimens}) > 1 else ""
 
 
 def _steps(specimens: list[Specimen]) -> str:
@@ -59,20 +56,17 @@ def _frameworks(specimens: list[Specimen]) -> str:
 
 
 def filled(text: str) -> str:
-    """Write the table of a page again.
+    """Return a page with its table regenerated.
 
     Args:
         text: The page.
-
-    Returns:
-        The page with the table as the specimens have it.
     """
     table = "\n".join([HEADING, *rows()])
-    return BLOCK.sub(lambda _found: f"<!-- supported -->\n{table}\n<!-- /supported -->", text)
+    return BLOCK.sub(lambda _match: f"<!-- supported -->\n{table}\n<!-- /supported -->", text)
 
 
 def main() -> int:
-    """Write the page, or say that it differs."""
+    """Write the page, or report that it differs."""
     page = ROOT / "docs" / "reference" / "models.md"
     text = page.read_text()
     if filled(text) == text:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.commands.convert import options_from
-from edgevid.commands.options import positive, size_px
+from edgevid.commands.options import positive_int, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_frames(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--frames", type=positive, default=16, metavar="N", help="frames in a window (default: 16)")
+    group.add_argument("--frames", type=positive_int, default=16, metavar="N", help="frames in a window (default: 16)")
     group.add_argument(
         "--interval", type=float, default=0.1, metavar="SECONDS", help="time between two of them (default: 0.1)"
     )
@@ -91,7 +91,7 @@ def _configure_variation(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--windows-per-clip",
-        type=positive,
+        type=positive_int,
         default=4,
         metavar="N",
         help="random windows of each clip in an epoch (default: 4)",
@@ -110,16 +110,16 @@ def _configure_training(group: argparse._ArgumentGroup) -> None:
         help="of the groups or clips, held out; 0 for none (default: 0.2)",
     )
     group.add_argument(
-        "--epochs", type=positive, default=60, metavar="N", help="passes over the clips, at most (default: 60)"
+        "--epochs", type=positive_int, default=60, metavar="N", help="passes over the clips, at most (default: 60)"
     )
     group.add_argument(
         "--patience",
-        type=positive,
+        type=positive_int,
         default=30,
         metavar="N",
         help="epochs without a better held-out loss before it ends (default: 30)",
     )
-    group.add_argument("--batch", type=positive, default=16, metavar="N", help="windows in a step (default: 16)")
+    group.add_argument("--batch", type=positive_int, default=16, metavar="N", help="windows in a step (default: 16)")
     group.add_argument(
         "--learning-rate", type=float, default=2e-3, metavar="R", help="Adam's, at its peak (default: 0.002)"
     )
@@ -169,4 +169,4 @@ def _on_off(text: str) -> bool:
 
 def _frame_size(text: str) -> tuple[int, int]:
     """(width, height) in pixels from `64` or `80x64`."""
-    return size_px(text) if "x" in text else (positive(text), positive(text))
+    return size_px(text) if "x" in text else (positive_int(text), positive_int(text))

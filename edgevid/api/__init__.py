@@ -1,5 +1,6 @@
-"""The Python API: what `import edgevid` offers, and what every verb of the command line that runs a model is made of.
+"""The Python API: the modules behind `import edgevid`, and behind the commands that run a model.
 
-`model` loads a bundle and answers for clips, cameras and frames; `session` is one run of one or several models on a source; `outputs` says
-where decisions and events go. Import these names from `edgevid` itself.
+`model` loads a bundle and classifies clips, cameras and frames. `session` runs one or several
+models on a source. `outputs` declares the receivers of decisions and events. Import the names from
+`edgevid`.
 """

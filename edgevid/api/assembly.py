@@ -1,11 +1,10 @@
-"""Opens what a run sends its decisions and events to, and shares between outputs what they have in common.
+"""Opens the outputs of a run, and shares pictures, telemetry and the format of events among them.
 
-Each library of an output is imported when that output is opened, not before.
+The library of an output is imported when that output opens.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
 from edgevid.api.outputs import (
-    STATED,
+    OUTPUT_SPECS,
     Clips,
     Lines,
     Metrics,
@@ -33,31 +32,31 @@ if TYPE_CHECKING:
     from edgevid.board import BoardSampler
     from edgevid.capture import Source
     from edgevid.lane import Lane
-    from edgevid.outputs.delivery.fanout import ThreadedOutput
     from edgevid.outputs.delivery.sink import Report
+    from edgevid.outputs.delivery.threaded import ThreadedOutput
     from edgevid.outputs.mqtt.homeassistant import PublishedModel
-    from edgevid.outputs.payload import EventFormatter
     from edgevid.outputs.prometheus.metrics import MetricsServer
     from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
-    from edgevid.outputs.web.hub import Hub, Shown
+    from edgevid.outputs.web.hub import Hub, PageModel
     from edgevid.telemetry.telemetry import Telemetry
 
 Kind = TypeVar("Kind")
+# Without clips, the page needs only the newest pictures.
 _PAGE_PICTURES_BYTES = 2**20
-# Decisions of several seconds: a reader of standard output that pauses for a moment loses none.
-_WAITING, _CLOSE_S = 512, 2.0
+# Decisions of several seconds, so that a short pause of the reader of standard output loses none.
+_STDOUT_DECISIONS, _STDOUT_CLOSE_S = 512, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What there is before the first frame.
+    """The parts of a run that exist before its outputs.
 
     Attributes:
         lanes: The models.
-        source: Open.
-        live: Whether frames come whether or not the loop is ready for them.
-        board: Sampled once a second.
+        source: The open source.
+        live: Whether the policy is "live": frames come at their own pace, and some may be dropped.
+        board: The board's state, sampled once a second.
     """
 
     lanes: tuple[Lane, ...]
@@ -67,13 +66,13 @@ class Context:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assembled:
-    """Outputs for a pipeline, which closes them; one object may be both an output and a tap.
+class RunOutputs:
+    """Open outputs for a pipeline, which closes them. One object may be both an output and a tap.
 
     Attributes:
         outputs: Called with decisions and events.
         taps: Called with frames.
-        threaded: Whether any of them works in a thread.
+        threaded: Whether any of them has its own thread.
     """
 
     outputs: Sequence[Output]
@@ -81,31 +80,31 @@ class Assembled:
     threaded: bool
 
 
-def assemble(wanted: Iterable[OutputLike], context: Context) -> Assembled:
-    """Open everything asked for; where one fails, those before it are closed again.
+def assemble(wanted: Iterable[OutputLike], context: Context) -> RunOutputs:
+    """Open the outputs. If one fails, close those before it.
 
     Args:
-        wanted: In the order in which they are called.
+        wanted: The outputs. Those of the caller are called in this order.
         context: Models, source and board.
 
     Returns:
         Outputs and taps.
 
     Raises:
-        UsageError: An address, URL or path is wrong, or something is no output at all.
+        UsageError: An address, URL or path is not legal, or an item is no output.
         MissingDependency: A library is not installed.
     """
     return _Assembly(context).open(tuple(wanted))
 
 
 class _Assembly:
-    """What the outputs share while they are opened: pictures, telemetry, the wording of events, the reports of all."""
+    """Opens outputs one by one, and holds what they share."""
 
     def __init__(self, context: Context) -> None:
         from edgevid.outputs.payload import EventFormatter
 
         self._context = context
-        self._teller: EventFormatter = EventFormatter(live=context.source.live)
+        self._formatter = EventFormatter(live=context.source.live)
         self._telemetry: dict[str, Telemetry] = {lane.name: lane.telemetry for lane in context.lanes}
         self._reporters: list[Callable[[], Iterable[Report]]] = []
         self._outputs: list[Output] = []
@@ -113,72 +112,75 @@ class _Assembly:
         self._members: list[ThreadedOutput] = []
         self._pictures: Pictures | None = None
 
-    def open(self, wanted: tuple[OutputLike, ...]) -> Assembled:
+    def open(self, wanted: tuple[OutputLike, ...]) -> RunOutputs:
         from edgevid.outputs.delivery.fanout import FanOut
 
         try:
-            # Standard output comes first and the recording last, wherever they were named: the rest share one fan-out between them.
-            for each in wanted:
-                if isinstance(each, Lines):
-                    self._add_lines(each)
+            # Standard output first and the recording last, in whatever order they come. All outputs
+            # with threads share one fan-out between the two.
+            for output in wanted:
+                if isinstance(output, Lines):
+                    self._add_lines(output)
             self._open_members(wanted)
             if self._members:
-                everything = FanOut(self._members)
-                self._outputs.append(everything)
-                self._reporters.append(everything.reports)
-            for each in wanted:
-                self._add_direct(each)
+                fan_out = FanOut(self._members)
+                self._outputs.append(fan_out)
+                self._reporters.append(fan_out.reports)
+            for output in wanted:
+                self._add_direct(output)
         except BaseException:
-            for output in self._outputs:
-                output.close()
+            for opened in self._outputs:
+                opened.close()
             raise
-        return Assembled(outputs=self._outputs, taps=self._taps, threaded=bool(self._members))
+        return RunOutputs(outputs=self._outputs, taps=self._taps, threaded=bool(self._members))
 
     def _open_members(self, wanted: tuple[OutputLike, ...]) -> None:
-        """Open what works in a thread, in one order whatever the caller's: clips and page share their pictures."""
-        metrics = self._add_metrics(found[0]) if (found := _only_one(Metrics, wanted)) else None
-        clips, pages = _only_one(Clips, wanted), _only_one(Page, wanted)
-        if clips or pages:
-            self._add_pictures(for_clips=bool(clips))
-        for each in clips:
-            self._add_clips(each)
-        for name, mqtt in _numbered("mqtt", [each for each in wanted if isinstance(each, Mqtt)]):
+        """Open the outputs that have their own threads, in a fixed order."""
+        metrics, clips, page = _at_most_one(Metrics, wanted), _at_most_one(Clips, wanted), _at_most_one(Page, wanted)
+        metrics_server = self._add_metrics(metrics) if metrics else None
+        # Before clips and page, which share the pictures.
+        if clips or page:
+            self._add_pictures(for_clips=clips is not None)
+        if clips:
+            self._add_clips(clips)
+        for name, mqtt in _numbered("mqtt", [output for output in wanted if isinstance(output, Mqtt)]):
             self._add_mqtt(name, mqtt)
-        for name, webhook in _numbered("webhook", [each for each in wanted if isinstance(each, Webhook)]):
+        for name, webhook in _numbered("webhook", [output for output in wanted if isinstance(output, Webhook)]):
             self._add_webhook(name, webhook)
-        hub = self._add_page(pages[0]) if pages else None
-        functions = [call for each in wanted if (call := as_on_event(each)) is not None]
-        for name, call in _numbered("function", functions):
-            self._add_function(name, call)
-        for reader in (metrics, hub):
+        hub = self._add_page(page) if page else None
+        functions = [function for output in wanted if (function := as_on_event(output)) is not None]
+        for name, function in _numbered("function", functions):
+            self._add_function(name, function)
+        # Both show the state of all outputs, and read it when they are asked: some open after them.
+        for reader in (metrics_server, hub):
             if reader is not None:
                 reader.reports = self._reports
 
     def _reports(self) -> tuple[Report, ...]:
-        """How every output is doing, in the order in which they were opened."""
+        """Return a report of every output, in the order in which they were opened."""
         return tuple(report for reporter in self._reporters for report in reporter())
 
     def _add_lines(self, wanted: Lines) -> None:
-        """A file waits for whoever reads, so that not one decision is lost; a camera does not."""
         several = len(self._context.lanes) > 1
+        # A file can wait for a slow reader, so that no decision is lost. A camera cannot.
         if not self._context.live:
             self._outputs.append(_lines(wanted, sys.stdout, several=several))
             return
         from edgevid.outputs.delivery.fanout import FanOut
-        from edgevid.outputs.delivery.runner import SinkRunner
-        from edgevid.outputs.delivery.sink import SinkAdapter
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
+        from edgevid.outputs.jsonl import unbuffered
 
+        # The runner writes to the descriptor from now on; whatever is buffered comes first.
         sys.stdout.flush()
-        stream = _unbuffered(sys.stdout)
-        runner = SinkRunner(
-            "stdout", lambda: SinkAdapter(_lines(wanted, stream, several=several)), decisions=_WAITING, essential=True
-        )
-        out = FanOut([runner], close_s=_CLOSE_S)
+        stream = unbuffered(sys.stdout)
+        options = DeliveryOptions(decisions=_STDOUT_DECISIONS, is_essential=True)
+        runner = SinkRunner("stdout", lambda: _lines(wanted, stream, several=several), options)
+        out = FanOut([runner], close_s=_STDOUT_CLOSE_S)
         self._reporters.append(out.reports)
         self._outputs.append(out)
 
     def _add_direct(self, wanted: OutputLike) -> None:
-        """A recording, or the caller's own output, which the loop calls itself."""
+        """Open a recording, or add an output of the caller's, which the loop calls itself."""
         if isinstance(wanted, Record):
             from edgevid.recorder import Recorder
 
@@ -186,12 +188,13 @@ class _Assembly:
             self._reporters.append(lambda: (recorder.report(),))
             self._outputs.append(recorder)
             self._taps.append(recorder)
-        elif not isinstance(wanted, STATED) and as_on_event(wanted) is None:
+        elif not isinstance(wanted, OUTPUT_SPECS) and as_on_event(wanted) is None:
             self._outputs.append(_checked(wanted))
+            # An output of the caller's may look at frames as well.
             if hasattr(wanted, "saw"):
                 self._taps.append(cast("Tap", wanted))
 
-    def _vitals(self) -> RunStatus:
+    def _run_status(self) -> RunStatus:
         from edgevid.outputs.run_status import RunStatus
 
         return RunStatus(self._telemetry, board=self._context.board.facts)
@@ -200,7 +203,7 @@ class _Assembly:
         from edgevid.outputs.addresses import endpoint
         from edgevid.outputs.prometheus.metrics import MetricsServer
 
-        server = MetricsServer(endpoint(wanted.address), telemetry=self._telemetry, vitals=self._vitals())
+        server = MetricsServer(endpoint(wanted.address), telemetry=self._telemetry, status=self._run_status())
         self._members.append(server)
         return server
 
@@ -221,10 +224,10 @@ class _Assembly:
         from edgevid.outputs.video.clips import ClipRecorder
 
         assert self._pictures is not None
-        shelf = ClipFolder(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
+        folder = ClipFolder(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
         names = slugs(tuple(self._telemetry))
         self._members.append(
-            ClipRecorder(shelf, self._pictures, teller=self._teller, slugs=names, live=self._context.source.live)
+            ClipRecorder(folder, self._pictures, formatter=self._formatter, slugs=names, live=self._context.source.live)
         )
 
     def _add_page(self, wanted: Page) -> Hub:
@@ -233,67 +236,88 @@ class _Assembly:
         from edgevid.outputs.web.page import LivePage
 
         models, source = [_shown(lane) for lane in self._context.lanes], self._context.source.name
-        hub = Hub(source=source, models=models, telemetry=self._telemetry, vitals=self._vitals(), teller=self._teller)
-        environment = _overlay(EDGEVID_PAGE_TOKEN=wanted.token)
+        hub = Hub(
+            source=source,
+            models=models,
+            telemetry=self._telemetry,
+            status=self._run_status(),
+            formatter=self._formatter,
+        )
+        environment = _environment(EDGEVID_PAGE_TOKEN=wanted.token)
         self._members.append(LivePage(endpoint(wanted.address), hub, pictures=self._pictures, environment=environment))
         return hub
 
     def _add_mqtt(self, name: str, wanted: Mqtt) -> None:
         from edgevid.outputs.addresses import broker
-        from edgevid.outputs.delivery.runner import SinkRunner
-        from edgevid.outputs.delivery.worker import Pause
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.mqtt import publisher
 
-        where = broker(
-            wanted.url, _overlay(EDGEVID_MQTT_USERNAME=wanted.username, EDGEVID_MQTT_PASSWORD=wanted.password)
-        )
+        environment = _environment(EDGEVID_MQTT_USERNAME=wanted.username, EDGEVID_MQTT_PASSWORD=wanted.password)
+        where = broker(wanted.url, environment)
+        # A missing library or a wrong certificate is the caller's error: raise it here, not in the
+        # thread.
         publisher.check(where)
         models = [_published(lane) for lane in self._context.lanes]
-        look, teller = self._vitals().snapshot, self._teller
-        make = lambda: publisher.MqttPublisher(where, models=models, teller=teller, look=look)  # noqa: E731
-        self._members.append(SinkRunner(name, make, sampled=True, pause=Pause(0.5, 5.0)))
+        snapshot, formatter = self._run_status().snapshot, self._formatter
+
+        def connect() -> publisher.MqttPublisher:
+            return publisher.MqttPublisher(where, models=models, formatter=formatter, telemetry=snapshot)
+
+        options = DeliveryOptions(is_sampled=True, first_pause_s=0.5, longest_pause_s=5.0)
+        self._members.append(SinkRunner(name, connect, options))
 
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
-        from edgevid.outputs.delivery.runner import SinkRunner
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.webhook import WebhookSender
 
-        url, teller, environment = webhook_url(wanted.url), self._teller, _overlay(EDGEVID_WEBHOOK_TOKEN=wanted.token)
+        url, formatter = webhook_url(wanted.url), self._formatter
+        environment = _environment(EDGEVID_WEBHOOK_TOKEN=wanted.token)
         self._members.append(
-            SinkRunner(name, lambda: WebhookSender(url, teller=teller, environment=environment), decisions=0)
+            SinkRunner(
+                name,
+                lambda: WebhookSender(url, formatter=formatter, environment=environment),
+                DeliveryOptions(decisions=0),
+            )
         )
 
     def _add_function(self, name: str, wanted: OnEvent) -> None:
-        from edgevid.outputs.delivery.runner import SinkRunner
+        from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
         from edgevid.outputs.function import FunctionCaller
 
         self._members.append(
-            SinkRunner(name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), decisions=0)
+            SinkRunner(
+                name, lambda: FunctionCaller(wanted.function, starts=wanted.starts), DeliveryOptions(decisions=0)
+            )
         )
 
 
-def _only_one(kind: type[Kind], wanted: Iterable[object]) -> list[Kind]:
-    found = [each for each in wanted if isinstance(each, kind)]
-    if len(found) > 1:
-        raise UsageError(expected=f"at most one {kind.__name__}", got=len(found), found=f"{len(found)}")
-    return found
+def _at_most_one(kind: type[Kind], wanted: Iterable[object]) -> Kind | None:
+    matches = [output for output in wanted if isinstance(output, kind)]
+    if len(matches) > 1:
+        raise UsageError(expected=f"at most one {kind.__name__}", got=len(matches))
+    return matches[0] if matches else None
 
 
-def _numbered(name: str, wanted: Sequence[Kind]) -> list[tuple[str, Kind]]:
-    """Give each a name of its own for logs and metrics, as mqtt and mqtt_2."""
-    return [(name if number == 1 else f"{name}_{number}", each) for number, each in enumerate(wanted, start=1)]
+def _numbered(name: str, outputs: Sequence[Kind]) -> list[tuple[str, Kind]]:
+    """Name each output for logs and metrics, such as mqtt and mqtt_2."""
+    return [(name if number == 1 else f"{name}_{number}", output) for number, output in enumerate(outputs, start=1)]
 
 
 def _checked(wanted: object) -> Output:
     missing = [name for name in ("decided", "started", "ended", "close") if not callable(getattr(wanted, name, None))]
     if missing or isinstance(wanted, type):
-        legal = f"{', '.join(kind.__name__ for kind in STATED)}, a function, or an object with decided, started, ended and close"
-        raise UsageError(expected=f"an output, one of {legal}", got=wanted)
+        legal = (
+            *(kind.__name__ for kind in OUTPUT_SPECS),
+            "a function",
+            "or an object with decided, started, ended and close",
+        )
+        raise UsageError(expected="an output", choices=legal, got=wanted)
     return cast("Output", wanted)
 
 
-def _overlay(**values: str | None) -> Mapping[str, str]:
-    """The environment, with what the caller stated in place of its variables."""
+def _environment(**values: str | None) -> Mapping[str, str]:
+    """Return the environment, with the caller's values in place of its variables."""
     return {**os.environ, **{name: value for name, value in values.items() if value is not None}}
 
 
@@ -301,16 +325,6 @@ def _lines(wanted: Lines, stream: TextIO, *, several: bool) -> Output:
     from edgevid.outputs.jsonl import EventLines, JsonLines
 
     return JsonLines(stream, several=several) if wanted.json else EventLines(stream, sys.stderr, several=several)
-
-
-def _unbuffered(stream: TextIO) -> TextIO:
-    """The stream's descriptor; the stream itself where it has none, as in a notebook."""
-    from edgevid.outputs.jsonl import Descriptor
-
-    try:
-        return cast("TextIO", Descriptor(stream.fileno()))
-    except io.UnsupportedOperation:
-        return stream
 
 
 def _published(lane: Lane) -> PublishedModel:
@@ -322,11 +336,12 @@ def _published(lane: Lane) -> PublishedModel:
     )
 
 
-def _shown(lane: Lane) -> Shown:
-    from edgevid.outputs.web.hub import Shown
+def _shown(lane: Lane) -> PageModel:
+    from edgevid.outputs.web.hub import PageModel
 
     manifest = lane.engine.bundle.manifest
     window = manifest.window
+    # A dict instead of a set keeps the order of the parts.
     precisions = "+".join(dict.fromkeys(part.precision for part in manifest.parts))
     about = f"{manifest.plan}, {precisions}, {window.frames} frames of {window.interval_s:g} s"
-    return Shown(lane.name, lane.decider.labels, lane.decider.rule, about)
+    return PageModel(lane.name, lane.decider.labels, lane.decider.rule, about)

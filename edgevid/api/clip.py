@@ -1,4 +1,7 @@
-"""One answer for one clip: the window in its middle, or the mean over every window of it, as `edgevid evaluate` takes them."""
+"""Classify one clip: by the window in its middle, or by the mean over all of its windows.
+
+`edgevid evaluate` classifies clips in the same two ways.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +25,31 @@ _NS_PER_S, _NS_PER_MS = 1e9, 1e6
 
 
 def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "centre") -> Decision:
-    """Answer once for a clip. A clip shorter than a window holds its last frame.
+    """Classify a clip. If the clip is shorter than the window, its last frame is repeated.
 
     Args:
-        lane: The model; its stream is restarted.
-        open_clip: Opens the clip. Called twice: the frames of a window are known only once the clip's length is.
-        views: "centre" for the window in the middle, "all" for the mean over every window that a stream of the clip shows.
+        lane: The lane of the model. Its engine is restarted.
+        open_clip: Opens the clip. Called twice.
+        views: "centre" for the window in the middle, "all" for the mean over every window of a
+            stream of the clip.
 
     Returns:
-        A decision with the sensor time of the last frame that it saw.
+        A decision with the time of the last frame that the model saw.
 
     Raises:
-        UsageError: `views` is neither, or the source is a camera.
+        UsageError: `views` is not legal, or the source is a camera.
         SourceError: The clip cannot be read.
-        ContractError: Its frames are not of the model's kind.
+        ContractError: The clip does not fit the model's input.
     """
     if views not in VIEWS:
         raise UsageError(expected="views", choices=VIEWS, got=views)
     started_ns = monotonic_ns()
+    # The first pass finds the times of the frames, which decide on the frames of a window. A clip
+    # in memory would need one pass, but hundreds of megabytes.
     with open_clip() as clip:
         if clip.live:
             raise UsageError(
                 expected="a clip that ends",
-                got=clip.name,
                 found=f"the live source {clip.name}",
                 hint="Use watch() or events().",
             )
@@ -63,30 +68,31 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
 def _indices(lane: Lane, stamps_ns: Sequence[int], views: Views) -> list[int]:
     window = lane.engine.bundle.manifest.window
     interval_s = None if window.sampling == "uniform" else window.interval_s
+    # Uniform sampling spreads one window over the whole clip, so there is no other view.
     if views == "centre" or interval_s is None:
         return centre_indices(stamps_ns, frames=window.frames, interval_s=interval_s)
     return stream_indices(stamps_ns, frames=window.frames, interval_s=interval_s)
 
 
 def _scores(lane: Lane, clip: Source, indices: Sequence[int]) -> Iterator[Array]:
-    """Scores from the first full window on, for the frames with these indices; an index may repeat."""
+    """Yield the scores from the first full window on. An index may occur several times."""
     engine: Engine = lane.engine
     engine.restart()
-    needed = engine.bundle.manifest.window.frames
-    for count, frame in enumerate(_picked(clip.frames(), indices), start=1):
+    window_frames = engine.bundle.manifest.window.frames
+    for count, frame in enumerate(_frames_at(clip.frames(), indices), start=1):
         lane.preprocessor.write(frame, engine.input_buffer())
         scores = engine.step()
-        if scores is not None and count >= needed:
+        if scores is not None and count >= window_frames:
             yield scores
 
 
-def _picked(frames: Iterator[Frame], indices: Sequence[int]) -> Iterator[Frame]:
-    """The frames with ascending indices, each as often as its index occurs."""
-    wanted = iter(indices)
-    index = next(wanted, None)
-    for place, frame in enumerate(frames):
-        while place == index:
+def _frames_at(frames: Iterator[Frame], indices: Sequence[int]) -> Iterator[Frame]:
+    """Yield the frames at ascending indices, each as often as its index occurs."""
+    remaining = iter(indices)
+    wanted = next(remaining, None)
+    for index, frame in enumerate(frames):
+        while index == wanted:
             yield frame
-            index = next(wanted, None)
-        if index is None:
+            wanted = next(remaining, None)
+        if wanted is None:
             return

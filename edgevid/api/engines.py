@@ -1,4 +1,4 @@
-"""Open the engine of a bundle: how many threads, which delegate, and what happens when a delegate is lost."""
+"""Open the engine of a bundle: choose threads and delegate, and report a fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgevid.inference.threads import choose_threads
 
 Threads = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
+# The command line prints what this logger gets, so every message begins with the program's name.
 _log = logging.getLogger(__name__)
 
 
@@ -28,18 +29,20 @@ def open_engine(
     """Load the parts of a bundle.
 
     Args:
-        bundle: A checked one.
-        threads: Interpreter threads, at least 1; "auto" measures each count once on this machine and keeps the answer.
-        delegate: As for `--delegate`: "auto", "xnnpack", "coral[,device=usb:0]" or the path of an external delegate.
-        on_fallback: Called with the reason when the CPU runs a bundle that has Edge TPU parts, now or after the device fails. The reason is
-            logged as well.
+        bundle: A checked bundle.
+        threads: Number of interpreter threads, at least 1. "auto" measures the fastest number once
+            on this machine and stores it.
+        delegate: As for `--delegate`: "auto", "xnnpack", "coral[,device=usb:0]" or the path of an
+            external delegate.
+        on_fallback: Called with the reason if the CPU runs a bundle that has Edge TPU parts, now or
+            after the device fails. The reason is also logged.
 
     Returns:
-        An engine; its `threads` and `interpreter` say what was chosen.
+        An engine; its `threads` and `interpreter` report the choice.
 
     Raises:
         UsageError: `threads` or `delegate` is not legal.
-        DelegateError: A delegate asked for by name could not be loaded.
+        DelegateError: A delegate that was requested by name could not be loaded.
         BackendError: The interpreter rejects a part.
     """
     choice = parse_delegate(delegate) if isinstance(delegate, str) else delegate
@@ -47,16 +50,17 @@ def open_engine(
         raise UsageError(expected="threads of at least 1 or 'auto'", got=threads)
     count = _measured_threads(bundle, choice) if threads == AUTO else threads
 
-    def fell_back(reason: str) -> None:
+    def report_fallback(reason: str) -> None:
         _log.warning("edgevid: %s runs on the CPU: %s", bundle.manifest.name, reason)
         on_fallback(reason)
 
-    return _engine(bundle, choice, threads=count, on_fallback=fell_back)
+    return _engine(bundle, choice, threads=count, on_fallback=report_fallback)
 
 
 def _engine(
     bundle: Bundle, choice: DelegateChoice, *, threads: int, on_fallback: Callable[[str], None] = lambda _reason: None
 ) -> Engine:
+    # The CPU without a search for devices: on request, or for a bundle without Edge TPU parts.
     if choice.kind == "xnnpack" or (choice.kind == "auto" and not any(part.edgetpu for part in bundle.manifest.parts)):
         return Engine(bundle, threads=threads)
     chosen = choose_backend(choice, bundle, threads=threads, lost=on_fallback)
@@ -69,7 +73,7 @@ def _measured_threads(bundle: Bundle, delegate: DelegateChoice) -> int:
     choice = choose_threads(lambda threads: _engine(bundle, delegate, threads=threads))
     if choice.measured:
         times = ", ".join(f"{count}: {ms:.2f} ms" for count, ms in choice.ms.items())
-        where = f"kept in {choice.kept}" if choice.kept else "not kept, its folder cannot be written"
+        where = f"stored in {choice.kept}" if choice.kept else "not stored, because its folder cannot be written"
         _log.info(
             "edgevid: %s: threads: %d, by measurement (%s); %s", bundle.manifest.name, choice.threads, times, where
         )

@@ -1,4 +1,4 @@
-"""A bundle as a program sees it: answers for clips, cameras and frames."""
+"""A loaded bundle that classifies clips, cameras and frames."""
 
 from __future__ import annotations
 
@@ -38,16 +38,19 @@ def load(
     """Read a bundle, check all of it, and load its parts.
 
     Args:
-        path: An `.edgevid` file, or the folder in which a device keeps its slots (see `edgevid activate`).
-        threads: As for `--threads`: interpreter threads, or "auto" to measure once on this machine.
-        delegate: As for `--delegate`: "auto", "xnnpack", "coral" or the path of an external delegate.
-        motion_gate: As for `--motion-gate`: run the encoder only when more than this share of the frame has changed; None to run it always.
+        path: An `.edgevid` file, or the folder where a device stores its bundles (see
+            `edgevid activate`).
+        threads: Number of interpreter threads, at least 1. "auto" measures the fastest number once
+            on this machine and stores it.
+        delegate: "auto", "xnnpack", "coral[,device=usb:0]" or the path of an external delegate.
+        motion_gate: Run the encoder only when more than this share of the frame has changed since
+            its last run, 0 to below 1. None runs it for every frame.
 
     Returns:
         The model.
 
     Raises:
-        UsageError: There is no such file, or an option is wrong.
+        UsageError: The file is missing, or an argument is not legal.
         BundleError: The bundle is rejected.
         BackendError: The interpreter rejects a part.
     """
@@ -58,24 +61,24 @@ def load(
 
 
 class Model:
-    """A checked bundle whose parts are loaded.
+    """A checked bundle with its parts loaded. Use `edgevid.load` to create one.
 
         model = edgevid.load("action.edgevid")
         for event in model.events("picamera2"):
             print(event.label, event.start_s, event.end_s)
 
-    Clips, streams and runs may be open at the same time; each has an engine of its own.
+    Clips, streams and runs may be open at the same time: each has its own engine.
 
     Args:
         bundle: A checked bundle.
-        path: Where it was read from.
+        path: The file or folder of the bundle; None for a bundle in memory.
         threads: See `load`.
         delegate: See `load`.
         motion_gate: See `load`.
 
     Attributes:
-        bundle: Everything the file holds.
-        path: As given to `load`; None for a bundle in memory.
+        bundle: The contents of the file.
+        path: The path that was passed to `load`; None for a bundle in memory.
     """
 
     def __init__(
@@ -92,26 +95,26 @@ class Model:
         self._delegate = parse_delegate(delegate) if isinstance(delegate, str) else delegate
         self._motion_gate = motion_gate
         self._lock = threading.Lock()
-        first = _LentEngine(self.bundle, threads=threads, delegate=self._delegate)
-        # Measured once; every other engine of this model takes the same.
+        first = _PooledEngine(self.bundle, threads=threads, delegate=self._delegate)
+        # With "auto", measure once: every other engine of this model uses the same number.
         self._threads = first.engine.threads
         self._idle = [first]
-        # A motion gate that the model cannot have is rejected now, not with the first frame.
+        # Reject a motion gate that the model cannot have now, not at the first frame.
         first.lane(self._motion_gate)
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name of the model."""
         return self.bundle.manifest.name
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Its classes, in the order of the scores."""
+        """Classes of the model, in the order of the scores."""
         return self.bundle.manifest.labels
 
     @property
     def window(self) -> Window:
-        """How much of the past a decision sees: `frames`, `interval_s` apart."""
+        """The part of the past that a decision sees: `frames` frames, `interval_s` apart."""
         return self.bundle.manifest.window
 
     @property
@@ -121,28 +124,32 @@ class Model:
 
     @property
     def input(self) -> InputSpec:
-        """What the model expects of one frame: size, colour, range, resize rule."""
+        """Size, colour, range and resize rule of the model's frames."""
         return self.bundle.manifest.input
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """The proof of the conversion, as `report.json` of the bundle holds it."""
+        """The report of the conversion, as in `report.json` of the bundle."""
         return self.bundle.report
 
     def classify(self, clip: str | Path, *, views: Views = "centre") -> Decision:
-        """Answer once for a clip, as `edgevid evaluate` does. A clip shorter than the window holds its last frame.
+        """Classify a clip, as `edgevid evaluate` does.
+
+        If the clip is shorter than the window, its last frame is repeated.
 
         Args:
             clip: A video file, a folder of pictures, or a `.npy` file of features.
-            views: "centre" for the window in the middle of the clip, "all" for the mean over every window of it.
+            views: "centre" for the window in the middle of the clip, "all" for the mean over every
+                window.
 
         Returns:
-            The decision; its `t_s` is the time of the last frame that it saw, its `age_ms` the time that it took.
+            A decision. Its `t_s` is the time of the last frame that the model saw; its `age_ms` is
+            the processing time.
 
         Raises:
-            UsageError: There is no such clip, it is a camera, or `views` is not legal.
+            UsageError: The clip is missing or is a camera, or `views` is not legal.
             SourceError: The clip cannot be read.
-            ContractError: Its frames are not of the model's kind.
+            ContractError: The clip does not fit the model's input.
         """
         with self.lent_lane() as lane:
             return classify(lane, lambda: open_source(str(clip), self.bundle.manifest), views=views)
@@ -155,20 +162,24 @@ class Model:
         stall_s: float = STALL_S,
         max_frames: int | None = None,
     ) -> Iterator[Decision]:
-        """Watch a camera, a stream, a video or a folder of pictures. The source is closed when the loop is left.
+        """Run the model on a camera, a stream, a video or a folder of pictures.
+
+        The source is closed when you leave the loop.
 
         Args:
-            source: As for `edgevid run --source`, a path, or an open source of your own.
-            policy: As for `--policy`: "live" drops frames that the loop is too slow for, "file" lets the source wait; the source's kind where None.
+            source: An address as for `edgevid run --source`, a path, or an open source of your own.
+            policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
+                selects the source's own.
             stall_s: Longest wait for a frame, in seconds.
-            max_frames: Stop after so many frames of the source; None for its end.
+            max_frames: Stop after this many frames of the source; None runs to its end.
 
         Yields:
-            A decision for each frame that the model takes, from the first full window on, with the events that have ended since the last one. An event that
-            is open when the source ends is in none of them; `events` yields it.
+            A decision for each frame that is due, from the first full window on, with the events
+            that ended since the last decision. No decision contains an event that is open when the
+            source ends; use `events` to get that one too.
 
         Raises:
-            EdgevidError: See `edgevid.api.session.Session`.
+            EdgevidError: See `Session`.
         """
         newest = Newest()
         with (
@@ -188,20 +199,23 @@ class Model:
         stall_s: float = STALL_S,
         max_frames: int | None = None,
     ) -> Iterator[Event]:
-        """Watch a source for events. The source is closed when the loop is left.
+        """Run the model on a source, for its events.
+
+        The source is closed when you leave the loop.
 
         Args:
             source: See `watch`.
-            started: Yield the start of each event too, as soon as it is sure to count; such an event has `ended` False.
+            started: Yield the start of each event as well, as soon as the event is certain. Such an
+                event has `ended` False.
             policy: See `watch`.
             stall_s: See `watch`.
             max_frames: See `watch`.
 
         Yields:
-            Each event as it ends; the one that is open when the source ends comes last.
+            Each event when it ends. The one that is open when the source ends comes last.
 
         Raises:
-            EdgevidError: See `edgevid.api.session.Session`.
+            EdgevidError: See `Session`.
         """
         newest = Newest(starts=started)
         with (
@@ -210,14 +224,14 @@ class Model:
         ):
             for _ in steps:
                 yield from newest.take_events()
-            # The end of the source ended the open event.
+            # The end of the source has ended the open event.
             yield from newest.take_events()
 
     def stream(self, *, colour: Colour = "bgr") -> Stream:
-        """Start a stream of frames that you push.
+        """Open a stream for frames that you push.
 
         Args:
-            colour: Channel order of the frames: "bgr" as OpenCV reads them, or "rgb".
+            colour: Channel order of the frames: "bgr" as from OpenCV, or "rgb".
 
         Returns:
             An open stream, to be used in a `with`.
@@ -226,46 +240,47 @@ class Model:
             UsageError: `colour` is not legal.
             BackendError: The interpreter rejects a part.
         """
-        runner = self._borrow()
+        pooled = self._borrow()
         try:
-            return Stream(runner.lane(self._motion_gate), colour=colour, on_close=lambda: self._give_back(runner))
+            return Stream(pooled.lane(self._motion_gate), colour=colour, on_close=lambda: self._release(pooled))
         except BaseException:
-            self._give_back(runner)
+            self._release(pooled)
             raise
 
     @contextmanager
     def lent_lane(self) -> Iterator[Lane]:
-        """Lend the model's way through one stream: sampler, preprocessing, engine, rule and telemetry.
+        """Lend a fresh lane: all that one stream needs, from sampler to telemetry.
 
         Yields:
-            A fresh lane; its engine is lent again afterwards.
+            The lane. Its engine returns to the model when the context exits.
         """
-        runner = self._borrow()
+        pooled = self._borrow()
         try:
-            yield runner.lane(self._motion_gate)
+            yield pooled.lane(self._motion_gate)
         finally:
-            self._give_back(runner)
+            self._release(pooled)
 
-    def _borrow(self) -> _LentEngine:
+    def _borrow(self) -> _PooledEngine:
         with self._lock:
             idle = self._idle.pop() if self._idle else None
-        return idle or _LentEngine(self.bundle, threads=self._threads, delegate=self._delegate)
+        # Outside of the lock, because loading an engine takes long.
+        return idle or _PooledEngine(self.bundle, threads=self._threads, delegate=self._delegate)
 
-    def _give_back(self, runner: _LentEngine) -> None:
+    def _release(self, pooled: _PooledEngine) -> None:
         with self._lock:
-            self._idle.append(runner)
+            self._idle.append(pooled)
 
     def __repr__(self) -> str:
-        """One line: name, classes, window, plan, precisions."""
+        """Return one line: name, classes, window, plan, precisions."""
         return f"<edgevid.Model {describe(self.bundle)}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the facts, and the report's pictures."""
+        """Return the facts and the report's pictures for a notebook."""
         return as_html(self.bundle, path=self.path)
 
 
-class _LentEngine:
-    """An engine, lent to one stream after another, and why it runs on the CPU where it should not."""
+class _PooledEngine:
+    """An engine that serves one stream after another, and the reason why it fell back to the CPU."""
 
     def __init__(self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice) -> None:
         self._reason = ""
@@ -275,6 +290,7 @@ class _LentEngine:
     def lane(self, motion_gate: float | None) -> Lane:
         self.engine.restart()
         self._telemetry = Telemetry()
+        # The engine fell back once; each stream from then on reports it.
         self._telemetry.fallback = self._reason
         return Lane(self.engine, telemetry=self._telemetry, motion_gate=motion_gate)
 
@@ -285,9 +301,11 @@ class _LentEngine:
 
 
 def _in_service(path: Path) -> Path:
-    """The bundle that a device's folder has in service; a start of one on trial is counted before anything of it is read."""
+    """Return the bundle in service, if the path is the folder of a device."""
     if not path.is_dir():
         return path
+    # This counts a start of a bundle on trial before anything of it is read, so that a crash counts
+    # too.
     started = Slots(path).begin()
     if started.message:
         _log.warning("edgevid: %s: %s", started.path, started.message)

@@ -1,8 +1,10 @@
-"""Where decisions and events go: what a program, or the command line, asks for as data. `edgevid.api.assembly` opens it.
+"""The receivers of decisions and events, declared as data. `edgevid.api.assembly` opens them.
 
-Each of these has a thread of its own: a slow or absent receiver drops decisions and never holds up the model, and it gets the end of every
-event whose start it got. An object with the methods of `edgevid.Output` is called in the loop itself. A plain function is called with each
-event, in a thread.
+Each of them has its own thread. A slow or absent receiver drops decisions and never delays the
+model, and it gets the end of every event whose start it got.
+
+There are two other kinds of output. A plain function is called with each event, in a thread. An
+object with the methods of `edgevid.Output` is called in the loop itself.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ LEAST_CLIPS_MIB, CLIPS_MIB = 64, 1024
 
 @dataclass(frozen=True)
 class Page:
-    """The live page for browsers.
+    """A live page for browsers.
 
     Attributes:
-        address: HOST:PORT as "localhost:8080"; ":8080" for every address of this machine, which then needs a token.
-        token: Asked of every visitor; `EDGEVID_PAGE_TOKEN` where None, or one that is made up and printed with the page's address.
+        address: HOST:PORT, such as "localhost:8080". ":8080" serves every address of this machine;
+            a visitor then needs the token.
+        token: The token of visitors. None uses `EDGEVID_PAGE_TOKEN`, or else creates one and prints
+            it with the page's address.
     """
 
     address: str
@@ -42,6 +46,7 @@ class Mqtt:
         password: Overrides `EDGEVID_MQTT_PASSWORD`; a password in the URL wins.
     """
 
+    # Without a repr, as is the password: an URL may contain one, and a repr ends in logs.
     url: str = field(repr=False)
     username: str | None = field(default=None, kw_only=True)
     password: str | None = field(default=None, repr=False, kw_only=True)
@@ -49,11 +54,11 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class Webhook:
-    """A POST of JSON for the start and the end of each event.
+    """A POST of JSON at the start and at the end of each event.
 
     Attributes:
         url: http[s]://HOST[:PORT]/PATH.
-        token: Sent as a bearer token; `EDGEVID_WEBHOOK_TOKEN` where None.
+        token: Sent as a bearer token; None uses `EDGEVID_WEBHOOK_TOKEN`.
     """
 
     url: str = field(repr=False)
@@ -65,7 +70,7 @@ class Metrics:
     """Metrics for Prometheus at http://ADDRESS/metrics.
 
     Attributes:
-        address: HOST:PORT as "localhost:9464"; ":9464" for every address of this machine.
+        address: HOST:PORT, such as "localhost:9464"; ":9464" serves every address of this machine.
     """
 
     address: str
@@ -76,8 +81,11 @@ class Clips:
     """A video of each event, from 3 s before it to 3 s after it.
 
     Attributes:
-        folder: Where they are kept; created where it is missing.
-        mib: Room for them; the oldest are deleted.
+        folder: The folder of the clips; created if it is missing.
+        mib: Space for the clips in MiB, at least 64; the oldest are deleted.
+
+    Raises:
+        UsageError: `mib` is below 64.
     """
 
     folder: str | Path
@@ -85,15 +93,15 @@ class Clips:
 
     def __post_init__(self) -> None:
         if self.mib < LEAST_CLIPS_MIB:
-            raise UsageError(expected=f"--clips-mib of at least {LEAST_CLIPS_MIB}", got=self.mib, found=f"{self.mib}")
+            raise UsageError(expected=f"--clips-mib of at least {LEAST_CLIPS_MIB}", got=self.mib)
 
 
 @dataclass(frozen=True)
 class Record:
-    """Every frame that the source delivered, to be replayed with the source "replay:PATH".
+    """A recording of every frame that the source delivers. Replay it with the source "replay:PATH".
 
     Attributes:
-        path: An `.avi` file that is not there yet; its times go into a `.pts` beside it.
+        path: A new `.avi` file. The times of the frames go to a `.pts` file of the same name.
     """
 
     path: str | Path
@@ -101,10 +109,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Lines:
-    """A line on standard output per event.
+    """One line per event on standard output.
 
     Attributes:
-        json: Print each decision and event as a JSON object instead.
+        json: Print each decision and each event as a JSON object instead.
     """
 
     json: bool = field(default=False, kw_only=True)
@@ -112,34 +120,35 @@ class Lines:
 
 @dataclass(frozen=True)
 class OnEvent:
-    """A function of yours, called with each event in a thread of its own.
+    """A function that is called with each event, in its own thread.
 
     Attributes:
-        function: Called with an `Event`. What it raises is logged, and the run goes on.
-        starts: Call it with the start of each event too; such an event has `ended` False.
+        function: Called with an `Event`. An exception in it is logged, and the run continues.
+        starts: Call it at the start of each event as well. Such an event has `ended` False.
     """
 
     function: Callable[[Event], object]
     starts: bool = field(default=False, kw_only=True)
 
 
-Stated = Page | Mqtt | Webhook | Metrics | Clips | Record | Lines | OnEvent
-STATED: tuple[type, ...] = get_args(Stated)
-OutputLike = Stated | Output | Callable[[Event], object]
-"""What `outputs=` takes."""
+OutputSpec = Page | Mqtt | Webhook | Metrics | Clips | Record | Lines | OnEvent
+OUTPUT_SPECS: tuple[type, ...] = get_args(OutputSpec)
+OutputLike = OutputSpec | Output | Callable[[Event], object]
+"""The type of an item of `outputs=`."""
 
 
-def as_on_event(wanted: OutputLike) -> OnEvent | None:
-    """Return a plain function as a `OnEvent`.
+def as_on_event(output: OutputLike) -> OnEvent | None:
+    """Wrap a plain function as an `OnEvent`.
 
     Args:
-        wanted: Anything that `outputs=` takes.
+        output: An item of `outputs=`.
 
     Returns:
-        None for what is no function.
+        The `OnEvent`, or None if the output is no function.
     """
-    if isinstance(wanted, OnEvent):
-        return wanted
-    if isinstance(wanted, STATED) or hasattr(wanted, "decided") or not callable(wanted):
+    if isinstance(output, OnEvent):
+        return output
+    # An object of the caller's with the methods of an output may be callable as well.
+    if isinstance(output, OUTPUT_SPECS) or hasattr(output, "decided") or not callable(output):
         return None
-    return OnEvent(wanted)
+    return OnEvent(output)

@@ -1,6 +1,7 @@
-"""How a model shows itself: one line in a terminal; in a notebook its facts, and the pictures of its conversion's report.
+"""The representation of a model: one line in a terminal, and facts and pictures in a notebook.
 
-A report is read leniently: a bundle is usable whatever its report holds, so what is missing or of another form is left out.
+The pictures come from the report of the conversion. A bundle is valid whatever its report contains,
+so sections that are missing or have another form are left out.
 """
 
 from __future__ import annotations
@@ -14,35 +15,35 @@ from typing import Any
 from edgevid.bundle import Bundle
 
 _MOST_CLASSES, _MOST_LAYERS, _MOST_PICTURES = 24, 12, 40
-# A layer whose error is a fifth of its signal (15 dB) is bad, one below 25 dB fair: as on the report's own page.
+# Signal-to-noise ratio of a layer: bad below 15 dB, where the error is a fifth of the signal, and
+# fair below 25 dB. The HTML report of the conversion uses the same limits.
 _GRADES_DB = ((15.0, "#c0392b"), (25.0, "#d9a441"), (float("inf"), "#1a7f4b"))
 _FULL_BAR_DB = 50.0
+_BAR_PX, _CELL_PX = 120, 20
 _PAGE_SUFFIX = ".report.html"
 
 
 def describe(bundle: Bundle) -> str:
-    """Describe a bundle in one line.
-
-    Args:
-        bundle: A checked bundle.
-
-    Returns:
-        Name, classes, window, plan and precisions.
-    """
+    """Return one line: name, classes, window, plan and precisions."""
     manifest = bundle.manifest
-    window, precisions = manifest.window, " + ".join(f"{part.role} {part.precision}" for part in manifest.parts)
-    return f"{manifest.name!r}: {len(manifest.labels)} classes, {window.frames} frames of {window.interval_s:g} s, plan {manifest.plan}, {precisions}"
+    window = manifest.window
+    precisions = " + ".join(f"{part.role} {part.precision}" for part in manifest.parts)
+    return (
+        f"{manifest.name!r}: {len(manifest.labels)} classes, {window.frames} frames of {window.interval_s:g} s, "
+        f"plan {manifest.plan}, {precisions}"
+    )
 
 
 def as_html(bundle: Bundle, *, path: Path | None) -> str:
-    """Describe a bundle for a notebook.
+    """Return a description of a bundle for a notebook.
 
     Args:
         bundle: A checked bundle.
-        path: Its file; the strips of clips on the report's page beside it are shown as well.
+        path: The bundle's file. If an HTML report of the conversion is next to it, the strips of
+            clips in the report are shown too.
 
     Returns:
-        HTML that loads nothing.
+        HTML that loads nothing from elsewhere.
     """
     sections = [
         _facts(bundle),
@@ -58,11 +59,9 @@ def _facts(bundle: Bundle) -> str:
     manifest = bundle.manifest
     spec, window = manifest.input, manifest.window
     frame = f"{spec.width}x{spec.height} {spec.color}" if spec.kind == "frames" else f"{spec.shape[0]} features"
+    more = " …" if len(manifest.labels) > _MOST_CLASSES else ""
     rows = [
-        (
-            "classes",
-            ", ".join(manifest.labels[:_MOST_CLASSES]) + (" …" if len(manifest.labels) > _MOST_CLASSES else ""),
-        ),
+        ("classes", ", ".join(manifest.labels[:_MOST_CLASSES]) + more),
         ("window", f"{window.frames} frames, {window.interval_s:g} s apart"),
         ("frame", frame),
         ("plan", manifest.plan),
@@ -73,28 +72,21 @@ def _facts(bundle: Bundle) -> str:
 
 
 def _stages(report: Mapping[str, Any]) -> Iterator[str]:
-    """Agreement and accuracy of each stage of the proof."""
+    """Yield the agreement and accuracy of each stage of the proof."""
     stages = [stage for stage in _rows(report.get("stages")) if _is_number(stage.get("agreement"))]
     if stages:
         heading = ["<b>stage</b>", "<b>clips</b>", "<b>agreement</b>", "", "<b>accuracy</b>"]
-        cells = [
-            [
-                escape(str(each.get("name"))),
-                escape(str(each.get("clips"))),
-                *_share(each["agreement"]),
-                _percent(each.get("accuracy")),
-            ]
-            for each in stages
-        ]
-        yield f"<h5>the proof</h5>{_table([heading, *cells])}"
+        yield f"<h5>the proof</h5>{_table([heading, *map(_stage_cells, stages)])}"
 
 
-def _share(share: float) -> tuple[str, str]:
-    return _percent(share), _bar(share, "#1a7f4b")
+def _stage_cells(stage: Mapping[str, Any]) -> list[str]:
+    name, clips = escape(str(stage.get("name"))), escape(str(stage.get("clips")))
+    agreement = stage["agreement"]
+    return [name, clips, _percent(agreement), _bar(agreement, "#1a7f4b"), _percent(stage.get("accuracy"))]
 
 
 def _confusion(report: Mapping[str, Any]) -> Iterator[str]:
-    """Confusion matrices of the trained model and of the bundle, rows true classes."""
+    """Yield the confusion matrices of the trained model and of the bundle; rows are true classes."""
     confusion, labels = report.get("confusion"), report.get("labels")
     if not isinstance(confusion, Mapping) or not isinstance(labels, Sequence) or not 0 < len(labels) <= _MOST_CLASSES:
         return
@@ -106,41 +98,47 @@ def _confusion(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _matrix(counts: Any, labels: Sequence[Any]) -> str:
-    size, cell = len(labels), 20
+    size = len(labels)
     if not (
         isinstance(counts, Sequence)
         and len(counts) == size
         and all(isinstance(row, Sequence) and len(row) == size for row in counts)
     ):
         return ""
+    rows = "".join(_matrix_row(counts[row], row, labels) for row in range(size))
+    return f"<br/><svg width='{size * _CELL_PX}' height='{size * _CELL_PX}'>{rows}</svg>"
+
+
+def _matrix_row(counts: Sequence[Any], row: int, labels: Sequence[Any]) -> str:
+    total = max(sum(counts), 1)
     squares = []
-    for row, numbers in enumerate(counts):
-        total = max(sum(numbers), 1)
-        for column, count in enumerate(numbers):
-            colour = "#1f5f99" if row == column else "#c0392b"
-            title = escape(f"{labels[row]}, answered {labels[column]}: {count}")
-            place = f"x='{column * cell}' y='{row * cell}' width='{cell - 1}' height='{cell - 1}'"
-            squares.append(
-                f"<rect {place} fill='{colour}' fill-opacity='{0.06 + 0.94 * count / total:.2f}'><title>{title}</title></rect>"
-            )
-    return f"<br/><svg width='{size * cell}' height='{size * cell}'>{''.join(squares)}</svg>"
+    for column, count in enumerate(counts):
+        color = "#1f5f99" if row == column else "#c0392b"
+        # Never fully transparent, so that empty squares show the grid.
+        opacity = 0.06 + 0.94 * count / total
+        title = escape(f"{labels[row]}, answered {labels[column]}: {count}")
+        place = f"x='{column * _CELL_PX}' y='{row * _CELL_PX}' width='{_CELL_PX - 1}' height='{_CELL_PX - 1}'"
+        squares.append(f"<rect {place} fill='{color}' fill-opacity='{opacity:.2f}'><title>{title}</title></rect>")
+    return "".join(squares)
 
 
 def _layers(report: Mapping[str, Any]) -> Iterator[str]:
-    """What quantisation costs the layers that suffer most, as signal-to-noise ratio."""
+    """Yield the layers that lose most to quantisation, with their signal-to-noise ratios."""
     layers = [layer for layer in _rows(report.get("layers")) if _is_number(layer.get("snr_db"))]
     worst = sorted(layers, key=lambda layer: float(layer["snr_db"]))[:_MOST_LAYERS]
     if worst:
-        cells = [[escape(f"{each.get('part')}: {each.get('layer')}"), *_noise(float(each["snr_db"]))] for each in worst]
+        cells = [_layer_cells(layer) for layer in worst]
         yield f"<h5>layers that lose most to quantisation (signal to noise)</h5>{_table(cells)}"
 
 
-def _noise(snr_db: float) -> tuple[str, str]:
-    return _bar(snr_db / _FULL_BAR_DB, _grade(snr_db)), f"{snr_db:.1f} dB"
+def _layer_cells(layer: Mapping[str, Any]) -> list[str]:
+    snr_db = float(layer["snr_db"])
+    name = escape(f"{layer.get('part')}: {layer.get('layer')}")
+    return [name, _bar(snr_db / _FULL_BAR_DB, _grade(snr_db)), f"{snr_db:.1f} dB"]
 
 
 def _strips(path: Path | None) -> Iterator[str]:
-    """The worst clips as strips of frames, from the page that the conversion left beside the bundle."""
+    """Yield the worst clips as strips of frames, from the HTML report next to the bundle."""
     if path is None:
         return
     page = path.with_name(path.stem + _PAGE_SUFFIX)
@@ -157,7 +155,7 @@ def _strips(path: Path | None) -> Iterator[str]:
 
 
 class _Pictures(HTMLParser):
-    """Collects the pictures that a page carries inside itself."""
+    """Collects the pictures that are embedded in a page, as (alternative text, data URL)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +163,10 @@ class _Pictures(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         source = dict(attrs).get("src") or ""
-        if tag == "img" and source.startswith("data:image/") and "'" not in source and len(self.found) < _MOST_PICTURES:
+        # Only embedded pictures, which load nothing. A quote would end the attribute around the
+        # source.
+        is_safe = source.startswith("data:image/") and "'" not in source
+        if tag == "img" and is_safe and len(self.found) < _MOST_PICTURES:
             self.found.append((dict(attrs).get("alt") or "", source))
 
 
@@ -180,17 +181,15 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _bar(share: float, colour: str) -> str:
-    full, width = 120, 120 * min(max(float(share), 0.0), 1.0)
-    bars = [
-        f"<rect width='{each:.0f}' height='10' rx='5' fill='{fill}'/>"
-        for each, fill in ((full, "#eef2f6"), (width, colour))
-    ]
-    return f"<svg width='{full}' height='10'>{''.join(bars)}</svg>"
+def _bar(share: float, color: str) -> str:
+    width = _BAR_PX * min(max(float(share), 0.0), 1.0)
+    background = f"<rect width='{_BAR_PX}' height='10' rx='5' fill='#eef2f6'/>"
+    bar = f"<rect width='{width:.0f}' height='10' rx='5' fill='{color}'/>"
+    return f"<svg width='{_BAR_PX}' height='10'>{background}{bar}</svg>"
 
 
 def _grade(snr_db: float) -> str:
-    return next(colour for limit_db, colour in _GRADES_DB if snr_db < limit_db)
+    return next(color for limit_db, color in _GRADES_DB if snr_db < limit_db)
 
 
 def _percent(share: Any) -> str:

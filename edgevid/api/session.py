@@ -1,6 +1,6 @@
-"""One run: models, a source, outputs, the board and the supervisor, opened together and closed together.
+"""One run: models, source, outputs, board and supervisor, which open and close together.
 
-`edgevid run`, `edgevid.run`, `LendsLane.watch` and `LendsLane.events` are all a `Session`.
+The command `edgevid run`, `edgevid.run`, `Model.watch` and `Model.events` all use a `Session`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from edgevid.api.assembly import Assembled, Context, assemble
+from edgevid.api.assembly import Context, RunOutputs, assemble
 from edgevid.board import BoardSampler
 from edgevid.capture import Policy, Source, open_source
 from edgevid.errors import UsageError
@@ -29,20 +29,21 @@ from edgevid.updates.trial import TrialPeriod
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
-# How long a thread of an output may hold the interpreter's lock while the loop waits for it; Python's own 5 ms are longer than a frame's work.
+# How long the thread of an output may hold the interpreter's lock while the loop waits for it.
+# Python's default of 5 ms is longer than the work for a frame.
 _SWITCH_S = 0.0005
 
 
-class LendsLane(Protocol):
-    """What a session needs of a model; `edgevid.Model` is one."""
+class LaneProvider(Protocol):
+    """The part of `edgevid.Model` that a session uses."""
 
     @property
     def path(self) -> Path | None:
-        """File or slots folder that it was read from."""
+        """The file or folder of the bundle; None for a bundle in memory."""
         ...
 
     def lent_lane(self) -> AbstractContextManager[Lane]:
-        """Lend a fresh lane."""
+        """Lend a fresh lane, until the context exits."""
         ...
 
 
@@ -54,18 +55,23 @@ class Session:
             print(session.summary())
 
     Args:
-        models: One or several; each sees every frame once.
-        source: As for `--source`, a path, or an open source of your own. Closed with the session.
-        outputs: What `edgevid.api.outputs` declares, functions that take an event, or objects with the methods of `edgevid.Output`.
-        policy: As for `--policy`: "live", "file", or the source's own kind where None.
+        models: One model or several with different names. Each sees every frame once.
+        source: An address as for `edgevid run --source`, a path, or an open source of your own. The
+            session closes it.
+        outputs: Outputs such as `edgevid.Mqtt` and `edgevid.Clips`, functions that take an event,
+            or objects with the methods of `edgevid.Output`.
+        policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
+            selects the source's own.
         stall_s: Longest wait for a frame, in seconds.
-        exit_when_stuck: End the process with exit code 75 when a frame is in hand for too long, so that its supervisor starts it again.
-        board_root: Where `sys`, `proc` and `usr` of the board are.
+        exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
+            systemd, for example, starts it again. Use it only if the process has nothing else to
+            do.
+        board_root: The folder of the board's `sys`, `proc` and `usr`.
 
     Attributes:
-        pipeline: The loop; there from entering on.
-        source: The open source; there from entering on.
-        board: Sampled once a second.
+        pipeline: The loop; set while the session is open.
+        source: The open source; set while the session is open.
+        board: The board's state, sampled once a second.
     """
 
     pipeline: Pipeline
@@ -73,7 +79,7 @@ class Session:
 
     def __init__(
         self,
-        models: LendsLane | Sequence[LendsLane],
+        models: LaneProvider | Sequence[LaneProvider],
         *,
         source: str | Path | Source,
         outputs: Iterable[OutputLike] = (),
@@ -92,10 +98,10 @@ class Session:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Open everything, or nothing.
+        """Open everything. If a step fails, close what was opened before it.
 
         Raises:
-            UsageError: A source, output or option is wrong.
+            UsageError: A source, output or argument is not legal.
             SourceError: The source cannot be opened.
             BackendError: The interpreter rejects a part.
         """
@@ -105,63 +111,65 @@ class Session:
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
             self._threaded = opened.threaded
+            # Last, so that an answer counts for the trial only after every output has accepted it.
             outputs = [*opened.outputs, *self._trials()]
             self.pipeline = Pipeline(
                 lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s
             )
+            # From here on `__exit__` closes them.
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the source and give the engines back."""
+        """Close the source and return the engines to their models."""
         self._stack.close()
 
     def run(self, *, max_frames: int | None = None) -> Mapping[str, Telemetry]:
-        """Run until the source ends, `stop` is called or `max_frames` were seen. Call it once.
+        """Run until the source ends, `stop` is called or `max_frames` is reached. Call it once.
 
         Args:
-            max_frames: Frames of the source to look at; None for all.
+            max_frames: Number of frames of the source; None for all.
 
         Returns:
-            Telemetry by model. Outputs are closed.
+            Telemetry by name of the model. The outputs are closed.
 
         Raises:
             SourceStalled: The source delivered nothing for `stall_s`.
-            SourceError: The source broke.
-            ContractError: A frame is not of a model's kind.
+            SourceError: The source failed.
+            ContractError: A frame does not fit the input of a model.
             BackendError: The interpreter failed.
         """
-        with _settled_heap(), _fast_switches() if self._threaded else ExitStack():
+        with _frozen_heap(), _short_switch_interval() if self._threaded else ExitStack():
             for _ in self.steps(max_frames=max_frames):
                 pass
         return self.telemetry
 
     def steps(self, *, max_frames: int | None = None) -> Generator[None]:
-        """Do the same as `run`, and pause after every frame.
+        """Run as `run` does, but yield after every frame.
 
         Args:
-            max_frames: As for `run`.
+            max_frames: Number of frames of the source; None for all.
 
         Yields:
-            Nothing, after each frame.
+            None, after each frame. Closing the iterator ends the run.
         """
         with self._supervisor(), closing(self.pipeline.steps(max_frames=max_frames)) as steps:
             yield from steps
 
     def stop(self) -> None:
-        """End the run after the frame in hand. May be called from a signal handler or another thread."""
+        """End after the current frame. May be called from a signal handler or another thread."""
         self.pipeline.stop()
 
     @property
     def telemetry(self) -> Mapping[str, Telemetry]:
-        """Latency and counts so far, by model."""
+        """Latency and counts so far, by name of the model."""
         return {lane.name: lane.telemetry for lane in self.pipeline.lanes}
 
     def summary(self) -> str:
-        """Describe what each model cost and found, and how the board was.
+        """Summarise the run: latency and counts of each model, and the state of the board.
 
         Returns:
-            Lines of text; empty where no frame was seen.
+            Lines of text; empty if there was no frame.
         """
         self.board.stop()
         lines = [
@@ -171,9 +179,10 @@ class Session:
         ]
         return "\n".join([*lines, self.board.history.as_text(), ""]) if self.pipeline.telemetry.seen else ""
 
-    def _summary_of(self, model: LendsLane, lane: Lane) -> str:
+    def _summary_of(self, model: LaneProvider, lane: Lane) -> str:
         name = lane.name if model.path is None else model.path.name
-        return f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}\n{lane.telemetry.as_table()}"
+        heading = f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}"
+        return f"{heading}\n{lane.telemetry.as_table()}"
 
     def _open_source(self, lanes: Sequence[Lane]) -> Source:
         wanted = self._wanted_source
@@ -183,12 +192,12 @@ class Session:
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return wanted
 
-    def _assemble(self, lanes: tuple[Lane, ...]) -> Assembled:
+    def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
         return assemble(self._wanted_outputs, Context(lanes=lanes, source=self.source, live=live, board=self.board))
 
     def _trials(self) -> list[Output]:
-        """A bundle on trial in a device's slots confirms itself after its trial period."""
+        """Return an output for each bundle on trial, which confirms it after the trial period."""
         folders = [Slots(model.path) for model in self.models if model.path is not None and model.path.is_dir()]
         trials = [(slots, state.trial) for slots in folders if (state := slots.state()) and state.trial]
         return [TrialPeriod(slots, period_s=trial.period_s) for slots, trial in trials]
@@ -206,7 +215,7 @@ class Session:
 
 
 def run(
-    models: LendsLane | Sequence[LendsLane],
+    models: LaneProvider | Sequence[LaneProvider],
     *,
     source: str | Path | Source,
     outputs: Iterable[OutputLike] = (),
@@ -218,7 +227,8 @@ def run(
 ) -> Mapping[str, Telemetry]:
     """Run models on a source until it ends, as `edgevid run` does.
 
-        edgevid.run([gestures, falls], source="picamera2", outputs=[edgevid.Mqtt("mqtt://broker.local"), my_function])
+        edgevid.run([gestures, falls], source="picamera2",
+        outputs=[edgevid.Mqtt("mqtt://broker.local"), my_function])
 
     Args:
         models: See `Session`.
@@ -226,15 +236,16 @@ def run(
         outputs: See `Session`.
         policy: See `Session`.
         stall_s: See `Session`.
-        max_frames: Stop after so many frames of the source; None for its end.
+        max_frames: Stop after this many frames of the source; None runs to its end.
         exit_when_stuck: See `Session`.
-        on_start: Called with the session before the first frame; its `stop` may be called from any thread.
+        on_start: Called with the session before the first frame. Use it to keep the session: any
+            thread may call its `stop`.
 
     Returns:
-        Telemetry by model: latency by stage, frames, decisions, events, drops.
+        Telemetry by name of the model: latency by stage, frames, decisions, events, drops.
 
     Raises:
-        EdgevidError: As for `Session`.
+        EdgevidError: See `Session` and its `run`.
     """
     session = Session(
         models, source=source, outputs=outputs, policy=policy, stall_s=stall_s, exit_when_stuck=exit_when_stuck
@@ -245,8 +256,9 @@ def run(
 
 
 @contextmanager
-def _settled_heap() -> Iterator[None]:
-    """Freeze the heap after start-up, so that collections skip what lives until the end: they stopped the loop for 13 ms on a server."""
+def _frozen_heap() -> Iterator[None]:
+    # Objects of the start-up live until the end. Collections that visited them stopped the loop
+    # (13 ms on a server).
     gc.freeze()
     try:
         yield
@@ -255,7 +267,7 @@ def _settled_heap() -> Iterator[None]:
 
 
 @contextmanager
-def _fast_switches() -> Iterator[None]:
+def _short_switch_interval() -> Iterator[None]:
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
     try:

@@ -1,4 +1,4 @@
-"""Frames of your own program: pushed in one at a time, from any camera, decoder or network."""
+"""Push frames of your own program, from any camera, decoder or network, one at a time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COLOURS: tuple[Colour, ...] = get_args(Colour)
 _NS_PER_S = 1e9
 
 
-class _Pushed(ClosingSource):
-    """The source of a pipeline whose frames are pushed: it has a name and a clock, and is never asked for frames."""
+class _PushSource(ClosingSource):
+    """A placeholder: a pipeline needs a source with a name, but `push` brings the frames."""
 
     name = "pushed frames"
     live = False
@@ -33,28 +33,26 @@ class _Pushed(ClosingSource):
 
 
 class Stream:
-    """One model on frames that you bring. Made by `Model.stream`; not to be shared between threads.
+    """One model on frames that you push. Created by `Model.stream`; use it from one thread only.
 
         with model.stream(colour="rgb") as stream:
             for frame, time_s in my_frames():
                 decision = stream.push(frame, t_s=time_s)
 
-    Frames between two due times of the model's interval are skipped, so push every frame you have. A gap of more than four intervals, or a
-    time that runs backwards, starts a new window and ends the open event.
+    Push every frame you have: the stream selects those that are due at the model's interval and
+    skips the others. A gap of more than four intervals, or a time that runs backwards, starts a new
+    window and ends the open event.
 
     Args:
-        lane: The model.
-        colour: Channel order of frames that are pushed without one of their own.
+        lane: The lane of the model.
+        colour: Channel order of frames that are pushed without one.
         on_close: Called once, when the stream is closed.
-
-    Attributes:
-        telemetry: Latency by stage and counts of frames and decisions so far.
     """
 
     def __init__(self, lane: Lane, *, colour: Colour = "bgr", on_close: Callable[[], None] = lambda: None) -> None:
-        self._colour = _checked(colour)
+        self._colour = _checked_colour(colour)
         self._newest = Newest()
-        self._pipeline = Pipeline(lane, _Pushed(), [self._newest])
+        self._pipeline = Pipeline(lane, _PushSource(), [self._newest])
         self._kind = lane.engine.bundle.manifest.input.kind
         self._index = 0
         self._on_close = on_close
@@ -62,20 +60,22 @@ class Stream:
 
     @property
     def telemetry(self) -> Telemetry:
-        """Latency by stage and counts so far."""
+        """Latency by stage, and counts of frames and decisions so far."""
         return self._pipeline.telemetry
 
     def push(self, frame: Array, *, t_s: float | None = None, colour: Colour | None = None) -> Decision | None:
         """Process one frame.
 
         Args:
-            frame: (H, W, 3) uint8 of any size, or (H, W) or (H, W, 1) for grey; (F,) for a model over feature vectors. Not kept.
-            t_s: When it was taken, in seconds on any clock that runs forward; this machine's monotonic clock where None.
-            colour: Order of its channels, "bgr" or "rgb"; the stream's where None.
+            frame: (H, W, 3) uint8 of any size, or (H, W) or (H, W, 1) for grey; for a model over
+                feature vectors, (F,) of any real dtype. The stream holds no reference to it.
+            t_s: Time of the frame, in seconds of any clock that runs forward. None stamps it with
+                this machine's monotonic clock.
+            colour: Channel order, "bgr" or "rgb"; None for the stream's.
 
         Returns:
-            The decision after this frame, with the events that have ended since the last one; None until the first window is full, and for a
-            frame between two due times.
+            The decision after this frame, with the events that ended since the last decision. None
+            while the first window is not full, and for a frame that is not due.
 
         Raises:
             ContractError: The frame has another shape or dtype.
@@ -105,21 +105,22 @@ class Stream:
         return self._newest.take_events()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the stream itself."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close."""
+        """Close the stream."""
         self.close()
 
     def _picture(self, frame: Array, colour: Colour | None) -> tuple[Array, Color]:
+        # Any object may be pushed by mistake, a list or None, so ask with defaults.
         shape: tuple[int, ...] = getattr(frame, "shape", ())
         dtype = getattr(frame, "dtype", type(frame).__name__)
-        grey = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
-        if dtype != np.uint8 or not (grey or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
+        is_grey = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
+        if dtype != np.uint8 or not (is_grey or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
             raise ContractError(expected="a frame of (H, W, 3) or (H, W) uint8", got=shape, found=f"{shape} {dtype}")
-        data = np.ascontiguousarray(frame).reshape(*shape[:2], 1 if grey else 3)
-        return data, "gray" if grey else self._colour if colour is None else _checked(colour)
+        data = np.ascontiguousarray(frame).reshape(*shape[:2], 1 if is_grey else 3)
+        return data, "gray" if is_grey else self._colour if colour is None else _checked_colour(colour)
 
 
 def _row(frame: Array) -> Array:
@@ -131,7 +132,7 @@ def _row(frame: Array) -> Array:
     return row.astype(np.float32)
 
 
-def _checked(colour: Colour) -> Colour:
+def _checked_colour(colour: Colour) -> Colour:
     if colour not in COLOURS:
-        raise UsageError(expected="colour", choices=COLOURS, got=colour)
+        raise UsageError(expected="a colour", choices=COLOURS, got=colour)
     return colour

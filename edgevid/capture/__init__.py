@@ -1,4 +1,7 @@
-"""Sources of frames. Each third-party capture library is imported in one file here, when a source of its kind is opened."""
+"""Sources of frames: cameras, network streams, files, and synthetic streams.
+
+Each third-party capture library is imported in one module, when a source of its kind is opened.
+"""
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP, Policy, open_source
 from edgevid.capture.source import Source

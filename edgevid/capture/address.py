@@ -1,4 +1,4 @@
-"""What a person writes for a camera: `kind:where?option=value&...`, and stream addresses whose passwords never leave this file but to be used."""
+"""Addresses of cameras, `kind:where?option=value&...`, and what may be shown of a stream's address."""
 
 from __future__ import annotations
 
@@ -12,89 +12,31 @@ from edgevid.errors import UsageError
 Value = int | float | str | bool | tuple[int, int]
 
 
-def size_px(text: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT.
-
-    Args:
-        text: As 640x480.
-
-    Returns:
-        (width, height) in pixels.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
-    if not found:
-        raise ValueError(text)
-    return int(found[1]), int(found[2])
-
-
-def switch(text: str) -> bool:
-    """Read 0 or 1.
-
-    Args:
-        text: One of the two.
-
-    Returns:
-        What it means.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    if text not in ("0", "1"):
-        raise ValueError(text)
-    return text == "1"
-
-
-def positive(text: str) -> float:
-    """Read a number above 0.
-
-    Args:
-        text: Decimal.
-
-    Returns:
-        The number.
-
-    Raises:
-        ValueError: It is none.
-    """
-    value = float(text)
-    if not 0 < value < 1e9:
-        raise ValueError(text)
-    return value
-
-
 @dataclass(frozen=True, slots=True)
-class Option:
+class CameraOption:
     """One option of a camera.
 
     Attributes:
-        read: Turns its text into a value, or raises ValueError.
-        legal: What is legal, for people.
+        read: Converts the option's text, or raises ValueError.
+        legal: Describes the legal values in messages.
     """
 
     read: Callable[[str], Value]
     legal: str
 
 
-SIZE = Option(size_px, "WIDTHxHEIGHT")
-SWITCH = Option(switch, "0 or 1")
-POSITIVE = Option(positive, "a number above 0")
-
-
-def split_options(text: str, legal: Mapping[str, Option]) -> tuple[str, dict[str, Value]]:
-    """Take the options off `where?option=value&...`.
+def split_options(text: str, legal: Mapping[str, CameraOption]) -> tuple[str, dict[str, Value]]:
+    """Split the options off `where?option=value&...`.
 
     Args:
-        text: What stands behind the colon.
-        legal: The kind's options.
+        text: The part of the address after the colon.
+        legal: The options of this kind of camera, by name.
 
     Returns:
-        Where, and the options' values.
+        The part before the question mark, and the options' values.
 
     Raises:
-        UsageError: An option is unknown, twice there, or has an illegal value.
+        UsageError: An option is unknown, occurs twice, or has an illegal value.
     """
     where, _, query = text.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True) if query else []
@@ -104,7 +46,7 @@ def split_options(text: str, legal: Mapping[str, Option]) -> tuple[str, dict[str
     return where, {name: _value(name, value, legal[name]) for name, value in pairs}
 
 
-def _value(name: str, text: str, option: Option) -> Value:
+def _value(name: str, text: str, option: CameraOption) -> Value:
     try:
         return option.read(text)
     except ValueError:
@@ -112,14 +54,43 @@ def _value(name: str, text: str, option: Option) -> Value:
 
 
 def public_address(url: str) -> str:
-    """Give an address as it may be shown: without user, password, query and fragment, each of which may be a secret.
+    """Return the part of an address that is safe to show.
+
+    User, password, query and fragment are left out: each may contain a secret.
 
     Args:
-        url: As the user wrote it.
+        url: The address as the user wrote it.
 
     Returns:
         Scheme, host, port and path.
     """
     parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{place}{parts.path}"
+    # From the last @: a password that was not escaped may contain one itself.
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _read_width_by_height(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if not match:
+        raise ValueError(text)
+    return int(match[1]), int(match[2])
+
+
+def _read_zero_or_one(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(text)
+    return text == "1"
+
+
+def _read_number_above_0(text: str) -> float:
+    value = float(text)
+    # Written so that NaN is rejected as well.
+    if not 0 < value < 1e9:
+        raise ValueError(text)
+    return value
+
+
+SIZE = CameraOption(_read_width_by_height, "WIDTHxHEIGHT")
+SWITCH = CameraOption(_read_zero_or_one, "0 or 1")
+POSITIVE = CameraOption(_read_number_above_0, "a number above 0")

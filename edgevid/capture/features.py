@@ -14,14 +14,14 @@ from edgevid.frames import Array, Frame
 
 
 class FeatureFile(ClosingSource):
-    """The rows of a (frames, features) array, a fixed time apart.
+    """The rows of a (frames, features) array at a fixed interval.
 
     Args:
         path: A `.npy` file.
-        interval_s: Time between two rows.
+        interval_s: Time between two rows, in seconds.
 
     Raises:
-        SourceError: The file holds no two-dimensional array of numbers.
+        SourceError: The file holds no two-dimensional array of finite numbers.
     """
 
     live = False
@@ -32,10 +32,10 @@ class FeatureFile(ClosingSource):
         self._rows = read_features(Path(path))
 
     def frames(self) -> Iterator[Frame]:
-        """Give each row.
+        """Deliver each row.
 
         Yields:
-            Frames (F,) float32.
+            Frames (F,) float32, without a color.
         """
         for index, row in enumerate(self._rows):
             yield Frame(row, "none", round(index * self._interval_s * 1e9), index)
@@ -45,13 +45,14 @@ def read_features(path: Path) -> Array:
     """Read a feature sequence.
 
     Args:
-        path: A `.npy` file of shape (frames, features), any real type.
+        path: A `.npy` file of shape (frames, features), any real dtype.
 
     Returns:
-        (frames, features) float32.
+        The array (frames, features) as float32.
 
     Raises:
-        SourceError: The file cannot be read, has another shape, is empty or holds NaN or infinity.
+        SourceError: The file cannot be read, has another shape, is empty, or contains NaN or
+            infinity.
     """
     try:
         rows = read_npy(path.read_bytes())
@@ -69,7 +70,8 @@ def read_features(path: Path) -> Array:
             found=f"{rows.dtype} {rows.shape} in {path}",
             path=path,
         )
-    with np.errstate(over="ignore"):  # too great for float32 becomes infinity, which is refused
+    # Numbers beyond float32 become infinity, which the next check rejects.
+    with np.errstate(over="ignore"):
         features = rows.astype(np.float32)
     if not np.isfinite(features).all():
         raise SourceError(expected="finite features", found=f"NaN or infinity in {path}", path=path)

@@ -1,6 +1,7 @@
-"""Streams from the network, rtsp:// and http://, through OpenCV's FFmpeg.
+"""Network streams, rtsp:// and http://, through OpenCV's FFmpeg.
 
-An address may hold a password. It is given to FFmpeg and to nobody else: names, logs and errors have the address without it.
+An address may contain a password. Only FFmpeg receives it: names, logs and errors show the address
+without it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from edgevid.capture.address import public_address
-from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import StreamClock, TimeBase
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv, silence_opencv
@@ -24,18 +25,21 @@ _NS_PER_MS = 1e6
 
 
 class NetworkStream(BufferedSource):
-    """A camera's stream, BGR. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
+    """The stream of a network camera, BGR.
+
+    The newest frame wins, so the reader must request the next frame at once, as `LiveFeed` does.
 
     Args:
-        url: With user and password where the server wants them.
+        url: The address, with user and password where the server requires them.
         timeout_ms: Longest wait for the connection, and for a frame.
 
     Raises:
-        UsageError: The address is none.
-        SourceError: It cannot be opened.
+        UsageError: The address has another scheme, or no host.
+        SourceError: The stream cannot be opened.
 
     Attributes:
-        time_base: "stream" where the sender's time stamps are used (RTSP), "arrival" elsewhere: MJPEG over HTTP has none.
+        time_base: "stream" where the sender's time stamps are used (RTSP), else "arrival": MJPEG
+            over HTTP has none.
     """
 
     live = True
@@ -49,15 +53,16 @@ class NetworkStream(BufferedSource):
         self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
         self._url, self._timeout_ms = url, timeout_ms
         self._cv2 = opencv("reading a network stream")
+        # Before the first call that may fail: OpenCV would print the address with its password.
         silence_opencv()
         super().__init__()
         self._capture = self._open()
 
     def frames(self) -> Iterator[Frame]:
-        """Decode frames as they come.
+        """Decode frames as they arrive.
 
         Yields:
-            Frames (H, W, 3) BGR.
+            Frames (H, W, 3) uint8 BGR, each in its own buffer until it is released.
 
         Raises:
             SourceError: The stream broke off.
@@ -65,12 +70,14 @@ class NetworkStream(BufferedSource):
         clock = StreamClock()
         buffer: Array | None = None
         for index in itertools.count():
-            taken = self._capture.grab()
-            stamp_ns = self._stamp_ns(clock, monotonic_ns()) if taken else 0
-            if taken and not self.wanted(stamp_ns):
-                continue  # FFmpeg has decoded it, for the next one is told as a difference; but it need not become BGR
-            given, buffer = self._capture.retrieve(buffer) if taken else (False, None)
-            if not given or buffer is None:
+            is_grabbed = self._capture.grab()
+            stamp_ns = self._stamp_ns(clock, monotonic_ns()) if is_grabbed else 0
+            if is_grabbed and not self.wanted(stamp_ns):
+                # FFmpeg has decoded it, because the next frame may be coded as a difference. Only
+                # the conversion to BGR is saved.
+                continue
+            is_decoded, buffer = self._capture.retrieve(buffer) if is_grabbed else (False, None)
+            if not is_decoded or buffer is None:
                 raise SourceError(expected=f"a frame from {self.name}", found="a stream that broke off")
             yield Frame(buffer, "bgr", stamp_ns, index)
             buffer = self._buffers.take(buffer.shape)
@@ -87,7 +94,7 @@ class NetworkStream(BufferedSource):
         return type(self)(self._url, timeout_ms=self._timeout_ms)
 
     def close(self) -> None:
-        """Leave the stream."""
+        """Disconnect."""
         self._capture.release()
 
     def _open(self) -> Any:
@@ -98,7 +105,7 @@ class NetworkStream(BufferedSource):
             raise SourceError(
                 expected=f"a video stream at {self.name}",
                 found="none that opens",
-                hint="Is the server there, and are the path and password right?",
+                hint="Check that the server runs, and that path and password are right.",
             )
         return capture
 

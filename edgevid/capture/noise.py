@@ -1,7 +1,4 @@
-"""Frames of random numbers: for measuring the loop without a decoder.
-
-Each frame is copied into one buffer before it is given, so that it lies in the processor's cache as a frame does that was just decoded.
-"""
+"""Frames of random numbers, to measure the loop without a decoder."""
 
 from __future__ import annotations
 
@@ -13,18 +10,19 @@ from edgevid.bundle.manifest import Manifest
 from edgevid.capture.source import ClosingSource
 from edgevid.frames import Color, Frame
 
-_DIFFERENT = 8
+# Successive frames have to differ; more of them would only take memory.
+_DISTINCT_FRAMES = 8
 
 
 class NoiseSource(ClosingSource):
-    """A few different frames over and over, each due to be taken.
+    """A few distinct frames in a cycle, one for each interval of the model's window.
 
     Args:
-        manifest: The model's; gives the kind of frame, and the time between two.
-        count: Frames in all.
-        size: (width, height) in pixels; the model's own where None.
-        color: Channel order of the frames; the model's own where None.
-        seed: Draws the numbers.
+        manifest: Manifest of the model; defines the kind of frame and the time between two.
+        count: Number of frames.
+        size: (width, height) in pixels; the model's where None.
+        color: Channel order of the frames; the model's where None.
+        seed: Seed of the random numbers.
     """
 
     live = False
@@ -45,20 +43,20 @@ class NoiseSource(ClosingSource):
         self._count = count
         self._interval_s = manifest.window.interval_s
         if spec.kind == "features":
-            self._frames = rng.standard_normal((_DIFFERENT, *spec.shape), np.float32)
+            self._frames = rng.standard_normal((_DISTINCT_FRAMES, *spec.shape), np.float32)
         else:
             width, height = size or (spec.width, spec.height)
-            self._frames = rng.integers(
-                0, 256, (_DIFFERENT, height, width, 1 if self._color == "gray" else 3), np.uint8
-            )
+            channels = 1 if self._color == "gray" else 3
+            self._frames = rng.integers(0, 256, (_DISTINCT_FRAMES, height, width, channels), np.uint8)
 
     def frames(self) -> Iterator[Frame]:
-        """Give the frames.
+        """Deliver the frames.
 
         Yields:
             Frames that share one buffer.
         """
         buffer = np.zeros_like(self._frames[0])
         for index in range(self._count):
-            np.copyto(buffer, self._frames[index % _DIFFERENT])
+            # Copied, so that the frame is in the processor's cache, as one that was just decoded.
+            np.copyto(buffer, self._frames[index % _DISTINCT_FRAMES])
             yield Frame(buffer, self._color, round(index * self._interval_s * 1e9), index)

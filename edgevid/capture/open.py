@@ -1,4 +1,4 @@
-"""From what a person writes after `--source` to a source."""
+"""Open the source that an address such as `picamera2:0` or `clip.mp4` names."""
 
 from __future__ import annotations
 
@@ -16,52 +16,60 @@ from edgevid.frames import Color
 Policy = Literal["live", "file"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SOURCES_HELP = (
-    "picamera2[:N] for a CSI camera, v4l2:DEVICE for a USB camera, an rtsp:// or http:// stream, a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, "
-    "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, as v4l2:0?size=1280x720&fps=30"
+    "picamera2[:N] for a CSI camera, v4l2:DEVICE for a USB camera, an rtsp:// or http:// stream, "
+    "a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, replay:FILE for a recording at its own pace, "
+    "a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, such as v4l2:0?size=1280x720&fps=30"
 )
+# The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
+# size.
+_LETTERBOX_PX = (640, 480)
 
 
 def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) -> Source:
-    """Open the source that a person named.
+    """Open a source by its address.
 
     Args:
-        text: See `SOURCES_HELP`.
-        manifest: The model's; gives the time between pictures of a folder, and the size of synthetic frames and of a CSI camera's.
-        policy: How its frames will be taken. "live" shows a file or the synthetic stream at its own pace, as a camera would.
+        text: An address as for `edgevid run --source`, such as "picamera2:0", "rtsp://…" or
+            "clip.mp4".
+        manifest: Manifest of the model. It defines the size of synthetic frames and of a CSI
+            camera's, and the interval of pictures and feature rows.
+        policy: "live" plays a file or the synthetic stream at its own pace, as a camera would.
+            "file" delivers a recording as fast as it is read. None selects the source's own.
 
     Returns:
         An open source, to be used in a `with`.
 
     Raises:
-        UsageError: Nothing of that name, or of no known kind.
-        SourceError: It is there and cannot be read.
+        UsageError: The file or device is missing, or the address is of no known kind.
+        SourceError: The source exists but cannot be read.
     """
     kind, colon, rest = text.partition(":")
-    if kind in _KINDS and (colon or kind in _ALONE) and not Path(text).exists():
+    # A file wins over a kind, so a clip may be called "synthetic" or "replay:1.avi".
+    if kind in _KINDS and (colon or kind in _KINDS_ALONE) and not Path(text).exists():
         source = _KINDS[kind](text if rest.startswith("//") else rest, manifest)
     else:
-        kind, source = "", _recorded(text, manifest)
+        kind, source = "", _open_path(text, manifest)
     wanted = policy or ("live" if kind == "replay" else None)
     return _paced(source) if wanted == "live" and not source.live else source
 
 
-def _recorded(text: str, manifest: Manifest) -> Source:
+def _open_path(text: str, manifest: Manifest) -> Source:
     path = Path(text)
     if not path.exists():
         if path.suffix and ":" not in text:
-            raise UsageError(expected="the file that --source names", got=text, found=f"none at {text}", path=path)
-        # A slip in the scheme of an address leaves its password where it was.
+            raise UsageError(expected="an existing file for --source", found=f"none at {text}", path=path)
+        # A mistyped scheme leaves a password in the text, so cut out user, password and query.
         shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
-        raise UsageError(expected=f"a source: {SOURCES_HELP}", got=shown, found=f"{shown!r}, which is none of these")
+        raise UsageError(expected=f"a source: {SOURCES_HELP}", found=f"{shown!r}, which is none of these")
     if path.is_dir():
         return _pictures(path, manifest)
     return _features(path, manifest) if path.suffix.lower() == ".npy" else _video(path)
 
 
 def _paced(source: Source) -> Source:
-    from edgevid.capture.paced import Paced
+    from edgevid.capture.paced import PacedSource
 
-    return Paced(source)
+    return PacedSource(source)
 
 
 def _pictures(path: Path, manifest: Manifest) -> Source:
@@ -82,10 +90,10 @@ def _video(path: Path) -> Source:
     return VideoFile(path)
 
 
-def _replay(where: str, _manifest: Manifest) -> Source:
+def _replay(path: str, _manifest: Manifest) -> Source:
     from edgevid.capture.recording import Recording
 
-    return Recording(where)
+    return Recording(path)
 
 
 def _stream(url: str, _manifest: Manifest) -> Source:
@@ -94,24 +102,23 @@ def _stream(url: str, _manifest: Manifest) -> Source:
     return NetworkStream(url)
 
 
-def _v4l2(where: str, _manifest: Manifest) -> Source:
+def _v4l2(text: str, _manifest: Manifest) -> Source:
     from edgevid.capture.v4l2 import OPTIONS, V4l2Camera
 
-    device, options = split_options(where, OPTIONS)
+    device, options = split_options(text, OPTIONS)
     return V4l2Camera(device, options)
 
 
-def _picamera2(where: str, manifest: Manifest) -> Source:
+def _picamera2(text: str, manifest: Manifest) -> Source:
     from edgevid.capture.picamera import OPTIONS, PiCamera
 
-    number, options = split_options(where, OPTIONS)
+    number, options = split_options(text, OPTIONS)
     if number and not number.isdecimal():
         raise UsageError(expected="picamera2:N with the number of a camera", got=number)
     spec = manifest.input
     if spec.kind == "features":
         raise UsageError(expected="a source of feature vectors for this model", found="a camera")
-    # The ISP can squeeze and cut, but adds no bars: for "letterbox" it gives a whole picture, which is fitted here.
-    size_px = (640, 480) if spec.resize == "letterbox" else (spec.width, spec.height)
+    size_px = _LETTERBOX_PX if spec.resize == "letterbox" else (spec.width, spec.height)
     color: Color = "bgr" if spec.color == "bgr" else "rgb"
     return PiCamera(
         int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options
@@ -136,4 +143,5 @@ _KINDS: Mapping[str, Callable[[str, Manifest], Source]] = {
     "replay": _replay,
     "synthetic": _synthetic,
 }
-_ALONE = ("picamera2", "synthetic")
+# Kinds that need nothing after their name.
+_KINDS_ALONE = ("picamera2", "synthetic")

@@ -1,4 +1,4 @@
-"""Video files and folders of pictures, through OpenCV, and writing a video."""
+"""Video files and folders of pictures as sources, and a video writer, all through OpenCV."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from edgevid.frames.imaging import converter, opencv
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+# Containers without a frame rate report 0 or an absurd number.
+_MAX_FPS, _DEFAULT_FPS = 1000, 25.0
 
 
 class VideoFile(ClosingSource):
-    """Every frame of a video file, BGR, with the container's timestamps.
+    """Every frame of a video file, BGR, with the container's time stamps.
 
     Args:
-        path: The file.
+        path: The video file.
 
     Raises:
-        SourceError: OpenCV cannot open it.
+        SourceError: OpenCV cannot open the file.
     """
 
     live = False
@@ -34,16 +36,16 @@ class VideoFile(ClosingSource):
         self.name = str(path)
         self._capture = self._cv2.VideoCapture(self.name)
         if not self._capture.isOpened():
-            raise SourceError(expected="a video file that OpenCV can read", found=f"{path}", path=path)
+            raise SourceError(expected="a video file that OpenCV can read", found=str(path), path=path)
         fps = float(self._capture.get(self._cv2.CAP_PROP_FPS))
-        self.fps = fps if 0 < fps < 1000 else 25.0
-        """Nominal frames per second; 25 where the container does not say."""
+        self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
+        """Nominal frames per second; 25 where the container has none."""
 
     def frames(self) -> Iterator[Frame]:
-        """Decode the file from where it is to its end.
+        """Decode the file from its current position to its end.
 
         Yields:
-            Frames (H, W, 3) BGR, which share one buffer.
+            Frames (H, W, 3) uint8 BGR, which share one buffer.
 
         Raises:
             SourceError: Not one frame could be decoded.
@@ -51,8 +53,8 @@ class VideoFile(ClosingSource):
         buffer: Pixels | None = None
         index, last_ns = 0, -1
         while True:
-            given, buffer = self._capture.read(buffer)
-            if not given or buffer is None:
+            is_decoded, buffer = self._capture.read(buffer)
+            if not is_decoded or buffer is None:
                 break
             stamp_ns = self._timestamp_ns(index, last_ns)
             yield Frame(buffer, "bgr", stamp_ns, index)
@@ -61,9 +63,10 @@ class VideoFile(ClosingSource):
             raise SourceError(expected=f"frames in {self.name}", found="none that can be decoded", path=self.name)
 
     def _timestamp_ns(self, index: int, last_ns: int) -> int:
-        """The container's time where it goes forward, else the count over the frame rate."""
+        """Return the container's time where it advances, else the index over the frame rate."""
         stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * 1e6)
         nominal_ns = round(index / self.fps * 1e9)
+        # Containers without times report 0 for every frame.
         return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
 
     def close(self) -> None:
@@ -72,14 +75,14 @@ class VideoFile(ClosingSource):
 
 
 class PictureFolder(ClosingSource):
-    """The pictures of a folder in the order of their names, a fixed time apart.
+    """The pictures of a folder, ordered by name, at a fixed interval.
 
     Args:
         path: The folder.
-        interval_s: Time between two pictures.
+        interval_s: Time between two pictures, in seconds.
 
     Raises:
-        SourceError: The folder holds no picture.
+        SourceError: The folder contains no picture.
     """
 
     live = False
@@ -96,7 +99,7 @@ class PictureFolder(ClosingSource):
         """Decode each picture.
 
         Yields:
-            Frames (H, W, 3) BGR.
+            Frames (H, W, 3) uint8 BGR.
 
         Raises:
             SourceError: A picture cannot be decoded.
@@ -104,16 +107,17 @@ class PictureFolder(ClosingSource):
         for index, file in enumerate(self._files):
             pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
             if pixels is None:
-                raise SourceError(expected="a picture that OpenCV can read", found=f"{file}", path=file)
+                raise SourceError(expected="a picture that OpenCV can read", found=str(file), path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * 1e9), index)
 
 
 class VideoWriter:
-    """Writes pictures into a Motion JPEG video, which is made with the first of them.
+    """Writes pictures to a Motion JPEG video. The file is created with the first picture.
 
     Args:
         path: An `.avi` file.
-        fps: Rate that the container names; true times are kept elsewhere.
+        fps: The container's frame rate. True times are stored elsewhere, see
+            `edgevid.capture.recording`.
     """
 
     def __init__(self, path: Path, *, fps: float = 30.0) -> None:
@@ -123,23 +127,19 @@ class VideoWriter:
         self._shape: tuple[int, ...] = ()
 
     def write(self, frame: Frame) -> None:
-        """Add a picture.
+        """Append a picture.
 
         Args:
-            frame: Of the size of the first.
+            frame: A picture of the size of the first one.
 
         Raises:
-            UsageError: It is no picture.
-            SourceError: It has another size, or the file cannot be made.
+            UsageError: The frame is a feature vector.
+            SourceError: The frame has another size, or the file cannot be created.
         """
         if self._writer is None:
             self._writer = self._open(frame)
         if frame.data.shape != self._shape:
-            raise SourceError(
-                expected=f"frames of one size in a recording, {self._shape}",
-                got=frame.data.shape,
-                found=f"{frame.data.shape}",
-            )
+            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape)
         self._recolor(frame.data, self._buffer)
         self._writer.write(self._buffer)
 
@@ -158,6 +158,7 @@ class VideoWriter:
         self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
         writer = self._cv2.VideoWriter(
             str(self._path),
+            # OpenCV's own writer: it needs no FFmpeg.
             self._cv2.CAP_OPENCV_MJPEG,
             self._cv2.VideoWriter.fourcc(*"MJPG"),
             self._fps,
@@ -165,9 +166,9 @@ class VideoWriter:
         )
         if not writer.isOpened():
             raise SourceError(
-                expected=f"to write {self._path}",
-                found="a refusal",
-                hint="Is there such a folder, and may this user write there?",
+                expected="a video file that can be written",
+                found=str(self._path),
+                hint="Check that the folder exists and that this user may write there.",
                 path=self._path,
             )
         return writer

@@ -1,4 +1,4 @@
-"""A recording shown at its own pace, as if a camera saw it now."""
+"""A file or synthetic source played at its own pace, as if a camera saw it now."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.source import ClosingSource, Source
 from edgevid.frames import Frame
 
 
-class Paced(ClosingSource):
-    """Another source's frames, each at its time after the first one, stamped with this machine's clock.
+class PacedSource(ClosingSource):
+    """Plays the frames of another source at their own intervals, stamped with this machine's clock.
 
     Args:
-        source: Open and not live; closed with this one.
+        source: An open source that is not live; closed with this one.
     """
 
     live = True
@@ -27,10 +27,10 @@ class Paced(ClosingSource):
         self._buffers = Buffers()
 
     def frames(self) -> Iterator[Frame]:
-        """Wait for each frame's time and give it.
+        """Wait until each frame is due, then deliver it.
 
         Yields:
-            Frames in buffers of their own.
+            Frames, each in its own buffer until it is released.
         """
         shift_ns: int | None = None
         for frame in self._source.frames():
@@ -40,21 +40,23 @@ class Paced(ClosingSource):
             due_ns = frame.timestamp_ns + shift_ns
             time.sleep(max(0, due_ns - now_ns) / 1e9)
             if frame.color == "none":
+                # The pool holds uint8 pictures; a feature row is small enough to copy.
                 yield Frame(frame.data.copy(), frame.color, due_ns, frame.index)
                 continue
+            # Copied, because the source decodes its next frame into the same buffer.
             buffer = self._buffers.take(frame.data.shape)
             np.copyto(buffer, frame.data)
             yield Frame(buffer, frame.color, due_ns, frame.index)
 
     def release(self, frame: Frame) -> None:
-        """Use the frame's buffer again.
+        """Reuse the buffer of a frame.
 
         Args:
-            frame: One of these.
+            frame: A frame of this source.
         """
         if frame.color != "none":
             self._buffers.give(frame.data)
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the other source."""
         self._source.close()

@@ -1,8 +1,8 @@
-"""CSI cameras on a Raspberry Pi, through picamera2: the one file that imports it.
+"""CSI cameras on a Raspberry Pi, through picamera2. No other module imports picamera2.
 
-The ISP brings the picture to the size that is asked for, by default the model's, so that no processor time goes into it. Its scaler is not
-OpenCV's: `picamera2:0?size=640x480` gives larger pictures, which are then resized exactly as in training.
-Every request is copied from and given back at once, so that the camera always has buffers to fill.
+The ISP scales pictures to the requested size, by default the model's, at no cost of processor time.
+Its scaler is not OpenCV's. For pictures that are resized exactly as in training, request larger
+ones: `picamera2:0?size=640x480`.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgevid.capture.address import POSITIVE, SIZE, SWITCH, Option, Value
-from edgevid.capture.buffers import BufferedSource
+from edgevid.capture.address import POSITIVE, SIZE, SWITCH, CameraOption, Value
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import MissingDependency, SourceError, UsageError
 from edgevid.frames import Color, Frame
 from edgevid.frames.imaging import yuv_converter
 
 BUFFERS = 4
 TIMEOUT_S = 5.0
-# picamera2 names formats by the bytes of a little-endian word: its "BGR888" has red first in memory.
-# Source: The Picamera2 Library, appendix "Pixel and image formats", https://datasheets.raspberrypi.com/camera/picamera2-manual.pdf
+# picamera2 names formats by the bytes of a little-endian word: its "BGR888" has red first in
+# memory. Source: The Picamera2 Library, appendix "Pixel and image formats",
+# https://datasheets.raspberrypi.com/camera/picamera2-manual.pdf
 _PLAIN: Mapping[str, Color] = {"BGR888": "rgb", "RGB888": "bgr"}
 FORMATS = (*_PLAIN, "YUV420", "NV12")
 _log = logging.getLogger(__name__)
 
 
-def _format(text: str) -> str:
+def _read_format(text: str) -> str:
     if text not in FORMATS:
         raise ValueError(text)
     return text
 
 
-OPTIONS: Mapping[str, Option] = {
+OPTIONS: Mapping[str, CameraOption] = {
     "size": SIZE,
     "fps": POSITIVE,
-    "format": Option(_format, " or ".join(FORMATS)),
+    "format": CameraOption(_read_format, " or ".join(FORMATS)),
     "exposure_us": POSITIVE,
     "gain": POSITIVE,
     "hflip": SWITCH,
@@ -48,19 +49,23 @@ OPTIONS: Mapping[str, Option] = {
 
 
 class PiCamera(BufferedSource):
-    """A camera that libcamera knows. The newest frame wins: whoever reads it has to ask again at once, as `LiveFeed` does.
+    """A camera of libcamera.
+
+    The newest frame wins, so the reader must request the next frame at once, as `LiveFeed` does.
 
     Args:
-        number: Of the camera, as `rpicam-hello --list-cameras` counts.
-        size_px: (width, height) that the ISP gives, where the options do not say.
+        number: Number of the camera in `rpicam-hello --list-cameras`.
+        size_px: (width, height) of the ISP's output, unless the options set it.
         color: Channel order of the frames.
-        keep_aspect: Whether the ISP cuts the sensor's picture to the aspect of `size_px` (as resize rule "crop"), or squeezes it ("stretch").
-        options: Of `OPTIONS`. "YUV420" comes from the ISP's second output (lores), everything else from the first.
+        keep_aspect: Whether the ISP cuts the sensor's picture to the aspect of `size_px`, as the
+            resize rule "crop" does. Otherwise it squeezes the picture, as "stretch" does.
+        options: Values of `OPTIONS`. The format "YUV420" uses the ISP's second output (lores), all
+            others the first.
 
     Raises:
         MissingDependency: picamera2 or libcamera is not installed.
-        UsageError: There is no such camera.
-        SourceError: It cannot be opened or configured; another program may hold it.
+        UsageError: libcamera has no camera of this number.
+        SourceError: The camera cannot be opened or configured; another program may use it.
 
     Attributes:
         time_base: "sensor" where libcamera stamps the frames, else "arrival".
@@ -80,6 +85,7 @@ class PiCamera(BufferedSource):
     ) -> None:
         self.name = f"picamera2:{number}"
         self.time_base: TimeBase = "sensor"
+        # Kept for `reopen`.
         self._arguments: dict[str, Any] = {
             "size_px": size_px,
             "color": color,
@@ -97,13 +103,13 @@ class PiCamera(BufferedSource):
         self._camera = self._open()
 
     def frames(self) -> Iterator[Frame]:
-        """Take frames as the camera gives them.
+        """Deliver frames as the camera captures them.
 
         Yields:
-            Frames (H, W, 3) of the colour asked for, 8 bits a channel.
+            Frames (H, W, 3) uint8 of the requested color.
 
         Raises:
-            SourceError: The camera gave nothing for `TIMEOUT_S`, or failed.
+            SourceError: The camera delivered nothing for `TIMEOUT_S`, or failed.
         """
         counter = FrameCounter()
         copy = self._copier()
@@ -119,6 +125,8 @@ class PiCamera(BufferedSource):
                 with self._library.MappedArray(request, self._stream, write=False) as mapped:
                     copy(mapped.array, buffer)
             finally:
+                # Released before the frame is processed, so that the camera always has buffers to
+                # fill.
                 request.release()
             yield Frame(buffer, self._color, stamp_ns, index)
 
@@ -129,7 +137,7 @@ class PiCamera(BufferedSource):
             A new source.
 
         Raises:
-            SourceError: It is not there, or cannot be opened.
+            SourceError: The camera is missing, or cannot be opened.
         """
         try:
             return type(self)(self._number, **self._arguments)
@@ -137,41 +145,38 @@ class PiCamera(BufferedSource):
             raise SourceError(str(error)) from error
 
     def close(self) -> None:
-        """Give the camera back."""
+        """Release the camera."""
         try:
             self._camera.close()
         except (RuntimeError, OSError) as error:
-            # Whoever closes it has done with it, and what ended its frames must not be hidden by this.
-            _log.warning("Expected %s to be given back, got %s.", self.name, error)
+            # Not raised: it would hide the error that ended the frames.
+            _log.warning("Expected %s to be released, got %s.", self.name, error)
 
     @property
     def _size_px(self) -> tuple[int, int]:
-        return self._options["size"]  # type: ignore[return-value]  # the option's reader gives a pair
+        return self._options["size"]  # type: ignore[return-value]  # SIZE reads a pair
 
     def _open(self) -> Any:
-        found = self._library.Picamera2.global_camera_info()
-        if self._number >= len(found):
-            known = ", ".join(f"{index}: {each.get('Model', '?')}" for index, each in enumerate(found)) or "none"
+        cameras = self._library.Picamera2.global_camera_info()
+        if self._number >= len(cameras):
+            known = ", ".join(f"{index}: {camera.get('Model', '?')}" for index, camera in enumerate(cameras)) or "none"
             raise UsageError(
                 expected=f"a camera that libcamera sees ({known})",
                 got=self._number,
-                found=f"{self._number}",
                 hint="Run: rpicam-hello --list-cameras.",
             )
         try:
             camera = self._library.Picamera2(self._number)
         except (RuntimeError, IndexError) as error:
             raise SourceError(
-                expected=f"to open {self.name}", found=f"a refusal: {error}", hint="Does another program hold it?"
+                expected=f"{self.name} to open", found=str(error), hint="Check that no other program uses it."
             ) from error
         try:
             self._configure(camera)
             camera.start()
         except (RuntimeError, ValueError, KeyError) as error:
             camera.close()
-            raise SourceError(
-                expected=f"{self.name} to take its settings {self._options}", found=f"a refusal: {error}"
-            ) from error
+            raise SourceError(expected=f"{self.name} to take its settings {self._options}", found=str(error)) from error
         return camera
 
     def _configure(self, camera: Any) -> None:
@@ -180,26 +185,28 @@ class PiCamera(BufferedSource):
         flips = self._library.Transform(
             hflip=bool(self._options.get("hflip", False)), vflip=bool(self._options.get("vflip", False))
         )
-        wanted = camera.create_video_configuration(
-            **streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS
-        )
-        camera.configure(wanted)
-        made = camera.camera_configuration()[self._stream]
-        # libcamera changes what a camera cannot give, and picamera2 says so in its log only.
-        if made["format"] != self._format:
-            raise ValueError(
-                f"it gives {made['format']} in place of {self._format}, ask for that as format={made['format']} if it is one of {', '.join(FORMATS)}"
+        camera.configure(
+            camera.create_video_configuration(
+                **streams, transform=flips, controls=self._controls(), buffer_count=BUFFERS
             )
-        got = tuple(made["size"])
-        if got != self._size_px:
-            raise ValueError(f"it gives {got[0]}x{got[1]} px, ask for that as size={got[0]}x{got[1]}")
+        )
+        actual = camera.camera_configuration()[self._stream]
+        # libcamera replaces settings that a camera lacks, and picamera2 reports it only in its log.
+        if actual["format"] != self._format:
+            hint = f"use format={actual['format']} if it is one of {', '.join(FORMATS)}"
+            raise ValueError(f"it gives {actual['format']} in place of {self._format}, {hint}")
+        width, height = actual["size"]
+        if (width, height) != self._size_px:
+            raise ValueError(f"it gives {width}x{height} px, use size={width}x{height}")
 
     def _controls(self) -> dict[str, object]:
-        """The options as libcamera's controls. An exposure or gain that is set turns the automatic off for that one."""
+        """Return the options as libcamera's controls."""
         controls: dict[str, object] = {}
         if "fps" in self._options:
+            # Equal limits fix the frame rate; libcamera would lower it in the dark otherwise.
             frame_us = round(1e6 / float(self._options["fps"]))  # type: ignore[arg-type]
             controls["FrameDurationLimits"] = (frame_us, frame_us)
+        # Setting an exposure or a gain turns its automatic off.
         if "exposure_us" in self._options:
             controls["ExposureTime"] = round(float(self._options["exposure_us"]))  # type: ignore[arg-type]
         if "gain" in self._options:
@@ -207,16 +214,17 @@ class PiCamera(BufferedSource):
         return controls
 
     def _request(self) -> Any:
-        """Wait for a frame, with a limit: picamera2's own wait never ends where its thread has died (picamera2#1090)."""
         try:
+            # The default wait is unlimited and never ends if picamera2's thread has died
+            # (picamera2#1090).
             return self._camera.capture_request(wait=TIMEOUT_S)
         except TimeoutError as error:
             raise SourceError(expected=f"a frame from {self.name} within {TIMEOUT_S:g} s", found="none") from error
         except (RuntimeError, OSError) as error:
-            raise SourceError(expected=f"a frame from {self.name}", found=f"{error}") from error
+            raise SourceError(expected=f"a frame from {self.name}", found=str(error)) from error
 
     def _stamp_ns(self, request: Any) -> int:
-        """The sensor's time of the frame, where it can be believed."""
+        """Return the sensor's time of the frame where it is plausible, else its arrival."""
         arrived_ns = monotonic_ns()
         stamp_ns = sensor_ns(request.get_metadata().get("SensorTimestamp"), arrived_ns)
         self.time_base = "arrival" if stamp_ns is None else "sensor"
@@ -230,11 +238,7 @@ class PiCamera(BufferedSource):
 
 
 def _import() -> Any:
-    """Import picamera2, and libcamera's `Transform`, which it does not export.
-
-    Returns:
-        A namespace of the names that are used here.
-    """
+    """Import picamera2, and libcamera's `Transform`, which picamera2 does not export."""
     try:
         import libcamera
         import picamera2
@@ -242,7 +246,8 @@ def _import() -> Any:
         raise MissingDependency(
             expected="picamera2 for a CSI camera",
             found=f"no {error.name!r} to import",
-            hint="Run: sudo apt install python3-picamera2, and make the environment with python3 -m venv --system-site-packages.",
+            hint="Run: sudo apt install python3-picamera2, and create the environment with "
+            "python3 -m venv --system-site-packages.",
         ) from error
     from types import SimpleNamespace
 

@@ -1,8 +1,8 @@
-"""Recordings: a video file and, beside it, the time of each of its frames.
+"""Recordings: a video file, and next to it the time of each of its frames.
 
-A container keeps times in its own units, often a constant rate; a camera's frames come when they come. So the times lie beside the video in
-a text file of the same name with the ending `.pts`: a heading, then one time a line, in milliseconds. `rpicam-vid --save-pts` writes such
-files, and mkvmerge reads them.
+A container stores times in its own units, often at a constant rate, but a camera's frames come at
+irregular times. So a text file `.pts` of the same name holds the times: a heading, then one time
+per line, in milliseconds. `rpicam-vid --save-pts` writes such files, and mkvmerge reads them.
 
 Source: "timestamp format v2", https://mkvtoolnix.download/doc/mkvmerge.html#mkvmerge.external_timestamp_files
 """
@@ -20,18 +20,19 @@ from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame
 
 HEADING = "# timestamp format v2"
+# Older versions of mkvmerge called it "timecode".
 _HEADINGS = (HEADING, "# timecode format v2")
 _NS_PER_MS = 1e6
 
 
 def times_path(video: Path) -> Path:
-    """Say where a video's times lie.
+    """Return the path of a video's times.
 
     Args:
-        video: `NAME.avi` or another.
+        video: The video file, such as `NAME.avi`.
 
     Returns:
-        `NAME.pts` beside it.
+        `NAME.pts` in the same folder.
     """
     return video.with_suffix(".pts")
 
@@ -43,35 +44,39 @@ def read_times_ns(path: Path) -> list[int]:
         path: The `.pts` file.
 
     Returns:
-        Nanoseconds, going forward.
+        Strictly increasing nanoseconds.
 
     Raises:
-        SourceError: It is not there, has no heading, or holds something that is not a time after the one before.
+        SourceError: The file is missing, has no heading, or contains a line that is no later time.
     """
     try:
         heading, *lines = path.read_text("utf-8").splitlines()
         times_ns = [round(float(line) * _NS_PER_MS) for line in lines if line.strip()]
+    # `round` raises ValueError for NaN and OverflowError for infinity.
     except (OSError, ValueError, OverflowError) as error:
         raise SourceError(
-            expected=f"the times of a recording in milliseconds, one a line under {HEADING!r}",
+            expected=f"the times of a recording in milliseconds, one per line under {HEADING!r}",
             found=f"{path}, which cannot be read: {error}",
             path=path,
         ) from error
     if heading.strip() not in _HEADINGS or any(after <= before for before, after in itertools.pairwise(times_ns)):
         raise SourceError(
-            expected=f"times that go forward under {HEADING!r} in {path}", got=heading, found="others", path=path
+            expected=f"increasing times under {HEADING!r} in {path}",
+            got=heading,
+            found="another heading or a time that does not increase",
+            path=path,
         )
     return times_ns
 
 
 class Recording(ClosingSource):
-    """The frames of a recording, BGR, with the times they had when they were recorded.
+    """The frames of a recording, BGR, with their original times.
 
     Args:
-        path: The video; its times lie beside it.
+        path: The video file; its times are in the `.pts` file of the same name.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: The video file is missing.
         SourceError: The video or its times cannot be read.
     """
 
@@ -81,8 +86,8 @@ class Recording(ClosingSource):
         video = Path(path)
         if not video.is_file():
             raise UsageError(
-                expected=f"a recording, a video with its times in {times_path(video).name} beside it",
-                found=f"{path}, which is not there",
+                expected=f"a recording, a video with its times in {times_path(video).name} next to it",
+                found=f"none at {path}",
                 path=video,
             )
         self.name = str(video)
@@ -93,7 +98,7 @@ class Recording(ClosingSource):
         """Decode the video.
 
         Yields:
-            Frames (H, W, 3) BGR, which share one buffer.
+            Frames (H, W, 3) uint8 BGR, which share one buffer.
 
         Raises:
             SourceError: The video has more or fewer frames than times.
@@ -102,12 +107,12 @@ class Recording(ClosingSource):
         for frame in self._video.frames():
             if count < len(self._times_ns):
                 yield Frame(frame.data, frame.color, self._times_ns[count], frame.index)
+            # Surplus frames are counted for the message, but not delivered.
             count += 1
         if count != len(self._times_ns):
             raise SourceError(
-                expected=f"{len(self._times_ns)} frames in {self.name}, one for each time beside it",
+                expected=f"{len(self._times_ns)} frames in {self.name}, one for each of its times",
                 got=count,
-                found=f"{count}",
                 path=self.name,
             )
 
@@ -117,26 +122,26 @@ class Recording(ClosingSource):
 
 
 class RecordingWriter:
-    """Writes frames and their times. The video is Motion JPEG, whose frames are all whole pictures.
+    """Writes frames and their times. The video is Motion JPEG: every frame is a complete picture.
 
     Args:
-        path: An `.avi` file to be made.
+        path: An `.avi` file to create.
 
     Raises:
-        UsageError: The name has another ending, or one of the two files is there already.
+        UsageError: The name has another suffix, or one of the two files exists.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".avi":
-            raise UsageError(expected="a recording's name to end in .avi", got=str(path), found=f"{path}")
-        for each in (self.path, times_path(self.path)):
-            if each.exists():
+            raise UsageError(expected="a recording's name to end in .avi", found=str(path))
+        for file in (self.path, times_path(self.path)):
+            if file.exists():
                 raise UsageError(
                     expected="a new file to record into",
-                    found=f"{each}, which is there",
+                    found=f"{file}, which exists",
                     hint="Choose another name.",
-                    path=each,
+                    path=file,
                 )
         self.written = 0
         self._video = VideoWriter(self.path)
@@ -144,21 +149,22 @@ class RecordingWriter:
         self._start_ns = 0
 
     def write(self, frame: Frame) -> None:
-        """Add a frame.
+        """Append a frame.
 
         Args:
-            frame: A picture; every one of the size of the first.
+            frame: A picture of the size of the first one.
 
         Raises:
-            SourceError: It cannot be written, or has another size.
+            SourceError: The frame has another size, or cannot be written.
         """
         self._video.write(frame)
         if self._times is None:
+            # Opened only now, so that a first frame that the video rejects leaves no file of times.
             self._times = times_path(self.path).open("x", encoding="utf-8")
             self._times.write(f"{HEADING}\n")
             self._start_ns = frame.timestamp_ns
-        # A line is whole or not there, should the power fail: the file is line-buffered only by this flush.
         self._times.write(f"{(frame.timestamp_ns - self._start_ns) / _NS_PER_MS:.6f}\n")
+        # Flushed line by line: after a power failure a line is complete or missing.
         self._times.flush()
         self.written += 1
 

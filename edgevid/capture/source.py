@@ -1,4 +1,4 @@
-"""The one interface that every source of frames has."""
+"""The interface of every source of frames, and a base class for sources."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from edgevid.frames import Frame
 
 
 class Source(Protocol):
-    """Gives frames in order, each with its sensor time.
+    """A source delivers frames in order, each with the time at which its sensor took it.
 
-    A source is a context manager; leaving it gives the camera or file back. `edgevid.capture.synthetic` needs no hardware and is the one
-    to test with.
+    A source is a context manager and releases its camera or file on exit.
+    `edgevid.capture.synthetic` needs no hardware; use it for tests.
 
     Attributes:
-        name: For people and logs; never holds a password.
-        live: Whether frames come whether or not anyone takes them. Timestamps of a live source are on this machine's monotonic clock.
-        reopens: Whether `reopen` can bring it back after a fault.
+        name: For people and logs; never contains a password.
+        live: Whether frames come at their own pace, ready or not. A live source stamps them with
+            this machine's monotonic clock.
+        reopens: Whether `reopen` can recover the source after a fault.
     """
 
     name: str
@@ -26,72 +27,73 @@ class Source(Protocol):
     reopens: bool
 
     def frames(self) -> Iterator[Frame]:
-        """Give frames until the source ends.
+        """Deliver frames until the source ends.
 
         Yields:
-            Frames whose buffers are valid until the next one is asked for; a live source's until `release`.
+            Frames. A buffer is valid until the next frame is requested; that of a live source,
+            until `release`.
 
         Raises:
-            SourceError: The source broke.
+            SourceError: The source failed.
         """
         ...
 
     def release(self, frame: Frame) -> None:
-        """Take a frame's buffer back. May be called from another thread than the one that asks for frames.
+        """Reuse the buffer of a frame. May be called from another thread than `frames`.
 
         Args:
-            frame: One of the source's, not looked at any more.
+            frame: A frame of this source that is no longer in use.
         """
         ...
 
     def reopen(self) -> Self:
-        """Open the same camera or stream once more, after this one was closed.
+        """Open the same camera or stream again, after this source was closed.
 
         Returns:
             A new source.
 
         Raises:
-            SourceError: It cannot be opened now.
+            SourceError: The camera or stream cannot be opened now.
         """
         ...
 
     def close(self) -> None:
-        """Give the camera or file back. May be called twice."""
+        """Release the camera or file. May be called twice."""
         ...
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the source itself."""
         ...
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close."""
+        """Close the source."""
         ...
 
 
 class ClosingSource:
-    """What sources share: context management in terms of `close`, and answers for those that keep one buffer and open once."""
+    """Base of sources: a context manager over `close`, for a source with one buffer that opens once."""
 
     name: str
     reopens = False
 
     def release(self, frame: Frame) -> None:
-        """Hold nothing by default: the buffer is the source's own."""
+        """Do nothing by default: the source overwrites its own buffer."""
 
     def reopen(self) -> Self:
-        """Refuse by default.
+        """Reject by default.
 
         Raises:
             SourceError: Always.
         """
-        raise SourceError(expected="a source that can be opened again", found=f"{self.name}")
+        raise SourceError(expected="a source that can be opened again", found=self.name)
 
     def close(self) -> None:
-        """Hold nothing by default."""
+        """Do nothing by default: there is nothing to release."""
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the source itself."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close."""
+        """Close the source."""
         self.close()

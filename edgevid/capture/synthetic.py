@@ -1,4 +1,4 @@
-"""A stream of made-up gestures whose truth is known: the source for demos and tests, without a camera or OpenCV."""
+"""A stream of rendered gestures with known truth. It needs neither a camera nor OpenCV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import UsageError
 from edgevid.frames import Frame
@@ -18,16 +18,16 @@ from edgevid.synthetic.scene import Renderer, draw_scene
 class GestureSource(ClosingSource):
     """One person who makes gestures with pauses between them, RGB.
 
-    The same seed gives the same person, the same gestures and the same truth at every size and frame rate.
+    The same seed draws the same person, gestures and truth at every frame size and rate.
 
     Args:
-        seed: Draws person, room and gestures.
-        height_px: Rows of a frame.
-        width_px: Columns of a frame.
-        fps: Frames a second.
-        duration_s: Length of the stream in its own time.
-        realtime: Whether frames come at their times, as from a camera, on this machine's monotonic clock. Otherwise they come as fast as
-            they are taken and time begins with 0.
+        seed: Seed of person, room and gestures, at least 0.
+        height_px: Rows of a frame, above 0.
+        width_px: Columns of a frame, above 0.
+        fps: Frames per second, above 0.
+        duration_s: Length of the stream in its own time, above 0.
+        realtime: Whether frames come at their times on this machine's monotonic clock, as from a
+            camera. Otherwise they come as fast as they are read, and time begins at 0.
 
     Raises:
         UsageError: A size, rate or duration is not above 0.
@@ -53,6 +53,7 @@ class GestureSource(ClosingSource):
         self.fps = fps
         self._count = round(duration_s * fps)
         self._buffers = Buffers()
+        # One generator for scene and track, in this order: the seed then fixes both.
         rng = np.random.default_rng(seed)
         self.scene = draw_scene(rng)
         self._track = plan_stream(rng, duration_s, arm_rad=self.scene.arm_rad)
@@ -60,14 +61,15 @@ class GestureSource(ClosingSource):
 
     @property
     def truth(self) -> tuple[Gesture, ...]:
-        """The gestures that are made, in order, in seconds after the first frame."""
+        """The gestures of the stream in order, in seconds after the first frame."""
         return self._track.truth
 
     def frames(self) -> Iterator[Frame]:
         """Draw the stream from its start.
 
         Yields:
-            Frames (H, W, 3) RGB; they share one buffer, but for those that come at their times, which have one until it is released.
+            Frames (H, W, 3) uint8 RGB. They share one buffer; with `realtime`, each has its own
+            until it is released.
         """
         height_px, width_px = self._size_px
         renderer = Renderer(self.scene, height_px=height_px, width_px=width_px)
@@ -83,10 +85,10 @@ class GestureSource(ClosingSource):
             yield Frame(buffer, "rgb", due_ns, index)
 
     def release(self, frame: Frame) -> None:
-        """Use a frame's buffer again.
+        """Reuse the buffer of a frame.
 
         Args:
-            frame: One of these.
+            frame: A frame of this source.
         """
         if self.live:
             self._buffers.give(frame.data)

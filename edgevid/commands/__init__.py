@@ -1,1 +1,1 @@
-"""The verbs of the command line that run on the device. Each module has `configure(parser)` and `run(args) -> exit code`."""
+"""The commands that run on the device. Each module has `configure(parser)` and `run(args) -> exit code`."""

@@ -1,8 +1,13 @@
-"""Put a new bundle into service on this device, in a way that cannot brick it.
+"""Put a new bundle into service on this device, on trial.
 
-The bundle is copied beside the one in service and must give its golden answers on this machine. Then it is on trial: each start of the
-service counts, and when it has given answers for the trial period it is confirmed. If it fails or crashes instead, the bundle before it
-comes back by itself. A power cut at any moment leaves one bundle in service, whole.
+The device stores two bundles. The new one is copied next to the bundle in
+service, and must pass its self-test on this machine. Then its trial begins:
+
+  - when it has given answers for the trial period, it is confirmed
+  - each start of the service uses up one of its starts
+  - if it fails or crashes in all of them, the bundle before it returns by itself
+
+A power failure at any moment leaves one complete bundle in service.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import argparse
 import json
 import sys
 
-from edgevid.commands.options import add_bundle, add_slots, positive
+from edgevid.commands.options import add_bundle, add_slots, positive_int
 
 EXAMPLES = """examples:
   edgevid activate action.edgevid --restart
@@ -20,11 +25,7 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_slots(parser)
@@ -33,14 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=120.0,
         metavar="SECONDS",
-        help="answers it must give before it is confirmed (default: 120)",
+        help="how long the bundle must give answers to be confirmed (default: 120)",
     )
     parser.add_argument(
         "--starts",
-        type=positive,
+        type=positive_int,
         default=3,
         metavar="N",
-        help="starts of the service in which it must manage that (default: 3)",
+        help="how many starts of the service the trial may take (default: 3)",
     )
     parser.add_argument("--restart", action="store_true", help="restart edgevid.service, so that the trial begins now")
     parser.add_argument("--json", action="store_true", help="print the new state as JSON")
@@ -49,15 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Activate the bundle.
 
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-
     Raises:
-        SelftestFailed: The bundle does not give its golden answers here; the one in service stays.
-        BundleError: It is no whole bundle; the one in service stays.
+        SelftestFailed: The bundle does not reproduce its golden answers here; the one in service stays.
+        BundleError: The file is no valid bundle; the one in service stays.
     """
     from edgevid.provision.service import refuse_volatile_root, restart
     from edgevid.schema import to_json
@@ -69,10 +64,7 @@ def run(args: argparse.Namespace) -> int:
     state = Slots(args.slots, vet).activate(args.bundle, starts=args.starts, period_s=args.trial_s)
     if args.restart:
         restart()
-    trial = (
-        f"passed its self-test and is on trial for {args.trial_s:g} s"
-        if state.trial
-        else "passed its self-test and is in service"
-    )
-    sys.stdout.write((json.dumps(to_json(state)) if args.json else f"{args.bundle.name} {trial}.") + "\n")
+    outcome = f"on trial for {args.trial_s:g} s" if state.trial else "in service"
+    sentence = f"{args.bundle.name} passed its self-test and is {outcome}."
+    sys.stdout.write((json.dumps(to_json(state)) if args.json else sentence) + "\n")
     return 0

@@ -1,8 +1,13 @@
-"""Measure a bundle on this machine: latency per stage, memory and start-up, with all that the numbers depend on beside them.
+"""Measure a bundle on this machine: latency per stage, memory and start-up time.
 
-Frames of random pixels, ready in memory, go through the whole loop as fast as it takes them; decoding is not part of it.
-Temperature, clock and throttling of the board are read before, during and after: a board that was throttled says so.
-Start-up is measured in fresh processes, on the CPU. Compare two numbers only when the lines above the table are the same.
+Frames of random pixels go through the whole loop as fast as it takes them.
+They are ready in memory, so decoding is not measured. Start-up is measured in
+fresh processes, on the CPU.
+
+The lines above the table name the conditions: bundle, interpreter, threads,
+board, clock and system. Compare two measurements only where those are equal.
+Temperature, clock and throttling are read before, during and after; a warning
+follows if the board was throttled.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevid.commands.engine_options import add_engine, open_engine
-from edgevid.commands.options import add_bundle, positive, size_px
+from edgevid.commands.options import add_bundle, positive_int, size_px
 
 if TYPE_CHECKING:
     from edgevid.inference.engine import Engine
@@ -29,42 +34,40 @@ EXAMPLES = """examples:
   edgevid bench action.edgevid --delegate coral
   edgevid bench action.edgevid --json > bench.json"""
 _WARM_UP_FRAMES = 50
+# Tests read a planted board instead.
 BOARD_ROOT = Path("/")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_engine(parser)
     parser.add_argument(
-        "--frames", type=positive, default=500, metavar="N", help="frames to measure, after a warm-up (default: 500)"
+        "--frames",
+        type=positive_int,
+        default=500,
+        metavar="N",
+        help="number of frames to measure, after a warm-up (default: 500)",
     )
     parser.add_argument(
         "--size",
         type=size_px,
         metavar="WxH",
-        help="size of the source's frames (default: the model's own, which needs no resize)",
+        help="size of the source's frames (default: the model's size, which needs no resize)",
     )
     parser.add_argument(
-        "--starts", type=positive, default=3, metavar="N", help="fresh processes to measure start-up in (default: 3)"
+        "--starts",
+        type=positive_int,
+        default=3,
+        metavar="N",
+        help="number of fresh processes to measure start-up in (default: 3)",
     )
-    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the measurement as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-    """
+    """Measure the bundle and print the results."""
     from edgevid import bundle
     from edgevid.board import BoardSampler
     from edgevid.inference.startup import measure
@@ -80,20 +83,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -> Telemetry:
-    """Put frames through the pipeline as fast as it takes them.
+    """Run frames through the pipeline as fast as it takes them.
 
     Args:
-        engine: To be measured.
-        frames: Frames measured, after a warm-up that fills the window.
-        size: (width, height) of the source's frames in pixels; the model's own where None.
+        engine: The engine to measure.
+        frames: Number of frames to measure, after a warm-up that fills the window.
+        size: (width, height) of the source's frames in pixels; the model's where None.
 
     Returns:
-        The telemetry of the measured frames.
+        Telemetry of the measured frames.
     """
     from edgevid.capture.noise import NoiseSource
     from edgevid.pipeline import Pipeline
 
     manifest = engine.bundle.manifest
+    # The first run fills caches and the window; its pipeline, with its telemetry, is dropped.
     Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames + _WARM_UP_FRAMES, size=size)).run()
     return Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames - 1 + frames, size=size)).run()
 
@@ -126,9 +130,15 @@ def _lines(result: dict[str, Any], telemetry: Telemetry) -> Iterator[str]:
     from edgevid.telemetry.environment import Machine
 
     precision = ", ".join(f"{role} {kind}" for role, kind in result["precision"].items())
-    source = "x".join(map(str, result["source_size"])) if result["source_size"] else "the model's own size"
-    yield f"{result['bundle']}: plan {result['plan']!r}, {precision}, window {result['window']}, input {'x'.join(map(str, result['input']))} from {source}"
-    yield f"{result['interpreter']}, threads: {result['threads']}, Python {result['versions']['python']}, numpy {result['versions']['numpy']}"
+    source = "x".join(map(str, result["source_size"])) if result["source_size"] else "the model's size"
+    shape, versions = "x".join(map(str, result["input"])), result["versions"]
+    yield (
+        f"{result['bundle']}: plan {result['plan']!r}, {precision}, window {result['window']}, "
+        f"input {shape} from {source}"
+    )
+    yield (
+        f"{result['interpreter']}, threads: {result['threads']}, Python {versions['python']}, numpy {versions['numpy']}"
+    )
     yield from _machine_lines(Machine(**result["machine"]))
     yield ""
     yield telemetry.as_table()
@@ -145,6 +155,7 @@ def _lines(result: dict[str, Any], telemetry: Telemetry) -> Iterator[str]:
 
 
 def _machine_lines(machine: Machine) -> Iterator[str]:
-    clock = f"{machine.clock_mhz} MHz, governor {machine.governor}" if machine.clock_mhz else "clock not told"
-    yield f"{machine.board or 'no board model'}; {machine.cpu or 'unnamed processor'}, {machine.arch}, {machine.cores} cores, {clock}, {machine.ram_mib} MiB"
+    clock = f"{machine.clock_mhz} MHz, governor {machine.governor}" if machine.clock_mhz else "unknown clock"
+    processor = f"{machine.cpu or 'unknown processor'}, {machine.arch}, {machine.cores} cores"
+    yield f"{machine.board or 'unknown board'}; {processor}, {clock}, {machine.ram_mib} MiB"
     yield f"{machine.os}, kernel {machine.kernel}"

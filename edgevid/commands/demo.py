@@ -1,8 +1,11 @@
-"""Run the gesture model that ships with edgevid on a minute of made-up video, and say how right it was.
+"""Run the gesture model that ships with edgevid on rendered video, and score it.
 
-A hand makes swipes, circles and waves before a background, with pauses in which it does something that is none of them; the stream is drawn
-on the fly and its truth is known. Needs no camera, no OpenCV and no TensorFlow. The timeline puts each event beside the truth; the latency
-table says what one frame costs on this machine.
+A person swipes, draws circles and waves. In the pauses the hand does something
+else. The stream is rendered during the run and its truth is known, so the
+timeline shows each event next to the true gesture. The latency table shows what
+a frame costs on this machine.
+
+The demo needs no camera, no OpenCV and no TensorFlow.
 """
 
 from __future__ import annotations
@@ -29,37 +32,31 @@ _SECONDS = 60.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="person, room and gestures to draw (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of person, room and gestures, at least 0 (default: 0)",
     )
     parser.add_argument(
         "--seconds",
         type=float,
         default=_SECONDS,
         metavar="S",
-        help="length of the stream in its own time (default: 60)",
+        help="length of the stream (default: 60)",
     )
     add_engine(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo.
 
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-
     Raises:
-        UsageError: The seed is below 0, or the length not above 0.
+        UsageError: The seed is below 0, or the length is not above 0.
     """
     from edgevid.capture.synthetic import GestureSource
     from edgevid.events.timeline import as_json, as_table, match, summary
@@ -67,13 +64,13 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.pipeline import Pipeline
 
     if args.seed < 0:
-        raise UsageError(expected="--seed of at least 0", got=args.seed, found=f"{args.seed}")
+        raise UsageError(expected="--seed of at least 0", got=args.seed)
     model = shipped_bundle()
-    engine, seen = open_engine(model, args), Collector()
+    engine, collector = open_engine(model, args), Collector()
     frame = model.manifest.input
     with GestureSource(seed=args.seed, duration_s=args.seconds, height_px=frame.height, width_px=frame.width) as source:
-        telemetry = Pipeline(engine, source, [seen]).run()
-        score = match(seen.events, source.truth)
+        telemetry = Pipeline(engine, source, [collector]).run()
+        score = match(collector.events, source.truth)
     if args.json:
         result = {
             "seed": args.seed,
@@ -92,11 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def shipped_bundle() -> Bundle:
-    """Read the bundle that lies inside the package.
-
-    Returns:
-        The gesture model.
-    """
+    """Return the gesture model of the package."""
     from edgevid import bundle
 
     with as_file(files("edgevid") / "data" / BUNDLE) as path:

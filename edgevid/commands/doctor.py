@@ -1,7 +1,10 @@
-"""Look this machine over: Python, interpreter, delegates, cameras, permissions, supply, heat, memory, disk, time.
+"""Check this machine, and show for each fault the command that repairs it.
 
-Every fault comes with the command that mends it. Nothing is installed and nothing is changed.
-Exit code 0 where there is no fault, 1 where there is one; warnings do not count.
+The checks cover Python, the interpreter, delegates, cameras, permissions, power
+supply, heat, throttling, memory, disk and time. The command installs nothing and
+changes nothing.
+
+The exit code is 0 without a fault and 1 with one. Warnings do not count.
 """
 
 from __future__ import annotations
@@ -21,20 +24,13 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
-    parser.add_argument("--json", action="store_true", help="print every finding as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print all findings as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine and print.
-
-    Args:
-        args: Parsed options.
+    """Check the machine and print the findings.
 
     Returns:
         0 without a fault, 1 with one.
@@ -45,12 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     findings = examine(current_host())
     healthy = all(finding.status != "fault" for finding in findings)
-    text = (
-        json.dumps({"healthy": healthy, "findings": to_json(findings)}, indent=1)
-        if args.json
-        else "\n".join(_lines(findings))
-    )
-    sys.stdout.write(text + "\n")
+    report = {"healthy": healthy, "findings": to_json(findings)}
+    sys.stdout.write((json.dumps(report, indent=1) if args.json else "\n".join(_lines(findings))) + "\n")
     return 0 if healthy else 1
 
 
@@ -58,13 +50,13 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     from edgevid.tables import table
 
     yield table([("check", "", "found"), *((finding.check, finding.status, finding.found) for finding in findings)])
-    wanting = [finding for finding in findings if finding.status in ("fault", "warning")]
-    for finding in wanting:
+    problems = [finding for finding in findings if finding.status in ("fault", "warning")]
+    for finding in problems:
         yield f"\n{finding.check}, {finding.status}: {finding.found}"
         yield from (f"  {line}" for line in finding.mend.splitlines())
     faults = sum(finding.status == "fault" for finding in findings)
-    yield f"\n{len(findings)} checks, {_counted(faults, 'fault')}, {_counted(len(wanting) - faults, 'warning')}"
+    yield f"\n{len(findings)} checks, {_counted(faults, 'fault')}, {_counted(len(problems) - faults, 'warning')}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,4 +1,4 @@
-"""`--threads` and `--delegate`: how the commands that run a bundle choose what runs it."""
+"""`--threads` and `--delegate`: how commands that run a bundle choose its engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from edgevid.backends.delegates import AUTO, DELEGATE_HELP, DelegateChoice, parse_delegate
-from edgevid.commands.options import positive
+from edgevid.commands.options import Option, add_options, positive_int
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,32 +17,15 @@ AUTO_THREADS = "auto"
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Declare `--threads`, `args.threads`, and `--delegate`, `args.delegate`.
-
-    Args:
-        parser: A verb's.
-    """
-    parser.add_argument(
-        "--threads",
-        type=_threads,
-        default=1,
-        metavar="N|auto",
-        help="interpreter threads; auto: measured once on this machine, then kept (default: 1)",
-    )
-    parser.add_argument(
-        "--delegate",
-        type=_delegate,
-        default=AUTO,
-        metavar="DELEGATE",
-        help=f"what runs the model: {DELEGATE_HELP} (default: auto)",
-    )
+    """Add `--threads`, `args.threads`, and `--delegate`, `args.delegate`."""
+    add_options(parser, ENGINE_OPTIONS)
 
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options as the API takes them.
+    """Return the options as keyword arguments of the API.
 
     Args:
-        args: With `threads` and `delegate`.
+        args: Parsed options with `threads` and `delegate`.
 
     Returns:
         Keyword arguments of `edgevid.load` and `open_engine`.
@@ -51,17 +34,17 @@ def engine_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_engine(bundle: Bundle, args: argparse.Namespace) -> Engine:
-    """Load a bundle as the options ask.
+    """Load a bundle with the threads and the delegate of the options.
 
     Args:
-        bundle: A checked one.
-        args: With `threads` and `delegate`.
+        bundle: A checked bundle.
+        args: Parsed options with `threads` and `delegate`.
 
     Returns:
-        An engine; its `threads` and `interpreter` say what was chosen.
+        An engine; its `threads` and `interpreter` report the choice.
 
     Raises:
-        DelegateError: A delegate asked for by name could not be loaded.
+        DelegateError: A delegate that was requested by name could not be loaded.
         BackendError: The interpreter rejects a part.
     """
     from edgevid.api.engines import open_engine
@@ -70,11 +53,31 @@ def open_engine(bundle: Bundle, args: argparse.Namespace) -> Engine:
 
 
 def _threads(text: str) -> int | str:
-    return AUTO_THREADS if text == AUTO_THREADS else positive(text)
+    return AUTO_THREADS if text == AUTO_THREADS else positive_int(text)
 
 
 def _delegate(text: str) -> DelegateChoice:
     try:
         return parse_delegate(text)
     except UsageError as error:
+        # argparse prints only this class with its message.
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+ENGINE_OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="--threads",
+        type=_threads,
+        default=1,
+        metavar="N|auto",
+        help="number of interpreter threads. auto measures the best number once on this machine and stores it "
+        "(default: 1)",
+    ),
+    Option(
+        name="--delegate",
+        type=_delegate,
+        default=AUTO,
+        metavar="DELEGATE",
+        help=f"what runs the model: {DELEGATE_HELP} (default: auto)",
+    ),
+)

@@ -1,7 +1,11 @@
-"""Show what a bundle holds: plan, window, input, parts, labels, decision rule, what the conversion proved, and where it came from.
+"""Show what a bundle contains, what its conversion proved, and where it comes from.
 
-The whole bundle is checked on the way, as on every load. Nothing of it is run. Of a .tflite file from anywhere: its operators, inputs and
-outputs, and whether this machine runs it, tried in a process of its own.
+The output lists plan, window, input, parts, labels and decision rule. The bundle
+is checked as on every load. Nothing of it is run.
+
+For a .tflite file of any origin, the output lists its operators, inputs and
+outputs, and whether this machine can run it. The test run happens in a process
+of its own, which a damaged file may crash.
 """
 
 from __future__ import annotations
@@ -18,14 +22,16 @@ if TYPE_CHECKING:
     from edgevid.backends.survey import Survey
     from edgevid.bundle import Bundle
     from edgevid.bundle.manifest import Manifest, Tensor
+    from edgevid.frames.preprocess import InputSpec
 
 EXAMPLES = """examples:
   edgevid inspect action.edgevid
   edgevid inspect action.edgevid --json | jq .manifest.labels
   edgevid inspect from_somewhere.tflite
-      its operators, inputs and outputs, and whether this machine can run it"""
+      shows operators, inputs and outputs, and whether this machine can run it"""
 _LABELS_SHOWN = 24
-_NUMBERS = (
+# What the text shows of the report; --json prints all of it.
+_REPORT_KEYS = (
     "clips",
     "agreement",
     "agreement_held_out",
@@ -35,63 +41,49 @@ _NUMBERS = (
     "joined_in_integers",
     "seconds",
 )
-_STAGE = ("name", "clips", "agreement", "max_abs_error", "accuracy")
+_STAGE_KEYS = ("name", "clips", "agreement", "max_abs_error", "accuracy")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
-    add_bundle(parser, what="the .edgevid file, or a .tflite file")
-    parser.add_argument("--json", action="store_true", help="print the manifest and the report as JSON")
+    add_bundle(parser, what="a .edgevid file, or a .tflite file")
+    parser.add_argument("--json", action="store_true", help="print manifest and report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is in the bundle.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-    """
+    """Print the contents of the file."""
     from edgevid import bundle
     from edgevid.backends.survey import is_tflite, survey
     from edgevid.schema import to_json
 
     if is_tflite(args.bundle):
         found = survey(args.bundle)
-        sys.stdout.write(
-            (json.dumps(to_json(found), indent=1) if args.json else "\n".join(describe_tflite(found, args.bundle.name)))
-            + "\n"
-        )
-        return 0
-    read = bundle.read(args.bundle)
-    whole = {"manifest": to_json(read.manifest), "report": to_json(read.report)}
-    sys.stdout.write((json.dumps(whole, indent=1) if args.json else "\n".join(describe(read))) + "\n")
+        data, lines = to_json(found), describe_tflite(found, args.bundle.name)
+    else:
+        checked = bundle.read(args.bundle)
+        data, lines = {"manifest": to_json(checked.manifest), "report": to_json(checked.report)}, describe(checked)
+    sys.stdout.write((json.dumps(data, indent=1) if args.json else "\n".join(lines)) + "\n")
     return 0
 
 
 def describe_tflite(found: Survey, name: str) -> Iterator[str]:
-    """Tell what a `.tflite` file holds.
+    """Describe a `.tflite` file.
 
     Args:
-        found: Its survey.
-        name: Its name.
+        found: The survey of the file.
+        name: Name of the file.
 
     Yields:
-        Lines for people.
+        Lines of text.
     """
     from edgevid.tables import table
 
     yield f"{name}: a .tflite file, {sum(found.operators.values())} operators"
     yield ""
     rows = [
-        (side, each["name"], "x".join(map(str, each["shape"])), each["dtype"], f"{each['scale']:g}", each["zero_point"])
-        for side, each in _sides(found)
+        *(_tensor_row("input", tensor) for tensor in found.inputs),
+        *(_tensor_row("output", tensor) for tensor in found.outputs),
     ]
     yield table([("", "tensor", "shape", "type", "scale", "zero point"), *rows])
     yield ""
@@ -101,26 +93,26 @@ def describe_tflite(found: Survey, name: str) -> Iterator[str]:
     if found.flex:
         yield f"needs TensorFlow's own operators (Flex): {', '.join(found.flex)}"
     if found.edgetpu:
-        yield "compiled for the Edge TPU: it runs there, or as its uncompiled twin"
+        yield "compiled for the Edge TPU: run it there, or use the file that it was compiled from"
     if found.dynamic:
-        yield "a size besides the batch is left open (-1): it has to be converted again with fixed sizes"
+        yield "a size besides the batch is open (-1): convert the model again with fixed sizes"
     if found.runs and not found.dynamic:
-        yield f"take it as a bundle: edgevid convert {name} --clips DIR -o OUT.edgevid"
+        yield f"to make a bundle of it: edgevid convert {name} --clips DIR -o OUT.edgevid"
 
 
-def _sides(found: Survey) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from (("input", each) for each in found.inputs)
-    yield from (("output", each) for each in found.outputs)
+def _tensor_row(side: str, tensor: Mapping[str, Any]) -> tuple[object, ...]:
+    shape = "x".join(map(str, tensor["shape"]))
+    return side, tensor["name"], shape, tensor["dtype"], f"{tensor['scale']:g}", tensor["zero_point"]
 
 
 def describe(bundle: Bundle) -> Iterator[str]:
-    """Tell what a bundle holds.
+    """Describe a bundle.
 
     Args:
-        bundle: A checked one.
+        bundle: A checked bundle.
 
     Yields:
-        Lines for people.
+        Lines of text.
     """
     from edgevid.tables import table
 
@@ -138,18 +130,10 @@ def describe(bundle: Bundle) -> Iterator[str]:
 
 
 def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    window, spec, rule = manifest.window, manifest.input, manifest.decision
-    yield (
-        "window",
-        f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {window.frames * window.interval_s:.2f} s",
-    )
-    if spec.kind == "features":
-        yield "input", f"{spec.channels} numbers a row"
-    else:
-        yield (
-            "input",
-            f"{spec.width}x{spec.height} {spec.color}, pixels {spec.range[0]:g} to {spec.range[1]:g}, {spec.resize}, {spec.interpolation}",
-        )
+    window, rule = manifest.window, manifest.decision
+    seconds = window.frames * window.interval_s
+    yield "window", f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {seconds:.2f} s"
+    yield "input", _input(manifest.input)
     yield "lookback", f"{manifest.lookback} frames before the newest"
     yield "scores", manifest.scores
     if manifest.values:
@@ -159,6 +143,13 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "events", f"from {rule.enter:g}, until below {rule.exit:g}, smoothed over {rule.smoothing_s:g} s"
     yield "", f"at least {rule.min_duration_s:g} s long, {rule.cooldown_s:g} s between two of one label"
     yield "background", ", ".join(rule.background) or "none"
+
+
+def _input(spec: InputSpec) -> str:
+    if spec.kind == "features":
+        return f"{spec.channels} numbers a row"
+    low, high = spec.range
+    return f"{spec.width}x{spec.height} {spec.color}, pixels {low:g} to {high:g}, {spec.resize}, {spec.interpolation}"
 
 
 def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
@@ -172,7 +163,7 @@ def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
             _tensors(part.outputs),
         )
         if part.edgetpu:
-            yield "  its twin", part.edgetpu, "Edge TPU", len(bundle.models[part.edgetpu]), "the same", "the same"
+            yield "  Edge TPU twin", part.edgetpu, "Edge TPU", len(bundle.models[part.edgetpu]), "the same", "the same"
 
 
 def _tensors(tensors: tuple[Tensor, ...]) -> str:
@@ -180,17 +171,17 @@ def _tensors(tensors: tuple[Tensor, ...]) -> str:
 
 
 def _proof(report: Mapping[str, Any]) -> Iterator[str]:
-    """The numbers that the conversion vouches for; the whole report is left to --json."""
     from edgevid.tables import table
 
-    yield from _section("proof", {name: report[name] for name in _NUMBERS if report.get(name) is not None})
+    yield from _section("proof", {name: report[name] for name in _REPORT_KEYS if report.get(name) is not None})
     if report.get("stages"):
         yield ""
-        yield table([_STAGE, *([stage.get(key) for key in _STAGE] for stage in report["stages"])], indent="  ")
+        rows = [[stage.get(key) for key in _STAGE_KEYS] for stage in report["stages"]]
+        yield table([_STAGE_KEYS, *rows], indent="  ")
     for note in report.get("notes", ()):
         yield f"  note: {note}"
     for warning in report.get("warnings", ()):
-        yield f"  careful: {warning}"
+        yield f"  warning: {warning}"
 
 
 def _section(title: str, rows: Mapping[str, object]) -> Iterator[str]:

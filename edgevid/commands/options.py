@@ -1,59 +1,137 @@
-"""Options that several commands share."""
+"""Command-line options as data, and the options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-# What `StateDirectory=edgevid` of the unit is.
+# The folder that `StateDirectory=edgevid` of the systemd unit creates.
 DEVICE_FOLDER = "/var/lib/edgevid"
 
 
+@dataclass(frozen=True, kw_only=True)
+class HelpGroup:
+    """A section of a help text.
+
+    Attributes:
+        title: Its heading.
+        description: Its text, above the options.
+    """
+
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One argument of a command, from which its parser and the reader of its TOML file are derived.
+
+    Attributes:
+        name: The long name with its dashes, or a plain name for a positional argument.
+        help: The text of `--help`.
+        type: Converts the text of a value, or raises `argparse.ArgumentTypeError`; None for plain
+            text.
+        metavar: The value's name in the help.
+        default: The value where the option is not given.
+        choices: The legal values; None for any.
+        nargs: 0 for a switch without a value, "?" for an optional value, "+" for several; None for
+            one.
+        const: With `nargs` "?", the value of an option that is given without one.
+        required: Whether the option must be given.
+        group: The section of the help; None for the main one.
+    """
+
+    name: str
+    help: str
+    type: Callable[[str], Any] | None = None
+    metavar: str | None = None
+    default: Any = None
+    choices: tuple[str, ...] | None = None
+    nargs: Literal[0, "?", "+"] | None = None
+    const: Any = None
+    required: bool = False
+    group: HelpGroup | None = None
+
+    @property
+    def key(self) -> str:
+        """The name in a TOML file and in the parsed arguments."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the option has no value: it is given or not."""
+        return self.nargs == 0
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether the argument is written without a name."""
+        return not self.name.startswith("--")
+
+
+def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Add options to a parser, each to its group of the help."""
+    options = tuple(options)
+    groups = {
+        group: parser.add_argument_group(group.title, group.description)
+        for group in dict.fromkeys(option.group for option in options)
+        if group is not None
+    }
+    for option in options:
+        target = parser if option.group is None else groups[option.group]
+        target.add_argument(option.name, **_add_argument_keywords(option))
+
+
+def _add_argument_keywords(option: Option) -> dict[str, Any]:
+    if option.is_switch:
+        return {"action": "store_true", "help": option.help}
+    names = ("type", "help", "metavar", "default", "choices", "nargs", "const")
+    keywords = {name: getattr(option, name) for name in names}
+    # argparse rejects `required` for a positional argument, even if it is false.
+    return keywords if option.is_positional else {**keywords, "required": option.required}
+
+
 def add_bundle(parser: argparse.ArgumentParser, *, what: str = "the .edgevid file") -> None:
-    """Declare the bundle as the first argument, `args.bundle`.
+    """Add the bundle as the first argument, `args.bundle`.
 
     Args:
-        parser: A verb's.
-        what: To help with.
+        parser: The parser of a command.
+        what: Help text of the argument.
     """
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=what)
 
 
 def add_slots(parser: argparse.ArgumentParser) -> None:
-    """Declare the folder in which a device keeps its bundles, `args.slots`.
-
-    Args:
-        parser: A verb's.
-    """
+    """Add `--slots`, `args.slots`: the folder where a device stores its bundles."""
     parser.add_argument(
         "--slots",
         type=Path,
         default=Path(DEVICE_FOLDER),
         metavar="DIR",
-        help=f"where the device keeps its bundles (default: {DEVICE_FOLDER})",
+        help=f"folder where the device stores its bundles (default: {DEVICE_FOLDER})",
     )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    """Declare `--threads`, `args.threads`.
-
-    Args:
-        parser: A verb's.
-    """
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="interpreter threads (default: 1)")
+    """Add `--threads`, `args.threads`."""
+    parser.add_argument(
+        "--threads", type=positive_int, default=1, metavar="N", help="number of interpreter threads (default: 1)"
+    )
 
 
-def positive(text: str) -> int:
+def positive_int(text: str) -> int:
     """Read a whole number of at least 1.
 
     Args:
-        text: What a person wrote.
+        text: Decimal digits.
 
     Returns:
         The number.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: The text is something else.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"Expected a whole number of at least 1, got {text!r}.")
@@ -64,15 +142,15 @@ def size_px(text: str) -> tuple[int, int]:
     """Read a picture size.
 
     Args:
-        text: WIDTHxHEIGHT, as 640x480.
+        text: WIDTHxHEIGHT, such as 640x480.
 
     Returns:
-        (width, height) in pixels.
+        (width, height) in pixels, each at least 1.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: The text is something else.
     """
     width, cross, height = text.partition("x")
     if not cross:
-        raise argparse.ArgumentTypeError(f"Expected WIDTHxHEIGHT, as 640x480, got {text!r}.")
-    return positive(width), positive(height)
+        raise argparse.ArgumentTypeError(f"Expected WIDTHxHEIGHT, such as 640x480, got {text!r}.")
+    return positive_int(width), positive_int(height)

@@ -1,4 +1,8 @@
-"""Go back to the bundle before this one: ends a trial, or without one puts the other of the two kept bundles into service."""
+"""Return to the bundle before this one.
+
+A device stores two bundles. During a trial, the command ends the trial. Without
+one, it puts the other bundle into service.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +18,18 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     add_slots(parser)
-    parser.add_argument("--restart", action="store_true", help="restart edgevid.service, so that it runs now")
+    parser.add_argument("--restart", action="store_true", help="restart edgevid.service, so that the bundle runs now")
     parser.add_argument("--json", action="store_true", help="print the new state as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Go back.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
+    """Return to the bundle before this one.
 
     Raises:
-        SlotsError: There is no bundle to go back to.
+        SlotsError: There is no bundle to return to.
     """
     from edgevid.provision.service import restart
     from edgevid.schema import to_json
@@ -44,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
     state = Slots(args.slots).rollback()
     if args.restart:
         restart()
-    sys.stdout.write(
-        (json.dumps(to_json(state)) if args.json else f"{state.slots[state.active].name} is in service.") + "\n"
-    )
+    sentence = f"{state.slots[state.active].name} is in service."
+    sys.stdout.write((json.dumps(to_json(state)) if args.json else sentence) + "\n")
     return 0

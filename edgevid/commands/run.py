@@ -1,8 +1,12 @@
-"""Run one bundle or several on a stream of frames and print the events they see.
+"""Run one or several bundles on a stream of frames, and print the events they detect.
 
-Events go to standard output as they end, the latency table to standard error when the stream ends or you press Ctrl-C.
-With --json, standard output holds one JSON object a decision (t_s, label, score, scores, age_ms, and values where the model gives more than
-classes) and one an event (event, start_s, end_s, score); where several bundles run, each object has its model's name.
+Each event is printed to standard output when it ends. A latency table follows on
+standard error at the end of the stream, or when you press Ctrl-C.
+
+With --json, standard output has one JSON object per line. A decision has t_s,
+label, score, scores and age_ms, and values if the model has other outputs
+besides its classes. An event has event, start_s, end_s and score. With several
+bundles, each object also names its model.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from edgevid.commands.options import Option, add_options
 from edgevid.commands.run_options import config, lines, models, outputs, record, sources
 from edgevid.commands.run_options.group import OptionGroup
 from edgevid.errors import SourceError
@@ -34,55 +39,46 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source picamera2 --mqtt mqtt://homeassistant.local/hall/camera --clips clips --metrics :9464
   edgevid run --config deployment.toml --json"""
 
+# Tests read a planted board instead.
 BOARD_ROOT = Path("/")
-# Everything that takes decisions, events or frames: a module each, in the order in which they are called.
+# The groups of outputs, in the order of the help.
 GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record)
+# Everything that the command line and a TOML file may contain.
+OPTIONS: tuple[Option, ...] = (
+    *models.OPTIONS,
+    *sources.OPTIONS,
+    *(option for group in GROUPS for option in group.OPTIONS),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
-    config.add(parser)
-    models.add(parser)
-    sources.add(parser)
-    for group in GROUPS:
-        group.add(parser)
+    add_options(parser, (config.OPTION, *OPTIONS))
 
 
-def expand(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
-    """Take the options of `--config` before those that were written.
+def expand(argv: Sequence[str], _parser: argparse.ArgumentParser) -> list[str]:
+    """Insert the options of the `--config` file before those of the command line.
 
     Args:
-        argv: As written, without the verb.
-        parser: The verb's own.
+        argv: The command line, without the command.
 
     Returns:
-        Arguments to parse.
+        Words to parse.
     """
-    return config.expand(argv, parser)
+    return config.expand(argv, OPTIONS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the bundles until the stream ends or a signal comes.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-    """
+    """Run the bundles until the stream ends or a signal arrives."""
     from edgevid.api.session import Session
 
-    config.refuse_abbreviation(args)
-    wanted = [output for group in GROUPS for output in group.outputs(args)]
+    config.reject_abbreviation(args)
+    requested = [output for group in GROUPS for output in group.outputs(args)]
     session = Session(
         models.load(args),
         source=args.source,
-        outputs=wanted,
+        outputs=requested,
         policy=args.policy,
         stall_s=args.stall,
         exit_when_stuck=True,
@@ -93,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             with stopped_by_signals(session):
                 session.run(max_frames=args.max_frames)
         except SourceError:
+            # A run of a week that loses its camera should still report what it saw.
             sys.stderr.write(session.summary())
             raise
         sys.stderr.write(session.summary())
@@ -101,13 +98,13 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def stopped_by_signals(session: Session) -> Iterator[None]:
-    """End the run cleanly on the first SIGINT or SIGTERM; the second does what it did before.
+    """Stop the session on the first SIGINT or SIGTERM; a second one has its usual effect.
 
     Args:
-        session: To be stopped.
+        session: The session to stop.
 
     Yields:
-        While the handlers are in place.
+        Nothing; the handlers are installed until the context exits.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -1,9 +1,13 @@
-"""Check that this machine gives a bundle's golden answers.
+"""Check that this machine reproduces the golden answers of a bundle.
 
-Every golden frame is played through the model on this machine. Each answer must be the same bit for bit, or within 3 steps of the
-output's grid with the same class in front, and so must what the model gives beside its scores; and each answer of the stream must
-equal its window worked out again from scratch.
-Exit code 0 if so, 3 if not.
+The conversion stored golden frames in the bundle, and the answers to them. Every
+frame is run through the model on this machine. Each answer must be
+
+  - equal bit for bit, or within 3 steps of the output's grid with the same top
+    class. The same holds for the model's other outputs
+  - equal to the answer for its window when that is computed again from scratch
+
+The exit code is 0 if all are, and 3 if not.
 """
 
 from __future__ import annotations
@@ -11,9 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from edgevid.commands.engine_options import add_engine, open_engine
 from edgevid.commands.options import add_bundle
+
+if TYPE_CHECKING:
+    from edgevid.inference.selftest import Selftest
 
 EXAMPLES = """examples:
   edgevid selftest action.edgevid
@@ -22,52 +30,41 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_engine(parser)
-    parser.add_argument("--json", action="store_true", help="print what was compared as JSON")
+    parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Test the bundle on this machine.
 
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
-
     Raises:
-        SelftestFailed: An answer is not the golden one.
+        SelftestFailed: An answer differs from the golden one.
     """
     from edgevid import bundle
-    from edgevid.inference.selftest import Selftest, selftest
+    from edgevid.inference.selftest import selftest
     from edgevid.schema import to_json
 
-    def sentence(found: Selftest) -> str:
-        same = (
-            "all bit-identical"
-            if found.identical
-            else f"the same classes, at most {found.max_steps:.2f} output steps apart"
-        )
-        beside = f", and {found.values} numbers beside them" if found.values else ""
-        windows = (
-            f"; {found.windows} windows equal the stream bit for bit"
-            if found.windows
-            else "; a stateful stream has no window to equal"
-        )
-        return f"passed: {found.answers} golden answers{beside}, {same}{windows} ({found.engine}; golden by {found.golden_engine})"
-
-    held = bundle.read(args.bundle)
-    found = selftest(open_engine(held, args))
-    if held.manifest.values and not found.values:
+    checked = bundle.read(args.bundle)
+    result = selftest(open_engine(checked, args))
+    if checked.manifest.values and not result.values:
         sys.stderr.write(
-            "edgevid: the golden vectors hold scores only: nothing is proven of what this model gives beside them. Convert it again.\n"
+            "edgevid: The golden answers of this bundle contain scores only, so its other outputs are not tested. "
+            "Convert the model again.\n"
         )
-    sys.stdout.write((json.dumps(to_json(found)) if args.json else sentence(found)) + "\n")
+    sys.stdout.write((json.dumps(to_json(result)) if args.json else _sentence(result)) + "\n")
     return 0
+
+
+def _sentence(result: Selftest) -> str:
+    others = f", and {result.values} other numbers" if result.values else ""
+    apart = f"the same classes, at most {result.max_steps:.2f} output steps apart"
+    equality = "all bit-identical" if result.identical else apart
+    no_windows = "a stateful stream has no window to compare with"
+    windows = f"{result.windows} windows equal the stream bit for bit" if result.windows else no_windows
+    return (
+        f"passed: {result.answers} golden answers{others}, {equality}; {windows} "
+        f"({result.engine}; golden by {result.golden_engine})"
+    )

@@ -1,4 +1,4 @@
-"""Where decisions and events go. Each third-party output library is imported in one file here."""
+"""Outputs for decisions and events. Each third-party library is imported in one file only."""
 
 from edgevid.outputs.output import Output, QuietOutput, Tap
 

@@ -1,11 +1,15 @@
-"""What a person writes to say where decisions go: URLs and HOST:PORT. Secrets never appear in messages, logs or `repr`."""
+"""Addresses that a user writes: HOST:PORT, MQTT URLs and webhook URLs.
+
+A URL may hold a password, so no message, log line or `repr` shows more of one than
+`without_secrets` returns.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,17 +18,21 @@ from edgevid.errors import UsageError
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MQTT_FORM = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"
+_MQTT_OPTIONS = {"discovery", "ca"}
 _MAX_PORT = 65_535
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_ANY_ADDRESS = "0.0.0.0"
+# Connections that the kernel accepts before their server runs; they only wait.
+_WAITING_CLIENTS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a server of ours listens.
+    """The address that a server listens on.
 
     Attributes:
         host: Name or address; empty for every address of this machine.
-        port: 0 for any that is free.
+        port: 0 for any free port.
     """
 
     host: str
@@ -36,24 +44,24 @@ class Endpoint:
         return self.host in _LOOPBACK or self.host.startswith("127.")
 
     def __str__(self) -> str:
-        """HOST:PORT, with brackets around an IPv6 address."""
-        host = self.host or "0.0.0.0"  # shown, not bound
+        """Return HOST:PORT, with brackets around an IPv6 address."""
+        host = self.host or _ANY_ADDRESS
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """An MQTT broker and what is published there.
+    """An MQTT broker and the topics to use there.
 
     Attributes:
         host: Name or address.
         port: TCP port.
-        tls: Whether the connection is encrypted and the broker's certificate checked.
+        tls: Whether to encrypt the connection and check the broker's certificate.
         username: None for no log-in.
         password: Never shown.
-        prefix: What every topic begins with; tells this device from others.
+        prefix: Prefix of every topic; identifies this device.
         discovery: Home Assistant's discovery prefix; None for no discovery.
-        ca: Certificates to trust instead of the system's.
+        ca: Certificates to trust instead of the system's, in PEM form.
     """
 
     host: str
@@ -66,18 +74,15 @@ class Broker:
     ca: Path | None = None
 
     def __str__(self) -> str:
-        """The URL without user and password."""
+        """Return the URL without user and password."""
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}/{self.prefix}"
 
 
 def without_secrets(url: str) -> str:
-    """Take user, password and query out of a URL.
+    """Return a URL without user, password and query, fit for logs.
 
     Args:
-        url: Any text; what is no URL is not shown at all.
-
-    Returns:
-        What may be logged.
+        url: Any text; if it is not a URL, none of it is returned.
     """
     try:
         parts = urlsplit(url)
@@ -90,43 +95,42 @@ def without_secrets(url: str) -> str:
 
 
 def endpoint(text: str) -> Endpoint:
-    """Read HOST:PORT.
+    """Parse HOST:PORT.
 
     Args:
-        text: As `localhost:8080`, `:8080` for every address, `[::1]:8080`.
-
-    Returns:
-        Host and port.
+        text: Such as `localhost:8080`, `:8080` for every address, or `[::1]:8080`.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text has another form, or the port is above 65535.
     """
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not port.isdecimal() or int(port) > _MAX_PORT or (":" in host and not bracketed):
         raise UsageError(
-            expected="HOST:PORT, as localhost:8080", got=text, hint="Write :8080 for every address of this machine."
+            expected="HOST:PORT, such as localhost:8080",
+            got=text,
+            hint="Write :8080 for every address of this machine.",
         )
     return Endpoint(host=host.strip("[]"), port=int(port))
 
 
 def listen(where: Endpoint, *, purpose: str) -> socket.socket:
-    """Take a place to listen at.
+    """Open a listening socket.
 
     Args:
-        where: See `Endpoint`.
-        purpose: What it is for, for the error message.
+        where: The address to listen on.
+        purpose: The option that needs it, for error messages.
 
     Returns:
-        A socket that listens already, so that who comes before its server only waits.
+        A socket that accepts connections, so that early clients only wait for the server.
 
     Raises:
-        UsageError: The address is not this machine's, is taken, or may not be used.
+        UsageError: The address belongs to another machine, is in use, or needs a privilege.
     """
     try:
         found = socket.getaddrinfo(
-            where.host or "0.0.0.0", where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )  # asked for
+            where.host or _ANY_ADDRESS, where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         family, kind, protocol, _, address = found[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
@@ -134,9 +138,10 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
             expected=f"an address of this machine for {purpose}", got=str(where), found=f"{where}: {error.strerror}"
         ) from error
     try:
+        # A restart must not wait for connections of the last run in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(64)
+        bound.listen(_WAITING_CLIENTS)
     except OSError as error:
         bound.close()
         raise UsageError(
@@ -148,81 +153,133 @@ def listen(where: Endpoint, *, purpose: str) -> socket.socket:
     return bound
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MqttUrl:
+    """The decoded parts of an MQTT URL, before any check."""
+
+    text: str = field(repr=False)
+    scheme: str = ""
+    host: str = ""
+    port: int | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
+    prefix: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> _MqttUrl:
+        """Split a URL; one that cannot be split has neither scheme nor host."""
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            return cls(text=text)
+        return cls(
+            text=text,
+            scheme=parts.scheme,
+            host=parts.hostname or "",
+            port=port,
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            prefix=unquote(parts.path).strip("/"),
+            options={name: values[-1] for name, values in parse_qs(parts.query).items()},
+        )
+
+    @property
+    def unknown_options(self) -> list[str]:
+        return sorted(set(self.options) - _MQTT_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A condition on an MQTT URL, and the error for a URL that breaks it."""
+
+    is_met: Callable[[_MqttUrl], bool]
+    error: Callable[[_MqttUrl], UsageError]
+
+
+# In order. Where user and password may be in the wrong place, the error shows nothing of the URL.
+_MQTT_CHECKS = (
+    _Check(
+        is_met=lambda url: "#" not in url.text,
+        error=lambda _url: UsageError(
+            expected="an MQTT URL without #",
+            found="one with it",
+            hint="Write %23 for a # in a password. A prefix has no wildcards.",
+        ),
+    ),
+    _Check(
+        is_met=lambda url: url.scheme in _MQTT_PORTS and bool(url.host) and url.port != 0,
+        error=lambda url: UsageError(
+            expected=_MQTT_FORM,
+            found=without_secrets(url.text),
+            hint="Percent-encode special characters in a password.",
+        ),
+    ),
+    _Check(
+        is_met=lambda url: not re.search(r"[+#\x00-\x1f]|^\$", url.prefix),
+        error=lambda url: UsageError(
+            expected="an MQTT prefix without +, #, control characters or a leading $", got=url.prefix
+        ),
+    ),
+    _Check(
+        is_met=lambda url: not url.unknown_options,
+        error=lambda url: UsageError(expected="MQTT options discovery or ca", got=url.unknown_options),
+    ),
+)
+
+
 def broker(url: str, environment: Mapping[str, str] = os.environ) -> Broker:
-    """Read an MQTT URL; user and password may come from the environment, where no list of processes shows them.
+    """Parse an MQTT URL.
 
     Args:
-        url: `mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`, with `?discovery=off` or another discovery prefix, and `?ca=FILE`.
-        environment: `EDGEVID_MQTT_USERNAME`, `EDGEVID_MQTT_PASSWORD` or `EDGEVID_MQTT_PASSWORD_FILE` stand in for what the URL does not say.
-
-    Returns:
-        The broker. The prefix is `edgevid/HOSTNAME` where the URL has none.
+        url: `mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`, with `?discovery=off` or another
+            discovery prefix, and `?ca=FILE`. The prefix defaults to `edgevid/HOSTNAME`.
+        environment: `EDGEVID_MQTT_USERNAME`, and `EDGEVID_MQTT_PASSWORD_FILE` or
+            `EDGEVID_MQTT_PASSWORD`, apply where the URL has no user or password. Unlike the
+            command line, they do not show in the list of processes.
 
     Raises:
-        UsageError: It is none, or a file that it names cannot be read.
+        UsageError: The URL has another form, or a file that it names cannot be read.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UsageError(expected=f"{_MQTT_FORM}", found=f"one with {error}") from error
-    if "#" in url:
-        raise UsageError(
-            expected="an MQTT URL without #",
-            found=f"one in {without_secrets(url)}",
-            hint="In a password write %23; a prefix has no wildcards.",
-        )
-    if parts.scheme not in _MQTT_PORTS or not parts.hostname or port == 0:
-        raise UsageError(expected=f"{_MQTT_FORM}", found=f"{without_secrets(url)}")
-    prefix = unquote(parts.path).strip("/") or f"edgevid/{_topic_level(socket.gethostname())}"
-    if re.search(r"[+#\x00-\x1f]|^\$", prefix):
-        raise UsageError(expected="an MQTT prefix without +, #, control characters or a leading $", got=prefix)
-    options = _options(parts.query)
-    discovery = options.get("discovery", "homeassistant")
+    parts = _MqttUrl.parse(url)
+    for check in _MQTT_CHECKS:
+        if not check.is_met(parts):
+            raise check.error(parts)
+    discovery = parts.options.get("discovery", "homeassistant")
     return Broker(
-        host=parts.hostname,
-        port=port or _MQTT_PORTS[parts.scheme],
+        host=parts.host,
+        port=parts.port or _MQTT_PORTS[parts.scheme],
         tls=parts.scheme == "mqtts",
-        username=unquote(parts.username) if parts.username else environment.get("EDGEVID_MQTT_USERNAME"),
-        password=unquote(parts.password) if parts.password else _password(environment),
-        prefix=prefix,
+        username=parts.username or environment.get("EDGEVID_MQTT_USERNAME"),
+        password=parts.password or _password(environment),
+        prefix=parts.prefix or f"edgevid/{_topic_level(socket.gethostname())}",
         discovery=None if discovery == "off" else discovery,
-        ca=_readable(Path(options["ca"])) if "ca" in options else None,
+        ca=_readable(Path(parts.options["ca"])) if "ca" in parts.options else None,
     )
 
 
 def webhook_url(url: str) -> str:
-    """Check a URL to post to.
+    """Return the URL to post to, unchanged, after a check.
 
     Args:
         url: `http://` or `https://`.
 
-    Returns:
-        The same.
-
     Raises:
-        UsageError: It is none.
+        UsageError: The URL has another scheme, no host, or a space or control character.
     """
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_legal = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fine = False
-    if not fine or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise UsageError(expected="http[s]://HOST[:PORT]/PATH", found=f"{without_secrets(url)}")
+        is_legal = False
+    if not is_legal or re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise UsageError(expected="http[s]://HOST[:PORT]/PATH", found=without_secrets(url))
     return url
 
 
 def _topic_level(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text) or "device"
-
-
-def _options(query: str) -> dict[str, str]:
-    options = {name: values[-1] for name, values in parse_qs(query).items()}
-    unknown = sorted(set(options) - {"discovery", "ca"})
-    if unknown:
-        raise UsageError(expected="MQTT options discovery or ca", got=unknown, found=f"{', '.join(unknown)}")
-    return options
 
 
 def _password(environment: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Keep decisions and events in memory: all of a run, for reports and tests, or those of the newest frame, for a caller who takes them."""
+"""Outputs that keep decisions and events in memory, for reports, tests and pulling callers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from edgevid.outputs.output import QuietOutput
 
 
 class Collector(QuietOutput):
-    """Holds every decision and event of a run.
+    """Keeps every decision and event of a run.
 
     Attributes:
         decisions: In order.
-        starts: Events as they began, in the order they were sure to be events.
-        events: In the order they ended.
+        starts: Events as reported at their start, in that order.
+        events: Whole events, in the order of their ends.
     """
 
     def __init__(self) -> None:
@@ -21,35 +21,23 @@ class Collector(QuietOutput):
         self.events: list[Event] = []
 
     def decided(self, decision: Decision) -> None:
-        """Keep a decision.
-
-        Args:
-            decision: It.
-        """
+        """Append a decision."""
         self.decisions.append(decision)
 
     def started(self, event: Event) -> None:
-        """Keep the beginning of an event.
-
-        Args:
-            event: As it is so far.
-        """
+        """Append the start of an event."""
         self.starts.append(event)
 
     def ended(self, event: Event) -> None:
-        """Keep an event.
-
-        Args:
-            event: It.
-        """
+        """Append a whole event."""
         self.events.append(event)
 
 
 class Newest(QuietOutput):
-    """Keeps what the newest frame brought until the caller takes it.
+    """Keeps the newest decision, and the events since the caller last took them.
 
     Args:
-        starts: Whether starts of events are kept among the events.
+        starts: Whether to keep the starts of events too.
     """
 
     def __init__(self, *, starts: bool = False) -> None:
@@ -58,35 +46,24 @@ class Newest(QuietOutput):
         self._events: list[Event] = []
 
     def decided(self, decision: Decision) -> None:
-        """Keep a decision in place of the one before.
-
-        Args:
-            decision: Of the newest frame.
-        """
+        """Replace the decision."""
         self._decision = decision
 
     def started(self, event: Event) -> None:
-        """Keep the start of an event, if starts are wanted.
-
-        Args:
-            event: As far as it is known.
-        """
+        """Keep the start of an event, if starts are kept."""
         if self._starts:
             self._events.append(event)
 
     def ended(self, event: Event) -> None:
-        """Keep an event.
-
-        Args:
-            event: The whole event.
-        """
+        """Keep a whole event."""
         self._events.append(event)
 
     def take_decision(self) -> Decision | None:
-        """Hand over the newest decision.
+        """Return the newest decision and forget it.
 
         Returns:
-            The decision, with every event that has ended since the one before, also those that a gap ended; None where there is no new one.
+            The decision; its `events` are all that ended since the last one, including those that a
+            gap ended. None if there is no new decision.
         """
         decision, self._decision = self._decision, None
         if decision is not None:
@@ -94,10 +71,6 @@ class Newest(QuietOutput):
         return decision
 
     def take_events(self) -> tuple[Event, ...]:
-        """Hand over the events.
-
-        Returns:
-            Those since the last call, in order.
-        """
+        """Return the events since the last call, in order, and forget them."""
         events, self._events = tuple(self._events), []
         return events

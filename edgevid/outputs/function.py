@@ -1,4 +1,4 @@
-"""Calls a function of the user's program with each event."""
+"""An output that calls a function of the user's program with each event."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Callable
 
 from edgevid.errors import OutputRefused
 from edgevid.events.decide import Event
-from edgevid.outputs.delivery.sink import SinkBase
-from edgevid.outputs.output import QuietOutput
+from edgevid.outputs.delivery.sink import Sink
 
 _log = logging.getLogger(__name__)
 
 
-class FunctionCaller(SinkBase, QuietOutput):
-    """A sink that calls a function. An exception is logged with its traceback and counted as an event refused; the run goes on.
+class FunctionCaller(Sink):
+    """A sink that calls a function.
+
+    An exception of the function is logged with its traceback and counts as a rejected event; the
+    run continues.
 
     Args:
-        function: Called with each event as it ends, in the sink's thread.
-        starts: Whether it is called with the start of each event as well; such an event has `ended` False.
+        function: Called with each whole event, in the sink's thread.
+        starts: Whether to call it with the start of each event too, which has `ended` False.
     """
 
     def __init__(self, function: Callable[[Event], object], *, starts: bool) -> None:
@@ -26,19 +28,19 @@ class FunctionCaller(SinkBase, QuietOutput):
         self._starts = starts
 
     def started(self, event: Event) -> None:
-        """Call the function with a start, if it wants starts.
+        """Call the function with the start of an event, if it takes starts.
 
-        Args:
-            event: As far as it is known.
+        Raises:
+            OutputRefused: The function raised.
         """
         if self._starts:
             self._call(event)
 
     def ended(self, event: Event) -> None:
-        """Call the function with an event.
+        """Call the function with a whole event.
 
-        Args:
-            event: The whole event.
+        Raises:
+            OutputRefused: The function raised.
         """
         self._call(event)
 
@@ -48,6 +50,7 @@ class FunctionCaller(SinkBase, QuietOutput):
         except Exception as error:
             name = getattr(self._function, "__qualname__", repr(self._function))
             _log.exception("edgevid: %s failed on an event of %s.", name, event.label)
+            # Not retried: a function that fails on an event most likely fails on it again.
             raise OutputRefused(
                 expected=f"{name} to return", got=error, found=f"{type(error).__name__}: {error}"
             ) from error

@@ -1,7 +1,8 @@
-"""Who may ask a server of ours: a check of the Host header, against web pages that reach for devices at home.
+"""Checks of the Host and Origin headers, against web pages that attack devices on a home network.
 
-A page on the web can give its own name the address of this machine (DNS rebinding); the browser then lets it read what it finds here. It
-cannot forge the Host header, which then holds that page's name. A name that a stranger can register is never answered.
+A web page can point its own name at this machine's address (DNS rebinding); the browser then lets
+it read the answers. It cannot forge the Host header, which still holds that page's name. The
+servers therefore answer only for names that a stranger cannot register.
 
 Source: https://en.wikipedia.org/wiki/DNS_rebinding
 """
@@ -14,19 +15,20 @@ from urllib.parse import urlsplit
 
 from edgevid.outputs.addresses import Endpoint
 
-# Names that no one can register on the internet: RFC 6761, RFC 6762 and RFC 8375, and the suffix that home routers hand out.
+# Suffixes that nobody can register [RFC 6761, RFC 6762, RFC 8375], and the one of home routers.
 _LOCAL_SUFFIXES = (".local", ".localhost", ".home.arpa", ".internal", ".lan")
 
 
-def may_ask(host_header: str | None, endpoint: Endpoint) -> bool:
-    """Say whether a request with this Host header is meant for us.
+def is_allowed_host(host_header: str | None, endpoint: Endpoint) -> bool:
+    """Return whether a request with this Host header is meant for this server.
 
     Args:
-        host_header: As the client sent it.
-        endpoint: Where the server listens.
+        host_header: As the client sent it; None if it sent none.
+        endpoint: The address that the server listens on.
 
     Returns:
-        On a local endpoint: only for names of the loopback. Else also for addresses, this machine's name, and names that no one can register.
+        For a local endpoint, True only for names of the loopback interface. Otherwise True also for
+        IP addresses, this machine's name, and names that nobody can register.
     """
     name = host_name(host_header)
     if name is None:
@@ -44,15 +46,15 @@ def may_ask(host_header: str | None, endpoint: Endpoint) -> bool:
     )
 
 
-def same_origin(origin: str | None, host_header: str | None) -> bool:
-    """Say whether a request comes from a page of this very server.
+def is_same_origin(origin: str | None, host_header: str | None) -> bool:
+    """Return whether a request comes from a page of this server.
 
     Args:
-        origin: The Origin header; a program that is no browser sends none.
+        origin: The Origin header; None from a program that is not a browser.
         host_header: The Host header.
 
     Returns:
-        True where there is no origin, or it names the same host and port.
+        True without an origin, or if it names the same host and port.
     """
     if origin is None:
         return True
@@ -63,13 +65,13 @@ def same_origin(origin: str | None, host_header: str | None) -> bool:
 
 
 def host_name(host_header: str | None) -> str | None:
-    """Take the port off a Host header.
+    """Return the name in a Host header, without the port.
 
     Args:
-        host_header: As `pi.local:8080` or `[::1]:8080`.
+        host_header: Such as `pi.local:8080` or `[::1]:8080`.
 
     Returns:
-        The name in lower case, an IPv6 address without brackets; None where it is none.
+        The name in lower case, an IPv6 address without brackets; None if the header is malformed.
     """
     try:
         return urlsplit(f"//{host_header}").hostname if host_header else None

@@ -6,24 +6,26 @@ import io
 import json
 import os
 from time import monotonic_ns
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs import payload
 from edgevid.outputs.output import QuietOutput
 
-# A terminal need not be redrawn faster than a person reads.
+# People cannot read a faster status line.
 _REDRAW_NS = 100_000_000
+_CLEAR_LINE = "\r\x1b[K"
 _DIGITS = 6
 
 
-class Descriptor(io.TextIOBase):
-    """Writes text to a file descriptor, line by line and without a buffer or a lock.
+class _Descriptor(io.TextIOBase):
+    """A text stream on a file descriptor, without a buffer or a lock.
 
-    A thread that hangs in a write to standard output would hold the lock of `sys.stdout`, and the process could not even end.
+    A thread that hangs in a write to `sys.stdout` would hold its lock, and the interpreter, which
+    flushes it at exit, could not end.
 
     Args:
-        number: The descriptor; stays open.
+        number: The file descriptor; stays open.
     """
 
     def __init__(self, number: int) -> None:
@@ -31,29 +33,31 @@ class Descriptor(io.TextIOBase):
         self._number = number
 
     def write(self, text: str) -> int:
-        """Write all of it.
-
-        Args:
-            text: Any.
-
-        Returns:
-            Its length.
-        """
+        """Write the whole text and return its length."""
         data = text.encode()
         while data:
+            # A pipe may accept a part only.
             data = data[os.write(self._number, data) :]
         return len(text)
 
 
-class JsonLines(QuietOutput):
-    """One JSON object a decision and one an event, each flushed as a line.
+def unbuffered(stream: TextIO) -> TextIO:
+    """Return a stream on the same descriptor, or the stream itself if it has none, as in a notebook."""
+    try:
+        return cast("TextIO", _Descriptor(stream.fileno()))
+    except io.UnsupportedOperation:
+        return stream
 
-    A decision has `t_s`, `label`, `score`, `scores` (label to probability) and `age_ms`, and `values` (name to numbers) where the model gives more than
-    scores; an event has `event`, `start_s`, `end_s`, `score`.
+
+class JsonLines(QuietOutput):
+    """A JSON object per decision and per event, each written as one line and flushed.
+
+    A decision has the fields of `payload.decision`; an event has `event`, `start_s`, `end_s` and
+    `score`.
 
     Args:
-        stream: Where to; it stays open.
-        several: Whether several models run: each object then has its model's name, as `model`.
+        stream: Stays open.
+        several: Whether several models run; each object then has the model's name in `model`.
     """
 
     def __init__(self, stream: TextIO, *, several: bool = False) -> None:
@@ -61,36 +65,28 @@ class JsonLines(QuietOutput):
         self._several = several
 
     def decided(self, decision: Decision) -> None:
-        """Write a decision.
-
-        Args:
-            decision: It.
-        """
+        """Write a decision."""
         self._write(decision.model, payload.decision(decision))
 
     def ended(self, event: Event) -> None:
-        """Write an event.
-
-        Args:
-            event: It.
-        """
+        """Write a whole event."""
         times = {"start_s": round(event.start_s, _DIGITS), "end_s": round(event.end_s, _DIGITS)}
         self._write(event.model, {"event": event.label, **times, "score": round(event.score, _DIGITS)})
 
-    def _write(self, model: str, value: dict[str, Any]) -> None:
+    def _write(self, model: str, fields: dict[str, Any]) -> None:
         if self._several:
-            value = {"model": model, **value}
-        self._stream.write(json.dumps(value, allow_nan=False, ensure_ascii=False) + "\n")
+            fields = {"model": model, **fields}
+        self._stream.write(json.dumps(fields, allow_nan=False, ensure_ascii=False) + "\n")
         self._stream.flush()
 
 
 class EventLines(QuietOutput):
-    """One readable line an event, and on a terminal a line that shows what the model sees now.
+    """A readable line per event and, on a terminal, a status line with the current decision.
 
     Args:
-        stream: Where events go.
-        status: Where the live line goes; left alone where it is no terminal.
-        several: Whether several models run: each line then has its model's name.
+        stream: For events; stays open.
+        status: For the status line, which is left out if this is not a terminal.
+        several: Whether several models run; each line then has the model's name.
     """
 
     def __init__(self, stream: TextIO, status: TextIO, *, several: bool = False) -> None:
@@ -100,39 +96,34 @@ class EventLines(QuietOutput):
         self._drawn_ns = -_REDRAW_NS
 
     def decided(self, decision: Decision) -> None:
-        """Redraw the live line, if it is time to.
-
-        Args:
-            decision: Shown.
-        """
+        """Redraw the status line, at most ten times a second."""
         now_ns = monotonic_ns()
         if self._status is None or now_ns - self._drawn_ns < _REDRAW_NS:
             return
         self._drawn_ns = now_ns
         ongoing = decision.ongoing
         event = f"  [{ongoing.label} since {ongoing.start_s:.1f} s]" if ongoing else ""
-        self._redraw(f"{decision.t_s:9.2f} s  {self._of(decision.model)}{decision.label} {decision.score:.2f}{event}")
+        prefix = self._prefix(decision.model)
+        self._redraw(f"{decision.t_s:9.2f} s  {prefix}{decision.label} {decision.score:.2f}{event}")
 
     def ended(self, event: Event) -> None:
-        """Write an event.
-
-        Args:
-            event: It.
-        """
+        """Write a whole event."""
+        # Stream and status may be the same terminal.
         self._redraw("")
+        prefix = self._prefix(event.model)
         self._stream.write(
-            f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {self._of(event.model)}{event.label}  {event.score:.2f}\n"
+            f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {prefix}{event.label}  {event.score:.2f}\n"
         )
         self._stream.flush()
 
     def close(self) -> None:
-        """Clear the live line."""
+        """Clear the status line."""
         self._redraw("")
 
-    def _of(self, model: str) -> str:
+    def _prefix(self, model: str) -> str:
         return f"{model}: " if self._several else ""
 
     def _redraw(self, text: str) -> None:
         if self._status is not None:
-            self._status.write(f"\r\x1b[K{text}")
+            self._status.write(_CLEAR_LINE + text)
             self._status.flush()

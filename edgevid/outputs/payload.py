@@ -1,4 +1,7 @@
-"""Events and decisions as JSON: the same fields on every way out. `docs/outputs.md` lists them."""
+"""Events and decisions as JSON objects, with the same fields in every output.
+
+`docs/outputs.md` lists the fields.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,17 @@ Phase = Literal["start", "end"]
 _DIGITS = 6
 
 
+def phase(event: Event) -> Phase:
+    """Return which of its two reports an event is."""
+    return "end" if event.ended else "start"
+
+
 class EventFormatter:
-    """Puts events into words for programs.
+    """Formats events as JSON objects.
 
     Args:
-        live: Whether times are this machine's monotonic clock, so that they can be given as dates.
-        run: Tells the events of this run from those of others.
+        live: Whether event times are this machine's monotonic clock, and thus have a date.
+        run: Identifies this run in event ids; random if None.
     """
 
     def __init__(self, *, live: bool, run: str | None = None) -> None:
@@ -27,63 +35,58 @@ class EventFormatter:
         self._run = run or secrets.token_hex(4)
 
     def event_id(self, event: Event) -> str:
-        """Name an event.
+        """Return an id, the same for start and end of an event and unique across runs.
 
-        Args:
-            event: It, at its start or end.
-
-        Returns:
-            The same text for both, and another for every other event; a receiver that was told twice can tell.
+        A receiver can use it to discard an event that is delivered twice.
         """
         return f"{self._run}-{event.model}-{event.label}-{event.start_s:.3f}".replace(" ", "_")
 
-    def event(self, event: Event, phase: Phase) -> dict[str, Any]:
-        """Give an event as a JSON object.
-
-        Args:
-            event: It.
-            phase: Which of its two moments.
+    def event(self, event: Event) -> dict[str, Any]:
+        """Return the start or the end of an event as a JSON object.
 
         Returns:
-            `event`, `phase`, `id`, `model`, `start_s`, `score`, `age_ms`; `end_s` and `duration_s` at its end; `start` and `end`, dates in
-            UTC, for a live source; `values` by name where the model gives more than scores.
+            `event`, `phase`, `id`, `model`, `start_s`, `score`, `age_ms`; for an end also `end_s`
+            and `duration_s`; for a live source also the UTC dates `start` and `end`; `values` by
+            name if the model returns more than scores.
         """
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "event": event.label,
-            "phase": phase,
+            "phase": phase(event),
             "id": self.event_id(event),
             "model": event.model,
             "start_s": round(event.start_s, _DIGITS),
         }
-        if phase == "end":
-            told |= {"end_s": round(event.end_s, _DIGITS), "duration_s": round(event.end_s - event.start_s, _DIGITS)}
-        told |= {"score": round(event.score, _DIGITS), "age_ms": round(event.age_ms, 3)}
+        if event.ended:
+            fields["end_s"] = round(event.end_s, _DIGITS)
+            fields["duration_s"] = round(event.end_s - event.start_s, _DIGITS)
+        fields["score"] = round(event.score, _DIGITS)
+        fields["age_ms"] = round(event.age_ms, 3)
         if self._live:
-            told["start"] = self.date(event.start_s)
-            if phase == "end":
-                told["end"] = self.date(event.end_s)
-        return told | _beside(event.values)
+            fields["start"] = self.date(event.start_s)
+            if event.ended:
+                fields["end"] = self.date(event.end_s)
+        return fields | _values_field(event.values)
 
     def date(self, t_s: float) -> str:
-        """Give a time of a live source as a date.
+        """Return a time of a live source as a date.
 
         Args:
-            t_s: On the monotonic clock.
+            t_s: Seconds on the monotonic clock.
 
         Returns:
-            ISO 8601 in UTC, with milliseconds. Where the clock was set meanwhile, by the new one.
+            ISO 8601 in UTC, with milliseconds.
         """
-        return datetime.fromtimestamp(time.time() - (time.monotonic() - t_s), UTC).isoformat(timespec="milliseconds")
+        # Both clocks are read now: if the wall clock was set since `t_s`, the new one counts.
+        age_s = time.monotonic() - t_s
+        return datetime.fromtimestamp(time.time() - age_s, UTC).isoformat(timespec="milliseconds")
 
 
 def decision(decision: Decision) -> dict[str, Any]:
-    """Give a decision as a JSON object.
-
-    Args:
-        decision: It.
+    """Return a decision as a JSON object.
 
     Returns:
-        `t_s`, `label`, `score`, `scores` by label, `values` by name where the model gives more than scores, and `age_ms`.
+        `t_s`, `label`, `score`, `scores` by label, `age_ms`, and `values` by name if the model
+        returns more than scores.
     """
     scores = {
         label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.probabilities, strict=True)
@@ -93,36 +96,35 @@ def decision(decision: Decision) -> dict[str, Any]:
         "label": decision.label,
         "score": round(decision.score, _DIGITS),
         "scores": scores,
-        **_beside(decision.values),
+        **_values_field(decision.values),
         "age_ms": round(decision.age_ms, 3),
     }
 
 
-def _beside(values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    return (
-        {"values": {name: [round(number, _DIGITS) for number in numbers] for name, numbers in values.items()}}
-        if values
-        else {}
-    )
+def _values_field(values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    if not values:
+        return {}
+    return {"values": {name: [round(number, _DIGITS) for number in numbers] for name, numbers in values.items()}}
 
 
 def slugs(names: tuple[str, ...]) -> dict[str, str]:
-    """Give each name a form that fits into topics, file names and identifiers.
+    """Return a form of each name that fits into topics, file names and identifiers.
 
     Args:
         names: All different.
 
     Returns:
-        Name to slug: letters, digits, _ and -, all different.
+        Name to slug: ASCII letters, digits, _ and -, all different.
     """
-    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for name in names:
-        slug = base = (
-            "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name)
-            or "model"
-        )
+        slug = base = "".join(letter if _is_plain(letter) else "_" for letter in name) or "model"
         count = 2
-        while slug in found.values():
+        while slug in taken.values():
             slug, count = f"{base}_{count}", count + 1
-        found[name] = slug
-    return found
+        taken[name] = slug
+    return taken
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isascii() and (letter.isalnum() or letter in "-_")

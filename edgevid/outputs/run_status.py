@@ -1,4 +1,4 @@
-"""How the run is doing, in one flat look that every way out shows: rates, latency, drops, memory, heat."""
+"""The status of a run in one flat dict: rates, latency, drops, memory and temperature."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ _NS_PER_S = 1e9
 
 
 def no_board() -> Mapping[str, float]:
-    """Tell nothing of a board.
-
-    Returns:
-        No facts.
-    """
+    """Return the facts of an unknown board: none."""
     return {}
 
 
 class Rate:
-    """How often a counter grew, a second, between two looks at least `least_s` apart.
+    """The growth of a counter per second, between two calls at least `least_s` apart.
 
     Args:
-        least_s: A look sooner gives the last rate again.
+        least_s: An earlier call returns the last rate again.
     """
 
     def __init__(self, least_s: float = 0.9) -> None:
@@ -34,14 +30,11 @@ class Rate:
         self._per_s = 0.0
 
     def of(self, count: int, *, now_ns: int | None = None) -> float:
-        """Look.
+        """Return the growth per second since the last call.
 
         Args:
             count: The counter now.
-            now_ns: Monotonic time; that of the call where None.
-
-        Returns:
-            Growth a second.
+            now_ns: Time on the monotonic clock; read here if None.
         """
         now_ns = monotonic_ns() if now_ns is None else now_ns
         passed_ns = now_ns - self._at_ns
@@ -52,11 +45,14 @@ class Rate:
 
 
 class RunStatus:
-    """Reads telemetry, memory and board. Each way out has one of its own, for rates are between two looks.
+    """Reads telemetry, memory and board.
+
+    Each output needs an instance of its own: a rate covers the time since its last call.
 
     Args:
-        telemetry: Of each model, by name; they share the source.
-        board: Gives facts such as `temperature_c`, `clock_mhz`, `fan_rpm`, `throttled`, `under_voltage`; see `docs/outputs.md`.
+        telemetry: Telemetry of each model, by name. They share the source.
+        board: Returns facts such as `temperature_c`, `clock_mhz`, `fan_rpm`, `throttled` and
+            `under_voltage`; see `docs/outputs.md`.
     """
 
     def __init__(self, telemetry: Mapping[str, Telemetry], *, board: BoardFacts = no_board) -> None:
@@ -67,36 +63,25 @@ class RunStatus:
         self._models = {name: Rate() for name in self._telemetry}
 
     def camera_fps(self) -> float:
-        """Give the rate of the source.
-
-        Returns:
-            Frames a second.
-        """
+        """Return the rate of the source in frames per second."""
         return self._camera.of(self._first.seen)
 
     def model_fps(self) -> dict[str, float]:
-        """Give the rate of each model.
-
-        Returns:
-            Frames that it took, a second, by name.
-        """
+        """Return the rate at which each model takes frames, in frames per second, by name."""
         return {name: rate.of(self._telemetry[name].taken) for name, rate in self._models.items()}
 
     def board(self) -> Mapping[str, float]:
-        """Give what the board tells.
-
-        Returns:
-            Facts by name; none where there is no board to ask.
-        """
+        """Return the board's facts by name; empty without a known board."""
         return self._board()
 
     def snapshot(self) -> dict[str, float | int | None]:
-        """Look at everything.
+        """Return the current status.
 
         Returns:
-            `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`, `dropped` (frames, all causes), `gaps`,
-            `age_p50_ms`, `age_p99_ms`, `rss_mib`, `pace_level` (the highest), `fallbacks` (models that lost their accelerator), and the board's
-            facts.
+            `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`,
+            `dropped` (frames, all causes), `gaps`, `age_p50_ms`, `age_p99_ms`, `rss_mib`,
+            `pace_level` (the highest), `fallbacks` (models that lost their accelerator), and the
+            board's facts.
         """
         age = self._first.age.latency()
         every = self._telemetry.values()

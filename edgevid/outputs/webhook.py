@@ -1,11 +1,16 @@
-"""Events posted as JSON to a URL, one request for the start of each and one for its end.
+"""A webhook: events posted as JSON, one request for the start of each and one for its end.
 
-The standard library does it: one request at a time, a few an hour, needs no pool of connections, and a library for that would add more memory
-than the rest of a run's way out. What it lacks is a limit for a whole request: a server that sends a byte every few seconds satisfies every
-time limit of a socket. The runner finds that and calls `abort`, which ends the connection.
+The standard library's HTTP client is enough for a few requests an hour, and saves the memory of a
+client library. It has no limit for a whole request: a server that sends a byte every few seconds
+satisfies every socket timeout. The runner detects that and calls `abort`, which closes the
+connection.
 
-Answers: 2xx is delivered. 408, 425, 429, 502, 503, 504 and every failure of the network mean "away": the event waits, for as long as it takes.
-Other 5xx are tried `_TRIES` times, for a server may fail on this one event for ever; every other answer is a refusal. Redirects are not followed.
+Answers:
+
+- 2xx: delivered.
+- 408, 425, 429, 502, 503, 504 and network failures: the server is away, and the event waits.
+- Other 5xx: retried up to `_TRIES` times, as a server may fail on this one event for ever.
+- Anything else: rejected. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -24,31 +29,31 @@ from edgevid import __version__
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.events.decide import Event
 from edgevid.outputs.addresses import without_secrets
-from edgevid.outputs.delivery.sink import SinkBase
-from edgevid.outputs.output import QuietOutput
-from edgevid.outputs.payload import EventFormatter, Phase
+from edgevid.outputs.delivery.sink import Sink
+from edgevid.outputs.payload import EventFormatter
 
 TIMEOUT_S = 5.0
 _TRIES = 8
 _AWAY = (408, 425, 429, 502, 503, 504)
+# The body of an answer is not used; reading some of it lets the server finish.
 _ANSWER_BYTES = 4096
 
 
-class WebhookSender(SinkBase, QuietOutput):
-    """A sink that posts; see the module.
+class WebhookSender(Sink):
+    """A sink that posts events; see the module.
 
     Args:
-        url: `http://` or `https://`; a user and password in it become basic authentication.
-        teller: Puts events into words.
-        timeout_s: For connecting, and for each wait for the server.
-        environment: `EDGEVID_WEBHOOK_TOKEN` is sent as a bearer token.
+        url: `http://` or `https://`. A user and password in it become basic authentication.
+        formatter: Formats events.
+        timeout_s: For the connection and for each wait for the server.
+        environment: `EDGEVID_WEBHOOK_TOKEN` is sent as a bearer token, unless the URL has a user.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        teller: EventFormatter,
+        formatter: EventFormatter,
         timeout_s: float = TIMEOUT_S,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
@@ -59,77 +64,76 @@ class WebhookSender(SinkBase, QuietOutput):
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = _headers(parts.username, parts.password, environment)
-        self._teller = teller
+        self._formatter = formatter
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
+        # The event that the server failed on last, and how often in a row.
         self._failures: tuple[str, int] = ("", 0)
 
     def started(self, event: Event) -> None:
         """Post the start of an event.
 
-        Args:
-            event: It.
-
         Raises:
             OutputError: The server is away.
-            OutputRefused: It does not want this.
+            OutputRefused: The server rejected the event.
         """
-        self._post(event, "start")
+        self._post(event)
 
     def ended(self, event: Event) -> None:
         """Post the end of an event.
 
-        Args:
-            event: It.
-
         Raises:
             OutputError: The server is away.
-            OutputRefused: It does not want this.
+            OutputRefused: The server rejected the event.
         """
-        self._post(event, "end")
+        self._post(event)
 
     def abort(self) -> None:
-        """End the connection, so that whoever waits for it returns."""
-        hung = self._socket
-        if hung is not None:
+        """Close the connection, so that a request that hangs returns."""
+        connected = self._socket
+        if connected is not None:
             with contextlib.suppress(OSError):
-                hung.shutdown(socket.SHUT_RDWR)
+                # close() would not wake the thread that waits in recv().
+                connected.shutdown(socket.SHUT_RDWR)
 
-    def _post(self, event: Event, phase: Phase) -> None:
-        told = self._teller.event(event, phase)
-        status = self._request(json.dumps(told, allow_nan=False).encode())
+    def _post(self, event: Event) -> None:
+        fields = self._formatter.event(event)
+        status = self._request(json.dumps(fields, allow_nan=False).encode())
         if 200 <= status < 300:
             self._failures = ("", 0)
         elif status in _AWAY:
-            raise OutputError(
-                expected=f"{self._shown} to take an event", found=f"status {status}", hint="Events wait until it does."
-            )
+            raise self._away(f"status {status}", hint="Check the server; events are kept until it accepts them.")
         elif status >= 500:
-            self._failed(f"{told['id']} {phase}", status)
+            raise self._server_error(f"{fields['id']} {fields['phase']}", status)
         else:
-            raise OutputRefused(
-                expected=f"{self._shown} to take an event", found=f"status {status}", hint="It was dropped."
-            )
+            raise self._rejected(f"status {status}")
 
-    def _failed(self, name: str, status: int) -> None:
+    def _server_error(self, name: str, status: int) -> OutputError:
+        """Return the error for a 5xx answer: a rejection after `_TRIES` of them for one event."""
         count = self._failures[1] + 1 if self._failures[0] == name else 1
         self._failures = (name, count)
         if count >= _TRIES:
-            raise OutputRefused(
-                expected=f"{self._shown} to take an event",
-                found=f"status {status} {count} times",
-                hint="It was dropped.",
-            )
-        raise OutputError(
-            expected=f"{self._shown} to take an event", found=f"status {status}", hint=f"It is tried {_TRIES} times."
+            return self._rejected(f"status {status} {count} times")
+        hint = f"Check the server's log; the event is sent up to {_TRIES} times."
+        return self._away(f"status {status}", hint=hint)
+
+    def _away(self, found: str, *, hint: str) -> OutputError:
+        return OutputError(expected=f"{self._shown} to accept an event", found=found, hint=hint)
+
+    def _rejected(self, found: str) -> OutputRefused:
+        return OutputRefused(
+            expected=f"{self._shown} to accept an event",
+            found=found,
+            hint="Check the URL and its credentials; the event was dropped.",
         )
 
     def _request(self, body: bytes) -> int:
-        """Post, and give the status; what the server says beyond that is not read for long."""
+        """Post a body and return the status."""
         connection = self._connection()
         try:
             connection.connect()
-            self._socket = connection.sock  # the connection forgets it as soon as the answer begins
+            # For `abort`: the connection drops its own reference as soon as the answer starts.
+            self._socket = connection.sock
             connection.request("POST", self._target, body, self._headers)
             answer = connection.getresponse()
             answer.read(_ANSWER_BYTES)
@@ -138,7 +142,7 @@ class WebhookSender(SinkBase, QuietOutput):
             raise OutputError(
                 expected=f"{self._shown} to answer",
                 found=f"{type(error).__name__}: {error}",
-                hint="Events wait until it does.",
+                hint="Check that it is running; events are kept until it answers.",
             ) from error
         finally:
             connection.close()

@@ -1,5 +1,6 @@
-"""From a deployment to a card that boots into a classifier, and to models that can be changed on a device without bricking it.
+"""Provisioning: from a deployment file to a card, an image or an installed service.
 
-`flash` prepares a card, `slots` keeps two bundles on a device, `remote` brings a bundle there. Facts, choices and templates are data in
-`firmware_configs`.
+`flash` prepares a card with Raspberry Pi OS, `image` builds a whole image from Debian packages, and
+`service` installs on a device that already runs. Facts about boards and cameras, and the templates
+of every file that a device gets, are data in `firmware_configs`.
 """

@@ -1,6 +1,7 @@
-"""The boot partition: a folder where it is mounted, or the FAT inside an image file or a card, which is written with mtools and needs no root.
+"""The boot partition of a card: a mounted folder, or the FAT inside an image file or block device.
 
-Both are asked the same questions. A write goes to the medium, not to the cache, before it returns.
+`MountedPartition` writes through the mounted file system. `FatPartition` writes with mtools and
+needs neither root nor a mount. Both flush each file to the medium before `write` returns.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from edgevid import atomic
 from edgevid.errors import FlashError, MissingDependency
 
 _SECTOR_BYTES = 512
-# Types of a FAT partition, and of a Linux one. Source: https://en.wikipedia.org/wiki/Partition_type
+# Partition types in the MBR. Source: https://en.wikipedia.org/wiki/Partition_type
 _FAT_TYPES, _LINUX_TYPE = (0x0B, 0x0C, 0x0E), 0x83
-_FREE = re.compile(r"([\d ]+) bytes free")
-_LIMIT_S = 600
+_FREE_BYTES = re.compile(r"([\d ]+) bytes free")
+# Bounds one call of mtools or debugfs on a card reader that hangs.
+_TIMEOUT_S = 600
 
 
 class BootPartition(Protocol):
-    """What `edgevid flash` reads and writes.
+    """The operations of `edgevid flash` on a boot partition.
 
     Attributes:
         name: For messages.
@@ -43,19 +45,19 @@ class BootPartition(Protocol):
         ...
 
     def write(self, path: str, source: Path) -> None:
-        """Write a file; its folder is made where it is not there."""
+        """Write a file, make its folder if necessary, and flush both."""
         ...
 
     def free_bytes(self) -> int:
-        """Give the room that is left."""
+        """Return the free space."""
         ...
 
 
 class MountedPartition:
-    """A boot partition that is mounted.
+    """A mounted boot partition.
 
     Args:
-        folder: Where.
+        folder: The mount point.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,34 +71,37 @@ class MountedPartition:
         )
 
     def read(self, path: str) -> bytes:
-        """Read a file, past the cache where the kernel agrees."""
+        """Read a file, bypassing the page cache where the kernel allows it."""
         handle = os.open(self._folder / path, os.O_RDONLY)
         with os.fdopen(handle, "rb") as file:
+            # Drop the cached pages, or the read-back after a write would only check memory.
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
             return file.read()
 
     def write(self, path: str, source: Path) -> None:
-        """Write beside, flush, rename: a name that is there has its old content or the new one."""
-        goal = self._folder / path
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        written = goal.with_name(f"{goal.name}.new")
+        """Write a file next to its destination, flush it, and rename it into place."""
+        destination = self._folder / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        written = destination.with_name(f"{destination.name}.new")
         shutil.copyfile(source, written)
+        # FAT has no journal. Flush the data before the rename: after a power cut, the name then
+        # refers to either the old content or the new one.
         atomic.flush(written)
-        atomic.put(written, goal)
+        atomic.put(written, destination)
 
     def free_bytes(self) -> int:
-        """Ask the file system."""
+        """Return the free space of the file system."""
         return shutil.disk_usage(self._folder).free
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """A place on a disk.
+    """An entry of a partition table.
 
     Attributes:
-        start_bytes: Where it begins.
-        size_bytes: Its length.
-        kind: The type in the partition table.
+        start_bytes: Offset on the disk.
+        size_bytes: Length.
+        kind: MBR partition type, such as 0x0C for FAT32.
     """
 
     start_bytes: int
@@ -109,7 +114,7 @@ class FatPartition:
 
     Args:
         disk: The file or device.
-        partition: Where the FAT is.
+        partition: The location of the FAT.
 
     Raises:
         MissingDependency: mtools is not installed.
@@ -124,7 +129,7 @@ class FatPartition:
             )
         self.name = str(disk)
         self._disk = disk
-        self._at = f"{disk}@@{partition.start_bytes}"
+        self._drive = f"{disk}@@{partition.start_bytes}"
 
     def files(self) -> frozenset[str]:
         """List every file."""
@@ -136,13 +141,15 @@ class FatPartition:
         return self._mtools("mcopy", "-n", f"::{path}", "-")
 
     def write(self, path: str, source: Path) -> None:
-        """Write a file in place of the one that is there, and flush the disk."""
+        """Write a file, replace an existing one, and flush the disk."""
         folder = ""
         for part in Path(path).parts[:-1]:
             folder += f"/{part}"
+            # mmd fails on a folder that already exists.
             if not self._mtools("mdir", "-b", f"::{folder}", check=False):
                 self._mtools("mmd", "-D", "s", f"::{folder}")
         self._mtools("mcopy", "-D", "o", "-o", str(source), f"::{path}")
+        # mtools leaves its writes in the kernel's cache. Any descriptor of the disk can flush them.
         handle = os.open(self._disk, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -150,39 +157,42 @@ class FatPartition:
             os.close(handle)
 
     def free_bytes(self) -> int:
-        """Ask mdir."""
-        found = _FREE.search(self._mtools("mdir", "::").decode())
-        if found is None:
-            raise FlashError(expected=f"a FAT that can be read on {self.name}", found="none", path=self.name)
-        return int(found[1].replace(" ", ""))
+        """Return the free space that mdir reports."""
+        free = _FREE_BYTES.search(self._mtools("mdir", "::").decode())
+        if free is None:
+            raise FlashError(expected=f"a readable FAT file system on {self.name}", found="none", path=self.name)
+        # mdir groups digits with spaces: "267 878 400 bytes free".
+        return int(free[1].replace(" ", ""))
 
     def _mtools(self, tool: str, *arguments: str, check: bool = True) -> bytes:
-        # MTOOLS_SKIP_CHECK: a FAT made on another system need not have the size that mtools works out for it.
+        # Without MTOOLS_SKIP_CHECK mtools rejects a FAT whose size differs from its own computation,
+        # as file systems made by other programs may.
         environment = {**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull, "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
-            [tool, "-i", self._at, *arguments], capture_output=True, env=environment, timeout=_LIMIT_S, check=False
+        result = subprocess.run(
+            [tool, "-i", self._drive, *arguments], capture_output=True, env=environment, timeout=_TIMEOUT_S, check=False
         )
-        if check and done.returncode != 0:
-            reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
+        if check and result.returncode != 0:
+            reason = (result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
             raise FlashError(
-                expected=f"to read and write the boot partition of {self.name}", found=f"{reason}", path=self.name
+                expected=f"{tool} to access the boot partition of {self.name}", found=reason, path=self.name
             )
-        return done.stdout if done.returncode == 0 else b""
+        return result.stdout if result.returncode == 0 else b""
 
 
 def partitions(disk: Path) -> tuple[Partition, ...]:
-    """Read a disk's partition table.
+    """Read the partition table of a disk.
 
     Args:
         disk: An image file or a block device.
 
     Returns:
-        The primary partitions that are there, in order.
+        The primary partitions in use, in the order of the table.
 
     Raises:
-        FlashError: It has no MBR, as the images of Raspberry Pi OS have.
+        FlashError: The disk has no MBR. Images of Raspberry Pi OS have one.
 
-    Source: https://en.wikipedia.org/wiki/Master_boot_record: four entries of 16 bytes at 446, the signature 55 AA at 510.
+    Source: https://en.wikipedia.org/wiki/Master_boot_record: four entries of 16 bytes at 446, the signature
+    55 AA at 510.
     """
     with disk.open("rb") as file:
         sector = file.read(_SECTOR_BYTES)
@@ -193,12 +203,12 @@ def partitions(disk: Path) -> tuple[Partition, ...]:
             hint="Write the unpacked .img first.",
             path=disk,
         )
-    found = []
+    table = []
     for entry in range(446, 510, 16):
         kind, start, count = sector[entry + 4], *struct.unpack_from("<II", sector, entry + 8)
         if kind and count:
-            found.append(Partition(start_bytes=start * _SECTOR_BYTES, size_bytes=count * _SECTOR_BYTES, kind=kind))
-    return tuple(found)
+            table.append(Partition(start_bytes=start * _SECTOR_BYTES, size_bytes=count * _SECTOR_BYTES, kind=kind))
+    return tuple(table)
 
 
 def boot_and_root(disk: Path) -> tuple[Partition, Partition]:
@@ -208,38 +218,42 @@ def boot_and_root(disk: Path) -> tuple[Partition, Partition]:
         disk: An image file or a block device.
 
     Returns:
-        The FAT one and the Linux one.
+        The FAT partition and the Linux partition.
 
     Raises:
-        FlashError: It is laid out otherwise.
+        FlashError: The disk has another layout.
     """
-    found = partitions(disk)
-    if len(found) != 2 or found[0].kind not in _FAT_TYPES or found[1].kind != _LINUX_TYPE:
-        kinds = ", ".join(f"{each.kind:#04x}" for each in found) or "none"
+    table = partitions(disk)
+    if len(table) != 2 or table[0].kind not in _FAT_TYPES or table[1].kind != _LINUX_TYPE:
+        kinds = ", ".join(f"{each.kind:#04x}" for each in table) or "none"
         raise FlashError(
             expected=f"a FAT and a Linux partition on {disk}, as Raspberry Pi OS has",
             found=f"the types {kinds}",
             path=disk,
         )
-    return found[0], found[1]
+    return table[0], table[1]
 
 
 def read_root(disk: Path, root: Partition, path: str) -> bytes | None:
-    """Read a file of the root file system, without mounting it.
+    """Read a file of the root file system without mounting it.
 
     Args:
         disk: An image file or a block device.
         root: The ext4 partition.
-        path: Of the file, from its root.
+        path: Absolute path on the root file system.
 
     Returns:
-        Its bytes; None where there is no such file, or debugfs (e2fsprogs) is not installed.
+        The content, or None if the file is missing or empty, or debugfs (e2fsprogs) is not installed.
     """
+    # debugfs is in /usr/sbin, which Debian leaves out of the PATH of an ordinary user.
     tool = shutil.which("debugfs") or shutil.which("debugfs", path="/usr/sbin:/sbin")
     if tool is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "file"
-        place = f"{disk}?offset={root.start_bytes}"
-        subprocess.run([tool, "-R", f"dump {path} {copy}", place], capture_output=True, timeout=_LIMIT_S, check=False)
+        device = f"{disk}?offset={root.start_bytes}"
+        # debugfs exits with 0 even if the file does not exist, so the copy decides.
+        subprocess.run(
+            [tool, "-R", f"dump {path} {copy}", device], capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
         return copy.read_bytes() if copy.is_file() and copy.stat().st_size else None

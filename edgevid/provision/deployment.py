@@ -1,6 +1,7 @@
-"""What one device shall be: a board, a camera, a bundle, who may log in, and how the classifier runs. A TOML file, refused where it cannot work.
+"""The deployment file: the board, camera, bundle, logins, network and service limits of one device.
 
-`firmware_configs/deployments` holds examples. Every check that needs no card is made here, before anything is written anywhere.
+A deployment is a TOML file; `firmware_configs/deployments` has examples. Every check that needs no
+card happens here, before anything is written.
 """
 
 from __future__ import annotations
@@ -20,25 +21,28 @@ from edgevid.firmware import Board, Camera, board, camera
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
 from edgevid.schema import from_toml, read_toml
 
-# RFC 1123, 2.1, one label; user names as in useradd(8).
+# One label of a host name as in RFC 1123, 2.1; user names as in useradd(8).
 _HOSTNAME, _USER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _COUNTRY, _VARIABLE = re.compile(r"[A-Z]{2}"), re.compile(r"[A-Z_][A-Z0-9_]*")
-# Its owner already has it, or Raspberry Pi OS takes it for the user it renames.
+# `edgevid` is the service's account. Raspberry Pi OS renames `rpi-first-boot-wizard` to the new user.
 _RESERVED_USERS = ("root", "edgevid", "rpi-first-boot-wizard")
 DEMO = "demo"
-# How the key ends that the files in `firmware_configs/deployments` have in place of yours.
+# The comment of the placeholder key in `firmware_configs/deployments`.
 EXAMPLE_KEY_COMMENT = "replace@me"
+# The classifier does not start below these limits.
 _MIN_MEMORY_MIB, _MIN_CPU_PERCENT = 96, 20
+# Raspberry Pi OS itself needs about this much.
+_SYSTEM_MEMORY_MIB = 160
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Who may log in, by SSH key or at the console.
+    """The account for people, with login by SSH key or at the console.
 
     Attributes:
-        name: Of the account; may use sudo.
+        name: Account name; the user may use sudo.
         ssh_keys: Public keys, as in `~/.ssh/id_ed25519.pub`.
-        password_hash: What `openssl passwd -6` prints, for the console; none where empty.
+        password_hash: Output of `openssl passwd -6`, for the console; empty locks the password.
     """
 
     name: str = "pi"
@@ -46,7 +50,7 @@ class User:
     password_hash: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an account that cannot be made, or that nobody can use."""
+        """Reject an illegal account name, and an account without a login."""
         DeploymentError.unless(
             bool(_USER.fullmatch(self.name)) and self.name not in _RESERVED_USERS,
             expected="a user's name in small letters, none of the system's",
@@ -57,8 +61,8 @@ class User:
         check_password_hash(self.password_hash)
         DeploymentError.unless(
             bool(self.ssh_keys or self.password_hash),
-            expected="[user] with ssh_keys or a password_hash: nobody could log in otherwise",
-            found="none",
+            expected="[user] with ssh_keys or a password_hash",
+            found="neither, so nobody could log in",
         )
 
 
@@ -67,21 +71,22 @@ class Wifi:
     """A wireless network.
 
     Attributes:
-        ssid: Its name.
-        country: ISO 3166-1 code, whose rules the radio keeps.
-        password: 8 to 63 characters, or the 64 hexadecimal digits of a key; an open network where nothing is given.
-        password_env: The variable to take it from instead, when the card is flashed.
+        ssid: Network name, 1 to 32 bytes.
+        country: ISO 3166-1 alpha-2 code of the regulatory domain.
+        password: 8 to 63 characters, or the key as 64 hexadecimal digits. Without any password the network is open.
+        password_env: Environment variable to read the password from when the card is flashed.
         hidden: Whether the network does not announce its name.
     """
 
     ssid: str
     country: str
+    # repr=False, here and below: no traceback or log may show a secret.
     password: str = field(default="", repr=False)
     password_env: str = ""
     hidden: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no radio takes."""
+        """Reject a network that no radio can join."""
         DeploymentError.unless(
             1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(),
             expected="[wifi] ssid of 1 to 32 bytes in one line",
@@ -99,13 +104,13 @@ class Wifi:
         )
 
     def psk(self) -> str:
-        """Derive the network's key; the password itself is on no card.
+        """Derive the key of the network, so that no card holds the password itself.
 
         Returns:
             64 hexadecimal digits; empty for an open network.
 
         Raises:
-            DeploymentError: The password is of a wrong length, or its variable is not set.
+            DeploymentError: The password has an illegal length, or its variable is not set.
         """
         password = secret(self.password_env, "[wifi] password_env") if self.password_env else self.password
         return wifi_psk(self.ssid, password) if password else ""
@@ -113,15 +118,15 @@ class Wifi:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """How systemd runs the classifier.
+    """The limits under which systemd runs the classifier.
 
     Attributes:
-        memory_mib: What it may use; it is ended and started again above.
-        cpu_percent: What it may use of one core's time, so 400 for four cores.
-        watchdog_s: It is restarted where it gave no sign of life for this long.
-        restart_s: Pause before it is started again.
-        start_limit_s: Time it has from its start to its first frame.
-        trial_s: Answers that a new bundle must give before it is confirmed.
+        memory_mib: Memory limit; systemd kills and restarts the service above it.
+        cpu_percent: CPU limit in percent of one core, so 400 for four cores.
+        watchdog_s: Longest time without a sign of life before a restart.
+        restart_s: Pause before a restart.
+        start_limit_s: Longest time from the start to the first frame.
+        trial_s: How long a new bundle must answer before it is confirmed.
     """
 
     memory_mib: int = 256
@@ -132,7 +137,7 @@ class Service:
     trial_s: int = 120
 
     def __post_init__(self) -> None:
-        """Refuse limits with which nothing runs."""
+        """Reject limits with which nothing runs."""
         for name in ("watchdog_s", "restart_s", "start_limit_s"):
             DeploymentError.unless(
                 1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name)
@@ -151,12 +156,13 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What wears the card out, and what protects it.
+    """Settings that limit the wear of the card.
 
     Attributes:
-        journal: Where logs are kept: in memory, or on the card.
-        journal_mib: How much of them.
-        read_only_root: Whether the root file system lies under an overlay in memory from the second start on; bundles are kept.
+        journal: "volatile" keeps logs in memory, "persistent" on the card.
+        journal_mib: Size limit of the journal.
+        read_only_root: Whether an overlay in memory covers the root file system from the second boot on.
+            Bundles persist.
     """
 
     journal: Literal["volatile", "persistent"] = "volatile"
@@ -164,34 +170,35 @@ class Card:
     read_only_root: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a journal that fills the card, and one that could not stay."""
+        """Reject a journal that fills the card, and a persistent one on a read-only root."""
         DeploymentError.unless(
             8 <= self.journal_mib <= 1024, expected="[card] journal_mib from 8 to 1024", got=self.journal_mib
         )
-        kept = self.journal == "persistent" and self.read_only_root
         DeploymentError.unless(
-            not kept,
-            expected='[card] journal = "volatile" where read_only_root is true: nothing is kept then',
+            not (self.journal == "persistent" and self.read_only_root),
+            expected='[card] journal = "volatile" with read_only_root = true',
             got=self.journal,
+            hint="Set read_only_root = false to keep the journal on the card.",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A whole deployment.
+    """The description of one device.
 
     Attributes:
         board: Name of a file in `firmware_configs/boards`.
         camera: Name of a file in `firmware_configs/cameras`.
-        bundle: The `.edgevid` file, relative to the deployment's; or "demo", the gestures that ship with edgevid.
-        hostname: Of the device.
-        timezone: As in the IANA database, "Europe/Zurich".
-        user: Who may log in.
-        camera_port: Which connector the camera is on, where the board has two.
-        wifi: The wireless network; none for Ethernet.
+        bundle: Path of a `.edgevid` file, relative to the deployment, or "demo" for the bundle inside edgevid.
+        hostname: One label, as in RFC 1123.
+        timezone: Name in the IANA database, such as "Europe/Zurich".
+        user: The account for people.
+        camera_port: Connector of the camera on a board with two, from 0.
+        wifi: Wireless network; None for Ethernet.
         run: Options of `edgevid run`, without the leading dashes.
-        environment: Variables of the service; a value "env:NAME" is taken from the variable NAME when the card is flashed.
-        service: Limits.
+        environment: Variables of the service. A value "env:NAME" is replaced by the variable NAME when the
+            card is flashed.
+        service: Limits of the service.
         card: Logs and wear.
     """
 
@@ -209,18 +216,20 @@ class Deployment:
     card: Card = field(default_factory=Card)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work together."""
-        _refuse_timezone(self.timezone)
+        """Reject illegal values, and values that cannot work together."""
+        _check_timezone(self.timezone)
         DeploymentError.unless(
             bool(_HOSTNAME.fullmatch(self.hostname)),
             expected="a hostname of small letters, digits and hyphens, at most 63",
             got=self.hostname,
         )
-        _refuse_mix(self.facts, self.optics, self)
+        _check_hardware(self)
+        _check_limits(self.facts, self.service)
         for name, value in self.environment.items():
             DeploymentError.unless(
                 bool(_VARIABLE.fullmatch(name)), expected="names of capital letters in [environment]", got=name
             )
+            # The message leaves the value out: it may be a secret.
             DeploymentError.unless(
                 value.isprintable(), expected=f"one line for {name} in [environment]", found="several"
             )
@@ -235,33 +244,33 @@ class Deployment:
         """The camera."""
         return camera(self.camera)
 
-    def refuse_example(self) -> None:
-        """Refuse an account that is only the example's, before a card is written for it.
+    def reject_example_key(self) -> None:
+        """Reject a deployment whose only login is the placeholder key of the examples.
 
         Raises:
-            DeploymentError: The only way in is the key of the examples, whose secret half nobody has.
+            DeploymentError: There is no other key and no password. Nobody has the secret half of the placeholder.
         """
-        left = [key for key in self.user.ssh_keys if not key.endswith(EXAMPLE_KEY_COMMENT)]
-        expected = "your own key in [user] ssh_keys, the line of ~/.ssh/id_ed25519.pub"
+        own_keys = [key for key in self.user.ssh_keys if not key.endswith(EXAMPLE_KEY_COMMENT)]
         DeploymentError.unless(
-            bool(left or self.user.password_hash),
-            expected=expected,
-            found=f"the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})",
+            bool(own_keys or self.user.password_hash),
+            expected="your own key in [user] ssh_keys, the line of ~/.ssh/id_ed25519.pub",
+            found=f"only the example's, with which nobody could log in ({EXAMPLE_KEY_COMMENT})",
         )
 
     def variables(self) -> dict[str, str]:
-        """Give the service's variables, with secrets in place.
+        """Resolve the service's variables, secrets included.
 
         Returns:
             Name to value.
 
         Raises:
-            DeploymentError: A variable that shall be taken over is not set.
+            DeploymentError: A variable named by "env:NAME" is not set.
         """
-        taken = {
+        sources = {
             name: value.removeprefix("env:") for name, value in self.environment.items() if value.startswith("env:")
         }
-        return {**self.environment, **{name: secret(source, f"[environment] {name}") for name, source in taken.items()}}
+        secrets = {name: secret(source, f"[environment] {name}") for name, source in sources.items()}
+        return {**self.environment, **secrets}
 
 
 def read(path: Path) -> Deployment:
@@ -271,31 +280,29 @@ def read(path: Path) -> Deployment:
         path: The TOML file.
 
     Returns:
-        It, with the bundle's path made absolute.
+        The deployment, with the path of its bundle made absolute.
 
     Raises:
-        UsageError: It cannot be read.
-        DeploymentError: It asks for what is unknown or does not go together; the message names what is legal.
+        UsageError: The file cannot be read.
+        DeploymentError: A key or value is unknown, or values do not go together.
     """
-    found = from_toml(Deployment, read_toml(path), path.name)
-    bundle = (
-        Path(edgevid.__file__).parent / "data/gestures.edgevid" if found.bundle == DEMO else path.parent / found.bundle
+    deployment = from_toml(Deployment, read_toml(path), path.name)
+    demo = Path(edgevid.__file__).parent / "data/gestures.edgevid"
+    bundle = demo if deployment.bundle == DEMO else path.parent / deployment.bundle
+    return dataclasses.replace(deployment, bundle=str(bundle.resolve()))
+
+
+def _check_hardware(deployment: Deployment) -> None:
+    facts, optics, port = deployment.facts, deployment.optics, deployment.camera_port
+    is_csi = optics.interface == "csi"
+    DeploymentError.unless(
+        not is_csi or facts.camera_ports > 0,
+        expected=f"a USB camera for the board {facts.name!r}, which has no camera connector",
+        got=optics.name,
     )
-    return dataclasses.replace(found, bundle=str(bundle.resolve()))
-
-
-def _refuse_mix(facts: Board, optics: Camera, deployment: Deployment) -> None:
-    """What each is legal and together cannot be."""
-    if optics.interface == "csi":
-        DeploymentError.unless(
-            facts.camera_ports > 0,
-            expected=f"a USB camera for the board {facts.name!r}, which has no camera connector",
-            got=optics.name,
-        )
-    port = deployment.camera_port
     if port is not None:
         DeploymentError.unless(
-            optics.interface == "csi",
+            is_csi,
             expected=f"no camera_port for the camera {optics.name!r}, which is not on a connector",
             got=port,
         )
@@ -306,28 +313,30 @@ def _refuse_mix(facts: Board, optics: Camera, deployment: Deployment) -> None:
         )
     DeploymentError.unless(
         deployment.wifi is None or facts.wifi,
-        expected=f"no [wifi] for the board {facts.name!r}, which has none",
+        expected=f"no [wifi] for the board {facts.name!r}, which has no radio",
         found="one",
     )
-    most = facts.cores * 100
+
+
+def _check_limits(facts: Board, service: Service) -> None:
+    max_percent = facts.cores * 100
     DeploymentError.unless(
-        deployment.service.cpu_percent <= most,
-        expected=f"[service] cpu_percent of at most {most} on {facts.cores} cores",
-        got=deployment.service.cpu_percent,
+        service.cpu_percent <= max_percent,
+        expected=f"[service] cpu_percent of at most {max_percent} on {facts.cores} cores",
+        got=service.cpu_percent,
     )
-    # The smallest of the board must start it, and Raspberry Pi OS itself needs about this much.
-    most_mib = min(facts.ram_mib) - 160
-    memory_mib = deployment.service.memory_mib
+    # The deployment does not say which memory size the board has, so the smallest one counts.
+    max_mib = min(facts.ram_mib) - _SYSTEM_MEMORY_MIB
     DeploymentError.unless(
-        memory_mib <= most_mib,
-        expected=f"[service] memory_mib of at most {most_mib} on the board {facts.name!r}",
-        got=memory_mib,
+        service.memory_mib <= max_mib,
+        expected=f"[service] memory_mib of at most {max_mib} on the board {facts.name!r}",
+        got=service.memory_mib,
     )
 
 
-def _refuse_timezone(name: str) -> None:
-    """All 600 would be no help in a message."""
+def _check_timezone(name: str) -> None:
     known = zoneinfo.available_timezones()
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=3) or ["Europe/Zurich", "America/New_York", "UTC"]
-        raise DeploymentError(expected=f"a time zone of the IANA database, as {', '.join(close)}", got=name)
+        # The database has about 600 names, so the message lists only similar ones.
+        similar = difflib.get_close_matches(name, known, n=3) or ["Europe/Zurich", "America/New_York", "UTC"]
+        raise DeploymentError(expected=f"a time zone of the IANA database, as {', '.join(similar)}", got=name)

@@ -1,7 +1,8 @@
-"""What the boot partition tells Raspberry Pi OS at its first start: cloud-init's files, or firstrun.sh, and the changes to config.txt and cmdline.txt.
+"""Rendering of the first-boot files: cloud-init or firstrun.sh, config.txt and cmdline.txt.
 
-Source: github.com/raspberrypi/rpi-imager, doc/os_customisation_formats.md and src/customization_generator.cpp, for which release takes which;
-github.com/RPi-Distro/pi-gen, stage2/04-cloud-init, for where cloud-init looks.
+Sources: github.com/raspberrypi/rpi-imager, doc/os_customisation_formats.md and
+src/customization_generator.cpp, for which release reads which format; github.com/RPi-Distro/pi-gen,
+stage2/04-cloud-init, for the place where cloud-init looks.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ _BEGIN, _END = "# edgevid: begin", "# edgevid: end"
 _FIRSTRUN = (
     "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"
 )
-# Raspberry Pi's kernels come with the memory controller off, and MemoryMax= would do nothing.
+# Raspberry Pi's kernels start with the memory controller off, and MemoryMax= would have no effect.
 # Source: github.com/raspberrypi/linux, "cgroup: Disable cgroup memory by default".
 _CGROUP = "cgroup_enable=memory"
-# Started in place of systemd where the root is read-only; the installation itself needs a root that is not.
+# The kernel starts this program in place of systemd if the root is read-only.
 OVERLAY_PROGRAM = "/usr/local/lib/edgevid/overlay-root"
+# No password hashes to this, so it locks the password. Source: shadow(5)
 _LOCKED = "*"
 
 
@@ -29,15 +31,13 @@ def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict
     """Render the three files of cloud-init.
 
     Args:
-        deployment: Whose.
-        contents: What else is written: another content is another instance, which cloud-init applies again.
+        deployment: The device.
+        contents: Digests of the other files on the card, by path. They enter the instance ID.
 
     Returns:
         File name to text.
     """
-    user, card = deployment.user, hashlib.sha256()
-    for name in sorted(contents):
-        card.update(name.encode() + b"\0" + contents[name])
+    user = deployment.user
     files = {
         "user-data": fill(
             "cloud-init/user-data",
@@ -50,6 +50,11 @@ def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict
         ),
         "network-config": fill("cloud-init/network-config", wifi=_netplan_wifi(deployment)),
     }
+    # cloud-init applies its files once per instance ID. A hash over the whole card makes it apply
+    # them again after the card was flashed with anything else.
+    card = hashlib.sha256()
+    for name in sorted(contents):
+        card.update(name.encode() + b"\0" + contents[name])
     for name, text in files.items():
         card.update(name.encode() + b"\0" + text.encode())
     return {**files, "meta-data": fill("cloud-init/meta-data", instance=yaml(f"edgevid-{card.hexdigest()[:16]}"))}
@@ -57,9 +62,6 @@ def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict
 
 def firstrun(deployment: Deployment) -> dict[str, str]:
     """Render firstrun.sh, for releases without cloud-init.
-
-    Args:
-        deployment: Whose.
 
     Returns:
         File name to text.
@@ -78,30 +80,33 @@ def firstrun(deployment: Deployment) -> dict[str, str]:
 
 
 def config_txt(deployment: Deployment, before: str) -> str:
-    """Change config.txt: the camera's overlay in a block of ours; the rest stays as it was.
+    """Put the camera's overlay into config.txt, in a block between edgevid's own markers.
 
     Args:
-        deployment: Whose camera.
-        before: The file's text.
+        deployment: The device.
+        before: Current text of the file.
 
     Returns:
-        The new text; what is changed twice is changed once.
+        The new text. Everything outside the block is unchanged.
     """
+    # Remove the block of an earlier flash, so that two runs give the text of one.
     rest = re.sub(rf"\n?{_BEGIN}.*?{_END}\n", "", before, flags=re.DOTALL).rstrip("\n")
     return f"{rest}\n\n{fill('boot/config.txt', camera=_camera_lines(deployment))}"
 
 
 def cmdline_txt(deployment: Deployment, before: str, *, has_firstrun: bool) -> str:
-    """Change cmdline.txt: the memory controller, the radio's country, and firstrun.sh where there is no cloud-init; a root to write to.
+    """Set the kernel parameters for memory limits, the radio and the first boot.
 
     Args:
-        deployment: Whose.
-        before: The file's text, one line.
-        has_firstrun: Whether firstrun.sh shall be started once.
+        deployment: The device.
+        before: Current text of the file, one line.
+        has_firstrun: Whether the next boot runs firstrun.sh.
 
     Returns:
-        The new line; what is added twice is added once.
+        The new line.
     """
+    # Drop the words of an earlier flash, init= of a read-only root included: the installation needs a
+    # writable root and adds the word again at its end.
     ours = ("systemd.run", "systemd.unit=", "cgroup_enable=memory", "cfg80211.", f"init={OVERLAY_PROGRAM}")
     words = [word for word in before.split() if not word.startswith(ours)]
     words.append(_CGROUP)
@@ -115,6 +120,7 @@ def _camera_lines(deployment: Deployment) -> str:
     if overlay is None:
         return "# A USB camera needs nothing here."
     port = "" if deployment.camera_port is None else f",cam{deployment.camera_port}"
+    # With auto-detection on, the firmware would load overlays of its own choice as well.
     return f"camera_auto_detect=0\ndtoverlay={overlay}{port}"
 
 
@@ -123,7 +129,8 @@ def _netplan_wifi(deployment: Deployment) -> str:
     if wifi is None:
         return ""
     psk = wifi.psk()
-    # Given like this, and not below `auth:`, netplan offers WPA2 and WPA3. Source: github.com/canonical/netplan, src/parse.c.
+    # A password here, and not below `auth:`, makes netplan offer WPA2 and WPA3.
+    # Source: github.com/canonical/netplan, src/parse.c.
     password = f"          password: {yaml(psk)}" if psk else ""
     return fill(
         "cloud-init/wifi", country=yaml(wifi.country), ssid=yaml(wifi.ssid), hidden=yaml(wifi.hidden), password=password
@@ -135,7 +142,8 @@ def _network_manager_wifi(deployment: Deployment) -> str:
     if wifi is None:
         return ""
     psk = wifi.psk()
-    # A keyfile takes a text with other characters as its bytes. Source: nm-settings-keyfile(5), "ssid".
+    # A keyfile accepts any SSID as a list of bytes, and needs no quoting then.
+    # Source: nm-settings-keyfile(5), "ssid".
     ssid = "".join(f"{byte};" for byte in wifi.ssid.encode())
     security = f"\n[wifi-security]\nkey-mgmt=wpa-psk\npsk={psk}\n" if psk else ""
     return fill(

@@ -1,6 +1,7 @@
-"""Prepare a card: everything is made and checked first, then written in an order in which a card that is pulled out half-way still boots as before.
+"""Preparation of a card with Raspberry Pi OS.
 
-deployment, target -> look -> plan (files and their sizes) -> write -> read back
+`plan` makes and checks every file first. `write` then writes them in an order in which a card that
+is pulled out half-way still boots as before, and reads each one back.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from pathlib import Path
 from edgevid.errors import FlashError
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
-from edgevid.provision.payload import MIB, Payload, check_bundle, stage_device
-from edgevid.provision.raspberry_pi_os import System, look, refuse_misfit
+from edgevid.provision.payload import MIB, Payload, add_device_files, check_bundle
+from edgevid.provision.raspberry_pi_os import System, check_compatible, detect
 from edgevid.provision.target import Target
 
-# Raspberry Pi OS writes a new kernel and initramfs beside the old ones when it is updated.
+# An update of Raspberry Pi OS writes the new kernel and initramfs before it removes the old ones.
 _RESERVE_MIB = 48
 _CREDENTIALS = re.compile(r"//[^/@\s]+:[^/@\s]+@")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will be written.
+    """The files to write to a target.
 
     Attributes:
-        target: Where to.
-        system: What is there.
-        files: Path on the boot partition to its content here, in the order of writing.
-        warnings: What will work, but perhaps not as hoped.
+        target: The destination.
+        system: The system on it.
+        files: Path on the boot partition to a file of this machine, in the order of writing.
+        warnings: Sentences for the user about settings that may not do what they intend.
     """
 
     target: Target
@@ -51,92 +52,114 @@ class Plan:
 def plan(
     deployment: Deployment, target: Target, *, wheelhouse: Path | None = None, lock: Path | None = None
 ) -> Iterator[Plan]:
-    """Make and check everything that will be written; nothing is written.
+    """Make and check every file, and write nothing to the target.
 
     Args:
-        deployment: What the device shall be.
+        deployment: The device.
         target: From `open_target`.
-        wheelhouse: A folder with the device's wheels; downloaded where None.
-        lock: Pins other than those of `firmware_configs`.
+        wheelhouse: Folder with the device's wheels; None downloads them.
+        lock: Lock file to use in place of the one in `firmware_configs`.
 
     Yields:
-        The plan; its files are there until the end of the `with`.
+        The plan. Its files exist until the end of the `with` block.
 
     Raises:
-        DeploymentError: Nobody could log in.
-        FlashError: The target does not fit, or has no room.
-        BundleError: The bundle is refused.
+        DeploymentError: Nobody could log in, or the bundle does not suit the device.
+        FlashError: The system on the target does not match, or there is too little space.
+        BundleError: The bundle is damaged or of an unknown version.
     """
-    deployment.refuse_example()
-    before = target.boot.files()
-    system = look(target, before)
-    refuse_misfit(system, deployment, before)
+    deployment.reject_example_key()
+    existing = target.boot.files()
+    system = detect(target, existing)
+    check_compatible(system, deployment, existing)
     check_bundle(deployment)
-    with tempfile.TemporaryDirectory(prefix="edgevid-flash-") as place:
-        stage = Payload(Path(place))
-        stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
-        _stage_first_boot(stage, deployment, target, system)
-        made = Plan(target=target, system=system, files=stage.ordered(), warnings=tuple(_warnings(deployment, system)))
-        _refuse_full(made, before)
-        yield made
+    with tempfile.TemporaryDirectory(prefix="edgevid-flash-") as folder:
+        payload = Payload(Path(folder))
+        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock)
+        # After the device's files: their digests enter cloud-init's instance ID.
+        _add_first_boot_files(payload, deployment, target, system)
+        card_plan = Plan(
+            target=target,
+            system=system,
+            files=payload.in_write_order(),
+            warnings=tuple(_warnings(deployment, system)),
+        )
+        _check_space(card_plan, existing)
+        yield card_plan
 
 
-def write(made: Plan, *, progress: Callable[[str, int], None] = lambda path, size: None) -> None:
+def write(card_plan: Plan, *, progress: Callable[[str, int], None] = lambda path, size: None) -> None:
     """Write a plan and read every file back from the medium.
 
     Args:
-        made: From `plan`.
-        progress: Called with each path and its size before it is written.
+        card_plan: From `plan`.
+        progress: Called with each path and its size in bytes before it is written.
 
     Raises:
-        FlashError: The medium gives back other bytes than were written.
+        FlashError: A file reads back with other bytes.
     """
-    for path, source in made.files.items():
+    target = card_plan.target
+    for path, source in card_plan.files.items():
         progress(path, source.stat().st_size)
-        made.target.boot.write(path, source)
-    for path, source in made.files.items():
-        if hashlib.sha256(made.target.boot.read(path)).digest() != hashlib.sha256(source.read_bytes()).digest():
+        target.boot.write(path, source)
+    # Read back after the last write, when nothing changes the file system any more.
+    for path, source in card_plan.files.items():
+        if hashlib.sha256(target.boot.read(path)).digest() != hashlib.sha256(source.read_bytes()).digest():
             raise FlashError(
-                expected=f"{path} on {made.target.what} as it was written",
-                found="other bytes back",
+                expected=f"{path} on {target.what} as it was written",
+                found="other bytes",
                 hint="Use another card.",
                 path=path,
             )
 
 
-def _stage_first_boot(stage: Payload, deployment: Deployment, target: Target, system: System) -> None:
+def _add_first_boot_files(payload: Payload, deployment: Deployment, target: Target, system: System) -> None:
     has_firstrun = system.first_boot == "firstrun"
-    told = firstrun(deployment) if has_firstrun else cloud_init(deployment, contents=stage.contents())
-    for name, text in told.items():
-        stage.add(name, text)
-    stage.add("config.txt", config_txt(deployment, target.boot.read("config.txt").decode()))
-    stage.add(
+    files = firstrun(deployment) if has_firstrun else cloud_init(deployment, contents=payload.digests())
+    for name, text in files.items():
+        payload.add(name, text)
+    payload.add("config.txt", config_txt(deployment, target.boot.read("config.txt").decode()))
+    payload.add(
         "cmdline.txt", cmdline_txt(deployment, target.boot.read("cmdline.txt").decode(), has_firstrun=has_firstrun)
     )
 
 
-def _refuse_full(made: Plan, before: frozenset[str]) -> None:
-    """A file that is replaced needs its room twice for a moment, which the reserve covers."""
-    room = made.target.boot.free_bytes() + sum(
-        len(made.target.boot.read(path)) for path in made.files if path in before
-    )
-    if made.bytes + _RESERVE_MIB * MIB > room:
-        need = (made.bytes + _RESERVE_MIB * MIB) / MIB
-        biggest = max(made.files, key=lambda path: made.files[path].stat().st_size)
+def _check_space(card_plan: Plan, existing: frozenset[str]) -> None:
+    boot = card_plan.target.boot
+    # A replaced file exists twice for a moment. The reserve covers that.
+    available = boot.free_bytes() + sum(len(boot.read(path)) for path in card_plan.files if path in existing)
+    needed = card_plan.bytes + _RESERVE_MIB * MIB
+    if needed > available:
+        largest = max(card_plan.files, key=lambda path: card_plan.files[path].stat().st_size)
+        largest_mib = card_plan.files[largest].stat().st_size / MIB
         raise FlashError(
-            expected=f"{need:.0f} MiB of room on {made.target.what} (with {_RESERVE_MIB} MiB kept for updates)",
-            got=room,
-            found=f"{room / MIB:.0f} MiB",
-            hint=f"The largest file is {biggest}, {made.files[biggest].stat().st_size / MIB:.0f} MiB.",
+            expected=f"{needed / MIB:.0f} MiB of room on {card_plan.target.what} "
+            f"(with {_RESERVE_MIB} MiB reserved for updates)",
+            got=available,
+            found=f"{available / MIB:.0f} MiB",
+            hint=f"Use a card with a larger boot partition. The largest file is {largest}, {largest_mib:.0f} MiB.",
         )
 
 
 def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
-    if deployment.optics.interface == "csi" and system.has_picamera is False:
-        yield "picamera2 is not in this image; the device needs `sudo apt install python3-picamera2 --no-install-recommends` before its camera works."
-    if deployment.optics.interface == "csi" and system.has_picamera is None:
-        yield "whether picamera2 is in this image cannot be seen from its boot partition; the official Lite images of Bookworm have it."
+    is_csi = deployment.optics.interface == "csi"
+    if is_csi and system.has_picamera is False:
+        yield (
+            "picamera2 is not in this image. The camera works after "
+            "`sudo apt install python3-picamera2 --no-install-recommends` on the device."
+        )
+    if is_csi and system.has_picamera is None:
+        yield (
+            "the boot partition does not show whether picamera2 is in this image. "
+            "The official Lite images of Bookworm have it."
+        )
     if any(isinstance(value, str) and _CREDENTIALS.search(value) for value in deployment.run.values()):
-        yield "a password stands in an address of [run], and so in clear on the boot partition; options that take it from [environment] keep it off it."
+        yield (
+            "an address in [run] has a password, which would be in clear on the boot partition. "
+            "Use the options that read it from [environment]."
+        )
     if deployment.card.read_only_root:
-        yield "the root is read-only from the second start on: what is changed on the device by hand is forgotten, but for its bundles."
+        yield (
+            "the root file system is read-only from the second boot on. Changes made on the device "
+            "are lost at a restart, except for its bundles."
+        )

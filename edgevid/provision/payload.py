@@ -1,8 +1,7 @@
-"""What a device is given: wheels, bundle, deployment, unit, secrets; staged in a folder, whatever it goes to."""
+"""The files that a device gets: wheels, bundle, configuration, units and secrets."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from pathlib import Path
@@ -16,35 +15,28 @@ from edgevid.provision.first_boot import OVERLAY_PROGRAM
 from edgevid.provision.raspberry_pi_os import System
 from edgevid.provision.templates import fill
 from edgevid.provision.unit import unit_files
+from edgevid.updates.slots import sha256
 
-OURS = "edgevid"
-
-
-SUMS = "SHA256SUMS"
-
-
+# The folder on the boot partition from which install.sh runs.
+DEVICE_FOLDER = "edgevid"
+CHECKSUMS = "SHA256SUMS"
 MIB = 2**20
-
-
-_BUNDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}\.edgevid")
-
-
-# What starts our part is written last: before it the card boots as it did.
+# The name is an argument in install.sh and a file name on FAT.
+_BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}\.edgevid")
+# The files that start the installation, in the order of writing. They come last: a card that is
+# pulled out earlier boots as before.
 _TRIGGERS = ("config.txt", "firstrun.sh", "cmdline.txt", "network-config", "meta-data", "user-data")
 
 
 def check_bundle(deployment: Deployment) -> None:
-    """Refuse a bundle that this device could not run.
-
-    Args:
-        deployment: Whose bundle.
+    """Reject a bundle that the device could not run.
 
     Raises:
-        BundleError: It is refused.
-        DeploymentError: It is no model for a camera, or does not fit into the memory that the service gets.
+        BundleError: The bundle is damaged or of an unknown version.
+        DeploymentError: The model does not read pictures, or the bundle is too large for the service's memory.
     """
     name = Path(deployment.bundle).name
-    if not _BUNDLE.fullmatch(name):
+    if not _BUNDLE_NAME.fullmatch(name):
         raise DeploymentError(
             expected="a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid", got=name
         )
@@ -54,21 +46,21 @@ def check_bundle(deployment: Deployment) -> None:
             expected=f"a bundle of a model over pictures for the camera {deployment.camera!r}",
             found=f"one over features: {deployment.bundle}",
         )
+    # The other half is for Python, NumPy and the interpreter's own tensors.
     mib = Path(deployment.bundle).stat().st_size / MIB
     if mib > deployment.service.memory_mib / 2:
-        most = deployment.service.memory_mib // 2
         raise DeploymentError(
-            expected=f"a bundle of at most {most} MiB, half of [service] memory_mib",
+            expected=f"a bundle of at most {deployment.service.memory_mib // 2} MiB, half of [service] memory_mib",
             got=mib,
             found=f"{mib:.0f} MiB: {deployment.bundle}",
         )
 
 
 class Payload:
-    """Files as they will be on the boot partition, made in a folder here.
+    """Files for a boot partition, collected in a folder of this machine.
 
     Args:
-        folder: Empty.
+        folder: An empty folder; the caller removes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,11 +68,11 @@ class Payload:
         self._files: dict[str, Path] = {}
 
     def add(self, path: str, content: str | bytes | Path) -> None:
-        """Take a file in.
+        """Add a file.
 
         Args:
-            path: On the boot partition.
-            content: Its content, or a file that has it.
+            path: Path on the boot partition.
+            content: The content, or a file of this machine that has it.
         """
         if not isinstance(content, Path):
             source = self._folder / f"{len(self._files)}"
@@ -88,44 +80,42 @@ class Payload:
             content = source
         self._files[path] = content
 
-    def new_folder(self) -> Path:
-        """Give a folder for files that others write."""
+    def make_folder(self) -> Path:
+        """Make an empty folder for generated files, removed together with the payload's own."""
         return Path(tempfile.mkdtemp(dir=self._folder))
 
-    def sums(self) -> str:
-        """Sum up what is here so far, for `sha256sum --check` in the folder `OURS`."""
-        lines = {
-            path.removeprefix(f"{OURS}/"): hashlib.sha256(source.read_bytes()).hexdigest()
-            for path, source in self._files.items()
-        }
-        # The variables are taken away from the card when they have been installed.
+    def digests(self) -> dict[str, bytes]:
+        """Return the SHA-256 of each file so far, by path."""
+        return {path: bytes.fromhex(sha256(source)) for path, source in self._files.items()}
+
+    def checksums(self) -> str:
+        """Return the input of `sha256sum --check`, for the files so far and relative to `DEVICE_FOLDER`."""
+        lines = {path.removeprefix(f"{DEVICE_FOLDER}/"): digest.hex() for path, digest in self.digests().items()}
+        # install.sh deletes `environment` from the card. A check of a second run must not miss it.
         return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items()) if path != "environment")
 
-    def contents(self) -> dict[str, bytes]:
-        """Everything so far, by path; large files by their hash."""
-        return {path: hashlib.sha256(source.read_bytes()).digest() for path, source in self._files.items()}
-
-    def ordered(self) -> dict[str, Path]:
-        """Everything, triggers last."""
+    def in_write_order(self) -> dict[str, Path]:
+        """Return the source of each file by path, triggers last."""
         return dict(
             sorted(self._files.items(), key=lambda item: _TRIGGERS.index(item[0]) if item[0] in _TRIGGERS else -1)
         )
 
 
-def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | Path]:
-    """Make what lies in the folder `edgevid` of the boot partition, but for the wheels.
+def device_files(deployment: Deployment, system: System) -> dict[str, str | bytes | Path]:
+    """Render the files of a device, except for the wheels.
 
     Args:
-        deployment: Whose.
-        system: On which it will run.
+        deployment: The device.
+        system: The operating system on which they are installed.
 
     Returns:
-        File name to content.
+        File name to content, or to a file of this machine.
     """
     name = Path(deployment.bundle).name
+    # picamera2 and libcamera are packages of the system, which a plain virtual environment hides.
     needs_system_packages = deployment.optics.interface == "csi"
     is_read_only = deployment.card.read_only_root
-    keep = fill("boot/read-only.sh", program=OVERLAY_PROGRAM) if is_read_only else fill("boot/writable.sh")
+    read_only = fill("boot/read-only.sh", program=OVERLAY_PROGRAM) if is_read_only else fill("boot/writable.sh")
     variables = "".join(f"{name}={_environment_value(value)}\n" for name, value in deployment.variables().items())
     return {
         **unit_files(deployment, release=system.release),
@@ -133,7 +123,7 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
             "boot/install.sh",
             bundle=name,
             venv_options="--system-site-packages" if needs_system_packages else "",
-            read_only=keep,
+            read_only=read_only,
         ),
         "first-boot.sh": (folder() / "boot/first-boot.sh").read_text(),
         name: Path(deployment.bundle),
@@ -142,35 +132,37 @@ def payload(deployment: Deployment, system: System) -> dict[str, str | bytes | P
     }
 
 
-def stage_device(
-    stage: Payload, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
+def add_device_files(
+    payload: Payload, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
 ) -> None:
-    """Make the folder `edgevid`: what `install.sh` installs, with the sums that it checks.
+    """Add everything that install.sh installs to a payload, with the checksums that it verifies.
 
     Args:
-        stage: Takes the files in.
-        deployment: Whose.
-        system: On which it will run.
-        wheelhouse: A folder with the device's wheels; downloaded where None.
-        lock: Pins other than those of `firmware_configs`.
+        payload: Receives the files.
+        deployment: The device.
+        system: The operating system on which they are installed.
+        wheelhouse: Folder with the device's wheels; None downloads them.
+        lock: Lock file to use in place of the one in `firmware_configs`.
 
     Raises:
-        FlashError: A wheel is missing, or has another hash.
+        FlashError: A wheel is missing, or its hash differs from the pinned one.
     """
-    for name, content in payload(deployment, system).items():
-        stage.add(f"{OURS}/{name}", content)
-    _stage_wheels(stage, system, wheelhouse=wheelhouse, lock=lock)
-    stage.add(f"{OURS}/{SUMS}", stage.sums())
+    for name, content in device_files(deployment, system).items():
+        payload.add(f"{DEVICE_FOLDER}/{name}", content)
+    _add_wheels(payload, system, wheelhouse=wheelhouse, lock=lock)
+    # Last, so that the list covers all other files.
+    payload.add(f"{DEVICE_FOLDER}/{CHECKSUMS}", payload.checksums())
 
 
-def _stage_wheels(stage: Payload, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
-    own, packed = wheels.pack(stage.new_folder())
-    stage.add(f"{OURS}/wheels/{packed.name}", packed)
+def _add_wheels(payload: Payload, system: System, *, wheelhouse: Path | None, lock: Path | None) -> None:
+    own, packed = wheels.pack(payload.make_folder())
+    payload.add(f"{DEVICE_FOLDER}/wheels/{packed.name}", packed)
+    # Two Pythons if the boot partition does not reveal the release; install.sh picks the list.
     for python in system.pythons:
-        found = wheels.collect(python, wheelhouse=wheelhouse, lock=lock)
-        for path in found.values():
-            stage.add(f"{OURS}/wheels/{path.name}", path)
-        stage.add(f"{OURS}/wheels/{python}.txt", wheels.requirements([own, *found]))
+        pinned = wheels.collect(python, wheelhouse=wheelhouse, lock=lock)
+        for path in pinned.values():
+            payload.add(f"{DEVICE_FOLDER}/wheels/{path.name}", path)
+        payload.add(f"{DEVICE_FOLDER}/wheels/{python}.txt", wheels.requirements([own, *pinned]))
 
 
 def _environment_value(value: str) -> str:

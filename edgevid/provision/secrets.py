@@ -1,4 +1,7 @@
-"""Keys, hashes and passwords: checked, derived, and never shown. No message of this module holds one."""
+"""Checks and derivation of keys, password hashes and passwords.
+
+No error message of this module contains a secret.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import re
 
 from edgevid.errors import DeploymentError
 
-# What OpenSSH 9 (Bookworm) accepts for logging in. Source: sshd_config(5), PubkeyAcceptedAlgorithms.
+# The types that OpenSSH 9 (Bookworm) accepts for login. Source: sshd_config(5), PubkeyAcceptedAlgorithms.
 KEY_TYPES = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -20,8 +23,9 @@ KEY_TYPES = (
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
+# Number of fields in the blob of a key; 3 for the types that are not listed.
 _FIELDS = {"ssh-ed25519": 2, "ssh-rsa": 3, "sk-ecdsa-sha2-nistp256@openssh.com": 4}
-# RequiredRSASize of sshd_config(5), and what anyone should have.
+# Above RequiredRSASize of sshd_config(5), whose default of 1024 bits is too weak.
 _MIN_RSA_BITS = 2048
 # crypt(5): yescrypt, SHA-512, SHA-256, bcrypt.
 _HASH = re.compile(r"\$(y|6|5|2[aby])\$[./A-Za-z0-9=,$]+")
@@ -31,24 +35,26 @@ _PSK_ROUNDS, _PSK_BYTES = 4096, 32
 
 
 def check_ssh_key(line: str) -> None:
-    """Refuse a line that sshd would pass over.
+    """Reject a line that sshd would ignore.
 
     Args:
-        line: As in `authorized_keys`, without options.
+        line: A line of `authorized_keys`, without options.
 
     Raises:
-        DeploymentError: It is no public key; the message does not hold it.
+        DeploymentError: The line is not a public key. The message does not contain the line.
 
     Source: RFC 4253, 6.6, for the blob: length-prefixed fields, of which the first is the type.
     """
     parts = line.split(None, 2)
+    # First: a later message could repeat a part of a private key.
     if "PRIVATE KEY" in line:
         raise DeploymentError(
             expected="public keys in ssh_keys",
             found="a private one",
-            hint="Keep it secret, and give the line of its .pub file.",
+            hint="Keep it secret, and copy the line of its .pub file.",
         )
     if len(parts) < 2 or parts[0] not in KEY_TYPES or not line.isprintable():
+        # Show the first word only if it looks like a type: it may be anything, even a password.
         kind = parts[0][:24] if parts and "-" in parts[0] else "something else"
         raise DeploymentError(
             expected=f"a line as in id_ed25519.pub in ssh_keys, of a type of {', '.join(KEY_TYPES)}", got=kind
@@ -70,13 +76,13 @@ def check_ssh_key(line: str) -> None:
 
 
 def check_password_hash(text: str) -> None:
-    """Refuse what is no hash: a password in clear must not reach a card.
+    """Reject a password in clear, which must not reach a card.
 
     Args:
-        text: As in /etc/shadow; empty for none.
+        text: A hash as in /etc/shadow; empty for none.
 
     Raises:
-        DeploymentError: It is none; the message does not hold it.
+        DeploymentError: The text is not a hash. The message does not contain the text.
     """
     if text and not _HASH.fullmatch(text):
         raise DeploymentError(
@@ -85,23 +91,23 @@ def check_password_hash(text: str) -> None:
         )
 
 
-def secret(variable: str, what: str) -> str:
-    """Take a secret from the environment.
+def secret(variable: str, purpose: str) -> str:
+    """Read a secret from an environment variable.
 
     Args:
-        variable: Its name.
-        what: What it is for, for the message.
+        variable: Name of the variable.
+        purpose: The setting that needs it, for the error message.
 
     Returns:
-        Its value.
+        The value.
 
     Raises:
-        DeploymentError: It is not set, or of several lines.
+        DeploymentError: The variable is not set, or has several lines.
     """
     value = os.environ.get(variable, "")
     if not value or not value.isprintable():
         raise DeploymentError(
-            expected=f"the variable {variable} for {what}, of one line",
+            expected=f"the variable {variable} for {purpose}, of one line",
             found="none",
             hint=f"Run: export {variable}=...",
         )
@@ -109,17 +115,17 @@ def secret(variable: str, what: str) -> str:
 
 
 def wifi_psk(ssid: str, password: str) -> str:
-    """Derive a network's key from its password, as wpa_passphrase does.
+    """Derive the key of a network from its password, as wpa_passphrase does.
 
     Args:
-        ssid: The network's name.
+        ssid: Name of the network.
         password: 8 to 63 printable ASCII characters, or the key itself in 64 hexadecimal digits.
 
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        DeploymentError: It is neither; the message does not hold it.
+        DeploymentError: The password is neither. The message does not contain the password.
 
     Source: IEEE 802.11-2020, J.4.1: PBKDF2 with HMAC-SHA-1 over the SSID.
     """
@@ -133,7 +139,7 @@ def wifi_psk(ssid: str, password: str) -> str:
 
 
 def _blob_fields(text: str) -> list[bytes]:
-    """The fields of a key's blob; none where it does not end with the last one."""
+    """Split the blob of a key into its fields; empty if the blob does not end with the last field."""
     try:
         blob = base64.b64decode(text, validate=True)
     except binascii.Error:
@@ -142,5 +148,6 @@ def _blob_fields(text: str) -> list[bytes]:
     while len(blob) >= 4:
         size = int.from_bytes(blob[:4], "big")
         fields.append(blob[4 : 4 + size])
+        # A truncated field leaves one byte, which marks the blob as damaged below.
         blob = blob[4 + size :] if len(blob) >= 4 + size else b"?"
     return fields if not blob else []

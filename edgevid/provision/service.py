@@ -1,4 +1,7 @@
-"""The service on a device that already runs: installing it, the way a flashed card does at its first boot, and restarting it."""
+"""Installation and restart of the service on a device that already runs.
+
+`install` runs the installer of a flashed card's first boot, on the device's own root.
+"""
 
 from __future__ import annotations
 
@@ -15,45 +18,47 @@ from edgevid.firmware import Release
 from edgevid.provision.boot_partition import MountedPartition
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
-from edgevid.provision.payload import OURS, Payload, check_bundle, stage_device
+from edgevid.provision.payload import DEVICE_FOLDER, Payload, add_device_files, check_bundle
 from edgevid.provision.raspberry_pi_os import PYTHONS, System
 from edgevid.telemetry.environment import read_text
 
 UNIT = "edgevid.service"
-# As overlay-root.sh names it.
+# The device name that overlay-root.sh mounts the overlay with.
 OVERLAY_DEVICE = "edgevid-overlay"
 _CODENAME = re.compile(r"^VERSION_CODENAME=(\w+)$", re.MULTILINE)
-_INSTALL_LIMIT_S = 1800
-_RESTART_LIMIT_S = 120
+# Unpacking the wheels onto a slow card and the self-test of the bundle take minutes.
+_INSTALL_TIMEOUT_S = 1800
+# Longer than TimeoutStopSec= of the unit, which systemctl waits for.
+_RESTART_TIMEOUT_S = 120
 
 
 def restart() -> None:
-    """Restart the service where it runs.
+    """Restart the service if it runs.
 
     Raises:
-        DeployError: systemd refuses; it is not there, or the caller may not.
+        DeployError: systemd rejects the request or is missing, or the caller has no permission.
     """
     try:
-        done = subprocess.run(
-            ["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_LIMIT_S, check=False
+        result = subprocess.run(
+            ["systemctl", "try-restart", UNIT], capture_output=True, text=True, timeout=_RESTART_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeployError(expected=f"systemctl to restart {UNIT}", found=str(error)) from error
-    if done.returncode != 0:
+    if result.returncode != 0:
         raise DeployError(
-            expected=f"to restart {UNIT}",
-            got=done.returncode,
-            found=str(done.stderr.strip() or done.returncode),
+            expected=f"systemctl to restart {UNIT}",
+            got=result.returncode,
+            found=result.stderr.strip() or f"exit code {result.returncode}",
             hint="Run the command with sudo.",
         )
 
 
 def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True) -> None:
-    """Refuse to change what the next start will have forgotten.
+    """Reject a change that the next boot would discard.
 
     Args:
-        machine: Where `proc` lies.
-        bundles_only: Whether no more than bundles is changed, which edgevid's own read-only root keeps.
+        machine: Folder that contains `proc`.
+        bundles_only: Whether the change is to bundles alone, which edgevid's own read-only root keeps.
 
     Raises:
         SlotsError: The root file system is an overlay in memory.
@@ -64,14 +69,15 @@ def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True
     overlay = next(
         (line.split()[0] for line in mounts.splitlines() if line.split()[1] == "/" and line.split()[2] == "overlay"), ""
     )
-    hints = {"overlayroot": "Run it in: sudo overlayroot-chroot"}
+    # An overlay with another name is not in the table and passes: containers run on one and keep it.
+    hints = {"overlayroot": "Run the command in: sudo overlayroot-chroot"}
     if not bundles_only:
         hints[OVERLAY_DEVICE] = (
-            f"Take the word init={OVERLAY_PROGRAM} out of /boot/firmware/cmdline.txt and start the Pi again."
+            f"Remove the word init={OVERLAY_PROGRAM} from /boot/firmware/cmdline.txt and restart the Pi."
         )
     if overlay in hints:
         raise SlotsError(
-            expected="a root file system that keeps what is written",
+            expected="a root file system that keeps changes",
             got=overlay,
             found="an overlay in memory",
             hint=hints[overlay],
@@ -79,26 +85,26 @@ def refuse_volatile_root(machine: Path = Path("/"), *, bundles_only: bool = True
 
 
 def check_machine(deployment: Deployment, *, root: Path = Path("/")) -> System:
-    """Look at this machine, and refuse it where the deployment is for another.
+    """Detect the system of this machine, and reject a deployment for another board.
 
     Args:
-        deployment: What this device shall be.
-        root: Where `proc` and `etc` lie.
+        deployment: The device.
+        root: Folder that contains `proc` and `etc`.
 
     Returns:
-        Its system.
+        The system.
 
     Raises:
-        FlashError: It is another board, or a Raspberry Pi OS that edgevid does not know.
+        FlashError: This is another board, or an unknown release of Raspberry Pi OS.
     """
-    found = identify(root)
-    if found is None or found.name != deployment.board:
-        model = found.model if found else read_text(root / "proc/device-tree/model") or "no Raspberry Pi"
-        raise FlashError(expected=f"the {deployment.facts.model} of the deployment", got=model, found=f"{model}")
+    board = identify(root)
+    if board is None or board.name != deployment.board:
+        model = board.model if board else read_text(root / "proc/device-tree/model") or "no Raspberry Pi"
+        raise FlashError(expected=f"the {deployment.facts.model} of the deployment", got=model, found=model)
     codename = _CODENAME.search(read_text(root / "etc/os-release") or "")
     name = codename[1] if codename else "no codename"
     if name not in PYTHONS:
-        raise FlashError(expected=f"Raspberry Pi OS {' or '.join(PYTHONS)}", got=name, found=f"{name}")
+        raise FlashError(expected=f"Raspberry Pi OS {' or '.join(PYTHONS)}", got=name, found=name)
     release = cast("Release", name)
     return System(release=release, first_boot="cloud-init", pythons=(PYTHONS[release],), has_picamera=None)
 
@@ -111,47 +117,51 @@ def install(
     wheelhouse: Path | None = None,
     lock: Path | None = None,
 ) -> tuple[str, bool]:
-    """Install packages, unit and bundle, as the first boot of a card does; who may log in and the network stay as they are.
+    """Install packages, unit and bundle. Users, keys and network stay as they are.
 
     Args:
-        deployment: What this device shall be.
+        deployment: The device.
         system: From `check_machine`.
-        root: Where to install; nothing is started where it is not "/".
-        wheelhouse: A folder with the device's wheels; downloaded where None.
-        lock: Pins other than those of `firmware_configs`.
+        root: Root of the installation. Nothing is started unless it is "/".
+        wheelhouse: Folder with the device's wheels; None downloads them.
+        lock: Lock file to use in place of the one in `firmware_configs`.
 
     Returns:
-        What the installation said, and whether the board must be started again for its camera or its limits.
+        Output of the installer, and whether the board must restart for its camera or its limits.
 
     Raises:
-        FlashError: The installation failed; its last words are in the message.
+        FlashError: The installer failed. The message ends with its last line.
     """
     check_bundle(deployment)
-    with tempfile.TemporaryDirectory(prefix="edgevid-install-") as place:
-        stage = Payload(Path(place))
-        stage_device(stage, deployment, system, wheelhouse=wheelhouse, lock=lock)
-        card = MountedPartition(Path(place) / "card")
-        for path, source in stage.ordered().items():
+    with tempfile.TemporaryDirectory(prefix="edgevid-install-") as folder:
+        payload = Payload(Path(folder))
+        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock)
+        # A folder in the layout of a boot partition, from which install.sh runs unchanged.
+        card = MountedPartition(Path(folder) / "card")
+        for path, source in payload.in_write_order().items():
             card.write(path, source)
-        said = _run_installer(Path(place) / "card" / OURS / "install.sh", root)
-    return said, _change_boot(deployment, MountedPartition(root / "boot/firmware"))
+        output = _run_installer(Path(folder) / "card" / DEVICE_FOLDER / "install.sh", root)
+    # Last: a failed installation leaves the boot settings as they were.
+    return output, _change_boot(deployment, MountedPartition(root / "boot/firmware"))
 
 
 def _run_installer(script: Path, root: Path) -> str:
     environment = {**os.environ, **({} if root == Path("/") else {"EDGEVID_ROOT": str(root)})}
-    done = subprocess.run(
-        ["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False
+    result = subprocess.run(
+        ["sh", str(script)], env=environment, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
     )
-    if done.returncode != 0:
-        last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+    if result.returncode != 0:
+        last_line = (result.stdout.strip().splitlines() or ["no output"])[-1]
         raise FlashError(
-            expected="the installation to work", got=done.returncode, found=f"exit code {done.returncode}: {last}"
+            expected="install.sh to succeed",
+            got=result.returncode,
+            found=f"exit code {result.returncode}: {last_line}",
         )
-    return done.stdout
+    return result.stdout
 
 
 def _change_boot(deployment: Deployment, boot: MountedPartition) -> bool:
-    """Change config.txt and cmdline.txt where the deployment needs it; whether anything was changed."""
+    """Update config.txt and cmdline.txt; return whether either changed."""
     before = {name: boot.read(name).decode() for name in ("config.txt", "cmdline.txt")}
     after = {
         "config.txt": config_txt(deployment, before["config.txt"]),
@@ -161,6 +171,7 @@ def _change_boot(deployment: Deployment, boot: MountedPartition) -> bool:
     for name, text in changed.items():
         with tempfile.NamedTemporaryFile("w") as source:
             source.write(text)
+            # `boot.write` reads the file by its name.
             source.flush()
             boot.write(name, Path(source.name))
     return bool(changed)

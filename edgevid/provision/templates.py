@@ -1,4 +1,7 @@
-"""The templates of `firmware_configs`, filled in. A place is `{{name}}`; every place has a value and every value a place."""
+"""Rendering of the templates in `firmware_configs`.
+
+A placeholder is `{{name}}`. Each placeholder must have a value, and each value a placeholder.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +12,38 @@ import shlex
 from edgevid.errors import DeploymentError
 from edgevid.firmware import folder
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 def fill(name: str, **values: object) -> str:
-    """Fill a template in.
+    """Fill in a template.
 
     Args:
         name: Path below `firmware_configs`.
-        **values: By the names of its places; written as they are, so quoted beforehand for what the file is. A line that is left empty
-            goes.
+        **values: Value of each placeholder. The caller quotes it for the format of the file. A line that
+            consists of placeholders with empty values is removed.
 
     Returns:
         The text.
 
     Raises:
-        DeploymentError: A place has no value, or a value no place: the data and the program are not of one version.
+        DeploymentError: Placeholders and values differ, so the data and the program have different versions.
     """
     text = (folder() / name).read_text(encoding="utf-8")
-    places = set(_PLACE.findall(text))
-    if places != set(values):
+    placeholders = set(_PLACEHOLDER.findall(text))
+    if placeholders != set(values):
         raise DeploymentError(
-            expected=f"the places {sorted(values)} in {name}",
-            found=f"{sorted(places)}",
+            expected=f"the placeholders {sorted(values)} in {name}",
+            found=str(sorted(placeholders)),
             hint="Install edgevid again.",
             path=name,
         )
-    lines = (_filled(line, values) for line in text.splitlines())
+    lines = (_fill_line(line, values) for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line is not None)
 
 
 def yaml(value: object) -> str:
-    """Quote a value for YAML.
-
-    Args:
-        value: Text, number, or a sequence of them.
-
-    Returns:
-        JSON, which YAML 1.2 contains.
-    """
+    """Quote a text, number or sequence for YAML 1.2, of which JSON is a subset."""
     return json.dumps(value)
 
 
@@ -56,7 +52,7 @@ def shell(text: str) -> str:
     return shlex.quote(text)
 
 
-def _filled(line: str, values: dict[str, object]) -> str | None:
-    """A line with its values; None for one that was a place only and has an empty value."""
-    filled = _PLACE.sub(lambda place: str(values[place[1]]), line)
-    return None if not filled.strip() and _PLACE.search(line) else filled.rstrip("\n")
+def _fill_line(line: str, values: dict[str, object]) -> str | None:
+    """Fill in one line; None if it only had placeholders and all values are empty."""
+    filled = _PLACEHOLDER.sub(lambda placeholder: str(values[placeholder[1]]), line)
+    return None if not filled.strip() and _PLACEHOLDER.search(line) else filled.rstrip("\n")

@@ -1,4 +1,4 @@
-"""The service's files: the unit, its limits on the journal, its user, and the rules for its devices."""
+"""Rendering of the service's files: systemd unit, journal limits, account and udev rules."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from edgevid.provision.templates import fill
 
 PROGRAM = "/opt/edgevid/current/bin/python -m edgevid.cli"
 STATE_FOLDER, RUN_CONFIG = "/var/lib/edgevid", "/etc/edgevid/run.toml"
+# Share of MemoryMax= at which systemd slows the service down before it kills it (MemoryHigh=).
 _HIGH = 0.9
-# systemd 254 came after Bookworm's 252. Source: systemd.service(5), RestartSteps=.
+# systemd 254 and later back off by themselves, and Bookworm has 252.
+# Source: systemd.service(5), RestartSteps=.
 _STEPS, _LONGEST_S = 6, 300
 _BACK_OFF = f"RestartSteps={_STEPS}\nRestartMaxDelaySec={_LONGEST_S}"
-# Before that: a pause before the program, twice as long at each restart. It counts as a start, whose time is limited.
+# For older releases: a pause before the program, twice as long after each restart. systemd expands
+# `$` in a command line, so `$$` is the shell's own.
 _PAUSE = (
-    "ExecStartPre=/bin/sh -c 'n=$$(systemctl show --property=NRestarts --value edgevid.service); n=$${{n:-0}}; "
-    '[ "$$n" -le {steps} ] || n={steps}; s=$$(((1 << n) * {restart_s} - {restart_s})); [ "$$s" -le {longest_s} ] || s={longest_s}; exec sleep "$$s"\''
+    "ExecStartPre=/bin/sh -c '"
+    "n=$$(systemctl show --property=NRestarts --value edgevid.service); n=$${{n:-0}}; "
+    '[ "$$n" -le {steps} ] || n={steps}; '
+    "s=$$(((1 << n) * {restart_s} - {restart_s})); "
+    '[ "$$s" -le {longest_s} ] || s={longest_s}; '
+    'exec sleep "$$s"\''
 )
+# The pause is part of the start, so TimeoutStartSec= counts it. This much is left for the program.
 _START_S = 10
 # journald.conf(5): one sync of unflushed messages each SyncIntervalSec, here 5 minutes.
 _SYNCS_PER_HOUR = 12
 
 
 def unit_files(deployment: Deployment, *, release: Release | None) -> dict[str, str]:
-    """Render everything that systemd and udev read.
+    """Render every file that systemd and udev read, and the options of the service.
 
     Args:
-        deployment: Whose.
-        release: Of the system; None where it is not known, for what every release understands.
+        deployment: The device.
+        release: Release of the system; None renders a unit for every release.
 
     Returns:
         File name to text.
@@ -53,38 +61,31 @@ def unit_files(deployment: Deployment, *, release: Release | None) -> dict[str, 
 
 
 def writes_per_hour(deployment: Deployment) -> int:
-    """Say how often the classifier causes a write to the card once it runs, at most.
+    """Return how often per hour the running classifier causes a write to the card, at most.
 
-    Args:
-        deployment: Whose.
-
-    Returns:
-        Writes an hour: the journal's, where it is kept on the card. Slots are written when a bundle is changed and not otherwise.
+    Only a persistent journal writes regularly. Slots are written when a bundle is changed.
     """
     return _SYNCS_PER_HOUR if deployment.card.journal == "persistent" else 0
 
 
 def writes_sentence(deployment: Deployment) -> str:
-    """Say it in words, with what `[run]` adds."""
+    """Describe the writes to the card in words, with those of `[run]`."""
     count = writes_per_hour(deployment)
-    kept = [name for name in ("clips", "record") if name in deployment.run]
+    outputs = [name for name in ("clips", "record") if name in deployment.run]
     return (f"at most {count} writes an hour" if count else "no writes to the card") + (
-        f", besides {' and '.join(kept)}" if kept else ""
+        f", besides {' and '.join(outputs)}" if outputs else ""
     )
 
 
 def run_toml(deployment: Deployment) -> str:
-    """Write the deployment's `[run]` as the file that `edgevid run --config` reads.
+    """Render `[run]` as the TOML file that `edgevid run --config` reads.
 
-    Args:
-        deployment: Whose camera is the source, unless `[run]` names one.
-
-    Returns:
-        TOML.
+    The deployment's camera is the source, unless `[run]` names another one.
     """
-    table = {"source": deployment.optics.source, **deployment.run}
-    plain = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    tables = {name: value for name, value in table.items() if isinstance(value, dict)}
+    options = {"source": deployment.optics.source, **deployment.run}
+    # TOML assigns a key after a table header to that table, so plain values come first.
+    plain = {name: value for name, value in options.items() if not isinstance(value, dict)}
+    tables = {name: value for name, value in options.items() if isinstance(value, dict)}
     sections = [_pairs(plain), *(f"\n[{name}]\n{_pairs(inner)}" for name, inner in tables.items())]
     return "# Options of `edgevid run`, from the deployment.\n" + "".join(sections)
 
@@ -93,6 +94,7 @@ def _unit(deployment: Deployment, *, release: Release | None) -> str:
     service = deployment.service
     return fill(
         "systemd/edgevid.service",
+        # A single % starts a specifier in a unit file.
         description=f"{deployment.optics.title} on {deployment.facts.model}".replace("%", "%%"),
         exec_start=f"{PROGRAM} run {STATE_FOLDER} --config {RUN_CONFIG}",
         restart_s=service.restart_s,
@@ -111,5 +113,5 @@ def _pause(service: Service) -> str:
 
 
 def _pairs(table: Mapping[str, Any]) -> str:
-    """Keys and values: JSON's texts, numbers and arrays are TOML's. Source: https://toml.io/en/v1.0.0."""
+    """Render keys and values. Texts, numbers and arrays of JSON are legal TOML (https://toml.io/en/v1.0.0)."""
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items())

@@ -1,11 +1,15 @@
 #!/bin/sh
-# Hands the installation to systemd, which tries it at each boot until it has worked. Harmless when this very card was installed: then this
-# does nothing. A card that was flashed again is installed again.
-# With "later" nothing is started: this boot is about to end.
-# An image that was built whole has nothing to install.
+# Enables the installation, which systemd repeats at each boot until it succeeds. Does nothing if the
+# installation of this very card is complete; a card that was flashed again is installed again.
+#
+#   first-boot.sh [later]    later: start nothing, because this boot is about to end
+#
+# An image of `edgevid image build` has nothing to install.
 [ -e /boot/firmware/edgevid/install.sh ] || exit 0
+# install.sh copies the checksums at its end, so equal ones mean that it succeeded with these files.
 cmp -s /boot/firmware/edgevid/SHA256SUMS /opt/edgevid/installed && exit 0
 install -m 644 /boot/firmware/edgevid/edgevid-install.service /etc/systemd/system/edgevid-install.service
 systemctl daemon-reload
 systemctl enable --quiet ssh.service edgevid-install.service
+# --no-block: cloud-init and the boot do not wait minutes for the installation.
 [ "${1:-}" = later ] || systemctl start --no-block ssh.service edgevid-install.service

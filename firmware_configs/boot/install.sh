@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs edgevid from the folder in which this file lies: `edgevid` on the boot partition. Needs no network. Run it again when it failed;
-# what is done already is not done twice. Its words are kept in first-boot.log beside it.
+# Installs edgevid from the folder of this script, `edgevid` on the boot partition, without a network.
+# Run it again if it failed: it skips the steps that succeeded. The log is first-boot.log next to it.
 #
-#   EDGEVID_ROOT    install below this folder and start nothing (an image that is being built, a test)
-#   EDGEVID_PYTHON  the Python to build on (default: /usr/bin/python3)
+#   EDGEVID_ROOT    install below this folder and start nothing (for an image or a test)
+#   EDGEVID_PYTHON  the Python of the virtual environment (default: /usr/bin/python3)
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=${EDGEVID_ROOT:-}
@@ -17,7 +17,7 @@ check() {
         give_up "Expected the files that were flashed in $here, got others. Flash the card again."
 }
 
-# Each set of packages has a folder of its own, so a cut in the middle leaves the one in use alone.
+# Each set of packages has its own folder, so a power cut leaves the packages in use as they are.
 install_packages() {
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     wanted=$here/wheels/$version.txt
@@ -28,13 +28,15 @@ install_packages() {
         say "installing packages for Python $version"
         rm -rf "$home"
         "$python" -m venv --without-pip {{venv_options}} "$home"
-        # The one that was checked: a card that was flashed before may hold another.
+        # The wheel of pip in the checksums: an earlier flash may have left another version on the card.
         pip=$(sed -n 's|.*  \(wheels/pip-.*\.whl\)$|\1|p' "$here/SHA256SUMS")
         PYTHONPATH=$here/$pip "$home/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
             --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --requirement "$wanted"
+        # Flush first, or the mark could survive a power cut that the packages do not.
         sync
         touch "$home/complete"
     fi
+    # A rename replaces the link in one step. `ln -f` may remove the old one first.
     ln -sfn "$name" "$root/opt/edgevid/current.new"
     mv -T "$root/opt/edgevid/current.new" "$root/opt/edgevid/current"
     edgevid=$root/opt/edgevid/current/bin/edgevid
@@ -49,15 +51,16 @@ install_files() {
     systemd-sysusers ${root:+--root="$root"} edgevid.conf
     install -d -m 755 "$root/usr/local/bin"
     ln -sfn /opt/edgevid/current/bin/edgevid "$root/usr/local/bin/edgevid"
-    # FAT knows no owners: what is secret moves to where it has one.
+    # FAT has no owners and modes, so the secrets move to the root file system.
     if [ -f "$here/environment" ]; then
         install -D -m 600 "$here/environment" "$root/etc/edgevid/environment"
     fi
 }
 
-# The first bundle must pass its self-test here, and is in service at once; a later one is on trial.
+# The bundle must pass its self-test. The first one of a device is active at once, a later one is on trial.
 install_bundle() {
     install -d -m 755 "$root/var/lib/edgevid"
+    # From the database of the new root: the account's number may differ from this system's.
     owner=$(awk -F: '$1 == "edgevid" { print $3 ":" $4 }' "$root/etc/passwd")
     chown "$owner" "$root/var/lib/edgevid"
     "$edgevid" activate "$here/{{bundle}}" --slots "$root/var/lib/edgevid"
@@ -72,7 +75,9 @@ start() {
         systemctl disable --quiet edgevid-install.service 2>/dev/null || true
         systemctl restart --no-block edgevid.service
     fi
+    # The secrets are in /etc now, so they leave the FAT.
     rm -f "$here/environment"
+    # Last: first-boot.sh takes this as the sign of a complete installation.
     cp "$here/SHA256SUMS" "$root/opt/edgevid/installed"
     sync
 }
@@ -88,7 +93,7 @@ main() {
     say "installed; see: systemctl status edgevid"
 }
 
-# In a shell of its own: where a function's failure is looked at, the shell that calls it goes on after the failure.
+# main runs in a shell of its own: `set -e` has no effect in a command whose exit status is tested.
 if [ "${1:-}" = now ]; then
     main
     exit

@@ -1,6 +1,6 @@
 #!/bin/bash
-# First boot of Raspberry Pi OS Bookworm, started by systemd.run= in cmdline.txt. Written by `edgevid flash`; removes itself.
-# Each line is tried whatever became of the one before: a device that can be reached is better than none.
+# First boot of Raspberry Pi OS Bookworm, started by systemd.run= in cmdline.txt. Written by `edgevid flash`.
+# Removes itself. A failing line does not stop the next: a device that is partly set up can still be reached.
 set +e
 raspi-config nonint do_hostname {{hostname}}
 raspi-config nonint do_change_timezone {{timezone}}
@@ -14,7 +14,9 @@ chmod 600 "$home/.ssh/authorized_keys"
 install -D -m 644 /dev/stdin /etc/ssh/sshd_config.d/50-edgevid.conf <<<'PasswordAuthentication no'
 {{wifi}}
 sh /boot/firmware/edgevid/first-boot.sh later
+# Without this the next boot would run the script again.
 sed -i 's| systemd\.[^ ]*||g' /boot/firmware/cmdline.txt
+# It has the Wi-Fi key and the password hash.
 rm -f /boot/firmware/firstrun.sh
 sync
 exit 0

@@ -1,7 +1,10 @@
-"""Prints what this machine's interpreter answers to a bundle's golden frames: python answers.py SITE BUNDLE.
+"""Print the answers of this machine's interpreter to a bundle's golden frames.
 
-`parts` is a hash over every output of every invocation of every part, as the interpreter gave it: integers, states included. `scores` are
-the probabilities, which NumPy makes of the last ones in floating point.
+    python answers.py SITE BUNDLE
+
+SITE is a folder with edgevid and its packages. The output is one line of JSON. `parts` is a hash over
+every output of every invocation of every part, in integers and with states. `scores` are the
+probabilities, which NumPy computes from the last outputs in floating point.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from edgevid.inference.selftest import selftest
 
 
 class Heard:
-    """A loaded part whose outputs are summed up after each invocation."""
+    """A loaded part that adds its outputs to a hash after each invocation."""
 
     def __init__(self, model, outputs, total) -> None:
         self._model, self._outputs, self._total = model, outputs, total
@@ -35,7 +38,7 @@ class Heard:
 
 
 class Hearing:
-    """The interpreter, with all that its parts say summed up."""
+    """The interpreter, with a hash over all outputs of its parts."""
 
     def __init__(self) -> None:
         self.total = hashlib.sha256()

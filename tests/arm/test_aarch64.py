@@ -1,6 +1,11 @@
-"""The wheels of a device, run: aarch64 on an emulated Cortex-A53 (Zero 2 W, 3B+), A72 (4B, CM4) and A76 (5), against this machine byte for byte.
+"""The device's aarch64 wheels on emulated processors, compared with this machine byte for byte.
 
-`make test-arm` fetches the emulator and Debian's Python for arm64. Times under emulation say nothing of a Pi.
+The processors are Cortex-A53 (Zero 2 W, 3B+), A72 (4B, CM4) and A76 (5). Run the tests with
+
+    make test-arm
+
+It unpacks the emulator and Debian's Python for arm64 into build/arm, and needs no root. The pinned
+wheels are downloaded once. Times under emulation say nothing about a Pi.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ PROGRAM = ROOT / "tests/arm/answers.py"
 LIBRARIES = ROOT / "build/arm/root"
 UNPACKED = ROOT / "build/arm/tools/root/usr/bin/qemu-aarch64"
 CPUS = sorted({board.cpu.lower() for board in firmware.boards().values()})
-# 7.2, Debian 12's own, ends with a segmentation fault in LiteRT on every processor.
+# QEMU 7.2 of Debian 12 crashes with a segmentation fault in LiteRT on every processor.
 QEMU_LEAST = 8
 MODULES = (
     "numpy",
@@ -42,19 +47,19 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def qemu() -> str:
-    """An emulator that is new enough."""
+    """Return an emulator that is new enough, or skip."""
     program = str(UNPACKED) if UNPACKED.exists() else shutil.which("qemu-aarch64")
     if program is None or not (LIBRARIES / "usr/bin/python3.11").exists():
         pytest.skip("needs an emulator and Python for arm64: make test-arm")
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(re.search(r"version (\d+)\.", told)[1]) < QEMU_LEAST:
-        pytest.skip(f"needs QEMU {QEMU_LEAST} or later, got {told.splitlines()[0]}")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(re.search(r"version (\d+)\.", version)[1]) < QEMU_LEAST:
+        pytest.skip(f"needs QEMU {QEMU_LEAST} or later, got {version.splitlines()[0]}")
     return program
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a device has installed: every pinned wheel, and edgevid's own, unpacked."""
+    """Unpack every pinned wheel and edgevid's own, as a device has them."""
     folder = tmp_path_factory.mktemp("site")
     own = wheels.pack(tmp_path_factory.mktemp("own"))[1]
     for path in [own, *wheels.collect("3.11").values()]:
@@ -64,7 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def emulated(qemu: str, site: Path, cpu: str, *arguments: str) -> str:
-    """Run the device's Python on an emulated processor."""
+    """Run the device's Python on an emulated processor and return its output."""
     environment = {
         "QEMU_CPU": cpu,
         "PYTHONPATH": str(site),
@@ -80,7 +85,7 @@ def emulated(qemu: str, site: Path, cpu: str, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def here() -> dict[str, object]:
-    """This machine's answers."""
+    """Return the answers of this machine."""
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(ROOT), str(BUNDLE)],
         env={**os.environ},
@@ -102,20 +107,20 @@ def test_a_device_answers_as_this_machine_does_byte_for_byte(
     there = json.loads(emulated(qemu, site, cpu, str(PROGRAM), str(site), str(BUNDLE)))
     assert there["machine"] == "aarch64"
     assert there["parts"] == here["parts"], "every output of every part, integers and states"
-    # The last step to probabilities is in floats, and NumPy's exp differs in the last bit between its versions and processors.
+    # The probabilities are floats, and the last bit of NumPy's exp depends on its version and the processor.
     assert there["max_steps"] < 0.01
     np.testing.assert_allclose(there["scores"], here["scores"], rtol=1e-6)
 
 
 def test_every_package_that_is_put_on_a_card_can_be_imported_there(qemu: str, site: Path) -> None:
-    said = emulated(
+    output = emulated(
         qemu,
         site,
         "cortex-a72",
         "-c",
         f"import {', '.join(MODULES)}; import sys; print(sys.version_info[:2], cv2.__version__)",
     )
-    assert said.startswith("(3, 11)")
+    assert output.startswith("(3, 11)")
 
 
 def test_the_command_line_of_the_wheel_runs_there(qemu: str, site: Path) -> None:

@@ -1,6 +1,11 @@
-"""What the boots share: a card that `edgevid image build` wrote, and what was seen on the machine that booted from it.
+"""Fixtures of the boot tests: cards, and the observations on machines that booted from them.
 
-These tests run in `make test-boot` only: a boot takes minutes under emulation.
+A boot takes minutes under emulation, so pytest collects these tests only with `-m boot`. Run them with
+
+    make test-boot
+
+It needs root, half an hour the first time, and the programs in `tools.PACKAGES`. build/cache keeps
+the bootstrapped Debian, and build/boot has the console log of every machine.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from tests.boot.tools import BUILD, CACHE, ROOT
 HOSTNAME, USER = "gate-7", "keeper"
 BUNDLE = ROOT / "edgevid/data/gestures.edgevid"
 DECISION = r'"label": "'
-# Seconds. Emulated on two cores that others share, a boot took 3 to 7 minutes.
+# A boot took 3 to 7 minutes, emulated on two shared cores.
 BOOT_S, SHELL_S = 1500, 600
 MARK = "@@@"
 GOLDEN = {"golden": ("/opt/edgevid/current/bin/python - . /var/lib/edgevid/a.edgevid", tools.ANSWERS.read_text())}
@@ -47,40 +52,41 @@ ASKED = {
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the boots out, unless they are asked for."""
+    """Skip collection of the boots without `-m boot`."""
     is_asked = config.getoption("markexpr", "") == "boot"
     return None if is_asked or collection_path.name == "conftest.py" else True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Say what has to be installed at once, rather than leave the tests out: they were asked for."""
+    """Fail at once if a program is missing: with `-m boot`, a skip would hide that."""
     if session.config.getoption("markexpr", "") == "boot":
         need_programs()
 
 
 def need_programs() -> None:
-    """End the session where a program is missing."""
+    """End the session with the command to run if a program is missing or too old."""
     missing = tools.missing()
     if missing:
         pytest.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}", returncode=2)
     if tools.qemu_version() < tools.QEMU_LEAST:
         pytest.exit(
-            f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. Run: make test-boot, or scripts/newer_tools.sh",
+            f"Expected QEMU {tools.QEMU_LEAST} or later, got {tools.qemu_version()}. "
+            "Run: make test-boot, or scripts/newer_tools.sh",
             returncode=2,
         )
     if not debian_base.path(recipe.recipe("bookworm"), CACHE).is_file():
-        host_tools.need_emulation()
+        host_tools.require_emulation()
     BUILD.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(scope="session")
 def key() -> tuple[Path, str]:
-    """An SSH key of these tests' own."""
+    """Make an SSH key for these tests."""
     return make_key(BUILD)
 
 
 def describe(path: Path, key: tuple[Path, str], *, hostname: str = HOSTNAME, more: str = "") -> Path:
-    """A board with a USB camera; limits for a machine that is twenty times slower than a board."""
+    """Write a deployment with a USB camera, and limits for a machine twenty times slower than a board."""
     lines = [
         'board = "4b"',
         'camera = "uvc"',
@@ -97,19 +103,19 @@ def describe(path: Path, key: tuple[Path, str], *, hostname: str = HOSTNAME, mor
 
 @pytest.fixture(scope="session")
 def deployment(key: tuple[Path, str]) -> Path:
-    """What `edgevid image build` is given."""
+    """The deployment for `edgevid image build`."""
     return describe(BUILD / "device.toml", key)
 
 
 def image_build(deployment: Path, out: Path) -> dict[str, object]:
-    """The command as a person types it."""
+    """Run `edgevid image build` as a user does."""
     return edgevid(
         f"{out.stem}.build", "image", "build", str(deployment), "-o", str(out), "--cache", str(CACHE), "--json"
     )
 
 
 def edgevid(name: str, *words: str) -> dict[str, object]:
-    """A command of edgevid, with what it says kept as NAME.log."""
+    """Run a command of edgevid, and write its output to NAME.log."""
     command = ["nice", "-n", "15", sys.executable, "-m", "edgevid.cli", *words]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=tools.environment(), cwd=ROOT, timeout=3600
@@ -120,14 +126,14 @@ def edgevid(name: str, *words: str) -> dict[str, object]:
 
 
 def answers_here() -> dict[str, object]:
-    """The golden clip's answers on this machine, by the same program that is run on the boards."""
+    """Return this machine's answers to the golden clip, from the program that also runs on the boards."""
     words = [sys.executable, str(tools.ANSWERS), str(ROOT), str(BUNDLE)]
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True, env=tools.environment()).stdout)
 
 
 @pytest.fixture(scope="session")
 def card(deployment: Path) -> Path:
-    """The image, as `edgevid image build` wrote it; nothing writes to it any more."""
+    """The image of `edgevid image build`. Tests must not write to it."""
     out = BUILD / "card.img"
     image_build(deployment, out)
     return out
@@ -135,7 +141,7 @@ def card(deployment: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def official_card() -> Path:
-    """A card that is laid out as an official one, as Raspberry Pi Imager leaves it; `edgevid flash` prepares copies of it."""
+    """A card in the official layout, as Raspberry Pi Imager leaves it. `edgevid flash` prepares copies of it."""
     made_of = recipe.recipe("bookworm")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PATH", "LD_LIBRARY_PATH"):
@@ -152,13 +158,13 @@ def firmware(card: Path) -> Firmware:
 
 @pytest.fixture(scope="module")
 def shell(key: tuple[Path, str]) -> Shell:
-    """A login that knows no board yet: each card makes host keys of its own at its first boot."""
+    """A login without known hosts: each card makes its own host keys at its first boot."""
     return Shell(key[0], USER)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of one boot: the console, and the answers over ssh."""
+    """Observations of one boot: the console, and answers over ssh by the keys of `ASKED`."""
 
     console: str
     answers: dict[str, str] = field(default_factory=dict)
@@ -168,7 +174,7 @@ class Seen:
 
 
 def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) -> Seen:
-    """Wait for the first decision on the console, then ask."""
+    """Wait for the first decision on the console, then run the commands of `ASKED` over ssh."""
     machine.wait_for(DECISION, limit_s=BOOT_S)
     shell.wait(machine, limit_s=SHELL_S)
     answers = _ask(machine, shell)
@@ -180,35 +186,35 @@ def observe(machine: Machine, shell: Shell, more: dict[str, tuple[str, str]]) ->
 
 
 def _ask(machine: Machine, shell: Shell) -> dict[str, str]:
-    """All questions in one login, which takes a while under emulation."""
+    """Run all commands in one login, which takes a while under emulation."""
     program = "\n".join(f"echo '{MARK} {name}'\n{command}" for name, command in ASKED.items())
-    told = shell.run(machine, "sh", stdin=program, limit_s=2 * SHELL_S, check=False)
-    parts = [part.partition("\n") for part in told.split(f"{MARK} ")[1:]]
+    output = shell.run(machine, "sh", stdin=program, limit_s=2 * SHELL_S, check=False)
+    parts = [part.partition("\n") for part in output.split(f"{MARK} ")[1:]]
     return {name: answer for name, _, answer in parts}
 
 
 @pytest.fixture(scope="session")
 def disk(card: Path) -> Path:
-    """A card of 4 GiB that the image was written to; it lives through the boots."""
+    """A card of 4 GiB with the image, shared by all boots."""
     return overlay(card, BUILD / "disk.qcow2", "4G")
 
 
 @pytest.fixture(scope="module")
 def first(firmware: Firmware, disk: Path, shell: Shell) -> Seen:
-    """The first boot, to its first decision, and then a proper shutdown."""
+    """The first boot, up to its first decision and a clean shutdown."""
     return start(firmware, disk, shell, "first", GOLDEN)
 
 
 @pytest.fixture(scope="module")
 def second(first: Seen, firmware: Firmware, disk: Path, shell: Shell) -> Seen:
-    """The same card started again; `first` is named for the order."""
+    """The second boot of the card. It depends on `first` for the order."""
     return start(firmware, disk, shell, "second", {})
 
 
 def start(
     firmware: Firmware, disk: Path, shell: Shell, name: str, more: dict[str, tuple[str, str]], *, words: str = ""
 ) -> Seen:
-    """Boot a disk to its first decision, ask, and shut it down properly; `words` are added to the kernel's command line."""
+    """Boot a disk, observe its first decision, and shut it down; `words` extend the kernel's command line."""
     machine = Machine(firmware, disk, BUILD / f"{name}.log", more=f"{WATCHED} {CAMERA} {words}")
     try:
         seen = observe(machine, shell, more)

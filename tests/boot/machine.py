@@ -1,6 +1,7 @@
-"""A board made of QEMU, and the part of the Pi's firmware: reads config.txt and cmdline.txt from the card's boot partition and obeys them.
+"""An emulated board in QEMU, and a stand-in for the Pi's firmware.
 
-What the firmware does before the kernel (bootcode.bin, start*.elf, overlays) no machine of QEMU does, and nothing here replaces.
+`play_firmware` reads config.txt and cmdline.txt from the boot partition and finds the kernel, as the
+firmware does. QEMU has no bootcode.bin, start*.elf or overlays, and nothing here replaces them.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from pathlib import Path
 from tests.boot.tools import environment, qemu
 
 BOOT_AT = "4M"
-# The serial console of each machine in place of the Pi's, with the journal on it, and the kernel's own virtual camera.
+# The serial console of each machine, which replaces the Pi's.
 CONSOLES = {"virt": "ttyAMA0", "raspi3b": "ttyAMA0,115200"}
+# Copies the journal to the console.
 WATCHED = "systemd.journald.forward_to_console=1 systemd.journald.max_level_console=info"
+# The kernel's virtual camera.
 CAMERA = "modules_load=vivid"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """What the firmware found on a boot partition."""
+    """The kernel, its files and its command line, copied from a boot partition."""
 
     kernel: Path
     initrd: Path
@@ -34,9 +37,9 @@ class Firmware:
 
 
 def play_firmware(card: Path, folder: Path, *, device_tree: str) -> Firmware:
-    """Read from the FAT what its config.txt names."""
+    """Copy the files that config.txt names from the boot partition to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    # What the firmware takes where nothing is said, and with auto_initramfs=1. Source: config.txt's documentation
+    # The firmware's defaults, with auto_initramfs=1. Source: documentation of config.txt
     config = {"kernel": "kernel8.img", "initramfs": "initramfs8"}
     for line in read_boot(card, "config.txt").decode().splitlines():
         name, _, value = line.replace("initramfs ", "initramfs=", 1).partition("=")
@@ -60,7 +63,7 @@ def read_boot(card: Path, name: str) -> bytes:
 
 
 def overlay(card: Path, disk: Path, size: str) -> Path:
-    """A disk of another size whose first content is the card's; the card stays as it was written. SD cards of QEMU have sizes of powers of two."""
+    """Make a larger disk on top of a card, which stays unchanged. QEMU's SD cards need a power of two as size."""
     disk.unlink(missing_ok=True)
     command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(card.resolve()), "-F", "raw", str(disk), size]
     subprocess.run(command, check=True, env=environment())
@@ -68,7 +71,7 @@ def overlay(card: Path, disk: Path, size: str) -> Path:
 
 
 class Machine:
-    """A machine that runs until it is stopped; everything it says is in `log`."""
+    """A running machine; `log` has its console."""
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Machine:
     ):
         self.log, self.port = log, free_port()
         console = re.sub(r"console=(ttyS1|serial0),115200", f"console={CONSOLES[machine]}", firmware.cmdline)
-        # The last console named is the one to which systemd's journal and a program without one of its own write.
+        # The last console wins: systemd's journal and programs without a terminal write to it.
         cmdline = f"{console} console={CONSOLES[machine]} {more}" + (f" -- {arguments}" if arguments else "")
         boot = ["-kernel", firmware.kernel, "-initrd", firmware.initrd, "-append", cmdline]
         shape = getattr(self, f"_{machine}")(firmware, disk)
@@ -133,7 +136,7 @@ class Machine:
         return ANSI.sub("", self.log.read_text(errors="replace")) if self.log.exists() else ""
 
     def wait_for(self, pattern: str, *, limit_s: float, every_s: float = 2) -> re.Match[str]:
-        """Watch the serial console for a line."""
+        """Wait until the serial console matches a pattern."""
         end_s = time.monotonic() + limit_s
         while time.monotonic() < end_s:
             found = re.search(pattern, self.text())
@@ -148,7 +151,7 @@ class Machine:
         self.process.wait(timeout=limit_s)
 
     def cut_power(self) -> None:
-        """End this machine's own process as a pulled plug would."""
+        """Kill the machine without a shutdown, as a pulled plug does."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(timeout=30)
@@ -159,7 +162,7 @@ def _format(disk: Path) -> str:
 
 
 class Shell:
-    """A login over ssh, with the deployment's user and key. The host's key of the first login must be the key of every later one."""
+    """A login over ssh with the deployment's user and key. Every login must see the host key of the first one."""
 
     def __init__(self, key: Path, user: str):
         self.key, self.user = key, user
@@ -190,7 +193,7 @@ class Shell:
         return done.stdout
 
     def wait(self, machine: Machine, *, limit_s: float) -> None:
-        """Until somebody answers at the port."""
+        """Wait until a login succeeds."""
         end_s = time.monotonic() + limit_s
         while time.monotonic() < end_s and machine.process.poll() is None:
             words = ["ssh", *self.options("-p", machine), f"{self.user}@127.0.0.1", "true"]
@@ -208,7 +211,7 @@ def free_port() -> int:
 
 
 def keep(machine: Machine, name: str, text: str) -> None:
-    """Put what was asked over ssh beside the console's log."""
+    """Write answers over ssh to a file next to the console's log."""
     machine.log.with_name(f"{machine.log.stem}.{name}.log").write_text(text)
 
 

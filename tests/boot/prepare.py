@@ -1,6 +1,9 @@
-"""Makes what the boots keep between two runs, side by side: Debian for aarch64, Debian with cameras, and the device's wheels.
+"""Prepare the caches of the boot tests: Debian for aarch64, Debian with cameras, and the device's wheels.
 
-`python -m tests.boot.prepare`; where all is there, it does nothing. Each of the three waits for a network or for one processor most of its time.
+    python -m tests.boot.prepare
+
+Does nothing if all three exist. They are made in parallel, because each one mostly waits for the
+network or for a single core.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from tests.camera import guest
 
 
 def main() -> None:
-    """Make all three, and say how long each took; or say at once what has to be installed."""
+    """Make all three and print their times, or exit with the packages to install."""
     missing = tools.missing()
     if missing:
         sys.exit(f"Expected the programs of these tests. Run: apt-get install {' '.join(missing)}")

@@ -1,8 +1,10 @@
-"""A card laid out as those of Raspberry Pi OS Lite (64-bit) are, that starts: what `edgevid flash` prepares, and QEMU boots afterwards.
+"""A bootable card in the layout of Raspberry Pi OS Lite (64-bit), for `edgevid flash` and then QEMU.
 
-NO OFFICIAL IMAGE: it cannot be had where these tests run. Debian's packages, the same as of `edgevid image build`, stand for Raspberry Pi's. The
-layout is the official one: an MBR, a FAT with config.txt, cmdline.txt, kernel8.img, initramfs8 and cloud-init's seed, and an ext4 root whose
-cloud-init reads that seed from /boot/firmware. Source: github.com/RPi-Distro/pi-gen, stage1/00-boot-files and stage2/04-cloud-init
+NO OFFICIAL IMAGE: the tests download none. Debian's packages, the same as of `edgevid image build`,
+stand for Raspberry Pi's. The layout is the official one: an MBR, a FAT with config.txt, cmdline.txt,
+kernel8.img, initramfs8 and cloud-init's seed, and an ext4 root whose cloud-init reads that seed from
+/boot/firmware.
+Source: github.com/RPi-Distro/pi-gen, stage1/00-boot-files and stage2/04-cloud-init
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from tests.boot.tools import environment
 from tests.edgevid.provision.official import CONFIG, SEED
 
-# The boot partition's size of the official images; room in the root for what the first boot installs.
+# The boot partition has the size of the official images. The spare room is for the packages of the first boot.
 BOOT_MIB, SPARE_MIB = 512, 1280
-NAMES = disk.Names(disk="4e639091", volume="4e639091", root="4e639091-0000-4000-8000-000000000002")
+IDENTITY = disk.DiskIdentity(disk="4e639091", volume="4e639091", root="4e639091-0000-4000-8000-000000000002")
 CMDLINE = "console=serial0,115200 console=tty1 root=LABEL=rootfs rootfstype=ext4 fsck.repair=yes rootwait"
 FSTAB = "PARTUUID=4e639091-01 /boot/firmware vfat defaults 0 2\nPARTUUID=4e639091-02 / ext4 defaults,noatime 0 1\n"
-# In Raspberry Pi OS, NetworkManager takes every wired network, and a service of its own makes the host keys.
+# Raspberry Pi OS has NetworkManager for wired networks, and a service of its own for host keys. These replace both.
 NETWORK = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"
 HOST_KEY = """\
 [Service]
@@ -39,7 +41,7 @@ cloud_final_modules: [scripts-user]
 """
 MOUNTED_FIRST = "[Unit]\nRequiresMountsFor=/boot/firmware\n"
 UNITS = "etc/systemd/system"
-# What raspi-config and userconf-pi do for firstrun.sh; both are packages of Raspberry Pi's own archive. They stand for these, and check nothing.
+# Stand-ins for raspi-config and userconf-pi, packages of Raspberry Pi's archive, as far as firstrun.sh uses them.
 RASPI_CONFIG = """\
 #!/bin/sh
 case "$2" in
@@ -56,35 +58,31 @@ echo "$1 ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/010_user
 
 
 def make(out: Path, debian: Path, recipe: ImageRecipe, *, epoch_s: int) -> Path:
-    """Write a card as Raspberry Pi Imager would, with cloud-init's seed as Trixie has it.
+    """Write a card as Raspberry Pi Imager does, with the cloud-init seed of Trixie.
 
     Args:
-        out: The file.
-        debian: The bootstrapped tar of an image.
-        recipe: Its recipe.
-        epoch_s: The time of files.
+        out: The card.
+        debian: The tar from `debian_base.bootstrap`.
+        recipe: The recipe of the tar.
+        epoch_s: Time of files, in seconds since 1970.
 
     Returns:
-        The file.
+        The card.
     """
     tar = out.with_suffix(".tar")
     with Archive(debian) as archive:
         boot = _boot(archive, recipe, epoch_s)
     used = lay_over(debian, _root(), tar, epoch_s=epoch_s, left_out=contents.LEFT_OUT)
     layout = disk.DiskLayout(boot_mib=BOOT_MIB, root_mib=disk.root_mib(used, SPARE_MIB))
-    disk.write(out, layout, NAMES, boot=boot, root=tar, epoch_s=epoch_s)
+    disk.write(out, layout, IDENTITY, boot=boot, root=tar, epoch_s=epoch_s)
     tar.unlink()
     return out
 
 
 def without_cloud_init(card: Path) -> Path:
-    """Take cloud-init's seed off a card's boot partition, as it is in Bookworm; the kernel's command line keeps cloud-init itself off.
+    """Remove the cloud-init seed from a card of `make`, as in Bookworm, and return the card.
 
-    Args:
-        card: From `make`.
-
-    Returns:
-        The card.
+    cloud-init itself stays installed; the caller disables it on the kernel's command line.
     """
     names = [f"::{name}" for name in SEED]
     subprocess.run(["mdel", "-i", f"{card}@@{disk.FIRST_MIB}M", *names], check=True, env=environment())

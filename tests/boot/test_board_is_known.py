@@ -1,6 +1,7 @@
-"""QEMU's Raspberry Pi 3B with Debian's kernel and Debian's device tree, from the card as its SD card: the real string of a board, and answers.
+"""Identification and answers on QEMU's Raspberry Pi 3B, with the image as its SD card.
 
-The program is started in place of systemd (init=), which would take this machine too long; everything else is as the image has it.
+Kernel and device tree are the image's, so the model string is the real one. A shell runs in place of
+systemd (init=), which takes too long on this machine. Run with `make test-boot`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def console(firmware: Firmware, card: Path) -> Iterator[str]:
         arguments=f'-c "{"; ".join(STEPS)}"',
     )
     try:
-        # A line of its own: the kernel prints its command line, which has these words, too.
+        # A whole line: the kernel prints its command line, which contains these words, too.
         machine.wait_for(r"(?m)^BOARD DONE\r?$", limit_s=LIMIT_S)
         yield machine.text()
     finally:

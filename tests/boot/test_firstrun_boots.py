@@ -1,7 +1,7 @@
-"""A card of the Bookworm kind that `edgevid flash` wrote, booted: `firstrun.sh` runs once, in a boot of its own, and starts the board again.
+"""The first boot of a Bookworm card from `edgevid flash`: `firstrun.sh` runs once and restarts the board.
 
-What it did is read from the card afterwards. The installation that the next boot does is the one of `test_flashed_boots`. raspi-config and
-userconf are of Raspberry Pi's own archive: scripts of a few lines stand for them, see `raspios`.
+The tests read its effects from the card afterwards. `test_flashed_boots` covers the installation in the
+next boot. Short scripts stand for raspi-config and userconf, see `raspios`. Run with `make test-boot`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Ran:
     Attributes:
         card: The file.
         before: Its command line as it was flashed.
-        first_boot: What `edgevid flash` took it for.
+        first_boot: The mechanism that `edgevid flash` detected.
     """
 
     card: Path
@@ -37,7 +37,7 @@ class Ran:
     first_boot: object
 
     def root(self, path: str) -> str:
-        """A file of the root, empty where there is none."""
+        """Read a file of the root; empty if it does not exist."""
         return (boot_partition.read_root(self.card, boot_partition.boot_and_root(self.card)[1], path) or b"").decode()
 
 
@@ -49,7 +49,7 @@ def ran(official_card: Path, key: tuple[Path, str]) -> Ran:
     firmware = play_firmware(card, BUILD / "firstrun-firmware", device_tree="bcm2711-rpi-4-b.dtb")
     machine = Machine(firmware, card, BUILD / "firstrun.log", more=f"{WATCHED} {CAMERA} cloud-init=disabled")
     try:
-        # It ends by itself: the machine stops where the board would start again.
+        # QEMU exits at the restart (-no-reboot).
         machine.wait_for_end(limit_s=BOOT_S)
     finally:
         machine.cut_power()

@@ -1,7 +1,8 @@
-"""The very bytes that `edgevid flash` wrote, booted: cloud-init applies the deployment, packages are installed from the card without a network,
-the service starts by itself and decides; the second boot does nothing twice, and has the read-only root that the deployment asked for.
+"""Two boots of a card that `edgevid flash` wrote.
 
-The card is laid out as an official one and is none: see `raspios`.
+In the first one, cloud-init applies the deployment, packages are installed from the card without a
+network, and the service starts and decides. The second one repeats nothing and has a read-only root.
+The card has the official layout but is not an official image, see `raspios`. Run with `make test-boot`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ HOSTNAME = "porch-3"
 KERNEL_NAMES = "net.ifnames=0"
 ROOT_AT = (FIRST_MIB + raspios.BOOT_MIB) * MIB
 INSTALLED = {"installed": ("stat -c %y /opt/edgevid/*/complete; systemctl is-enabled edgevid-install || true", "")}
-# What was tried on a root that shall not change, and where what is written goes.
+# Writes to the read-only root and to the folder of bundles.
 TRIED = {
     "mounts": ("cat /proc/mounts", ""),
     "written": ("sudo sh -c 'echo forgotten >/etc/written && cat /etc/written'", ""),
@@ -38,7 +39,7 @@ TRIED = {
 
 @dataclass(frozen=True)
 class Flashed:
-    """A card after `edgevid flash`, and what the command said."""
+    """A card after `edgevid flash`, with the plan that the command printed."""
 
     card: Path
     plan: dict[str, object]
@@ -47,7 +48,7 @@ class Flashed:
 
 @pytest.fixture(scope="module")
 def flashed(official_card: Path, key: tuple[Path, str]) -> Flashed:
-    """A card that was written as a person writes it; the boots change it from then on, as they change a card."""
+    """A card from `edgevid flash`. The boots write to it."""
     card = tools.copy(official_card, BUILD / "flashed.img")
     config = describe(BUILD / "flashed.toml", key, hostname=HOSTNAME, more="[card]\nread_only_root = true\n")
     plan = edgevid("flashed.flash", "flash", str(config), "--to", str(card), "--yes", "--json")
@@ -73,7 +74,7 @@ def second(first: Seen, flashed: Flashed, shell: Shell) -> Seen:
 
 
 def of_root(card: Path, path: str) -> bytes | None:
-    """A file of the card's root, read without starting it."""
+    """Read a file of the card's root without booting it."""
     return boot_partition.read_root(card, boot_partition.boot_and_root(card)[1], path)
 
 

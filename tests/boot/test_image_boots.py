@@ -1,4 +1,7 @@
-"""The very bytes that `edgevid image build` wrote, booted: kernel, systemd, cloud-init, the service, its camera, its answers. Logs: build/boot."""
+"""Two boots of an image from `edgevid image build`: kernel, systemd, cloud-init, service, camera, answers.
+
+Run with `make test-boot`. The logs are in build/boot.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def test_its_frames_come_from_the_kernels_camera(first: Seen):
 
 
 def test_its_answers_to_the_golden_clip_are_those_of_this_machine_bit_for_bit(first: Seen):
-    """Every output of the interpreter; the probabilities, which NumPy makes of the last ones in floating point, as near as two of its versions are."""
+    """Every output of the interpreter is equal. Probabilities are floats and differ between NumPy versions."""
     here, there = answers_here(), json.loads(first["golden"])
     assert there["machine"] == "aarch64"
     assert there["parts"] == here["parts"]

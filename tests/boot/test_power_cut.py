@@ -1,8 +1,9 @@
-"""The plug is pulled inside an update, and the card started again: exactly one valid bundle is in service, and it is one of the two legal ones.
+"""Power cuts during updates: after a restart, exactly one valid bundle is in service, the old one or the new one.
 
-Every update brings a bundle that was never on the card. The console tells how far each one came, so after a cut it is known which bundle must
-be in service, or which two may be. Hundreds of cuts, between and inside of writes, are made natively in tests/edgevid/provision; these go
-through a real kernel's file system. Updates run in place of systemd (init=), so that any moment is a moment of an update.
+Every update has a bundle that was never on the card. The console shows how far each update came, and so
+which bundles may be in service after a cut. tests/edgevid/updates makes hundreds of cuts natively; these go
+through a real kernel's file system. Updates run in place of systemd (init=), so that a cut at any moment
+hits one. Run with `make test-boot`; EDGEVID_CUT_SEED repeats the moments of an earlier run.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.boot.tools import BUILD
 
 pytestmark = pytest.mark.boot
 CUTS = 3
-# Updates that one boot can bring, of which the first one is measured and a later one cut.
+# Updates per boot: the first one is timed, and a later one is cut.
 UPDATES = 4
 LIMIT_S = 900
 SLOTS = "/var/lib/edgevid"
@@ -64,7 +65,7 @@ def bundles() -> Bundles:
 
 
 def steps(first: int) -> str:
-    """Look at what is there; then update, each time with a new bundle, saying before and after each step how far it came."""
+    """Return a script that shows the slots, then updates with new bundles and prints a line at each step."""
     edgevid = f"{PYTHON} -m edgevid.cli"
     names = " ".join(f"{number}.edgevid" for number in range(first, first + UPDATES))
     update = f"echo BEGUN $b; {edgevid} activate /mnt/$b && echo ON TRIAL $b && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo CONFIRMED $b"
@@ -86,22 +87,22 @@ def steps(first: int) -> str:
 
 
 def told(console: str, step: str) -> list[str]:
-    """Names of the bundles that came to a step, in order; a line that the cut ended in the middle does not count."""
+    """Return the bundles that reached a step, in order. A line that the cut truncated does not count."""
     return re.findall(rf"(?m)^{step} (\d+\.edgevid)\r?\n", console)
 
 
 def legal(console: str, before: str) -> tuple[set[str], set[str]]:
-    """Which bundles may be the active one after a cut, and which may be in service."""
+    """Return the bundles that may be active after a cut, and those that may be in service."""
     begun, tried, confirmed = (told(console, step) for step in ("BEGUN", "ON TRIAL", "CONFIRMED"))
     old = confirmed[-1] if confirmed else before
     new = begun[-1] if begun and begun[-1] != old else old
     in_service = {new} if tried and tried[-1] == new else {old, new}
-    # It becomes the active one after it went on trial and before that is said.
+    # The bundle becomes active after ON TRIAL and before CONFIRMED is printed.
     return ({old, new} if tried and tried[-1] == new else {old}), in_service
 
 
 def in_service(console: str) -> tuple[str, str]:
-    """SHA-256 of the active bundle and of the one in service, both whole and as the state says they are."""
+    """Return the SHA-256 of the active bundle and of the one in service, and check both against the state."""
     state = json.loads(re.search(r"(?m)^\{\"active\".*$", console)[0])
     whole = {slot: digest for digest, slot in re.findall(rf"(?m)^([0-9a-f]{{64}})\s+{SLOTS}/(.)\.edgevid", console)}
     trial = state.get("trial")
@@ -112,7 +113,7 @@ def in_service(console: str) -> tuple[str, str]:
 
 
 def wait_for_update(machine: Machine, name: str) -> float:
-    """How long an update takes here, from its begin to its confirmation."""
+    """Return the seconds from the begin of an update to its confirmation."""
     machine.wait_for(rf"(?m)^BEGUN {name}\r?\n", limit_s=LIMIT_S, every_s=0.1)
     begun_s = time.monotonic()
     machine.wait_for(rf"(?m)^CONFIRMED {name}\r?\n", limit_s=LIMIT_S, every_s=0.1)

@@ -1,4 +1,4 @@
-"""The programs that these tests need, and where they are: this machine's, or newer ones beside it (scripts/newer_tools.sh)."""
+"""The programs of the boot tests: this machine's, or newer ones of scripts/newer_tools.sh in build/tools."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PACKAGES = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
-# 7.2 crashes in LiteRT and has other device trees; 10 is what was tried.
+# QEMU 7.2 crashes in LiteRT and has other device trees. Tested with 10.
 QEMU_LEAST = 10
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with the newer programs first."""
+    """Return this process's environment with the newer programs first in PATH."""
     path = [
         str(UNPACKED / "sbin"),
         str(UNPACKED / "usr/sbin"),
@@ -48,20 +48,20 @@ def environment() -> dict[str, str]:
 
 
 def copy(source: Path, goal: Path) -> Path:
-    """Copy a card and leave its holes out."""
+    """Copy a card as a sparse file."""
     goal.unlink(missing_ok=True)
     subprocess.run(["cp", "--sparse=always", str(source), str(goal)], check=True)
     return goal
 
 
 def missing() -> list[str]:
-    """Packages that have to be installed."""
+    """Return the packages to install for the missing programs."""
     path = environment()["PATH"]
     return sorted({package for program, package in PACKAGES.items() if shutil.which(program, path=path) is None})
 
 
 def qemu() -> list[str]:
-    """The emulator, with its own data where it is unpacked."""
+    """Return the command of the emulator, with the path of its data if it was unpacked."""
     data = UNPACKED / "usr/share/qemu"
     program = shutil.which("qemu-system-aarch64", path=environment()["PATH"])
     assert program is not None
@@ -69,6 +69,8 @@ def qemu() -> list[str]:
 
 
 def qemu_version() -> int:
-    told = subprocess.run([*qemu(), "--version"], capture_output=True, text=True, check=True, env=environment()).stdout
-    found = re.search(r"version (\d+)\.", told)
-    return int(found[1]) if found else 0
+    output = subprocess.run(
+        [*qemu(), "--version"], capture_output=True, text=True, check=True, env=environment()
+    ).stdout
+    version = re.search(r"version (\d+)\.", output)
+    return int(version[1]) if version else 0

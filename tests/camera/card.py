@@ -1,6 +1,7 @@
-"""A card in a USB reader of the emulated machine, and what it shall be flashed with: a real block device, whose facts the kernel itself tells.
+"""A card in a USB reader of the emulated machine, and the files to flash it with.
 
-The card is laid out as an official one (tests/edgevid/provision/official); the wheels are two small ones, for nothing is installed from it.
+To the kernel it is a real block device with real facts in sysfs. It has the official layout of
+tests/edgevid/provision/official. Two small wheels suffice, because nothing is installed from it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ BUNDLE_THERE = "/app/edgevid/data/gestures.edgevid"
 
 
 def make(path: Path) -> Path:
-    """Write the card, of the size of one; sparse."""
+    """Write the card as a sparse file of a real card's size."""
     official.make_image(path, "trixie")
     os.truncate(path, CARD_GIB << 30)
     return path
 
 
 def luggage(folder: Path) -> Path:
-    """What the machine gets beside edgevid itself: a deployment, wheels with their pins, and what an installed edgevid says of itself."""
+    """Write the machine's other files: a deployment, wheels with their pins, and edgevid's metadata."""
     info = folder / f"edgevid-{importlib.metadata.version('edgevid')}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(importlib.metadata.distribution("edgevid").read_text("METADATA"))

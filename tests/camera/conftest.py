@@ -1,4 +1,4 @@
-"""Booting a machine takes minutes: it is done when it is asked for."""
+"""Skips the tests that boot a machine, which takes minutes, unless `-m boot` selects them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
-"""Builds the emulated machine once, and boots it with what is to be tested.
+"""The emulated machine: built once, then booted with the working tree.
 
-Debian trixie for amd64 with its own kernel lies in one disk image, kept under `build/camera-guest` and made anew when the list of packages
-changes. A second disk is a plain tar with edgevid and the test's inner half, which is unpacked as the machine starts; into a third one the
-machine writes a tar of what it found; a fourth is a card in a USB reader. No network, no systemd: the test's own `init` runs everything and
-switches off.
+The machine has four disks:
+
+- Debian trixie for amd64 with its own kernel. `build/camera-guest` keeps it until the list of packages changes.
+- A plain tar with edgevid and the inner half of the tests, unpacked at the start.
+- An empty disk, to which the machine writes a tar of its results.
+- A card in a USB reader.
+
+There is no network and no systemd: init.sh runs every check and switches off.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "camera-guest"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86"}
-# What makes the card in its reader.
+# For the card in the reader.
 TOOLS |= {"mformat": "mtools", "sfdisk": "fdisk", "mkfs.vfat": "dosfstools"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
@@ -38,7 +42,7 @@ PACKAGES = (
     "mtools",
     "e2fsprogs",
 )
-# picamera2's own dependencies, but for two that are no wheels and that only its DNG files and previews need; the test puts stubs in their place.
+# The dependencies of picamera2, without two for previews and DNG files that have no wheels. inside.py puts stubs there.
 WHEELS = (
     "ai-edge-litert==2.3.0",
     "numpy<2.5",
@@ -60,7 +64,7 @@ PLATFORMS = (
     "manylinux_2_28_x86_64",
     "manylinux_2_34_x86_64",
 )
-# virtio_pci is built in; the others are modules, and what they need is found in modules.dep.
+# virtio_pci is built into the kernel. modules.dep lists the dependencies of these.
 MODULES = ("virtio_blk", "ext4", "crc32c_generic")
 IMAGE_MIB, ANSWER_MIB, MEMORY_MIB = 1600, 128, 1536
 BOOT_LIMIT_S = 900
@@ -78,20 +82,17 @@ exec switch_root /system /bin/sh /app/tests/camera/init.sh
 
 
 def missing_tools() -> str:
-    """Say what this machine lacks and how to get it; empty where nothing is missing."""
+    """Return a message about missing tools, with the command to install them; empty if none is missing."""
     packages = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     packages += [] if KEYRING.exists() else ["debian-archive-keyring"]
     if packages:
-        return f"Expected tools to emulate a machine; missing here: {', '.join(packages)}. Run: sudo apt-get install {' '.join(packages)}."
-    return "" if os.geteuid() == 0 else "Expected root, to unpack a system with its owners. Run: sudo make test-camera."
+        names = " ".join(packages)
+        return f"Expected tools to emulate a machine, got none of {names}. Run: sudo apt-get install {names}"
+    return "" if os.geteuid() == 0 else "Expected root, to unpack a system with its owners. Run: sudo make test-camera"
 
 
 def image() -> Path:
-    """Give the disk with the system, making it where it is not there or not of today's list.
-
-    Returns:
-        The folder with `disk.img`, `vmlinuz` and `initrd`.
-    """
+    """Return the folder with `disk.img`, `vmlinuz` and `initrd`, and build them if the list of packages changed."""
     recipe = repr((PACKAGES, WHEELS, PICAMERA2, PLATFORMS, MODULES, IMAGE_MIB, INITRD))
     folder = CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:12]
     if (folder / "disk.img").exists():
@@ -114,13 +115,13 @@ def boot(folder: Path, work: Path, *, card: Path, luggage: Path) -> tuple[str, P
     """Boot the machine with this working tree.
 
     Args:
-        folder: What `image` gave.
-        work: Where its disks and its answer go.
-        card: A disk in its USB reader.
-        luggage: Files that lie beside edgevid there.
+        folder: From `image`.
+        work: Folder for disks and results.
+        card: Disk in the USB reader.
+        luggage: Folder with other files for the machine.
 
     Returns:
-        What it printed, and the folder with what it wrote.
+        The console output, and the folder with the results.
     """
     tests, answer = work / "tests.tar", work / "answer.img"
     _pack(tests, luggage)
@@ -178,7 +179,8 @@ def _bootstrap(tree: Path) -> None:
         MIRROR,
         env={"INITRD": "No"},
     )
-    # Not unpacked by mmdebstrap itself: a run of it that breaks off may leave this machine's /dev mounted in a folder that is then removed.
+    # mmdebstrap writes a tar, not a folder: an aborted run could leave this machine's /dev mounted in a folder
+    # that is removed next.
     _run("tar", "-xf", str(tar), "-C", str(tree))
     tar.unlink()
 
@@ -196,7 +198,7 @@ def _wheels(site: Path) -> None:
 
 
 def _initrd(tree: Path, version: str, out: Path) -> None:
-    """A few kernel modules, busybox, and a script that mounts the disks."""
+    """Write an initrd with a few kernel modules, busybox, and a script that mounts the disks."""
     modules = tree / "lib" / "modules" / version
     files = [("init", INITRD.encode(), 0o755), ("bin/busybox", (tree / "bin" / "busybox").read_bytes(), 0o755)]
     order = list(_with_dependencies(modules))
@@ -212,13 +214,13 @@ def _module_name(path: str) -> str:
 
 
 def _with_dependencies(modules: Path) -> Iterator[str]:
-    """Paths of `MODULES` and what they need, each after its own needs."""
+    """Yield the paths of `MODULES` and their dependencies, each after its own dependencies."""
     needs = dict(line.split(":", 1) for line in (modules / "modules.dep").read_text().splitlines())
     by_name = {_module_name(path): path for path in needs}
     seen: set[str] = set()
     for name in MODULES:
         path = by_name.get(name)
-        # modules.dep lists what a module needs, nearest first.
+        # modules.dep lists direct dependencies before their own.
         for each in [*reversed(needs[path].split()), path] if path else ():
             if each not in seen:
                 seen.add(each)
@@ -226,13 +228,12 @@ def _with_dependencies(modules: Path) -> Iterator[str]:
 
 
 def cpio(files: list[tuple[str, bytes, int]]) -> bytes:
-    """Lay files out as an initial RAM disk.
+    """Return a cpio archive in the "newc" format.
 
     Args:
-        files: Name, content and permissions of each; folders are added.
+        files: Name, content and mode of each file; their folders are added.
 
-    Returns:
-        A "newc" archive. Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst
+    Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst
     """
     folders = {str(parent) for name, _, _ in files for parent in Path(name).parents if str(parent) != "."} | {
         "dev",
@@ -252,7 +253,7 @@ def cpio(files: list[tuple[str, bytes, int]]) -> bytes:
 
 
 def _pack(out: Path, luggage: Path) -> None:
-    """What is tested: the package, its data, and the inner half of the test."""
+    """Pack the tested code: the package, its data, and the inner half of the tests."""
     with tarfile.open(out, "w") as archive:
         for path in [
             *sorted((ROOT / "edgevid").rglob("*")),

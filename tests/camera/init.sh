@@ -1,4 +1,4 @@
-# The first process of the emulated machine: it runs each check by itself, packs what they wrote, and switches off.
+# The first process of the emulated machine: it runs each check in its own process, packs the results, and switches off.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run PYTHONPATH=/app:/opt/site PYTHONUNBUFFERED=1 LIBCAMERA_LOG_LEVELS='*:ERROR'
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs run /run; mount -t tmpfs tmp "${TMPDIR:=/tmp}"
 mkdir -p /run/udev /run/answer /usr/share/libcamera/pipeline/virtual

@@ -1,6 +1,9 @@
-"""The inner half of the camera test: runs in the emulated machine, one check a process, and writes what it saw.
+"""The inner half of the camera tests, which runs in the emulated machine.
 
-`inside.py CHECK FOLDER` writes CHECK.json, and the frames that the model saw as CHECK.npz. It judges nothing: the outer half does.
+    inside.py CHECK FOLDER
+
+It runs one check and writes its observations to CHECK.json, and the frames that the model saw to
+CHECK.npz. The outer half, test_camera.py, evaluates them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ BUNDLE = Path("/app/edgevid/data/gestures.edgevid")
 
 
 class Keeper:
-    """Keeps each frame that the loop saw, and each answer."""
+    """An output that keeps each frame and each answer of the loop."""
 
     def __init__(self, limit: int = 200) -> None:
         self.frames: list[np.ndarray] = []
@@ -60,7 +63,7 @@ class Keeper:
 
 
 class Evenly:
-    """Frames that were kept, a fixed time apart."""
+    """A source that replays kept frames at a fixed interval."""
 
     live = False
     reopens = False
@@ -76,11 +79,11 @@ class Evenly:
             yield Frame(picture, self._keeper.color, round(index * self._interval_s * 1e9), index)
 
     def release(self, _frame) -> None:
-        """Each picture is its own."""
+        """The frames are copies: no buffer to release."""
 
 
 def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
-    """Run the shipped model on a camera and say all that was seen."""
+    """Run the shipped model on a camera and return all observations."""
     from edgevid import bundle
     from edgevid.capture import open_source
     from edgevid.inference.engine import Engine
@@ -99,7 +102,7 @@ def look(source_text: str, *, max_frames: int, folder: Path, name: str) -> dict:
 
 
 def answers(keeper: Keeper, folder: Path, name: str) -> list[dict]:
-    """Ask the model about kept frames without the camera's pace, which an emulated processor may not keep, and leave them for the outer half."""
+    """Save the kept frames, and run the model on them without the camera's pace, too fast for an emulated processor."""
     from edgevid import bundle
     from edgevid.inference.engine import Engine
     from edgevid.pipeline import Pipeline
@@ -117,7 +120,7 @@ def v4l2(folder: Path) -> dict:
 
 
 class Counted:
-    """OpenCV's capture, counting."""
+    """OpenCV's capture with a count of calls."""
 
     def __init__(self, capture) -> None:
         self.grabbed = self.retrieved = 0
@@ -133,7 +136,7 @@ class Counted:
 
 
 def thrift(_folder: Path) -> dict:
-    """The same seconds of the camera, once with every frame decoded and once with those only that a model of seven frames a second would take."""
+    """Read the camera twice: decode every frame, then only those that are due for a model of seven frames a second."""
     from edgevid.capture.address import split_options
     from edgevid.capture.v4l2 import OPTIONS, V4l2Camera
     from edgevid.frames.sampling import IntervalSampler
@@ -165,7 +168,7 @@ def thrift(_folder: Path) -> dict:
 
 
 def unplug(_folder: Path) -> dict:
-    """The driver is taken from the camera while it runs, as a cable that is pulled, and given back."""
+    """Unbind the driver of a running camera, as if its cable were pulled, and bind it again."""
     from edgevid import bundle
     from edgevid.capture import open_source
     from edgevid.inference.engine import Engine
@@ -209,10 +212,10 @@ def picamera(folder: Path) -> dict:
     shim_picamera2()
     from edgevid import bundle
     from edgevid.capture import open_source
-    from edgevid.capture.live_feed import LiveFeed
+    from edgevid.capture.feeds.live_feed import LiveFeed
 
     keeper = Keeper(28)
-    # libcamera paints its bars with the processor that is emulated, so the model waits until the camera is closed.
+    # libcamera draws its bars on the emulated processor, so the model runs after the camera is closed.
     with open_source("picamera2:0?size=640x480&format=NV12&fps=30", bundle.read(BUNDLE).manifest) as source:
         frames = LiveFeed(source, stall_s=30).frames()
         for _ in range(28):
@@ -222,7 +225,7 @@ def picamera(folder: Path) -> dict:
     return {**found, "answers": answers(keeper, folder, "picamera")}
 
 
-# What a person may ask of a camera, and the padding that a Raspberry Pi's ISP puts behind each row.
+# Settings of a camera, and the row stride in bytes, with the padding of a Raspberry Pi's ISP.
 SETTINGS = {
     "rgb": ({"size_px": (112, 112), "color": "rgb", "options": {"fps": 30.0}}, 384),
     "bgr": (
@@ -247,7 +250,7 @@ SETTINGS = {
 
 
 def settings(folder: Path) -> dict:
-    """What our source asks for goes through picamera2's own code as far as it does without a Raspberry Pi's ISP; rows with padding come back."""
+    """Pass our source's settings through picamera2's own code, as far as it works without an ISP, and unpad rows."""
     shim_picamera2()
     from edgevid.capture import picamera as ours
 
@@ -272,7 +275,7 @@ def settings(folder: Path) -> dict:
 
 
 def asked_of(camera, arguments: dict) -> tuple:
-    """Let our source configure a stand-in that hands everything to the real picamera2, but for the last step, which only a camera of that kind can do."""
+    """Let our source configure a stand-in, which calls the real picamera2 for all but the last step."""
     from edgevid.capture import picamera as ours
 
     asked: dict = {}
@@ -311,7 +314,7 @@ def asked_of(camera, arguments: dict) -> tuple:
 
 
 def refused(_camera) -> dict:
-    """What the real camera does not take is one line: formats that it has not, a size that picamera2 makes even, a control that it does not know."""
+    """Return the errors for an unknown format, an odd size, which picamera2 makes even, and an unknown control."""
     from edgevid.capture import picamera as ours
     from edgevid.errors import SourceError
 
@@ -330,10 +333,10 @@ def refused(_camera) -> dict:
 
 
 def stuck(_folder: Path) -> dict:
-    """picamera2's own thread dies, after which its wait for a frame would never end."""
+    """Kill picamera2's thread, after which its wait for a frame would never end."""
     shim_picamera2()
     from edgevid.capture import picamera as ours
-    from edgevid.capture.live_feed import LiveFeed
+    from edgevid.capture.feeds.live_feed import LiveFeed
 
     ours.TIMEOUT_S = 1.0
     camera = ours.PiCamera(0, size_px=(640, 480), options={"format": "NV12"})
@@ -353,7 +356,7 @@ def stuck(_folder: Path) -> dict:
 
 
 def command(folder: Path) -> dict:
-    """The command as a person types it."""
+    """Run the command as a user does."""
     words = [
         "run",
         str(BUNDLE),
@@ -372,7 +375,7 @@ def command(folder: Path) -> dict:
 
 
 def flash(folder: Path) -> dict:
-    """A card in the USB reader is prepared, and what must not be written is refused."""
+    """Flash the card in the USB reader, and collect the errors for targets that must not be written."""
     from edgevid.errors import EdgevidError
     from edgevid.provision import deployment, target
     from edgevid.provision import flash as flashing
@@ -406,8 +409,9 @@ def flash(folder: Path) -> dict:
 def shim_picamera2() -> None:
     """Let the real picamera2 work on libcamera's virtual camera.
 
-    Two modules that no package registry has are only for previews and DNG files. Debian's libcamera 0.4.0 gives the virtual camera no raw
-    role, no memory from Raspberry Pi's allocator, and leaves the length of a frame unset; nothing of that is so on a Pi.
+    Two modules without a package are only for previews and DNG files. In Debian's libcamera 0.4.0 the virtual
+    camera has no raw role and no memory from Raspberry Pi's allocator, and the length of a frame is unset. A Pi has
+    all three.
     """
     for name in ("pykms", "pidng", "pidng.camdefs", "pidng.core"):
         sys.modules[name] = MagicMock()
@@ -443,12 +447,12 @@ def main() -> None:
     check, folder = sys.argv[1], Path(sys.argv[2])
     try:
         found = globals()[check](folder)
-    except BaseException:  # noqa: BLE001  # the outer half is told
+    except BaseException:  # noqa: BLE001  # the outer half reports it
         found = {"error": traceback.format_exc()}
         traceback.print_exc()
     (folder / f"{check}.json").write_text(json.dumps(found))
     sys.stdout.flush()
-    # Threads of a camera that hangs must not hold the process.
+    # Exit even if a thread of the camera hangs.
     __import__("os")._exit(0)
 
 

@@ -1,6 +1,7 @@
-"""Our camera sources on a real kernel's camera and on the real picamera2, with the shipped model: `make test-camera`.
+"""Our camera sources on a real kernel's camera and on the real picamera2, with the shipped model.
 
-The emulated machine says what it saw (`inside.py`); here it is judged. Colour bars are expected of both cameras: vivid's and libcamera's.
+`inside.py` runs in the emulated machine and records observations, and these tests evaluate them. Both
+cameras, vivid's and libcamera's, show colour bars. Run with `make test-camera`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SHIPPED = Path(edgevid.__file__).parent / "data" / BUNDLE
 
 @pytest.fixture(scope="session")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what the machine found; its console is printed where a test fails."""
+    """Boot the machine and return the folder with its results. pytest shows its console if a test fails."""
     missing = guest.missing_tools()
     if missing:
         pytest.exit(missing, returncode=2)
@@ -54,7 +55,7 @@ def said(answer: Path, check: str) -> dict[str, Any]:
 
 
 class Seen(ClosingSource):
-    """The frames that the machine saw, the model's interval apart."""
+    """A source of the machine's frames at the model's interval."""
 
     live = False
     name = "seen"
@@ -81,7 +82,7 @@ def test_the_model_answers_there_as_it_does_here_on_the_same_frames(answer: Path
     here = answers_here(Seen(answer / f"{check}.npz"))
     assert len(here) >= 10
     assert [one["scores"] for one in told["answers"]] == here
-    # Bars that stand still are no gesture; libcamera's move to the left, as some gestures do.
+    # Still bars are not a gesture. libcamera's bars move to the left, as some gestures do.
     assert check == "picamera" or {one["label"] for one in told["answers"]} == {"none"}
 
 
@@ -90,7 +91,7 @@ def test_a_v4l2_camera_gives_its_frames_with_the_drivers_times(answer: Path) -> 
     assert told["name"] == "v4l2:/dev/video0"
     assert told["time_base"] == "sensor"
     stamps_ms = np.diff(Seen(answer / "v4l2.npz").stamps_ns[1:]) / 1e6
-    # What the loop was too slow for, or the driver lost, leaves a whole number of the camera's own intervals.
+    # Frames that the loop or the driver dropped leave a whole multiple of the camera's interval.
     assert (stamps_ms > 0).all()
     assert np.median(stamps_ms[stamps_ms < 60]) == pytest.approx(40, abs=8)
     assert told["telemetry"]["frames"]["seen"] == 90
@@ -98,7 +99,8 @@ def test_a_v4l2_camera_gives_its_frames_with_the_drivers_times(answer: Path) -> 
 
 
 def test_a_v4l2_cameras_colours_are_right(answer: Path) -> None:
-    # vivid's first pattern, "75% Colorbar": white, yellow, cyan, green, magenta, red, blue, black. Some text lies over the upper left.
+    # vivid's first pattern, "75% Colorbar": white, yellow, cyan, green, magenta, red, blue, black. Text covers the
+    # upper left, so look at a row near the bottom.
     picture = Seen(answer / "v4l2.npz").pictures[-1]
     assert picture.shape == (180, 320, 3)
     colors = picture[150, 20::40].astype(int)
@@ -122,9 +124,9 @@ def test_picamera2s_frames_have_the_cameras_colours(answer: Path) -> None:
     seen = Seen(answer / "picamera.npz")
     assert seen.color == "rgb"
     assert seen.pictures.shape[1:] == (480, 640, 3)
-    # libcamera's bars move to the left: wherever they begin, they follow each other in this order.
+    # libcamera's bars move to the left, so the row may begin with any bar. The order is fixed.
     row = (seen.pictures[-1][240] > 128).astype(int).tolist()
-    # Where a bar begins at an odd pixel, that one shares its chroma with its neighbour and is of neither's colour.
+    # If a bar begins at an odd pixel, that pixel shares its chroma with the bar before it: neither's colour.
     bars = [tuple(color) for color, pixels in itertools.groupby(row) if len(list(pixels)) > 2]
     assert len(bars) in (8, 9)
     first = BARS.index(bars[0])
@@ -139,8 +141,8 @@ def test_only_frames_that_are_due_are_decoded_with_the_same_times(answer: Path) 
         assert each["retrieved"] == len(each["given"])
         assert each["time_base"] == "sensor"
         if name == "due":
-            # Frames of 40 ms, one due every 150: of 75 every third or fourth, or a later one where the emulated processor lost some. Never two for
-            # one due time.
+            # Of 75 frames at 40 ms, with one due every 150 ms, every third or fourth is decoded, or a later one if
+            # the emulated processor dropped some. Never two for one due time.
             assert 15 <= each["retrieved"] <= 30
             stamps_ns = np.array([stamp_ns for _, stamp_ns in each["given"]])
             assert (np.diff((stamps_ns - stamps_ns[0] + 1_000_000) // 150_000_000) >= 1).all()
@@ -192,7 +194,7 @@ def test_rows_that_picamera2_gives_with_padding_become_the_picture(answer: Path)
                 picture = memory[:, : width * 3].reshape(height, width, 3)
             elif name == "nv12":
                 picture = cv2.cvtColor(np.ascontiguousarray(memory[:, :width]), code)
-            else:  # rows of chroma are half as long, with half of the padding each
+            else:  # chroma rows are half as long, each with half of the padding
                 luma, chroma = memory[:height, :width], memory[height:].reshape(height, stride // 2)[:, : width // 2]
                 picture = cv2.cvtColor(np.concatenate([luma, chroma.reshape(height // 2, width)]), code)
             np.testing.assert_array_equal(pictures[name], picture, err_msg=name)

@@ -59,13 +59,13 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
     telemetry.fallback = "unplugged"
     measured = {"tiny": telemetry}
     metrics = MetricsServer(
-        Endpoint(host="localhost", port=0), telemetry=measured, vitals=RunStatus(measured, board=lambda: BOARD)
+        Endpoint(host="localhost", port=0), telemetry=measured, status=RunStatus(measured, board=lambda: BOARD)
     )
     outputs = FanOut([metrics, SinkRunner("told", Told)])
     metrics.reports = outputs.reports
     outputs.decided(decision(1.0))
     outputs.started(event(1.0))
-    outputs.ended(event(1.0))
+    outputs.ended(event(1.0, ended=True))
     registry = CollectorRegistry(auto_describe=False)
     registry.register(metrics)
     served = {}
@@ -77,7 +77,7 @@ def test_each_metric_is_listed_with_its_type_and_labels_and_no_other() -> None:
 
 
 def test_each_field_of_an_event_is_listed_and_no_other() -> None:
-    told = EventFormatter(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}), "end")
+    told = EventFormatter(live=True).event(dataclasses.replace(event(1.0, 2.0), values={"box": [0.5]}))
     assert [names(row[0])[0] for row in rows("Events")] == [
         *(
             "event",
@@ -108,14 +108,14 @@ def test_each_topic_is_listed_and_no_other(tmp_path: Path) -> None:
                 SinkRunner(
                     "mqtt",
                     lambda: MqttPublisher(
-                        where, models=[PublishedModel("MODEL", LABELS, LABELS)], teller=EventFormatter(live=True)
+                        where, models=[PublishedModel("MODEL", LABELS, LABELS)], formatter=EventFormatter(live=True)
                     ),
                 )
             ]
         )
         outputs.decided(decision(1.0, model="MODEL"))
         outputs.started(event(1.0, model="MODEL"))
-        outputs.ended(event(1.0, model="MODEL"))
+        outputs.ended(event(1.0, model="MODEL", ended=True))
         wanted = {names(row[0])[0] for row in rows("MQTT")}
         until(lambda: wanted <= {topic for topic, _, _ in listener.heard})
         outputs.close()

@@ -1,6 +1,7 @@
-"""What a group of options of `edgevid run` offers: each output has a module of its own, listed in `run.GROUPS`.
+"""The interface of a group of options of `edgevid run`.
 
-A group is a module with `add` and `outputs`. It is imported whenever the help is shown, so it imports nothing heavy.
+Each group is a module, listed in `run.GROUPS`. The help imports all of them, so a group imports
+nothing heavy at its top.
 """
 
 from __future__ import annotations
@@ -8,29 +9,29 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Protocol
 
+from edgevid.commands.options import Option
+
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
 
 class OptionGroup(Protocol):
-    """A module under `edgevid/commands/run_options`."""
+    """A module of `edgevid/commands/run_options` that adds outputs to a run.
 
-    def add(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the group's options.
+    Attributes:
+        OPTIONS: The options, in the order of the help.
+    """
 
-        Args:
-            parser: The verb's.
-        """
-        ...
+    OPTIONS: tuple[Option, ...]
 
     def outputs(self, args: argparse.Namespace) -> list[OutputLike]:
-        """Return what the options ask for; nothing where they ask for nothing.
+        """Return the requested outputs; none if the options request none.
 
         Args:
             args: Parsed options.
 
         Returns:
-            As `edgevid.run` takes them.
+            Values for `outputs=` of `edgevid.run`.
 
         Raises:
             UsageError: An option is out of range.

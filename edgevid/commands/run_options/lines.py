@@ -5,28 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from edgevid.commands.options import Option
+
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Declare `--json`.
-
-    Args:
-        parser: The verb's.
-    """
-    parser.add_argument("--json", action="store_true", help="print every decision and event as one JSON object a line")
+OPTIONS: tuple[Option, ...] = (
+    Option(name="--json", nargs=0, help="print every decision and every event as one JSON object per line"),
+)
 
 
 def outputs(args: argparse.Namespace) -> list[OutputLike]:
-    """Print to standard output, and the live line to standard error.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        One output.
-    """
+    """Return the one output that is always on: lines on standard output."""
     from edgevid.api.outputs import Lines
 
     return [Lines(json=args.json)]

@@ -1,4 +1,4 @@
-"""Which bundles run, and on what: `BUNDLE...`, `--threads`, `--delegate` and `--motion-gate`."""
+"""Which bundles run, and how: `BUNDLE...`, `--threads`, `--delegate` and `--motion-gate`."""
 
 from __future__ import annotations
 
@@ -6,37 +6,35 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.engine_options import add_engine, engine_options
+from edgevid.commands.engine_options import ENGINE_OPTIONS, engine_options
+from edgevid.commands.options import Option
 
 if TYPE_CHECKING:
     from edgevid.api.model import Model
 
-# As `edgevid.frames.motion.SHARE`, which is not imported for a help text.
+# A copy of `edgevid.frames.motion.SHARE`, whose module imports numpy; a test holds them equal.
 SHARE = 0.002
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Declare the bundles, `args.bundles`, and how they run.
-
-    Args:
-        parser: The verb's.
-    """
-    parser.add_argument(
-        "bundles",
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="bundles",
         type=Path,
         nargs="+",
         metavar="BUNDLE",
-        help="the .edgevid file, or the DIR of a device's slots (see edgevid activate); several see the same frames, each once",
-    )
-    add_engine(parser)
-    parser.add_argument(
-        "--motion-gate",
+        help="a .edgevid file, or the folder where a device stores its bundles (see edgevid activate). "
+        "Several bundles run on the same frames",
+    ),
+    *ENGINE_OPTIONS,
+    Option(
+        name="--motion-gate",
         type=float,
         nargs="?",
         const=SHARE,
         metavar="SHARE",
-        help=f"run the encoder only when more than this share of the frame has changed since it last ran (default where given: {SHARE:g})",
-    )
+        help="run the encoder only when more than this share of the frame has changed since its last run "
+        f"(off by default; {SHARE:g} without a value)",
+    ),
+)
 
 
 def load(args: argparse.Namespace) -> list[Model]:
@@ -46,12 +44,12 @@ def load(args: argparse.Namespace) -> list[Model]:
         args: Parsed options.
 
     Returns:
-        A model for each, in order.
+        A model for each bundle, in order.
 
     Raises:
         BundleError: A bundle is rejected.
         BackendError: The interpreter rejects a part.
-        UsageError: A motion gate is not for one of them.
+        UsageError: A model cannot have a motion gate.
     """
     from edgevid.api.model import load
 

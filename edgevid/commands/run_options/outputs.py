@@ -1,4 +1,4 @@
-"""Where decisions and events go besides standard output: `--page`, `--mqtt`, `--webhook`, `--metrics`, `--clips`."""
+"""Outputs besides standard output: `--page`, `--mqtt`, `--webhook`, `--metrics` and `--clips`."""
 
 from __future__ import annotations
 
@@ -6,81 +6,86 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.options import positive
+from edgevid.commands.options import HelpGroup, Option, positive_int
 
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
-_CLIPS_MIB = 1024  # as edgevid.api.outputs.CLIPS_MIB, which is not imported for a help text
+# A copy of `edgevid.api.outputs.CLIPS_MIB`, so that a help text imports less; a test holds them
+# equal.
+CLIPS_MIB = 1024
 
+_OUTPUTS = HelpGroup(
+    title="outputs",
+    # Broken by hand: the formatter of the help prints descriptions as they are.
+    description="Each output has its own thread: a slow one drops decisions, never an\n"
+    "event, and never delays the model.",
+)
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Declare where decisions and events go.
-
-    Args:
-        parser: The verb's.
-    """
-    group = parser.add_argument_group(
-        "outputs",
-        "Each has a thread of its own: a slow one drops decisions, never an event, and never holds up the model.",
-    )
-    group.add_argument(
-        "--page",
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="--page",
+        group=_OUTPUTS,
         metavar="HOST:PORT",
-        help="show video, probabilities, events and the device's health in a browser, as localhost:8080; ':8080' for every address, which then needs "
-        "the token that is printed, or EDGEVID_PAGE_TOKEN",
-    )
-    group.add_argument(
-        "--mqtt",
+        help="show video, probabilities, events and the device's health in a browser. localhost:8080 serves this "
+        "machine only. :8080 serves every address; visitors then need the token that is printed, or that "
+        "EDGEVID_PAGE_TOKEN sets",
+    ),
+    Option(
+        name="--mqtt",
+        group=_OUTPUTS,
         metavar="URL",
-        help="publish to mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]; Home Assistant finds the device by itself. User and password also from "
-        "EDGEVID_MQTT_USERNAME and EDGEVID_MQTT_PASSWORD, or EDGEVID_MQTT_PASSWORD_FILE",
-    )
-    group.add_argument(
-        "--webhook",
+        help="publish to a broker, mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]. Home Assistant discovers the "
+        "device. EDGEVID_MQTT_USERNAME and EDGEVID_MQTT_PASSWORD, or EDGEVID_MQTT_PASSWORD_FILE, keep the password "
+        "out of the list of processes",
+    ),
+    Option(
+        name="--webhook",
+        group=_OUTPUTS,
         metavar="URL",
-        help="post the start and end of each event as JSON; EDGEVID_WEBHOOK_TOKEN is sent as bearer token",
-    )
-    group.add_argument(
-        "--metrics",
+        help="post the start and the end of each event as JSON. EDGEVID_WEBHOOK_TOKEN sets a bearer token",
+    ),
+    Option(
+        name="--metrics",
+        group=_OUTPUTS,
         metavar="HOST:PORT",
-        help="serve metrics for Prometheus at http://HOST:PORT/metrics; ':9464' for every address",
-    )
-    group.add_argument(
-        "--clips", type=Path, metavar="DIR", help="keep a video of each event, from 3 s before it to 3 s after it"
-    )
-    group.add_argument(
-        "--clips-mib",
-        type=positive,
-        default=_CLIPS_MIB,
+        help="serve metrics for Prometheus at http://HOST:PORT/metrics. :9464 serves every address",
+    ),
+    Option(
+        name="--clips",
+        group=_OUTPUTS,
+        type=Path,
+        metavar="DIR",
+        help="store a video of each event, from 3 s before it to 3 s after it",
+    ),
+    Option(
+        name="--clips-mib",
+        group=_OUTPUTS,
+        type=positive_int,
+        default=CLIPS_MIB,
         metavar="MIB",
-        help=f"room for clips; the oldest go (default: {_CLIPS_MIB})",
-    )
+        help=f"space for clips; the oldest are deleted (default: {CLIPS_MIB})",
+    ),
+)
 
 
 def outputs(args: argparse.Namespace) -> list[OutputLike]:
-    """Return what is asked for.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        In no particular order.
+    """Return the requested outputs, in no particular order.
 
     Raises:
-        UsageError: There is too little room for clips.
+        UsageError: The space for clips is too small.
     """
     from edgevid.api.outputs import Clips, Metrics, Mqtt, Page, Webhook
 
-    wanted: list[OutputLike] = []
+    requested: list[OutputLike] = []
     if args.metrics:
-        wanted.append(Metrics(args.metrics))
+        requested.append(Metrics(args.metrics))
     if args.clips:
-        wanted.append(Clips(args.clips, mib=args.clips_mib))
+        requested.append(Clips(args.clips, mib=args.clips_mib))
     if args.mqtt:
-        wanted.append(Mqtt(args.mqtt))
+        requested.append(Mqtt(args.mqtt))
     if args.webhook:
-        wanted.append(Webhook(args.webhook))
+        requested.append(Webhook(args.webhook))
     if args.page:
-        wanted.append(Page(args.page))
-    return wanted
+        requested.append(Page(args.page))
+    return requested

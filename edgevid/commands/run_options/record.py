@@ -1,4 +1,4 @@
-"""Keep what the source delivered, to be seen again with `--source replay:FILE`: `--record`."""
+"""`--record`: store what the source delivers, to replay it with `--source replay:FILE`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,23 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevid.commands.options import Option
+
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Declare `--record`.
-
-    Args:
-        parser: The verb's.
-    """
-    parser.add_argument(
-        "--record",
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="--record",
         type=Path,
         metavar="FILE.avi",
-        help="write every frame to a video, and its times to FILE.pts, for --source replay:FILE.avi",
-    )
+        help="write every frame to a new video, and its time to FILE.pts. Replay both with --source replay:FILE.avi",
+    ),
+)
 
 
 def outputs(args: argparse.Namespace) -> list[OutputLike]:
-    """Record, if a recording is asked for.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        One output, or none.
-    """
+    """Return the recording, if one is requested."""
     from edgevid.api.outputs import Record
 
     return [] if args.record is None else [Record(args.record)]

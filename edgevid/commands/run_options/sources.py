@@ -1,29 +1,30 @@
-"""Where the frames come from: `--source` and what belongs to it."""
+"""`--source`, where the frames come from, and the options that go with it."""
 
 from __future__ import annotations
 
-import argparse
-
 from edgevid.capture.open import POLICIES, SOURCES_HELP
-from edgevid.commands.options import positive
+from edgevid.commands.options import Option, positive_int
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Declare the source and how long it is read.
-
-    Args:
-        parser: The verb's.
-    """
-    parser.add_argument("--source", required=True, metavar="SOURCE", help=SOURCES_HELP)
-    policies = "live: the newest frame, older ones dropped and counted, a broken camera opened again; file: every frame, the source waits"
-    parser.add_argument("--policy", choices=POLICIES, help=f"{policies} (default: the source's kind)")
-    parser.add_argument(
-        "--max-frames", type=positive, metavar="N", help="stop after N frames of the source (default: at its end)"
-    )
-    parser.add_argument(
-        "--stall",
+OPTIONS: tuple[Option, ...] = (
+    Option(name="--source", required=True, metavar="SOURCE", help=SOURCES_HELP),
+    Option(
+        name="--policy",
+        choices=POLICIES,
+        help="live: take the newest frame, drop and count older ones, and open a broken camera again. "
+        "file: take every frame, while the source waits "
+        "(default: live for cameras, streams and replay:FILE, else file)",
+    ),
+    Option(
+        name="--max-frames",
+        type=positive_int,
+        metavar="N",
+        help="stop after N frames of the source (default: at its end)",
+    ),
+    Option(
+        name="--stall",
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="a source that gives no frame for this long hangs: a camera is opened again, anything else fails (default: 10)",
-    )
+        help="longest wait for a frame. After it a camera is opened again; any other source fails (default: 10)",
+    ),
+)

@@ -1,1 +1,1 @@
-"""Bring decisions and events to an output that may be slow or gone, in a thread of its own."""
+"""Delivery to receivers that may be slow or absent, each in a thread of its own."""

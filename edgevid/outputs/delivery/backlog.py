@@ -1,8 +1,9 @@
-"""What waits for a slow output: bounded, in order, and careful with events.
+"""The bounded queue between the loop and an output's thread.
 
-Decisions come with every frame and are only worth something while they are new: where there is no room, the oldest goes. Events are few and
-someone waits for them: they have room of their own, and where even that is full a whole event goes, start and end together, and only one
-whose start was not given out yet. So an end without its start, or a start without its end, is never seen outside.
+Decisions come with every frame and lose their value quickly: when their queue is full, the oldest
+is dropped. Events are few and matter, so they have a queue of their own. When that is full, a whole
+event is dropped, start and end together, and only if its start was never delivered. A receiver
+therefore never sees an end without its start, or a start without its end.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ DECISIONS, EVENTS = 64, 1000
 
 @dataclass(slots=True, eq=False)
 class DecisionMessage:
-    """A decision to give out.
+    """A decision to deliver.
 
     Attributes:
-        decision: With scores of its own.
-        order: Its place among all messages.
+        decision: Must not change any more.
+        order: Position among all messages of the backlog.
     """
 
     decision: Decision
@@ -32,19 +33,22 @@ class DecisionMessage:
 
 @dataclass(slots=True, eq=False)
 class EventMessage:
-    """The start or the end of an event to give out.
+    """The start or the end of an event to deliver.
 
     Attributes:
-        event: As far as it is known.
-        ended: Whether this is its end.
-        order: Its place among all messages.
-        tried: Whether giving it out was begun: the other side may have seen it.
+        event: Start or end by its `ended`.
+        order: Position among all messages of the backlog.
+        is_attempted: Whether a delivery was attempted, so that the receiver may have seen it.
     """
 
     event: Event
-    ended: bool
     order: int = 0
-    tried: bool = False
+    is_attempted: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is the end of the event."""
+        return self.event.ended
 
 
 Message = DecisionMessage | EventMessage
@@ -52,14 +56,7 @@ Key = tuple[str, str, float]
 
 
 def event_key(event: Event) -> Key:
-    """Name an event: the same for its start and its end, and for no other event of the run.
-
-    Args:
-        event: It.
-
-    Returns:
-        Model, label and start.
-    """
+    """Return (model, label, start): unique within a run, equal for start and end of an event."""
     return (event.model, event.label, event.start_s)
 
 
@@ -67,13 +64,14 @@ class Backlog:
     """A queue between the loop, which never waits, and one thread that does.
 
     Args:
-        decisions: Decisions held.
-        events: Starts and ends held.
-        lazy: Whether a decision wakes nobody: it is found when the next event comes, or `take` has waited long enough.
+        decisions: The most queued decisions.
+        events: The most queued starts and ends.
+        lazy: Don't wake the thread for a decision. `take` returns it with the next event or after
+            its timeout.
 
     Attributes:
-        dropped_decisions: Decisions that made room for newer ones.
-        dropped_events: Whole events that never got out.
+        dropped_decisions: Decisions dropped for newer ones.
+        dropped_events: Whole events dropped.
     """
 
     def __init__(self, *, decisions: int = DECISIONS, events: int = EVENTS, lazy: bool = False) -> None:
@@ -82,26 +80,23 @@ class Backlog:
         self._decisions: deque[DecisionMessage] = deque()
         self._events: deque[EventMessage] = deque()
         self._most_decisions, self._most_events = decisions, events
+        # Events whose start was dropped before their end came.
         self._without_start: set[Key] = set()
         self._changed = threading.Condition()
         self._order = 0
         self._finished = False
 
     def __len__(self) -> int:
-        """Messages that wait."""
+        """Return the number of queued messages."""
         return len(self._decisions) + len(self._events)
 
     @property
     def events(self) -> int:
-        """Starts and ends that wait."""
+        """The number of queued starts and ends."""
         return len(self._events)
 
     def put(self, message: Message) -> None:
-        """Add a message behind all others. Never waits for room.
-
-        Args:
-            message: It; `order` is set here.
-        """
+        """Append a message and set its `order`. Never waits for room."""
         with self._changed:
             self._order += 1
             message.order = self._order
@@ -113,10 +108,12 @@ class Backlog:
                 self._changed.notify()
 
     def put_back(self, message: Message) -> None:
-        """Return a message that could not be given out to its place; a decision that was overtaken meanwhile is dropped.
+        """Return an undelivered message to the front of its queue.
+
+        A decision is dropped instead if newer ones have filled the queue.
 
         Args:
-            message: What `take` gave.
+            message: The last one that was taken. Put several back in reverse order.
         """
         with self._changed:
             if isinstance(message, EventMessage):
@@ -128,13 +125,13 @@ class Backlog:
             self._changed.notify()
 
     def take(self, timeout_s: float) -> Message | None:
-        """Wait for the oldest message and take it out.
+        """Wait for the oldest message and remove it.
 
         Args:
             timeout_s: Longest wait.
 
         Returns:
-            The message, or None where none came in time, or none is left after `finish`.
+            The message; None after the timeout, or if none is left after `finish`.
         """
         with self._changed:
             until_s = monotonic() + timeout_s
@@ -146,22 +143,19 @@ class Backlog:
             return self._take_oldest()
 
     def take_more(self, most: int) -> list[EventMessage]:
-        """Take out the starts and ends that come next, up to the next decision, without waiting.
+        """Remove the starts and ends that come next, up to the next decision. Does not wait.
 
         Args:
-            most: How many at most.
-
-        Returns:
-            As many as there are.
+            most: The most messages to return.
         """
-        found: list[EventMessage] = []
+        taken: list[EventMessage] = []
         with self._changed:
-            while self._events and len(found) < most and not self._is_decision_next():
-                found.append(self._take_event())
-        return found
+            while self._events and len(taken) < most and not self._is_decision_next():
+                taken.append(self._take_event())
+        return taken
 
     def finish(self) -> None:
-        """Say that nothing more will come, and wake whoever waits."""
+        """Announce that no more messages will come; wake the thread that waits in `take`."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
@@ -174,7 +168,7 @@ class Backlog:
 
     def _take_event(self) -> EventMessage:
         message = self._events.popleft()
-        message.tried = True
+        message.is_attempted = True
         return message
 
     def _put_decision(self, message: DecisionMessage) -> None:
@@ -188,18 +182,19 @@ class Backlog:
         if message.ended and key in self._without_start:
             self._without_start.discard(key)
             return
+        # An end is queued even beyond the limit, as its start is queued or was delivered.
         if not message.ended and len(self._events) >= self._most_events:
             self._drop_event()
         self._events.append(message)
 
     def _drop_event(self) -> None:
-        """Take out the oldest event whose start nobody has seen; where its end is still to come, remember not to take that."""
-        untold = next((each for each in self._events if not each.ended and not each.tried), None)
-        if untold is None:
+        """Drop the oldest event whose start was never attempted, or nothing if there is none."""
+        start = next((each for each in self._events if not each.ended and not each.is_attempted), None)
+        if start is None:
             return
-        key = event_key(untold.event)
+        key = event_key(start.event)
         end = next((each for each in self._events if each.ended and event_key(each.event) == key), None)
-        self._events.remove(untold)
+        self._events.remove(start)
         if end is None:
             self._without_start.add(key)
         else:

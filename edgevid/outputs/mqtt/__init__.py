@@ -1,1 +1,1 @@
-"""Publish to an MQTT broker, where Home Assistant finds the device."""
+"""MQTT, and the discovery that Home Assistant does through it."""

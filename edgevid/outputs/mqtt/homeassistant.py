@@ -1,6 +1,7 @@
-"""What Home Assistant is told so that the device appears in it by itself: MQTT discovery.
+"""Discovery messages that make the device appear in Home Assistant by itself.
 
-Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, and the pages of its event, sensor and binary_sensor platforms.
+Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, and the pages of its event,
+sensor and binary_sensor platforms.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from edgevid import __version__
 from edgevid.outputs.payload import slugs
 
-# Entities about the device itself: key in the telemetry, name, unit, device class.
+# Diagnostic entities of the device. Key in the telemetry: name, unit, device class.
 _DIAGNOSTICS: Mapping[str, tuple[str, str | None, str | None]] = {
     "temperature_c": ("Temperature", "°C", "temperature"),
     "camera_fps": ("Camera frame rate", "fps", None),
@@ -26,12 +27,12 @@ _DIAGNOSTICS: Mapping[str, tuple[str, str | None, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublishedModel:
-    """What discovery says of one model.
+    """A model as announced to Home Assistant.
 
     Attributes:
-        name: For people.
+        name: Display name.
         labels: Every class.
-        events: Those that can be events.
+        events: The classes that can be events.
     """
 
     name: str
@@ -40,13 +41,13 @@ class PublishedModel:
 
 
 def node_id(prefix: str) -> str:
-    """Name the device: the same after a restart, another for another prefix.
+    """Return the device's id: stable across restarts, different for each prefix.
 
     Args:
-        prefix: Of every topic.
+        prefix: Prefix of the device's topics.
 
     Returns:
-        Letters, digits, _ and -.
+        ASCII letters, digits, _ and -.
     """
     return slugs((prefix,))[prefix]
 
@@ -54,13 +55,13 @@ def node_id(prefix: str) -> str:
 def messages(
     prefix: str, discovery: str, models: Sequence[PublishedModel], *, facts: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
-    """Give everything that is published, retained, for Home Assistant.
+    """Return all discovery messages, to be published retained.
 
     Args:
-        prefix: Of the device's own topics.
-        discovery: Home Assistant's prefix.
-        models: That run.
-        facts: Keys of the telemetry that this device can tell.
+        prefix: Prefix of the device's topics.
+        discovery: Home Assistant's discovery prefix.
+        models: The models that run.
+        facts: Keys of the telemetry that this device publishes.
 
     Returns:
         Topic to payload.
@@ -80,7 +81,8 @@ def messages(
     names = slugs(tuple(model.name for model in models))
     entities: dict[tuple[str, str], dict[str, Any]] = {}
     for model in models:
-        entities |= _of_model(f"{prefix}/{names[model.name]}", names[model.name], model)
+        slug = names[model.name]
+        entities |= _model_entities(f"{prefix}/{slug}", slug, model)
     entities |= {("sensor", key): _diagnostic(prefix, key) for key in _DIAGNOSTICS if key in facts}
     return {
         f"{discovery}/{component}/{node}/{name}/config": {
@@ -93,7 +95,8 @@ def messages(
     }
 
 
-def _of_model(topic: str, slug: str, model: PublishedModel) -> dict[tuple[str, str], dict[str, Any]]:
+def _model_entities(topic: str, slug: str, model: PublishedModel) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return (component, name) to entity for one model."""
     state = f"{topic}/state"
     return {
         ("event", f"{slug}_event"): {

@@ -1,7 +1,7 @@
-"""Latency histograms that only ever grow, as Prometheus wants them, out of the last samples that telemetry keeps.
+"""Latency histograms that only grow, as Prometheus requires, from the telemetry's ring of samples.
 
-The loop records a number and nothing else. Whoever exports comes by every second and sorts the new samples into buckets; at the rates of
-cameras far fewer come in a second than are kept.
+The loop only records a sample. An exporter calls `Histogram.fold` every second, long before the
+ring of `KEPT` rows wraps around at the frame rate of a camera.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _BOUNDS_NS = np.array(BOUNDS_S) * _NS_PER_S
 
 
 class Histogram:
-    """Counts of one quantity.
+    """Cumulative bucket counts of one quantity.
 
     Args:
-        histogram: Where the loop records it.
+        histogram: The samples that the loop records.
 
     Attributes:
-        sum_s: All samples together, in seconds.
+        sum_s: Sum of all counted samples, in seconds.
         missed: Rows that were overwritten before they were counted.
     """
 
@@ -31,10 +31,11 @@ class Histogram:
         self.missed = 0
         self._histogram = histogram
         self._counted = 0
+        # The last bucket is for samples above the last bound.
         self._counts = np.zeros(len(BOUNDS_S) + 1, np.int64)
 
     def fold(self) -> None:
-        """Count what is new. To be called by one thread at a time."""
+        """Count the samples since the last call. The caller serializes calls."""
         rows = self._histogram.rows
         new = min(rows - self._counted, KEPT)
         if not new:
@@ -46,10 +47,6 @@ class Histogram:
         self._counts += np.bincount(np.searchsorted(_BOUNDS_NS, samples_ns), minlength=len(self._counts))
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Give the buckets.
-
-        Returns:
-            (upper bound, samples at or below it), the last bound being "+Inf".
-        """
+        """Return (upper bound, samples at or below it) per bucket; the last bound is "+Inf"."""
         bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
         return list(zip(bounds, np.cumsum(self._counts).astype(float).tolist(), strict=True))

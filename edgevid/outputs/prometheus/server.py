@@ -1,4 +1,4 @@
-"""A small HTTP server for whoever scrapes metrics: a client that hangs is dropped, and many of them at once cannot take all memory."""
+"""A small HTTP server for scrapers, with a time limit per client and a limit on their number."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from edgevid.outputs.delivery.worker import WorkerRun
 
 CLIENT_S = 10.0
+# Each has a thread; more are disconnected, so that they cannot use up the memory.
 _MOST_CLIENTS = 16
+# How soon `serve` returns after `leave`.
+_POLL_S = 0.5
 _NS_PER_S = 1_000_000_000
 
 
 class _Handler(WSGIRequestHandler):
-    """Gives a client that hangs a limit, and writes no log."""
+    """A request handler with a socket timeout and no log."""
 
     timeout = CLIENT_S
 
@@ -27,22 +30,24 @@ class _Handler(WSGIRequestHandler):
 
 
 class ScrapeServer(ThreadingMixIn, WSGIServer):
-    """Serves on a socket that is bound already, for a bounded number of clients at once.
+    """A WSGI server on a bound socket, for a bounded number of concurrent clients.
 
     Args:
-        bound: The socket; closed by `server_close`.
+        bound: The listening socket; `server_close` closes it.
         app: The WSGI application.
         each_second: Called about once a second, between requests.
 
     Attributes:
-        answered: Clients that were served.
+        answered: The number of clients served.
     """
 
     daemon_threads = True
+    # server_close() must not wait for a client that hangs.
     block_on_close = False
 
     def __init__(self, bound: socket.socket, app: Any, each_second: Callable[[], None]) -> None:
         super().__init__(bound.getsockname()[:2], _Handler, bind_and_activate=False)
+        # TCPServer creates a socket of its own in any case.
         self.socket.close()
         self.socket = bound
         self.server_name, self.server_port = bound.getsockname()[:2]
@@ -59,30 +64,30 @@ class ScrapeServer(ThreadingMixIn, WSGIServer):
         """Serve until `leave` is called or the run is cancelled.
 
         Args:
-            run: Told that the thread lives.
+            run: Receives a heartbeat before each wait for a request.
         """
-        self.timeout = 0.5
+        self.timeout = _POLL_S
         while not self._left and not run.cancelled.is_set():
             run.heartbeat()
             self.handle_request()
             self.service_actions()
 
     def leave(self) -> None:
-        """Stop serving; returns at once."""
+        """Stop serving. Does not block."""
         self._left = True
 
     def service_actions(self) -> None:
-        """Call `each_second`, when it is due."""
+        """Call `each_second` when it is due."""
         if monotonic_ns() - self._called_ns > _NS_PER_S:
             self._called_ns = monotonic_ns()
             self._each_second()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the client a thread, if there is one left.
+        """Serve a client in a thread, or disconnect it if all threads are in use.
 
         Args:
-            request: Its socket.
-            client_address: Its address.
+            request: The client's socket.
+            client_address: The client's address.
         """
         if self._clients.acquire(blocking=False):
             super().process_request(request, client_address)
@@ -90,11 +95,11 @@ class ScrapeServer(ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve the client.
+        """Serve a client, in its thread.
 
         Args:
-            request: Its socket.
-            client_address: Its address.
+            request: The client's socket.
+            client_address: The client's address.
         """
         try:
             super().process_request_thread(request, client_address)
@@ -103,9 +108,9 @@ class ScrapeServer(ThreadingMixIn, WSGIServer):
             self._clients.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Forget a client that broke off or hung.
+        """Ignore a client that disconnected or timed out.
 
         Args:
-            request: Its socket.
-            client_address: Its address.
+            request: The client's socket.
+            client_address: The client's address.
         """

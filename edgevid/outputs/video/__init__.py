@@ -1,1 +1,1 @@
-"""Pictures for the page, and a video clip of each event."""
+"""JPEG pictures for the live page, and a video clip of each event."""

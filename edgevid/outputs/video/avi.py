@@ -1,6 +1,8 @@
-"""Writes JPEGs as a Motion-JPEG AVI file, which every player and OpenCV read: the pictures go in as they are.
+"""A writer of Motion-JPEG AVI files, which every player and OpenCV can read.
 
-Source: Microsoft, "AVI RIFF File Reference", for the chunks and their fields; the index has offsets from the list "movi".
+JPEGs are stored unchanged. Offsets in the index count from the "movi" list.
+
+Source: Microsoft, "AVI RIFF File Reference", for the chunks and their fields.
 """
 
 from __future__ import annotations
@@ -12,18 +14,19 @@ _HAS_INDEX, _KEYFRAME = 0x10, 0x10
 _MICROSECONDS = 1_000_000
 _DEFAULT_PERIOD_US = 100_000
 _LIST_MOVI_BYTES = 4
+_UNKNOWN_QUALITY = 0xFFFFFFFF
 
 
 class AviWriter:
     """One video in one file.
 
     Args:
-        file: Open for writing from its beginning; the caller closes it.
-        width_px: Columns of each picture.
-        height_px: Rows.
+        file: Open for writing at its beginning; the caller closes it.
+        width_px: Width of each picture.
+        height_px: Height of each picture.
 
     Attributes:
-        frames: Pictures written.
+        frames: The number of pictures written.
     """
 
     def __init__(self, file: BinaryIO, *, width_px: int, height_px: int) -> None:
@@ -33,19 +36,21 @@ class AviWriter:
         self._index = bytearray()
         self._largest = self._movi_bytes = 0
         self._times_ns = (0, 0)
+        # A placeholder of the final length: sizes and rate are not known yet.
         file.write(self._header())
 
     def add(self, jpeg: bytes, timestamp_ns: int) -> None:
         """Write one picture.
 
         Args:
-            jpeg: Of the video's size.
-            timestamp_ns: When it was taken; a file has one frame rate, so only the first and last count.
+            jpeg: A file of the video's size.
+            timestamp_ns: Capture time. AVI has one frame rate, so only the first and last count.
 
         Raises:
             OSError: The disk is full.
         """
         offset = _LIST_MOVI_BYTES + self._movi_bytes
+        # RIFF chunks have an even length; the size field excludes the padding.
         chunk = b"00dc" + struct.pack("<I", len(jpeg)) + jpeg + b"\0" * (len(jpeg) % 2)
         self._file.write(chunk)
         self._index += b"00dc" + struct.pack("<III", _KEYFRAME, offset, len(jpeg))
@@ -55,7 +60,7 @@ class AviWriter:
         self.frames += 1
 
     def finish(self) -> None:
-        """Write the index, and the header with what is known now.
+        """Write the index, and replace the header by the final one.
 
         Raises:
             OSError: The disk is full.
@@ -67,21 +72,25 @@ class AviWriter:
 
     @property
     def period_us(self) -> int:
-        """Microseconds between two pictures, on average."""
+        """Mean time between two pictures, in microseconds."""
+        if self.frames < 2:
+            return _DEFAULT_PERIOD_US
         first_ns, last_ns = self._times_ns
-        return max(1, round((last_ns - first_ns) / (self.frames - 1) / 1000)) if self.frames > 1 else _DEFAULT_PERIOD_US
+        return max(1, round((last_ns - first_ns) / (self.frames - 1) / 1000))
 
     def _header(self) -> bytes:
-        """Everything before the first picture."""
+        """Return everything before the first picture."""
         width_px, height_px = self._size_px
         period_us = self.period_us
         rate = round(self._largest * _MICROSECONDS / period_us)
+        # AVIMAINHEADER, AVISTREAMHEADER and BITMAPINFOHEADER, in this order.
         main = struct.pack(
             "<14I", period_us, rate, 0, _HAS_INDEX, self.frames, 0, 1, self._largest, width_px, height_px, 0, 0, 0, 0
         )
         stream = struct.pack(
             "<4s4sIHHIIIIIIII4H",
-            b"vids", b"MJPG", 0, 0, 0, 0, period_us, _MICROSECONDS, 0, self.frames, self._largest, 0xFFFFFFFF, 0, 0, 0, width_px, height_px,
+            b"vids", b"MJPG", 0, 0, 0, 0, period_us, _MICROSECONDS, 0, self.frames, self._largest, _UNKNOWN_QUALITY,
+            0, 0, 0, width_px, height_px,
         )  # fmt: skip
         picture = struct.pack(
             "<IiiHH4sIiiII", 40, width_px, height_px, 1, 24, b"MJPG", width_px * height_px * 3, 0, 0, 0, 0

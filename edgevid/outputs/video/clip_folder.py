@@ -1,8 +1,8 @@
-"""A folder of clips that never takes more room than it may: the oldest clip makes room for a new one.
+"""A folder of clips with a quota: the oldest clips are deleted for a new one.
 
-A clip is two files of one name, `.avi` and `.json`. Both are written as `.NAME.part`, brought to the disk, and renamed, the video last: so a
-video that is there is whole and has its description, whatever ended the process. What an end left half-written is removed at the next start.
-Only files with names of the shelf's form are ever removed.
+A clip is a pair of files, `NAME.avi` and `NAME.json`. Both are written as `.NAME.*.part`, flushed
+to the disk and renamed, the video last. A video with its final name is therefore complete and has
+its description, however the process ended. Incomplete files are deleted at the next start.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from pathlib import Path
 from edgevid import atomic
 from edgevid.errors import OutputError, UsageError
 
-# As 20261121T101530.250Z_gestures_wave, or t000012.300_gestures_wave for a stream without a clock; "_2" and so on for a second of one name.
+# Only files with such names are ever deleted: 20261121T101530.250Z_gestures_wave, or
+# t000012.300_gestures_wave for a source without a clock. A second clip of one name ends in "_2".
 _NAME = re.compile(r"(?:\d{8}T\d{6}\.\d{3}Z|t\d+\.\d{3})_[A-Za-z0-9_-]+")
-# A disk that is filled to its last byte breaks more than clips.
+# Other programs, and the system's logs, need room on the same disk.
 RESERVE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class ClipPaths:
-    """Where one clip is written.
+    """The files of one clip.
 
     Attributes:
-        video: Its final name.
-        video_part: Where it is written.
-        text: Final name of its description.
-        text_part: Where that is written.
+        video: Final name of the video.
+        video_part: Name of the video while it is written.
+        text: Final name of the description.
+        text_part: Name of the description while it is written.
     """
 
     video: Path
@@ -40,15 +41,19 @@ class ClipPaths:
 
 
 class ClipFolder:
-    """The folder.
+    """A folder of clips.
 
     Args:
-        folder: Made if it is not there.
-        quota_bytes: Most that clips take.
-        reserve_bytes: What is left free on the disk.
+        folder: Created if it does not exist.
+        quota_bytes: The most that all clips take.
+        reserve_bytes: The least that stays free on the disk.
+
+    Attributes:
+        folder: See above.
+        removed: The number of clips deleted for new ones.
 
     Raises:
-        UsageError: The folder cannot be made or written.
+        UsageError: The folder cannot be created or written.
     """
 
     def __init__(self, folder: Path, *, quota_bytes: int, reserve_bytes: int = RESERVE_BYTES) -> None:
@@ -57,6 +62,7 @@ class ClipFolder:
         self.removed = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            # Write a file: permissions do not cover network mounts and read-only disks.
             probe = folder / ".edgevid.part"
             probe.write_bytes(b"")
             probe.unlink()
@@ -67,30 +73,30 @@ class ClipFolder:
         self._clean()
 
     def slot(self, name: str) -> ClipPaths:
-        """Find names for a new clip.
+        """Return unused file names for a new clip.
 
         Args:
             name: Time, model and label, joined by _.
-
-        Returns:
-            Names that nothing has yet.
         """
         count, free = 1, name
         while any(path.exists() for path in (self.folder / f"{free}.avi", self.folder / f".{free}.avi.part")):
             count += 1
             free = f"{name}_{count}"
         return ClipPaths(
-            *(self.folder / file for file in (f"{free}.avi", f".{free}.avi.part", f"{free}.json", f".{free}.json.part"))
+            video=self.folder / f"{free}.avi",
+            video_part=self.folder / f".{free}.avi.part",
+            text=self.folder / f"{free}.json",
+            text_part=self.folder / f".{free}.json.part",
         )
 
     def make_room(self, wanted_bytes: int) -> None:
-        """Remove the oldest clips until there is room for one more.
+        """Delete the oldest clips until one more fits into the quota.
 
         Args:
-            wanted_bytes: How large it may become.
+            wanted_bytes: The largest size of the new clip.
 
         Raises:
-            OutputError: The disk is full, of other things than clips.
+            OutputError: The disk is full of other files.
         """
         clips = self.clips()
         sizes = {video: _size(video) + _size(video.with_suffix(".json")) for video in clips}
@@ -104,60 +110,47 @@ class ClipFolder:
         if free_bytes < wanted_bytes + self._reserve_bytes:
             raise OutputError(
                 expected=f"{_mib(wanted_bytes + self._reserve_bytes)} free for a clip in {self.folder}",
-                found=f"{_mib(free_bytes)}",
-                hint="It was dropped.",
+                found=_mib(free_bytes),
+                hint="Free some space; the clip was dropped.",
             )
 
     def keep(self, slot: ClipPaths) -> None:
-        """Give a finished clip its names.
+        """Flush the files of a complete clip and give them their final names.
 
         Args:
-            slot: Both parts are written.
+            slot: Both parts are written and closed.
         """
         for part in (slot.video_part, slot.text_part):
             atomic.flush(part)
+        # The video last: without its description it would not be a complete clip.
         atomic.put(slot.text_part, slot.text, durable=False)
         atomic.put(slot.video_part, slot.video, durable=False)
 
     def discard(self, slot: ClipPaths) -> None:
-        """Remove what there is of a clip that will not be finished.
-
-        Args:
-            slot: Its names.
-        """
+        """Delete the files of an incomplete clip, as far as they exist."""
         for path in (slot.video_part, slot.text_part):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def clips(self) -> list[Path]:
-        """List the clips.
-
-        Returns:
-            Videos, oldest first.
-        """
+        """Return the videos of all clips, oldest first."""
         found = [path for path in self.folder.glob("*.avi") if _NAME.fullmatch(path.stem)]
         return sorted(found, key=lambda path: (_changed_ns(path), path.name))
 
     def _clean(self) -> None:
-        """Remove what an earlier process left half-written."""
-        parts = [
-            path
-            for path in self.folder.glob(".*.part")
-            if _NAME.fullmatch(path.name.removeprefix(".").rsplit(".", 2)[0])
-        ]
-        alone = [
-            path
-            for path in self.folder.glob("*.json")
-            if _NAME.fullmatch(path.stem) and not path.with_suffix(".avi").exists()
-        ]
-        for path in parts + alone:
-            path.unlink(missing_ok=True)
+        """Delete incomplete files of an earlier process: parts, and texts without a video."""
+        for path in self.folder.glob(".*.part"):
+            if _NAME.fullmatch(path.name.removeprefix(".").rsplit(".", 2)[0]):
+                path.unlink(missing_ok=True)
+        for path in self.folder.glob("*.json"):
+            if _NAME.fullmatch(path.stem) and not path.with_suffix(".avi").exists():
+                path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # removed by somebody else meanwhile
+    except OSError:  # another process deleted it
         return 0
 
 

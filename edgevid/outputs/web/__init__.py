@@ -1,1 +1,1 @@
-"""The live page: what the camera sees, what the model says of it, and how the device is."""
+"""The live page: the camera's video, the model's answers, and the state of the device."""

@@ -1,9 +1,11 @@
-"""Who may see the live page: this machine, or whoever has the token; and no web page of a stranger in anyone's browser.
+"""Access control of the live page.
 
-Where the page can be reached from elsewhere a token is needed. It is given once in the address, `/?token=...`; the browser then gets a cookie
-that no script can read and no other site can use, and the address loses the token. A program may send it as a bearer token.
+A page that other machines can reach needs a token. The visitor passes it once in the address,
+`/?token=...`; the browser then gets a cookie that no script can read and no other site can use, and
+is sent to an address without the token. A program may send it as a bearer token.
 
-Every request must name this machine in its Host header (`edgevid.outputs.host_check`), and a socket must be opened by this very page (Origin).
+Every request must name this machine in its Host header, and a socket must be opened by this very
+page (Origin header); see `edgevid.outputs.host_check`.
 """
 
 from __future__ import annotations
@@ -18,20 +20,22 @@ from urllib.parse import parse_qs, urlsplit
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Endpoint
-from edgevid.outputs.host_check import may_ask, same_origin
+from edgevid.outputs.host_check import is_allowed_host, is_same_origin
 
-TOKEN_VARIABLE = "EDGEVID_PAGE_TOKEN"  # where it is, not what it is
+TOKEN_VARIABLE = "EDGEVID_PAGE_TOKEN"  # the variable's name, not a secret
 _LEAST_TOKEN = 16
+_TOKEN_BYTES = 24
 _COOKIE_DAYS = 180
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What to do with a request.
+    """The decision about a request.
 
     Attributes:
-        status: 200 to serve it, 303 to send it to `/` with the cookie, 401 without a token, 403 of another page's, 421 in another's name.
-        headers: To send with the answer.
+        status: 200 to serve it, 303 to redirect to `/` with the cookie, 401 without a valid token,
+            403 for a request from another site's page, 421 for another host name.
+        headers: Headers for the answer.
     """
 
     status: int
@@ -39,33 +43,32 @@ class Admission:
 
 
 class Gate:
-    """The rules of one page.
+    """The access rules of one page.
 
     Args:
-        endpoint: Where it listens.
-        token: What a visitor has to know; None on a local endpoint.
+        endpoint: The address that the page listens on.
+        token: The token that visitors need; None for a local endpoint.
     """
 
     def __init__(self, endpoint: Endpoint, token: str | None) -> None:
         self._endpoint = endpoint
         self._token = token
+        # Cookies ignore the port: its name keeps two pages on one machine apart.
         self._cookie = f"edgevid_{endpoint.port}"
+        # The cookie holds a hash, so that reading it does not reveal the token.
         self._pass = "" if token is None else hmac.new(token.encode(), b"edgevid live page", hashlib.sha256).hexdigest()
 
     def judge(self, target: str, headers: Mapping[str, str]) -> Admission:
-        """Judge one request.
+        """Decide about one request.
 
         Args:
             target: Path and query.
-            headers: Of the request, by names in any case.
-
-        Returns:
-            What to do with it.
+            headers: Headers of the request; a mapping that ignores case.
         """
         host = headers.get("Host")
-        if not may_ask(host, self._endpoint):
+        if not is_allowed_host(host, self._endpoint):
             return Admission(421)
-        if not same_origin(headers.get("Origin"), host):
+        if not is_same_origin(headers.get("Origin"), host):
             return Admission(403)
         if self._token is None or self._has_pass(headers):
             return Admission(200)
@@ -87,30 +90,26 @@ class Gate:
 
 
 def choose_token(endpoint: Endpoint, environment: Mapping[str, str]) -> tuple[str | None, bool]:
-    """Find the token for a page.
+    """Return the token of a page, and whether it was generated and has to be shown to the user.
 
     Args:
-        endpoint: Where it listens.
-        environment: `EDGEVID_PAGE_TOKEN` is taken, where it is set, on a local endpoint too.
+        endpoint: The address that the page listens on.
+        environment: `EDGEVID_PAGE_TOKEN` is used if set, also for a local endpoint.
 
     Returns:
-        The token, None where none is needed; and whether it was made up here, so that someone has to be told.
+        (token, generated); the token is None if none is needed.
 
     Raises:
         UsageError: The token is too short to be a secret.
     """
-    given = environment.get(TOKEN_VARIABLE)
-    if given is not None:
-        if len(given) < _LEAST_TOKEN:
-            raise UsageError(
-                expected=f"{TOKEN_VARIABLE} of at least {_LEAST_TOKEN} characters",
-                got=len(given),
-                found=f"{len(given)}",
-            )
-        return given, False
-    return (None, False) if endpoint.is_local else (secrets.token_urlsafe(24), True)
+    token = environment.get(TOKEN_VARIABLE)
+    if token is not None:
+        if len(token) < _LEAST_TOKEN:
+            raise UsageError(expected=f"{TOKEN_VARIABLE} of at least {_LEAST_TOKEN} characters", got=len(token))
+        return token, False
+    return (None, False) if endpoint.is_local else (secrets.token_urlsafe(_TOKEN_BYTES), True)
 
 
 def _equal(offered: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing of where they differ."""
+    """Compare in a time that does not depend on where the texts differ."""
     return hmac.compare_digest(offered.encode(), wanted.encode())

@@ -1,4 +1,8 @@
-"""What the live page shows, kept ready: filled by the loop in passing, turned into text once for all viewers, in the page's own thread."""
+"""The content of the live page.
+
+The loop stores references to decisions and events. The page's own thread turns them into JSON, once
+for all viewers and only while there are any.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +22,19 @@ from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 HISTORY_S, STEP_S, EVENTS = 60.0, 0.1, 50
-# A page is no place for a thousand numbers ten times a second.
+# Of one value: a page cannot show a thousand numbers ten times a second.
 NUMBERS = 12
+# Frame times jitter: slightly less than a step since the last entry counts as a step.
+_LEAST_STEP_S = STEP_S * 0.98
 _DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What the page says of a model.
+class PageModel:
+    """A model as shown on the page.
 
     Attributes:
-        name: For people.
+        name: Display name.
         labels: In the order of the scores.
         rule: How scores become events.
         about: Plan, precision and window, in a few words.
@@ -41,82 +47,76 @@ class Shown:
 
 
 class Hub:
-    """Decisions, events and vitals of a run.
+    """Decisions, events and vitals of a run, as JSON.
 
     Args:
-        source: Its name.
-        models: In order.
-        telemetry: Of each model, by name.
-        vitals: Rates, memory and board.
-        teller: Dates events.
-        reports: How each output is doing; may be set later.
+        source: Name of the source.
+        models: The models that run, in order.
+        telemetry: Telemetry of each model, by name.
+        status: Rates, memory and board.
+        formatter: Formats events.
+        reports: Returns the reports of all outputs; may be assigned later.
     """
 
     def __init__(
         self,
         *,
         source: str,
-        models: Sequence[Shown],
+        models: Sequence[PageModel],
         telemetry: Mapping[str, Telemetry],
-        vitals: RunStatus,
-        teller: EventFormatter,
+        status: RunStatus,
+        formatter: EventFormatter,
         reports: Callable[[], Iterable[Report]] = tuple,
     ) -> None:
         self.reports = reports
         self._source = source
         self._models = tuple(models)
         self._telemetry = dict(telemetry)
-        self._vitals = vitals
-        self._teller = teller
+        self._status = status
+        self._formatter = formatter
         self._numbers = {model.name: number for number, model in enumerate(self._models)}
         self._latest: list[Decision | None] = [None] * len(self._models)
         self._history: list[deque[Decision]] = [deque(maxlen=round(HISTORY_S / STEP_S)) for _ in self._models]
+        # The last events for a new viewer, and those that the present viewers were not sent yet.
         self._events: OrderedDict[Key, dict[str, Any]] = OrderedDict()
         self._news: deque[dict[str, Any]] = deque(maxlen=EVENTS)
-        self._told: list[Decision | None] = [None] * len(self._models)
+        self._sent: list[Decision | None] = [None] * len(self._models)
 
-    def decided(self, decision: Decision) -> None:
-        """Take a decision. Called in the loop.
-
-        Args:
-            decision: Kept.
-        """
+    def add_decision(self, decision: Decision) -> None:
+        """Store a decision. Called in the loop."""
         number = self._numbers[decision.model]
         self._latest[number] = decision
         history = self._history[number]
-        if not history or not -STEP_S < history[-1].t_s - decision.t_s < STEP_S * 0.98:
+        # More than a step back means that time was set back.
+        if not history or not -STEP_S < history[-1].t_s - decision.t_s < _LEAST_STEP_S:
             history.append(decision)
 
-    def happened(self, event: Event, *, ended: bool) -> None:
-        """Take the start or end of an event. Called in the loop.
-
-        Args:
-            event: It.
-            ended: Whether this is its end.
-        """
-        told = self._teller.event(event, "end" if ended else "start")
-        told.pop("values", None)  # the page shows those of the newest decision
-        self._events[event_key(event)] = told
-        self._news.append(told)
+    def add_event(self, event: Event) -> None:
+        """Store the start or the end of an event. Called in the loop."""
+        fields = self._formatter.event(event)
+        fields.pop("values", None)  # the page shows those of the newest decision
+        self._events[event_key(event)] = fields
+        self._news.append(fields)
         while len(self._events) > EVENTS:
             self._events.popitem(last=False)
 
     def hello(self) -> str:
-        """Say everything that a new viewer has to know.
+        """Return the message for a new viewer.
 
         Returns:
-            JSON, `kind` "hello": version, source, models, the last minute of scores, and the last events.
+            JSON of `kind` "hello": version, source, models, the scores of the last minute, and the
+            last events.
         """
         models = [
             {
-                "name": m.name,
-                "labels": m.labels,
-                "background": m.rule.background,
-                "enter": m.rule.enter,
-                "exit": m.rule.exit,
-                "about": m.about,
+                "name": model.name,
+                "labels": model.labels,
+                "background": model.rule.background,
+                "enter": model.rule.enter,
+                "exit": model.rule.exit,
+                "about": model.about,
             }
-            for m in self._models
+            for model in self._models
         ]
         history = [[_scores(decision) for decision in list(each)] for each in self._history]
         return _text(
@@ -129,10 +129,11 @@ class Hub:
         )
 
     def news(self) -> list[str]:
-        """Say what is new since the last call: events, and the newest decision of each model.
+        """Return the messages since the last call, for all viewers.
 
         Returns:
-            JSON texts, `kind` "event" and "state".
+            JSON of `kind` "event" for each start and end, and of `kind` "state" with the newest
+            decision of each model that has a new one.
         """
         texts = []
         while self._news:
@@ -147,21 +148,21 @@ class Hub:
                 "values": _values(latest),
             }
             for number, latest in enumerate(list(self._latest))
-            if latest is not None and latest is not self._told[number]
+            if latest is not None and latest is not self._sent[number]
         ]
         if states:
-            self._told = list(self._latest)
+            self._sent = list(self._latest)
             texts.append(_text("state", decisions=states))
         return texts
 
     def vitals(self, *, viewers: int) -> str:
-        """Say how the run is doing.
+        """Return the message about the run's status.
 
         Args:
-            viewers: Of the page.
+            viewers: The number of viewers of the page.
 
         Returns:
-            JSON, `kind` "vitals".
+            JSON of `kind` "vitals".
         """
         latency = {
             name: {
@@ -177,7 +178,7 @@ class Hub:
         ]
         return _text(
             "vitals",
-            **self._vitals.snapshot(),
+            **self._status.snapshot(),
             drops=dict(first.drops),
             latency_ms=latency,
             stages=dict(STAGES),
@@ -187,12 +188,12 @@ class Hub:
 
 
 def _scores(decision: Decision) -> list[float]:
-    """Time, then the score of each label."""
+    """Return the time, then the score of each label."""
     return [round(decision.t_s, 3), *(round(score, _DIGITS) for score in decision.probabilities)]
 
 
 def _values(decision: Decision) -> list[tuple[str, list[float], int]]:
-    """Name, the first numbers, and how many more there are, of each value beside the scores."""
+    """Return (name, first numbers, count of the others) of each value besides the scores."""
     return [
         (name, [float(f"{number:.{_DIGITS}g}") for number in numbers[:NUMBERS]], max(0, len(numbers) - NUMBERS))
         for name, numbers in decision.values.items()

@@ -1,8 +1,10 @@
-"""Serves the live page and its socket, through websockets: this is the only file that imports it.
+"""The web server of the live page, through websockets, which only this file imports.
 
-One socket a viewer carries everything: texts as JSON, and pictures as JPEG behind eight bytes of time. A picture is sent when the one before
-has been shown (the page says "ok"), so a slow line gets fewer pictures and never old ones. Each text and each JPEG is made once for all viewers.
-A viewer that takes nothing for `PATIENCE_S` is dropped; so is a client that connects and does not ask.
+One socket per viewer carries everything: messages as JSON texts, and pictures as eight bytes of
+time followed by a JPEG. The next picture is sent when the page has shown the last (it answers
+"ok"), so a slow connection gets fewer pictures and never old ones. Each text and each JPEG is
+created once for all viewers. A viewer that receives nothing for `PATIENCE_S` is disconnected, as is
+a client that connects without a request.
 """
 
 from __future__ import annotations
@@ -24,18 +26,23 @@ from edgevid.outputs.web.hub import Hub
 
 PATIENCE_S, REQUEST_S = 10.0, 10.0
 MOST_VIEWERS = 16
+# New content is sent every step, vitals every 20 steps, that is once a second.
 _STEP_S, _VITALS_STEPS = 0.05, 20
 _WAITING_TEXTS = 64
-_LARGEST_REQUEST_BYTES = 64  # "ok" is all that the page says
+_LARGEST_REQUEST_BYTES = 64  # a page only ever sends "ok"
+# Close codes of the WebSocket protocol (RFC 6455); the page shows them as words.
 _TRY_LATER, _GOING_AWAY = 1013, 1001
+# Slows down guessing.
 _WRONG_TOKEN_S = 0.5
+_HTML, _PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 _FILES: Mapping[str, tuple[str, str]] = {
-    "/": ("index.html", "text/html; charset=utf-8"),
+    "/": ("index.html", _HTML),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+_LOGIN = "login.html"
 _SOCKET = "/live"
 
 
@@ -45,47 +52,46 @@ class _Viewer:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.texts: asyncio.Queue[str] = asyncio.Queue(_WAITING_TEXTS)
-        self.picture = 0  # number of the next one to send
-        self.shown, self.gone = True, False
+        self.next_picture = 0
+        # Whether the last picture is on the screen, and whether the page was closed.
+        self.is_ready, self.is_gone = True, False
         self.wake = asyncio.Event()
 
 
 class PageServer:
-    """The server of one page; made and used in one thread.
+    """The server of one page. All methods run in one thread.
 
     Args:
-        hub: What is shown.
-        gate: Who may see it.
+        hub: The content of the page.
+        gate: The access rules.
         pictures: The video; None for a source without pictures.
 
     Attributes:
-        visits: Sockets that were opened.
-        sent: Pictures sent, to all viewers together.
+        visits: The number of sockets opened.
+        sent: The number of pictures sent, to all viewers together.
     """
 
     def __init__(self, hub: Hub, gate: Gate, pictures: Pictures | None) -> None:
         self._hub, self._gate, self._pictures = hub, gate, pictures
-        self._files = {
-            path: ((resources.files("edgevid.outputs.web") / "static" / name).read_bytes(), kind)
-            for path, (name, kind) in _FILES.items()
-        }
-        self._login = (resources.files("edgevid.outputs.web") / "static" / "login.html").read_bytes()
+        static = resources.files("edgevid.outputs.web") / "static"
+        self._files = {path: ((static / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
+        self._login = (static / _LOGIN).read_bytes()
         self._viewers: set[_Viewer] = set()
         self._picture: Picture | None = None
         self.visits = self.sent = 0
 
     async def serve(self, bound: socket.socket, beat: Callable[[], bool]) -> None:
-        """Serve until told to stop.
+        """Serve until `beat` returns False.
 
         Args:
-            bound: Where to listen.
-            beat: Called many times a second; serving ends when it says False.
+            bound: The listening socket.
+            beat: Called many times a second.
         """
         server = _websockets().serve(
             self._handle,
             sock=bound,
             process_request=self._answer,
-            compression=None,  # pictures are compressed, and texts are short
+            compression=None,  # JPEGs are compressed, and texts are short
             open_timeout=REQUEST_S,
             ping_interval=PATIENCE_S,
             ping_timeout=PATIENCE_S,
@@ -93,7 +99,7 @@ class PageServer:
             max_size=_LARGEST_REQUEST_BYTES,
             max_queue=4,
             server_header=None,
-            logger=_quiet(),
+            logger=_quiet_logger(),
         )
         async with server as serving:
             step = 0
@@ -101,15 +107,15 @@ class PageServer:
                 await asyncio.sleep(_STEP_S)
                 step += 1
                 if self._viewers:
-                    self._spread(with_vitals=step % _VITALS_STEPS == 0)
+                    self._broadcast(with_vitals=step % _VITALS_STEPS == 0)
             serving.close(code=_GOING_AWAY)
 
-    def _spread(self, *, with_vitals: bool) -> None:
-        """Give what is new to every viewer."""
+    def _broadcast(self, *, with_vitals: bool) -> None:
+        """Queue new content for every viewer; disconnect one whose queue is full."""
         texts = self._hub.news()
         if with_vitals:
             texts.append(self._hub.vitals(viewers=len(self._viewers)))
-        self._take_picture()
+        self._update_picture()
         for viewer in list(self._viewers):
             try:
                 for text in texts:
@@ -118,8 +124,8 @@ class PageServer:
                 viewer.connection.transport.abort()
             viewer.wake.set()
 
-    def _take_picture(self) -> None:
-        """Copy the newest picture out of the ring, once."""
+    def _update_picture(self) -> None:
+        """Copy the newest picture out of the ring, once for all viewers."""
         if self._pictures is None:
             return
         newest = self._pictures.ring.next_number - 1
@@ -148,51 +154,52 @@ class PageServer:
             listening.cancel()
             self._viewers.discard(viewer)
             if self._pictures is not None:
-                self._pictures.look_away()
+                self._pictures.remove_viewer()
 
     async def _listen(self, viewer: _Viewer) -> None:
-        """Note that a picture was shown; a page that leaves wakes its sender."""
+        """Receive "ok" for each picture shown, until the page is closed."""
         with contextlib.suppress(_websockets().exceptions.ConnectionClosed):
             async for _ in viewer.connection:
-                viewer.shown = True
+                viewer.is_ready = True
                 viewer.wake.set()
-        viewer.gone = True
+        viewer.is_gone = True
+        # Ends `_send`, which would wait for new content until its timeout.
         viewer.wake.set()
 
     async def _send(self, viewer: _Viewer) -> None:
-        """Send what there is, then wait for more."""
-        while not viewer.gone:
+        """Send queued texts and the newest picture whenever there is something new."""
+        while not viewer.is_gone:
             await asyncio.wait_for(viewer.wake.wait(), PATIENCE_S)
             viewer.wake.clear()
             while not viewer.texts.empty():
                 await asyncio.wait_for(viewer.connection.send(viewer.texts.get_nowait()), PATIENCE_S)
             picture = self._picture
-            if viewer.shown and picture is not None and picture.number >= viewer.picture:
-                viewer.picture, viewer.shown = picture.number + 1, False
-                await asyncio.wait_for(
-                    viewer.connection.send(struct.pack(">d", picture.timestamp_ns / 1e9) + picture.jpeg), PATIENCE_S
-                )
+            if viewer.is_ready and picture is not None and picture.number >= viewer.next_picture:
+                viewer.next_picture, viewer.is_ready = picture.number + 1, False
+                message = struct.pack(">d", picture.timestamp_ns / 1e9) + picture.jpeg
+                await asyncio.wait_for(viewer.connection.send(message), PATIENCE_S)
                 self.sent += 1
 
     async def _answer(self, _connection: Any, request: Any) -> Any:
-        """Answer a request; None lets the socket open."""
-        verdict = self._gate.judge(request.path, request.headers)
+        """Return the answer to an HTTP request; None to open the socket."""
+        admission = self._gate.judge(request.path, request.headers)
         path = request.path.partition("?")[0]
-        if verdict.status == 401:
+        host = request.headers.get("Host", "")
+        if admission.status == 401:
             await asyncio.sleep(_WRONG_TOKEN_S if "token=" in request.path else 0)
-            return _response(401, self._login, "text/html; charset=utf-8", request.headers.get("Host", ""))
-        if verdict.status != 200:
-            return _response(verdict.status, b"", "text/plain; charset=utf-8", "", verdict.headers)
+            return _response(401, self._login, _HTML, host)
+        if admission.status != 200:
+            return _response(admission.status, b"", _PLAIN, "", admission.headers)
         if path == _SOCKET and request.headers.get("Upgrade", "").lower() == "websocket":
             return None
         if path not in self._files:
-            return _response(404, b"There is nothing here.\n", "text/plain; charset=utf-8", "")
+            return _response(404, b"There is nothing here.\n", _PLAIN, "")
         body, kind = self._files[path]
-        return _response(200, body, kind, request.headers.get("Host", ""))
+        return _response(200, body, kind, host)
 
 
 def check() -> None:
-    """Find out whether websockets is there.
+    """Check that websockets is installed.
 
     Raises:
         MissingDependency: It is not.
@@ -201,18 +208,23 @@ def check() -> None:
 
 
 def _response(status: int, body: bytes, kind: str, host: str, more: Mapping[str, str] | None = None) -> Any:
-    """An answer that lets the page load from here only, and tells nobody of it."""
+    """Return a response whose page may load from this server only, and sends no referrer."""
     from http import HTTPStatus
 
     websockets = _websockets()
+    # For browsers in which 'self' excludes the page's own socket [w3c/webappsec-csp#7]. The host
+    # comes from the request, so it must not contain what would end the directive.
     sockets = f" ws://{host} wss://{host}" if host and not set(host) & set(" ;,'\"") else ""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        f"connect-src 'self'{sockets}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
     headers = {
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "Connection": "close",
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'{sockets}; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": policy,
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         **(more or {}),
@@ -222,15 +234,15 @@ def _response(status: int, body: bytes, kind: str, host: str, more: Mapping[str,
     )
 
 
-def _quiet() -> logging.Logger:
-    """A logger for connections that break off, which is no news."""
+def _quiet_logger() -> logging.Logger:
+    """Return a logger that ignores connections that break off, which is normal for viewers."""
     logger = logging.getLogger("edgevid.outputs.web.connections")
     logger.setLevel(logging.CRITICAL)
     return logger
 
 
 class _Library:
-    """The parts of websockets that are used."""
+    """The parts of websockets in use."""
 
     def __init__(self) -> None:
         from websockets import datastructures, exceptions, http11

@@ -1,5 +1,5 @@
 """A whole flashable image of Debian packages, written without root, loop devices or mounts.
 
-`recipe` is what the image is made of, `base` bootstraps Debian once and keeps it as a tar, `tree` lays files over a tar, `initrd` and
-`disk` make the rest, `contents` is what a deployment adds. `assemble` reads from top to bottom.
+`recipe` lists the packages, `debian_base` bootstraps them once into a tar, and `contents` adds the
+deployment's files with `tar_tree`. `initrd` and `disk` make the rest. Start with `assemble`.
 """

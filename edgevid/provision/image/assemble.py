@@ -1,4 +1,4 @@
-"""From a deployment to a file that a card is written from; the main path, from top to bottom."""
+"""Assembly of an image from a deployment; the main path, from top to bottom."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from edgevid.updates.slots import sha256
 
 PROGRAMS = ("sfdisk", "mformat", "mcopy", "mke2fs", "cpio")
 PACKED, PLAIN = ".img.xz", ".img"
-# 2026-01-01. The time of every file that has no older one of its own, so that the day of the build is in no byte.
+# 2026-01-01, the latest time of any file. A fixed date keeps the day of the build out of every byte.
 EPOCH_S = 1767225600
-# As many threads as there are cores: the blocks make the bytes the same for any number. Preset: docs/explanation/decisions/0043
+# One thread per core. A fixed block size gives the same bytes for any number of threads.
+# The preset is the choice of docs/explanation/decisions/0029-image-compression.md.
 _XZ = ("xz", "--threads=0", "--block-size=24MiB", "-1", "--stdout")
-# So that the identities of a card follow from its content.
+# Namespace of the UUIDs that are derived from the content of a card.
 _NAMESPACE = uuid.UUID("5e0f2c1a-6f0e-4b5e-9a52-0c3f5c1d7e11")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """An image, and the files beside it.
+class BuiltImage:
+    """An image and the files next to it.
 
     Attributes:
-        image: The file.
-        sbom: What it is made of.
-        manifest: For Raspberry Pi Imager.
-        bytes: On a card.
-        sha256: Of those.
-        packed_bytes: Of the file.
-        wheels: What was installed of Python.
+        image: The image, packed or plain.
+        sbom: List of its packages (SPDX).
+        manifest: Description for Raspberry Pi Imager.
+        bytes: Size on a card, unpacked.
+        sha256: Hash of the unpacked image, in hexadecimal.
+        packed_bytes: Size of the file.
+        wheels: The installed Python packages.
     """
 
     image: Path
@@ -53,26 +54,27 @@ class Made:
 
 
 def check(deployment: Deployment, made_of: ImageRecipe, out: Path) -> None:
-    """Refuse what cannot be built, before minutes are spent on it.
+    """Reject an image that cannot be built, before the build takes minutes.
 
     Args:
-        deployment: What the device shall be.
-        made_of: The release.
+        deployment: The device.
+        made_of: The recipe of a Debian release.
         out: The image.
 
     Raises:
-        UsageError: The file's name does not say what it is, or its folder is not there.
-        DeploymentError: Nobody could log in, or Debian does not start on the board or does not see with the camera, or this Python is another one.
+        UsageError: The name of the image has an unknown ending, or its folder does not exist.
+        DeploymentError: Nobody could log in, Debian does not support the board or the camera, or this Python
+            has another version than the image's.
         MissingDependency: A program is missing.
     """
     if not out.name.endswith((PACKED, PLAIN)):
-        raise UsageError(expected=f"an image's name, ending in {PACKED} or {PLAIN}", got=out.name, found=f"{out.name}")
+        raise UsageError(expected=f"an image's name, ending in {PACKED} or {PLAIN}", got=out.name, found=out.name)
     if not out.parent.is_dir():
         raise UsageError(expected="a folder for the image", found=f"none at {out.parent}", path=out.parent)
-    deployment.refuse_example()
+    deployment.reject_example_key()
     recipe.check(made_of, deployment)
-    debian_base.refuse_python(made_of)
-    host_tools.need([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)
+    debian_base.check_python(made_of)
+    host_tools.require_programs([*PROGRAMS, "xz"] if out.name.endswith(PACKED) else PROGRAMS)
 
 
 def assemble(
@@ -82,65 +84,69 @@ def assemble(
     *,
     wheels: Mapping[Pin, Path],
     debian: Path,
-    say: Callable[[str], None] = lambda text: None,
-) -> Made:
+    progress: Callable[[str], None] = lambda step: None,
+) -> BuiltImage:
     """Build an image.
 
     Args:
-        deployment: What the device shall be.
-        made_of: The release.
-        out: The image; replaced when all has worked.
-        wheels: For the device, edgevid's own among them.
-        debian: The root file system as Debian left it, from `base.bootstrap`.
-        say: Told of each step.
+        deployment: The device.
+        made_of: The recipe of a Debian release.
+        out: The image; replaced only after every step succeeded.
+        wheels: The device's wheels by their pins, including edgevid's own.
+        debian: The base tar from `debian_base.bootstrap`.
+        progress: Called with a description of each step.
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
-        EdgevidError: Something does not fit; nothing is written then.
+        EdgevidError: A step failed. No file was written.
     """
+    # The scratch folder is on the file system of the image, so the last step is a rename.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".edgevid-image-") as folder, Archive(debian) as archive:
         scratch, tree = Path(folder), Tree()
-        say("installing packages and the bundle")
+        progress("installing packages and the bundle")
         installed = python_packages.install(tree, wheels, scratch, python=made_of.python, epoch_s=EPOCH_S)
-        contents.root(tree, archive, deployment, made_of)
-        boot = contents.boot(archive, deployment, made_of, epoch_s=EPOCH_S)
-        say("writing the file systems")
-        raw = _write(scratch, debian, tree, boot, made_of)
-        whole = sha256(raw)
-        listed = sbom.document(
+        contents.add_root_files(tree, archive, deployment, made_of)
+        boot = contents.boot_files(archive, deployment, made_of, epoch_s=EPOCH_S)
+        progress("writing the file systems")
+        raw = _write_card(scratch, debian, tree, boot, made_of)
+        raw_sha256, raw_bytes = sha256(raw), raw.stat().st_size
+        document = sbom.document(
             _stem(out),
             archive=archive,
             suite=made_of.suite,
             wheels=installed,
             bundle=_bundle(deployment),
             epoch_s=EPOCH_S,
-            image_sha256=whole,
+            image_sha256=raw_sha256,
         )
-        size = raw.stat().st_size
         if out.name.endswith(PACKED):
-            say("compressing")
+            progress("compressing")
         packed = _pack(raw) if out.name.endswith(PACKED) else raw
-        about = _manifest(deployment, made_of, out, size=size, whole=whole, packed=packed)
-        return _put(out, packed, listed, about, size=size, whole=whole, installed=installed)
+        manifest = _manifest(deployment, made_of, out, raw_bytes=raw_bytes, raw_sha256=raw_sha256, packed=packed)
+        return _publish(
+            out, packed, document, manifest, raw_bytes=raw_bytes, raw_sha256=raw_sha256, installed=installed
+        )
 
 
-def _write(scratch: Path, debian: Path, tree: Tree, boot: dict[str, bytes], made_of: ImageRecipe) -> Path:
+def _write_card(scratch: Path, debian: Path, tree: Tree, boot: dict[str, bytes], made_of: ImageRecipe) -> Path:
     root, raw = scratch / "root.tar", scratch / "card.img"
     used = lay_over(debian, tree, root, epoch_s=EPOCH_S, left_out=contents.LEFT_OUT)
     layout = disk.DiskLayout(boot_mib=made_of.boot_mib, root_mib=disk.root_mib(used, made_of.spare_mib))
-    disk.write(raw, layout, _names(root, boot), boot=boot, root=root, epoch_s=EPOCH_S)
+    disk.write(raw, layout, _identity(root, boot), boot=boot, root=root, epoch_s=EPOCH_S)
+    # The tar is as large as the root file system; compression needs the space next.
     root.unlink()
     return raw
 
 
-def _names(root: Path, boot: dict[str, bytes]) -> disk.Names:
+def _identity(root: Path, boot: dict[str, bytes]) -> disk.DiskIdentity:
+    """Derive the card's identifiers from its content: random ones would make two builds differ."""
     content = hashlib.sha256(sha256(root).encode())
     for name in sorted(boot):
         content.update(name.encode() + b"\0" + hashlib.sha256(boot[name]).digest())
-    whole = content.hexdigest()
-    return disk.Names(disk=whole[:8], volume=whole[8:16], root=str(uuid.uuid5(_NAMESPACE, whole)))
+    digest = content.hexdigest()
+    return disk.DiskIdentity(disk=digest[:8], volume=digest[8:16], root=str(uuid.uuid5(_NAMESPACE, digest)))
 
 
 def _pack(raw: Path) -> Path:
@@ -152,49 +158,48 @@ def _pack(raw: Path) -> Path:
 
 
 def _manifest(
-    deployment: Deployment, made_of: ImageRecipe, out: Path, *, size: int, whole: str, packed: Path
+    deployment: Deployment, made_of: ImageRecipe, out: Path, *, raw_bytes: int, raw_sha256: str, packed: Path
 ) -> dict[str, object]:
     return imager.manifest(
         f"edgevid: {deployment.hostname}",
         f"{Path(deployment.bundle).name} with {deployment.optics.title}, Debian {made_of.suite}",
         image=out,
         boards=tuple(made_of.device_trees),
-        size=size,
-        sha256=whole,
+        size=raw_bytes,
+        sha256=raw_sha256,
         packed=packed.stat().st_size,
         packed_sha256=sha256(packed),
         epoch_s=EPOCH_S,
     )
 
 
-def _put(
+def _publish(
     out: Path,
     packed: Path,
-    listed: dict[str, object],
-    about: dict[str, object],
+    document: dict[str, object],
+    manifest: dict[str, object],
     *,
-    size: int,
-    whole: str,
+    raw_bytes: int,
+    raw_sha256: str,
     installed: tuple[python_packages.Package, ...],
-) -> Made:
-    """Give everything its name at last, the image after what tells of it."""
-    beside = {
-        out.with_name(f"{_stem(out)}.spdx.json"): listed,
-        out.with_name(f"{_stem(out)}.rpi-imager-manifest"): about,
-    }
-    for path, content in beside.items():
+) -> BuiltImage:
+    """Write the files next to the image, then rename the image into place."""
+    document_path = out.with_name(f"{_stem(out)}.spdx.json")
+    manifest_path = out.with_name(f"{_stem(out)}.rpi-imager-manifest")
+    for path, content in ((document_path, document), (manifest_path, manifest)):
+        # A build that a power cut interrupts is repeated, so nothing here is flushed.
         atomic.write(path, [f"{json.dumps(content, indent=1)}\n".encode()], durable=False)
     packed_bytes = packed.stat().st_size
-    # It holds the deployment's secrets.
+    # The image holds the deployment's secrets. Until here it was in a folder with mode 0700.
     packed.chmod(0o600)
+    # Last, so that an image at its final name always has its description.
     atomic.put(packed, out, durable=False)
-    listing, manifest = beside
-    return Made(
+    return BuiltImage(
         image=out,
-        sbom=listing,
-        manifest=manifest,
-        bytes=size,
-        sha256=whole,
+        sbom=document_path,
+        manifest=manifest_path,
+        bytes=raw_bytes,
+        sha256=raw_sha256,
         packed_bytes=packed_bytes,
         wheels=installed,
     )

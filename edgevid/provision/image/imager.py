@@ -1,6 +1,6 @@
-"""What Raspberry Pi Imager must be told of an image before it writes it: size, hash, boards, and that cloud-init reads its settings.
+"""The manifest of an image for Raspberry Pi Imager: size, hash, boards and format of settings.
 
-Without it, Imager 2 offers no settings for a file of one's own.
+Without a manifest, Imager 2 offers no settings for a local file.
 Source: github.com/raspberrypi/rpi-imager, doc/json-schema/os-list-schema.json and doc/os_customisation_formats.md
 """
 
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# Imager's tags for the boards, as in the `devices` of its own list. Source: https://downloads.raspberrypi.com/os_list_imagingutility_v4.json
+# Imager's tags of the boards, as in the `devices` of its own list.
+# Source: https://downloads.raspberrypi.com/os_list_imagingutility_v4.json
 TAGS = {
     "3b": "pi3-64bit",
     "3b-plus": "pi3-64bit",
@@ -20,7 +21,7 @@ TAGS = {
     "cm4": "pi4-64bit",
     "5": "pi5-64bit",
 }
-# Debian's cloud-init: it knows nothing of Raspberry Pi OS's own section `rpi:`, which "cloudinit-rpi" would write.
+# Not "cloudinit-rpi": that adds a section `rpi:`, which Debian's cloud-init does not know.
 INIT_FORMAT = "cloudinit"
 
 
@@ -39,23 +40,24 @@ def manifest(
     """Describe an image.
 
     Args:
-        name: As Imager shows it.
-        description: In one line.
-        image: The file, as it is given away.
-        boards: Names of the boards it starts on.
-        size: Bytes on the card.
-        sha256: Of those.
+        name: Name in Imager's list.
+        description: One line below the name.
+        image: The file that users get.
+        boards: Names of supported boards, keys of `TAGS`.
+        size: Bytes of the unpacked image.
+        sha256: Hash of the unpacked image, in hexadecimal.
         packed: Bytes of the file.
-        packed_sha256: Of the file.
-        epoch_s: When it was made.
+        packed_sha256: Hash of the file, in hexadecimal.
+        epoch_s: Release date, in seconds since 1970.
 
     Returns:
-        What JSON takes; the file is named without a folder, so that both can be moved together.
+        The manifest, ready for JSON.
     """
     entry = {
         "name": name,
         "description": description,
         "icon": "",
+        # Without a folder, so that image and manifest can be moved together.
         "url": image.name,
         "extract_size": size,
         "extract_sha256": sha256,

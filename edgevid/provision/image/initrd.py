@@ -1,6 +1,7 @@
-"""The first file system that the kernel sees: busybox, the modules for the card, and a script that finds the root file system.
+"""The initrd of an image: busybox, kernel modules for the card, and a script that mounts the root.
 
-Made on this machine within a second. Debian's own generator would have to run under emulation, which takes longer than all the rest.
+This machine makes it within a second. Debian's own generator would have to run under emulation,
+which takes longer than the rest of the build.
 """
 
 from __future__ import annotations
@@ -18,75 +19,73 @@ from edgevid.provision.image import host_tools
 from edgevid.provision.image.recipe import FOLDER, ImageRecipe
 from edgevid.provision.image.tar_tree import Archive
 
+# The programs that `firmware_configs/image/init` calls, and a few for its rescue shell.
 APPLETS = ("sh", "mount", "umount", "switch_root", "insmod", "sleep", "cat", "findfs", "ls")
 
 
 def kernel_release(archive: Archive) -> str:
-    """Find the kernel of an image.
-
-    Args:
-        archive: Its root file system.
-
-    Returns:
-        The kernel's release, as in `/usr/lib/modules`.
-
-    Raises:
-        FlashError: There is none, or more than one.
-    """
-    found = sorted({PurePosixPath(name).parts[3] for name in archive.names("usr/lib/modules")})
-    if len(found) != 1:
-        raise FlashError(expected="one kernel in the image", got=found, found=f"{', '.join(found) or 'none'}")
-    return found[0]
-
-
-def load_order(archive: Archive, release: str, wanted: tuple[str, ...]) -> list[str]:
-    """Find the files of modules, each after those that it needs.
+    """Return the release of the only kernel in an image, as in `/usr/lib/modules`.
 
     Args:
         archive: The root file system.
-        release: The kernel's.
-        wanted: Names of modules; those that are built into the kernel need no file.
-
-    Returns:
-        Paths below the release's folder.
 
     Raises:
-        FlashError: The kernel does not have one of them.
+        FlashError: There is no kernel, or more than one.
     """
-    lines = archive.read(f"usr/lib/modules/{release}/modules.dep").decode().splitlines()
+    releases = sorted({PurePosixPath(name).parts[3] for name in archive.names("usr/lib/modules")})
+    if len(releases) != 1:
+        raise FlashError(expected="one kernel in the image", got=releases, found=", ".join(releases) or "none")
+    return releases[0]
+
+
+def load_order(archive: Archive, release: str, wanted: tuple[str, ...]) -> list[str]:
+    """Resolve the dependencies of kernel modules.
+
+    Args:
+        archive: The root file system.
+        release: Release of the kernel.
+        wanted: Names of modules. Modules that are built into the kernel need no file.
+
+    Returns:
+        Paths below the release's folder, each after its dependencies.
+
+    Raises:
+        FlashError: The kernel does not have one of the modules.
+    """
+    folder = f"usr/lib/modules/{release}"
+    lines = archive.read(f"{folder}/modules.dep").decode().splitlines()
     needs = {path: rest.split() for path, _, rest in (line.partition(":") for line in lines)}
     files = {module_name(path): path for path in needs}
-    builtin = {
-        module_name(path) for path in archive.read(f"usr/lib/modules/{release}/modules.builtin").decode().split()
-    }
+    builtin = {module_name(path) for path in archive.read(f"{folder}/modules.builtin").decode().split()}
     order: dict[str, None] = {}
     for name in map(module_name, wanted):
         if name not in files and name not in builtin:
             raise FlashError(expected=f"the module {name} in the kernel {release}", got=name, found="none")
         if name in files:
-            # The file lists what a module needs, nearest first; the farthest must be loaded first. Source: modules.dep(5)
+            # modules.dep lists direct dependencies before their own, and the load order is the
+            # reverse. Source: modules.dep(5)
             order |= dict.fromkeys([*reversed(needs[files[name]]), files[name]])
     return list(order)
 
 
 def module_name(path: str) -> str:
-    """Give the name by which the kernel knows a module, in which a dash is an underscore."""
+    """Return the kernel's name of a module, in which a dash is an underscore."""
     return re.sub(r"\.ko(\.\w+)?$", "", PurePosixPath(path).name).replace("-", "_")
 
 
 def make(archive: Archive, recipe: ImageRecipe, *, epoch_s: int) -> bytes:
-    """Make the file that the firmware loads beside the kernel.
+    """Make the initrd. The same root file system gives the same bytes.
 
     Args:
         archive: The root file system.
-        recipe: Says which modules are needed.
-        epoch_s: The time of all files.
+        recipe: The Debian release and its list of modules.
+        epoch_s: Modification time of all files, in seconds since 1970.
 
     Returns:
-        A compressed cpio archive; the same for the same root file system.
+        A cpio archive, compressed with gzip.
 
     Raises:
-        FlashError: Something that it needs is not there.
+        FlashError: A module or program is missing.
     """
     release = kernel_release(archive)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,6 +94,7 @@ def make(archive: Archive, recipe: ImageRecipe, *, epoch_s: int) -> bytes:
         names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
         for name in names:
             os.utime(root / name, (epoch_s, epoch_s), follow_symlinks=False)
+        # --reproducible zeroes inode and device numbers, and +0 is root without a name look-up.
         command = ("cpio", "--quiet", "--create", "--format=newc", "--reproducible", "--owner=+0:+0", "--null")
         packed = host_tools.run(
             command, stdin="".join(f"{name}\0" for name in names).encode(), cwd=root, epoch_s=epoch_s
@@ -113,9 +113,11 @@ def _fill(root: Path, archive: Archive, release: str, modules: list[str]) -> Non
     for path in modules:
         data = archive.read(f"usr/lib/modules/{release}/{path}")
         name = f"{module_name(path)}.ko"
+        # busybox's insmod does not unpack xz.
         (root / "lib/modules" / name).write_bytes(lzma.decompress(data) if path.endswith(".xz") else data)
         order.append(name)
     (root / "lib/modules/order").write_text("".join(f"{name}\n" for name in order))
+    # Fixed modes, whatever the umask of the build.
     for each in root.rglob("*"):
         if not each.is_symlink():
             each.chmod(0o755 if each.is_dir() or each.parent.name == "bin" or each.name == "init" else 0o644)

@@ -1,4 +1,4 @@
-"""What an image is made of: the data of `firmware_configs/image`."""
+"""The recipe of an image, from `firmware_configs/image`: a Debian release, its packages and boards."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ FOLDER = "image"
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecipe:
-    """A release of Debian, as an image for boards.
+    """A release of Debian as an image for boards.
 
     Attributes:
-        suite: The release.
-        python: Its Python, as "3.11".
-        components: Of the archive.
-        packages: What is installed besides what is essential.
-        left_out: Patterns of paths that are not unpacked.
-        kept: Patterns of paths that are, although they are left out by another.
-        modules: Kernel modules for the time before the root file system.
+        suite: Codename of the release.
+        python: Its Python version, as "3.11".
+        components: Components of the Debian archive.
+        packages: Packages besides the essential ones.
+        left_out: Patterns of paths that dpkg does not unpack.
+        kept: Patterns of paths that dpkg unpacks although `left_out` matches them.
+        modules: Kernel modules that the initrd loads.
         boot_mib: Size of the boot partition.
-        spare_mib: Free space in the root file system before the first boot, which makes it as large as the card.
-        device_trees: The file of each board that starts from it.
-        sources: Where the facts are from.
+        spare_mib: Free space in the root file system before the first boot, which grows it to the size of the card.
+        device_trees: File name of each supported board's device tree.
+        sources: Reference for each fact.
     """
 
     suite: Release
@@ -48,45 +48,39 @@ class ImageRecipe:
 
 @cache
 def recipes() -> Mapping[str, ImageRecipe]:
-    """Give the releases of which an image can be made.
-
-    Returns:
-        By the name of the release.
-    """
+    """Read all recipes, by the codename of the release."""
     paths = sorted((firmware.folder() / FOLDER).glob("*.toml"))
     return {path.stem: from_toml(ImageRecipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
 
 
 def recipe(suite: str) -> ImageRecipe:
-    """Give one of them.
+    """Return the recipe of a release.
 
     Args:
-        suite: The release.
-
-    Returns:
-        Its recipe.
+        suite: Codename of the release.
 
     Raises:
-        DeploymentError: There is none.
+        DeploymentError: There is no recipe for the release.
     """
     return recipes()[legal(suite, recipes(), "a release for an image")]
 
 
 def check(made_of: ImageRecipe, deployment: Deployment) -> None:
-    """Refuse what would not start, or not see.
+    """Reject a deployment that Debian does not support.
 
     Args:
-        made_of: The release.
-        deployment: What the device shall be.
+        made_of: The recipe.
+        deployment: The device.
 
     Raises:
-        DeploymentError: Debian's kernel has no device tree for the board or no driver for the camera, or Debian lacks what is asked for.
+        DeploymentError: The kernel has no device tree for the board or no driver for the camera, or the
+            deployment asks for a read-only root.
     """
     board, camera = deployment.facts, deployment.optics
     if board.name not in made_of.device_trees:
-        known = ", ".join(made_of.device_trees)
         raise DeploymentError(
-            expected=f"a board that Debian {made_of.suite} starts on, one of {known}",
+            expected=f"a board that Debian {made_of.suite} starts on",
+            choices=made_of.device_trees,
             got=board.name,
             hint="Use edgevid flash with Raspberry Pi OS.",
         )
@@ -98,8 +92,9 @@ def check(made_of: ImageRecipe, deployment: Deployment) -> None:
             hint="Use edgevid flash with Raspberry Pi OS.",
         )
     if deployment.card.read_only_root:
+        # cloud-init sets the image up at its first boot, and a root that forgets would lose that.
         raise DeploymentError(
-            expected="[card] read_only_root = false, since what sets up an image of Debian at its first boot must be kept",
+            expected="[card] read_only_root = false for an image of Debian",
             got=True,
             found="true",
             hint="Use edgevid flash with Raspberry Pi OS.",

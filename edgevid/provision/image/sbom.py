@@ -1,6 +1,6 @@
-"""What an image is made of, as SPDX 2.3: every Debian package, every wheel, and the bundle.
+"""The software bill of materials of an image in SPDX 2.3: Debian packages, wheels and the bundle.
 
-Source: https://spdx.github.io/spdx-spec/v2.3/ and, for the addresses of packages, https://github.com/package-url/purl-spec
+Source: https://spdx.github.io/spdx-spec/v2.3/ and, for package URLs, https://github.com/package-url/purl-spec
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ def document(
     epoch_s: int,
     image_sha256: str,
 ) -> dict[str, Any]:
-    """Write the list.
+    """Describe the packages of an image.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         archive: The root file system as Debian left it.
-        suite: The release of Debian.
-        wheels: What was installed of Python.
-        bundle: The bundle's name and SHA-256.
-        epoch_s: When, in seconds since 1970.
-        image_sha256: Of the image itself, before it is compressed.
+        suite: Codename of the Debian release.
+        wheels: The installed Python packages.
+        bundle: File name and SHA-256 of the bundle.
+        epoch_s: Time of creation, in seconds since 1970.
+        image_sha256: Hash of the unpacked image, in hexadecimal.
 
     Returns:
-        What JSON takes.
+        The document, ready for JSON.
     """
     packages = [_image(name, image_sha256), *_debian(archive, suite), *map(_wheel, wheels), _bundle(*bundle)]
     contains = [
@@ -59,6 +59,7 @@ def document(
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
+        # SPDX requires a unique URI. The hash of the image is unique and reproducible.
         "documentNamespace": f"urn:edgevid:image:{image_sha256}",
         "creationInfo": {"created": _time(epoch_s), "creators": [f"Tool: edgevid-{__version__}"]},
         "packages": packages,
@@ -67,42 +68,41 @@ def document(
 
 
 def debian_packages(archive: Archive) -> list[dict[str, str]]:
-    """Read which packages of Debian are installed.
+    """Read the installed Debian packages.
 
     Args:
         archive: The root file system.
 
     Returns:
-        The fields of each, sorted by name.
+        The fields of each package, sorted by name.
 
     Source: dpkg-query(1) and deb-control(5)
     """
     entries = archive.read("var/lib/dpkg/status").decode("utf-8", errors="replace").strip().split("\n\n")
-    found = [dict(HeaderParser().parsestr(entry).items()) for entry in entries]
-    return sorted(
-        (each for each in found if each.get("Status", "").endswith(" installed")), key=lambda each: each["Package"]
-    )
+    packages = [dict(HeaderParser().parsestr(entry).items()) for entry in entries]
+    # Removed packages with configuration files left have the status "deinstall ok config-files".
+    installed = [each for each in packages if each.get("Status", "").endswith(" installed")]
+    return sorted(installed, key=lambda each: each["Package"])
 
 
 def _debian(archive: Archive, suite: str) -> list[dict[str, Any]]:
-    made = []
+    described = []
     for fields in debian_packages(archive):
         name, version, architecture = fields["Package"], fields["Version"], fields["Architecture"]
-        address = f"pkg:deb/debian/{name}@{quote(version, safe='.')}?arch={architecture}&distro=debian-{suite}"
-        made.append(
-            _package(
-                f"deb-{name}", name, version, address=address, supplier=f"Person: {fields.get('Maintainer', _NONE)}"
-            )
-        )
-    return made
+        # An epoch ("1:1.35") and a plus must be percent-encoded in a package URL.
+        url = f"pkg:deb/debian/{name}@{quote(version, safe='.')}?arch={architecture}&distro=debian-{suite}"
+        supplier = f"Person: {fields.get('Maintainer', _NONE)}"
+        described.append(_package(f"deb-{name}", name, version, url=url, supplier=supplier))
+    return described
 
 
 def _wheel(package: Package) -> dict[str, Any]:
-    address = f"pkg:pypi/{package.name.lower().replace('_', '-')}@{quote(package.version, safe='.')}"
-    made = _package(f"wheel-{package.name}", package.name, package.version, address=address, sha256=package.sha256)
-    made["packageFileName"] = package.file
-    made["licenseDeclared"] = package.license if _SPDX_LICENSE.fullmatch(package.license) else _NONE
-    return made
+    url = f"pkg:pypi/{package.name.lower().replace('_', '-')}@{quote(package.version, safe='.')}"
+    described = _package(f"wheel-{package.name}", package.name, package.version, url=url, sha256=package.sha256)
+    described["packageFileName"] = package.file
+    # Free text such as "Apache 2.0" is not a licence expression of SPDX.
+    described["licenseDeclared"] = package.license if _SPDX_LICENSE.fullmatch(package.license) else _NONE
+    return described
 
 
 def _bundle(name: str, sha256: str) -> dict[str, Any]:
@@ -114,9 +114,9 @@ def _image(name: str, sha256: str) -> dict[str, Any]:
 
 
 def _package(
-    identity: str, name: str, version: str, *, address: str = "", sha256: str = "", supplier: str = _NONE
+    identity: str, name: str, version: str, *, url: str = "", sha256: str = "", supplier: str = _NONE
 ) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    described: dict[str, Any] = {
         "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", identity),
         "name": name,
         "versionInfo": version,
@@ -127,13 +127,13 @@ def _package(
         "licenseDeclared": _NONE,
         "copyrightText": _NONE,
     }
-    if address:
-        made["externalRefs"] = [
-            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": address}
+    if url:
+        described["externalRefs"] = [
+            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": url}
         ]
     if sha256:
-        made["checksums"] = [{"algorithm": "SHA256", "checksumValue": sha256}]
-    return made
+        described["checksums"] = [{"algorithm": "SHA256", "checksumValue": sha256}]
+    return described
 
 
 def _time(epoch_s: int) -> str:

@@ -1,4 +1,4 @@
-"""A model in a program: clips, cameras and frames of one's own give what `edgevid run` and the engine give."""
+"""A model in a program: clips, cameras and pushed frames get the answers of `edgevid run` and of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public face: every exported name, what importing it costs, and that nothing else is promised."""
+"""The public names: the complete list, and the cost of importing the package."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_importing_the_package_takes_less_than_40_mb() -> None:
 
 
 def test_each_public_callable_has_its_options_by_keyword_only() -> None:
-    """What comes after the subject of a call is named, so that it can grow."""
+    """Keyword-only options can be added and reordered later."""
     subjects = {"load": ["path"], "run": ["models"], "open_source": ["text", "manifest"], "read_bundle": ["path"]}
     for name, expected in subjects.items():
         parameters = inspect.signature(getattr(edgevid, name)).parameters.values()

@@ -1,4 +1,4 @@
-"""`edgevid.run` from a program: outputs as data, functions, and objects of one's own."""
+"""`edgevid.run` from a program: outputs as data, as functions, and as objects of the program."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_an_output_that_raises_in_the_loop_ends_the_run_and_closes_the_source(mo
 def test_a_process_of_ones_own_is_not_ended_where_a_frame_hangs(
     model: edgevid.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`edgevid run` ends with 75 there; a program says so itself."""
+    """`edgevid run` exits with code 75 there; a program has to ask for it."""
     from edgevid.supervision import supervisor as supervise
 
     monkeypatch.setattr(supervise, "STUCK_S", 0.01)

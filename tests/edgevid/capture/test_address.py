@@ -1,4 +1,4 @@
-"""What people write for cameras, and what is never shown of it."""
+"""Addresses of cameras and streams, and the parts of them that stay hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames asked for in a thread of their own."""
+"""The feed of the policy "file", which reads its source in a thread."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgevid.capture.file_feed import FrameFeed
+from edgevid.capture.feeds.file_feed import FrameFeed
 from edgevid.errors import SourceStalled
 from edgevid.frames import Frame
 from tests.streams import Script
 
 
 class Asked(Script):
-    """Counts the frames that it was asked for."""
+    """Counts its requested frames."""
 
     asked = 0
 

@@ -1,4 +1,4 @@
-"""The newest frame wins, and what breaks is opened again."""
+"""The newest frame wins, and a broken camera is opened again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgevid.bundle.manifest import Window
-from edgevid.capture.buffers import BufferedSource, Buffers
-from edgevid.capture.live_feed import MAX_HANGS, LiveFeed
+from edgevid.capture.feeds.buffers import BufferedSource, Buffers
+from edgevid.capture.feeds.live_feed import MAX_HANGS, LiveFeed
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, SourceStalled
 from edgevid.frames import Frame
@@ -26,12 +26,12 @@ from tests.streams import Script, engine_for
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("edgevid.capture.live_feed.LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.LONGEST_PAUSE_S", 0.02)
 
 
 class Camera(ClosingSource):
-    """Gives what it is told to, as soon as it is told, in buffers that it uses again."""
+    """Delivers a frame whenever the test allows one, in buffers that it reuses."""
 
     name = "camera"
     live = True
@@ -104,7 +104,7 @@ def test_drops_are_counted_by_cause() -> None:
             assert all_given.wait(20)
 
     class Lossy(Script):
-        """Its driver loses every second frame; the loop gets the first four, which fill its window, at its leisure."""
+        """A driver that loses every second frame. It waits for the loop to take the first four, a full window."""
 
         live = True
 
@@ -190,7 +190,7 @@ def test_a_buffer_is_used_again_only_for_a_picture_of_its_size() -> None:
 
 
 class Choosy(BufferedSource):
-    """A camera of 30 frames a second that decodes only what somebody wants, and waits for the loop to have seen it.
+    """A camera with 30 frames per second that decodes only wanted frames, and waits for the loop to see each.
 
     Args:
         count: Frames.
@@ -243,7 +243,7 @@ def test_a_camera_decodes_only_the_frames_that_are_due_and_the_answers_are_the_s
     every, whole = watched(eager, wants_all=True)
     assert len(eager.decoded) == 90
     assert answers == every
-    # Those that passed are counted as seen and skipped, and only what the driver lost is lost.
+    # Passed frames count as seen and skipped. Only the driver's losses count as lost.
     assert (pipeline.telemetry.seen, pipeline.telemetry.skipped) == (
         thrifty.decoded[-1] + 1 - 2,
         thrifty.decoded[-1] + 1 - 2 - 31,
@@ -281,7 +281,7 @@ def test_a_tap_that_looks_now_and_then_has_those_decoded_that_it_wants() -> None
 
 
 def test_a_model_that_takes_a_frame_rarely_still_sees_the_camera_live() -> None:
-    """Else a stream of which a frame is due once in a while would be taken for one that hangs."""
+    """Otherwise a model with a long interval would make the stream look stalled."""
     camera = Choosy(181)
     _, pipeline = watched(camera, interval_s=2.0)
     assert np.diff(camera.decoded).max() <= 15

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgevid.capture import open_source
-from edgevid.capture.live_feed import LiveFeed
+from edgevid.capture.feeds.live_feed import LiveFeed
 from edgevid.errors import SourceError, UsageError
 from tests.builders import window_manifest
 
@@ -31,7 +31,7 @@ GST = (
 
 
 def read(source: NetworkStream, count: int) -> list[tuple[int, int]]:
-    """Take frames as fast as they come: (time, gray) of each."""
+    """Read frames as fast as they come, as (time, gray)."""
     seen = []
     for frame in source.frames():
         seen.append((frame.timestamp_ns, int(frame.data[5, 5, 0])))
@@ -45,7 +45,7 @@ def test_a_cameras_frames_come_in_order_stamped_with_their_arrival() -> None:
     with MjpegServer() as server, NetworkStream(f"http://{server.address}/video") as source:
         before_ns = time.monotonic_ns()
         seen = read(source, 10)
-    # OpenCV has read some to find out what they are, and gives those first.
+    # OpenCV has read some frames to detect their format, and delivers those first.
     assert all(abs(gray - level(index)) <= 5 for index, (_, gray) in enumerate(seen))
     stamps = [stamp for stamp, _ in seen]
     assert stamps == sorted(stamps)
@@ -90,7 +90,7 @@ def test_a_frame_that_nobody_wants_is_counted_and_not_brought_to_bgr() -> None:
 def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
     caplog.set_level(logging.WARNING)
     with MjpegServer(per_connection=40, fps=200) as server:
         with NetworkStream(f"http://{server.address}/video") as source, pytest.raises(SourceError, match="broke off"):
@@ -106,8 +106,8 @@ def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(
 
 
 def test_a_server_that_is_away_is_tried_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("edgevid.capture.live_feed.LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.LONGEST_PAUSE_S", 0.05)
     with MjpegServer(fps=100) as server, NetworkStream(f"http://{server.address}/video") as source:
         feed = LiveFeed(source, stall_s=0.3)
         frames = feed.frames()
@@ -124,7 +124,7 @@ def test_a_server_that_is_away_is_tried_until_it_is_back(monkeypatch: pytest.Mon
 
 
 def test_a_password_is_used_and_never_shown(tmp_path: Path) -> None:
-    """What the process writes is looked at from outside, for FFmpeg writes on its own."""
+    """Check the output of a whole process: FFmpeg writes to standard error by itself."""
     script = """
 import sys
 from edgevid.capture.network import NetworkStream
@@ -179,7 +179,8 @@ def test_an_rtsp_camera_with_a_password_gives_frames_with_the_senders_intervals(
             assert source.time_base == "stream"
         with pytest.raises(SourceError, match="none that opens"):
             NetworkStream(f"rtsp://cam:wrong@{address}/camera", timeout_ms=3000)
-    # The first frames arrive in a burst; after it the camera's own 40 ms count, whatever this machine was doing, but where one came quicker than any before.
+    # The first frames arrive in a burst. From then on the steps are the camera's own 40 ms, however busy
+    # this machine is, except where a frame comes faster than any before.
     steps = [after - before for before, after in itertools.pairwise(stamps[25:])]
     assert sum(abs(step - 40e6) < 1e6 for step in steps) >= len(steps) - 5
     assert all(stamp <= now_ns for stamp in stamps)

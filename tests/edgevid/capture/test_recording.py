@@ -1,4 +1,4 @@
-"""Recordings, and files shown at their own pace."""
+"""Recordings, and files that play at their own pace."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def test_a_video_with_more_or_fewer_frames_than_times_is_refused(tmp_path: Path,
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     path = record(tmp_path / "seen.avi")
-    with pytest.raises(UsageError, match="which is there"):
+    with pytest.raises(UsageError, match="which exists"):
         RecordingWriter(path)
     path.unlink()
-    with pytest.raises(UsageError, match="which is there"):
+    with pytest.raises(UsageError, match="which exists"):
         RecordingWriter(path)
     with pytest.raises(UsageError, match=r"\.avi"):
         RecordingWriter(tmp_path / "seen.mp4")

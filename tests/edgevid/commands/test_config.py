@@ -1,4 +1,4 @@
-"""`edgevid run --config`: a file says what a person would have written, and is refused in the same words."""
+"""`edgevid run --config`: the options of a file are parsed, and rejected, like those of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from edgevid.commands.run_options.config import expand
+from edgevid.api.outputs import CLIPS_MIB
+from edgevid.commands.run import expand
+from edgevid.commands.run_options import outputs
 from edgevid.errors import DeploymentError, UsageError
 from tests.repo.files import ROOT
 
@@ -47,7 +49,7 @@ def test_every_option_of_run_may_stand_in_the_file(write) -> None:
 
 
 def examples() -> dict[str, str]:
-    """A legal value for each option that takes one of its own kind; any text or number for the rest is their own tests' matter."""
+    """A legal value for each option with a reader of its own. The other options have tests elsewhere."""
     return {
         "bundles": '["a.edgevid", "b.edgevid"]',
         "source": '"synthetic:7"',
@@ -170,3 +172,7 @@ def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
     args = parsed(["--config", write(example)])
     assert args.source == "picamera2?fps=30&exposure_us=8000&hflip=1"
     assert (args.clips_mib, args.metrics, args.threads) == (2048, "127.0.0.1:9464", "auto")
+
+
+def test_the_space_for_clips_that_the_help_names_is_the_outputs() -> None:
+    assert outputs.CLIPS_MIB == CLIPS_MIB

@@ -150,7 +150,7 @@ def test_a_reader_that_goes_away_ends_a_live_run_quietly() -> None:
 def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_the_page(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As are the other outputs' drops: nobody reads, so the oldest decisions make room."""
+    """Nobody reads, so the oldest decisions are dropped. Drops of other outputs are reported in the same way."""
     import io
     import urllib.request
 
@@ -171,7 +171,7 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
             self.reader.wait(20)
             return len(text)
 
-    monkeypatch.setattr(assembly, "_WAITING", 8)
+    monkeypatch.setattr(assembly, "_STDOUT_DECISIONS", 8)
     monkeypatch.setattr(sys, "stdout", pipe := NobodyReads())
     model, ports = load(BUNDLE), (free_port(), free_port())
     served_at = ["--page", f"localhost:{ports[0]}", "--metrics", f"localhost:{ports[1]}"]

@@ -1,4 +1,4 @@
-"""The device's verbs, from their arguments to what they print."""
+"""The commands of the device, from their arguments to their output."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_selftest_fails_with_3_and_prints_no_result(
 
 @pytest.fixture
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start-up that is not measured: a child process has no fake interpreter."""
+    """Replace the measurement of the start-up: a child process has no fake interpreter."""
     start = Startup(import_ms=1.0, load_ms=2.0, first_decision_ms=3.0, import_rss_mib=30.0, rss_mib=40.0)
     monkeypatch.setattr(startup, "measure", lambda _path, *, threads: start)
 

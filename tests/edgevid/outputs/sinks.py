@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from edgevid.errors import OutputError
 from edgevid.events.decide import Decision, Event
-from edgevid.outputs.delivery.sink import SinkBase
+from edgevid.outputs.delivery.sink import Sink
 
 LABELS = ("none", "wave", "swipe")
 
@@ -19,12 +19,20 @@ def decision(t_s: float, label: str = "wave", *, score: float = 0.75, model: str
     return Decision(t_s, label, score, scores, 12.0, LABELS, model)
 
 
-def event(start_s: float, end_s: float | None = None, *, label: str = "wave", model: str = "tiny") -> Event:
-    """An event, as it begins where no end is given."""
-    return Event(label, start_s, start_s + 0.2 if end_s is None else end_s, 0.9, 40.0, model)
+def event(
+    start_s: float,
+    end_s: float | None = None,
+    *,
+    label: str = "wave",
+    model: str = "tiny",
+    ended: bool | None = None,
+) -> Event:
+    """A whole event if an end is given or `ended` says so; else the report of its start."""
+    until_s = start_s + 0.2 if end_s is None else end_s
+    return Event(label, start_s, until_s, 0.9, 40.0, model, end_s is not None if ended is None else ended)
 
 
-class Told(SinkBase):
+class Told(Sink):
     """Writes down what it is told, as "decision 1.0", "start 1.0" and "end 1.0".
 
     Args:

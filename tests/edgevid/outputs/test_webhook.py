@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 
 from edgevid.errors import OutputError
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import SinkRunner
-from edgevid.outputs.delivery.worker import Pause
+from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.webhook import WebhookSender
 from tests.edgevid.outputs.sinks import decision, event, until
 from tests.receiver import Receiver
 
-TELLER = EventFormatter(live=False, run="run")
+FORMATTER = EventFormatter(live=False, run="run")
 BOTH = [("start", 1.0), ("end", 1.0)]
 
 
@@ -35,8 +34,10 @@ def receiver() -> Iterator[Receiver]:
 
 def runner(url: str, **options: object) -> SinkRunner:
     return SinkRunner(
-        "webhook", lambda: WebhookSender(url, teller=TELLER, environment={}, **options), pause=Pause(0.01, 0.02)
-    )  # type: ignore[arg-type]
+        "webhook",
+        lambda: WebhookSender(url, formatter=FORMATTER, environment={}, **options),  # type: ignore[arg-type]
+        DeliveryOptions(first_pause_s=0.01, longest_pause_s=0.02),
+    )
 
 
 def tell(outputs: FanOut) -> None:
@@ -124,7 +125,7 @@ def test_a_server_that_disappears_and_comes_back_gets_every_event(receiver: Rece
     outputs.started(event(1.0))
     until(lambda: len(first.received) == 1)
     first.close()
-    outputs.ended(event(1.0))
+    outputs.ended(event(1.0, ended=True))
     outputs.started(event(2.0))
     until(lambda: outputs.reports()[0].problem is not None)
     second = Receiver(port=port)
@@ -170,7 +171,7 @@ def test_a_server_that_answers_a_byte_at_a_time_is_cut_off_and_the_event_is_post
         sink.started(event(1.0))
         until(lambda: sink.report().waiting == 0)
         sink.check(monotonic_ns() + 9_000_000_000)
-        assert "nothing moved" in (sink.report().problem or "")
+        assert "no progress" in (sink.report().problem or "")
         assert sink.report().waiting == 1
         until(lambda: served == ["cut off"])
         done.set()
@@ -190,7 +191,7 @@ def test_credentials_are_sent_and_never_shown(receiver: Receiver) -> None:
 
 
 def test_a_token_from_the_environment_is_sent_as_bearer(receiver: Receiver) -> None:
-    WebhookSender(receiver.url, teller=TELLER, environment={"EDGEVID_WEBHOOK_TOKEN": "word"}).started(event(1.0))
+    WebhookSender(receiver.url, formatter=FORMATTER, environment={"EDGEVID_WEBHOOK_TOKEN": "word"}).started(event(1.0))
     assert receiver.received[0][1]["Authorization"] == "Bearer word"
 
 
@@ -214,6 +215,6 @@ def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
         thread.start()
         with contextlib.suppress(OutputError):
             WebhookSender(
-                f"http://127.0.0.1:{odd.getsockname()[1]}/", teller=TELLER, timeout_s=5, environment={}
+                f"http://127.0.0.1:{odd.getsockname()[1]}/", formatter=FORMATTER, timeout_s=5, environment={}
             ).started(event(1.0))
         thread.join()

@@ -1,7 +1,8 @@
-"""What a board makes of a config.txt: sections that are for other boards left out, the last value of a name kept, overlays gathered.
+"""A reader of config.txt that applies the rules of a board's firmware.
 
-Source: https://www.raspberrypi.com/documentation/computers/config_txt.html: sections in brackets filter by board until the next one, [all] is
-for every board; a dtparam belongs to the overlay before it; comments begin with "#".
+Sections in brackets filter by board until the next section, and [all] is for every board. The last
+value of a name wins, and a dtparam belongs to the overlay before it. Comments begin with "#".
+Source: https://www.raspberrypi.com/documentation/computers/config_txt.html
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from edgevid.errors import FlashError
 from edgevid.firmware import Board, boards
 
 _EVERY, _NEVER = "all", "none"
-# Filters that are not about the board: edgevid takes them as not met, as on a board without that display, cable or serial number.
+# Filters by display, cable or serial number. This reader treats them as not met.
 _OTHER_PREFIXES = ("EDID=", "gpio", "0x", "board-type=", "tryboot", "boot_", "partition=", "HDMI:")
-# Boards whose sections a file may have and which are not among ours.
+# Filters of boards that `firmware_configs` does not have, legal in a config.txt of Raspberry Pi OS.
 _OTHER_BOARDS = (
     "pi1",
     "pi2",
@@ -37,12 +38,12 @@ _OTHER_BOARDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class BootSettings:
-    """The settings that hold for one board.
+    """The settings of one board.
 
     Attributes:
         values: Name to its last value.
-        overlays: Each with its parameters, as "imx219,cam0", in order.
-        unknown_sections: Names in brackets that this reader does not know.
+        overlays: Overlays in order, with parameters, as "imx219,cam0".
+        unknown_sections: Section names that this reader does not know.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -51,31 +52,24 @@ class BootSettings:
 
 
 def parse(text: str, board: Board) -> BootSettings:
-    """Read config.txt as a board would.
-
-    Args:
-        text: Of the file.
-        board: The board.
-
-    Returns:
-        Its settings.
+    """Return the settings that a config.txt gives a board.
 
     Raises:
         FlashError: A line is neither a setting, a section nor a comment.
     """
-    found, is_ours = BootSettings(), True
+    settings, is_ours = BootSettings(), True
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.partition("#")[0].strip()
         if line.startswith("["):
-            is_ours = _is_ours(line.strip("[] "), board, found)
+            is_ours = _is_ours(line.strip("[] "), board, settings)
         elif line and is_ours:
-            _take(line, found, number)
-    return found
+            _apply(line, settings, number)
+    return settings
 
 
-def _is_ours(section: str, board: Board, found: BootSettings) -> bool:
+def _is_ours(section: str, board: Board, settings: BootSettings) -> bool:
     if section not in _known_sections() and not section.startswith(_OTHER_PREFIXES):
-        found.unknown_sections.append(section)
+        settings.unknown_sections.append(section)
     return section == _EVERY or section in board.config_filters
 
 
@@ -84,17 +78,18 @@ def _known_sections() -> frozenset[str]:
     return frozenset({_EVERY, _NEVER, *ours, *_OTHER_BOARDS})
 
 
-def _take(line: str, found: BootSettings, number: int) -> None:
+def _apply(line: str, settings: BootSettings, number: int) -> None:
     name, separator, value = line.partition("=")
     name, value = name.strip(), value.strip()
+    # These two have no equals sign.
     if name.partition(" ")[0] in ("initramfs", "include"):
         return
     if not separator or not name.replace("_", "").replace(":", "").isalnum():
         raise FlashError(expected=f"name=value, a [section] or a comment in line {number} of config.txt", got=line)
     if name == "dtoverlay":
-        # An empty one ends the overlay before it.
-        found.overlays.extend([value] if value else [])
-    elif name == "dtparam" and found.overlays:
-        found.overlays[-1] += f",{value}"
+        # An empty value ends the scope of the overlay before it and loads nothing.
+        settings.overlays.extend([value] if value else [])
+    elif name == "dtparam" and settings.overlays:
+        settings.overlays[-1] += f",{value}"
     else:
-        found.values[name] = value
+        settings.values[name] = value

@@ -1,4 +1,4 @@
-"""What several tests of installations share, made once."""
+"""Wheelhouses that several tests share, built once per session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tests.edgevid.provision.repack import DEVICE, wheelhouse
 
 @pytest.fixture(scope="session")
 def device_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wheels of everything that a device installs, for this machine's processor; skips where an installation cannot be tried."""
+    """Wheels of every package of a device, for this machine's processor.
+
+    Skips where install.sh cannot run.
+    """
     pytest.importorskip("ai_edge_litert")
     for tool in ("systemctl", "systemd-sysusers"):
         if shutil.which(tool) is None:
@@ -25,5 +28,5 @@ def device_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few small wheels and their pins, in place of the device's, which test_wheels downloads."""
+    """Two small wheels and their pins. The device's own wheels would have to be downloaded."""
     return wheelhouse(tmp_path_factory.mktemp("house"), ("flatbuffers", "pip"))

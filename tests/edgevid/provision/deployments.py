@@ -1,4 +1,4 @@
-"""Deployments to test with: the legal one, as TOML that a test can change."""
+"""A legal deployment as TOML, which tests change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HASH = "$6$saltsalt$" + "a" * 86
 
 
 def table(**changes: Any) -> dict[str, Any]:
-    """A Pi 4B with a USB camera; a change of None takes a key away, a table is merged."""
+    """Return a Pi 4B with a USB camera. A change of None removes a key, and a table is merged."""
     base: dict[str, Any] = {
         "board": "4b",
         "camera": "uvc",
@@ -32,10 +32,10 @@ def table(**changes: Any) -> dict[str, Any]:
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """The same as a file."""
-    found = table(**changes)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in found.items() if not isinstance(value, dict)]
-    for name, value in found.items():
+    """Write the deployment of `table` to a file."""
+    deployment = table(**changes)
+    lines = [f"{name} = {json.dumps(value)}" for name, value in deployment.items() if not isinstance(value, dict)]
+    for name, value in deployment.items():
         if isinstance(value, dict):
             lines += [f"[{name}]", *(f"{key} = {json.dumps(item)}" for key, item in value.items())]
     path = folder / "device.toml"

@@ -1,7 +1,8 @@
-"""Images laid out as the official ones of Raspberry Pi OS Lite (64-bit) are: an MBR, a FAT32 `bootfs` and an ext4 `rootfs`.
+"""Images in the layout of Raspberry Pi OS Lite (64-bit): an MBR, a FAT32 `bootfs` and an ext4 `rootfs`.
 
-NO OFFICIAL IMAGE IS USED: they cannot be had where these tests run. The names of the files, the texts of config.txt and cmdline.txt and the
-seed of cloud-init are those of github.com/RPi-Distro/pi-gen; kernels and device trees are a few bytes that only have their name.
+NO OFFICIAL IMAGE IS USED: the tests download none. File names, config.txt, cmdline.txt and
+the seed of cloud-init are those of github.com/RPi-Distro/pi-gen. Kernels and device trees are
+placeholders of a few bytes.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ FIRST_BOOT = {"bookworm": "firstrun", "trixie": "cloud-init", "trixie without cl
 
 
 def need_tools() -> None:
-    """Skip where a tool is missing, with what installs it."""
+    """Skip if a tool is missing, and name the packages to install."""
     os.environ["PATH"] = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     missing = {package for tool, package in TOOLS.items() if shutil.which(tool) is None}
     if missing:
@@ -69,7 +70,7 @@ def need_tools() -> None:
 
 
 def boot_files(kind: str) -> dict[str, bytes]:
-    """The files of a boot partition: "bookworm", "trixie" or "trixie without cloud-init"."""
+    """Return the files of a boot partition. `kind` is a key of `FIRST_BOOT`."""
     release = kind.partition(" ")[0]
     names = [
         "bootcode.bin",
@@ -92,7 +93,7 @@ def boot_files(kind: str) -> dict[str, bytes]:
 
 
 def make_folder(folder: Path, kind: str) -> Path:
-    """A boot partition as it is when it is mounted."""
+    """Write the files of a boot partition into a folder, as if it were mounted."""
     for name, data in boot_files(kind).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
@@ -100,7 +101,7 @@ def make_folder(folder: Path, kind: str) -> Path:
 
 
 def make_image(path: Path, kind: str, *, fat_mib: int = 256, root_mib: int = 16) -> Path:
-    """An image file, sparse; needs no root and no loop device."""
+    """Write a sparse image file, without root or a loop device."""
     need_tools()
     tree = make_folder(path.with_suffix(".boot"), kind)
     root = path.with_suffix(".root")
@@ -111,7 +112,10 @@ def make_image(path: Path, kind: str, *, fat_mib: int = 256, root_mib: int = 16)
     (root / "usr/lib/python3/dist-packages/picamera2/__init__.py").write_text("# stands for picamera2\n")
     with path.open("wb") as file:
         file.truncate((4 + fat_mib + root_mib) * MIB)
-    table = f"label: dos\nlabel-id: 0x4e639091\nstart=4MiB,size={fat_mib}MiB,type=c\nstart={4 + fat_mib}MiB,size={root_mib}MiB,type=83\n"
+    table = (
+        "label: dos\nlabel-id: 0x4e639091\n"
+        f"start=4MiB,size={fat_mib}MiB,type=c\nstart={4 + fat_mib}MiB,size={root_mib}MiB,type=83\n"
+    )
     subprocess.run(["sfdisk", "--quiet", str(path)], input=table, text=True, check=True)
     subprocess.run(["mformat", "-i", f"{path}@@4M", "-T", str(fat_mib * 2048), "-F", "-v", "bootfs", "::"], check=True)
     subprocess.run(["mcopy", "-s", "-Q", "-i", f"{path}@@4M", *map(str, tree.iterdir()), "::"], check=True)

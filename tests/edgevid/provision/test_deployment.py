@@ -1,4 +1,4 @@
-"""What a deployment may ask for, and what is said of one that cannot work, before anything is written."""
+"""Legal deployments, and the errors for illegal ones before anything is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import bundle, cli
-from edgevid.commands.deployment_options import read_deployment
+from edgevid.commands.provisioning.deployment_options import read_deployment
 from edgevid.errors import DeploymentError
 from edgevid.provision import deployment
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, wifi_psk
@@ -85,7 +85,7 @@ REFUSED = {
     ),
     "a kept journal that is not kept": (
         {"card": {"journal": "persistent", "read_only_root": True}},
-        "nothing is kept then",
+        "Set read_only_root = false to keep the journal on the card.",
     ),
     "a bundle that is not there": ({"bundle": "none.edgevid"}, "Expected a bundle file, got none at"),
     "a variable of two lines": ({"environment": {"TOKEN": "a\nb"}}, "Expected one line for TOKEN"),

@@ -1,8 +1,10 @@
-"""Cards: images laid out as the official ones (see `official`; none of them is one), mounted partitions, and what must never be written."""
+"""Flashing of images in the official layout and of mounted partitions, and targets that must never be written.
+
+See `official` for the images: none of them is an official one.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import pytest
 from edgevid import cli, firmware
 from edgevid.errors import DeploymentError, FlashError, UsageError
 from edgevid.provision import boot_partition, deployment, flash, raspberry_pi_os, target, wheels
+from edgevid.updates.slots import sha256
 from tests.edgevid.provision import config_txt, official
 from tests.edgevid.provision.deployments import KEY, write
 
@@ -24,14 +27,14 @@ PASSWORD = "correct horse"
 
 @pytest.fixture(scope="session")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An image of each kind, to be copied."""
+    """Return one image of each kind; tests write to copies of them."""
     folder = tmp_path_factory.mktemp("official")
     return {kind: official.make_image(folder / f"{kind.replace(' ', '-')}.img", kind) for kind in official.FIRST_BOOT}
 
 
 @pytest.fixture(params=official.FIRST_BOOT)
 def image(request: pytest.FixtureRequest, originals: dict[str, Path], tmp_path: Path) -> tuple[str, Path]:
-    """Each kind of image, fresh."""
+    """A fresh copy of each kind of image."""
     return request.param, fresh(originals[request.param], tmp_path)
 
 
@@ -42,19 +45,19 @@ def fresh(original: Path, folder: Path) -> Path:
 
 
 def flashed(config: Path, to: Path, house: Path) -> target.Target:
-    goal = target.open_target(to)
-    with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+    card = target.open_target(to)
+    with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
         flash.write(made)
-    return goal
+    return card
 
 
 def test_an_image_is_known_by_looking_at_it(image: tuple[str, Path]) -> None:
     kind, path = image
-    goal = target.open_target(path)
-    found = raspberry_pi_os.look(goal, goal.boot.files())
+    card = target.open_target(path)
+    system = raspberry_pi_os.detect(card, card.boot.files())
     release = kind.partition(" ")[0]
-    assert (found.release, found.first_boot, found.has_picamera) == (release, official.FIRST_BOOT[kind], True)
-    assert found.pythons == ({"bookworm": "3.11", "trixie": "3.13"}[release],)
+    assert (system.release, system.first_boot, system.has_picamera) == (release, official.FIRST_BOOT[kind], True)
+    assert system.pythons == ({"bookworm": "3.11", "trixie": "3.13"}[release],)
 
 
 def test_a_flashed_image_holds_everything_that_the_first_boot_needs(
@@ -62,8 +65,8 @@ def test_a_flashed_image_holds_everything_that_the_first_boot_needs(
 ) -> None:
     kind, path = image
     before = path.read_bytes()
-    goal = flashed(write(tmp_path, camera="imx219", environment={"TOKEN": "t-0-k-e-n"}), path, house)
-    files, python = goal.boot.files(), "3.11" if kind == "bookworm" else "3.13"
+    card = flashed(write(tmp_path, camera="imx219", environment={"TOKEN": "t-0-k-e-n"}), path, house)
+    files, python = card.boot.files(), "3.11" if kind == "bookworm" else "3.13"
     assert {
         "edgevid/install.sh",
         "edgevid/edgevid.service",
@@ -72,13 +75,13 @@ def test_a_flashed_image_holds_everything_that_the_first_boot_needs(
         f"edgevid/wheels/{python}.txt",
     } <= files
     assert ("firstrun.sh" in files) == (official.FIRST_BOOT[kind] == "firstrun")
-    assert config_txt.parse(goal.boot.read("config.txt").decode(), firmware.board("4b")).overlays == [
+    assert config_txt.parse(card.boot.read("config.txt").decode(), firmware.board("4b")).overlays == [
         "vc4-kms-v3d",
         "imx219",
     ]
-    assert (b"systemd.run=" in goal.boot.read("cmdline.txt")) == (official.FIRST_BOOT[kind] == "firstrun")
-    assert goal.boot.read("kernel8.img") == b"stands for kernel8.img\n", "what is not ours stays"
-    start = goal.root.start_bytes
+    assert (b"systemd.run=" in card.boot.read("cmdline.txt")) == (official.FIRST_BOOT[kind] == "firstrun")
+    assert card.boot.read("kernel8.img") == b"stands for kernel8.img\n", "what is not ours stays"
+    start = card.root.start_bytes
     assert path.read_bytes()[start:] == before[start:], "the root partition is not touched"
     assert PASSWORD.encode() not in path.read_bytes()
 
@@ -87,23 +90,23 @@ def test_what_lies_on_the_card_passes_its_own_check_and_names_what_it_installs(
     image: tuple[str, Path], tmp_path: Path, house: Path
 ) -> None:
     _, path = image
-    goal = flashed(write(tmp_path), path, house)
+    card = flashed(write(tmp_path), path, house)
     subprocess.run(["mcopy", "-s", "-n", "-i", f"{path}@@4M", "::edgevid", str(tmp_path / "out")], check=True)
     subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=tmp_path / "out", check=True)
-    lock = next(name for name in goal.boot.files() if name.startswith("edgevid/wheels/") and name.endswith(".txt"))
-    wanted = {line.partition("sha256:")[2] for line in goal.boot.read(lock).decode().splitlines()}
-    there = {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (tmp_path / "out/wheels").glob("*.whl")}
-    assert wanted == there
-    assert len(there) == 3
+    lock = next(name for name in card.boot.files() if name.startswith("edgevid/wheels/") and name.endswith(".txt"))
+    wanted = {line.partition("sha256:")[2] for line in card.boot.read(lock).decode().splitlines()}
+    on_card = {sha256(wheel) for wheel in (tmp_path / "out/wheels").glob("*.whl")}
+    assert wanted == on_card
+    assert len(on_card) == 3
 
 
 def test_flashing_twice_leaves_what_flashing_once_does(image: tuple[str, Path], tmp_path: Path, house: Path) -> None:
     _, path = image
     config = write(tmp_path, camera="imx708")
-    goal = flashed(config, path, house)
-    first = [goal.boot.read(name) for name in ("config.txt", "cmdline.txt")]
+    card = flashed(config, path, house)
+    first = [card.boot.read(name) for name in ("config.txt", "cmdline.txt")]
     flashed(config, path, house)
-    assert [goal.boot.read(name) for name in ("config.txt", "cmdline.txt")] == first
+    assert [card.boot.read(name) for name in ("config.txt", "cmdline.txt")] == first
 
 
 def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_python_it_may_have(
@@ -111,8 +114,8 @@ def test_a_mounted_partition_is_flashed_like_an_image_and_gets_wheels_for_every_
 ) -> None:
     (tmp_path / "bootfs").mkdir()
     folder = official.make_folder(tmp_path / "bootfs", "bookworm")
-    goal = flashed(write(tmp_path), folder, house)
-    assert {"edgevid/wheels/3.11.txt", "edgevid/wheels/3.13.txt"} <= goal.boot.files()
+    card = flashed(write(tmp_path), folder, house)
+    assert {"edgevid/wheels/3.11.txt", "edgevid/wheels/3.13.txt"} <= card.boot.files()
     assert not list(folder.rglob("*.new"))
 
 
@@ -125,13 +128,13 @@ def test_the_command_shows_the_plan_and_writes_only_with_yes(
 ) -> None:
     path = fresh(originals["trixie"], tmp_path)
     monkeypatch.setattr(wheels, "lock_path", lambda python: house / "lock.txt")
-    before = hashlib.sha256(path.read_bytes()).digest()
+    before = sha256(path)
     command = ["flash", str(write(tmp_path)), "--to", str(path), "--wheels", str(house)]
     assert cli.main(command) == UsageError.exit_code
     out, err = capsys.readouterr()
     assert "Raspberry Pi OS trixie, set up by cloud-init" in out
     assert "Expected --yes to write this plan, got none. Nothing was written." in err
-    assert hashlib.sha256(path.read_bytes()).digest() == before
+    assert sha256(path) == before
     assert cli.main([*command, "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
     plan = json.loads(out)
@@ -145,8 +148,8 @@ def test_triggers_are_written_last_so_that_a_card_pulled_out_half_way_boots_as_b
     kind: str, last: str, tmp_path: Path, house: Path
 ) -> None:
     written: list[str] = []
-    goal = target.open_target(official.make_folder(tmp_path / kind, kind))
-    with flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+    card = target.open_target(official.make_folder(tmp_path / kind, kind))
+    with flash.plan(deployment.read(write(tmp_path)), card, wheelhouse=house, lock=house / "lock.txt") as made:
         flash.write(made, progress=lambda path, _size: written.append(path))
     assert written[-1] == last
     ours = [path.startswith("edgevid/") for path in written]
@@ -162,8 +165,8 @@ def test_a_card_that_gives_back_other_bytes_is_named(tmp_path: Path, house: Path
             if path.endswith(".service"):
                 (folder / path).write_bytes(source.read_bytes()[:-1] + b"?")
 
-    goal = target.Target(what="a worn card", boot=Worn(folder))
-    plan = flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt")
+    card = target.Target(what="a worn card", boot=Worn(folder))
+    plan = flash.plan(deployment.read(write(tmp_path)), card, wheelhouse=house, lock=house / "lock.txt")
     with (
         plan as made,
         pytest.raises(FlashError, match=r"Expected edgevid/edgevid\.service on a worn card as it was written"),
@@ -224,7 +227,7 @@ def test_a_bundle_too_large_for_the_card_is_refused_before_anything_is_written(t
     path = official.make_image(tmp_path / "small.img", "trixie", fat_mib=48)
     before = path.read_bytes()
     with pytest.raises(
-        FlashError, match=r"Expected \d+ MiB of room on the image .* got \d+ MiB\. The largest file is edgevid/"
+        FlashError, match=r"Expected \d+ MiB of room on the image .* got \d+ MiB\. Use .* The largest file is edgevid/"
     ):
         flashed(write(tmp_path), path, house)
     assert path.read_bytes() == before
@@ -261,7 +264,7 @@ def disk(
     mounted: str = "",
     bus: str = "pci",
 ) -> Path:
-    """sysfs and mountinfo of a machine with one disk."""
+    """Write sysfs and mountinfo of a machine with one disk."""
     place = root / "sys/devices" / bus / name
     (place / f"{name}1").mkdir(parents=True)
     (place / f"{name}1/partition").write_text("1\n")
@@ -311,16 +314,16 @@ def test_a_real_block_device_of_this_machine_is_refused() -> None:
         if Path("/sys/class/block").is_dir()
         else []
     )
-    there = [device for device in devices if device.is_block_device()]
-    if not there:
+    block_devices = [device for device in devices if device.is_block_device()]
+    if not block_devices:
         pytest.skip("no block device is visible here")
     with pytest.raises(FlashError):
-        target.open_target(there[0])
+        target.open_target(block_devices[0])
 
 
 @pytest.fixture
 def loop(originals: dict[str, Path], tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """A block device of the kernel with an official layout on it, of a card's size, and the file behind it."""
+    """A loop device of a card's size in the official layout, and the file behind it."""
     path = fresh(originals["trixie"], tmp_path)
     os.truncate(path, 4 * 2**30)
     done = subprocess.run(["losetup", "--find", "--show", str(path)], capture_output=True, text=True, check=False)
@@ -334,13 +337,13 @@ def loop(originals: dict[str, Path], tmp_path: Path) -> Iterator[tuple[Path, Pat
 def test_a_block_device_of_the_kernel_is_written_like_a_card(
     loop: tuple[Path, Path], tmp_path: Path, house: Path
 ) -> None:
-    """Only what sysfs says of it, that it can be taken out, is made up: a loop device cannot. tests/camera flashes one on an emulated USB port."""
+    """A fake sysfs reports the loop device as removable. tests/camera flashes a card on an emulated USB port."""
     device, path = loop
     with pytest.raises(FlashError, match="which is a disk of this machine"):
         target.open_target(device)
-    goal = target.open_target(device, machine=disk(tmp_path / "machine", device.name, gib=4))
-    assert goal.what == f"the card {device}"
-    with flash.plan(deployment.read(write(tmp_path)), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+    card = target.open_target(device, machine=disk(tmp_path / "machine", device.name, gib=4))
+    assert card.what == f"the card {device}"
+    with flash.plan(deployment.read(write(tmp_path)), card, wheelhouse=house, lock=house / "lock.txt") as made:
         assert made.system.release == "trixie"
         flash.write(made)
         written = {name: source.read_bytes() for name, source in made.files.items()}
@@ -357,14 +360,14 @@ def test_this_machines_own_boot_partition_is_not_flashed(monkeypatch: pytest.Mon
 def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_service(
     tmp_path: Path, device_house: Path
 ) -> None:
-    """install.sh as it lies on a card, run below a folder, with wheels for this machine's processor in place of the device's."""
+    """Run a card's install.sh below a folder, with wheels for this machine's processor."""
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
-    goal, version = target.open_target(folder), "{}.{}".format(*sys.version_info)
+    card, version = target.open_target(folder), "{}.{}".format(*sys.version_info)
     house = device_house
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raspberry_pi_os, "PYTHONS", {"trixie": version})
         config = write(tmp_path, environment={"TOKEN": "t"}, card={"read_only_root": True})
-        with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+        with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
             flash.write(made)
     (folder / "edgevid/wheels/pip-1.0-py3-none-any.whl").write_bytes(b"left by an earlier flash")
     root = tmp_path / "root"
@@ -378,7 +381,7 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
         "PIP_INDEX_URL": "http://127.0.0.1:1/",
         "PIP_NO_INDEX": "1",
     }
-    for _ in range(2):  # once more is harmless
+    for _ in range(2):  # the second run must change nothing
         done = subprocess.run(
             ["sh", str(folder / "edgevid/install.sh")],
             env=environment,
@@ -392,7 +395,7 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     assert "exit code 0" in log
     assert (root / "etc/systemd/system/multi-user.target.wants/edgevid.service").is_symlink()
     assert (root / "etc/edgevid/environment").stat().st_mode & 0o777 == 0o600
-    assert not (folder / "edgevid/environment").exists(), "secrets do not stay on the FAT"
+    assert not (folder / "edgevid/environment").exists(), "the installer removes secrets from the FAT"
     state = json.loads((root / "var/lib/edgevid/state.json").read_text())
     assert state["slots"]["a"]["name"] == "gestures.edgevid"
     assert (root / "var/lib/edgevid/a.edgevid").stat().st_uid != 0
@@ -412,7 +415,7 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
         "--config",
         str(root / "etc/edgevid/run.toml"),
     ]
-    said = subprocess.run(
+    result = subprocess.run(
         [*run, "--source", "synthetic:7", "--max-frames", "60"],
         capture_output=True,
         text=True,
@@ -420,12 +423,12 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
         timeout=120,
         check=False,
     )
-    assert said.returncode == 0, said.stderr
-    assert json.loads(said.stdout.splitlines()[0])["scores"]
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[0])["scores"]
 
 
 def test_a_card_that_was_flashed_again_is_installed_again_and_one_that_was_not_is_left_alone(tmp_path: Path) -> None:
-    """first-boot.sh, at a place of its own, with a systemctl that notes what it is asked."""
+    """Run first-boot.sh in a folder, with a systemctl that records its arguments."""
     text = (firmware.folder() / "boot/first-boot.sh").read_text()
     for place in ("/boot/firmware", "/opt/edgevid", "/etc/systemd"):
         text = text.replace(place, f"{tmp_path}{place}")
@@ -455,9 +458,9 @@ def test_a_card_that_was_flashed_again_is_installed_again_and_one_that_was_not_i
 
 
 def test_a_password_in_an_address_of_run_is_said_to_be_in_clear(tmp_path: Path, house: Path) -> None:
-    goal = target.open_target(official.make_folder(tmp_path / "bootfs", "trixie"))
+    card = target.open_target(official.make_folder(tmp_path / "bootfs", "trixie"))
     config = write(tmp_path, run={"source": "rtsp://me:secret@camera/1"})
-    with flash.plan(deployment.read(config), goal, wheelhouse=house, lock=house / "lock.txt") as made:
+    with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
         assert ["in clear on the boot partition" in warning for warning in made.warnings] == [True]
         assert "secret" not in "".join(made.warnings)
 

@@ -1,4 +1,4 @@
-"""Installing the service on a device that already runs: a root folder with the files of a board stands for it."""
+"""Installation of the service on a running device, for which a folder with the files of a board stands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.edgevid.provision.deployments import write
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Pi 4B with Trixie, whose Python is this one."""
+    """A root folder of a Pi 4B with Trixie, whose Python is this machine's."""
     root = PI_4B.plant(tmp_path / "machine")
     (root / "etc").mkdir(exist_ok=True)
     (root / "etc/os-release").write_text("ID=debian\nVERSION_CODENAME=trixie\n")
@@ -36,11 +36,11 @@ def test_the_service_is_installed_as_a_card_would_install_it_and_boots_with_its_
     machine: Path, tmp_path: Path, device_house: Path
 ) -> None:
     device = deployment.read(write(tmp_path, camera="uvc"))
-    found = service.check_machine(device, root=machine)
-    said, needs_restart = service.install(
-        device, found, root=machine, wheelhouse=device_house, lock=device_house / "lock.txt"
+    system = service.check_machine(device, root=machine)
+    output, needs_restart = service.install(
+        device, system, root=machine, wheelhouse=device_house, lock=device_house / "lock.txt"
     )
-    assert "installed; see: systemctl status edgevid" in said
+    assert "installed; see: systemctl status edgevid" in output
     assert (machine / "etc/systemd/system/multi-user.target.wants/edgevid.service").is_symlink()
     assert json.loads((machine / "var/lib/edgevid/state.json").read_text())["active"] == "a"
     assert needs_restart, "the memory controller must be switched on"
@@ -78,7 +78,7 @@ def test_an_installation_that_fails_says_its_last_words(
 ) -> None:
     monkeypatch.setenv("EDGEVID_PYTHON", "/bin/false")
     device = deployment.read(write(tmp_path))
-    with pytest.raises(FlashError, match="Expected the installation to work, got exit code 1"):
+    with pytest.raises(FlashError, match=r"Expected install\.sh to succeed, got exit code 1"):
         service.install(
             device,
             service.check_machine(device, root=machine),
@@ -114,7 +114,7 @@ def test_edgevids_own_read_only_root_keeps_bundles_and_refuses_the_rest(tmp_path
     )
     service.refuse_volatile_root(tmp_path)
     with pytest.raises(
-        SlotsError, match=r"Take the word init=/usr/local/lib/edgevid/overlay-root out of /boot/firmware/cmdline\.txt"
+        SlotsError, match=r"Remove the word init=/usr/local/lib/edgevid/overlay-root from /boot/firmware/cmdline\.txt"
     ):
         service.refuse_volatile_root(tmp_path, bundles_only=False)
     assert f" {service.OVERLAY_DEVICE} " in (firmware.folder() / "boot/overlay-root.sh").read_text()

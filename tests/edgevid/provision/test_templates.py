@@ -1,4 +1,4 @@
-"""Every template, filled in for every board, camera and release, and read by the programs that will read it."""
+"""Every template for every board, camera and release, checked by the programs that read it on a device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli, firmware
-from edgevid.commands.run_options import config
+from edgevid.commands import run
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision import deployment, first_boot, unit
 from edgevid.provision.templates import fill
@@ -175,8 +175,8 @@ def test_firstrun_is_a_script_that_shells_can_read_and_quotes_what_is_nasty(tmp_
     script.write_text(first_boot.firstrun(device)["firstrun.sh"])
     subprocess.run(["bash", "-n", str(script)], check=True)
     keys = next(line for line in script.read_text().splitlines() if line.startswith("printf"))
-    said = subprocess.run(["bash", "-c", keys.partition(" >")[0]], capture_output=True, text=True, check=True)
-    assert said.stdout == f"{device.user.ssh_keys[0]}\n"
+    result = subprocess.run(["bash", "-c", keys.partition(" >")[0]], capture_output=True, text=True, check=True)
+    assert result.stdout == f"{device.user.ssh_keys[0]}\n"
     ssid = re.search(r"^ssid=(.*)$", script.read_text(), re.MULTILINE)
     assert bytes(map(int, ssid[1].strip(";").split(";"))).decode() == device.wifi.ssid
 
@@ -192,7 +192,7 @@ def test_the_scripts_of_the_card_are_plain_sh(name: str, tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def systemd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root folder with the unit in it and the program that it starts."""
+    """A root folder with a stand-in for the program that the unit starts."""
     need("systemd-analyze", "systemd")
     root = tmp_path_factory.mktemp("root")
     program = root / "opt/edgevid/current/bin/python"
@@ -203,11 +203,11 @@ def systemd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyze(root: Path, files: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """systemd-analyze on our units, as if they were installed; with targets and units of this machine's systemd."""
+    """Run systemd-analyze on our units, together with the targets and units of this machine."""
     folder = root / "units"
     folder.mkdir(exist_ok=True)
     for name, text in files.items():
-        # What it starts lies below the test's folder here.
+        # systemd-analyze checks that the started program exists.
         (folder / name).write_text(text.replace("/opt/edgevid", f"{root}/opt/edgevid"))
     environment = {"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": "/usr/bin:/bin", "SYSTEMD_LOG_LEVEL": "warning"}
     return subprocess.run(
@@ -233,12 +233,15 @@ def test_systemd_finds_no_fault_in_the_units(name: str, systemd: Path) -> None:
     assert (about_ours, done.returncode) == ([], 0), done.stderr
 
 
-# What is started at boot, as one transaction: cycles are found among the jobs of one only.
-BOOT = "[Unit]\nRequires=multi-user.target\nWants=cloud-init.target cloud-final.service edgevid.service edgevid-install.service\n"
+# Everything that a boot starts, as one transaction: systemd looks for cycles within a transaction only.
+BOOT = (
+    "[Unit]\nRequires=multi-user.target\n"
+    "Wants=cloud-init.target cloud-final.service edgevid.service edgevid-install.service\n"
+)
 
 
 def boot(root: Path, files: dict[str, str]) -> str:
-    """What systemd says of a boot that wants our units, as enabled ones."""
+    """Return the messages of systemd for a boot with our units enabled."""
     wants = {"multi-user.target.d/wants.conf": "[Unit]\nWants=edgevid.service edgevid-install.service\n"}
     (root / "units/multi-user.target.d").mkdir(parents=True, exist_ok=True)
     return analyze(root, {**files, **wants, "boot.target": BOOT}, "verify", "--man=no", "./boot.target").stderr
@@ -308,11 +311,13 @@ def test_restarts_back_off_on_a_systemd_that_cannot_within_the_time_of_a_start(
 
 
 def test_the_journal_is_bounded_and_its_writes_are_stated() -> None:
-    quiet, kept = (made("4b", "uvc", card={"journal": kind, "journal_mib": 40}) for kind in ("volatile", "persistent"))
-    assert (unit.writes_per_hour(quiet), unit.writes_per_hour(kept)) == (0, 12)
+    volatile, persistent = (
+        made("4b", "uvc", card={"journal": kind, "journal_mib": 40}) for kind in ("volatile", "persistent")
+    )
+    assert (unit.writes_per_hour(volatile), unit.writes_per_hour(persistent)) == (0, 12)
     assert unit.writes_sentence(made("4b", "uvc", run={"clips": "clips"})) == "no writes to the card, besides clips"
-    assert "Storage=volatile" in unit.unit_files(quiet, release=None)["journald.conf"]
-    assert "SystemMaxUse=40M" in unit.unit_files(kept, release=None)["journald.conf"]
+    assert "Storage=volatile" in unit.unit_files(volatile, release=None)["journald.conf"]
+    assert "SystemMaxUse=40M" in unit.unit_files(persistent, release=None)["journald.conf"]
 
 
 def test_run_toml_is_read_by_run_as_the_deployment_says(tmp_path: Path) -> None:
@@ -322,7 +327,7 @@ def test_run_toml_is_read_by_run_as_the_deployment_says(tmp_path: Path) -> None:
     path.write_text(unit.run_toml(device))
     assert tomllib.loads(path.read_text())["source"] == "picamera2"
     parser = cli.verb_parser("run")
-    args = parser.parse_args(config.expand([str(tmp_path), "--config", str(path)], parser))
+    args = parser.parse_args(run.expand([str(tmp_path), "--config", str(path)], parser))
     assert (args.threads, args.json, args.source) == (3, True, "picamera2")
 
 
@@ -355,5 +360,5 @@ def test_udev_finds_no_fault_in_the_rules() -> None:
 
 def test_a_place_without_a_value_and_a_value_without_a_place_are_errors() -> None:
     for values in ({}, {"instance": "a", "more": "b"}):
-        with pytest.raises(DeploymentError, match="Expected the places"):
+        with pytest.raises(DeploymentError, match="Expected the placeholders"):
             fill("cloud-init/meta-data", **values)

@@ -1,4 +1,4 @@
-"""The wheels that go onto a card: edgevid's own, and the pinned ones of the index."""
+"""The wheels for a card: edgevid's own, and the pinned ones from the package index."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ def name(message: Message) -> str:
 
 
 def start(at_s: float) -> EventMessage:
-    return EventMessage(event(at_s), ended=False)
+    return EventMessage(event(at_s))
 
 
 def end(at_s: float) -> EventMessage:
-    return EventMessage(event(at_s, at_s + 1), ended=True)
+    return EventMessage(event(at_s, at_s + 1))
 
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:
@@ -145,10 +145,10 @@ def test_whatever_happens_nobody_sees_a_start_without_its_end_or_an_end_without_
 def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limit() -> None:
     backlog = Backlog()
     for at_s in (1.0, 2.0):
-        backlog.put(EventMessage(event(at_s), ended=False))
-        backlog.put(EventMessage(event(at_s), ended=True))
+        backlog.put(start(at_s))
+        backlog.put(end(at_s))
     backlog.put(DecisionMessage(decision(3.0)))
-    backlog.put(EventMessage(event(4.0), ended=False))
+    backlog.put(start(4.0))
     taken = [backlog.take(0.0), *backlog.take_more(2), *backlog.take_more(9)]
     assert [(each.event.start_s, each.ended) for each in taken] == [
         (1.0, False),
@@ -156,7 +156,7 @@ def test_events_that_come_next_are_taken_together_up_to_a_decision_and_to_a_limi
         (2.0, False),
         (2.0, True),
     ]
-    assert all(each.tried for each in taken)
+    assert all(each.is_attempted for each in taken)
     assert backlog.take_more(9) == [], "what was decided before the next event is told before it"
     assert isinstance(backlog.take(0.0), DecisionMessage)
     assert [each.event.start_s for each in backlog.take_more(9)] == [4.0]

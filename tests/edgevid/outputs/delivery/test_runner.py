@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -10,13 +11,13 @@ from time import monotonic_ns
 import pytest
 
 from edgevid.errors import OutputRefused
-from edgevid.events.decide import Decision
+from edgevid.events.decide import Decision, Event
 from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import SinkRunner
-from edgevid.outputs.delivery.sink import SinkAdapter, SinkBase
+from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
+from edgevid.outputs.delivery.sink import Sink
 from edgevid.outputs.delivery.worker import Pause, Worker, WorkerRun
-from edgevid.outputs.output import QuietOutput
+from edgevid.outputs.output import Output, QuietOutput
 from tests.edgevid.outputs.sinks import Away, Gate, Told, decision, event, until
 
 SOON = 10_000_000_000
@@ -26,8 +27,11 @@ def deadline_ns(after_s: float = 5.0) -> int:
     return monotonic_ns() + round(after_s * 1e9)
 
 
-def runner_for(sink: SinkBase, **options: object) -> SinkRunner:
-    runner = SinkRunner("test", lambda: sink, pause=Pause(0.01, 0.02), **options)  # type: ignore[arg-type, return-value]
+QUICK = DeliveryOptions(first_pause_s=0.01, longest_pause_s=0.02)
+
+
+def runner_for(sink: Output, **options: int) -> SinkRunner:
+    runner = SinkRunner("test", lambda: sink, dataclasses.replace(QUICK, **options))
     runner.start()
     return runner
 
@@ -42,7 +46,7 @@ def test_everything_is_given_out_in_order_and_the_sink_is_closed() -> None:
     runner = runner_for(sink)
     runner.decided(decision(1.0))
     runner.started(event(1.0))
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     assert end(runner) == 0
     assert sink.told == ["decision 1.0", "start 1.0", "end 1.0"]
     assert sink.closed == 1
@@ -58,7 +62,7 @@ def test_a_slow_output_drops_old_decisions_but_no_event() -> None:
     runner.started(event(1.0))
     for t_s in range(1, 101):
         runner.decided(decision(float(t_s)))
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     gate.open.set()
     assert end(runner) == 0
     assert sink.told == ["decision 0.0", "start 1.0", "decision 98.0", "decision 99.0", "decision 100.0", "end 1.0"]
@@ -71,7 +75,7 @@ def test_while_the_other_side_is_away_events_wait_and_then_come_in_order() -> No
     runner = runner_for(sink)
     for at_s in (1.0, 2.0):
         runner.started(event(at_s))
-        runner.ended(event(at_s))
+        runner.ended(event(at_s, ended=True))
     runner.decided(decision(3.0))
     until(lambda: away.tries > 2)
     assert runner.report().problem == "Expected the other side, it is away."
@@ -90,7 +94,7 @@ def test_what_the_other_side_refuses_is_counted_and_not_tried_again() -> None:
     sink = Told(refuse)
     runner = runner_for(sink)
     runner.started(event(1.0))
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     assert end(runner) == 0
     assert sink.told == ["end 1.0"]
     assert runner.report().dropped["refused"] == 1
@@ -110,7 +114,7 @@ def test_a_sink_that_breaks_is_made_again_and_no_event_is_lost() -> None:
     runner = SinkRunner("test", make)
     runner.start()
     runner.started(event(1.0))
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     until(lambda: runner.report().problem is not None)
     runner.check(monotonic_ns() + SOON)
     assert end(runner) == 0
@@ -134,7 +138,7 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
     runner.start()
     runner.started(event(1.0))
     gate.reached.wait(20)
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     began_ns = monotonic_ns()
     runner.check(began_ns + 5_000_000_000)
     assert not aborted.is_set()
@@ -148,7 +152,32 @@ def test_a_sink_that_hangs_is_found_within_ten_seconds_aborted_and_replaced_and_
     assert runner.report().delivered == {"decision": 0, "event": 2}
 
 
-class Pipe(SinkBase, QuietOutput):
+def test_a_thread_that_hung_in_its_periodic_work_takes_no_message_from_the_one_in_its_place() -> None:
+    gate, made = Gate(), []
+
+    class Hangs(Told):
+        def tick(self) -> None:
+            gate("tick")
+
+    def make() -> Told:
+        made.append(Told() if made else Hangs())
+        return made[-1]
+
+    runner = SinkRunner("test", make)
+    runner.start()
+    gate.reached.wait(20)
+    runner.started(event(1.0))
+    began_ns = monotonic_ns()
+    runner.check(began_ns + 9_000_000_000)
+    gate.open.set()
+    until(lambda: made[0].closed == 1)
+    assert made[0].told == []
+    runner.check(began_ns + 60_000_000_000)
+    assert end(runner) == 0
+    assert made[1].told == ["start 1.0"]
+
+
+class Pipe(Sink):
     """A pipelined sink, whose other side has one event after another.
 
     Args:
@@ -165,25 +194,25 @@ class Pipe(SinkBase, QuietOutput):
     def decided(self, decision: Decision) -> None:
         self.had.append(f"decision {decision.t_s}")
 
-    def deliver(self, events: Sequence[EventMessage], done: Callable[[EventMessage], None]) -> None:
+    def deliver(self, events: Sequence[EventMessage], acknowledge: Callable[[EventMessage], None]) -> None:
         self.given.append(len(events))
         for each in events:
             name = f"{'end' if each.ended else 'start'} {each.event.start_s}"
             self._fault(name)
             self.had.append(name)
-            done(each)
+            acknowledge(each)
 
 
 def queued(sink: Pipe, *more: Pipe) -> tuple[SinkRunner, list[str]]:
     """A runner that has five events and then a decision waiting before it begins, and what is to be told."""
     made = [sink, *more]
-    runner = SinkRunner("test", lambda: made.pop(0) if len(made) > 1 else made[0], pause=Pause(0.01, 0.02))  # type: ignore[arg-type, return-value]
+    runner = SinkRunner("test", lambda: made.pop(0) if len(made) > 1 else made[0], QUICK)
     for at_s in (1.0, 2.0):
         runner.started(event(at_s))
-        runner.ended(event(at_s))
+        runner.ended(event(at_s, ended=True))
     runner.started(event(3.0))
     runner.decided(decision(3.0))
-    runner.ended(event(3.0))
+    runner.ended(event(3.0, ended=True))
     return runner, ["start 1.0", "end 1.0", "start 2.0", "end 2.0", "start 3.0", "decision 3.0", "end 3.0"]
 
 
@@ -242,11 +271,11 @@ def test_the_error_of_an_essential_output_reaches_the_loop_once() -> None:
     def gone(told: str) -> None:
         raise BrokenPipeError("reader gone")
 
-    runner = runner_for(Told(gone), essential=True)
+    runner = runner_for(Told(gone), is_essential=True)
     runner.started(event(1.0))
     with pytest.raises(BrokenPipeError):
         until(lambda: runner.decided(decision(1.0)) is not None)
-    runner.ended(event(1.0))
+    runner.ended(event(1.0, ended=True))
     end(runner)
 
 
@@ -255,13 +284,13 @@ def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplo
     hung, well = Told(gate), Told()
     everything = FanOut([SinkRunner("hung", lambda: hung), SinkRunner("well", lambda: well)], close_s=0.2)
     everything.started(event(1.0))
-    everything.ended(event(1.0))
+    everything.ended(event(1.0, ended=True))
     with caplog.at_level(logging.WARNING):
         everything.close()
         everything.close()
     assert well.told == ["start 1.0", "end 1.0"]
     assert [record.getMessage() for record in caplog.records] == [
-        "edgevid: hung: 2 starts and ends of events were not delivered before the end."
+        "edgevid: hung: 2 event starts and ends were not delivered before the run ended."
     ]
     gate.open.set()
 
@@ -269,7 +298,10 @@ def test_close_takes_no_longer_than_it_may_and_says_what_was_not_delivered(caplo
 def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     everything = FanOut(
-        [SinkRunner("slow", lambda: Told(gate), decisions=2), SinkRunner("sampled", Told, sampled=True)]
+        [
+            SinkRunner("slow", lambda: Told(gate), DeliveryOptions(decisions=2)),
+            SinkRunner("sampled", Told, DeliveryOptions(is_sampled=True)),
+        ]
     )
     everything.started(event(1.0))
     gate.reached.wait(20)
@@ -283,7 +315,10 @@ def test_what_was_dropped_is_said_at_the_end_by_cause(caplog: pytest.LogCaptureF
 
 def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_newest() -> None:
     deaf, sampled = Told(), Told(gate := Gate())
-    runners = [SinkRunner("deaf", lambda: deaf, decisions=0), SinkRunner("sampled", lambda: sampled, sampled=True)]
+    runners = [
+        SinkRunner("deaf", lambda: deaf, DeliveryOptions(decisions=0)),
+        SinkRunner("sampled", lambda: sampled, DeliveryOptions(is_sampled=True)),
+    ]
     everything = FanOut(runners)
     everything.started(event(1.0))
     gate.reached.wait(20)
@@ -296,11 +331,29 @@ def test_a_sink_that_wants_no_decisions_gets_none_and_one_that_samples_gets_the_
 
 
 def test_an_ordinary_output_can_have_a_thread() -> None:
-    output = Told()
-    runner = runner_for(SinkAdapter(output))
-    runner.ended(event(1.0))
+    class Ordinary(QuietOutput):
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def decided(self, decision: Decision) -> None:
+            self.told.append(f"decision {decision.t_s}")
+
+        def started(self, event: Event) -> None:
+            self.told.append(f"start {event.start_s}")
+
+        def ended(self, event: Event) -> None:
+            self.told.append(f"end {event.start_s}")
+
+        def close(self) -> None:
+            self.told.append("close")
+
+    output = Ordinary()
+    runner = runner_for(output)
+    runner.decided(decision(1.0))
+    runner.started(event(1.0))
+    runner.ended(event(1.0, ended=True))
     end(runner)
-    assert output.told == ["end 1.0"]
+    assert output.told == ["decision 1.0", "start 1.0", "end 1.0", "close"]
 
 
 def test_the_pause_after_a_failure_doubles_up_to_its_limit_and_begins_again_after_success() -> None:

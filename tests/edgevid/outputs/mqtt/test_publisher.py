@@ -17,8 +17,7 @@ import pytest
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.outputs.addresses import Broker, broker
 from edgevid.outputs.delivery.fanout import FanOut
-from edgevid.outputs.delivery.runner import SinkRunner
-from edgevid.outputs.delivery.worker import Pause
+from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 from edgevid.outputs.mqtt import publisher
 from edgevid.outputs.mqtt.homeassistant import PublishedModel
 from edgevid.outputs.mqtt.publisher import IN_FLIGHT, MqttPublisher
@@ -43,11 +42,13 @@ def at(port: int, **changes: object) -> Broker:
 
 
 def runner(where: Broker) -> SinkRunner:
-    teller = EventFormatter(live=True, run="run")
+    formatter = EventFormatter(live=True, run="run")
     return SinkRunner(
         "mqtt",
-        lambda: MqttPublisher(where, models=MODELS, teller=teller, look=lambda: {"camera_fps": 29.5, "dropped": 3}),
-        pause=Pause(0.05, 0.2),
+        lambda: MqttPublisher(
+            where, models=MODELS, formatter=formatter, telemetry=lambda: {"camera_fps": 29.5, "dropped": 3}
+        ),
+        DeliveryOptions(first_pause_s=0.05, longest_pause_s=0.2),
     )
 
 
@@ -96,7 +97,7 @@ def test_state_says_which_event_goes_on_and_that_it_is_over(mosquitto: Mosquitto
         for message in (
             lambda: outputs.decided(decision(1.0)),
             lambda: outputs.started(event(1.0)),
-            lambda: outputs.ended(event(1.0)),
+            lambda: outputs.ended(event(1.0, ended=True)),
         ):
             message()
         until(lambda: [state["ongoing"] for state in listener.on("hall/camera/tiny/state")][-2:] == ["wave", None])
@@ -114,7 +115,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
             for at_s in absence:
                 outputs.started(event(float(at_s)))
                 outputs.decided(decision(float(at_s)))
-                outputs.ended(event(float(at_s)))
+                outputs.ended(event(float(at_s), ended=True))
                 told += [("start", float(at_s)), ("end", float(at_s))]
             until(lambda: outputs.reports()[0].problem is not None)
             mosquitto.start()
@@ -128,7 +129,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
 @needs_mosquitto
 def test_a_packet_never_waits_for_the_one_before_it_to_be_confirmed(mosquitto: Mosquitto) -> None:
     """The kernel would hold it back for 40 ms behind each state, so that 27 events a second were never caught up with."""
-    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=EventFormatter(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, formatter=EventFormatter(live=True))
     for _ in range(2):
         sink.tick()
         assert sink._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
@@ -147,7 +148,7 @@ def test_a_burst_of_events_before_and_after_an_outage_is_caught_up_with(mosquitt
             for number in half:
                 outputs.started(event(float(number)))
                 outputs.decided(decision(float(number)))
-                outputs.ended(event(float(number)))
+                outputs.ended(event(float(number), ended=True))
             if half.start == 0:
                 mosquitto.stop()
                 until(lambda: outputs.reports()[0].problem is not None)
@@ -164,7 +165,7 @@ def burst(link: Link, count: int) -> tuple[FanOut, list[tuple[str, float]]]:
     made = runner(at(link.port))
     for number in range(count):
         made.started(event(float(number)))
-        made.ended(event(float(number)))
+        made.ended(event(float(number), ended=True))
     return FanOut([made]), [(phase, float(number)) for number in range(count) for phase in ("start", "end")]
 
 
@@ -210,7 +211,7 @@ def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_non
 
 @needs_mosquitto
 def test_a_killed_process_leaves_its_last_will(mosquitto: Mosquitto) -> None:
-    sink = MqttPublisher(at(mosquitto.port), models=MODELS, teller=EventFormatter(live=True))
+    sink = MqttPublisher(at(mosquitto.port), models=MODELS, formatter=EventFormatter(live=True))
     with listening(mosquitto.port) as listener:
         sink.tick()
         until(lambda: listener.on("hall/camera/status") == ["online"])

@@ -44,7 +44,7 @@ def telemetry() -> Telemetry:
 def served() -> Iterator[tuple[MetricsServer, FanOut]]:
     measured = {"tiny": telemetry()}
     metrics = MetricsServer(
-        Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=RunStatus(measured, board=lambda: BOARD)
+        Endpoint(host="127.0.0.1", port=0), telemetry=measured, status=RunStatus(measured, board=lambda: BOARD)
     )
     outputs = FanOut([metrics, SinkRunner("told", Told)])
     metrics.reports = outputs.reports
@@ -53,7 +53,7 @@ def served() -> Iterator[tuple[MetricsServer, FanOut]]:
 
 
 def scraped(metrics: MetricsServer, **headers: str) -> str:
-    request = urllib.request.Request(f"http://127.0.0.1:{metrics.where.port}/metrics", headers=headers)
+    request = urllib.request.Request(f"http://127.0.0.1:{metrics.endpoint.port}/metrics", headers=headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.read().decode()
 
@@ -77,7 +77,7 @@ def test_frames_answers_events_heat_and_outputs_are_served_as_prometheus_reads_t
     outputs.decided(decision(1.0))
     outputs.decided(decision(2.0, "none"))
     outputs.started(event(1.0))
-    outputs.ended(event(1.0))
+    outputs.ended(event(1.0, ended=True))
     until(lambda: outputs.reports()[1].delivered == {"decision": 2, "event": 2})
     text = scraped(metrics)
     assert value(text, "edgevid_frames_total") == 100
@@ -129,9 +129,9 @@ def test_a_request_in_a_strangers_name_is_not_answered(served: tuple[MetricsServ
 def test_clients_that_hang_are_dropped_and_do_not_shut_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server._Handler, "timeout", 0.2)
     measured = {"tiny": telemetry()}
-    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, vitals=RunStatus(measured))
+    metrics = MetricsServer(Endpoint(host="127.0.0.1", port=0), telemetry=measured, status=RunStatus(measured))
     outputs = FanOut([metrics])
-    hanging = [socket.create_connection(("127.0.0.1", metrics.where.port)) for _ in range(40)]
+    hanging = [socket.create_connection(("127.0.0.1", metrics.endpoint.port)) for _ in range(40)]
     for client in hanging:
         client.sendall(b"GET /metr")
     for client in hanging:
@@ -157,7 +157,7 @@ def test_requests_that_are_none_leave_the_server_serving(
     served: tuple[MetricsServer, FanOut], request_bytes: bytes
 ) -> None:
     metrics, _ = served
-    with socket.create_connection(("127.0.0.1", metrics.where.port)) as client:
+    with socket.create_connection(("127.0.0.1", metrics.endpoint.port)) as client:
         client.sendall(request_bytes)
         client.shutdown(socket.SHUT_WR)
         client.settimeout(20)
@@ -180,7 +180,7 @@ def test_after_a_fault_the_same_place_is_taken_again(served: tuple[MetricsServer
 
 def _answers(metrics: MetricsServer) -> bool:
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", metrics.where.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", metrics.endpoint.port, timeout=5)
         connection.request("GET", "/metrics")
         connection.getresponse().read()
         connection.close()
@@ -192,14 +192,14 @@ def _answers(metrics: MetricsServer) -> bool:
 def test_a_place_that_is_taken_is_refused_before_the_run(served: tuple[MetricsServer, FanOut]) -> None:
     measured = {"tiny": telemetry()}
     with pytest.raises(UsageError, match="Choose another port"):
-        MetricsServer(served[0].where, telemetry=measured, vitals=RunStatus(measured))
+        MetricsServer(served[0].endpoint, telemetry=measured, status=RunStatus(measured))
 
 
 def test_without_prometheus_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[metrics\]"):
         MetricsServer(
-            Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, vitals=RunStatus({"tiny": telemetry()})
+            Endpoint(host="127.0.0.1", port=0), telemetry={"tiny": telemetry()}, status=RunStatus({"tiny": telemetry()})
         )
 
 

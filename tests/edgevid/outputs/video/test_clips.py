@@ -44,9 +44,11 @@ class Stage:
     def __init__(self, folder: Path, *, quota_bytes: int = 64 * MIB, **options: float) -> None:
         self.pictures = Pictures(ring_for(fps=FPS), fps=FPS)
         self.shelf = ClipFolder(folder, quota_bytes=quota_bytes, reserve_bytes=0)
-        teller = EventFormatter(live=False, run="run")
+        formatter = EventFormatter(live=False, run="run")
         times = {"before_s": 1.0, "after_s": 1.0, **options}
-        self.clips = ClipRecorder(self.shelf, self.pictures, teller=teller, slugs={"tiny": "tiny"}, live=False, **times)  # type: ignore[arg-type]
+        self.clips = ClipRecorder(
+            self.shelf, self.pictures, formatter=formatter, slugs={"tiny": "tiny"}, live=False, **times
+        )  # type: ignore[arg-type]
         self.outputs = FanOut([self.pictures, self.clips])
 
     def show(self, first: int, last: int) -> None:
@@ -283,7 +285,7 @@ def test_pictures_are_of_bounded_rate_and_size_and_cost_nothing_while_nobody_loo
     for index in range(30):
         pictures.saw(Frame(np.full((48, 64, 3), index, np.uint8), "rgb", index * 33_333_333, index))
         until(lambda: pictures._free.is_set())
-    pictures.look_away()
+    pictures.remove_viewer()
     pictures.saw(grey(255))
     until(lambda: pictures._free.is_set())
     assert pictures.report().delivered["picture"] == 10
@@ -338,7 +340,7 @@ def test_a_new_thread_does_not_go_on_with_the_clips_of_one_that_hung(tmp_path: P
     on.show(0, 12)
     on.clips.started(event(1.0))
     until(lambda: bool(list(tmp_path.glob(".*.part"))))
-    on.clips._over = True
+    on.clips._finishing = True
     on.clips._work(WorkerRun())
     assert on.clips.report().dropped["disk"] == 1
     assert list(tmp_path.glob(".*.part")) == []

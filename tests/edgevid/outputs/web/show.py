@@ -17,7 +17,7 @@ from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.run_status import RunStatus
 from edgevid.outputs.video.jpeg_ring import JpegRing
 from edgevid.outputs.video.pictures import Pictures
-from edgevid.outputs.web.hub import Hub, Shown
+from edgevid.outputs.web.hub import Hub, PageModel
 from edgevid.outputs.web.page import LivePage
 from edgevid.telemetry.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import LABELS, decision, event
@@ -53,14 +53,14 @@ class Show:
         names = ["tiny", "other"][:models]
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
-        shown = [Shown(name, labels, RULE, "window, int8") for name in names]
+        shown = [PageModel(name, labels, RULE, "window, int8") for name in names]
         vitals = RunStatus(self.telemetry, board=lambda: BOARD)
         self.hub = Hub(
             source="test camera",
             models=shown,
             telemetry=self.telemetry,
-            vitals=vitals,
-            teller=EventFormatter(live=True),
+            status=vitals,
+            formatter=EventFormatter(live=True),
         )
         self.page = LivePage(
             Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {}
@@ -73,7 +73,7 @@ class Show:
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"localhost:{self.page.where.port}"
+        return f"localhost:{self.page.endpoint.port}"
 
     def frame(self, number: int) -> None:
         """Show one frame with its decision; every forty frames there is an event of two seconds."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Broker, Endpoint, broker, endpoint, without_secrets
-from edgevid.outputs.host_check import host_name, may_ask, same_origin
+from edgevid.outputs.host_check import host_name, is_allowed_host, is_same_origin
 from edgevid.outputs.web.gate import Gate, choose_token
 
 LOCAL, OPEN = Endpoint(host="localhost", port=8080), Endpoint(host="", port=8080)
@@ -51,7 +53,7 @@ def test_a_local_page_answers_to_no_other_name(host: str | None) -> None:
     ],
 )
 def test_an_open_page_answers_to_names_that_no_stranger_can_register(host: str, fine: bool) -> None:
-    assert may_ask(host, OPEN) is fine
+    assert is_allowed_host(host, OPEN) is fine
 
 
 @pytest.mark.parametrize(
@@ -102,8 +104,8 @@ def test_no_request_gets_past_without_the_token_and_none_breaks_the_gate(target:
 
 @given(st.text(max_size=40))
 def test_any_host_header_is_judged(host: str) -> None:
-    assert may_ask(host, LOCAL) in (True, False)
-    assert same_origin(host, host) in (True, False)
+    assert is_allowed_host(host, LOCAL) in (True, False)
+    assert is_same_origin(host, host) in (True, False)
     assert host_name(host) is None or isinstance(host_name(host), str)
 
 
@@ -153,6 +155,14 @@ def test_any_mqtt_url_is_read_or_refused_in_one_sentence(text: str) -> None:
             assert isinstance(broker(url, {}), Broker)
         except UsageError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("password", ["hush/hush", "hush#hush", "12#34", "hush\u2100hush", "[hush"])
+def test_no_part_of_a_password_that_was_not_encoded_is_shown(password: str) -> None:
+    """A slash or # ends the part of a URL that may have a password; what is before it looks like a port."""
+    with pytest.raises(UsageError) as refused:
+        broker(f"mqtt://me:{password}@pi.local/hall", {})
+    assert not {"hush", "12", "34"} & set(re.findall(r"\w+", str(refused.value).replace("%23", "")))
 
 
 def test_a_broker_is_shown_without_its_user_and_password() -> None:

@@ -109,7 +109,7 @@ def test_a_viewer_gets_what_was_before_it_came_and_then_what_is_new(show: Show) 
 
 def test_the_history_holds_a_minute_at_ten_a_second_whatever_the_rate(show: Show) -> None:
     for index in range(5000):
-        show.hub.decided(decision(index / 30))
+        show.hub.add_decision(decision(index / 30))
     (history,) = json.loads(show.hub.hello())["history"]
     assert len(history) == 600
     assert history[-1][0] == pytest.approx(5000 / 30, abs=0.2)
@@ -120,7 +120,7 @@ def test_pictures_are_made_once_for_all_viewers_and_only_while_one_looks(show: S
     assert show.pictures.report().delivered["picture"] == 0
     with ExitStack() as stack:
         lines = [stack.enter_context(look(show)) for _ in range(4)]
-        until(lambda: show.pictures.wanted == 4)
+        until(lambda: show.pictures.viewers == 4)
         show.frame(1)
         got = []
         for line in lines:
@@ -132,12 +132,12 @@ def test_pictures_are_made_once_for_all_viewers_and_only_while_one_looks(show: S
     assert t_s == pytest.approx(time.monotonic(), abs=20)
     assert cv2.imdecode(np.frombuffer(got[0][8:], np.uint8), cv2.IMREAD_COLOR).shape == (120, 160, 3)
     assert show.pictures.report().delivered["picture"] == 1
-    until(lambda: show.pictures.wanted == 0)
+    until(lambda: show.pictures.viewers == 0)
 
 
 def test_a_viewer_gets_the_next_picture_when_it_has_shown_the_last_and_never_an_old_one(show: Show) -> None:
     with look(show) as line:
-        until(lambda: show.pictures.wanted == 1)
+        until(lambda: show.pictures.viewers == 1)
         for number in range(6):
             show.frame(number)
             time.sleep(0.12)
@@ -155,17 +155,17 @@ def test_a_viewer_gets_the_next_picture_when_it_has_shown_the_last_and_never_an_
 def test_a_viewer_that_takes_nothing_is_dropped_and_the_others_see_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "PATIENCE_S", 0.4)
     show = Show()
-    hanging = socket.create_connection(("localhost", show.page.where.port))
+    hanging = socket.create_connection(("localhost", show.page.endpoint.port))
     hanging.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     hanging.sendall(
         f"GET /live HTTP/1.1\r\nHost: {show.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    until(lambda: show.pictures.wanted == 1)
+    until(lambda: show.pictures.viewers == 1)
     with look(show) as line:
-        until(lambda: show.pictures.wanted == 2)
+        until(lambda: show.pictures.viewers == 2)
         show.play()
-        until(lambda: show.pictures.wanted == 1)
+        until(lambda: show.pictures.viewers == 1)
         assert texts(line, "state")
     hanging.close()
     show.close()
@@ -174,7 +174,7 @@ def test_a_viewer_that_takes_nothing_is_dropped_and_the_others_see_on(monkeypatc
 def test_clients_that_connect_and_do_not_ask_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_S", 0.2)
     show = Show()
-    idle = [socket.create_connection(("localhost", show.page.where.port)) for _ in range(20)]
+    idle = [socket.create_connection(("localhost", show.page.endpoint.port)) for _ in range(20)]
     for client in idle[:10]:
         client.sendall(b"GET / HT")
     for client in idle:
@@ -192,7 +192,7 @@ def test_clients_that_connect_and_do_not_ask_are_dropped(monkeypatch: pytest.Mon
 def test_there_is_room_for_a_number_of_viewers_and_no_more(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_VIEWERS", 2)
     with look(show), look(show):
-        until(lambda: show.pictures.wanted == 2)
+        until(lambda: show.pictures.viewers == 2)
         with look(show) as third, pytest.raises(ConnectionClosed) as refused:
             third.recv(20)
     assert refused.value.rcvd is not None
@@ -240,7 +240,7 @@ ODD_REQUESTS = {
 
 @pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=list(ODD_REQUESTS))
 def test_requests_that_are_none_leave_the_page_serving(show: Show, request_bytes: bytes) -> None:
-    with socket.create_connection(("localhost", show.page.where.port)) as client:
+    with socket.create_connection(("localhost", show.page.endpoint.port)) as client:
         client.sendall(request_bytes)
         client.settimeout(20)
         try:
@@ -261,7 +261,7 @@ def test_a_viewer_that_says_more_than_ok_is_dropped(show: Show) -> None:
 
 def test_a_place_that_is_taken_is_refused_before_the_run(show: Show) -> None:
     with pytest.raises(UsageError, match="Choose another port"):
-        LivePage(show.page.where, show.hub, pictures=None, environment={})
+        LivePage(show.page.endpoint, show.hub, pictures=None, environment={})
 
 
 def test_without_websockets_the_message_says_what_to_install(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +354,7 @@ def test_in_a_browser_the_token_leaves_the_address_and_a_reload_needs_none(brows
 def test_in_a_browser_the_page_comes_back_after_a_restart_and_models_can_be_chosen(browser: Browser) -> None:
     show = Show(models=2)
     show.play()
-    port = show.page.where.port
+    port = show.page.endpoint.port
     with browser.page(f"http://{show.address}/") as page:
         page.until("document.querySelectorAll('#models button').length === 2")
         page.until("document.querySelector('#label').textContent !== '…'")

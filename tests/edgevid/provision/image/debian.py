@@ -1,4 +1,4 @@
-"""A Debian of two dozen small files, as a tar like mmdebstrap's: what an image is made from, without what makes it large."""
+"""A Debian of two dozen small files, as a tar like mmdebstrap's, from which tests build images quickly."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ LINKS = {"bin": "usr/bin", "lib": "usr/lib", "etc/resolv.conf": "../run/systemd/
 
 
 def write(path: Path) -> Path:
-    """Make the tar, with names as mmdebstrap gives them."""
+    """Write the tar, with names as mmdebstrap writes them (`./etc/passwd`)."""
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         console = tarfile.TarInfo("./dev/console")
         console.type, console.devmajor, console.devminor = tarfile.CHRTYPE, 5, 1

@@ -1,4 +1,10 @@
-"""An image of a Debian of a few files: its partitions, what is in them, and that the same input gives the same bytes. tests/boot boots a real one."""
+"""Partitions and files of an image of a very small Debian, and equal bytes for equal input.
+
+tests/boot boots an image of the whole Debian. These tests need the programs in `assemble.PROGRAMS`,
+and mke2fs 1.47.1 or later; on Debian 12, scripts/newer_tools.sh build/tools unpacks a newer one:
+
+    scripts/newer_tools.sh build/tools e2fsprogs libcom-err2 libext2fs2 libss2
+"""
 
 from __future__ import annotations
 
@@ -28,50 +34,50 @@ from tests.edgevid.provision.image import debian
 from tests.edgevid.provision.repack import wheelhouse
 
 BOOKWORM = recipe.recipe("bookworm")
-# The smallest boot partition that is FAT32 still.
+# 40 MiB is the smallest boot partition that is still FAT32.
 SMALL = dataclasses.replace(BOOKWORM, boot_mib=40, spare_mib=0, python=".".join(map(str, sys.version_info[:2])))
 ROOT_AT_MIB = disk.FIRST_MIB + SMALL.boot_mib
 
 
 @pytest.fixture(autouse=True)
 def newer_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine's programs, or newer ones that were unpacked beside it."""
+    """Use newer programs in build/tools, if they were unpacked there."""
     for name in ("PATH", "LD_LIBRARY_PATH"):
         if name in environment():
             monkeypatch.setenv(name, environment()[name])
     try:
-        host_tools.need([*assemble.PROGRAMS, "xz"])
+        host_tools.require_programs([*assemble.PROGRAMS, "xz"])
     except MissingDependency as error:
         pytest.skip(str(error))
 
 
-def build(folder: Path, out: str, **changes: object) -> assemble.Made:
-    """An image of the little Debian."""
+def build(folder: Path, out: str, **changes: object) -> assemble.BuiltImage:
+    """Build an image of the small Debian."""
     folder.mkdir(exist_ok=True)
     house = wheelhouse(folder / "house", ("flatbuffers",))
     own, packed = wheels.pack(folder)
-    found = {own: packed, **wheels.collect("3.11", wheelhouse=house, lock=house / "lock.txt")}
+    pinned = {own: packed, **wheels.collect("3.11", wheelhouse=house, lock=house / "lock.txt")}
     config = deployment.read(deployments.write(folder, **changes))
-    return assemble.assemble(config, SMALL, folder / out, wheels=found, debian=debian.write(folder / "debian.tar"))
+    return assemble.assemble(config, SMALL, folder / out, wheels=pinned, debian=debian.write(folder / "debian.tar"))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> assemble.Made:
-    """One image for all tests that only read it."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> assemble.BuiltImage:
+    """An image for tests that only read it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PATH", "LD_LIBRARY_PATH"):
             if name in environment():
                 patch.setenv(name, environment()[name])
         try:
-            host_tools.need([*assemble.PROGRAMS, "xz"])
+            host_tools.require_programs([*assemble.PROGRAMS, "xz"])
         except MissingDependency as error:
             pytest.skip(str(error))
         return build(tmp_path_factory.mktemp("image"), "card.img", environment={"MQTT_PASSWORD": 'a "quoted" secret'})
 
 
 @pytest.fixture
-def root(made: assemble.Made) -> Callable[[str], str]:
-    """Ask debugfs about the root file system."""
+def root(made: assemble.BuiltImage) -> Callable[[str], str]:
+    """Return a function that runs a debugfs command on the root file system."""
 
     def ask(command: str) -> str:
         at = f"{made.image}?offset={ROOT_AT_MIB * disk.MIB}"
@@ -83,7 +89,7 @@ def root(made: assemble.Made) -> Callable[[str], str]:
     return ask
 
 
-def boot(made: assemble.Made) -> boot_partition.FatPartition:
+def boot(made: assemble.BuiltImage) -> boot_partition.FatPartition:
     return boot_partition.FatPartition(made.image, boot_partition.boot_and_root(made.image)[0])
 
 
@@ -141,9 +147,9 @@ def test_cloud_init_looks_for_the_label_that_the_boot_partition_has(made, root):
 
 
 def test_the_deployment_is_told_to_cloud_init(made):
-    told = boot(made).read("user-data").decode()
-    assert 'hostname: "porch"' in told
-    assert deployments.KEY in told
+    user_data = boot(made).read("user-data").decode()
+    assert 'hostname: "porch"' in user_data
+    assert deployments.KEY in user_data
 
 
 def test_the_service_starts_by_itself_as_the_user_that_is_there(root):
@@ -165,7 +171,7 @@ def test_the_program_of_the_unit_is_there(root):
 
 
 def _followed(root, path):
-    """debugfs does not follow the link `current`."""
+    """Resolve the link `current`, which debugfs does not follow."""
     home = re.search(r'Fast link dest: "(\w+)"', root("stat /opt/edgevid/current"))[1]
     return path.replace("current", home)
 
@@ -179,8 +185,8 @@ def test_installed_packages_are_compiled_for_a_device_that_may_not_write_there(r
 
 def test_the_bundle_is_in_service_in_a_slot_of_the_services_own(made, root, tmp_path):
     for name in ("a.edgevid", "state.json"):
-        told = root(f"stat /var/lib/edgevid/{name}")
-        assert re.search(r"User:\s+900\s+Group:\s+900", told), told
+        status = root(f"stat /var/lib/edgevid/{name}")
+        assert re.search(r"User:\s+900\s+Group:\s+900", status), status
         root(f"dump /var/lib/edgevid/{name} {tmp_path / name}")
     assert Slots(tmp_path).current().read_bytes() == deployments.SHIPPED.read_bytes()
 
@@ -371,14 +377,14 @@ def test_a_missing_program_is_named_with_what_installs_it(monkeypatch):
     with pytest.raises(
         MissingDependency, match=r"Expected the programs mcopy, cpio, got none. Run: apt-get install cpio mtools"
     ):
-        host_tools.need(["sfdisk", "mcopy", "cpio"])
+        host_tools.require_programs(["sfdisk", "mcopy", "cpio"])
 
 
 def test_a_mke2fs_that_reads_no_tar_is_refused(monkeypatch):
     old = subprocess.CompletedProcess([], 0, "", "mke2fs 1.47.0 (5-Feb-2023)\n")
     monkeypatch.setattr(host_tools.subprocess, "run", lambda *_, **__: old)
     with pytest.raises(MissingDependency, match=r"Expected mke2fs 1.47.1 or later, which reads a tar, got 1.47.0"):
-        host_tools.need(["mke2fs"])
+        host_tools.require_programs(["mke2fs"])
 
 
 def test_another_list_of_packages_is_another_tar(tmp_path):

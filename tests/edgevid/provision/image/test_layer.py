@@ -1,6 +1,7 @@
-"""The layer for rpi-image-gen, as far as it can be held without Raspberry Pi's archive: grammar, names, hooks. NOTHING HERE BUILDS IT.
+"""Grammar, names and hooks of the layer for rpi-image-gen. NOTHING HERE BUILDS IT: that needs Raspberry Pi's archive.
 
-Source of the grammar: github.com/raspberrypi/rpi-image-gen, docs/layer/index.adoc ("X-Env Metadata"), which is DEB822 in comments.
+Source of the grammar: github.com/raspberrypi/rpi-image-gen, docs/layer/index.adoc ("X-Env Metadata"), which
+is DEB822 in comments.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ATTRIBUTES = {
 PROPERTIES = {"Desc", "Description", "Required", "Valid", "Set", "Triggers", "Conflicts", "Anchor"}
 POLICIES = {"y", "n", "immediate", "lazy", "force", "skip"}
 HOOKS = {"setup-hooks", "extract-hooks", "essential-hooks", "customize-hooks", "cleanup-hooks"}
-# Of rpi-image-gen itself, by its docs/layer; other layers must be ours.
+# The layers of rpi-image-gen itself, as in its docs/layer. Other layers must be ours.
 KNOWN_LAYERS = {
     "device-user-admin",
     "openssh-server",
@@ -47,7 +48,7 @@ KNOWN_LAYERS = {
 
 
 def metadata(text: str) -> dict[str, str]:
-    """The block between the markers, refused where it is not DEB822."""
+    """Parse the block between the markers, and fail if it is not DEB822."""
     lines = text.split("# METABEGIN\n")[1].split("# METAEND\n", maxsplit=1)[0].splitlines()
     fields: dict[str, str] = {}
     last = ""
@@ -106,7 +107,7 @@ def test_the_body_is_what_bdebstrap_merges_and_its_hooks_are_sh(path):
 
 
 def test_the_hooks_install_with_the_installer_of_a_flashed_card(tmp_path):
-    """Everything but the chroot is run: the folder is copied to where the installer is then started."""
+    """Run the hooks with a fake chroot: the real one would need root and a whole system."""
     body = yaml.safe_load((FOLDER / "layer/edgevid.yaml").read_text())
     payload, root = tmp_path / "pay load", tmp_path / "ro ot"
     payload.mkdir()
@@ -117,13 +118,13 @@ def test_the_hooks_install_with_the_installer_of_a_flashed_card(tmp_path):
     (fake / "chroot").write_text('#!/bin/sh\nroot=$1; shift\n[ "$1" = env ] && export "$2" && exec sh "$root$4"\n')
     (fake / "chroot").chmod(0o755)
     environment = {"PATH": f"{fake}:/usr/bin:/bin", "IGconf_edgevid_payload": str(payload)}
-    said = ""
+    output = ""
     for hook in body["mmdebstrap"]["customize-hooks"]:
-        # mmdebstrap gives the root file system as the first argument. Source: mmdebstrap(1), HOOKS
-        said += subprocess.run(
+        # mmdebstrap passes the root file system as the first argument. Source: mmdebstrap(1), HOOKS
+        output += subprocess.run(
             ["sh", "-ec", hook, "hook", str(root)], capture_output=True, text=True, check=True, env=environment
         ).stdout
-    assert said == "installed below /\n"
+    assert output == "installed below /\n"
     assert list((root / "var/tmp").iterdir()) == []
     assert "EDGEVID_ROOT" in (firmware.folder() / "boot/install.sh").read_text()
 

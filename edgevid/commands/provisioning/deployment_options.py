@@ -1,0 +1,112 @@
+"""Reads a deployment and checks its `[run]` with the parser of `edgevid run`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgevid.errors import DeploymentError
+
+if TYPE_CHECKING:
+    from edgevid.provision.deployment import Deployment
+
+# argparse prefixes its messages with the program's name and this.
+_PREFIX = "error: "
+
+
+def add_deployment(parser: argparse.ArgumentParser) -> None:
+    """Add the deployment as the first argument, `args.deployment`."""
+    parser.add_argument(
+        "deployment",
+        type=Path,
+        metavar="DEPLOYMENT",
+        help="a .toml file; see the examples in firmware_configs/deployments",
+    )
+
+
+def read_deployment(path: Path) -> Deployment:
+    """Read a deployment and check everything that can be checked before anything is written.
+
+    Args:
+        path: The `.toml` file.
+
+    Returns:
+        The deployment.
+
+    Raises:
+        DeploymentError: A value is unknown, or two values contradict each other.
+        BundleError: Its bundle is rejected.
+    """
+    from edgevid.provision import deployment
+    from edgevid.provision.payload import check_bundle
+
+    read = deployment.read(path)
+    # Both look up environment variables, which must be set now rather than after minutes of work.
+    read.variables()
+    if read.wifi:
+        read.wifi.psk()
+    check_run(read)
+    check_bundle(read)
+    return read
+
+
+def check_run(deployment: Deployment) -> None:
+    """Reject options in `[run]` that `edgevid run` would reject on the device.
+
+    Args:
+        deployment: The deployment with that `[run]`.
+
+    Raises:
+        DeploymentError: An option is unknown or has an illegal value, requests more threads than
+            the board has cores, or names a folder outside of the service's own.
+    """
+    from edgevid.provision.unit import STATE_FOLDER
+
+    args = _parse_run(deployment)
+    _check_threads(args.threads, deployment)
+    for name in ("clips", "record"):
+        _check_folder(name, getattr(args, name, None), Path(STATE_FOLDER))
+
+
+def _parse_run(deployment: Deployment) -> argparse.Namespace:
+    from edgevid.commands import run
+    from edgevid.provision.unit import STATE_FOLDER, run_toml
+
+    parser = argparse.ArgumentParser(prog="edgevid run", exit_on_error=False)
+    run.configure(parser)
+    # argparse prints some errors and exits even with `exit_on_error=False` (bpo-41255).
+    printed = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(printed):
+        # The file that the device will read, by a name that explains itself in messages.
+        path = Path(folder) / "[run]"
+        path.write_text(run_toml(deployment), encoding="utf-8")
+        try:
+            return parser.parse_args(run.expand([STATE_FOLDER, "--config", str(path)], parser))
+        except (SystemExit, argparse.ArgumentError) as error:
+            reason = printed.getvalue().rpartition(_PREFIX)[2].strip() or str(error)
+            raise DeploymentError(
+                expected="options of edgevid run in [run]", found=reason, hint="See: edgevid run --help"
+            ) from error
+        except DeploymentError as error:
+            raise DeploymentError(
+                str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got
+            ) from error
+
+
+def _check_threads(threads: object, deployment: Deployment) -> None:
+    cores = deployment.facts.cores
+    if isinstance(threads, int) and threads > cores:
+        raise DeploymentError(
+            expected=f"[run] threads of at most {cores}, the cores of the board {deployment.board!r}", got=threads
+        )
+
+
+def _check_folder(name: str, path: Path | None, folder: Path) -> None:
+    # The unit lets the service write to its own folder only. A relative path is inside it.
+    if path is not None and not os.path.normpath(folder / path).startswith(f"{folder}/"):
+        raise DeploymentError(expected=f"[run] {name} below {folder}, where the service may write", found=str(path))

@@ -1,1 +1,0 @@
-"""The options of `edgevid run`, a module for each group of them."""
