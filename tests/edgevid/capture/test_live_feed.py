@@ -141,7 +141,7 @@ def test_a_camera_that_breaks_is_closed_and_opened_again() -> None:
 
 def test_a_camera_that_hangs_is_left_behind_and_opened_again() -> None:
     camera = Camera(hangs=1)
-    feed = LiveFeed(camera, stall_s=0.1)
+    feed = LiveFeed(camera, stall_s=0.5)
     threading.Thread(target=lambda: (wait_until(lambda: camera.opened), camera.opened[0].show(1))).start()
     frames = feed.frames()
     assert next(frames).index == 0
