@@ -76,7 +76,7 @@ def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, cha
     model.save(tmp_path / "own.h5")
     trained = load(rewritten(tmp_path / "own.h5", tmp_path / "other.h5", change))
     assert trained.framework == reader
-    assert f"hard_sigmoid kept as Keras {3 if writer == 'keras' else 2} has it" in trained.notes
+    assert f"hard_sigmoid keeps its meaning of Keras {3 if writer == 'keras' else 2}" in trained.notes
     expected = np.asarray(model(windows()))
     np.testing.assert_allclose(trained.model(windows()), expected, atol=1e-5)
     whole = split(arrange(trained.model).graph).whole
@@ -87,13 +87,13 @@ def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, cha
 
 def test_a_model_that_is_built_again_keeps_the_meaning(tmp_path):
     from convert.loading.model_config import without_state
-    from convert.loading.rebuild import rebuilt
+    from convert.loading.rebuild import rebuild
 
     for writer, change in (("tf_keras", beyond_keras_2), ("keras", beyond_keras_3)):
         model = gated(framework(writer))
         model.save(tmp_path / f"{writer}.h5")
         trained = load(rewritten(tmp_path / f"{writer}.h5", tmp_path / f"{writer}2.h5", change)).model
-        np.testing.assert_allclose(rebuilt(trained, without_state)(windows()), model(windows()), atol=1e-5)
+        np.testing.assert_allclose(rebuild(trained, without_state)(windows()), model(windows()), atol=1e-5)
 
 
 def test_a_convlstm_of_keras_2_keeps_its_default_gates(tmp_path):
@@ -133,16 +133,16 @@ class Gate(Layer):
 
 
 def test_code_that_would_mean_something_else_is_not_run_by_the_other_framework(tmp_path):
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
 
     (tmp_path / "mine.py").write_text(MODULE)
     k = framework("tf_keras")
-    gate = defined_in(tmp_path / "mine.py", "tf_keras")["Gate"]
+    gate = load_objects(tmp_path / "mine.py", "tf_keras")["Gate"]
     model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), gate(), k.layers.Dense(3)])
     model.save(tmp_path / "own.h5")
     with pytest.raises(ModelError, match=r"tf_keras .* can load") as caught:
         load(rewritten(tmp_path / "own.h5", tmp_path / "other.h5", beyond_keras_2), custom_objects=tmp_path / "mine.py")
-    assert "keras was not asked: the code names hard_sigmoid or ConvLSTM" in str(caught.value)
+    assert "keras was skipped: the code names hard_sigmoid or ConvLSTM" in str(caught.value)
     (tmp_path / "mine.py").write_text(MODULE.replace("hard_sigmoid", "tanh"))
     assert load(tmp_path / "other.h5", custom_objects=tmp_path / "mine.py").framework == "keras"
 

@@ -42,12 +42,12 @@ def saved(request, tmp_path):
     """Saves one of the classes after it saw a window, and gives it with the options that load it."""
 
     def save(name, *, suffix=".keras", seen=True):
-        from convert.loading.custom_objects import defined_in
+        from convert.loading.custom_objects import load_objects
 
         path, module, k = tmp_path / f"model{suffix}", tmp_path / "mine.py", framework(request.param)
         module.write_text(MODULE)
         k.utils.set_random_seed(2)
-        model = defined_in(module, request.param)[name]()
+        model = load_objects(module, request.param)[name]()
         if seen:
             model(windows())
         model.save(path)
