@@ -1,4 +1,4 @@
-"""edgevid on the workstation: converts a trained Keras model to a bundle that carries its own proof.
+"""Converts a trained Keras model to a bundle that carries its own proof, on the workstation.
 
 `convert_model` runs these steps, in the modules on the right:
 
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from convert.training.options import TrainOptions
     from convert.training.workflow import train
 
-# Module of each public name that is imported when first used: training needs Keras, and `Terminal` needs rich.
+# Module of each public name that is imported when first used: training needs Keras, and `Terminal`
+# needs rich.
 _LAZY = {
     "train": "convert.training.workflow",
     "TrainOptions": "convert.training.options",
@@ -99,7 +100,8 @@ def convert_model(
 
     Args:
         model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is.
-        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for models over features.
+        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for
+            models over features.
         out: The bundle to write; an old one is replaced only by one within the budget.
         options: Options of the conversion; None for the defaults.
         progress: Shows the steps; None for no output.
@@ -109,9 +111,10 @@ def convert_model(
         UsageError: An option, path or combination of them is wrong.
         ModelError: The model cannot be loaded, or is of a kind that cannot be converted.
         ClipsError: The clips cannot be used.
-        ConversionError: TensorFlow's converter failed in every precision. The HTML report shows how far it came.
-        VerificationFailed: No precision is within the budget, or the split model has other answers than the trained
-            one. The HTML report names the layers to blame; no bundle is written.
+        ConversionError: TensorFlow's converter failed in every precision. The HTML report shows how
+            far it came.
+        VerificationFailed: No precision is within the budget, or the split model has other answers
+            than the trained one. The HTML report names the layers to blame; no bundle is written.
     """
     from convert.open_model import open_model
     from convert.precision.proof import Proof

@@ -1,8 +1,8 @@
 """Clips on disk, decoded clips, and the windows of prepared frames that a model reads from them.
 
-A folder of clips holds `<class>/<clip>`; clips directly in the folder have no label. A CSV file with the header
-`path,label[,group]` lists clips that are kept elsewhere. Clips that cannot be read are skipped, named and counted;
-a run ends only if none is left.
+A folder of clips holds `<class>/<clip>`; clips directly in the folder have no label. A CSV file
+with the header `path,label[,group]` lists clips that are kept elsewhere. Clips that cannot be read
+are skipped, named and counted; a run ends only if none is left.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
 from edgevid.quant import pixels_to_float
 
-# Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a window reads a
-# tenth of its clip.
+# Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a
+# window reads a tenth of its clip.
 MOST_HELD_BYTES = 256 * 2**20
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"frames": VIDEO_SUFFIXES, "features": (".npy",)}
 
@@ -36,7 +36,8 @@ class ClipRef:
     Attributes:
         path: The file.
         label: The class that the clip shows, or None.
-        group: Clips of one group stay together in training or test, such as those of one person; "" for none.
+        group: Clips of one group stay together in training or test, such as those of one person; ""
+            for none.
     """
 
     path: Path
@@ -89,8 +90,8 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
     """List the clips of a folder or CSV file.
 
     Args:
-        root: A folder `<class>/<clip>` or of unlabelled clips, or a CSV file. The file has the columns path and label,
-            and optionally group; its paths are relative to the file.
+        root: A folder `<class>/<clip>` or of unlabelled clips, or a CSV file. The file has the
+            columns path and label, and optionally group; its paths are relative to the file.
         kind: "frames" for videos, "features" for `.npy` arrays.
         group: From a clip's path to its group; a group in the CSV file takes precedence.
 
@@ -120,7 +121,8 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
 
 def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
     try:
-        # Excel begins a CSV file with a byte order mark, which would become part of the first column's name.
+        # Excel begins a CSV file with a byte order mark, which would become part of the first
+        # column's name.
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -146,7 +148,8 @@ def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
     Args:
         ref: The clip.
         spec: The model's input frame.
-        interval_s: Time between the rows of a feature sequence; ignored for videos, which have timestamps.
+        interval_s: Time between the rows of a feature sequence; ignored for videos, which have
+            timestamps.
 
     Raises:
         SourceError: The file cannot be read.
@@ -202,7 +205,8 @@ def decode_all(
 
 def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:
     """Return the clips with frames that are memory-mapped from one temporary file."""
-    # The file has no name: the system deletes it with the last clip, and keeps as much of it in memory as fits.
+    # The file has no name: the system deletes it with the last clip, and keeps as much of it in
+    # memory as fits.
     with tempfile.TemporaryFile(prefix="edgevid-frames-") as file:
         for clip in clips:
             file.write(np.ascontiguousarray(clip.frames).data)

@@ -1,4 +1,4 @@
-"""Accuracy of a trained model or a bundle on labelled clips, for `edgevid evaluate` and `convert.evaluate`."""
+"""Accuracy of a trained model or a bundle on labelled clips, as `edgevid evaluate` measures it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 class EvaluateOptions:
     """The options of `edgevid evaluate`.
 
-    All but `views` and `threads` describe how the model was trained, as in `convert.Options`. Bundles and models of
-    `edgevid train` carry that description and do not need them.
+    All but `views` and `threads` describe how the model was trained, as in `convert.Options`.
+    Bundles and models of `edgevid train` carry that description and do not need them.
 
     Attributes:
-        views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its windows.
+        views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its
+            windows.
         threads: Threads of the interpreter that runs a bundle, at least 1.
     """
 
@@ -86,7 +87,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model or a bundle on labelled clips.
 
-    A model and its bundle score the same frames of each clip, so that their metrics can be compared.
+    A model and its bundle score the same frames of each clip, so that their metrics can be
+    compared.
 
     Args:
         model: A `.keras` or `.h5` file, or an `.edgevid` bundle.

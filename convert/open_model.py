@@ -1,4 +1,4 @@
-"""Opens a model file of any kind: a trained model, which is split, or a `.tflite` file, which is used as it is."""
+"""Opens a model file: a trained model, which is split, or a `.tflite` file, which stays whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class OpenedModel:
         graph: The model's calls, from one window to one vector of scores.
         parts: The model, split.
         converter: Converts the parts; usable while the model is open.
-        reference: From parts, input frame and kind of the scores to the answers that every stage is compared with.
+        reference: From parts, input frame and kind of the scores to the answers that every stage is
+            compared with.
         notes: Assumptions about the model, one line each.
         recipes: The only precision of a file that is converted already; None for a trained model.
     """
@@ -48,16 +49,17 @@ class OpenedModel:
 
 
 def open_model(path: Path, options: Options) -> AbstractContextManager[OpenedModel]:
-    """Open a model file or folder as what its content says it is.
+    """Open a model file or folder, whose content decides how.
 
     Args:
         path: Any model file or folder.
         options: Options of the conversion.
 
     Returns:
-        A context manager that loads the model when it is entered and stops its converter when it is left. Entering
-        raises a UsageError if there is no such file or an option does not fit the model, and a ModelError if the
-        model cannot be loaded, crashes its process or cannot be converted.
+        A context manager that loads the model when it is entered and stops its converter when it is
+        left. Entering raises a UsageError if there is no such file or an option does not fit the
+        model, and a ModelError if the model cannot be loaded, crashes its process or cannot be
+        converted.
     """
     return open_prebuilt(path, options) if is_tflite(path) else open_trained(path, options)
 
@@ -74,9 +76,11 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         The file as a model in one part.
 
     Raises:
-        ModelError: The file is damaged, cannot run on a device, or is not a classifier of one window.
+        ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
+            window.
     """
-    # A damaged file can pass a trial run in a child process and crash this one later (tflite-runtime 2.14).
+    # A damaged file can pass a trial run in a child process and crash this one later
+    # (tflite-runtime 2.14).
     check_whole(path.read_bytes(), str(path))
     prebuilt = adopt(path, axes=options.axes, frames=options.frames)
     precision = prebuilt.part.part.precision

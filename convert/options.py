@@ -12,7 +12,7 @@ from edgevid.frames import Color
 from edgevid.frames.preprocess import Interpolation, ResizeRule
 from edgevid.frames.sampling import MIN_INTERVAL_S
 
-# The value of `interval` that stands for T frames at equal steps over each clip.
+# The value of `interval` for T frames at equal steps over each clip.
 UNIFORM = "uniform"
 XNNPACK, CORAL = "xnnpack", "coral"
 DELEGATES = (XNNPACK, CORAL)
@@ -37,7 +37,8 @@ class Options:
         axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`.
         scores: Name or number of the output that holds the scores, of a model with several.
         scores_only: Drop the other outputs.
-        max_value_error: Limit for the mean error of each other output, as a share (0 to 1) of its span on the clips.
+        max_value_error: Limit for the mean error of each other output, as a share (0 to 1) of its
+            span on the clips.
         frame_size: (height, width) in pixels, of a model that accepts frames of any size.
         plan: "auto", "window", "stateful" or "stack".
         precision: "auto" or the name of a recipe.
@@ -52,8 +53,8 @@ class Options:
         allow_code: Load Lambda layers, which run code from the model file.
         custom_objects: Python file that defines the model's own layers and functions; it is run.
         report: The HTML report; None for a file next to the bundle.
-        delegate: "xnnpack" or "coral", whose placement of operators is printed. "coral" also compiles the first part
-            for the Edge TPU.
+        delegate: "xnnpack" or "coral", whose placement of operators is printed. "coral" also
+            compiles the first part for the Edge TPU.
     """
 
     labels: Path | None = None

@@ -1,7 +1,7 @@
 """`.tflite` files that were converted elsewhere, as bundles of plan `stack`.
 
-There is no float model to compare with. The proof shows that the device's stream returns what the file returns and, on
-labelled clips, how often that is right.
+There is no float model to compare with. The proof shows that the device's stream returns what the
+file returns and, on labelled clips, how often that is right.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Silent:
 
 
 class Terminal:
-    """Progress on standard error, drawn by rich; plain lines if standard error is not a terminal."""
+    """Progress on standard error, drawn by rich; plain lines if that is not a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -53,7 +53,8 @@ class Terminal:
 
     def step(self, text: str) -> None:
         """Print the line."""
-        # A path may hold square brackets, which rich would read as markup; a wrapped line breaks copied paths.
+        # A path may hold square brackets, which rich would read as markup; a wrapped line breaks
+        # copied paths.
         self._console.print(f"• {text}", soft_wrap=True, markup=False)
 
     def track(self, items: Sequence[Item], text: str) -> Iterator[Item]:

@@ -1,4 +1,6 @@
-"""Reader and integrity check for `.tflite` files: operators with their options, tensors with grids and constants.
+"""Reader and integrity check for `.tflite` files.
+
+It reads operators with their options, and tensors with their grids and constants.
 
 Source of the format: TensorFlow Lite's schema,
 https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
@@ -20,7 +22,8 @@ from edgevid.errors import ModelError
 from edgevid.frames import Array
 
 _IDENTIFIER, _IDENTIFIER_AT = b"TFL3", 4
-# Bytes of one number, by the schema's name of its type. Types that pack numbers (INT4) or hold text have none.
+# Bytes of one number, by the schema's name of its type. Types that pack numbers (INT4) or hold text
+# have none.
 _BYTES = {
     "INT8": 1,
     "UINT8": 1,
@@ -128,8 +131,8 @@ def check_whole(data: bytes, name: str) -> None:
         name: The file's name, for error messages.
 
     Raises:
-        ModelError: The bytes are not a `.tflite` file, an index is out of range, or a constant has another size than
-            its shape.
+        ModelError: The bytes are not a `.tflite` file, an index is out of range, or a constant has
+            another size than its shape.
     """
     with _parsed(data, name) as (schema, model):
         bytes_by_type = {number: _BYTES[kind] for kind, number in vars(schema.TensorType).items() if kind in _BYTES}
@@ -163,8 +166,8 @@ def _check_tensor(tensor: Any, buffers: Sequence[Any], bytes_by_type: Mapping[in
     _check(0 <= tensor.buffer < len(buffers), "a buffer for each tensor")
     shape, stored, grid = _integers(tensor.shape), buffers[tensor.buffer].data, tensor.quantization
     _check(all(size >= 0 for size in shape), "sizes of at least 0")
-    # Sparse tensors store fewer bytes than their shape. The buffer is empty for activations, and for constants that
-    # a file of more than 2 GB stores behind the structure.
+    # Sparse tensors store fewer bytes than their shape. The buffer is empty for activations, and
+    # for constants that a file of more than 2 GB stores behind the structure.
     if stored is not None and len(stored) and tensor.sparsity is None and tensor.type in bytes_by_type:
         _check(
             len(stored) == math.prod(shape) * bytes_by_type[tensor.type], "as many bytes as a tensor's shape requires"
@@ -185,7 +188,7 @@ def _check(holds: bool, expected: str) -> None:
 
 @contextlib.contextmanager
 def _parsed(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
-    """Yield the schema and the file as its objects; turn any error in the body into a ModelError."""
+    """Yield the schema and the parsed file; turn any error in the body into a ModelError."""
     schema = internals.tflite_schema()
 
     if data[_IDENTIFIER_AT : _IDENTIFIER_AT + len(_IDENTIFIER)] != _IDENTIFIER:
@@ -215,7 +218,8 @@ def _names(enumeration: Any) -> dict[int, str]:
 
 
 def _operator(kinds: Mapping[int, str], code: Any, operator: Any) -> Operator:
-    # Files older than 2020 have the kind in a field of one byte, and 0 in the field that replaced it.
+    # Files older than 2020 have the kind in a field of one byte, and 0 in the field that replaced
+    # it.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     custom = code.customCode is not None
     kind = code.customCode.decode() if custom else kinds[number]

@@ -1,7 +1,7 @@
 """Training metadata inside a `.keras` file: labels, sampling, frames and decision rule.
 
-A `.keras` file is a zip archive, and Keras ignores members that it does not know. `edgevid train` adds the member
-`edgevid.json`, so that a conversion needs no options for what training has settled.
+A `.keras` file is a zip archive, and Keras ignores members that it does not know. `edgevid train`
+adds the member `edgevid.json`, so that a conversion needs no options that describe the training.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def write_info(path: str | Path, info: TrainingInfo) -> None:
     with replacing(path) as temporary:
         try:
             with zipfile.ZipFile(path) as source, zipfile.ZipFile(temporary, "w") as target:
-                # A zip archive cannot replace a member in place: appending would leave both under one name.
+                # A zip archive cannot replace a member in place: appending would leave both under
+                # one name.
                 for member in source.infolist():
                     if member.filename != MEMBER:
                         target.writestr(member, source.read(member))

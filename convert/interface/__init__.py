@@ -1,1 +1,1 @@
-"""Arranges any model as one window in and one vector of scores out, and resolves the bundle's contract."""
+"""Arranges a model as one window in and one vector of scores out; resolves its contract."""

@@ -21,7 +21,8 @@ class ArrangedModel:
 
     Attributes:
         graph: The model's calls between its input and output adapters.
-        ask: The trained model itself, from windows (N, T, *frame) to scores; accepts `training` as a Keras model does.
+        ask: The trained model itself, from windows (N, T, *frame) to scores; accepts `training` as
+            a Keras model does.
         notes: Assumptions, one line each.
     """
 
@@ -87,7 +88,8 @@ def arrange(
 
     Raises:
         UsageError: `axes`, `frame_size` or `output` does not fit the model.
-        ModelError: One source of frames cannot feed all inputs, or the output is not a vector of classes.
+        ModelError: One source of frames cannot feed all inputs, or the output is not a vector of
+            classes.
     """
     inputs = adapt_inputs(model, axes=axes, frames=frames, frame_size=frame_size)
     outputs = choose_outputs(inputs.graph, inputs.window[0], name=output, scores_only=scores_only)

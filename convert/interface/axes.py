@@ -1,8 +1,8 @@
 """Layouts of a model's input, and the conversion of a device's window to each of them.
 
-A device delivers windows of frames (T, H, W, C) or of feature rows (T, F). Models take them with frames stacked on the
-channels, channels first, without a channel axis, cut into clips of a clip, or flat. A shape does not always identify
-the layout; the conversion notes each assumption.
+A device delivers windows of frames (T, H, W, C) or of feature rows (T, F). Models take them with
+frames stacked on the channels, channels first, without a channel axis, cut into clips of a clip, or
+flat. A shape does not always identify the layout; the conversion notes each assumption.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class InputLayout:
         axes: Name of the layout, one of `AXES`.
         frames: Length of the window, T.
         frame: Shape of the device's frame or row: (H, W, C) or (F,).
-        convert: From a window (N, T, *frame) to the model's input, in operators of TensorFlow or numpy.
+        convert: From a window (N, T, *frame) to the model's input, in operators of TensorFlow or
+            numpy.
         by_frame: Whether time stays axis 1, so that any number of frames can be converted.
         shape: Shape of the model's input without the batch, with every open size filled in.
     """
@@ -157,7 +158,7 @@ def _fill_size(shape: tuple[int | None, ...], axes: str, size: tuple[int, int] |
     if size is None:
         return shape
     stated = dict(zip("hw", size, strict=True))
-    # Not strict: "t,f" names two axes and stands for any number.
+    # Not strict: "t,f" names two axes and matches any number.
     filled = tuple(stated.get(name, each) for name, each in zip(axes.split(","), shape, strict=False))
     is_fixed = any(each not in (None, wanted) for each, wanted in zip(shape, filled, strict=False))
     if is_fixed or "h" not in axes:
@@ -208,7 +209,8 @@ def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str
 
 
 def _channels_first_axes(shape: tuple[int | None, ...], first: str) -> str:
-    """Return the layout that a channels-first layer implies: channels precede time in 3-D layers, and follow it else."""
+    """Return the layout that a channels-first layer implies, or "" for none."""
+    # Channels precede time in the input of 3-D layers, and follow it elsewhere.
     if len(shape) != 4:
         return ""
     if first.endswith("3D") and shape[0] in CHANNELS:
@@ -217,7 +219,7 @@ def _channels_first_axes(shape: tuple[int | None, ...], first: str) -> str:
 
 
 def _guess_plane(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
-    """Choose between one image, images stacked on the channels, grey images in time, and rows of joints."""
+    """Choose between an image, images stacked on channels, grey images in time, and rows of joints."""
     has_short_side = any(size is not None and size < _IMAGE_PX for size in shape[:2])
     if first in _PLANE_LAYERS and not has_short_side:
         return "h,w,c" if shape[-1] in CHANNELS and frames in (None, 1) else "h,w,tc"
@@ -290,7 +292,8 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> InputLayout:
         axes,
         frames,
         (height, width, depth // frames),
-        # (N, T, H, W, C) -> (N, H, W, T, C) -> (N, H, W, T*C): the channels of a frame stay together.
+        # (N, T, H, W, C) -> (N, H, W, T, C) -> (N, H, W, T*C): the channels of a frame stay
+        # together.
         lambda window: tf.reshape(tf.transpose(window, (0, 2, 3, 1, 4)), (-1, height, width, depth)),
         False,
     )

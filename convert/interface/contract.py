@@ -1,6 +1,7 @@
 """Resolves the bundle's contract: labels, input frame, window, decision rule.
 
-Options win over training metadata, and metadata over defaults. Each assumption becomes a note in the report.
+Options win over training metadata, and metadata over defaults. Each assumption becomes a note in
+the report.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def resolve_contract(
         clips: The user's clips, for their classes and, with "uniform" sampling, their lengths.
         options: Options of the conversion.
         info: Training metadata, if the model file has any.
-        notes: Earlier assumptions, which precede those made here.
+        notes: Earlier assumptions, which come first in the contract's notes.
 
     Raises:
         UsageError: The labels file cannot be read or does not fit, or an option is out of range.
@@ -130,7 +131,7 @@ def resolve_contract(
         ModelError: The model's output is not a vector of classes.
     """
     scores, width = scores_of(graph)
-    # One sigmoid stands for two classes.
+    # One sigmoid distinguishes two classes.
     labels, label_notes = _labels(max(width, 2), clips, options, info)
     window, window_notes = _window(frames, clips.clips, options, info)
     is_labelled, clip_notes = _labelled(labels, clips)
@@ -164,7 +165,8 @@ def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: Tra
 
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
     rule = info.decision if info is not None else DecisionRule()
-    # Options have to name the model's labels. Metadata is filtered instead: --labels may rename a class.
+    # Options have to name the model's labels. Metadata is filtered instead: --labels may rename a
+    # class.
     background = options.background
     if background is None:
         background = tuple(label for label in rule.background if label in labels)

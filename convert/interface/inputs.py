@@ -14,7 +14,8 @@ from convert.interface.axes import PLAIN, AllTrueMask, InputAdapter, InputLayout
 from convert.loading.rebuild import with_input_shapes
 from edgevid.errors import ModelError
 
-# Layers that accept frames and feature rows alike, so that the layer behind them shows which of the two an input is.
+# Layers that accept frames and feature rows alike, so that the layer behind them shows which of the
+# two an input is.
 _TRANSPARENT = frozenset(
     "Rescaling Normalization BatchNormalization Dropout GaussianNoise "
     "Activation ActivityRegularization Identity".split()
@@ -99,7 +100,7 @@ def adapt_inputs(
 
 
 def _masks(graph: ModelGraph) -> dict[int, str]:
-    """Return inputs (T,) that mark the valid frames of a padded window of another input, by place."""
+    """Return the inputs (T,) that mark the valid frames of a padded window, by place."""
     lengths = {shape[0] for shape in graph.input_shapes if len(shape) > 1}
     inputs = zip(graph.input_shapes, graph.input_types, graph.input_names, strict=False)
     return {
@@ -119,7 +120,7 @@ def _read_layout(
 
 
 def _first_reader(graph: ModelGraph, tensor: int) -> tuple[str, bool]:
-    """Return the class of the first layer that reveals an input's kind, and whether it is channels-first."""
+    """Return class of the first layer that reveals an input's kind, and if it is channels-first."""
     readers = [call for call in graph.calls if tensor in call.inputs]
     while len(readers) == 1 and (is_operator(readers[0]) or readers[0].kind in _TRANSPARENT):
         tensor = readers[0].outputs[0]
@@ -132,7 +133,7 @@ def _first_reader(graph: ModelGraph, tensor: int) -> tuple[str, bool]:
 
 
 def _adapters(layouts: Sequence[InputLayout], graph: ModelGraph) -> tuple[tuple[InputAdapter, ...], tuple[int, ...]]:
-    """Return an adapter for each input, and the shape of the frame or row that feeds all of them."""
+    """Return an adapter for each input, and the shape of the frame or row that feeds them all."""
     _check_one_source(layouts, graph)
     if len(layouts[0].frame) == 3:
         # Images: every input sees the whole frame.
@@ -159,7 +160,8 @@ def _check_one_source(layouts: Sequence[InputLayout], graph: ModelGraph) -> None
         )
     ranks = {len(layout.frame) for layout in layouts}
     if len(ranks) > 1 or (ranks == {3} and len({layout.frame for layout in layouts}) > 1):
-        # No camera delivers two kinds of frames, but a program can compute a row that holds the numbers of both.
+        # No camera delivers two kinds of frames, but a program can compute a row that holds the
+        # numbers of both.
         raise ModelError(
             expected="inputs that one camera can feed, all of the same frames",
             found=shapes,

@@ -1,4 +1,4 @@
-"""Chooses the output that holds the scores, collects the other outputs, and adapts all of them to flat vectors."""
+"""Chooses the output that holds the scores, and adapts all outputs to flat vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from edgevid.errors import ModelError, UsageError
 
 
 class OutputAdapter:
-    """The last step from an output to a flat vector: drops axes of size 1, or selects the newest frame.
+    """The last step from an output to a flat vector.
+
+    It drops axes of size 1, or selects the newest frame of an output with an axis of time.
 
     Args:
         newest: Whether the output has an axis of time.
@@ -70,7 +72,8 @@ def choose_outputs(graph: ModelGraph, frames: int, *, name: str | None, scores_o
     Args:
         graph: The model.
         frames: Length of the window.
-        name: Name or number of the output that holds the scores; None for the first that ends in probabilities.
+        name: Name or number of the output that holds the scores; None for the first that ends in
+            probabilities.
         scores_only: Drop the other outputs.
 
     Raises:
@@ -141,12 +144,13 @@ def _scores_adapter(graph: ModelGraph, index: int, frames: int) -> OutputAdapter
         expected="a classifier with an output of (classes)",
         got=shape,
         found=f"{shape} from {graph.output_names[index]!r}, which holds no scores to decide by",
-        hint="Take the layers up to a Dense over classes, or another output with --scores NAME.",
+        hint="End the model with a Dense over classes, or choose another output with --scores NAME.",
     )
 
 
 def _scores_each_frame(graph: ModelGraph, index: int) -> bool:
-    """Return whether an output (T, K) holds probabilities for each frame; an autoencoder's is a sequence instead."""
+    """Return whether an output (T, K) holds probabilities for each frame."""
+    # The output of an autoencoder has the same shape, and is a sequence that it reconstructs.
     call = next((each for each in graph.calls if graph.outputs[index] in each.outputs), None)
     layer = getattr(call, "layer", None)
     if call is not None and call.kind == "TimeDistributed":

@@ -27,7 +27,8 @@ _RANGE_KEEPING_LAYERS = frozenset(
 def takes_bytes(graph: LayerGraph) -> bool:
     """Return whether a model scales pixels itself, and so was trained on 0 to 255.
 
-    Such a model's first change of its input divides by `_BYTE_SCALE` or more, or subtracts `_BYTE_MEAN` or more.
+    Such a model's first change of its input divides by `_BYTE_SCALE` or more, or subtracts
+    `_BYTE_MEAN` or more.
     """
     tensors = {graph.input}
     while True:
@@ -74,7 +75,7 @@ def _has_one_path(model: Any) -> bool:
 
 
 def _magnitudes(arguments: list[Any]) -> tuple[float, float]:
-    """Return the least and the greatest magnitude of the numbers in a call's arguments; zeros without any."""
+    """Return the least and greatest magnitude of the numbers in a call's arguments, or zeros."""
     numbers = [np.abs(np.asarray(each, np.float64)) for each in arguments if _is_numeric(each)]
     if not numbers:
         return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Identifies what a model's scores are: probabilities or logits, by its last layers or by their answers on noise."""
+"""Identifies a model's scores as probabilities or logits, by its layers or by a trial on noise."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def last_activation(calls: Sequence[Call], tensor: int) -> str:
 
 
 def _score_activation(graph: LayerGraph, last: Call) -> str:
-    # A SavedModel's function and a `.tflite` file are one call without layers, and run by themselves.
+    # A SavedModel's function and a `.tflite` file are one call without layers, and run by
+    # themselves.
     run_file = next(
         (call.layer.answers_on_noise for call in graph.calls if hasattr(call.layer, "answers_on_noise")), None
     )

@@ -1,1 +1,1 @@
-"""Loads model files of Keras 2 and 3 (HDF5, `.keras`, SavedModel) and repairs what older versions wrote."""
+"""Loads model files of Keras 2 and 3 and repairs those of other versions."""

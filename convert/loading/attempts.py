@@ -1,4 +1,4 @@
-"""Loads one model file in several ways: by the framework that wrote it or the other one, as it is or repaired."""
+"""Loads a model file by the framework that wrote it or the other one, as it is or repaired."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class FileLoader:
             The model, the framework that loaded it, and notes.
 
         Raises:
-            ModelError: Every way fails; the message is about the first one. Or a repaired model has other answers than
-                the file in the other framework.
+            ModelError: Every way fails; the message is about the first one. Or a repaired model has
+                other answers than the file in the other framework.
         """
         attempts, errors = self._attempts(), []
         for attempt in attempts:
@@ -144,7 +144,8 @@ class FileLoader:
         objects |= self._custom_objects(framework)
         effective = self._header.config if config is None else config
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
-            # Both frameworks choose their reader by the suffix, which may be wrong: HDF5 is often called `.keras`.
+            # Both frameworks choose their reader by the suffix, which may be wrong: HDF5 is often
+            # called `.keras`.
             target = write_copy(self._path, Path(folder), config)
             ways = [
                 lambda: module.models.load_model(
@@ -153,11 +154,12 @@ class FileLoader:
             ]
             if framework == "keras" and target.suffix != ".keras" and self._header.version.startswith("3"):
                 ways.append(lambda: load_model(target, effective, safe_mode=safe_mode, custom_objects=objects))
-            # Keras 3 may read an operator as the layer of its name without an error, so our reader goes first.
+            # Keras 3 may read an operator as the layer of its name without an error, so our reader
+            # goes first.
             return _first_success(ways[::-1] if has_operators(effective) else ways)
 
     def _compare(self, model: Any, framework: Framework) -> list[str]:
-        """Compare a repaired model with the unrepaired file in the other framework, if that can load it."""
+        """Compare a repaired model with the unrepaired file, if the other framework can load it."""
         other = OTHER[framework]
         try:
             original, _ = self._load(other, None)
@@ -244,21 +246,21 @@ def _first_success(ways: Sequence[Callable[[], Any]]) -> Any:
 
 
 def _without_state(model: Any) -> tuple[Any, tuple[str, ...]]:
-    """Rebuild a model that has a fixed batch size, or that keeps states from one call to the next."""
+    """Rebuild a model that has a fixed batch size or keeps states from call to call."""
     layers = internals.all_layers(model)
     stateful = [layer.name for layer in layers if getattr(layer, "stateful", False) is True]
     has_fixed_batch = any(tensor.shape[0] is not None for tensor in getattr(model, "inputs", None) or [])
     if not stateful and not has_fixed_batch:
         return model, ()
     note = (
-        f"{', '.join(stateful)} kept states from call to call in training (stateful=True); "
-        "here each window begins with zeros"
+        f"{', '.join(stateful)} kept its state from call to call in training (stateful=True); "
+        "on the device each window begins with zeros"
     )
     return rebuild(model, without_state), (note,) if stateful else ()
 
 
 def _is_keyed(model: Any) -> bool:
-    """Return whether inputs or outputs are dictionaries, whose order differs between the frameworks."""
+    """Return whether inputs or outputs are dictionaries, which each framework orders differently."""
     names = ("_inputs_struct", "_outputs_struct", "_nested_inputs", "_nested_outputs")
     return any(isinstance(getattr(model, name, None), dict) for name in names)
 

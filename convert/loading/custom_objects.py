@@ -1,4 +1,4 @@
-"""Layers and functions that no framework defines: a user's own module, `keras.applications`, TensorFlow Addons."""
+"""Layers and functions that a framework does not find by name, such as a user's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def load_objects(path: Path, framework: str) -> dict[str, Any]:
 
     Args:
         path: A Python file.
-        framework: "keras" or "tf_keras", which the module imports as `keras` and `tensorflow.keras`.
+        framework: "keras" or "tf_keras", which the module imports as `keras` and
+            `tensorflow.keras`.
 
     Returns:
         Objects by name, for a framework's `custom_objects`.
@@ -84,7 +85,8 @@ def _accept_full_config(custom: Any, framework: str) -> None:
         return
     layer: Any = custom
     parameters = inspect.signature(layer).parameters
-    # Layers that the module only imports stay as they are, and so do those with a `from_config` of their own.
+    # Layers that the module only imports stay as they are, and so do those with a `from_config` of
+    # their own.
     is_own = layer.__module__ == f"{_MODULE}_keras" and layer.from_config.__module__.startswith("keras.")
     if not is_own or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
         return
@@ -130,24 +132,30 @@ def application_objects(framework: str) -> dict[str, Any]:
 
 
 def _approximate_gelu(x: Any) -> Any:
-    """Compute the gelu of TensorFlow Addons, which approximates by default: tensorflow_addons/activations/gelu.py."""
+    """Compute the gelu of TensorFlow Addons, which approximates by default.
+
+    Source: tensorflow_addons/activations/gelu.py.
+    """
     import tensorflow as tf
 
     return tf.nn.gelu(x, approximate=True)
 
 
 def _mish(x: Any) -> Any:
-    """Compute the mish of TensorFlow Addons: tensorflow_addons/activations/mish.py."""
+    """Compute the mish of TensorFlow Addons.
+
+    Source: tensorflow_addons/activations/mish.py.
+    """
     import tensorflow as tf
 
     return x * tf.math.tanh(tf.math.softplus(x))
 
 
 def common_aliases(framework: str) -> dict[str, Any]:
-    """Return the modules that code in a model file uses without importing them, such as `tf` and `K`.
+    """Return the modules that code in a model file uses without an import, such as `tf` and `K`.
 
-    The program that wrote the file had imported them. The names are also added to the namespace in which the framework
-    runs such code, because it looks them up there.
+    The program that wrote the file had imported them. The names are also added to the namespace in
+    which the framework runs such code, because it looks them up there.
 
     Args:
         framework: "keras" or "tf_keras".

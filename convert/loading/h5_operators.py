@@ -1,8 +1,11 @@
-"""Loads HDF5 files of Keras 3 whose model has operators between its layers: `x / 127.5`, `x[..., :3]`, `ops.reshape`.
+"""Loads HDF5 files of Keras 3 whose model has operators between its layers.
 
-Keras 3 writes such files and cannot read them. It looks for every class among its layers, where some operators are
-missing (`GetItem`) and others have the name of a layer (`Reshape`, `Add`). A `.keras` file names the module of each
-class, so the configuration is completed to what such a file would hold.
+Operators are calls such as `x / 127.5`, `x[..., :3]` and `keras.ops.reshape`.
+
+Keras 3 writes such files and cannot read them. It looks for every class among its layers, where
+some operators are missing (`GetItem`) and others have the name of a layer (`Reshape`, `Add`). A
+`.keras` file names the module of each class, so the configuration is completed to what such a file
+would hold.
 """
 
 from __future__ import annotations
@@ -94,7 +97,7 @@ def _operator_module(name: str) -> str | None:
 
 
 def _home(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return the module and the registered name of a class; None for the module of one that Keras does not have."""
+    """Return module and registered name of a class of Keras; None for both if Keras lacks it."""
     import keras
 
     name = value["class_name"]

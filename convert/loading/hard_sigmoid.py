@@ -1,10 +1,11 @@
 """Keeps the meaning of `hard_sigmoid` when Keras 3 loads a file of Keras 2, or the other way round.
 
-Of all activations, layers and defaults that both frameworks have, only this one changed: `hard_sigmoid` is
-clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3. Old recurrent layers use it for their gates, and
-ConvLSTM of Keras 2 does by default.
+Of all activations, layers and defaults that both frameworks have, only this one changed:
+`hard_sigmoid` is clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3. Old recurrent
+layers use it for their gates, and ConvLSTM of Keras 2 does by default.
 
-Source: `tf_keras/src/backend.py` of tf_keras 2.21 and `keras/src/activations/activations.py` of Keras 3.15.
+Source: `tf_keras/src/backend.py` of tf_keras 2.21 and `keras/src/activations/activations.py` of
+Keras 3.15.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _BY_WRITER = {"keras": hard_sigmoid_of_keras_3, "tf_keras": hard_sigmoid_of_kera
 
 
 def pin_hard_sigmoid(config: Any, *, writer: str, reader: str) -> tuple[Any, tuple[str, ...]]:
-    """Replace `hard_sigmoid` by the function that the framework which wrote the configuration means.
+    """Replace `hard_sigmoid` by the function of the framework that wrote the configuration.
 
     Args:
         config: A model's configuration.
@@ -60,7 +61,8 @@ def pin_hard_sigmoid(config: Any, *, writer: str, reader: str) -> tuple[Any, tup
 def changes_in_code(config: Any, module: Path | None) -> bool:
     """Return whether the code of a model names `hard_sigmoid` or a layer that uses it by default.
 
-    Such code means something else in the other framework, and cannot be rewritten as a configuration can.
+    Such code means something else in the other framework, and cannot be rewritten as a
+    configuration can.
 
     Args:
         config: The model's configuration, which may hold serialized functions.
@@ -105,7 +107,8 @@ def _register(writer: str, reader: str) -> Any:
     import keras
 
     keras.saving.register_keras_serializable(package=_PACKAGE)(function)
-    # Keras 3 looks up a plain name only among its own functions, and an object among the registered ones.
+    # Keras 3 looks up a plain name only among its own functions, and an object among the registered
+    # ones.
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
 
 

@@ -1,4 +1,4 @@
-"""Substitutes tf_keras for Keras in `sys.modules` while a module that was written for Keras 2 is imported."""
+"""Substitutes tf_keras for Keras in `sys.modules` while a module of Keras 2 is imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, Self
 _PARTS = (
     "layers models backend activations initializers regularizers constraints utils applications losses metrics"
 ).split()
-# Modules of Keras 2.0 to 2.3 whose layers have moved since; each is replaced by one that holds all layers.
+# Modules of Keras 2.0 to 2.3 whose layers have moved since; each is replaced by one that holds all
+# layers.
 _MOVED = (
     *("engine", "engine.topology", "engine.base_layer", "engine.training", "engine.input_spec"),
     *(
@@ -25,14 +26,14 @@ _MOVED = (
 
 
 class KerasModules:
-    """The modules `keras` and `tensorflow.keras`, which can stand for tf_keras for a while.
+    """The modules `keras` and `tensorflow.keras`, which become aliases of tf_keras for a while.
 
-    Entering it saves the modules and aliases them to tf_keras; leaving it restores them.
+    As a context manager it saves the modules, aliases them to tf_keras, and restores them.
 
     Args:
         tf_keras: The module that replaces Keras.
         tensorflow: The module whose attribute `keras` is replaced as well.
-        modules: `sys.modules`, or a stand-in.
+        modules: The loaded modules by name.
     """
 
     def __init__(self, tf_keras: Any, tensorflow: Any, modules: MutableMapping[str, ModuleType] = sys.modules) -> None:
@@ -48,7 +49,7 @@ class KerasModules:
         self._remove()
 
     def alias(self) -> None:
-        """Make every module of Keras stand for one of tf_keras."""
+        """Make every module of Keras an alias of one of tf_keras."""
         loaded = {name: module for name, module in self._modules.items() if name.split(".")[0] == "tf_keras"}
         for name, module in loaded.items():
             self._alias(name.removeprefix("tf_keras"), module)

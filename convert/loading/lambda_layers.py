@@ -14,7 +14,7 @@ def holds_code(config: Any) -> bool:
 
 
 def replacement_names(config: Any) -> list[str]:
-    """Return the sorted names of the functions that can replace the Lambda layers of a configuration."""
+    """Return the sorted names of the functions that can replace Lambda layers."""
     layers = [
         each.get("config") for each in walk(config) if isinstance(each, dict) and each.get("class_name") == "Lambda"
     ]
@@ -22,8 +22,9 @@ def replacement_names(config: Any) -> list[str]:
 
 
 def function_name(layer: str) -> str:
-    """Return the name of the function that replaces a Lambda layer: the layer's own, if Python allows it.
+    """Return the name of the function that replaces a Lambda layer.
 
-    Keras 2 calls the first Lambda layer `lambda`, which is a keyword; its function is `lambda_`.
+    It is the layer's own name if Python allows it. Keras 2 calls the first Lambda layer `lambda`,
+    which is a keyword; its function is `lambda_`.
     """
     return f"{layer}_" if iskeyword(layer) else layer

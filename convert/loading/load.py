@@ -1,9 +1,10 @@
 """Loads a trained model of Keras 2 or 3: a `.keras` or HDF5 file, or a SavedModel folder.
 
-Each file is read by the framework that wrote it. Keras 3 rejects most files of Keras 2 (`time_major`, layers inside
-TimeDistributed) and tf_keras rejects those of Keras 3 (`batch_shape`). The suffix does not identify the writer, since
-HDF5 is often called `.keras`, so the content is inspected first. A file that its framework rejects is repaired
-(`convert.loading.repairs`), and then tried with the other framework.
+Each file is read by the framework that wrote it. Keras 3 rejects most files of Keras 2
+(`time_major`, layers inside TimeDistributed) and tf_keras rejects those of Keras 3 (`batch_shape`).
+The suffix does not identify the writer, since HDF5 is often called `.keras`, so the content is
+inspected first. A file that its framework rejects is repaired (`convert.loading.repairs`), and then
+tried with the other framework.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class LoadedModel:
 
     Attributes:
         model: The Keras model, of `framework`.
-        framework: "keras" (version 3) or "tf_keras" (version 2); "tensorflow" for a SavedModel without layers, and
-            "tflite" for a file that is converted already.
+        framework: "keras" (version 3) or "tf_keras" (version 2); "tensorflow" for a SavedModel
+            without layers, and "tflite" for a file that is converted already.
         path: The file or folder.
         sha256: Hash of the file, or of all files of the folder.
         written_by: Version of Keras that wrote the file, or "unknown".
@@ -54,7 +55,8 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     Args:
         path: A `.keras` or `.h5` file, or a SavedModel folder.
         allow_code: Load Lambda layers, which run code from the file.
-        custom_objects: A Python module that defines the model's own layers and functions; it is run.
+        custom_objects: A Python module that defines the model's own layers and functions; it is
+            run.
 
     Raises:
         UsageError: There is no such file.
@@ -93,7 +95,8 @@ def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -
 
 
 def _check_weights(model: Any, path: Path) -> None:
-    """Reject weights that are not finite: HDF5 has no checksum, and Keras saves a training that diverged."""
+    """Reject weights that are NaN or infinite."""
+    # HDF5 has no checksum by default, and Keras saves the weights of a training that diverged.
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             name = getattr(weight, "path", weight.name)

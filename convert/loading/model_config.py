@@ -9,7 +9,8 @@ from typing import Any
 # Policies and dtypes that compute in half precision.
 _HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 _MODELS = ("Sequential", "Functional", "Model")
-# Classes of Keras 2 that are not in its `layers`: operators of functional models, and GPU layers that are repaired.
+# Classes of Keras 2 that are not in its `layers`: operators of functional models, and GPU layers
+# that are repaired.
 _OPERATORS = (
     *("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"),
     *("CuDNNLSTM", "CuDNNGRU"),
@@ -17,10 +18,7 @@ _OPERATORS = (
 
 
 def depth(config: Any) -> int:
-    """Return the number of levels of a configuration: 1 for a plain value, one more for each list or object around it.
-
-    Without recursion, which a file could exhaust.
-    """
+    """Return the levels of a configuration: 1 for a plain value, one more for each list or object."""
     level, levels = [config], 0
     while level:
         levels += 1
@@ -29,7 +27,8 @@ def depth(config: Any) -> int:
 
 
 def walk(config: Any) -> Iterator[Any]:
-    """Yield every value in a configuration, the whole first; without recursion, which a file could exhaust."""
+    """Yield every value in a configuration, the whole first."""
+    # Without recursion, whose depth a file could exceed.
     left = [config]
     while left:
         value = left.pop()
@@ -59,7 +58,7 @@ def without_half(config: Any) -> Any:
 
 
 def without_state(config: Any) -> Any:
-    """Return a configuration of any batch size, whose recurrent layers keep no state between calls."""
+    """Return a configuration of any batch size, without states that survive a call."""
     if isinstance(config, (list, tuple)):
         return type(config)(without_state(value) for value in config)
     if not isinstance(config, dict):
@@ -74,7 +73,7 @@ def without_state(config: Any) -> Any:
 
 
 def lacks_input_shape(config: Any) -> bool:
-    """Return whether a model is a Sequential that was saved before it had an input shape, and cannot be built."""
+    """Return whether a model is a Sequential without an input shape, which cannot be built."""
     shapes = ("batch_input_shape", "batch_shape", "build_input_shape")
     return config.get("class_name") == "Sequential" and not any(
         isinstance(each, dict) and any(each.get(key) for key in shapes) for each in walk(config)
@@ -98,7 +97,7 @@ def unknown_layers(config: Any, framework: Any) -> list[str]:
 
 
 def _described_layers(config: Any) -> dict[str, dict[str, Any]]:
-    """Return one description for each class of layers in a model's configuration, by the name of the class."""
+    """Return one description for each class of layers in a configuration, by class name."""
     # The optimizer is described as layers are, and is not needed here.
     model = {key: value for key, value in config.items() if key != "compile_config"}
     layers: dict[str, dict[str, Any]] = {}
@@ -117,11 +116,12 @@ def _is_layer_name(name: str) -> bool:
 
 
 def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
-    """Return whether a custom layer only has the name of a built-in one: many are called Attention."""
+    """Return whether a custom layer has the name of a built-in one, such as Attention."""
     module, built_in = layer.get("module"), getattr(framework.layers, str(layer["class_name"]), None)
     if isinstance(module, str):
         return module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
-    # Files before Keras 2.12 name no module. A built-in layer writes the arguments that it was made with.
+    # Files before Keras 2.12 name no module. A built-in layer writes the arguments that it was made
+    # with.
     if built_in is None:
         return False
     arguments = set(inspect.signature(built_in).parameters) - {"args", "kwargs", "name", "dtype", "trainable"}

@@ -1,4 +1,4 @@
-"""Reads a model file's configuration without a framework, and copies the file with another configuration."""
+"""Reads the configuration of a model file without a framework, and replaces it in a copy."""
 
 from __future__ import annotations
 
@@ -156,5 +156,6 @@ def _rewrite_hdf5(_path: Path, target: Path, config: str) -> None:
 
     with h5py.File(target, "r+") as file:
         del file.attrs["model_config"]
-        # As text, which is stored outside of the attribute: bytes would have to fit into its 64 KiB.
+        # As text, which is stored outside of the attribute: bytes would have to fit into its 64
+        # KiB.
         file.attrs["model_config"] = config

@@ -64,7 +64,7 @@ def _with_shapes(config: dict[str, Any], model: Any, shapes: Sequence[tuple[int 
 
 
 def _custom_objects(model: Any) -> dict[str, Any]:
-    """Return the classes of layers and the activations that the model's framework does not define, by name."""
+    """Return the layer classes and activations that the framework does not define, by name."""
     layers = internals.all_layers(model)
     objects = [type(layer) for layer in layers] + [
         getattr(layer, name, None) for layer in layers for name in ("activation", "recurrent_activation")

@@ -1,7 +1,8 @@
 """Rewrites configurations of other Keras versions so that the installed one can load them.
 
-A repair renames or drops what another version wrote differently, and nothing that an answer depends on. Files are never
-changed: the loader reads a repaired copy, and the conversion's report lists the repairs.
+A repair renames or drops what another version wrote differently, and nothing that an answer depends
+on. Files are never changed: the loader reads a repaired copy, and the conversion's report lists the
+repairs.
 """
 
 from __future__ import annotations
@@ -101,13 +102,14 @@ def _is_layer(value: Mapping[str, Any]) -> bool:
 
 
 def _without_weight_settings(value: dict[str, Any]) -> dict[str, Any]:
-    # Weights come from the file: their initialisers, penalties and bounds mattered in training only.
+    # Weights come from the file: their initialisers, penalties and bounds mattered in training
+    # only.
     return {key: each for key, each in value.items() if not (isinstance(key, str) and key.endswith(_WEIGHT_SETTINGS))}
 
 
 def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
-    # The GPU-only layers of Keras 2 are LSTM and GRU with sigmoid gates. tf_keras recognises their weights by the shape
-    # of the bias, and converts them.
+    # The GPU-only layers of Keras 2 are LSTM and GRU with sigmoid gates. tf_keras recognises their
+    # weights by the shape of the bias, and converts them.
     if not _is_layer(value) or value["class_name"] not in _CUDNN:
         return value
     config = {"activation": "tanh", "recurrent_activation": "sigmoid", **value["config"]}
@@ -121,9 +123,11 @@ def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
 def _without_residual_lambdas(value: dict[str, Any]) -> dict[str, Any]:
     """Replace the Lambda layers of InceptionResNetV2 by the layer that tf_keras 2.21 has for them.
 
-    Keras 2 computes x + scale * y in them, and the code of a Lambda layer runs only in the Python that wrote it.
+    Keras 2 computes x + scale * y in them, and the code of a Lambda layer runs only in the Python
+    that wrote it.
 
-    Source: `inception_resnet_block` in keras/applications/inception_resnet_v2.py of Keras 2.3 to 2.15.
+    Source: `inception_resnet_block` in keras/applications/inception_resnet_v2.py of Keras 2.3 to
+    2.15.
     """
     old = value["config"] if _is_layer(value) and value["class_name"] == "Lambda" else {}
     if not _RESIDUAL_SUM.fullmatch(str(old.get("name"))) or set(old.get("arguments") or ()) != {"scale"}:
@@ -157,8 +161,8 @@ def _without_defaults(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _packed_code(value: dict[str, Any]) -> dict[str, Any]:
-    # JSON turns the tuple of a function's default arguments into a list. Keras 3 turns it back only if the whole
-    # function is one list.
+    # JSON turns the tuple of a function's default arguments into a list. Keras 3 turns it back only
+    # if the whole function is one list.
     function = value.get("config")
     if value.get("class_name") != "__lambda__" or not isinstance(function, dict):
         return value
@@ -181,8 +185,8 @@ def _plain_policy(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_augmentation(value: dict[str, Any]) -> dict[str, Any]:
-    # Random layers do nothing outside of training, and nearly every version describes them differently. RandomCrop
-    # crops the centre then, so its settings stay.
+    # Random layers do nothing outside of training, and nearly every version describes them
+    # differently. RandomCrop crops the centre then, so its settings stay.
     if not _is_layer(value) or not value["class_name"].startswith("Random") or value["class_name"] == "RandomCrop":
         return value
     config = {key: each for key, each in value["config"].items() if key not in _AUGMENTATION_SETTINGS}
@@ -190,8 +194,8 @@ def _without_augmentation(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lone_ends(value: dict[str, Any]) -> dict[str, Any]:
-    # Keras 3.4 to 3.10 wrote a model's only input and output as lists of one. TimeDistributed cannot call a model that
-    # returns a list.
+    # Keras 3.4 to 3.10 wrote a model's only input and output as lists of one. TimeDistributed
+    # cannot call a model that returns a list.
     return {
         key: each[0] if key in _ENDS and isinstance(each, list) and len(each) == 1 and _is_tensor(each[0]) else each
         for key, each in value.items()
@@ -220,7 +224,8 @@ def _renamed(value: dict[str, Any], old: str, new: str, dropped: tuple[str, ...]
 
 
 def _moved_modules(value: dict[str, Any]) -> dict[str, Any]:
-    # Keras 2.13 moved `keras.engine` and its like to `keras.src`. Public modules such as `keras.layers` stayed.
+    # Keras 2.13 moved `keras.engine` and its like to `keras.src`. Public modules such as
+    # `keras.layers` stayed.
     module = value.get("module")
     if (
         not isinstance(module, str)
@@ -233,8 +238,8 @@ def _moved_modules(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named_functions(value: dict[str, Any]) -> dict[str, Any]:
-    # A function of TensorFlow is written to HDF5 as an object of class `function`; the reader then looks for a function
-    # of that name.
+    # A function of TensorFlow is written to HDF5 as an object of class `function`; the reader then
+    # looks for a function of that name.
     return {key: each["config"] if _is_function(each) else each for key, each in value.items()}
 
 

@@ -25,7 +25,7 @@ def is_saved_model(path: Path) -> bool:
 
 
 def holds_code(path: Path) -> bool:
-    """Return whether Keras would run code from a SavedModel: whether its Keras part names a Lambda layer."""
+    """Return whether a SavedModel holds a Lambda layer, whose code Keras would run."""
     description = path / _KERAS
     # As bytes: the JSON is embedded in a protocol buffer.
     return description.is_file() and b'"class_name": "Lambda"' in description.read_bytes()
@@ -105,7 +105,8 @@ class SignatureModel:
         path: The folder.
 
     Raises:
-        ModelError: TensorFlow cannot load the folder, or it has no signature from float windows to float scores.
+        ModelError: TensorFlow cannot load the folder, or it has no signature from float windows to
+            float scores.
     """
 
     # The function keeps its weights to itself.

@@ -1,9 +1,9 @@
-"""Restores the ids of layers that a model uses in several places, where the framework that wrote the file lost one.
+"""Restores the ids of shared layers, of which the frameworks lose some.
 
-Both frameworks describe a shared layer at each place, with one id for all places, and write its weights once. They
-assign the id at the second place and add it to the first one afterwards. Inside a wrapper such as TimeDistributed the
-first description has been copied by then, and the copy lacks the id. Read back, there are two layers, and weights for
-one of them.
+Both frameworks describe a shared layer at each place, with one id for all places, and write its
+weights once. They assign the id at the second place and add it to the first one afterwards. Inside
+a wrapper such as TimeDistributed the first description has been copied by then, and the copy lacks
+the id. Read back, there are two layers, and weights for one of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def restore_shared_ids(config: Any) -> Any:
         config: A model's configuration.
 
     Returns:
-        A new configuration; the same object if no id is missing, or several places could be the first one.
+        A new configuration; the same object if no id is missing, or several places could be the
+        first one.
     """
     if not any(_ID in each for each in _layers(config)):
         return config
@@ -39,15 +40,16 @@ def restore_shared_ids(config: Any) -> Any:
         elif number not in known:
             known.add(number)
             alike = without_id.get(_fingerprint(layer), [])
-            # Of two equal descriptions either may be the shared layer. The wrong one would leave a layer without
-            # weights, which the framework rejects.
+            # Of two equal descriptions either may be the shared layer. The wrong one would leave a
+            # layer without weights, which the framework rejects.
             if len(alike) == 1:
                 alike.pop()[_ID] = number
     return config if changed == config else changed
 
 
 def _layers(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield layers in the order in which the file lists them; without recursion, which a file could exhaust."""
+    """Yield layers in the order in which the file lists them."""
+    # Without recursion, whose depth a file could exceed.
     left = [config]
     while left:
         value = left.pop()

@@ -1,7 +1,8 @@
 """Turns subclassed models into functional ones, by calling them on symbolic tensors.
 
-The work between the layers of such a class is Python, which comes with `--custom-objects`. If `call` does something
-that symbolic tensors do not support, the model becomes one layer, which runs as a whole.
+The work between the layers of such a class is Python, which comes with `--custom-objects`. If
+`call` does something that symbolic tensors do not support, the model becomes one layer, which runs
+as a whole.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ def to_functional(model: Any, framework: Any) -> tuple[Any, str]:
         framework: The module keras or tf_keras.
 
     Returns:
-        The functional model and a note. A functional or Sequential model is returned as it is, with an empty note.
+        The functional model and a note. A functional or Sequential model is returned as it is, with
+        an empty note.
 
     Raises:
-        ModelError: The model was saved before its first call, takes several inputs, or returns no tensor.
+        ModelError: The model was saved before its first call, takes several inputs, or returns no
+            tensor.
     """
     if is_nested(model):
         return model, ""

@@ -18,7 +18,8 @@ class PartConverter(Protocol):
     `convert.prebuilt.PassthroughConverter` returns a file that was converted elsewhere.
 
     Attributes:
-        calibrates: Whether int8 grids come from the calibration samples; if not, the file has its own grids.
+        calibrates: Whether int8 grids come from the calibration samples; if not, the file has its
+            own grids.
     """
 
     calibrates: bool

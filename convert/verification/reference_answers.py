@@ -20,7 +20,7 @@ class ReferenceAnswers(Protocol):
         ...
 
     def split_scores(self, windows: Array) -> Array:
-        """Return the probabilities (N, classes) float32 of its parts, run as the device runs them."""
+        """Return the probabilities (N, classes) float32 of its parts, run as on the device."""
         ...
 
     def values(self, windows: Array) -> list[Array]:
