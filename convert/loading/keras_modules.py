@@ -7,12 +7,12 @@ from collections.abc import MutableMapping
 from types import ModuleType
 from typing import Any, Self
 
-# Lazily loaded parts of tf_keras, which `sys.modules` may not hold yet.
+# Public parts of tf_keras, by attribute: not every release lists them in `sys.modules`.
 _PARTS = (
     "layers models backend activations initializers regularizers constraints utils applications losses metrics"
 ).split()
-# Modules of Keras 2.0 to 2.3 whose layers have moved since; each is replaced by one that holds all
-# layers.
+# Modules of early releases of Keras 2 whose layers have moved since. Each is replaced by a module
+# that holds all layers.
 _MOVED = (
     *("engine", "engine.topology", "engine.base_layer", "engine.training", "engine.input_spec"),
     *(

@@ -3,8 +3,8 @@
 Each file is read by the framework that wrote it. Keras 3 rejects most files of Keras 2
 (`time_major`, layers inside TimeDistributed) and tf_keras rejects those of Keras 3 (`batch_shape`).
 The suffix does not identify the writer, since HDF5 is often called `.keras`, so the content is
-inspected first. A file that its framework rejects is repaired (`convert.loading.repairs`), and then
-tried with the other framework.
+inspected first. A file that its framework rejects is repaired (`convert.loading.repairs`), and
+finally passed to the other framework.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path,
             )
     refs, spec = find_clips(tmp_path, kind=kind), SPEC if kind == "frames" else FEATURES
     in_memory = decode_all(refs, spec).clips
-    # The fifth clip is left in memory, and two files are made of the others.
+    # The fifth clip stays in memory; the others move to two files.
     monkeypatch.setattr(convert.clips, "MOST_HELD_BYTES", sum(clip.frames.nbytes for clip in in_memory[:2]) - 1)
     on_disk = decode_all(refs, spec).clips
     for clip, read in zip(in_memory, on_disk, strict=True):

@@ -1,4 +1,4 @@
-"""A `.tflite` file from elsewhere: looked at, taken as it is where it can run, refused with the reason where it cannot."""
+"""`.tflite` files from elsewhere become bundles, or are rejected with the reason."""
 
 import json
 
@@ -28,7 +28,7 @@ def rows(tmp_path):
 
 
 def file_of(workshop, tmp_path, name="stack features", make=lambda: over_features("conv1d"), recipe="int8"):
-    """What someone else might have converted: a whole model, without a bundle around it."""
+    """A whole model as a `.tflite` file without a bundle."""
     path = tmp_path / "theirs.tflite"
     path.write_bytes(workshop.bundle(name, make, plan="stack", recipe=recipe).models["whole.tflite"])
     return path
@@ -56,7 +56,7 @@ def test_a_file_becomes_a_bundle_that_gives_its_answers(workshop, tmp_path, rows
 
 
 def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop, tmp_path):
-    """Somebody else calibrated it, with clips that are not here: its grid is what it is."""
+    """The file was calibrated elsewhere, with other clips."""
     from convert import Options, convert_model
 
     path = file_of(workshop, tmp_path)

@@ -1,4 +1,4 @@
-"""Models whose input is no plain window: what their axes are taken for, what they are fed, and which output is taken."""
+"""Layouts of inputs, models of several inputs or outputs, and the choice of the scores."""
 
 import math
 
@@ -114,7 +114,7 @@ def arranged(model, **options):
 
 
 def check(model, **options):
-    """The parts give what the trained model gives for the same window; returns both views."""
+    """Check that the parts answer as the trained model does; return the arranged model and the parts."""
     from convert.splitting.stepping import last_answer
 
     given, parts = arranged(model, **options)

@@ -1,4 +1,4 @@
-"""What the device must know: said by options, left by training, or assumed with a note. Nothing is guessed in silence."""
+"""The contract from options, training metadata and defaults, with a note for each assumption."""
 
 import argparse
 from pathlib import Path
@@ -22,7 +22,7 @@ SPEC = InputSpec(height=8, width=8, channels=3, color="rgb")
 
 
 class Dense:
-    """As much of a Keras layer as is looked at."""
+    """The attributes of a Keras layer that the contract reads."""
 
     name, trainable_weights = "answers", ()
 
@@ -31,7 +31,7 @@ class Dense:
 
 
 def softmax():
-    """Stands for Keras's function of this name."""
+    """Stub of Keras's function of this name."""
 
 
 def graph(classes=3, activation=softmax, shape=(4, 8, 8, 3)):
@@ -116,7 +116,7 @@ def test_clips_of_which_some_are_strangers_are_refused(tmp_path):
 
 def test_one_sigmoid_stands_for_two_labels():
     def sigmoid():
-        """Stands for Keras's function of this name."""
+        """Stub of Keras's function of this name."""
 
     settled = settle(clips("no", "yes"), model=graph(1, sigmoid))
     assert (settled.labels, settled.scores) == (("no", "yes"), "sigmoid")

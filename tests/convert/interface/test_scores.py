@@ -1,4 +1,4 @@
-"""What a model's first and last layers say of its input and output."""
+"""The range of pixels by a model's first layers, and the kind of scores by its last ones."""
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_an_answer_for_every_frame_is_no_classifier(framework):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_an_output_with_an_axis_of_one_is_read_from_the_layer_before_its_adapter(framework):
-    """Logits that lie between 0 and 1 for noise would be taken for probabilities by a trial."""
+    """A trial on noise would read these logits, all of them 0.5, as probabilities."""
     from convert.interface.arrange import arrange
     from convert.interface.scores import scores_of
 

@@ -1,4 +1,4 @@
-"""Files as other Keras versions wrote them: loaded as they are, repaired and held against the original, or refused with what to do."""
+"""Files of other Keras versions: loaded as they are, repaired, or rejected with a hint."""
 
 import json
 import shutil
@@ -157,7 +157,7 @@ def test_a_network_inside_of_time_distributed_gives_its_output_and_no_list_of_on
 
 def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(keras2, tmp_path):
     model, path = keras2
-    # A version that is not the file's: Keras 3 refuses it, takes it repaired, and tf_keras takes it as it is.
+    # The wrong version: Keras 3 rejects the file and loads it repaired; tf_keras loads it as it is.
     trained = load(rewritten(path, tmp_path / "mixed.h5", lambda _value: None, "3.1.0"))
     assert trained.framework == "keras"
     assert "it answers as the file does in tf_keras" in " ".join(trained.notes)

@@ -1,4 +1,4 @@
-"""Names that changed their meaning between Keras 2 and 3: a file keeps that of whoever wrote it, whichever framework loads it."""
+"""`hard_sigmoid` keeps the meaning of the framework that wrote the file, whichever loads it."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ def load(path, **options):
 
 
 def gated(k, **options):
-    """A Sequential with `hard_sigmoid` wherever one can be: in a layer, inside of TimeDistributed, in gates, in a cell, and by itself."""
+    """A Sequential with `hard_sigmoid` in a layer, in TimeDistributed, in gates, in a cell, and as a layer."""
     layers = k.layers
     k.utils.set_random_seed(6)
     body = [
@@ -54,13 +54,13 @@ def rewritten(source, target, change):
 
 
 def beyond_keras_2(layer):
-    """What Keras 3 says of an LSTM and tf_keras refuses."""
+    """Add an argument of the LSTM of Keras 3, which tf_keras rejects."""
     if layer["class_name"] == "LSTM":
         layer["config"]["use_cudnn"] = "auto"
 
 
 def beyond_keras_3(layer):
-    """A layer that Keras 3 no longer has."""
+    """Use a layer that Keras 3 no longer has."""
     if layer["class_name"] == "ReLU":
         layer["class_name"], layer["config"] = "ThresholdedReLU", {"name": layer["config"]["name"], "theta": 0.0}
 
@@ -201,7 +201,7 @@ def test_every_other_default_that_both_have_is_one_value():
 
 
 def _plainly(value):
-    """A default, where 1 and (1, 1) are one, None is what the framework is set to, and only the spelling of an initialiser differs."""
+    """Normalise a default: 1 equals (1, 1), None is the global setting, and case does not matter."""
     value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
     value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
     return "channels_last" if value is None else str(value).lower()

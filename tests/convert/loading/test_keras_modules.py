@@ -1,4 +1,4 @@
-"""tf_keras in the place of Keras, on a stand-in for `sys.modules`."""
+"""Aliases of Keras in a dictionary that replaces `sys.modules`."""
 
 from types import ModuleType
 

@@ -1,4 +1,4 @@
-"""Loading what people have, and refusing the rest in one line."""
+"""Loading of model files, and one-line errors for everything else."""
 
 import json
 import zipfile
