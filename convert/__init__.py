@@ -52,7 +52,9 @@ _LAZY = {
     "Terminal": "convert.progress",
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
-    "convert_model", "Options", "Conversion", "train", "TrainOptions", "TrainedModel", "Epoch", "evaluate", "EvaluateOptions", "Evaluation",
+    "convert_model", "Options", "Conversion",
+    "train", "TrainOptions", "TrainedModel", "Epoch",
+    "evaluate", "EvaluateOptions", "Evaluation",
     "Progress", "Silent", "Terminal",
 ]  # fmt: skip
 

@@ -270,7 +270,7 @@ def _grey(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
 
 
-def _image(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _one_frame(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
 
 
@@ -309,10 +309,6 @@ def _flat(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     return InputLayout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 
-def _row(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
-    return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
-
-
 def _clips_of_images(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
 
@@ -341,13 +337,13 @@ AXES: dict[str, _Kind] = {
     "t,c,h,w": _Kind(4, 0, _channels_first),
     "c,t,h,w": _Kind(4, 1, _channels_before_time),
     "t,h,w": _Kind(3, 0, _grey),
-    "h,w,c": _Kind(3, None, _image),
+    "h,w,c": _Kind(3, None, _one_frame),
     "h,w,tc": _Kind(3, None, _stacked),
     "n,t,h,w,c": _Kind(5, None, _clips_of_images),
     "t,f": _Kind(None, 0, _rows),
     "n,t,f": _Kind(None, None, _clips_of_rows),
     "tf": _Kind(1, None, _flat),
-    "f": _Kind(1, None, _row),
+    "f": _Kind(1, None, _one_frame),
 }
 # Layouts that the shape alone identifies; the others are noted as assumptions.
 PLAIN = ("t,h,w,c", "t,f")

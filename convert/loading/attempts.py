@@ -163,7 +163,8 @@ class FileLoader:
         other = OTHER[framework]
         try:
             original, _ = self._load(other, None)
-        except Exception:  # noqa: BLE001  # the other framework cannot load most files; then there is nothing to compare
+        # The other framework cannot load most files, and then there is nothing to compare.
+        except Exception:  # noqa: BLE001  # a framework can raise anything
             return []
         if _is_keyed(model) or _is_keyed(original):
             return []
