@@ -1,9 +1,9 @@
-"""A trained model, or the bundle it was converted to, measured on labelled clips: what `edgevid evaluate` and `convert.evaluate` do."""
+"""Accuracy of a trained model or a bundle on labelled clips, as `edgevid evaluate` measures it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,22 +24,15 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """How to measure. All but `views` and `threads` say what training did, and are not needed for bundles and models of `edgevid train`.
+    """The options of `edgevid evaluate`.
+
+    All but `views` and `threads` describe how the model was trained, as in `convert.Options`.
+    Bundles and models of `edgevid train` carry that description and do not need them.
 
     Attributes:
-        views: What answers for a clip: "centre" for the window in its middle, "all" for the mean over every window of it.
-        threads: Interpreter threads, for a bundle.
-        labels: As `convert.Options`.
-        color: As there.
-        range: As there.
-        resize: As there.
-        interpolation: As there.
-        interval: As there.
-        frames: As there.
-        frame_size: As there.
-        axes: As there.
-        scores: As there.
-        scores_only: As there.
+        views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its
+            windows.
+        threads: Threads of the interpreter that runs a bundle, at least 1.
     """
 
     views: Views = "centre"
@@ -57,37 +50,24 @@ class EvaluateOptions:
     scores_only: bool = False
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise UsageError(expected="threads of at least 1", got=self.threads, found=f"{self.threads}")
+        UsageError.unless(self.threads >= 1, expected="threads of at least 1", got=self.threads)
 
-    def of_training(self) -> Options:
-        """Return what training did, as a conversion takes it."""
-        said = (
-            "labels",
-            "color",
-            "range",
-            "resize",
-            "interpolation",
-            "interval",
-            "frames",
-            "frame_size",
-            "axes",
-            "scores",
-            "scores_only",
-        )
-        return Options(**{name: getattr(self, name) for name in said})
+    def conversion_options(self) -> Options:
+        """Return the options that describe the training, as a conversion takes them."""
+        shared = {item.name for item in fields(Options)} & {item.name for item in fields(self)}
+        return Options(**{name: getattr(self, name) for name in shared})
 
 
 @dataclass(frozen=True)
 class EvaluationSubject:
-    """What is measured.
+    """A model or bundle with the clips to measure it on.
 
     Attributes:
-        scorer: The model, as a function from frames to scores.
-        clips: Prepared for it.
-        labels: Its classes.
-        window: Its view of time.
-        notes: What was assumed of it.
+        scorer: From frames to scores.
+        clips: Decoded and prepared for the model.
+        labels: The model's classes, in the order of the scores.
+        window: Length and sampling of the model's window.
+        notes: Assumptions about the model, one line each.
     """
 
     scorer: Scorer
@@ -105,29 +85,32 @@ def evaluate(
     progress: Progress | None = None,
     on_start: Callable[[EvaluationSubject], None] = lambda _subject: None,
 ) -> Evaluation:
-    """Measure a model or a bundle on labelled clips. Both are asked about the same frames, so their numbers can be compared.
+    """Measure a model or a bundle on labelled clips.
+
+    A model and its bundle score the same frames of each clip, so that their metrics can be
+    compared.
 
     Args:
         model: A `.keras` or `.h5` file, or an `.edgevid` bundle.
-        clips: Folder `<class>/<clip>` or CSV file, with classes that the model knows.
-        options: How to measure.
-        progress: Shows how far reading and asking are.
-        on_start: Called once with what is measured, before it is.
+        clips: Folder `<class>/<clip>` or CSV file, with classes of the model.
+        options: Options of the measurement; None for the defaults.
+        progress: Shows a bar while clips are read and scored; None for no output.
+        on_start: Called once before the first clip is scored.
 
     Returns:
         Accuracy, precision, recall, F1, confusion, and the scores of each clip.
 
     Raises:
-        UsageError: There is no such model or folder, or an option is wrong.
+        UsageError: The model or the clips do not exist, or an option is wrong.
         ModelError: The model cannot be loaded.
         BundleError: The bundle cannot be used.
-        ClipsError: No clip can be read, or one shows no class of the model.
+        ClipsError: No clip can be read, or a clip's class is not one of the model's.
     """
     options, progress = options or EvaluateOptions(), progress or Silent()
     open_subject = _open_model if Path(model).suffix in MODEL_SUFFIXES else _open_bundle
     subject = open_subject(Path(model), Path(clips), options, progress)
     on_start(subject)
-    found = scoring.evaluate(
+    evaluation = scoring.evaluate(
         subject.scorer,
         subject.clips.clips,
         labels=subject.labels,
@@ -135,7 +118,7 @@ def evaluate(
         views=options.views,
         progress=lambda clips: iter(progress.track(clips, "asking the model")),
     )
-    return replace(found, skipped=subject.clips.skipped)
+    return replace(evaluation, skipped=subject.clips.skipped)
 
 
 def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
@@ -144,6 +127,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
     checked = bundle.read(path)
     manifest = checked.manifest
+    # Rows of features have no time of their own; at the bundle's interval each row is one sample.
     decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
     return EvaluationSubject(
         scoring.bundle_scorer(Engine(checked, threads=options.threads)), decoded, manifest.labels, manifest.window
@@ -152,30 +136,37 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.arrange import arrange
-    from convert.interface.contract import contract, input_spec
+    from convert.interface.contract import resolve_contract, resolve_input
     from convert.loading.load import load
     from convert.splitting.split import split
     from convert.training_info import read_info
 
-    said = options.of_training()
+    training = options.conversion_options()
     trained, info = load(path), read_info(path)
     arranged = arrange(
         trained.model,
-        axes=said.axes,
-        frames=said.frames,
-        frame_size=said.frame_size,
-        output=said.scores,
+        axes=training.axes,
+        frames=training.frames,
+        frame_size=training.frame_size,
+        output=training.scores,
+        # Metrics are computed from the scores alone.
         scores_only=True,
     )
     graph = arranged.graph
     parts = split(graph)
-    spec = input_spec(graph, parts.frame_shape, said, info)
+    spec = resolve_input(graph, parts.frame_shape, training, info)
     decoded = _decode(clips, spec, progress)
-    settled = contract(
-        graph, parts.frames, spec=spec, clips=decoded, options=said, info=info, notes=(*trained.notes, *arranged.notes)
+    contract = resolve_contract(
+        graph,
+        parts.frames,
+        spec=spec,
+        clips=decoded,
+        options=training,
+        info=info,
+        notes=(*trained.notes, *arranged.notes),
     )
-    scorer = scoring.keras_scorer(arranged.ask, spec, settled.window, kind=settled.scores)
-    return EvaluationSubject(scorer, decoded, settled.labels, settled.window, settled.notes)
+    scorer = scoring.keras_scorer(arranged.ask, spec, contract.window, kind=contract.scores)
+    return EvaluationSubject(scorer, decoded, contract.labels, contract.window, contract.notes)
 
 
 def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> ClipSet:

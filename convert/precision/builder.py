@@ -12,9 +12,10 @@ from convert.interface.contract import Contract
 from convert.precision.recipes import Recipe
 from convert.quantization.calibration import Calibration, frame_samples, on_grid, on_own_grid, step_samples
 from convert.quantization.calibration_check import InputRange, at_the_ends, check, ranges
-from convert.quantization.converter import ConvertedPart, Converter
+from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantization.logits import LogitsPart
+from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -47,7 +48,7 @@ class BuildJob:
     plan: Plan
     contract: Contract
     calibration: Calibration
-    converter: Converter
+    converter: PartConverter
     name: str
     golden: Golden
     edgetpu: bool = False
@@ -88,7 +89,7 @@ def choose_plan(parts: Split, asked: str) -> Plan:
 
 
 def prefetch(
-    converter: Converter,
+    converter: PartConverter,
     parts: Split,
     *,
     precision: Precision,

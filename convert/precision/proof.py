@@ -16,10 +16,10 @@ from convert.precision.recipes import Recipe, candidates
 from convert.precision.search import RecipeTrial, Search, search
 from convert.progress import Progress
 from convert.quantization.calibration import choose
-from convert.quantization.converter import Converter
+from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import Split
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
-from convert.verification.reference import Reference
+from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import Budget, ProofStage, unlike_training
 from edgevid.bundle.manifest import Plan, Scores
 from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
@@ -45,7 +45,7 @@ class Subject:
     parts: Split
     clips: ClipSet
     contract: Contract
-    reference: Callable[[Split, InputSpec, Scores], Reference]
+    reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     recipes: tuple[Recipe, ...] | None
 
 
@@ -68,7 +68,7 @@ class Proof:
         cautions: What a person should know.
     """
 
-    def __init__(self, subject: Subject, converter: Converter, options: Options, progress: Progress) -> None:
+    def __init__(self, subject: Subject, converter: PartConverter, options: Options, progress: Progress) -> None:
         parts, clips, contract = subject.parts, subject.clips, subject.contract
         coral = options.delegate == CORAL
         self._subject, self._progress = subject, progress

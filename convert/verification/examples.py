@@ -18,7 +18,7 @@ from edgevid.frames import Array
 if TYPE_CHECKING:
     from convert.clips import ClipSet
     from convert.splitting.split import Split
-    from convert.verification.reference import Reference
+    from convert.verification.reference_answers import ReferenceAnswers
 
 
 # Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
@@ -46,7 +46,7 @@ class Examples:
     values: tuple[Array, ...] = ()
 
 
-def prepare_examples(clips: ClipSet, settled: Contract, reference: Reference) -> Examples:
+def prepare_examples(clips: ClipSet, settled: Contract, reference: ReferenceAnswers) -> Examples:
     """Ask the float model about the window in the middle of each clip.
 
     Args:
@@ -78,7 +78,7 @@ def prepare_examples(clips: ClipSet, settled: Contract, reference: Reference) ->
 
 
 def float_stages(
-    reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]
+    reference: ReferenceAnswers, parts: Split, examples: Examples, values: Sequence[Value]
 ) -> Iterator[ProofStage]:
     """Stages 1 and 2 of the proof, each as soon as it is known; the second on as many clips as `SPLIT_CALLS` allow."""
     from convert.verification.stages import SPLIT_TOLERANCE, check_split
@@ -102,7 +102,7 @@ def file_stage(examples: Examples) -> list[ProofStage]:
     return [measure("the file as it is", examples.scores, examples.scores, examples.truth)]
 
 
-def golden_vectors(clips: ClipSet, settled: Contract, reference: Reference) -> Golden:
+def golden_vectors(clips: ClipSet, settled: Contract, reference: ReferenceAnswers) -> Golden:
     """Frames of one clip, a few longer than a window, with the float model's answers."""
     from convert.clips import window_indices
 

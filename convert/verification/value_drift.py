@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert.verification.reference import Reference
+from convert.verification.reference_answers import ReferenceAnswers
 from edgevid.bundle.manifest import Value
 from edgevid.errors import VerificationFailed
 from edgevid.frames import Array
@@ -69,7 +69,7 @@ def _measured(stage: str, value: Value, given: Array, trained: Array) -> ValueDr
 
 
 def check_split_values(
-    reference: Reference, values: Sequence[Value], windows: Array, trained: Sequence[Array]
+    reference: ReferenceAnswers, values: Sequence[Value], windows: Array, trained: Sequence[Array]
 ) -> list[ValueDrift]:
     """Refuse a split whose values are not the trained model's.
 

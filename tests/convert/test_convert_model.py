@@ -124,11 +124,11 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(
     from convert.heads.lstm import LstmCell
     from convert.reporting import outcome
 
-    trained, told = LstmCell.step, []
+    trained, reports = LstmCell.step, []
     monkeypatch.setattr(LstmCell, "step", lambda cell, projected, states: trained(cell, projected * 0.5, states))
     write = outcome.write_html
     monkeypatch.setattr(
-        outcome, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more)
+        outcome, "write_html", lambda report, *args, **more: reports.append(report) or write(report, *args, **more)
     )
     cnn_rnn(head).save(tmp_path / "model.keras")
     asked = ["--interval", "0.1", "--precision", precision, "--json"]
@@ -147,19 +147,19 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(
     output = capsys.readouterr()
     printed = json.loads(output.out)
     assert printed["error"].endswith("stopped.report.html tells how far it came.") and printed["error"] in output.err
-    assert printed == told[0] | {"error": printed["error"], "exit_code": code}
+    assert printed == reports[0] | {"error": printed["error"], "exit_code": code}
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "model.keras",
         "stopped.report.html",
         "stopped.report.json",
     ]
-    assert [stage["name"] for stage in told[0]["stages"]] == stages
-    assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace(
+    assert [stage["name"] for stage in reports[0]["stages"]] == stages
+    assert reports[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace(
         "&#34;", '"'
     )
-    assert json.loads((tmp_path / "stopped.report.json").read_text()) == told[0]
+    assert json.loads((tmp_path / "stopped.report.json").read_text()) == reports[0]
     # What was converted before it stopped has its layers measured.
-    assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == (
+    assert {(layer["part"], layer["precision"]) for layer in reports[0]["layers"]} == (
         {("encoder", "int8")} if error is ConversionError else set()
     )
 
@@ -188,9 +188,14 @@ def test_a_refusal_before_the_work_began_is_one_json_object_too(place, tmp_path,
     asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "--json", "-o"]
     assert main([*asked, str(tmp_path / "bundle.zip")]) == 2
     output = capsys.readouterr()
-    told = json.loads(output.out)
-    assert (told["exit_code"], told["failure"], told["stages"], told["layers"]) == (2, told["error"], [], [])
-    assert told["error"] in output.err
+    printed = json.loads(output.out)
+    assert (printed["exit_code"], printed["failure"], printed["stages"], printed["layers"]) == (
+        2,
+        printed["error"],
+        [],
+        [],
+    )
+    assert printed["error"] in output.err
 
 
 def test_an_answer_that_is_no_number_is_null_in_the_json():
@@ -359,8 +364,8 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     assert (
         main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
     )
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert {len(line["values"]["box"]) for line in told if "label" in line} == {4}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {len(line["values"]["box"]) for line in lines if "label" in line} == {4}
 
 
 def test_values_that_are_too_far_off_break_the_budget():
