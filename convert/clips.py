@@ -251,6 +251,19 @@ def _interval_s(window: Window) -> float | None:
     return None if window.sampling == "uniform" else window.interval_s
 
 
+def evenly_spread(count: int, wanted: int) -> Array:
+    """Return indices spread evenly over a sequence, both ends included.
+
+    Args:
+        count: Length of the sequence.
+        wanted: Number of indices; fewer are returned where two fall together.
+
+    Returns:
+        Sorted indices, int64.
+    """
+    return np.unique(np.linspace(0, count - 1, wanted).astype(int))
+
+
 def to_real(frames: Array, spec: InputSpec) -> Array:
     """Give prepared frames as the trained model takes them.
 

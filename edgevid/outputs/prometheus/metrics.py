@@ -67,8 +67,7 @@ class MetricsServer(RestartingOutput):
         self._started: Counter[tuple[str, str]] = Counter()
         self._ended: Counter[tuple[str, str]] = Counter()
         self._buckets = {
-            name: {stage: Histogram(getattr(each, stage)) for stage in STAGES}
-            for name, each in self._telemetry.items()
+            name: {stage: Histogram(getattr(each, stage)) for stage in STAGES} for name, each in self._telemetry.items()
         }
         self._folding = threading.Lock()
         self._app = _application(self, where)

@@ -407,9 +407,7 @@ def test_what_a_strange_layer_raises_is_one_line_that_names_it(tmp_path):
             return x
 
     parts = parts_of(over_frames(lambda _k, layers, x: Strange(name="odd")(layers.LSTM(4)(x))))
-    with pytest.raises(
-        ModelError, match=r"'odd' \(Strange\) to take a tensor of \(6, 4\), got .*not today"
-    ) as caught:
+    with pytest.raises(ModelError, match=r"'odd' \(Strange\) to take a tensor of \(6, 4\), got .*not today") as caught:
         export(parts.head, tmp_path / "head")
     assert "\n" not in str(caught.value)
 
