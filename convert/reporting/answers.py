@@ -17,7 +17,7 @@ from edgevid.frames import Array
 MAX_WORST = 12
 
 
-def answers(trial: RecipeTrial, examples: Examples, clips: ClipSet, job: BuildJob) -> Answers:
+def compare_answers(trial: RecipeTrial, examples: Examples, clips: ClipSet, job: BuildJob) -> Answers:
     """Return the report's section on the answers of a trial's bundle; an empty one without a bundle."""
     if trial.stream is None or trial.scores is None:
         return Answers()
@@ -81,7 +81,7 @@ def worst_clips(examples: Examples, scores: Array) -> list[int]:
     """
     has_other_class = scores.argmax(1) != examples.scores.argmax(1)
     errors = np.abs(scores - examples.scores).max(axis=1)
-    # lexsort sorts by its last key first.
+    # The last key of lexsort is the primary one.
     return [int(index) for index in np.lexsort((-errors, ~has_other_class))[:MAX_WORST]]
 
 

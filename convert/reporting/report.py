@@ -23,7 +23,7 @@ from convert.precision.search import RecipeTrial, Search
 from convert.quantization.calibration_check import CalibrationSummary, GridEnds, InputRange, by_class
 from convert.quantization.layer_errors import Losses, blame
 from convert.reporting import report_schema as schema
-from convert.reporting.answers import answers, short_path
+from convert.reporting.answers import compare_answers, short_path
 from convert.reporting.weights import part_weights, sparsity_note, trained_weights
 from convert.verification.examples import Examples
 from convert.verification.stages import Budget, ProofStage
@@ -116,7 +116,7 @@ def record(result: ConversionResult, *, seconds: float) -> dict[str, Any]:
         _clips(result),
         _measurements(result),
         _layer_losses(result),
-        answers(result.best, result.examples, result.clips, result.job),
+        compare_answers(result.best, result.examples, result.clips, result.job),
         _contents(result),
         _device_contract(result),
         schema.Run(versions=versions(), seconds=round(seconds, 2), command=result.command),
