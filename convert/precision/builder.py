@@ -241,7 +241,7 @@ class Builder:
             part = self._job.converter.convert(function, precision, samples, edgetpu=edgetpu)
             if is_calibrated:
                 self.ranges[part] = ranges(part, samples)
-                # A file that someone else calibrated may well be exceeded by these clips; that is only a warning.
+                # The clips may exceed the grids of a file that someone else calibrated. That is only a warning.
                 if self._job.converter.calibrates:
                     check(self.ranges[part])
             # A float part needs samples only if its layers are measured, so they are made on demand.

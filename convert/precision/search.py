@@ -1,4 +1,4 @@
-"""Find the cheapest precision within the budget: build a bundle, prove it, and try the next recipe if the proof fails."""
+"""Find the cheapest precision within the budget: build and prove a bundle, and try the next recipe if it fails."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
 
 
 def _stretch(state: Array, after: Array) -> list[int]:
-    """Give `state`, in place, the range of `after`; return the samples that changed."""
+    """Stretch `state` in place to the range of `after`; return the indices of the samples that changed."""
     low, high = after.min() * _STRETCH, after.max() * _STRETCH
     if (state.min(), state.max()) == (low, high) or after.size < 2:
         return []

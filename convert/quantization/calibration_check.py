@@ -19,7 +19,8 @@ from edgevid.errors import ConversionError
 from edgevid.frames import Array
 from edgevid.quant import QuantParams, dequantize
 
-# TensorFlow moves a grid by part of a step, to represent zero exactly. Samples may exceed it by this share of their range.
+# Samples may exceed a grid by this share of their range: TensorFlow moves grids by part of a step, to represent
+# zero exactly.
 _SLACK = 0.02
 
 
@@ -101,19 +102,20 @@ def ranges(part: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
     ]
 
 
-def check(found: Sequence[InputRange]) -> None:
+def check(inputs: Sequence[InputRange]) -> None:
     """Reject a part if the converter ignored its samples, or used those of another input.
 
     Raises:
         ConversionError: The samples of an input exceed its grid.
     """
-    for each in found:
+    for each in inputs:
         if each.exceeds_grid:
-            samples = f"samples ({each.low:.4g} to {each.high:.4g})"
+            samples = f"its samples ({each.low:.4g} to {each.high:.4g})"
+            grid = f"a grid of {each.grid_low:.4g} to {each.grid_high:.4g}"
             raise ConversionError(
-                expected=f"the converter to calibrate input {each.input} of the {each.part} with its {samples}",
+                expected=f"the converter to calibrate input {each.input} of the {each.part} with {samples}",
                 got=(each.grid_low, each.grid_high),
-                found=f"a grid of {each.grid_low:.4g} to {each.grid_high:.4g}: the converter ignored the calibration data",
+                found=f"{grid}: the converter ignored the calibration data",
             )
 
 

@@ -90,7 +90,8 @@ def rank(role: Role, precision: Precision, rows: Iterable[Mapping[str, Any]], *,
     groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
         groups.setdefault(layer_of(row["tensor"], output=output), {}).setdefault(row["operator"], []).append(row)
-    # An unrolled layer is hundreds of operators. Those of one kind count together, and the worst kind counts for the layer.
+    # An unrolled layer is hundreds of operators. Those of one kind count together, and the worst kind represents
+    # the layer.
     errors = [
         min(_errors_by_kind(role, precision, layer, kinds), key=lambda error: error.snr_db)
         for layer, kinds in groups.items()
@@ -109,7 +110,7 @@ def layer_of(tensor: str, *, output: str) -> str:
     if not names:
         return output
     weighted = [name for name in names if name.rpartition("/")[2].rstrip("0123456789_") in _WEIGHTED]
-    # Our name scope repeats the layer's own, so each name is kept only once in a row.
+    # Our name scope repeats the layer's own, so neighbouring equal names are merged.
     return "/".join(name for name, _again in itertools.groupby((weighted or names)[0].split("/")[:-1]))
 
 

@@ -57,7 +57,7 @@ class Child:
         self._unread = b""
         # Submitted jobs without an answer, oldest first.
         self._pending: list[WorkerTask] = []
-        # Answers that nobody has asked for yet.
+        # Answers not yet collected by `result`.
         self._answers: dict[Hashable, dict[str, Any] | ConversionError] = {}
 
     def start(self) -> None:
@@ -105,7 +105,7 @@ class Child:
         self._send(task.request)
 
     def result(self, key: Hashable) -> dict[str, Any]:
-        """Wait for the answer to a submitted job. Answers to earlier jobs are kept until they are asked for.
+        """Wait for the answer to a submitted job. Answers to earlier jobs are stored for their own callers.
 
         Args:
             key: The key of the job.
@@ -131,7 +131,7 @@ class Child:
         except ConverterCrashed as error:
             self._answers[task.key] = error
             # The jobs behind it are lost with the process. Only the wanted one is submitted again:
-            # the others may never be asked for.
+            # nobody may ever collect the others.
             lost, self._pending = self._pending, []
             for each in lost:
                 if each.key == wanted:
@@ -163,7 +163,7 @@ class Child:
         """Return the next line; empty if the process has ended."""
         assert self.process is not None and self.process.stdout is not None
         pipe = self.process.stdout.fileno()
-        # Read from the descriptor, not the file object: a second line in the object's buffer would be invisible to `select`.
+        # Read from the descriptor: in the file object's buffer, a second line would be invisible to `select`.
         while b"\n" not in self._unread:
             ready, _, _ = select.select([pipe], [], [], self._timeout_s)
             if not ready:

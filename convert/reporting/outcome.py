@@ -137,7 +137,7 @@ def stop(error: EdgevidError, result: ConversionResult, page: Path, *, seconds: 
 
 
 def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Progress) -> Bundle:
-    """Add a twin for the Edge TPU; without a compiler, write the part next to the bundle, ready to compile elsewhere."""
+    """Add a twin for the Edge TPU. If that fails, write the part next to the bundle, to be compiled elsewhere."""
     from convert.placement.coral import add_twin
 
     coral = add_twin(bundle)

@@ -269,7 +269,7 @@ class Contents:
         trained_weights: Weights of the trained model.
         placement: Where the operators of each part run.
         calibration: The calibration data; null if nothing is quantised.
-        edgetpu: The result of the Edge TPU's compiler (`convert.placement.coral`); null unless asked for.
+        edgetpu: The result of the Edge TPU's compiler (`convert.placement.coral`); null unless requested.
     """
 
     precision: Mapping[Role, Precision] = field(default_factory=dict)

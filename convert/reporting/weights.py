@@ -113,4 +113,5 @@ def sparsity_note(trained: TrainedWeights, parts: Sequence[PartWeights]) -> str:
     total = sum(part.kernels for part in parts)
     zeros = sum(part.zeros * part.kernels for part in parts) / total if total else 0.0
     verb = "keeps" if zeros >= trained.zeros - _ZEROS_SLACK else "does not keep"
-    return f"the model was pruned: {trained.zeros:.0%} of its kernel weights are zero, and the bundle {verb} them ({zeros:.0%})"
+    zero = f"{trained.zeros:.0%} of its kernel weights are zero"
+    return f"the model was pruned: {zero}, and the bundle {verb} them ({zeros:.0%})"

@@ -18,9 +18,10 @@ from edgevid.bundle.manifest import Value
 from edgevid.errors import ModelError
 from edgevid.frames import Array
 
-# Frames of the golden stream after its first full window: enough to reveal a ring that is off by one, few enough to ship.
+# Frames of the golden stream after its first full window: enough to reveal a ring that is off by one, and few
+# enough to ship.
 GOLDEN_STEPS = 4
-# Encoder calls for the comparison of the float split. A misread layer is wrong on every clip, so a few clips are enough.
+# Encoder calls to measure the float split. A misread layer is wrong on every clip, so a few clips are enough.
 SPLIT_CALLS = 512
 _MIN_SPLIT_CLIPS = 4
 

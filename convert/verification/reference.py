@@ -20,7 +20,8 @@ from edgevid.inference.probabilities import to_probabilities
 # A batch is as large as its float input fits into this, and at most `_MAX_BATCH` windows.
 _BATCH_BYTES = 32 * 2**20
 _MAX_BATCH = 4
-# A depthwise convolution uses one processor whatever TensorFlow is given, so calls run in parallel. More would take memory.
+# A depthwise convolution uses only one processor, whatever TensorFlow's settings, so calls run in parallel. More
+# of them would cost memory.
 _MAX_THREADS = min(os.cpu_count() or 1, 4)
 # Relative change of an input that float32 cannot resolve in a product.
 _NUDGE = np.float32(1 + 2**-22)
@@ -63,7 +64,8 @@ class Reference:
         )
 
     def _batch(self, windows: Array, size: int) -> Any:
-        # Always a full batch: TimeDistributed unrolls its layer over the frames, so each new size takes seconds to trace.
+        # Always a full batch: TimeDistributed unrolls its layer over the frames, so each new size takes seconds to
+        # trace.
         full = np.concatenate([windows, np.repeat(windows[-1:], size - len(windows), axis=0)])
         return self._model(to_real(full, self._spec))[: len(windows)]
 

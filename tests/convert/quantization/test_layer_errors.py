@@ -160,7 +160,8 @@ def test_every_precision_has_its_layers_measured_and_ranked(measured):
         assert {error.layer for error in errors} == {"bounded", "spread", "sum"}
         assert errors == sorted(errors, key=lambda error: error.snr_db)
     worst = {precision: errors[0].snr_db for precision, errors in measured.items()}
-    # 16x8 rounds weights as int8 does, and activations 256 times finer. float16 rounds weights to 11 bits of 6 dB each, and nothing else.
+    # 16x8 rounds weights as int8 does, and activations 256 times finer. float16 rounds only weights, to 11 bits of
+    # 6 dB each.
     assert worst["int8"] + 15 < worst["int16x8"] < 60 < worst["float16"] < EXACT_DB
     spread = {
         precision: next(error for error in errors if error.layer == "spread") for precision, errors in measured.items()
