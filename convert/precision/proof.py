@@ -105,7 +105,7 @@ class Proof:
         # A setting of the whole process, so it is made here and not in `Reference`. Loading and training,
         # which came before, keep the graph optimizer; from here on it costs seconds on the first call of
         # each graph and speeds up none of the few hundred that follow. A `.tflite` file, whose reference
-        # is the interpreter, never imports TensorFlow.
+        # is the interpreter, needs no TensorFlow.
         if subject.is_trained_model:
             run_graphs_as_they_are()
         return subject.reference(subject.parts, subject.contract.input, subject.contract.scores)

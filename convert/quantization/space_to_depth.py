@@ -205,7 +205,7 @@ def _packed(part: PartFunction, calls: Mapping[Any, Call]) -> PartFunction:
 @contextmanager
 def _calls_replaced(calls: Mapping[Any, Call]) -> Iterator[None]:
     """Replace the `call` of layers while a part is traced; the trained model itself stays as it was."""
-    # Through `object`, because Keras's own `__setattr__` would track the function as part of the layer.
+    # Through `object`, past the attribute tracking of both frameworks.
     for layer, call in calls.items():
         object.__setattr__(layer, "call", call)
     try:

@@ -178,7 +178,7 @@ def _input_grid(detail: dict[str, Any]) -> QuantParams:
 
 
 def _rows(debugger: Any) -> list[dict[str, Any]]:
-    # The statistics are public only as CSV.
+    # Only the CSV dump joins the statistics with the names of operators and tensors.
     dump = io.StringIO()
     debugger.layer_statistics_dump(dump)
     numbers = (*_ENERGIES, "max_abs_error")

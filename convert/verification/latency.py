@@ -38,7 +38,7 @@ class FrameLatency:
 def latency(bundle: Bundle) -> FrameLatency:
     """Measure the time of a new frame."""
     engine, frames = Engine(bundle), bundle.golden.frames
-    # The first pass warms caches and lets XNNPACK pack its weights.
+    # The first pass warms up the caches and the interpreter.
     _stream_ns(engine, frames)
     engine.restart()
     encode_ns, head_ns = _stream_ns(engine, frames)

@@ -17,7 +17,7 @@ from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 from edgevid.inference.probabilities import to_probabilities
 
-# A batch is as large as its float input fits into this, and at most `_MAX_BATCH` windows.
+# A batch holds as many windows as fit into this in float32, and at most `_MAX_BATCH`.
 _BATCH_BYTES = 32 * 2**20
 _MAX_BATCH = 4
 # A depthwise convolution uses only one processor, whatever TensorFlow's settings, so calls run in parallel. More
