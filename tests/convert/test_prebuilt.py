@@ -67,7 +67,7 @@ def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop
             np.random.default_rng(number).uniform(-50, 50, (12, 10)).astype(np.float32),
         )
     done = convert_model(path, tmp_path / "wide", tmp_path / "out.edgevid", options=Options(interval="uniform"))
-    assert "what lies beyond is cut" in " ".join(done.report["warnings"])
+    assert "values beyond are clipped" in " ".join(done.report["warnings"])
 
 
 def test_a_file_is_its_own_reference_and_its_own_conversion(workshop, tmp_path):
