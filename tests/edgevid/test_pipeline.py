@@ -285,7 +285,7 @@ def test_a_spoilt_frame_is_none_for_every_model_that_shares_its_preparation() ->
 
 
 class Spoilt(ClosingSource):
-    """Delivers the frames of a source one by one, each after the pipeline has released the last; frame 3 lacks an axis."""
+    """Delivers frames one by one, each after the pipeline released the last; frame 3 lacks an axis."""
 
     name = "spoilt"
     live = True

@@ -168,7 +168,10 @@ def test_a_wrong_address_is_a_usage_error_without_its_password() -> None:
 @pytest.mark.skipif(
     not Path(DEBIAN_PYTHON).exists()
     or subprocess.run([DEBIAN_PYTHON, "-c", GST], capture_output=True, check=False).returncode != 0,
-    reason="GStreamer's RTSP server is not installed: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good",
+    reason=(
+        "GStreamer's RTSP server is not installed: apt-get install python3-gi "
+        "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+    ),
 )
 def test_an_rtsp_camera_with_a_password_gives_frames_with_the_senders_intervals() -> None:
     with rtsp_server(DEBIAN_PYTHON, password="geheim") as address:
