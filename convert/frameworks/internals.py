@@ -68,6 +68,11 @@ def mask_of(tensor: Any) -> Any:
     return get_keras_mask(tensor)
 
 
+def attach_mask(tensor: Any, mask: Any) -> None:
+    """Attach a mask to a TensorFlow tensor, where `mask_of` finds it. tf_keras's own attribute."""
+    tensor._keras_mask = mask
+
+
 def input_structure(model: Any) -> Any:
     """Return the nesting in which a functional model of Keras 3 takes its inputs; None elsewhere."""
     return getattr(model, "_inputs_struct", None)
