@@ -223,6 +223,27 @@ def needed(calls: Sequence[Call], outputs: Iterable[int]) -> tuple[Call, ...]:
     return tuple(reversed(remaining))
 
 
+def in_order(calls: Sequence[Call], start: int) -> list[Call] | None:
+    """Sort calls topologically.
+
+    Args:
+        calls: In any order.
+        start: Number of the input tensor.
+
+    Returns:
+        The calls, as close to their present order as possible; None if they form a cycle.
+    """
+    known, remaining, ordered = {start}, list(calls), list[Call]()
+    while remaining:
+        ready = next((call for call in remaining if known >= set(call.inputs)), None)
+        if ready is None:
+            return None
+        remaining.remove(ready)
+        ordered.append(ready)
+        known |= set(ready.outputs)
+    return ordered
+
+
 def is_nested(layer: Any) -> bool:
     """Return whether a layer is a Sequential or functional model, whose layers can be inlined."""
     return internals.is_functional(layer) or type(layer).__name__ == "Sequential"

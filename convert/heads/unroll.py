@@ -34,7 +34,7 @@ class Recurrent:
         is_bidirectional = hasattr(layer, "backward_layer")
         directions = [layer.forward_layer, layer.backward_layer] if is_bidirectional else [layer]
         self._merge = layer.merge_mode if is_bidirectional else None
-        # Keras requires both directions to agree on these.
+        # Keras requires both directions to agree on these two.
         self.return_sequences = bool(directions[0].return_sequences)
         self.return_state = bool(directions[0].return_state)
         self._zero_where_masked = bool(getattr(directions[0], "zero_output_for_mask", False))
@@ -71,7 +71,7 @@ class Recurrent:
         import tensorflow as tf
 
         projected = [cell.project(frames) for cell in self._cells]
-        # `run` splits the directions again; a part that holds both always projects first.
+        # `run` splits by these widths. It may belong to another part than the projection, traced later.
         self._widths = [int(each.shape[-1]) for each in projected]
         return projected[0] if len(projected) == 1 else tf.concat(projected, axis=-1)
 
