@@ -54,6 +54,7 @@ def is_by_element(call: Call) -> bool:
 
 def constants(call: Call) -> list[Any]:
     """Return the arguments of a call that are not tensors of the graph."""
+    # A placeholder that no argument can equal.
     tensor = object()
     args, kwargs = call.arguments(dict.fromkeys(call.inputs, tensor))
     return [each for each in (*args, *kwargs.values()) if each is not tensor]

@@ -10,6 +10,7 @@ from convert.heads.weights import constant
 
 def is_causal_convolution(layer: Any) -> bool:
     """Return whether a layer is a Conv1D with padding "causal" and one output frame per input frame."""
+    # With several groups the kernel has fewer channels than the state, and `CausalConv.step` could not multiply them.
     return (
         type(layer).__name__ == "Conv1D"
         and layer.padding == "causal"

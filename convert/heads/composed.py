@@ -85,4 +85,5 @@ class KerasCell:
             The output, and the new states.
         """
         output, renewed = self._cell(projected, list(states))
+        # A cell with one state may return it without a list.
         return output, list(renewed) if isinstance(renewed, (list, tuple)) else [renewed]

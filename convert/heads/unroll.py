@@ -12,6 +12,7 @@ from edgevid.errors import ModelError
 
 def is_recurrent(layer: Any) -> bool:
     """Return whether a layer carries a state over time; `Recurrent` runs such a layer or rejects it."""
+    # By name: each framework has its own classes, and a custom subclass counts as well.
     return any(base.__name__ in ("RNN", "Bidirectional") for base in type(layer).__mro__)
 
 
@@ -55,6 +56,7 @@ class Recurrent:
         """
         import tensorflow as tf
 
+        # One product over all frames instead of one per frame.
         batch, frames = int(window.shape[0]), int(window.shape[1])
         result = self.project(tf.reshape(window, (batch * frames, *window.shape[2:])))
         return tf.reshape(result, (batch, frames, *result.shape[1:]))
@@ -90,6 +92,7 @@ class Recurrent:
         import tensorflow as tf
 
         inputs = [projected] if len(self._cells) == 1 else tf.split(projected, self._widths, axis=-1)
+        # Keras lists the initial states of the forward layer first, then those of the backward layer.
         share = len(initial) // len(self._cells)
         sweeps = [
             self._sweep(index, each, mask, list(initial[index * share : (index + 1) * share]))

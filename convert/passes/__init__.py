@@ -15,7 +15,7 @@ from convert.passes.time_in_batch import unfold_time
 
 Pass = Callable[[LayerGraph, NoiseProbe], LayerGraph]
 
-# The first pass comes first: the operators of an exported function are what the other two look for.
+# Inlining comes first: the other two passes look among the operators that it uncovers.
 PASSES: tuple[Pass, ...] = (inline_exported_function, unfold_time, merge_frame_branches)
 
 

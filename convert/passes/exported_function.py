@@ -113,12 +113,9 @@ class _FunctionReader:
         if len(operators) > MOST_OPERATORS:
             raise ValueError(f"{len(operators)} operators")
         ends = self._bind(function)
-        calls = [
-            call
-            for operator in operators
-            if operator.type not in ("Placeholder", "NoOp")
-            for call in self._read(operator, ends)
-        ]
+        # `_bind` numbered the placeholders, and a NoOp has no outputs.
+        operators = [each for each in operators if each.type not in ("Placeholder", "NoOp")]
+        calls = [call for operator in operators for call in self._read(operator, ends)]
         produced = {number for call in calls for number in call.outputs}
         if len(ends) != len(self._call.outputs) or produced.isdisjoint(ends.values()):
             raise ValueError("an output that no operator produces")
@@ -173,7 +170,7 @@ class _FunctionReader:
         return self._call_of(Node(operator.node_def, constants, targets), sources, numbers)
 
     def _with_time_second(self, operator: Any, sources: tuple[int, ...], targets: tuple[int, ...]) -> Call | None:
-        """Return a call that does with (1, T, ...) what an operator does with (T, 1, ...), if it is such an operator."""
+        """Return the call on (1, T, ...) for an operator on (T, 1, ...); None for any other operator."""
         if operator.type == "Pack":
             self._note_packed(sources, targets[0])
         elif operator.type == "Transpose":
@@ -201,6 +198,7 @@ class _FunctionReader:
         window, result = self._values[source], self._values[targets[0]]
         if source not in self._transposed or result.shape != window.shape[1:]:
             return None
+        # Compare numbers, not the operator's arguments: these may be computed.
         indices = [index for index in range(self._frames) if same_numbers(window[index], result)]
         return self._call_of(TakeFrame(indices[0]), (self._transposed[source],), targets) if len(indices) == 1 else None
 

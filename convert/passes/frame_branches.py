@@ -1,5 +1,6 @@
-"""Merge branches that run the same layers on single frames: `unstack`, `split` or `x[:, 3]`, then `stack` or Concatenate.
+"""Merge branches that run the same layers on single frames.
 
+Such a model takes a window apart by `unstack`, `split` or `x[:, 3]`, and gathers it by `stack` or a Concatenate.
 The first frame's branch runs on noise for every frame. If it reproduces the other branches, it becomes a per-frame
 layer, which the splitter runs once per frame like any other.
 """
@@ -153,6 +154,7 @@ class _Branches:
                 continue
             if result.shape not in ((1, *window.shape[2:]), (1, 1, *window.shape[2:])):
                 continue
+            # A tensor that equals several frames, such as zeros, is a copy of none.
             matches = [index for index in range(self._frames) if same_numbers(window[0, index], result)]
             if len(matches) == 1:
                 return _Origin(source, matches[0])

@@ -23,6 +23,7 @@ from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Part
 from edgevid.errors import ModelError
 
+# The compiler replaces all operators that it maps by one with this name.
 CUSTOM_OPERATOR = "edgetpu-custom-op"
 _LIMIT_S = 600
 _COUNTS = re.compile(r"Number of operations that will run on (Edge TPU|CPU): (\d+)")
@@ -136,6 +137,7 @@ def _compile(program: str, data: bytes, file: str) -> tuple[bytes | None, str]:
         source = Path(folder) / file
         source.write_bytes(data)
         try:
+            # -s lists the operators, from which `add_twin` reads their counts.
             done = subprocess.run(
                 [program, "-s", "-o", folder, str(source)],
                 capture_output=True,
@@ -161,6 +163,7 @@ def _mismatch(part: Part, compiled: bytes) -> str:
         return str(error).rstrip(".")
     if all(each.kind != CUSTOM_OPERATOR for each in file.operators):
         return f"no operator of {part.file} is mapped to the Edge TPU"
+    # The device feeds either file with the same bytes, so names, shapes and grids have to agree.
     if (_interface(file, file.inputs), _interface(file, file.outputs)) != (_wanted(part.inputs), _wanted(part.outputs)):
         return f"its inputs or outputs are not those of {part.file}"
     return ""
@@ -184,10 +187,8 @@ def _with_twin(bundle: Bundle, part: Part, compiled: bytes) -> Bundle:
 def describe(report: dict[str, Any]) -> str:
     """Return a line of text for the report of a `Coral`."""
     refused = "; ".join(f"{each['count']} {each['operator']} {each['reason']}" for each in report["refused"])
-    line = (
-        f"{report['part']}: the Edge TPU's table takes {report['expected_on_edgetpu']} of {report['operators']} operators"
-        + (f" ({refused})" if refused else "")
-    )
+    counts = f"{report['expected_on_edgetpu']} of {report['operators']} operators"
+    line = f"{report['part']}: the Edge TPU's table takes {counts}" + (f" ({refused})" if refused else "")
     if not report["compiled"]:
         return f"{line}; not compiled"
     # Only a compiler that ran here reports its counts.

@@ -69,17 +69,18 @@ def place(role: Role, data: bytes) -> Placement:
 
 def _inside(delegate: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> set[int]:
     """Return indices of the nodes that a delegate node replaces: those between its outputs and its inputs."""
+    # The node of a delegate has no list of its operators, so walk back from its outputs.
     maker = {int(tensor): index for index, node in enumerate(nodes) for tensor in node["outputs"]}
     edge = {int(tensor) for tensor in delegate["inputs"]}
     pending = [int(tensor) for tensor in delegate["outputs"]]
-    found: set[int] = set()
+    inside: set[int] = set()
     while pending:
         tensor = pending.pop()
-        if tensor in edge or tensor not in maker or maker[tensor] in found:
+        if tensor in edge or tensor not in maker or maker[tensor] in inside:
             continue
-        found.add(maker[tensor])
+        inside.add(maker[tensor])
         pending.extend(int(each) for each in nodes[maker[tensor]]["inputs"])
-    return found
+    return inside
 
 
 def describe(placements: Iterable[Placement]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Split a model into an encoder of single frames and a head over time, as functions with static shapes and a batch of 1.
+"""Split a model into an encoder of single frames and a head over time.
 
-The per-frame prefix grows from the input as long as every layer treats each frame by itself. If it ends in a recurrent
-layer, that layer's input projection moves to the encoder (hoisting). W·x + b of a frame never changes, so the head
-keeps the recurrence only.
+The parts are functions with static shapes and a batch of 1. The per-frame prefix grows from the input as long as every
+layer treats each frame by itself. If it ends in a recurrent layer, that layer's input projection moves to the encoder
+(hoisting). W·x + b of a frame never changes, so the head keeps the recurrence only.
 """
 
 from __future__ import annotations
