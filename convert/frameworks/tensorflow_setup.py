@@ -58,18 +58,18 @@ def import_tensorflow() -> None:
         # The first use of a device logs the lines that the import did not.
         tf.config.list_physical_devices()
         tf.constant(0.0)
-    # The remapper of TensorFlow 2.21 changes answers. On a trained CNN with a stack of bidirectional LSTMs
-    # (Keras 3.8, float32, CPU) probabilities of graph and eager execution differed by up to 1.0 with it and by
-    # nothing without it. The float model is the reference of every proof. Remove this when a release gives equal
-    # answers in tests/convert/verification/test_reference.py.
+    # The remapper of TensorFlow 2.21 changes answers. Probabilities of graph and eager execution differed by up to 1.0
+    # with it and by nothing without it (a trained CNN with a stack of bidirectional LSTMs, Keras 3.8, float32, CPU).
+    # The float model is the reference of every proof. Remove this when a release gives equal answers in
+    # tests/convert/verification/test_reference.py.
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def run_graphs_as_they_are() -> None:
     """Switch off TensorFlow's graph rewriting from here on, for graphs that run a few hundred times only.
 
-    The rewriters took 2.9 s of the first call of an LSTM over 16 frames of MobileNetV2, and later calls were as quick
-    without them (x86, TensorFlow 2.21). Training keeps them on.
+    They took 2.9 s of the first call of an LSTM over 16 frames of MobileNetV2. Later calls were as quick without them
+    (x86, TensorFlow 2.21). Training keeps them on.
     """
     import tensorflow as tf
 

@@ -1,8 +1,8 @@
 """Unfold time that a model folds into the batch by hand: `reshape(x, (-1, H, W, C))`, a CNN, `reshape(x, (-1, T, F))`.
 
 The reshapes may be operators, Lambda layers or custom layers. The calls between them treat frames independently, but
-their tensors have no axis of time, and the second reshape names T, so it rejects a single frame. This pass replaces
-the calls by one that takes windows of any length: a per-frame layer like any other.
+their tensors have no axis of time. The second reshape names T, so it rejects a single frame. This pass replaces the
+calls by one that takes windows of any length: a per-frame layer like any other.
 """
 
 from __future__ import annotations
