@@ -184,7 +184,7 @@ class _FunctionReader:
             self._packed[target] = sources
 
     def _stack(self, source: int, targets: tuple[int, ...]) -> Call | None:
-        """Stack the frames that a transposition moves from (T, 1, ...) to (1, T, ...)."""
+        """Return a call that stacks frames to (1, T, ...), for a transposition of stacked (T, 1, ...)."""
         if not same_numbers(self._values[source], self._values[targets[0]]):
             return None
         if self._has_time_second(source) and self._has_time_first(targets[0]):
@@ -194,7 +194,7 @@ class _FunctionReader:
         return None
 
     def _take_frame(self, source: int, targets: tuple[int, ...]) -> Call | None:
-        """Take from the window itself a frame that a slice takes from (T, 1, ...)."""
+        """Return a call that takes a frame from (1, T, ...), for a slice of (T, 1, ...)."""
         window, result = self._values[source], self._values[targets[0]]
         if source not in self._transposed or result.shape != window.shape[1:]:
             return None
