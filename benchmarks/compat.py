@@ -43,7 +43,7 @@ RIGHTLY = (
     "--custom-objects",
     "no scores to decide by",
     "known input shape",
-    "known number of turns",
+    "static trip count",
 )
 STOCK = """
 import json, sys

@@ -100,7 +100,7 @@ class ContractError(EdgevidError, ValueError):
 
 
 class BundleError(EdgevidError, ValueError):
-    """A bundle is unusable; `docs/bundle-format.md` lists every reason."""
+    """A bundle is unusable; `docs/reference/bundle-format.md` lists every reason."""
 
 
 class BundleTruncated(BundleError):

@@ -1,7 +1,8 @@
-"""Layers of three spatial axes whose first one is time, run as flat ones over frames.
+"""Run three-dimensional convolutions and poolings over (T, H, W) with two-dimensional operators.
 
-The converter has no builtin for three-dimensional max pooling ("'tf.MaxPool3D' op is neither a custom op nor a flex op") and only a float one for
-convolution. A convolution of k frames is a flat convolution of k times the channels, exactly; a pooling is one over each frame and one over frames.
+The converter has no builtin for three-dimensional max pooling ("'tf.MaxPool3D' op is neither a custom op nor a flex
+op"), and only a float one for convolution. A convolution over k frames equals a two-dimensional one over k times the
+channels. A pooling separates into one over each frame and one over frames.
 """
 
 from __future__ import annotations
@@ -19,55 +20,41 @@ KINDS = (*_POOLS, "Conv3D")
 
 
 def is_volumetric(layer: Any) -> bool:
-    """Tell whether a layer is a three-dimensional convolution or pooling that can be run flat.
-
-    Args:
-        layer: Any Keras layer.
-
-    Returns:
-        Whether it is one of `KINDS`.
-    """
+    """Return whether a layer is one of `KINDS`, which `apply_flat` runs."""
     return type(layer).__name__ in KINDS
 
 
 def is_flat_in_time(layer: Any) -> bool:
-    """Tell whether a volumetric layer looks at one frame at a time.
-
-    Args:
-        layer: One that `is_volumetric`.
-
-    Returns:
-        Whether its extent and stride along time are 1, and time is the first axis after the batch.
-    """
+    """Return whether a volumetric layer sees one frame at a time, with time right after the batch."""
     return layer.data_format == "channels_last" and _extent(layer)[0] == 1 and layer.strides[0] == 1
 
 
 def apply_flat(layer: Any, window: Any) -> Any:
-    """Run a volumetric layer with flat operators.
+    """Run a volumetric layer with two-dimensional operators.
 
     Args:
-        layer: One that `is_volumetric`.
+        layer: A layer that `is_volumetric` accepts.
         window: (B, T, H, W, C), or (B, C, T, H, W) for a layer with channels first.
 
     Returns:
-        (B, T', H', W', C'), or with C' first.
+        (B, T', H', W', C'), or with C' after the batch.
     """
     import tensorflow as tf
 
     if layer.data_format == "channels_first":
-        return tf.transpose(_each_clip(layer, tf.transpose(window, (0, 2, 3, 4, 1))), (0, 4, 1, 2, 3))
-    return _each_clip(layer, window)
+        return tf.transpose(_run_batch(layer, tf.transpose(window, (0, 2, 3, 4, 1))), (0, 4, 1, 2, 3))
+    return _run_batch(layer, window)
 
 
-def _each_clip(layer: Any, window: Any) -> Any:
+def _run_batch(layer: Any, window: Any) -> Any:
     import tensorflow as tf
 
-    # One clip after the other: batches of more than one only occur inside of TimeDistributed.
-    results = [_one(layer, clip) for clip in tf.unstack(window, axis=0)]
+    # Clip by clip: a batch of more than one only occurs inside TimeDistributed.
+    results = [_run_clip(layer, clip) for clip in tf.unstack(window, axis=0)]
     return results[0][None] if len(results) == 1 else tf.stack(results)
 
 
-def _one(layer: Any, clip: Any) -> Any:
+def _run_clip(layer: Any, clip: Any) -> Any:
     taps = _taps(layer, int(clip.shape[0]))
     kind = type(layer).__name__
     if kind == "Conv3D":
@@ -77,12 +64,12 @@ def _one(layer: Any, clip: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Taps:
-    """Which frames each output frame sees.
+    """The frames that each output frame sees.
 
     Attributes:
         count: Output frames.
         before, after: Frames of padding.
-        extent, stride, dilation: Along time.
+        extent, stride, dilation: Along time, in frames.
     """
 
     count: int
@@ -92,8 +79,13 @@ class _Taps:
     stride: int
     dilation: int
 
+    @property
+    def padding(self) -> int:
+        """Frames of padding, before and after together."""
+        return self.before + self.after
+
     def views(self, padded: Any) -> list[Any]:
-        """For each tap the frames that it sees, (count, ...)."""
+        """Return the frames that each tap sees, one tensor (count, ...) per tap."""
         last = (self.count - 1) * self.stride + 1
         return [padded[tap * self.dilation : tap * self.dilation + last : self.stride] for tap in range(self.extent)]
 
@@ -103,7 +95,10 @@ def _extent(layer: Any) -> tuple[int, ...]:
 
 
 def _taps(layer: Any, frames: int) -> _Taps:
-    """Source: TensorFlow's rule for "SAME" and "VALID", `tf.nn.convolution`."""
+    """Apply TensorFlow's rule for "SAME" and "VALID" along time.
+
+    Source: `tf.nn.convolution`.
+    """
     extent, stride = _extent(layer)[0], int(layer.strides[0])
     dilation = 1 if type(layer).__name__ in _POOLS else int(layer.dilation_rate[0])
     span = (extent - 1) * dilation + 1
@@ -119,7 +114,7 @@ def _convolve(layer: Any, clip: Any, taps: _Taps) -> Any:
 
     kernel = _in_one_group(constant(layer.kernel), int(layer.groups))
     extent, height, width, channels, filters = (int(size) for size in kernel.shape)
-    # Taps side by side as channels: every product is summed in one accumulator, as in the trained layer.
+    # Stack the taps as channels: one accumulator then sums all products, as in the trained layer.
     flat = tf.reshape(tf.transpose(kernel, (1, 2, 0, 3, 4)), (height, width, extent * channels, filters))
     views = taps.views(_padded_with_zeros(clip, taps))
     stacked = views[0] if extent == 1 else tf.concat(views, axis=-1)
@@ -135,19 +130,21 @@ def _convolve(layer: Any, clip: Any, taps: _Taps) -> Any:
 
 
 def _in_one_group(kernel: Any, groups: int) -> Any:
-    """The same convolution with every channel given to every filter: those of other groups with zeros, which change no sum.
+    """Return the kernel (T, H, W, C, filters) of an equal convolution with one group.
 
-    TensorFlow's converter refuses grouped convolutions of three axes, and those of two run outside XNNPACK: in int8 they took 4 to 29 times as long
-    as this on an x86, of 4 to 64 groups; in float it is this that takes up to 4 times as long.
+    Every filter gets all channels; the weights for the channels of other groups are zero and change no sum.
     """
     import tensorflow as tf
 
     if groups == 1:
         return kernel
+    # The converter rejects grouped convolutions of three axes. Two-dimensional ones run outside XNNPACK:
+    # in int8 they took 4 to 29 times as long as this (x86, 4 to 64 groups). In float this is the slower
+    # way, by up to 4 times.
     channels, parts = int(kernel.shape[3]), tf.split(kernel, groups, axis=4)
     placed = [
-        tf.pad(part, ((0, 0),) * 3 + ((place * channels, (groups - 1 - place) * channels), (0, 0)))
-        for place, part in enumerate(parts)
+        tf.pad(part, ((0, 0),) * 3 + ((group * channels, (groups - 1 - group) * channels), (0, 0)))
+        for group, part in enumerate(parts)
     ]
     return tf.concat(placed, axis=4)
 
@@ -155,15 +152,12 @@ def _in_one_group(kernel: Any, groups: int) -> Any:
 def _pool_max(layer: Any, clip: Any, taps: _Taps) -> Any:
     import tensorflow as tf
 
-    frames = tf.nn.max_pool2d(
+    padded = frames = tf.nn.max_pool2d(
         clip, ksize=tuple(layer.pool_size[1:]), strides=tuple(layer.strides[1:]), padding=layer.padding.upper()
     )
-    # The first and last frame once more in place of padding: they are within the same window, so its maximum stays.
-    padded = (
-        tf.concat([*[frames[:1]] * taps.before, frames, *[frames[-1:]] * taps.after], axis=0)
-        if taps.before + taps.after
-        else frames
-    )
+    if taps.padding:
+        # Pad with the first and last frame: the pooling window holds them already, so its maximum stays.
+        padded = tf.concat([*[frames[:1]] * taps.before, frames, *[frames[-1:]] * taps.after], axis=0)
     result, *others = taps.views(padded)
     for view in others:
         result = tf.maximum(result, view)
@@ -178,7 +172,7 @@ def _pool_average(layer: Any, clip: Any, taps: _Taps) -> Any:
     )
     if taps.extent == 1:
         return taps.views(frames)[0]
-    # Padding is not counted, in space as in time.
+    # Keras leaves padding out of the average, in space (avg_pool2d) and in time (these counts).
     seen = np.concatenate([np.zeros(taps.before), np.ones(int(clip.shape[0])), np.zeros(taps.after)])
     counts = np.sum(taps.views(seen), axis=0).reshape(-1, 1, 1, 1)
     return tf.add_n(taps.views(_padded_with_zeros(frames, taps))) * tf.constant(1.0 / counts, tf.float32)
@@ -187,4 +181,4 @@ def _pool_average(layer: Any, clip: Any, taps: _Taps) -> Any:
 def _padded_with_zeros(frames: Any, taps: _Taps) -> Any:
     import tensorflow as tf
 
-    return tf.pad(frames, ((taps.before, taps.after), (0, 0), (0, 0), (0, 0))) if taps.before + taps.after else frames
+    return tf.pad(frames, ((taps.before, taps.after), (0, 0), (0, 0), (0, 0))) if taps.padding else frames

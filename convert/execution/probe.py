@@ -1,4 +1,4 @@
-"""A graph tried on noise: what each of its tensors is, for one window, where its calls do not say."""
+"""Run a graph on noise to learn what its calls do, where their names and arguments do not reveal it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,57 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.runner import make
+from convert.execution.runner import run_call
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.graph.operators import is_opaque
 from edgevid.frames import Array
 
+# Rounding of float32 sums in another order; relative to the largest value, if that is above 1.
 TOLERANCE = 1e-5
 
 
+class NoiseProbe:
+    """The tensors of a graph for one window of noise, computed on demand.
+
+    Passes over a graph share one probe. The model then runs once, and again only after a pass changed the graph.
+
+    Args:
+        window: Shape of the model's window, without the batch.
+    """
+
+    def __init__(self, window: Sequence[int]) -> None:
+        self.window = tuple(window)
+        self._graph: LayerGraph | None = None
+        self._values: dict[int, Array] | None = None
+
+    @property
+    def frames(self) -> int:
+        """Length of the window, T."""
+        return self.window[0]
+
+    def values(self, graph: LayerGraph) -> Mapping[int, Array] | None:
+        """Return the tensors of a graph.
+
+        Returns:
+            Each tensor by number, with a batch of 1; None if a call fails on such a window.
+        """
+        if graph is not self._graph:
+            # Free the tensors of the previous graph first: those of a large model fill memory.
+            self._graph = self._values = None
+            self._graph, self._values = graph, run_on_noise(graph, self.window)
+        return self._values
+
+
 def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> dict[int, Array] | None:
-    """Make every call of a graph once, on one window of noise.
+    """Run every call of a graph once, on one window of noise.
 
     Args:
         graph: The model.
         window: Shape of its window, without the batch.
-        seed: Of the noise.
+        seed: Seed of the noise.
 
     Returns:
-        Each tensor by number, with the batch of 1; None where a call does not take such a window.
+        Each tensor by number, with a batch of 1; None if a call fails on such a window.
     """
     import tensorflow as tf
 
@@ -33,49 +66,32 @@ def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> 
     }
     try:
         for call in graph.calls:
-            values.update(zip(call.outputs, make(call, values), strict=True))
+            values.update(zip(call.outputs, run_call(call, values), strict=True))
         return {number: np.asarray(value) for number, value in values.items()}
-    except Exception:  # noqa: BLE001  # a layer may be anyone's; a model that cannot be tried is taken as it is laid out
+    except Exception:  # noqa: BLE001  # a custom layer may raise anything; the graph then stays as it is
         return None
 
 
 def same_numbers(first: Array, second: Array) -> bool:
-    """Tell whether two tensors hold the same numbers in the same order, whatever their axes.
-
-    Args:
-        first: Any.
-        second: Any.
-
-    Returns:
-        Whether they do.
-    """
+    """Return whether two arrays hold the same numbers in the same order, whatever their axes."""
     return first.size == second.size and bool(np.array_equal(first.ravel(), second.ravel()))
 
 
 def allclose(first: Array, second: Array) -> bool:
-    """Tell whether two tensors are one to rounding.
-
-    Args:
-        first: Any.
-        second: Any.
-
-    Returns:
-        Whether they are.
-    """
+    """Return whether two arrays are equal to rounding."""
     return first.shape == second.shape and bool(
         np.allclose(first, second, atol=TOLERANCE * max(1.0, float(np.abs(second).max(initial=0.0))))
     )
 
 
 def is_batchwise(call: Call, values: Mapping[int, Array]) -> bool:
-    """Tell whether a call treats the elements of a batch one by one: Keras's layers do, of others it is tried.
+    """Return whether a call treats the elements of a batch independently.
+
+    Keras layers do. Any other call is run on the first and on the last element alone.
 
     Args:
         call: Any call.
-        values: As `run_on_noise` gives them, the call's inputs with frames for a batch.
-
-    Returns:
-        Whether the first and the last element alone give what they give within the batch.
+        values: Tensors by number, as `run_on_noise` returns them; the call's inputs have frames for a batch.
     """
     import tensorflow as tf
 
@@ -83,8 +99,8 @@ def is_batchwise(call: Call, values: Mapping[int, Array]) -> bool:
         return True
     for at in (0, len(values[call.outputs[0]]) - 1):
         try:
-            alone = make(call, {number: tf.constant(values[number][at : at + 1]) for number in call.inputs})
-        except Exception:  # noqa: BLE001  # what does not take one frame does not treat frames one by one
+            alone = run_call(call, {number: tf.constant(values[number][at : at + 1]) for number in call.inputs})
+        except Exception:  # noqa: BLE001  # a call that rejects a single frame does not treat frames independently
             return False
         if not all(
             allclose(np.asarray(each), values[number][at : at + 1])

@@ -1,11 +1,13 @@
-"""Runs some of a graph's calls on given tensors: recurrent ones step by step with plain operators, all others by calling the trained layer again."""
+"""Run calls of a graph: recurrent ones step by step with plain operators, all others by calling the layer again."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -21,55 +23,30 @@ from convert.heads import CausalConv, Recurrent, is_causal_convolution, is_recur
 from edgevid.errors import EdgevidError, ModelError
 
 Tensor = Any
+TIME_AXIS = 1
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 def recurrences(calls: Sequence[Call]) -> dict[Call, Recurrent | CausalConv]:
-    """Take the layers among calls apart that carry a state from frame to frame.
-
-    Args:
-        calls: Any calls.
-
-    Returns:
-        Those calls, each with what runs it.
+    """Return the calls that carry a state from frame to frame, each with the object that runs it.
 
     Raises:
-        ModelError: One cannot be unrolled.
+        ModelError: A recurrent layer cannot be unrolled.
     """
-    taken: dict[Call, Recurrent | CausalConv] = {
+    recurrent: dict[Call, Recurrent | CausalConv] = {
         call: Recurrent(call.layer, call.shape) for call in calls if is_recurrent(call.layer)
     }
+    # Of rank 3 only: given more axes, tf_keras folds the first ones into the batch.
     convolutions = [call for call in calls if is_causal_convolution(call.layer) and len(call.shape) == 3]
-    return taken | {call: CausalConv(call.layer, int(call.layer.kernel.shape[1])) for call in convolutions}
-
-
-def apply(layer: Any, batch: Tensor) -> Tensor:
-    """Call a layer, laid flat first where a recurrence or a volumetric layer is inside of it.
-
-    Args:
-        layer: A layer or a nested model with one input and one output.
-        batch: Its input, with a static batch.
-
-    Returns:
-        Its output.
-    """
-    if is_recurrent(layer):
-        layer_of_batch = Recurrent(layer, tuple(layer.compute_output_shape(tuple(batch.shape))))
-        return layer_of_batch.run(layer_of_batch.project_window(batch))[0]
-    if not is_nested(layer) or not any(
-        is_recurrent(each) or is_volumetric(each) for each in internals.all_layers(layer)
-    ):
-        with unrolled(layer):
-            return layer(batch, **in_inference(layer))
-    graph = read_graph(layer)
-    return GraphRunner(recurrences(graph.calls), ()).run(graph.calls, {graph.input: batch})[graph.output]
+    return recurrent | {call: CausalConv(call.layer, int(call.layer.kernel.shape[1])) for call in convolutions}
 
 
 class GraphRunner:
-    """Runs calls.
+    """Runs the calls of a graph over a window or for one frame.
 
     Args:
-        recurrent: The recurrent calls, taken apart.
-        by_frame: Calls that are known to treat each frame by itself.
+        recurrent: The recurrent calls, as `recurrences` returns them.
+        by_frame: Calls that treat each frame by itself.
     """
 
     def __init__(self, recurrent: Mapping[Call, Recurrent | CausalConv], by_frame: Collection[Call]) -> None:
@@ -78,69 +55,94 @@ class GraphRunner:
 
     @classmethod
     def of(cls, graph: LayerGraph, by_frame: Collection[Call] = ()) -> GraphRunner:
-        """Make a runner of all of a graph's calls.
+        """Create a runner for all calls of a graph.
 
         Args:
             graph: The model.
-            by_frame: Calls that are known to treat each frame by itself.
-
-        Returns:
-            The runner.
+            by_frame: Calls that treat each frame by itself.
         """
         return cls(recurrences(graph.calls), by_frame)
 
-    def run(
-        self,
-        calls: Sequence[Call],
-        values: dict[int, Tensor],
-        projected: Mapping[int, Tensor] | None = None,
-        states: list[Tensor] | None = None,
+    def run_window(
+        self, calls: Sequence[Call], inputs: Mapping[int, Tensor], projected: Mapping[int, Tensor] = _NOTHING
     ) -> dict[int, Tensor]:
-        """Make the calls in order.
+        """Run calls over a window, recurrent ones from their initial states.
 
         Args:
-            calls: What to run.
-            values: Tensors known so far; extended.
-            projected: Tensors that are already projected for the recurrent calls that read them, by number.
-            states: For a step: all states, in the order of the recurrent calls; replaced by the new ones.
+            calls: In topological order.
+            inputs: Tensors (B, T, ...) by number.
+            projected: Tensors that are already projected for the recurrent call that reads them, by number.
 
         Returns:
-            `values`.
+            The inputs and every output, by number.
         """
-        left = list(states or [])
-        renewed: list[Tensor] = []
-        for call in calls:
-            layer = self.recurrent.get(call)
-            if layer is None:
-                results = self._repeat(call, values)
-            else:
-                sequence = (projected or {}).get(call.inputs[0])
-                mask = _given_mask(call, values) if len(call.inputs) > 1 else None
-                mask = mask_of(values[call.inputs[0]] if sequence is None else sequence) if mask is None else mask
-                sequence = self.project(call, values[call.inputs[0]]) if sequence is None else sequence
-                count = len(layer.state_shapes)
-                with _named(call):
-                    if states is None:
-                        results = layer.run(sequence, mask=mask, initial=_initial(call, values))
-                    else:
-                        results, new = layer.step(sequence, left[:count], mask=mask)
-                        left, renewed = left[count:], renewed + new
-                results[0] = with_mask(results[0], mask) if layer.return_sequences else results[0]
-            values.update(zip(call.outputs, results, strict=True))
-        if states is not None:
-            states[:] = renewed
+        values = dict(inputs)
+        for each in self._recurrent_calls(calls, values, projected):
+            with _name_scope(each.call):
+                outputs = each.layer.run(each.sequence, mask=each.mask, initial=_initial_states(each.call, values))
+            each.store(outputs, values)
         return values
 
-    def _repeat(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
+    def run_step(
+        self,
+        calls: Sequence[Call],
+        inputs: Mapping[int, Tensor],
+        states: Sequence[Tensor],
+        projected: Mapping[int, Tensor] = _NOTHING,
+    ) -> tuple[dict[int, Tensor], list[Tensor]]:
+        """Run calls for one frame.
+
+        Args:
+            calls: In topological order.
+            inputs: Tensors (B, 1, ...) by number.
+            states: States of all recurrent calls, in the order of the calls.
+            projected: Tensors that are already projected for the recurrent call that reads them, by number.
+
+        Returns:
+            The inputs and every output, by number; and the new states, in the order of `states`.
+        """
+        values, remaining = dict(inputs), iter(states)
+        renewed: list[Tensor] = []
+        for each in self._recurrent_calls(calls, values, projected):
+            own = list(itertools.islice(remaining, len(each.layer.state_shapes)))
+            with _name_scope(each.call):
+                outputs, new = each.layer.step(each.sequence, own, mask=each.mask)
+            each.store(outputs, values)
+            renewed += new
+        return values, renewed
+
+    def _recurrent_calls(
+        self, calls: Sequence[Call], values: dict[int, Tensor], projected: Mapping[int, Tensor]
+    ) -> Iterator[_RecurrentCall]:
+        """Run plain calls into `values` and yield each recurrent call when it is due.
+
+        The caller stores the outputs of a recurrent call in `values` before it resumes the generator.
+        """
+        for call in calls:
+            if call in self.recurrent:
+                yield self._prepare(call, values, projected)
+            else:
+                values.update(zip(call.outputs, self._run_plain(call, values), strict=True))
+
+    def _prepare(self, call: Call, values: Mapping[int, Tensor], projected: Mapping[int, Tensor]) -> _RecurrentCall:
+        source = call.inputs[0]
+        # A mask argument beats the mask that Keras propagates with the sequence.
+        mask = _mask_argument(call, values) if len(call.inputs) > 1 else None
+        if mask is None:
+            mask = mask_of(projected[source] if source in projected else values[source])
+        sequence = projected[source] if source in projected else self.project(call, values[source])
+        return _RecurrentCall(call, self.recurrent[call], sequence, mask)
+
+    def _run_plain(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
         try:
-            with _named(call):
-                return repeat(call, values, by_frame=call in self._by_frame)
+            with _name_scope(call):
+                return _repeat(call, values, by_frame=call in self._by_frame)
         except EdgevidError:
             raise
-        except Exception as error:  # a layer may be anyone's, and raise anything
+        except Exception as error:  # a custom layer may raise anything
             shapes = ", ".join(str(tuple(values[tensor].shape)) for tensor in call.inputs)
             raise ModelError(
-                expected=f"layer {call.name!r} ({call.kind}) to take a tensor of {shapes}", found=f"{reason_of(error)}"
+                expected=f"layer {call.name!r} ({call.kind}) to take a tensor of {shapes}", found=reason_of(error)
             ) from error
 
     def project(self, call: Call, window: Tensor) -> Tensor:
@@ -153,115 +155,138 @@ class GraphRunner:
         Returns:
             (B, T, projected...).
         """
-        with _named(call):
+        with _name_scope(call):
             return self.recurrent[call].project_window(window)
 
     def hoistable(self, calls: Sequence[Call], tensor: int) -> Call | None:
-        """Find the one recurrent call that reads a tensor, where nothing else does.
+        """Return the recurrent call whose input projection can move to the encoder.
 
         Args:
-            calls: What is left of the model after its prefix.
-            tensor: One that leaves the prefix.
+            calls: The calls after the prefix.
+            tensor: Number of a tensor that leaves the prefix.
 
         Returns:
-            The call, or None.
+            The only reader of the tensor, if it is a recurrent layer with no other input; else None.
         """
         readers = [call for call in calls if tensor in call.inputs]
-        return (
-            readers[0]
-            if len(readers) == 1
-            and isinstance(self.recurrent.get(readers[0]), Recurrent)
-            and len(readers[0].inputs) == 1
-            else None
-        )
+        if len(readers) != 1 or len(readers[0].inputs) != 1:
+            return None
+        return readers[0] if isinstance(self.recurrent.get(readers[0]), Recurrent) else None
 
 
-def _named(call: Call) -> AbstractContextManager[object]:
-    """Name the operators of a call for its layer, so that what is measured of an operator can be told of the layer."""
+@dataclass(frozen=True)
+class _RecurrentCall:
+    """A recurrent call whose inputs are ready.
+
+    Attributes:
+        call: The call.
+        layer: The object that runs it.
+        sequence: (B, T, projected...).
+        mask: (B, T) booleans, or None.
+    """
+
+    call: Call
+    layer: Recurrent | CausalConv
+    sequence: Tensor
+    mask: Tensor
+
+    def store(self, outputs: list[Tensor], values: dict[int, Tensor]) -> None:
+        """Add the outputs to the tensors by number; a sequence keeps the mask."""
+        if self.layer.return_sequences:
+            outputs = [with_mask(outputs[0], self.mask), *outputs[1:]]
+        values.update(zip(self.call.outputs, outputs, strict=True))
+
+
+def _name_scope(call: Call) -> AbstractContextManager[object]:
+    """Name the operators of a call after its layer, so that measurements of operators can name the layer."""
     import tensorflow as tf
 
     return tf.name_scope(re.sub(r"[^A-Za-z0-9_.]", "_", call.name).lstrip("_") or "layer")
 
 
-def _given_mask(call: Call, values: Mapping[int, Tensor]) -> Tensor:
-    """A mask that was computed and given by hand; those that Keras passes on by itself are beside the tensors."""
+def _mask_argument(call: Call, values: Mapping[int, Tensor]) -> Tensor:
     return call.arguments(values)[1].get("mask")
 
 
-def _initial(call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
-    """The states that a recurrent call is given to begin with: Keras 3 names them, tf_keras lists them behind the sequence."""
+def _initial_states(call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
+    """Return the initial states that the model passes to a recurrent call; empty for zeros."""
     if len(call.inputs) == 1:
         return []
     args, kwargs = call.arguments(values)
-    given = kwargs.get("initial_state")
-    if given is None:
-        given = args[0][1:] if isinstance(args[0], (list, tuple)) else args[1:2]
-    return [each for each in flat(given) if each is not None]
+    states = kwargs.get("initial_state")
+    if states is None:
+        # Keras 3 passes the states by name; tf_keras lists them after the sequence.
+        states = args[0][1:] if isinstance(args[0], (list, tuple)) else args[1:2]
+    return [each for each in flat(states) if each is not None]
 
 
-TIME_AXIS = 1
-
-
-def repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any]:
-    """Make a call again, on tensors whose window may be shorter than the trained one.
+def _repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any]:
+    """Repeat a plain call on tensors whose window may be shorter than the trained one.
 
     Args:
-        call: Any call but a recurrent one.
+        call: Any call that is not recurrent.
         values: Tensors by number, with a static batch.
-        by_frame: Whether it is known to treat each frame by itself.
-
-    Returns:
-        Its outputs.
+        by_frame: Whether the call treats each frame by itself.
     """
     if is_operator(call):
-        return make(call, values)
+        return run_call(call, values)
     window = values[call.inputs[0]]
     if call.kind == "TimeDistributed":
-        return [with_mask(_each_frame(call.layer.layer, window), mask_of(window))]
+        return [with_mask(_apply_to_frames(call.layer.layer, window), mask_of(window))]
     if call.kind == "Reshape" and by_frame:
+        # The layer names T, and would reject a shorter window.
         return [with_mask(_reshape_frames(call.layer, window), mask_of(window))]
     if is_volumetric(call.layer):
         return [apply_flat(call.layer, window)]
-    return make(call, values)
+    return run_call(call, values)
 
 
-def make(call: Call, values: Mapping[int, Any]) -> list[Any]:
-    """Make a call as the model makes it.
+def run_call(call: Call, values: Mapping[int, Any]) -> list[Any]:
+    """Call a layer as the model calls it.
 
     Args:
         call: Any call.
         values: Tensors by number.
 
     Returns:
-        Its outputs.
+        The call's outputs.
     """
-    from convert.execution.nested_recurrence import unrolled
-
     args, kwargs = call.arguments(values)
     with unrolled(call.layer):
-        result = call.layer(*args, **in_inference(call.layer, kwargs))
+        result = call.layer(*args, **_inference_options(call.layer, kwargs))
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-def in_inference(layer: Any, kwargs: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """Say that nobody is training: layers that flip, rotate or crop at random do so where they are called alone and nothing is said.
+def apply(layer: Any, batch: Tensor) -> Tensor:
+    """Apply a layer to a batch.
 
     Args:
-        layer: Any layer or operator.
-        kwargs: What the model gives it; its own word on training stands.
-
-    Returns:
-        What to give it.
+        layer: A layer or a nested model with one input and one output.
+        batch: Its input, with a static batch.
     """
-    asks = internals.takes_training(layer)
-    return {**kwargs, "training": False} if asks and kwargs.get("training") is None else dict(kwargs)
+    if is_recurrent(layer):
+        recurrent = Recurrent(layer, tuple(layer.compute_output_shape(tuple(batch.shape))))
+        return recurrent.run(recurrent.project_window(batch))[0]
+    if is_nested(layer) and any(is_recurrent(each) or is_volumetric(each) for each in internals.all_layers(layer)):
+        # Keras would run the inner layers with loops or three-dimensional operators: run the model call by call.
+        graph = read_graph(layer)
+        return GraphRunner.of(graph).run_window(graph.calls, {graph.input: batch})[graph.output]
+    with unrolled(layer):
+        return layer(batch, **_inference_options(layer))
 
 
-def _each_frame(layer: Any, window: Any) -> Any:
+def _inference_options(layer: Any, kwargs: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    """Return keyword arguments with `training=False` added, unless the model sets `training` itself.
+
+    Layers that flip, rotate or crop at random do so when called alone without it.
+    """
+    needs_flag = internals.takes_training(layer) and kwargs.get("training") is None
+    return {**kwargs, "training": False} if needs_flag else dict(kwargs)
+
+
+def _apply_to_frames(layer: Any, window: Any) -> Any:
     """Apply a layer to every frame by folding time into the batch."""
     import tensorflow as tf
-
-    from convert.execution.runner import apply
 
     batch, frames = int(window.shape[0]), int(window.shape[TIME_AXIS])
     result = apply(layer, tf.reshape(window, (batch * frames, *window.shape[2:])))
@@ -269,6 +294,7 @@ def _each_frame(layer: Any, window: Any) -> Any:
 
 
 def _reshape_frames(layer: Any, window: Any) -> Any:
+    """Reshape each frame to the layer's target shape without its first axis, which is time."""
     import tensorflow as tf
 
     batch, frames = int(window.shape[0]), int(window.shape[TIME_AXIS])

@@ -1,1 +1,1 @@
-"""What edgevid knows of TensorFlow and of both Keras versions: set-up, memory, messages, layers of its own."""
+"""TensorFlow and both Keras versions: set-up, memory, error messages, private names, and edgevid's own layers."""

@@ -1,7 +1,7 @@
-"""Everything private of Keras 3, tf_keras, TensorFlow and the LiteRT interpreter that edgevid relies on: one function each.
+"""Private names of Keras 3, tf_keras, TensorFlow and the LiteRT interpreter that edgevid relies on: one function each.
 
-An upgrade of one of them is checked here and nowhere else. Each entry names the version it was read from; the frameworks are imported when a
-function is called.
+No other module uses them (`tests/repo/test_imports.py`), so an upgrade is checked here. Each entry names the version
+whose source it was read from. Functions import the frameworks when they are called.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-# Modules in which each framework turns code from a file into functions; such a function sees the names of its module.
-# Read from Keras 3.15 and tf_keras 2.21.
+# Modules in which each framework turns the code of a Lambda layer into functions. Such a function sees the names of
+# its module. Read from Keras 3.15 and tf_keras 2.21.
 MODULES_OF_CODE = {
     "keras": ("keras.src.utils.python_utils",),
     "tf_keras": ("tf_keras.src.utils.generic_utils", "tf_keras.src.layers.core.lambda_layer"),
 }
-# Where Keras 3 defines its functional model and its operators, as classes. Read from Keras 3.15.
+# Modules in which Keras 3 defines its functional model and the classes of its operators. Read from Keras 3.15.
 FUNCTIONAL_MODULE = "keras.src.models.functional"
 OPERATOR_MODULES = tuple(f"keras.src.ops.{name}" for name in ("numpy", "nn", "core", "math", "image", "linalg"))
 
 
 def all_layers(model: Any, *, include_self: bool = True, recursive: bool = True) -> list[Any]:
-    """Return every layer that a layer or model holds; none for what is no layer. Both frameworks."""
+    """Return every layer inside a layer or model; an empty list for any other object. Both frameworks."""
     if not hasattr(model, "_flatten_layers"):
         return []
     return list(model._flatten_layers(recursive=recursive, include_self=include_self))
 
 
 def is_functional(layer: Any) -> bool:
-    """Tell whether a layer is a functional model, whose calls `nodes_of` lists. Both frameworks."""
+    """Return whether a layer is a functional model, whose calls `nodes_of` lists. Both frameworks."""
     return hasattr(layer, "_nodes_by_depth")
 
 
 def nodes_of(model: Any) -> Iterator[Any]:
-    """Yield the calls of a functional model in an order in which they can be made. Both frameworks."""
+    """Yield the calls of a functional model in topological order. Both frameworks."""
     for depth in sorted(model._nodes_by_depth, reverse=True):
         yield from model._nodes_by_depth[depth]
 
@@ -45,7 +45,7 @@ def first_node(layer: Any) -> Any:
 
 
 def maker_of(tensor: Any) -> Any:
-    """Return what made a symbolic tensor of Keras 3: `operation`, `node_index`, `tensor_index`; None for other values."""
+    """Return the history of a symbolic tensor of Keras 3: `operation`, `node_index`, `tensor_index`; else None."""
     return getattr(tensor, "_keras_history", None)
 
 
@@ -55,12 +55,12 @@ def arguments_of(maker: Any) -> Any:
 
 
 def symbolic_mask(tensor: Any) -> Any:
-    """Return the mask that Keras 3 passes on with a symbolic tensor, or None."""
+    """Return the mask that Keras 3 propagates with a symbolic tensor, or None."""
     return getattr(tensor, "_keras_mask", None)
 
 
 def mask_of(tensor: Any) -> Any:
-    """Return the mask of a TensorFlow tensor, or None. tf_keras keeps it on the tensor, Keras 3 in a map of its own."""
+    """Return the mask of a TensorFlow tensor, or None. tf_keras stores it on the tensor, Keras 3 in its own map."""
     if hasattr(tensor, "_keras_mask"):
         return tensor._keras_mask
     from keras.src.backend.common.masking import get_keras_mask
@@ -68,20 +68,25 @@ def mask_of(tensor: Any) -> Any:
     return get_keras_mask(tensor)
 
 
+def attach_mask(tensor: Any, mask: Any) -> None:
+    """Attach a mask to a TensorFlow tensor, where `mask_of` finds it. tf_keras's own attribute."""
+    tensor._keras_mask = mask
+
+
 def input_structure(model: Any) -> Any:
-    """Return the nesting in which a functional model of Keras 3 takes its inputs; None elsewhere."""
+    """Return the nesting of the inputs of a functional model of Keras 3; None for any other model."""
     return getattr(model, "_inputs_struct", None)
 
 
 def takes_training(layer: Any) -> bool:
-    """Tell whether a layer's `call` has an argument `training`. Keras 3 and tf_keras name the flag differently."""
+    """Return whether a layer's `call` has an argument `training`. Keras 3 and tf_keras name the flag differently."""
     return bool(getattr(layer, "_call_has_training_arg", False) or getattr(layer, "_expects_training_arg", False))
 
 
 def built_shapes(model: Any) -> list[Any]:
-    """Return the input shapes that a subclassed model was built for, as far as its framework kept them; may hold None."""
+    """Return the input shapes that a subclassed model was built for; None for a shape that its framework lost."""
     built = list((getattr(model, "_build_shapes_dict", None) or {}).values())
-    # Keras 2 writes what a model was called with into SavedModels, and what it was built for into other files.
+    # Keras 2 stores the shape of the first call in SavedModels, and the shape of the build in other files.
     known = [
         getattr(model, "_build_input_shape", None),
         getattr(getattr(model, "_saved_model_inputs_spec", None), "shape", None),
@@ -90,7 +95,7 @@ def built_shapes(model: Any) -> list[Any]:
 
 
 def code_allowed(model: Any) -> AbstractContextManager[Any]:
-    """Let Lambda layers of a model's framework be built from their configuration."""
+    """Return a context in which the model's framework builds Lambda layers from their configuration."""
     if type(model).__module__.startswith("tf_keras"):
         from tf_keras.src.saving.serialization_lib import SafeModeScope
     else:
@@ -99,7 +104,7 @@ def code_allowed(model: Any) -> AbstractContextManager[Any]:
 
 
 def from_description(config: Any, *, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
-    """Build a Keras 3 object from its description. The public function refuses what HDF5 files leave out."""
+    """Build a Keras 3 object from its description. The public function rejects HDF5 files as incomplete."""
     from keras.src.saving.serialization_lib import deserialize_keras_object
 
     return deserialize_keras_object(config, custom_objects=dict(custom_objects), safe_mode=safe_mode)
@@ -113,7 +118,7 @@ def load_hdf5_weights(group: Any, model: Any) -> None:
 
 
 def frozen(function: Any, *, lower_control_flow: bool = True) -> Any:
-    """Return a concrete function whose variables are constants. TensorFlow 2.21; the converter uses it too."""
+    """Return a concrete function with constants for variables. TensorFlow 2.21, as in its converter."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     return convert_variables_to_constants_v2(function, lower_control_flow=lower_control_flow)
@@ -142,10 +147,10 @@ def tflite_schema() -> Any:
 
 
 def operators_of(interpreter: Any) -> list[Mapping[str, Any]]:
-    """Return the operators of a loaded `.tflite` file: name, inputs, outputs. LiteRT 2.3; there is no public way."""
+    """Return the operators of a loaded `.tflite` file: name, inputs, outputs. LiteRT 2.3 has no public way."""
     return list(interpreter._get_ops_details())
 
 
 def tensor_details(interpreter: Any, index: int) -> dict[str, Any]:
-    """Return name, shape, type and grid of a tensor inside a loaded `.tflite` file. LiteRT 2.3; there is no public way."""
+    """Return name, shape, type and grid of a tensor in a loaded `.tflite` file. LiteRT 2.3 has no public way."""
     return dict(interpreter._get_tensor_details(index, 0))

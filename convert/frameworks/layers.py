@@ -1,6 +1,6 @@
-"""Keras layers of edgevid's own, which the converter knows how to stream.
+"""Keras layers of edgevid, which the converter can stream.
 
-Import this module before loading a `.keras` file that uses them: importing registers them.
+Import this module before loading a `.keras` file that uses them; the import registers them with Keras.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import keras
 
 @keras.saving.register_keras_serializable(package="edgevid")
 class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not typed
-    """Subtract each frame from the one after it: motion as an input.
+    """Subtract each frame from the one after it, so that motion is the input.
 
-    What does not move disappears, so a small network need not learn to ignore backgrounds and clothes. Nothing is padded: T frames give
-    T - 1 differences, each a function of exactly two neighbouring frames, so a stream needs one frame of look-back and no more. Only a
-    slice, a subtraction and, with `keep`, a concatenation are used, each of which exists in int8.
+    Static pixels cancel, so a small network need not learn to ignore backgrounds and clothes. The layer does not
+    pad: T frames give T - 1 differences, each a function of two neighbouring frames. A stream therefore needs one
+    frame of look-back. The layer only uses a slice, a subtraction and, with `keep`, a concatenation, which all
+    exist in int8.
 
     Args:
-        keep: Whether to give the newer frame too, as further channels after the difference.
+        keep: Whether to append the newer frame, as further channels after the difference.
         **kwargs: As for every Keras layer.
 
     Attributes:
         lookback: Frames before the newest that one output depends on.
 
-    Source: temporal differences as input, Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.2 (RGB difference).
+    Source: temporal differences as input, Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.2
+        (RGB difference).
     """
 
     lookback = 1
@@ -35,7 +37,7 @@ class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not
         self.keep = keep
 
     def call(self, frames: Any) -> Any:
-        """Give the differences.
+        """Return the differences.
 
         Args:
             frames: (B, T, H, W, C) float, T >= 2.
@@ -48,9 +50,5 @@ class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not
         return keras.ops.concatenate([difference, newer], axis=-1) if self.keep else difference
 
     def get_config(self) -> dict[str, Any]:
-        """Give what is needed to make this layer again.
-
-        Returns:
-            The layer's configuration.
-        """
+        """Return the layer's configuration."""
         return {**super().get_config(), "keep": self.keep}

@@ -1,4 +1,4 @@
-"""What a framework's exception says, in one line."""
+"""Shorten a framework's exception to one line."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 
 LONGEST = 300
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-# Keras begins with where it was, TensorFlow with whose code it was, before either says what.
+# Keras starts with the layer and TensorFlow with the user's code; the reason comes after these lines.
 _PREAMBLES = ("Exception encountered when calling", "in user code:", "File ", "Traceback")
 
 
 def reason_of(error: BaseException) -> str:
-    """Find the line of an exception's message that says what is wrong.
+    """Return the line of an exception's message that states the reason.
 
     Args:
-        error: Anything that Keras or TensorFlow raises.
+        error: Any exception of Keras or TensorFlow.
 
     Returns:
-        At most `LONGEST` characters without a line break; the exception's name where it says nothing.
+        At most `LONGEST` characters without a line break; the exception's class name if the message is empty.
     """
     lines = [line.strip() for line in _COLOR.sub("", str(error)).splitlines()]
-    said = [line for line in lines if line and not line.startswith(_PREAMBLES)]
-    return said[0][:LONGEST] if said else type(error).__name__
+    reasons = [line for line in lines if line and not line.startswith(_PREAMBLES)]
+    return reasons[0][:LONGEST] if reasons else type(error).__name__

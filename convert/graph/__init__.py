@@ -1,1 +1,1 @@
-"""A trained model as a graph of layer calls, whichever framework it came from."""
+"""A trained model as a graph of layer calls, for Keras 3, tf_keras and exported functions alike."""

@@ -1,11 +1,12 @@
-"""One view of a Keras model for both frameworks: a list of layer calls on numbered tensors, nested models laid flat.
+"""One view of a Keras model for both frameworks: a list of layer calls on numbered tensors, nested models inlined.
 
-A call can be made again on other tensors, which is how the splitter runs one part of a model by itself.
+A call can be repeated on other tensors. That is how the splitter runs one part of a model by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,9 +23,9 @@ class Call:
     Attributes:
         layer: The Keras layer or operation.
         inputs: Numbers of the tensors it reads.
-        outputs: Numbers of the tensors it gives.
+        outputs: Numbers of the tensors it produces.
         arguments: From tensors by number to the call's positional and keyword arguments.
-        shape: Of its first output, with the batch; None where the model leaves it open.
+        shape: Shape of its first output, with the batch; None for an axis that the model leaves open.
     """
 
     layer: Any
@@ -46,12 +47,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Extra:
-    """What a model gives beside its scores.
+    """An auxiliary output of a model, next to its scores.
 
     Attributes:
-        name: The output's.
-        tensor: Its number.
-        size: How many numbers it is.
+        name: Name of the output.
+        tensor: Number of its tensor.
+        size: Length of its vector.
     """
 
     name: str
@@ -61,14 +62,15 @@ class Extra:
 
 @dataclass(frozen=True)
 class LayerGraph:
-    """A model as a list of calls.
+    """A model with one input as a list of calls.
 
     Attributes:
-        calls: In an order in which they can be made.
+        calls: In topological order.
         input: Number of the model's input tensor.
-        output: Number of its output tensor.
-        input_shape: Without the batch; None where the model leaves it open.
-        values: What is given beside the output.
+        output: Number of the tensor with the scores.
+        input_shape: Without the batch; None for an axis that the model leaves open.
+        values: Auxiliary outputs.
+        original: The graph before an exported function was inlined; None if nothing was inlined.
     """
 
     calls: tuple[Call, ...]
@@ -76,22 +78,20 @@ class LayerGraph:
     output: int
     input_shape: tuple[int | None, ...]
     values: tuple[Extra, ...] = ()
+    original: LayerGraph | None = None
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """Numbers of all tensors that are given: the output, then the values."""
+        """Numbers of all output tensors: the scores, then the auxiliary outputs."""
         return (self.output, *(each.tensor for each in self.values))
 
     def consumers(self, tensor: int) -> list[Call]:
-        """Give the calls that read a tensor.
-
-        Args:
-            tensor: Its number.
-
-        Returns:
-            Calls in order.
-        """
+        """Return the calls that read a tensor, in order."""
         return [call for call in self.calls if tensor in call.inputs]
+
+    def unused_numbers(self) -> Iterator[int]:
+        """Return an endless iterator over numbers for new tensors, above all numbers in use."""
+        return itertools.count(1 + max(number for call in self.calls for number in (*call.inputs, *call.outputs)))
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,11 @@ class ModelGraph:
     """A model with all of its inputs and outputs as a list of calls.
 
     Attributes:
-        calls: In an order in which they can be made.
+        calls: In topological order.
         inputs, outputs: Numbers of the tensors, in the model's order.
-        input_shapes, output_shapes: Without the batch; None where the model leaves a size open.
-        input_names, output_names: As the model has them.
-        input_types: Such as "float32"; empty where they are not known.
+        input_shapes, output_shapes: Without the batch; None for a size that the model leaves open.
+        input_names, output_names: Names in the model.
+        input_types: Dtypes such as "float32"; empty if unknown.
     """
 
     calls: tuple[Call, ...]
@@ -116,19 +116,16 @@ class ModelGraph:
     input_types: tuple[str, ...] = ()
 
     def without_inputs(self, left_out: AbstractSet[int]) -> ModelGraph:
-        """Give the same model with nothing where it is given some of its inputs.
+        """Return the same model without some of its inputs; calls get None in their place.
 
         Args:
-            left_out: Numbers of tensors that calls can do without, as a mask.
-
-        Returns:
-            The model, as if it had the other inputs only.
+            left_out: Numbers of optional input tensors, such as masks.
         """
-        kept = [place for place, number in enumerate(self.inputs) if number not in left_out]
+        remaining = [place for place, number in enumerate(self.inputs) if number not in left_out]
         calls = tuple(_without(call, left_out) if left_out & set(call.inputs) else call for call in self.calls)
         fields = ("inputs", "input_shapes", "input_names", "input_types")
         return replace(
-            self, calls=calls, **{name: tuple(getattr(self, name)[place] for place in kept) for name in fields}
+            self, calls=calls, **{name: tuple(getattr(self, name)[place] for place in remaining) for name in fields}
         )
 
 
@@ -139,65 +136,66 @@ def _without(call: Call, left_out: AbstractSet[int]) -> Call:
 
 
 def read_model(model: Any) -> ModelGraph:
-    """Lay a Keras model out as calls.
+    """Read a Keras model into a list of calls.
 
     Args:
-        model: A Sequential or functional model of Keras 3 or tf_keras, or anything that can lay itself out (`as_graph`).
-
-    Returns:
-        The graph.
+        model: A Sequential or functional model of Keras 3 or tf_keras, or an object with `as_graph`.
 
     Raises:
-        ModelError: A subclassed model or an unbuilt one.
+        ModelError: The model is subclassed or not built.
     """
     if hasattr(model, "as_graph"):
         return model.as_graph()
+    _check_readable(model)
+    reader = _Reader()
+    starts = [reader.new() for _ in model.inputs]
+    outputs = reader.inline(model, starts)
+    return ModelGraph(
+        calls=needed(reader.calls, outputs),
+        inputs=tuple(starts),
+        outputs=tuple(outputs),
+        input_shapes=tuple(tuple(tensor.shape)[1:] for tensor in model.inputs),
+        output_shapes=tuple(tuple(tensor.shape)[1:] for tensor in model.outputs),
+        input_names=_names(model, "input"),
+        output_names=_names(model, "output"),
+        # A dtype is an object in tf_keras and a string in Keras 3.
+        input_types=tuple(str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs),
+    )
+
+
+def _check_readable(model: Any) -> None:
     if not is_nested(model):
         raise ModelError(
             expected="a Sequential or functional Keras model",
-            found=f"{type(model).__name__}: its layers cannot be told apart",
+            found=f"{type(model).__name__}, whose layers cannot be separated",
             hint="Rebuild it with the functional API.",
         )
     if not getattr(model, "inputs", None) or not model.outputs:
         raise ModelError(
             expected="a model with a known input shape",
             found="an unbuilt one",
-            hint="Give its first layer an input shape and save it again.",
+            hint="Set the input shape of its first layer and save it again.",
         )
-    reader = _Reader()
-    starts = [reader.new() for _ in model.inputs]
-    outputs = reader.inline(model, starts)
-    names = [name.partition(":")[0] for name in (*_names(model, "input"), *_names(model, "output"))]
-    return ModelGraph(
-        needed(reader.calls, outputs),
-        tuple(starts),
-        tuple(outputs),
-        tuple(tuple(tensor.shape)[1:] for tensor in model.inputs),
-        tuple(tuple(tensor.shape)[1:] for tensor in model.outputs),
-        tuple(names[: len(starts)]),
-        tuple(names[len(starts) :]),
-        tuple(str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs),
-    )
 
 
-def _names(model: Any, side: str) -> list[str]:
-    """Names of a model's inputs or outputs: those of the layers that give them."""
+def _names(model: Any, side: str) -> tuple[str, ...]:
+    """Return the names of a model's inputs or outputs, or those of their tensors if the model has none."""
     tensors = getattr(model, f"{side}s")
-    given = list(getattr(model, f"{side}_names", None) or [])
-    return given if len(given) == len(tensors) else [str(tensor.name) for tensor in tensors]
+    names = list(getattr(model, f"{side}_names", None) or [])
+    if len(names) != len(tensors):
+        names = [str(tensor.name) for tensor in tensors]
+    # tf_keras appends the output's index to a tensor's name: "input_1:0".
+    return tuple(name.partition(":")[0] for name in names)
 
 
 def read_graph(model: Any) -> LayerGraph:
-    """Lay a Keras model of one input and one output out as calls.
+    """Read a Keras model with one input and one output into a list of calls.
 
     Args:
         model: As for `read_model`.
 
-    Returns:
-        The graph.
-
     Raises:
-        ModelError: As `read_model`, or the model has several inputs or outputs.
+        ModelError: As for `read_model`, or the model has several inputs or outputs.
     """
     whole = read_model(model)
     if len(whole.inputs) != 1 or len(whole.outputs) != 1:
@@ -208,71 +206,90 @@ def read_graph(model: Any) -> LayerGraph:
 
 
 def needed(calls: Sequence[Call], outputs: Iterable[int]) -> tuple[Call, ...]:
-    """Leave out calls that nothing asked for depends on.
+    """Drop the calls that no output depends on.
 
     Args:
-        calls: In order.
-        outputs: Numbers of the tensors that are asked for.
+        calls: In topological order.
+        outputs: Numbers of the output tensors.
 
     Returns:
-        The others, in order.
+        The remaining calls, in the same order.
     """
-    wanted, kept = set(outputs), []
+    wanted, remaining = set(outputs), []
     for call in reversed(calls):
         if wanted & set(call.outputs):
             wanted |= set(call.inputs)
-            kept.append(call)
-    return tuple(reversed(kept))
+            remaining.append(call)
+    return tuple(reversed(remaining))
+
+
+def in_order(calls: Sequence[Call], start: int) -> list[Call] | None:
+    """Sort calls topologically.
+
+    Args:
+        calls: In any order.
+        start: Number of the input tensor.
+
+    Returns:
+        The calls, as close to their present order as possible; None if they form a cycle.
+    """
+    known, remaining, ordered = {start}, list(calls), list[Call]()
+    while remaining:
+        ready = next((call for call in remaining if known >= set(call.inputs)), None)
+        if ready is None:
+            return None
+        remaining.remove(ready)
+        ordered.append(ready)
+        known |= set(ready.outputs)
+    return ordered
 
 
 def is_nested(layer: Any) -> bool:
-    """Tell whether a layer is a model, whose layers can be laid flat.
-
-    Args:
-        layer: Any Keras layer.
-
-    Returns:
-        Whether it is a Sequential or functional model.
-    """
+    """Return whether a layer is a Sequential or functional model, whose layers can be inlined."""
     return internals.is_functional(layer) or type(layer).__name__ == "Sequential"
 
 
 class _Reader:
+    """Collects the calls of a model and numbers its tensors."""
+
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self._next = 0
+        self._last = 0
 
     def new(self) -> int:
-        self._next += 1
-        return self._next
+        """Return the number of a new tensor."""
+        self._last += 1
+        return self._last
 
     def inline(self, model: Any, inputs: list[int]) -> list[int]:
-        """Add a model's calls; give the numbers of its outputs."""
+        """Add the calls of a model and return the numbers of its outputs."""
         if type(model).__name__ == "Sequential":
             for layer in model.layers:
                 inputs = self._add(layer, inputs, positional(tuple(inputs)), None)
             return inputs
-        number = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
+        numbers = {id(tensor): number for tensor, number in zip(model.inputs, inputs, strict=True)}
         for node in internals.nodes_of(model):
             if not node.is_input:
-                self._add_node(node, number)
-        return [number[id(tensor)] for tensor in model.outputs]
+                self._add_node(node, numbers)
+        return [numbers[id(tensor)] for tensor in model.outputs]
 
-    def _add_node(self, node: Any, number: dict[int, int]) -> None:
-        layer = getattr(node, "operation", None) or node.layer
-        sources = keras3_sources(node) if hasattr(node, "operation") else list(node.keras_inputs)
-        results = list(node.outputs) if hasattr(node, "operation") else flat(node.outputs)
-        known = dict(number)
-        arguments = (
-            keras3_arguments(node, sources, known)
-            if hasattr(node, "operation")
-            else keras2_arguments(node, sources, known)
-        )
-        given = self._add(layer, [number[id(tensor)] for tensor in sources], arguments, results)
-        number.update({id(tensor): each for tensor, each in zip(results, given, strict=True)})
+    def _add_node(self, node: Any, numbers: dict[int, int]) -> None:
+        # Arguments are bound later: copy the numbers, which grow with every node.
+        known = dict(numbers)
+        if hasattr(node, "operation"):  # Keras 3
+            layer, sources, results = node.operation, keras3_sources(node), list(node.outputs)
+            arguments = keras3_arguments(node, sources, known)
+        else:
+            layer, sources, results = node.layer, list(node.keras_inputs), flat(node.outputs)
+            arguments = keras2_arguments(node, sources, known)
+        outputs = self._add(layer, [numbers[id(tensor)] for tensor in sources], arguments, results)
+        numbers.update({id(tensor): number for tensor, number in zip(results, outputs, strict=True)})
 
     def _add(self, layer: Any, inputs: list[int], arguments: Arguments, outputs: list[Any] | None) -> list[int]:
-        """Add one call; its outputs are those of the layer's first call where they are not given."""
+        """Add one call and return the numbers of its outputs.
+
+        Without `outputs` (in a Sequential model) they are those of the layer's first call.
+        """
         if type(layer).__name__ == "InputLayer":
             return inputs
         if is_nested(layer):

@@ -1,7 +1,7 @@
-"""Masks: which frames of a window a layer is told to pass over.
+"""Masks: (B, T) booleans that tell a layer which frames of a window to skip.
 
-Both Keras versions keep a tensor's mask beside it, as an attribute that each layer reads and renews. What is done here between two layers (folding time
-into the batch, handing features from the encoder to the head) has to carry it on.
+Both Keras versions attach a mask to a tensor, and each layer reads and renews it. Code that works between
+two layers (folding time into the batch, passing features from encoder to head) has to carry it along.
 """
 
 from __future__ import annotations
@@ -12,39 +12,33 @@ from convert.frameworks import internals
 
 
 def mask_of(tensor: Any) -> Any:
-    """Give a tensor's mask.
-
-    Args:
-        tensor: What a layer of either framework gave.
+    """Return the mask of a layer's output.
 
     Returns:
-        (B, T) booleans, False where a frame is to be passed over, or None.
+        (B, T) booleans, False where a layer skips the frame; or None.
     """
     return internals.mask_of(tensor)
 
 
 def with_mask(tensor: Any, mask: Any) -> Any:
-    """Put a mask beside a tensor.
+    """Return a tensor with a mask attached.
 
     Args:
         tensor: Any TensorFlow tensor.
         mask: (B, T) booleans, or None for no mask.
-
-    Returns:
-        The tensor.
     """
     import tensorflow as tf
 
     if mask is None:
         return tensor
-    # A tensor may be an input of the part, whose mask is not for others to see.
+    # Copy first: the tensor may be an input of the part, which other readers expect without a mask.
     tensor = tf.identity(tensor)
-    tensor._keras_mask = mask
+    internals.attach_mask(tensor, mask)
     return tensor
 
 
 def as_numbers(mask: Any) -> Any:
-    """Write a mask as numbers that can be quantised beside a frame's features.
+    """Convert a mask to numbers, so that it can be quantised together with a frame's features.
 
     Args:
         mask: (B, T) booleans.
@@ -58,7 +52,7 @@ def as_numbers(mask: Any) -> Any:
 
 
 def from_numbers(numbers: Any) -> Any:
-    """Read a mask that `as_numbers` wrote, even after it was quantised.
+    """Convert the numbers of `as_numbers` back to a mask, even after quantisation.
 
     Args:
         numbers: (B, T) float32.

@@ -1,7 +1,7 @@
-"""Recurrent layers taken apart: the input projection, which can run once a frame, and the step over time, which cannot.
+"""Recurrent layers split into the input projection, which can run once per frame, and the step over time.
 
-One file a family. `recurrence(layer)` finds the right one; `unroll` runs a layer over a window with plain operators only, because a WHILE
-loop ends the converter with a segmentation fault in int8 (tensorflow#75140).
+Each family has a module with its cell; `cell_of` picks the cell for a layer. `Recurrent` runs a layer over a
+window with plain operators only: a WHILE loop crashes the converter in int8 (tensorflow#75140).
 """
 
 from convert.heads.causal_conv import CausalConv, is_causal_convolution

@@ -1,4 +1,4 @@
-"""A causal convolution over time: its state is the frames that its kernel still reaches."""
+"""A causal convolution over time, whose state is the earlier frames within reach of its kernel."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from convert.heads.weights import constant
 
 
 def is_causal_convolution(layer: Any) -> bool:
-    """Tell whether a layer is a convolution over time that never looks ahead.
-
-    Args:
-        layer: Any Keras layer.
-
-    Returns:
-        Whether it is a Conv1D with padding "causal" that gives a frame for each frame.
-    """
+    """Return whether a layer is a Conv1D with padding "causal" and one output frame per input frame."""
+    # With several groups the kernel has fewer channels than the state, and `CausalConv.step` could not multiply them.
     return (
         type(layer).__name__ == "Conv1D"
         and layer.padding == "causal"
@@ -26,15 +20,16 @@ def is_causal_convolution(layer: Any) -> bool:
 
 
 class CausalConv:
-    """A causal Conv1D with the face of a recurrent layer.
+    """A causal Conv1D with the interface of `Recurrent`.
 
-    Its padding is zeros, so a state of zeros before the first frame gives the trained layer's answer at every frame.
+    The layer pads with zeros. So a state of zeros before the first frame reproduces its output at every frame.
 
     Args:
-        layer: One that `is_causal_convolution` knows.
-        channels: Of its input.
+        layer: A layer that `is_causal_convolution` accepts.
+        channels: Channels of its input.
 
-    Source: dilated causal convolutions as in Bai et al., "An Empirical Evaluation of Generic Convolutional and Recurrent Networks", 2018, section 3.
+    Source: dilated causal convolutions as in Bai et al., "An Empirical Evaluation of Generic Convolutional and
+        Recurrent Networks", 2018, section 3.
     """
 
     return_sequences = True
@@ -50,8 +45,8 @@ class CausalConv:
 
         Args:
             window: (B, T, channels).
-            mask: Not looked at, as by the trained layer.
-            initial: None: a convolution begins with zeros.
+            mask: Ignored, as by the Keras layer.
+            initial: Ignored: a convolution starts with zeros.
 
         Returns:
             One tensor, (B, T, filters).
@@ -60,14 +55,7 @@ class CausalConv:
         return [self._layer(window)]
 
     def project_window(self, window: Any) -> Any:
-        """Return a window as it is: a convolution has no projection that runs once a frame.
-
-        Args:
-            window: (B, T, ...).
-
-        Returns:
-            The same.
-        """
+        """Return the window unchanged: a convolution has no projection to run once per frame."""
         return window
 
     def step(self, frame: Any, states: list[Any], *, mask: Any = None) -> tuple[list[Any], list[Any]]:
@@ -75,17 +63,18 @@ class CausalConv:
 
         Args:
             frame: (1, 1, channels).
-            states: The frames before it, (1, reach, channels).
-            mask: Not looked at.
+            states: The frames before it, one tensor (1, reach, channels).
+            mask: Ignored, as by the Keras layer.
 
         Returns:
-            One tensor, (1, 1, filters); and the new state.
+            One tensor, (1, 1, filters), and the new state.
         """
         import tensorflow as tf
 
         del mask
         reached = tf.concat([states[0], frame], axis=1)
         kernel = constant(self._layer.kernel)
+        # Only one output position exists, so the convolution is a product with the taps in one row.
         taps = tf.reshape(reached[:, :: self._dilation], (1, -1))
         result = taps @ tf.reshape(kernel, (-1, int(kernel.shape[-1])))
         result = result + constant(self._layer.bias) if self._layer.use_bias else result

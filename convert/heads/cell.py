@@ -1,4 +1,4 @@
-"""What a recurrent cell offers to whoever unrolls it."""
+"""The interface of a recurrent cell, as `Recurrent` unrolls it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Cell(Protocol):
         ...
 
     def project(self, inputs: Tensor) -> Tensor:
-        """Compute what does not depend on the state: W·x + b.
+        """Compute the part that does not depend on the state: W·x + b.
 
         Args:
-            inputs: (N, features...) float32; N counts frames.
+            inputs: (N, features...) float32, one row per frame.
 
         Returns:
             (N, projected...).
@@ -37,7 +37,7 @@ class Cell(Protocol):
 
         Args:
             projected: (B, projected...).
-            states: As `state_shapes`, with the batch.
+            states: One tensor per entry of `state_shapes`, with the batch.
 
         Returns:
             The output, and the new states.

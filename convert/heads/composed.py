@@ -1,4 +1,4 @@
-"""Cells that are made of other cells, and cells that nobody here has heard of."""
+"""Stacked cells, and cells that run as Keras defines them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class StackedCell:
-    """Several cells run one upon the other within each step; only the first one's input can be projected beforehand.
+    """Several cells, each fed by the one before it within a step.
+
+    Only the first cell's input is known before the step, so only that one is projected beforehand.
 
     Args:
         cells: From the input to the output.
@@ -37,29 +39,29 @@ class StackedCell:
         """Run all cells for one frame.
 
         Args:
-            projected: (B, projected) of the first cell.
-            states: Those of all cells, in order.
+            projected: (B, projected) for the first cell.
+            states: States of all cells, in order.
 
         Returns:
             The last cell's output, and the new states in the same order.
         """
-        left = list(states)
+        remaining = list(states)
         renewed: list[Any] = []
         output: Any = None
         for cell in self._cells:
-            given = projected if output is None else cell.project(output)
+            cell_input = projected if output is None else cell.project(output)
             count = len(cell.state_shapes)
-            output, new = cell.step(given, left[:count])
-            left, renewed = left[count:], renewed + new
+            output, new = cell.step(cell_input, remaining[:count])
+            remaining, renewed = remaining[count:], renewed + new
         return output, renewed
 
 
 class KerasCell:
-    """A cell called as it is: one of Keras's that has no form of its own here, or anyone's.
+    """A cell that is called as a whole: a custom one, or one of Keras's without a class in this package.
 
     Args:
-        cell: Any Keras cell: a layer that takes inputs and states.
-        shapes: Of its states, without the batch.
+        cell: A Keras cell, that is, a layer called with inputs and states.
+        shapes: Shapes of its states, without the batch.
     """
 
     gives_first_state = False
@@ -69,25 +71,19 @@ class KerasCell:
         self.state_shapes = tuple(tuple(int(size) for size in shape) for shape in shapes)
 
     def project(self, inputs: Any) -> Any:
-        """Leave the input as it is: what the cell does with it alone is not known.
-
-        Args:
-            inputs: (N, ...).
-
-        Returns:
-            The same.
-        """
+        """Return the input unchanged: the cell cannot be split into projection and step."""
         return inputs
 
     def step(self, projected: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """Call the cell.
 
         Args:
-            projected: (B, ...), an input as it is.
-            states: As `state_shapes`, with a batch.
+            projected: (B, ...), the unprojected input.
+            states: One tensor per entry of `state_shapes`, with the batch.
 
         Returns:
             The output, and the new states.
         """
         output, renewed = self._cell(projected, list(states))
+        # A cell with one state may return it without a list.
         return output, list(renewed) if isinstance(renewed, (list, tuple)) else [renewed]

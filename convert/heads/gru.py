@@ -15,7 +15,8 @@ class GruCell:
     Args:
         cell: A Keras GRUCell.
 
-    Source: gate order z, r, h as in Keras's `GRUCell.call`; `reset_after` is the form of Cho et al., 2014, v3, as cuDNN computes it, the other one that of v1.
+    Source: gate order z, r, h as in Keras's `GRUCell.call`. `reset_after=True` is the form of Cho et al., 2014, v3,
+        as cuDNN computes it; `reset_after=False` is that of v1.
     """
 
     gives_first_state = True
@@ -54,12 +55,14 @@ class GruCell:
             The output, and h.
         """
         hidden = states[0]
-        update, candidate = self._after(projected, hidden) if self._reset_after else self._before(projected, hidden)
+        gates = self._gates_reset_after if self._reset_after else self._gates_reset_before
+        update, candidate = gates(projected, hidden)
         # (1 - z) * g + z * h with one product less, and without a constant 1 to quantise.
         renewed = candidate + update * (hidden - candidate)
         return renewed, [renewed]
 
-    def _after(self, projected: Any, hidden: Any) -> tuple[Any, Any]:
+    def _gates_reset_after(self, projected: Any, hidden: Any) -> tuple[Any, Any]:
+        """Return update gate and candidate; the reset gate scales the state's product."""
         import tensorflow as tf
 
         update_x, reset_x, candidate_x = tf.split(projected, 3, axis=-1)
@@ -67,7 +70,8 @@ class GruCell:
         reset = self._gate(reset_x + reset_h)
         return self._gate(update_x + update_h), self._activation(candidate_x + reset * candidate_h)
 
-    def _before(self, projected: Any, hidden: Any) -> tuple[Any, Any]:
+    def _gates_reset_before(self, projected: Any, hidden: Any) -> tuple[Any, Any]:
+        """Return update gate and candidate; the reset gate scales the state itself."""
         import tensorflow as tf
 
         gates_x, candidate_x = projected[:, : 2 * self._units], projected[:, 2 * self._units :]

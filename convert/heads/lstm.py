@@ -13,7 +13,8 @@ class LstmCell:
     Args:
         cell: A Keras LSTMCell.
 
-    Source: gate order i, f, c, o as in Keras's `LSTMCell.call`; Hochreiter and Schmidhuber, 1997, with the forget gate of Gers et al., 2000.
+    Source: gate order i, f, c, o as in Keras's `LSTMCell.call`; Hochreiter and Schmidhuber, 1997, with the forget gate
+        of Gers et al., 2000.
     """
 
     gives_first_state = True
@@ -49,7 +50,7 @@ class LstmCell:
         import tensorflow as tf
 
         hidden, carry = states
-        given, forget, candidate, output = tf.split(projected + hidden @ self._recurrent, 4, axis=-1)
-        carry = self._gate(forget) * carry + self._gate(given) * self._activation(candidate)
+        input_gate, forget, candidate, output = tf.split(projected + hidden @ self._recurrent, 4, axis=-1)
+        carry = self._gate(forget) * carry + self._gate(input_gate) * self._activation(candidate)
         hidden = self._gate(output) * self._activation(carry)
         return hidden, [hidden, carry]

@@ -1,4 +1,4 @@
-"""The plain recurrent layer."""
+"""SimpleRNN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights as constants: a converted part must hold them, and TensorFlow's freezing can leave them out."""
+"""Weights as constants: TensorFlow's freezing can leave a variable out, and a converted part must hold them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import numpy as np
 
 
 def constant(variable: Any) -> Any:
-    """Give a variable's value as a TensorFlow constant.
+    """Return the value of a variable as a float32 constant of TensorFlow.
 
     Args:
-        variable: A variable of Keras 3 or tf_keras.
-
-    Returns:
-        A float32 tensor.
+        variable: A variable of Keras 3 or tf_keras, or an array.
     """
     import tensorflow as tf
 
@@ -22,16 +19,13 @@ def constant(variable: Any) -> Any:
 
 
 def numbers(variable: Any) -> Any:
-    """Give a variable's value.
+    """Return the value of a variable as an array.
 
     Args:
         variable: A variable of Keras 3 or tf_keras, or an array.
-
-    Returns:
-        An array.
     """
     import tensorflow as tf
 
-    # A part may be in the middle of being traced, where a variable has no value.
+    # A part may be being traced, where a variable has no value: leave its graph.
     with tf.init_scope():
         return np.asarray(variable)

@@ -1,193 +1,212 @@
-"""An exported function laid flat: each operator of its graph a call of its own, so that what it does to every frame is found as in any other model.
+"""Inline an exported function: each operator of its graph becomes a call of its own.
 
-An export has no layers, and its tensors no names that tell. But its operators can be tried (docs/explanation/decisions/0010-custom-layers-probed-on-noise.md), and frames that they
-lay into the batch or take apart are found by trying already (docs/explanation/decisions/0013-frames-folded-into-the-batch.md). Keras 3 takes the window of a TimeDistributed apart
-with time in front, (T, 1, ...), and stacks it again so; here both are written as with time behind the batch, which is what is looked for.
+An export has no layers, and its tensors have no telling names. But its operators can be run on noise
+(docs/explanation/decisions/0010-custom-layers-probed-on-noise.md), and so the other passes find frames in the batch and branches per frame
+(docs/explanation/decisions/0013-frames-folded-into-the-batch.md). Keras 3's TimeDistributed unstacks and stacks a window with time in
+front, (T, 1, ...). The other passes look for time behind the batch, so this one rewrites both.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from convert.execution.probe import run_on_noise, same_numbers
+from convert.execution.probe import NoiseProbe, same_numbers
 from convert.graph.arguments import positional
 from convert.graph.function_graph import run_node
 from convert.graph.layer_graph import Call, LayerGraph, needed
+from convert.passes.layers import StackFrames, SyntheticLayer, TakeFrame
 from edgevid.frames import Array
 
-# Beyond this a head of so many operators is no better than the whole function.
+# Beyond this many operators, a head made of them is no better than the whole function.
 MOST_OPERATORS = 20_000
 
 
-def inline_exported_function(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
-    """Put an exported function's operators in its place.
+def inline_exported_function(graph: LayerGraph, probe: NoiseProbe) -> LayerGraph:
+    """Replace the call of an exported function by its operators.
 
     Args:
         graph: The model.
-        window: Shape of its window, without the batch.
+        probe: Runs it on noise.
 
     Returns:
-        The same computation; the same object where there is no such function, or it cannot be told apart.
+        A graph of the same computation, with `graph` as its `original`; `graph` itself if it calls no such
+        function, or one that cannot be inlined.
     """
     place = next((place for place, call in enumerate(graph.calls) if hasattr(call.layer, "traced")), None)
-    values = run_on_noise(graph, window) if place is not None and window[0] > 1 else None
+    values = probe.values(graph) if place is not None and probe.frames > 1 else None
     if place is None or values is None:
         return graph
-    last = max(number for call in graph.calls for number in (*call.inputs, *call.outputs))
-    opened = _Opened(graph.calls[place], values, itertools.count(last + 1), window[0])
+    reader = _FunctionReader(graph.calls[place], values, graph.unused_numbers(), probe.frames)
     try:
-        calls = opened.calls()
-    except Exception:  # noqa: BLE001  # the function may be anyone's: one that cannot be told apart is run whole
+        operators = reader.calls()
+    except Exception:  # noqa: BLE001  # an unknown function may fail in any way; it then runs as a whole
         return graph
-    return replace(graph, calls=needed([*graph.calls[:place], *calls, *graph.calls[place + 1 :]], graph.outputs))
+    calls = needed([*graph.calls[:place], *operators, *graph.calls[place + 1 :]], graph.outputs)
+    return replace(graph, calls=calls, original=graph)
 
 
-class Node:
+class Node(SyntheticLayer):
     """One operator of a function's graph.
 
     Args:
-        definition: It, as TensorFlow describes it.
-        known: Its inputs that are always the same, by their place.
-        read: Places of its outputs that anything reads: a normalisation also gives statistics, which have no axis of frames.
+        definition: Its NodeDef.
+        constants: Inputs that do not depend on the window, by position.
+        read: Indices of the outputs that anything reads. A normalisation also returns statistics, which have no
+            axis of frames.
     """
 
-    trainable_weights = ()
-
-    def __init__(self, definition: Any, known: dict[int, Any], read: Sequence[int]) -> None:
+    def __init__(self, definition: Any, constants: Mapping[int, Any], read: Iterable[int]) -> None:
         self.name = str(definition.name)
-        self._definition, self._known, self._read = definition, known, tuple(read)
+        self._definition, self._constants, self._read = definition, constants, tuple(read)
 
     def __call__(self, *tensors: Any) -> list[Any]:
-        """Compute it.
+        """Run the operator.
 
         Args:
-            tensors: Its other inputs, in order.
+            tensors: The inputs that are not constants, in order.
 
         Returns:
-            Its outputs that are read.
+            The outputs that anything reads.
         """
-        left = iter(tensors)
-        count = len(tensors) + len(self._known)
-        given = run_node(
-            self._definition, [self._known[place] if place in self._known else next(left) for place in range(count)]
-        )
-        return [given[place] for place in self._read]
+        remaining = iter(tensors)
+        count = len(tensors) + len(self._constants)
+        inputs = [
+            self._constants[position] if position in self._constants else next(remaining) for position in range(count)
+        ]
+        results = run_node(self._definition, inputs)
+        return [results[index] for index in self._read]
 
 
-class TakeFrame:
-    """One frame of a window.
+class _FunctionReader:
+    """Turns the operators of one function into calls. Each operator runs once on noise on the way.
 
     Args:
-        place: Which.
+        call: The call of the function.
+        values: Tensors of the graph on noise, by number.
+        numbers: Unused numbers, for the function's inner tensors.
+        frames: Length of the window, T.
     """
 
-    trainable_weights = ()
-    name = "frame"
-    lookback = None
-
-    def __init__(self, place: int) -> None:
-        self._place = place
-
-    def __call__(self, window: Any) -> Any:
-        """Take it from (1, T, ...)."""
-        return window[:, self._place]
-
-
-class StackFrames:
-    """Frames laid side by side."""
-
-    trainable_weights = ()
-    name = "stack"
-    lookback = None
-
-    def __call__(self, *frames: Any) -> Any:
-        """Stack T tensors of (1, ...) to (1, T, ...)."""
-        import tensorflow as tf
-
-        return tf.stack(frames, axis=1)
-
-
-class _Opened:
-    """The calls of one function, each computed once on noise as it is met."""
-
-    def __init__(self, call: Call, values: dict[int, Array], numbers: Iterator[int], frames: int) -> None:
-        self._call, self._numbers, self._frames = call, numbers, frames
+    def __init__(self, call: Call, values: Mapping[int, Array], numbers: Iterator[int], frames: int) -> None:
+        self._call, self._unused, self._frames = call, numbers, frames
         self._values = {number: values[number] for number in call.inputs}
-        self._of: dict[str, int] = {}
-        self._known: dict[str, Any] = {}
-        # Windows with time in front, by the window that they hold the numbers of; and what was stacked in that way.
-        self._turned: dict[int, int] = {}
+        # By tensor name: numbers of tensors that depend on the window, and values of those that do not.
+        self._numbers: dict[str, int] = {}
+        self._constants: dict[str, Any] = {}
+        # By number of a tensor with time in front: the window with time behind the batch that it was
+        # transposed from, and the frames that it was stacked of.
+        self._transposed: dict[int, int] = {}
         self._packed: dict[int, tuple[int, ...]] = {}
 
     def calls(self) -> list[Call]:
-        """Make them.
+        """Return one call per operator that depends on the window.
 
         Raises:
-            ValueError: There are too many, or an output is no operator's.
+            ValueError: There are too many operators, or an output does not come from one.
         """
-        traced = self._call.layer.traced([self._values[number].shape for number in self._call.inputs])
-        operators = traced.graph.get_operations()
+        function = self._call.layer.traced([self._values[number].shape for number in self._call.inputs])
+        operators = function.graph.get_operations()
         if len(operators) > MOST_OPERATORS:
             raise ValueError(f"{len(operators)} operators")
-        self._known = {inner.name: outer for outer, inner in traced.graph.captures}
-        given = [tensor.name for tensor in traced.inputs if tensor.name not in self._known]
-        self._of = dict(zip(given, self._call.inputs, strict=True))
-        ends = dict(zip((tensor.name for tensor in traced.outputs), self._call.outputs, strict=True))
-        made = [
-            call
-            for operator in operators
-            if operator.type not in ("Placeholder", "NoOp")
-            for call in self._made(operator, ends)
-        ]
-        if len(ends) != len(self._call.outputs) or {number for call in made for number in call.outputs}.isdisjoint(
-            ends.values()
-        ):
-            raise ValueError("an output that no operator gives")
-        return made
+        ends = self._bind(function)
+        # `_bind` numbered the placeholders, and a NoOp has no outputs.
+        operators = [each for each in operators if each.type not in ("Placeholder", "NoOp")]
+        calls = [call for operator in operators for call in self._read(operator, ends)]
+        produced = {number for call in calls for number in call.outputs}
+        if len(ends) != len(self._call.outputs) or produced.isdisjoint(ends.values()):
+            raise ValueError("an output that no operator produces")
+        return calls
 
-    def _made(self, operator: Any, ends: dict[str, int]) -> list[Call]:
+    def _bind(self, function: Any) -> dict[str, int]:
+        """Number the function's inputs; return the numbers of its outputs by tensor name."""
+        # Captured tensors are placeholders inside the function: weights, which do not depend on the window.
+        self._constants = {inner.name: outer for outer, inner in function.graph.captures}
+        inputs = [tensor.name for tensor in function.inputs if tensor.name not in self._constants]
+        self._numbers = dict(zip(inputs, self._call.inputs, strict=True))
+        return dict(zip((tensor.name for tensor in function.outputs), self._call.outputs, strict=True))
+
+    def _read(self, operator: Any, ends: Mapping[str, int]) -> list[Call]:
         names = [tensor.name for tensor in operator.inputs]
-        sources = tuple(self._of[name] for name in names if name not in self._known)
-        results = run_node(
-            operator.node_def,
-            [self._known[name] if name in self._known else self._values[self._of[name]] for name in names],
-        )
+        sources = tuple(self._numbers[name] for name in names if name not in self._constants)
+        results = run_node(operator.node_def, [self._value(name) for name in names])
         if not sources:
-            self._known.update({tensor.name: value for tensor, value in zip(operator.outputs, results, strict=True)})
+            self._fold(operator, results)
             return []
-        read = [place for place, tensor in enumerate(operator.outputs) if tensor.consumers() or tensor.name in ends]
-        targets = tuple(ends.get(operator.outputs[place].name) or next(self._numbers) for place in read)
-        self._of.update({operator.outputs[place].name: number for place, number in zip(read, targets, strict=True)})
-        self._values.update({number: np.asarray(results[place]) for place, number in zip(read, targets, strict=True)})
-        known = {place: self._known[name] for place, name in enumerate(names) if name in self._known}
-        node = Node(operator.node_def, known, read)
-        return (
-            [self._turned_round(operator, sources, targets) or _call(node, sources, targets, self._values[targets[0]])]
-            if targets
-            else []
-        )
+        targets = self._number_outputs(operator, results, ends)
+        return [self._emit(operator, sources, targets)] if targets else []
 
-    def _turned_round(self, operator: Any, sources: tuple[int, ...], targets: tuple[int, ...]) -> Call | None:
-        """What is done with time in front, as it is written with time behind the batch."""
-        result = self._values[targets[0]]
-        if operator.type == "Pack" and len(sources) == self._frames and result.shape[:2] == (self._frames, 1):
-            self._packed[targets[0]] = sources
-        source, given = sources[0], self._values[sources[0]]
-        if operator.type == "Transpose" and same_numbers(given, result):
-            if given.shape[:2] == (1, self._frames) and result.shape[:2] == (self._frames, 1):
-                self._turned[targets[0]] = source
-            if source in self._packed and result.shape[:2] == (1, self._frames):
-                return _call(StackFrames(), self._packed[source], targets, result)
-        if operator.type == "StridedSlice" and source in self._turned and result.shape == given.shape[1:]:
-            places = [place for place in range(self._frames) if same_numbers(given[place], result)]
-            return _call(TakeFrame(places[0]), (self._turned[source],), targets, result) if len(places) == 1 else None
+    def _value(self, name: str) -> Any:
+        return self._constants[name] if name in self._constants else self._values[self._numbers[name]]
+
+    def _fold(self, operator: Any, results: list[Any]) -> None:
+        """Record the outputs of an operator as constants."""
+        for tensor, value in zip(operator.outputs, results, strict=True):
+            self._constants[tensor.name] = value
+
+    def _number_outputs(self, operator: Any, results: list[Any], ends: Mapping[str, int]) -> dict[int, int]:
+        """Number the outputs that anything reads; return the numbers by output index."""
+        numbers: dict[int, int] = {}
+        for index, tensor in enumerate(operator.outputs):
+            if tensor.consumers() or tensor.name in ends:
+                number = ends.get(tensor.name) or next(self._unused)
+                numbers[index] = self._numbers[tensor.name] = number
+                self._values[number] = np.asarray(results[index])
+        return numbers
+
+    def _emit(self, operator: Any, sources: tuple[int, ...], targets: Mapping[int, int]) -> Call:
+        numbers = tuple(targets.values())
+        rewritten = self._with_time_second(operator, sources, numbers)
+        if rewritten is not None:
+            return rewritten
+        constants = {
+            position: self._constants[tensor.name]
+            for position, tensor in enumerate(operator.inputs)
+            if tensor.name in self._constants
+        }
+        return self._call_of(Node(operator.node_def, constants, targets), sources, numbers)
+
+    def _with_time_second(self, operator: Any, sources: tuple[int, ...], targets: tuple[int, ...]) -> Call | None:
+        """Return the call on (1, T, ...) for an operator on (T, 1, ...); None for any other operator."""
+        if operator.type == "Pack":
+            self._note_packed(sources, targets[0])
+        elif operator.type == "Transpose":
+            return self._stack(sources[0], targets)
+        elif operator.type == "StridedSlice":
+            return self._take_frame(sources[0], targets)
         return None
 
+    def _note_packed(self, sources: tuple[int, ...], target: int) -> None:
+        if len(sources) == self._frames and self._has_time_first(target):
+            self._packed[target] = sources
 
-def _call(layer: Any, sources: tuple[int, ...], targets: tuple[int, ...], value: Array) -> Call:
-    return Call(layer, sources, targets, positional(sources), tuple(value.shape))
+    def _stack(self, source: int, targets: tuple[int, ...]) -> Call | None:
+        """Return a call that stacks frames to (1, T, ...), for a transposition of stacked (T, 1, ...)."""
+        if not same_numbers(self._values[source], self._values[targets[0]]):
+            return None
+        if self._has_time_second(source) and self._has_time_first(targets[0]):
+            self._transposed[targets[0]] = source
+        if source in self._packed and self._has_time_second(targets[0]):
+            return self._call_of(StackFrames(), self._packed[source], targets)
+        return None
+
+    def _take_frame(self, source: int, targets: tuple[int, ...]) -> Call | None:
+        """Return a call that takes a frame from (1, T, ...), for a slice of (T, 1, ...)."""
+        window, result = self._values[source], self._values[targets[0]]
+        if source not in self._transposed or result.shape != window.shape[1:]:
+            return None
+        # Compare numbers, not the operator's arguments: these may be computed.
+        indices = [index for index in range(self._frames) if same_numbers(window[index], result)]
+        return self._call_of(TakeFrame(indices[0]), (self._transposed[source],), targets) if len(indices) == 1 else None
+
+    def _has_time_first(self, number: int) -> bool:
+        return self._values[number].shape[:2] == (self._frames, 1)
+
+    def _has_time_second(self, number: int) -> bool:
+        return self._values[number].shape[:2] == (1, self._frames)
+
+    def _call_of(self, layer: Any, sources: tuple[int, ...], targets: tuple[int, ...]) -> Call:
+        return Call(layer, sources, targets, positional(sources), tuple(self._values[targets[0]].shape))

@@ -1,138 +1,66 @@
-"""A window taken apart into frames, each with a branch of its own through the same layers: `unstack`, `split`, `x[:, 3]`, then `stack` or a Concatenate.
+"""Merge branches that run the same layers on single frames.
 
-Every branch is tried on every frame. Where one branch gives what the others give, it is a per-frame layer, run once a frame like any other.
+Such a model takes a window apart by `unstack`, `split` or `x[:, 3]`, and gathers it by `stack` or a Concatenate.
+The first frame's branch runs on noise for every frame. If it reproduces the other branches, it becomes a per-frame
+layer, which the splitter runs once per frame like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert.execution.probe import allclose, run_on_noise, same_numbers
-from convert.graph.layer_graph import Call, LayerGraph, needed
+from convert.execution.probe import NoiseProbe, allclose, same_numbers
+from convert.execution.runner import GraphRunner, recurrences
+from convert.graph.layer_graph import Call, LayerGraph, in_order, needed
 from convert.graph.operators import is_opaque
-from convert.passes.rewriting import ReshapeFrames, call_of, in_order
+from convert.passes.layers import ReshapeFrames, SyntheticLayer, UnstackFrames, call_of
 from edgevid.frames import Array
 
 
-def merge_frame_branches(graph: LayerGraph, window: Sequence[int]) -> LayerGraph:
-    """Put branches that are the same for every frame into one call.
+def merge_frame_branches(graph: LayerGraph, probe: NoiseProbe) -> LayerGraph:
+    """Replace branches that are the same for every frame by one call.
 
     Args:
         graph: The model.
-        window: Shape of its window, without the batch.
+        probe: Runs it on noise.
 
     Returns:
-        The same computation; the same object where there are no such branches.
+        A graph of the same computation; `graph` itself if it has no such branches.
     """
-    gathering = [call for call in graph.calls if window[0] > 1 and len(call.inputs) == window[0]]
-    if not gathering:
+    gathers = [call for call in graph.calls if probe.frames > 1 and len(call.inputs) == probe.frames]
+    probed = probe.values(graph) if gathers else None
+    if probed is None:
         return graph
-    values = run_on_noise(graph, window)
-    for call in gathering if values is not None else ():
-        assert values is not None
-        found = _Branches(graph, values, window[0]).of(call)
-        graph = graph if found is None else _rewritten(graph, call, found, values)
+    # A merged branch adds its window, which a later gather may read. Other passes share the probe's own values.
+    values = dict(probed)
+    for gather in gathers:
+        branch = _Branches(graph, values, probe.frames).common(gather)
+        if branch is not None:
+            window = next(graph.unused_numbers())
+            values[window] = branch.frames[None]
+            graph = _merge(graph, gather, branch, window, values)
     return graph
 
 
-@dataclass(frozen=True)
-class _Branch:
-    """The branch of the first frame.
-
-    Attributes:
-        source: Number of the window that it is cut out of.
-        entry: Number of the frame.
-        keeps_axis: Whether the frame keeps an axis of time, of one.
-        calls: From the frame to the tensor that is gathered.
-        exit: Number of that tensor.
-        frames: What it gives for each frame, (T, ...).
-    """
-
-    source: int
-    entry: int
-    keeps_axis: bool
-    calls: tuple[Call, ...]
-    exit: int
-    frames: Array
-
-
-class _Branches:
-    """Which tensors of a graph are of one frame."""
-
-    def __init__(self, graph: LayerGraph, values: dict[int, Array], frames: int) -> None:
-        self._graph, self._values, self._frames = graph, values, frames
-        # From a tensor to the window and the frame that it is of, and whether it is that frame itself.
-        self._of: dict[int, tuple[int, int]] = {}
-        self._cut: set[int] = set()
-        for call in graph.calls:
-            self._follow(call)
-
-    def _follow(self, call: Call) -> None:
-        origins = {self._of.get(number) for number in call.inputs}
-        origin = origins.pop() if len(origins) == 1 else None
-        for number in call.outputs:
-            found = self._frame(call, number) if origin is None and is_opaque(call) else origin
-            if found is not None:
-                self._of[number] = found
-                if origin is None:
-                    self._cut.add(number)
-
-    def _frame(self, call: Call, number: int) -> tuple[int, int] | None:
-        """The window and the frame that a tensor is a copy of."""
-        given = self._values[number]
-        for source in call.inputs:
-            window = self._values[source]
-            if window.ndim < 3 or window.shape[:2] != (1, self._frames) or given.size * self._frames != window.size:
-                continue
-            if given.shape not in ((1, *window.shape[2:]), (1, 1, *window.shape[2:])):
-                continue
-            places = [place for place in range(self._frames) if same_numbers(window[0, place], given)]
-            if len(places) == 1:
-                return source, places[0]
-        return None
-
-    def of(self, call: Call) -> _Branch | None:
-        """The one branch of a call that gathers one tensor of each frame, in their order."""
-        origins = [self._of.get(number) for number in call.inputs]
-        if None in origins or [each[1] for each in origins if each is not None] != list(range(self._frames)):
-            return None
-        source = self._of[call.inputs[0]][0]
-        calls = self._between(call.inputs[0])
-        entries = {number for each in calls for number in each.inputs if number in self._cut}
-        if len({each[0] for each in origins if each is not None}) != 1 or len(entries) != 1:
-            return None
-        entry = entries.pop()
-        window, keeps = self._values[source], self._values[entry].ndim == self._values[source].ndim
-        branch = PerFrame(calls, entry, call.inputs[0], keeps_axis=keeps)
-        frames = np.asarray(branch(window))[0]
-        alike = all(allclose(frames[place][None], self._values[number]) for place, number in enumerate(call.inputs))
-        return _Branch(source, entry, keeps, calls, call.inputs[0], frames) if alike else None
-
-    def _between(self, tensor: int) -> tuple[Call, ...]:
-        inside = [call for call in self._graph.calls if set(call.outputs) <= set(self._of) - self._cut]
-        return needed(inside, [tensor])
-
-
-class PerFrame:
-    """The branch of one frame, run on each frame of a window.
+class PerFrame(SyntheticLayer):
+    """Runs the branch of one frame on each frame of a window.
 
     Args:
-        calls: In order.
-        entry: Number of the tensor that it begins with.
-        leaves: Number of the one that it gives.
-        keeps_axis: Whether it begins with an axis of time, of one.
+        calls: The branch, in topological order.
+        entry: Number of the tensor that it starts from.
+        end: Number of the tensor that it produces.
+        keeps_axis: Whether `entry` has an axis of time of length 1.
     """
 
-    trainable_weights = ()
     name = "per_frame"
     lookback = 0
 
-    def __init__(self, calls: Sequence[Call], entry: int, leaves: int, *, keeps_axis: bool) -> None:
-        self.calls, self._entry, self._leaves, self._keeps_axis = tuple(calls), entry, leaves, keeps_axis
+    def __init__(self, calls: Sequence[Call], entry: int, end: int, *, keeps_axis: bool) -> None:
+        self.calls, self._entry, self._end, self._keeps_axis = tuple(calls), entry, end, keeps_axis
 
     def __call__(self, window: Any) -> Any:
         """Run the branch.
@@ -145,47 +73,141 @@ class PerFrame:
         """
         import tensorflow as tf
 
-        from convert.execution.runner import GraphRunner, recurrences
-
         batch, frames = int(window.shape[0]), int(window.shape[1])
+        # A new runner per call: it holds weights as constants of the graph being traced.
         runner = GraphRunner(recurrences(self.calls), ())
-        # One frame after the other: a branch may name its batch of 1.
         rows = []
-        for place in range(frames):
-            # In the encoder there is one frame: an index would be a slice, which XNNPACK leaves to the interpreter.
-            one = window if frames == 1 else window[:, place : place + 1]
+        # Frame by frame, not folded into the batch: a branch may name its batch of 1.
+        for index in range(frames):
+            # The encoder's window is one frame; an index would add a slice, which XNNPACK does not run.
+            one = window if frames == 1 else window[:, index : index + 1]
             frame = one if self._keeps_axis else tf.reshape(one, (batch, *window.shape[2:]))
-            rows.append(runner.run(self.calls, {self._entry: tf.convert_to_tensor(frame)})[self._leaves])
+            rows.append(runner.run_window(self.calls, {self._entry: tf.convert_to_tensor(frame)})[self._end])
         return tf.reshape(tf.stack(rows, axis=1), (batch, frames, *rows[0].shape[1:]))
 
 
-class UnstackFrames:
-    """A window taken apart again, for what gathers its frames otherwise than by laying them side by side."""
+class _Origin(NamedTuple):
+    """The frame that a tensor is computed from.
 
-    trainable_weights = ()
-    name = "frames"
-    lookback = None
+    Attributes:
+        window: Number of the window with the frame.
+        frame: Index of the frame along time.
+    """
 
-    def __call__(self, window: Any) -> list[Any]:
-        """Give each frame of (B, T, ...)."""
-        import tensorflow as tf
-
-        return list(tf.unstack(window, axis=1))
+    window: int
+    frame: int
 
 
-def _rewritten(graph: LayerGraph, gather: Call, branch: _Branch, values: dict[int, Array]) -> LayerGraph:
-    window = 1 + max(number for call in graph.calls for number in (*call.inputs, *call.outputs))
-    layer = PerFrame(branch.calls, branch.entry, branch.exit, keeps_axis=branch.keeps_axis)
-    made = [call_of(layer, (branch.source,), (window,), (1, *branch.frames.shape))]
-    # What is gathered next may be of this very window.
-    values[window] = branch.frames[None]
-    result, kept = values[gather.outputs[0]], list(graph.calls)
+@dataclass(frozen=True)
+class _Branch:
+    """The branch of the first frame.
+
+    Attributes:
+        window: Number of the window that its frame is taken from.
+        layer: The branch for any frame.
+        frames: Its output on noise for each frame, (T, ...).
+    """
+
+    window: int
+    layer: PerFrame
+    frames: Array
+
+
+class _Branches:
+    """Traces which tensors of a graph belong to a single frame.
+
+    Args:
+        graph: The model.
+        values: Its tensors on noise, by number.
+        frames: Length of the window, T.
+    """
+
+    def __init__(self, graph: LayerGraph, values: Mapping[int, Array], frames: int) -> None:
+        self._graph, self._values, self._frames = graph, values, frames
+        self._origins: dict[int, _Origin] = {}
+        # Tensors that are a frame itself, and not computed from one.
+        self._entries: set[int] = set()
+        for call in graph.calls:
+            self._follow(call)
+
+    def _follow(self, call: Call) -> None:
+        origins = {self._origins.get(number) for number in call.inputs}
+        inherited = origins.pop() if len(origins) == 1 else None
+        if inherited is not None:
+            self._origins.update(dict.fromkeys(call.outputs, inherited))
+        elif is_opaque(call):
+            self._find_entries(call)
+
+    def _find_entries(self, call: Call) -> None:
+        for number in call.outputs:
+            origin = self._copied_frame(call, number)
+            if origin is not None:
+                self._origins[number] = origin
+                self._entries.add(number)
+
+    def _copied_frame(self, call: Call, number: int) -> _Origin | None:
+        """Return the frame of one of a call's inputs that an output is a copy of."""
+        result = self._values[number]
+        for source in call.inputs:
+            window = self._values[source]
+            if window.ndim < 3 or window.shape[:2] != (1, self._frames):
+                continue
+            if result.shape not in ((1, *window.shape[2:]), (1, 1, *window.shape[2:])):
+                continue
+            # A tensor that equals several frames, such as zeros, is a copy of none.
+            matches = [index for index in range(self._frames) if same_numbers(window[0, index], result)]
+            if len(matches) == 1:
+                return _Origin(source, matches[0])
+        return None
+
+    def common(self, gather: Call) -> _Branch | None:
+        """Return the branch that all inputs of a call share: one per frame of one window, in order."""
+        origins = [self._origins[number] for number in gather.inputs if number in self._origins]
+        windows = {each.window for each in origins}
+        if len(windows) != 1 or [each.frame for each in origins] != list(range(self._frames)):
+            return None
+        branch = self._branch_to(gather.inputs[0], windows.pop())
+        if branch is None:
+            return None
+        is_common = all(
+            allclose(branch.frames[index][None], self._values[number]) for index, number in enumerate(gather.inputs)
+        )
+        return branch if is_common else None
+
+    def _branch_to(self, tensor: int, source: int) -> _Branch | None:
+        """Run the calls between a frame and a tensor on every frame of the source; None if they start from several."""
+        calls = self._calls_to(tensor)
+        entries = {number for call in calls for number in call.inputs if number in self._entries}
+        if len(entries) != 1:
+            return None
+        entry, window = entries.pop(), self._values[source]
+        layer = PerFrame(calls, entry, tensor, keeps_axis=self._values[entry].ndim == window.ndim)
+        return _Branch(source, layer, np.asarray(layer(window))[0])
+
+    def _calls_to(self, tensor: int) -> tuple[Call, ...]:
+        inside = [call for call in self._graph.calls if set(call.outputs) <= set(self._origins) - self._entries]
+        return needed(inside, [tensor])
+
+
+def _merge(graph: LayerGraph, gather: Call, branch: _Branch, window: int, values: Mapping[int, Array]) -> LayerGraph:
+    """Return the graph with one call in place of the branches.
+
+    Args:
+        graph: The model.
+        gather: The call that reads one tensor of each branch.
+        branch: The common branch.
+        window: Number for the window of its outputs.
+        values: Tensors on noise, by number.
+    """
+    merged = call_of(branch.layer, (branch.window,), (window,), (1, *branch.frames.shape))
+    result = values[gather.outputs[0]]
     if result.shape[:2] == (1, len(branch.frames)) and same_numbers(result, branch.frames):
-        kept.remove(gather)
-        made.append(call_of(ReshapeFrames(result.shape[2:]), (window,), gather.outputs, result.shape))
+        # The gather only stacks the frames: the window already holds them.
+        others = [call for call in graph.calls if call is not gather]
+        joint = call_of(ReshapeFrames(result.shape[2:]), (window,), gather.outputs, result.shape)
     else:
-        ends = set(gather.inputs)
-        kept = [call for call in kept if not ends & set(call.outputs)]
-        made.append(call_of(UnstackFrames(), (window,), gather.inputs, branch.frames.shape))
-    calls = in_order([*kept, *made], graph.input)
+        # The gather does more, such as a Concatenate along features: pass it the frames one by one.
+        others = [call for call in graph.calls if set(gather.inputs).isdisjoint(call.outputs)]
+        joint = call_of(UnstackFrames(), (window,), gather.inputs, branch.frames.shape)
+    calls = in_order([*others, merged, joint], graph.input)
     return graph if calls is None else replace(graph, calls=needed(calls, graph.outputs))

@@ -1,1 +1,1 @@
-"""Which operators of a part run on a delegate: XNNPACK's kernels, the Edge TPU."""
+"""Report which operators of a part run on a delegate: XNNPACK's kernels, the Edge TPU."""

@@ -1,7 +1,8 @@
-"""Gives the first part of a bundle a twin for the Edge TPU: held against the published table, then compiled by Google's compiler where it is installed.
+"""Add a twin for the Edge TPU to the first part of a bundle, if Google's compiler is installed.
 
-The head stays on the CPU: the compiler fails on recurrent layers over many features (https://github.com/google-coral/edgetpu/issues/598), and a head
-is the smaller part by far. Nothing here fails a conversion: a bundle without a twin runs everywhere.
+The head stays on the CPU. The compiler fails on recurrent layers over many features
+(https://github.com/google-coral/edgetpu/issues/598), and a head is by far the smaller part. Nothing here fails a
+conversion: a bundle without a twin runs everywhere.
 """
 
 from __future__ import annotations
@@ -22,20 +23,22 @@ from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Part
 from edgevid.errors import ModelError
 
+# The compiler replaces all operators that it maps by one with this name.
 CUSTOM_OPERATOR = "edgetpu-custom-op"
 _LIMIT_S = 600
 _COUNTS = re.compile(r"Number of operations that will run on (Edge TPU|CPU): (\d+)")
-_WORDS = 300
+# Characters of the compiler's log in a warning; its error comes last.
+_LONGEST_LOG = 300
 
 
 @dataclass(frozen=True)
 class Coral:
-    """What came of it.
+    """The result of adding a twin.
 
     Attributes:
-        bundle: With the twin, where there is one.
-        report: What was checked, run and found; JSON-ready.
-        warning: What a person has to know, or an empty string.
+        bundle: With the twin, or unchanged.
+        report: Checks and counts of operators; JSON-ready.
+        warning: Why there is no twin; empty if there is one.
     """
 
     bundle: Bundle
@@ -44,68 +47,77 @@ class Coral:
 
 
 def add_twin(bundle: Bundle) -> Coral:
-    """Check the first part of a bundle, and compile it where the compiler is on PATH.
+    """Compile the first part of a bundle for the Edge TPU, if the compiler is on PATH.
 
     Args:
         bundle: A bundle whose first part is in int8.
 
     Returns:
-        The bundle with the twin of its first part, or as it was, with a warning that says why and what to do.
+        The bundle with the twin; or the same bundle, with a warning that says why and what to do.
     """
     part = bundle.manifest.parts[0]
     data = bundle.models[part.file]
     report = _checked(part, read_tflite(data, part.file))
     program = shutil.which(table()["compiler"]["program"])
     if program is None:
-        what = table()["compiler"]
-        warning = f"no {what['program']} on PATH, so the bundle has no part for the Edge TPU and runs on the CPU. {what['how_to_get']}, then convert again"
+        warning = _missing_compiler()
         return Coral(bundle, {**report, "compiled": False, "message": warning}, warning)
-    compiled, words = _compile(program, data, part.file)
-    refusal = (
-        f"{Path(program).name} made nothing of {part.file}: {words[-_WORDS:]}"
+    compiled, log = _compile(program, data, part.file)
+    problem = (
+        f"{Path(program).name} failed on {part.file}: {log[-_LONGEST_LOG:]}"
         if compiled is None
-        else _refusal(part, compiled)
+        else _mismatch(part, compiled)
     )
-    counts = {name: int(count) for name, count in _COUNTS.findall(words)}
+    counts = {name: int(count) for name, count in _COUNTS.findall(log)}
     report |= {
         "on_edgetpu": counts.get("Edge TPU"),
         "on_cpu": counts.get("CPU"),
-        "compiled": not refusal,
-        "message": refusal,
+        "compiled": not problem,
+        "message": problem,
     }
-    if compiled is None or refusal:
-        return Coral(bundle, report, f"{refusal}. The bundle has no part for the Edge TPU and runs on the CPU")
+    if compiled is None or problem:
+        return Coral(bundle, report, f"{problem}. The bundle has no part for the Edge TPU and runs on the CPU")
     return Coral(_with_twin(bundle, part, compiled), {**report, "bytes": len(compiled)}, "")
 
 
 def join_twin(bundle: Bundle, compiled: bytes) -> Coral:
-    """Give a bundle a twin that was compiled elsewhere.
+    """Add a twin that was compiled elsewhere.
 
     Args:
         bundle: A bundle whose first part is in int8.
-        compiled: What the compiler made of that part.
+        compiled: The compiler's output for that part.
 
     Returns:
-        The bundle with the twin, its report telling of it; or as it was, with a warning that says why the bytes are none.
+        The bundle with the twin and an updated report; or the same bundle, with a warning that says why the bytes
+        are no twin of its first part.
     """
     part = bundle.manifest.parts[0]
-    refusal = _refusal(part, compiled)
-    if refusal:
-        return Coral(bundle, {}, refusal)
+    problem = _mismatch(part, compiled)
+    if problem:
+        return Coral(bundle, {}, problem)
     report = _checked(part, read_tflite(bundle.models[part.file], part.file))
     report |= {"on_edgetpu": None, "on_cpu": None, "compiled": True, "message": "", "bytes": len(compiled)}
     joined = _with_twin(bundle, part, compiled)
-    return Coral(replace(joined, report=_told_again(bundle.report, report)), report, "")
+    return Coral(replace(joined, report=_updated_report(bundle.report, report)), report, "")
 
 
-def _told_again(describe: Mapping[str, Any], edgetpu: Mapping[str, Any]) -> dict[str, Any]:
-    """A bundle's report once it has its twin: what warned that it had none is gone."""
-    before = (describe.get("edgetpu") or {}).get("message", "")
-    left = [each for each in describe.get("warnings", []) if not before or not each.startswith(before)]
-    return {**describe, "edgetpu": dict(edgetpu), "warnings": left}
+def _missing_compiler() -> str:
+    compiler = table()["compiler"]
+    return (
+        f"no {compiler['program']} on PATH, so the bundle has no part for the Edge TPU and runs on the CPU. "
+        f"{compiler['how_to_get']}, then convert again"
+    )
+
+
+def _updated_report(report: Mapping[str, Any], edgetpu: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a bundle's report with its twin, without the warning that there is none."""
+    before = (report.get("edgetpu") or {}).get("message", "")
+    warnings = [each for each in report.get("warnings", []) if not before or not each.startswith(before)]
+    return {**report, "edgetpu": dict(edgetpu), "warnings": warnings}
 
 
 def _checked(part: Part, file: TfliteFile) -> dict[str, Any]:
+    """Return what the table predicts for a part, JSON-ready."""
     verdicts = check(file)
     refused = Counter((each.operator, each.reason) for each in verdicts if each.reason)
     return {
@@ -120,11 +132,12 @@ def _checked(part: Part, file: TfliteFile) -> dict[str, Any]:
 
 
 def _compile(program: str, data: bytes, file: str) -> tuple[bytes | None, str]:
-    """Run the compiler; give what it made, if anything, and its words on one line."""
+    """Run the compiler; return its output file, or None if it failed, and its log on one line."""
     with tempfile.TemporaryDirectory(prefix="edgevid-coral-") as folder:
         source = Path(folder) / file
         source.write_bytes(data)
         try:
+            # -s lists the operators, from which `add_twin` reads their counts.
             done = subprocess.run(
                 [program, "-s", "-o", folder, str(source)],
                 capture_output=True,
@@ -136,21 +149,21 @@ def _compile(program: str, data: bytes, file: str) -> tuple[bytes | None, str]:
             return None, f"it took longer than {_LIMIT_S} s"
         except OSError as error:
             return None, str(error)
-        words = " ".join(f"{done.stdout} {done.stderr}".split())
-        made = source.with_name(f"{source.stem}_edgetpu.tflite")
-        return (
-            made.read_bytes() if done.returncode == 0 and made.is_file() else None
-        ), words or f"exit code {done.returncode}"
+        log = " ".join(f"{done.stdout} {done.stderr}".split()) or f"exit code {done.returncode}"
+        # The compiler names its output after its input.
+        output = source.with_name(f"{source.stem}_edgetpu.tflite")
+        return (output.read_bytes() if done.returncode == 0 and output.is_file() else None), log
 
 
-def _refusal(part: Part, compiled: bytes) -> str:
-    """Say why compiled bytes are no twin of a part: another interface, or nothing in them for the Edge TPU."""
+def _mismatch(part: Part, compiled: bytes) -> str:
+    """Return why compiled bytes are no twin of a part; empty if they are one."""
     try:
         file = read_tflite(compiled, "its output")
     except ModelError as error:
         return str(error).rstrip(".")
     if all(each.kind != CUSTOM_OPERATOR for each in file.operators):
         return f"no operator of {part.file} is mapped to the Edge TPU"
+    # The device feeds either file with the same bytes, so names, shapes and grids have to agree.
     if (_interface(file, file.inputs), _interface(file, file.outputs)) != (_wanted(part.inputs), _wanted(part.outputs)):
         return f"its inputs or outputs are not those of {part.file}"
     return ""
@@ -172,23 +185,13 @@ def _with_twin(bundle: Bundle, part: Part, compiled: bytes) -> Bundle:
 
 
 def describe(report: dict[str, Any]) -> str:
-    """Say it for a person.
-
-    Args:
-        report: Of a `Coral`.
-
-    Returns:
-        One line.
-    """
+    """Return a line of text for the report of a `Coral`."""
     refused = "; ".join(f"{each['count']} {each['operator']} {each['reason']}" for each in report["refused"])
-    line = (
-        f"{report['part']}: the Edge TPU's table takes {report['expected_on_edgetpu']} of {report['operators']} operators"
-        + (f" ({refused})" if refused else "")
-    )
+    counts = f"{report['expected_on_edgetpu']} of {report['operators']} operators"
+    line = f"{report['part']}: the Edge TPU's table takes {counts}" + (f" ({refused})" if refused else "")
     if not report["compiled"]:
         return f"{line}; not compiled"
-    return (
-        f"{line}; compiled elsewhere"
-        if report["on_edgetpu"] is None
-        else f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU"
-    )
+    # Only a compiler that ran here reports its counts.
+    if report["on_edgetpu"] is None:
+        return f"{line}; compiled elsewhere"
+    return f"{line}; compiled, {report['on_edgetpu']} on the Edge TPU"

@@ -1,6 +1,7 @@
-"""Which operators of a part the Edge TPU takes, by Google's published table (`edgetpu.toml`), told before the compiler is asked.
+"""Predict which operators of a part the Edge TPU runs, from Google's published table (`edgetpu.toml`).
 
-The compiler maps the graph from its input up to the first operator that the Edge TPU does not take; everything behind that runs on the CPU.
+The compiler maps the graph from its input up to the first operator that the Edge TPU does not support. All operators
+after that one run on the CPU.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _MOST_SOFTMAX = 16_000
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorVerdict:
-    """What the table says of one operator of a part.
+    """The table's verdict on one operator of a part.
 
     Attributes:
-        place: Its place in the file.
-        operator: Its kind.
-        reason: Why the Edge TPU does not take it, or an empty string.
+        place: Position of the operator in the file.
+        operator: Kind of the operator.
+        reason: Why the Edge TPU does not run it; empty if it does.
     """
 
     place: int
@@ -35,22 +36,15 @@ class OperatorVerdict:
 
 @cache
 def table() -> Mapping[str, Any]:
-    """Read the table.
-
-    Returns:
-        `edgetpu.toml`.
-    """
+    """Return the content of `edgetpu.toml`."""
     return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
 
 
 def check(file: TfliteFile) -> list[OperatorVerdict]:
-    """Hold every operator of a file against the table.
-
-    Args:
-        file: A `.tflite` file.
+    """Compare every operator of a file with the table.
 
     Returns:
-        One verdict an operator, in order.
+        One verdict per operator, in order.
     """
     return [
         OperatorVerdict(place=place, operator=each.kind, reason=_reason(file, each))
@@ -59,14 +53,7 @@ def check(file: TfliteFile) -> list[OperatorVerdict]:
 
 
 def mapped(verdicts: list[OperatorVerdict]) -> int:
-    """Count the operators before the first that the Edge TPU does not take.
-
-    Args:
-        verdicts: Of a file.
-
-    Returns:
-        How many the compiler can be expected to map.
-    """
+    """Return how many operators the compiler should map: those before the first that is not supported."""
     return next((each.place for each in verdicts if each.reason), len(verdicts))
 
 
@@ -74,25 +61,23 @@ def _reason(file: TfliteFile, operator: Operator) -> str:
     entry = table()["operators"].get(operator.kind)
     if entry is None or operator.custom:
         return "is not in the table"
-    activations = [
-        file.tensors[number]
-        for number in (*operator.inputs, *operator.outputs)
-        if number >= 0 and file.tensors[number].constant is None
-    ]
-    constants = [
-        file.tensors[number] for number in operator.inputs if number >= 0 and file.tensors[number].constant is not None
-    ]
-    found = _tensor_reason(activations, constants)
+    # The schema marks an optional input that is absent with -1.
+    inputs, outputs = (
+        [file.tensors[number] for number in numbers if number >= 0] for numbers in (operator.inputs, operator.outputs)
+    )
+    activations = [each for each in (*inputs, *outputs) if each.constant is None]
+    constants = [each for each in inputs if each.constant is not None]
+    reason = _tensor_reason(activations, constants)
     rule = _RULES.get(entry.get("rule", ""))
-    return found or ("" if rule is None or rule(file, operator) else str(entry["limit"]))
+    return reason or ("" if rule is None or rule(file, operator) else str(entry["limit"]))
 
 
 def _tensor_reason(activations: list[FileTensor], constants: list[FileTensor]) -> str:
     legal = table()["tensors"]
-    other = next((each.dtype for each in activations if each.dtype not in legal["dtypes"]), None)
-    other = other or next((each.dtype for each in constants if each.dtype not in legal["constants"]), None)
-    if other:
-        return f"works on {other}"
+    illegal = [each.dtype for each in activations if each.dtype not in legal["dtypes"]]
+    illegal += [each.dtype for each in constants if each.dtype not in legal["constants"]]
+    if illegal:
+        return f"works on {illegal[0]}"
     wide = next(
         (each.shape for each in activations if any(size > 1 for size in each.shape[: -legal["inner_axes"]])), None
     )
@@ -112,7 +97,7 @@ def _same_dilation(_file: TfliteFile, operator: Operator) -> bool:
 
 
 def _default_weights(file: TfliteFile, operator: Operator) -> bool:
-    """Weights with a grid for every channel came with TensorFlow 2.16, after the last compiler."""
+    # TensorFlow 2.16 introduced dense weights with a grid per channel, after the last release of the compiler.
     return not operator.options.get("weightsFormat", 0) and len(file.tensors[operator.inputs[1]].scales) <= 1
 
 
@@ -140,6 +125,7 @@ def _plain_slice(file: TfliteFile, operator: Operator) -> bool:
     return strides is not None and all(int(each) == 1 for each in strides) and not masks
 
 
+# By the name of the `rule` in the table.
 _RULES: dict[str, Callable[[TfliteFile, Operator], bool]] = {
     "no_fused_activation": _no_fused_activation,
     "same_dilation": _same_dilation,

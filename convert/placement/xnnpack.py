@@ -1,7 +1,7 @@
-"""Where a part's operators run, asked of the interpreter: how many the XNNPACK delegate took, in how many partitions, and which it left outside.
+"""Ask the interpreter which operators of a part the XNNPACK delegate runs, and in how many partitions.
 
-One operator outside of XNNPACK parts a graph in two and runs on slower kernels, without a word from anyone: a MobileNetV2 that loses the
-delegate takes twenty times as long. So it is counted, on the very file that the bundle holds.
+An operator outside XNNPACK splits the graph in two and runs on slower kernels, and nothing reports it. A MobileNetV2
+without the delegate takes twenty times as long. So the conversion counts operators in the very file of the bundle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Role
 
-# The interpreter's name for a node that stands for all that a delegate took as one.
+# The interpreter replaces each partition of a delegate by one node with this name.
 _DELEGATE = "DELEGATE"
 
 
@@ -27,9 +27,9 @@ class Placement:
     Attributes:
         part: Role of the part.
         operators: How many of each kind, the commonest first.
-        partitions: Pieces that XNNPACK took, each as a whole.
+        partitions: Connected pieces that XNNPACK runs.
         delegated: Operators in them.
-        outside: How many of each kind it left to the interpreter's own kernels.
+        outside: How many of each kind run on the interpreter's own kernels.
     """
 
     part: Role
@@ -40,67 +40,51 @@ class Placement:
 
 
 def measure(bundle: Bundle) -> list[Placement]:
-    """Ask the interpreter about every part of a bundle.
-
-    Args:
-        bundle: The bundle.
-
-    Returns:
-        One placement a part, in their order.
-    """
+    """Return the placement of every part of a bundle, in their order."""
     return [place(part.role, bundle.models[part.file]) for part in bundle.manifest.parts]
 
 
 def place(role: Role, data: bytes) -> Placement:
-    """Ask the interpreter about one `.tflite` file.
+    """Return the placement of one `.tflite` file.
 
     Args:
-        role: What the part is used for.
-        data: The file.
-
-    Returns:
-        Its placement.
+        role: Role of the part.
+        data: Content of the file.
     """
-    # The nodes tell what was asked of the delegate and what it took.
+    # The list holds the original operators and the nodes of the delegate that replace some of them.
     nodes = internals.operators_of(LiteRt().open(data, f"the {role}"))
-    taken = [node for node in nodes if node["op_name"] == _DELEGATE]
+    delegates = [node for node in nodes if node["op_name"] == _DELEGATE]
     own = [node for node in nodes if node["op_name"] != _DELEGATE]
-    inside = {index for node in taken for index in _inside(node, own)}
+    inside = {index for node in delegates for index in _inside(node, own)}
     outside = Counter(node["op_name"] for index, node in enumerate(own) if index not in inside)
     kinds = Counter(node["op_name"] for node in own)
     return Placement(
         part=role,
         operators=dict(kinds.most_common()),
-        partitions=len(taken),
+        partitions=len(delegates),
         delegated=len(inside),
         outside=dict(outside.most_common()),
     )
 
 
 def _inside(delegate: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> set[int]:
-    """Find the nodes that one delegate node stands for: all that its outputs are made of, back to its inputs."""
+    """Return indices of the nodes that a delegate node replaces: those between its outputs and its inputs."""
+    # The node of a delegate has no list of its operators, so walk back from its outputs.
     maker = {int(tensor): index for index, node in enumerate(nodes) for tensor in node["outputs"]}
     edge = {int(tensor) for tensor in delegate["inputs"]}
     pending = [int(tensor) for tensor in delegate["outputs"]]
-    found: set[int] = set()
+    inside: set[int] = set()
     while pending:
         tensor = pending.pop()
-        if tensor in edge or tensor not in maker or maker[tensor] in found:
+        if tensor in edge or tensor not in maker or maker[tensor] in inside:
             continue
-        found.add(maker[tensor])
+        inside.add(maker[tensor])
         pending.extend(int(each) for each in nodes[maker[tensor]]["inputs"])
-    return found
+    return inside
 
 
 def describe(placements: Iterable[Placement]) -> list[str]:
-    """Say it for a person.
-
-    Args:
-        placements: Of the parts.
-
-    Returns:
-        One line a part.
-    """
+    """Return a line of text for each placement."""
     lines = []
     for each in placements:
         total = sum(each.operators.values())

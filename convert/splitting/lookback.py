@@ -1,4 +1,4 @@
-"""How each layer treats time: which look at one frame at a time, and how any call is made again on a window of another length."""
+"""How many earlier frames a call depends on: known by the layer's class, declared by the layer, or found on noise."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from typing import Any
 import numpy as np
 
 from convert.execution.conv3d import is_flat_in_time, is_volumetric
-from convert.execution.runner import TIME_AXIS, make
+from convert.execution.runner import TIME_AXIS, run_call
 from convert.graph.layer_graph import Call
 from convert.graph.operators import is_by_element, is_opaque_layer, is_operator, takes_newest
 
-# Layers that act on the last axis or element by element, wherever time is. Noise and augmentation do nothing outside of training.
+# Layers that act on the last axis or element by element, wherever time is. Noise and augmentation do nothing
+# outside training.
 _POINTWISE = frozenset(
-    "Activation ReLU LeakyReLU ELU ThresholdedReLU Identity Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
-    "GaussianDropout AlphaDropout ActivityRegularization Rescaling Dense Add Subtract Multiply Average Maximum Minimum".split()
+    "Activation ReLU LeakyReLU ELU ThresholdedReLU Identity Masking Dropout SpatialDropout1D SpatialDropout2D "
+    "SpatialDropout3D GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Rescaling Dense Add Subtract "
+    "Multiply Average Maximum Minimum".split()
 )
-# Layers that act along an axis which they name.
+# Layers that act along the axes in their `axis`.
 _BY_AXIS = frozenset(
     ("LayerNormalization", "BatchNormalization", "Normalization", "UnitNormalization", "Concatenate", "Softmax")
 )
-# Axes of a layer's usual input. Given more, tf_keras takes the first ones together as the batch.
+# Axes of a layer's usual input. Given more, tf_keras folds the first ones into the batch.
 _USUAL_RANK = {"Conv1D": 3, "Conv2D": 4}
 _TRIAL_TOLERANCE = 1e-5
 
 
 def lookback(call: Call, frames: int, shape: Sequence[int | None] = ()) -> int | None:
-    """Tell how many earlier frames each output frame of a call depends on.
+    """Return how many earlier frames each output frame of a call depends on.
 
     Args:
         call: A call whose inputs all have time on axis 1.
-        frames: Length of its input window.
-        shape: Of its only input, with the batch; needed for layers that can only be known by trying them.
+        frames: Length of its input window, T.
+        shape: Shape of its only input, with the batch; required for calls that are run on noise.
 
     Returns:
-        0 for layers that treat each frame by itself, more for those that declare it, None for those that mix the window.
+        0 for a call that treats each frame by itself, more for a layer that declares it, None for a call that
+        mixes the window.
     """
     layer, kind = call.layer, call.kind
     if getattr(layer, "lookback", None) is not None:
@@ -45,85 +48,88 @@ def lookback(call: Call, frames: int, shape: Sequence[int | None] = ()) -> int |
         return 0 if is_by_element(call) or _keeps_frames_apart(call, frames, shape) else None
     if kind == "TimeDistributed" or kind in _POINTWISE or kind.startswith("Random"):
         return 0
-    known = _LOOKS.get(kind)
-    if known is not None:
-        return 0 if known(call, frames, shape) else None
+    rule = _RULES.get(kind)
+    if rule is not None:
+        return 0 if rule(call, frames, shape) else None
     if is_volumetric(layer):
         return 0 if is_flat_in_time(layer) else None
+    # Keras's other layers are known to mix the window: only run custom ones on noise.
     return 0 if is_opaque_layer(layer) and _keeps_frames_apart(call, frames, shape) else None
 
 
-def _keeps_time(call: Call, frames: int, shape: Sequence[int | None]) -> bool:
+def _reshapes_frames(call: Call, frames: int, shape: Sequence[int | None]) -> bool:
     target = [int(size) for size in call.layer.target_shape]
     if len(target) < 2 or target[0] not in (frames, -1) or -1 in target[1:]:
         return len(target) >= 2 and target[0] == frames
+    # An open first axis is time only if the others hold exactly one frame.
     return target[0] == frames or math.prod(target[1:]) == math.prod(size or 1 for size in shape[2:])
 
 
-def _acts_beside_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+def _acts_off_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
     axis, rank = getattr(call.layer, "axis", -1), len(call.shape)
     axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
     return all(each is not None and each % rank not in (0, TIME_AXIS) for each in axes)
 
 
-def _keeps_first_axis(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+def _keeps_time_first(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
     return call.layer.dims[0] == TIME_AXIS
 
 
-def _sees_one(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
-    """Whether a convolution has time in its batch, or an extent of one frame along it."""
+def _convolves_frames(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+    """Return whether a convolution has time in its batch, or sees one frame at a time."""
     layer = call.layer
-    within_batch = len(call.shape) > _USUAL_RANK[call.kind]
-    return within_batch or (call.kind == "Conv1D" and tuple(layer.kernel_size) == (1,) and tuple(layer.strides) == (1,))
+    is_in_batch = len(call.shape) > _USUAL_RANK[call.kind]
+    return is_in_batch or (call.kind == "Conv1D" and tuple(layer.kernel_size) == (1,) and tuple(layer.strides) == (1,))
 
 
-def _shares_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
+def _shares_slopes_over_time(call: Call, _frames: int, _shape: Sequence[int | None]) -> bool:
     return TIME_AXIS in (call.layer.shared_axes or ())
 
 
-_LOOKS = {
-    "Reshape": _keeps_time,
-    "Permute": _keeps_first_axis,
-    "PReLU": _shares_time,
-    "Conv1D": _sees_one,
-    "Conv2D": _sees_one,
-    **dict.fromkeys(_BY_AXIS, _acts_beside_time),
+# By class: whether a call treats each frame by itself.
+_RULES = {
+    "Reshape": _reshapes_frames,
+    "Permute": _keeps_time_first,
+    "PReLU": _shares_slopes_over_time,
+    "Conv1D": _convolves_frames,
+    "Conv2D": _convolves_frames,
+    **dict.fromkeys(_BY_AXIS, _acts_off_time),
 }
 
 
 def _keeps_frames_apart(call: Call, frames: int, shape: Sequence[int | None]) -> bool:
-    """Try a call on noise: whether each frame by itself gives what it gives within the window. The proof on real clips holds it to that."""
+    """Run a call on noise; return whether each frame alone has the result that it has within the window.
+
+    Noise can miss a dependence; the proof on real clips does not.
+    """
     sizes = [size for size in shape[2:] if size is not None]
     if len(call.inputs) != 1 or len(call.outputs) != 1 or len(sizes) != len(shape) - 2 or len(shape) < 3:
         return False
     window = np.random.default_rng(0).normal(size=(1, frames, *sizes)).astype(np.float32)
     try:
-        whole = _tried(call, window)
-        alone = [_tried(call, window[:, at : at + 1]) for at in range(frames)]
-    except Exception:  # noqa: BLE001  # a layer may be anyone's; one that does not take a single frame does not keep frames apart
+        whole = _run_eagerly(call, window)
+        alone = [_run_eagerly(call, window[:, at : at + 1]) for at in range(frames)]
+    except Exception:  # noqa: BLE001  # a custom layer may raise anything; one that rejects a single frame mixes frames
         return False
     if whole.ndim < 3 or whole.shape[1] != frames or any(each.shape != (1, 1, *whole.shape[2:]) for each in alone):
         return False
-    return bool(
-        np.allclose(np.concatenate(alone, axis=1), whole, atol=_TRIAL_TOLERANCE * max(1.0, float(np.abs(whole).max())))
-    )
+    tolerance = _TRIAL_TOLERANCE * max(1.0, float(np.abs(whole).max()))
+    return bool(np.allclose(np.concatenate(alone, axis=1), whole, atol=tolerance))
 
 
 def sees_newest_only(call: Call) -> bool:
-    """Tell whether a call takes the newest frame out of a window.
+    """Return whether a call takes the newest frame out of a window, as `x[:, -1]` does.
 
     Args:
         call: A call on a window.
-
-    Returns:
-        Whether it does, as `x[:, -1]` in either framework.
     """
     return getattr(call.layer, "newest_only", False) or (is_operator(call) and takes_newest(call))
 
 
-def _tried(call: Call, window: Any) -> Any:
+def _run_eagerly(call: Call, window: Any) -> Any:
     import tensorflow as tf
 
+    # The splitter may be tracing a part.
     with tf.init_scope():
-        (result,) = make(call, {call.inputs[0]: tf.constant(window)})
+        (result,) = run_call(call, {call.inputs[0]: tf.constant(window)})
         return np.asarray(result)

@@ -1,4 +1,4 @@
-"""Runs a part that carries states over a window, as the device does: for proofs in float, and for what calibration is shown."""
+"""Run a part that carries states over a window as the device does, for proofs in float and for calibration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def steps(part: PartFunction, run: Run, features: Array) -> Iterator[tuple[list[
     """Run a step, or a head of windows in flight, over a window from states of zero.
 
     Args:
-        part: What is run.
-        run: Its function, traced.
+        part: The step or head.
+        run: The function of the part, traced.
         features: (T, F) float32.
 
     Yields:
@@ -28,47 +28,44 @@ def steps(part: PartFunction, run: Run, features: Array) -> Iterator[tuple[list[
     states = [np.zeros(shape, np.float32) for shape in part.input_shapes[1:]]
     for index, feature in enumerate(features):
         if part.role == "head":
-            _begin(states, index)
+            _start_window(states, index)
         inputs = [feature[None], *states]
         outputs = [np.array(each) for each in run(*map(tf.constant, inputs))]
         yield inputs, outputs
-        # The states come last, behind the scores and what is given beside them.
+        # The states come last, after the scores and auxiliary outputs.
         states = outputs[len(outputs) - len(states) :]
 
 
-def _begin(states: list[Array], index: int) -> None:
-    """Set the rows of the window that begins with a frame to zero."""
+def _start_window(states: list[Array], index: int) -> None:
+    """Zero the rows of the window that starts with a frame."""
     for state in states:
         state[:, index % state.shape[1]] = 0.0
 
 
 def last_answer(part: PartFunction, run: Run, features: Array) -> Array:
-    """Give a head's scores for a window.
+    """Return a head's scores for a window, (1, classes).
 
     Args:
         part: As for `last_answers`.
         run: As for `last_answers`.
         features: As for `last_answers`.
-
-    Returns:
-        (1, classes).
     """
     return last_answers(part, run, features)[0]
 
 
 def last_answers(part: PartFunction, run: Run, features: Array) -> list[Array]:
-    """Give a head's answer for a window, and what it gives beside it.
+    """Return a head's scores and auxiliary outputs for a window.
 
     Args:
-        part: The head, of a ring of features or of windows in flight.
-        run: Its function, traced.
+        part: The head, over the features of a window or a step of windows in flight.
+        run: The function of the head, traced.
         features: (T, F) float32, the whole window.
 
     Returns:
-        Scores (1, classes), then values (1, size).
+        Scores (1, classes), then auxiliary outputs (1, size).
     """
     if len(part.input_shapes) == 1:
         return [np.asarray(each) for each in run(features[None])]
     *_, (_, outputs) = steps(part, run, features)
-    # The window began with the first frame, in the first row.
+    # The window started with the first frame, so its answer is in the first row.
     return [each[:, 0] for each in outputs[: len(outputs) - len(part.input_shapes) + 1]]

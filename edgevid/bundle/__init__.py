@@ -1,6 +1,6 @@
 """The bundle, `*.edgevid`: a zip archive with a model, its manifest and its golden vectors.
 
-`docs/bundle-format.md` is the specification.
+`docs/reference/bundle-format.md` is the specification.
 """
 
 from edgevid.bundle.archive import Bundle, read, write

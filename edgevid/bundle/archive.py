@@ -1,7 +1,7 @@
 """Reader and writer of bundles, `*.edgevid`: zip archives of stored members.
 
 The reader returns nothing before all checks have passed, and it unpacks nothing to disk.
-`docs/bundle-format.md` is the specification.
+`docs/reference/bundle-format.md` is the specification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Golden vectors: frames, and the answers of the converting machine to them.
 
-`docs/bundle-format.md` is the specification.
+`docs/reference/bundle-format.md` is the specification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The manifest of a bundle: frozen dataclasses that reject impossible values, and their JSON.
 
-`docs/bundle-format.md` specifies each field. Reading is strict: an unknown field, a missing field
+`docs/reference/bundle-format.md` specifies each field. Reading is strict: an unknown field, a missing field
 or a wrong type is an error.
 """
 

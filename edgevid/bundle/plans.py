@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _Expected = tuple[str, tuple[int, ...]]
 
 # Plan -> (inputs, outputs) of each part in the order they run, as names of groups of `_groups`.
-# Keep it equal to the table "Plans" of docs/bundle-format.md.
+# Keep it equal to the table "Plans" of docs/reference/bundle-format.md.
 _TENSORS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "window": (("frame", "feature"), ("ring", "scores values")),
     "in flight": (("frame", "feature"), ("feature states", "scores values states")),

@@ -1,6 +1,6 @@
 """Events and decisions as JSON objects, with the same fields in every output.
 
-`docs/outputs.md` lists the fields.
+`docs/reference/outputs.md` lists the fields.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class RunStatus:
     Args:
         telemetry: Telemetry of each model, by name. They share the source.
         board: Returns facts such as `temperature_c`, `clock_mhz`, `fan_rpm`, `throttled` and
-            `under_voltage`; see `docs/outputs.md`.
+            `under_voltage`; see `docs/reference/outputs.md`.
     """
 
     def __init__(self, telemetry: Mapping[str, Telemetry], *, board: BoardFacts = no_board) -> None:

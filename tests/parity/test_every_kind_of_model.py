@@ -68,10 +68,10 @@ def test_stepping_gives_the_windows_answer_at_every_length(name):
 def test_a_head_whose_features_the_quantiser_would_cut_off_is_refused_in_int8(workshop, monkeypatch):
     import tensorflow as tf
 
-    from convert.splitting import split
+    from convert.splitting import features
     from edgevid.errors import ConversionError
 
-    monkeypatch.setattr(split, "_pieces", lambda features, sizes: tf.split(features, sizes, axis=-1))
+    monkeypatch.setattr(features, "_pieces", lambda rows, sizes: tf.split(rows, sizes, axis=-1))
     with pytest.raises(ConversionError, match="calibrate input 0 of the head"):
         workshop.bundle("two streams, split", lambda: make("two streams", "keras"))
 

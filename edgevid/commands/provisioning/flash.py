@@ -18,7 +18,7 @@ everything that it writes. It never writes or shows a password in clear text.
 
 The first boot installs from the card, without a network. It logs to
 edgevid/first-boot.log on the first partition. If a Pi does not start, see
-docs/first-boot.md.
+docs/how-to/first-boot-checklist.md.
 
 Tested in QEMU, on cards that were laid out like the official images but were not
 made from them. Not yet tested on a real Pi.

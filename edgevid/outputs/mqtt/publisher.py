@@ -1,6 +1,6 @@
 """Events, state and telemetry published to an MQTT broker.
 
-Topics, under the prefix (`docs/outputs.md` lists the payloads):
+Topics, under the prefix (`docs/reference/outputs.md` lists the payloads):
 
     status               online | offline    retained; offline is also the last will
     telemetry            rates, age, memory  retained, every 10 s

@@ -1,7 +1,7 @@
 """Metrics for Prometheus, served at `http://HOST:PORT/metrics`.
 
 In the loop only decisions and events are counted, by label; the rest is read when a client scrapes.
-Names follow Prometheus' conventions: base units, and `_total` for counters. `docs/outputs.md` lists
+Names follow Prometheus' conventions: base units, and `_total` for counters. `docs/reference/outputs.md` lists
 all metrics, and a test compares that list with the served ones. Only this file imports
 prometheus-client.
 

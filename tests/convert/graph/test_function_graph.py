@@ -94,7 +94,7 @@ def test_a_loop_whose_end_depends_on_the_window_is_refused(tmp_path):
     module = Until()
     tf.saved_model.save(module, str(tmp_path / "until"), signatures={"serving_default": module.run})
     arranged = arrange(load(tmp_path / "until").model)
-    with pytest.raises(ModelError, match="known number of turns"):
+    with pytest.raises(ModelError, match="static trip count"):
         tf.function(split(arranged.graph).whole.function, autograph=False).get_concrete_function(
             tf.TensorSpec((1, 5, 4))
         )
