@@ -1,15 +1,15 @@
-"""edgevid on the workstation: from a trained Keras model to a bundle that carries its own proof.
+"""Converts a trained Keras model to a bundle that carries its own proof, on the workstation.
 
-`convert_model` is the conversion, from top to bottom:
+`convert_model` runs these steps, in the modules on the right:
 
     load       the file, by the Keras that wrote it                              open_model, loading
-    arrange    one window in, one list of scores out                             interface
+    arrange    one window in, one vector of scores out                           interface
     split      into a per-frame encoder and a temporal head                      graph, passes, splitting, heads
-    pack       thin convolutions for the processor that will run them            quantization.space_to_depth
-    settle     labels, colour, sampling: what the device must know               interface.contract
-    look       at the user's clips, as the device will see them                  clips
-    ask        the float model, whole and in parts, for its answers              verification
-    search     the cheapest precision that keeps the budget, each one proven     precision, quantization
+    pack       thin convolutions for the device's processor                      quantization.space_to_depth
+    decode     the user's clips, as the device does                              clips
+    resolve    labels, colour, sampling, decision rule                           interface.contract
+    compare    the float model with its parts                                    verification
+    search     the cheapest precision within the budget, each one proven         precision, quantization
     write      parts, labels, golden vectors and report into one file            edgevid.bundle
 
 Importing this package imports no TensorFlow.
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
     from convert.clips import ClipSet
     from convert.evaluation import EvaluateOptions, evaluate
     from convert.loading.load import LoadedModel
+    from convert.open_model import OpenedModel
     from convert.precision.proof import Subject
     from convert.progress import Terminal
-    from convert.quantization.converter import Converter
     from convert.training.evaluate import Evaluation
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.options import TrainOptions
     from convert.training.workflow import train
 
-# Name to module; imported when first used, since training needs Keras.
+# Module of each public name that is imported when first used: training needs Keras, and `Terminal`
+# needs rich.
 _LAZY = {
     "train": "convert.training.workflow",
     "TrainOptions": "convert.training.options",
@@ -51,7 +52,9 @@ _LAZY = {
     "Terminal": "convert.progress",
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
-    "convert_model", "Options", "Conversion", "train", "TrainOptions", "TrainedModel", "Epoch", "evaluate", "EvaluateOptions", "Evaluation",
+    "convert_model", "Options", "Conversion",
+    "train", "TrainOptions", "TrainedModel", "Epoch",
+    "evaluate", "EvaluateOptions", "Evaluation",
     "Progress", "Silent", "Terminal",
 ]  # fmt: skip
 
@@ -75,9 +78,9 @@ class Conversion:
 
     Attributes:
         path: The bundle.
-        manifest: What it says of itself.
-        report: Its proof.
-        page: The proof as a page for people.
+        manifest: The bundle's manifest.
+        report: The proof as data, as in the bundle.
+        page: The proof as an HTML page.
     """
 
     path: Path
@@ -95,37 +98,37 @@ def convert_model(
     progress: Progress | None = None,
     command: str = "",
 ) -> Conversion:
-    """Convert a trained model, prove the result on real clips and pack it.
+    """Convert a trained model, prove the result on real clips and write a bundle.
 
     Args:
-        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is taken as it is.
-        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for models over features.
-        out: The bundle to write; replaced only by one that keeps the budget.
-        options: What the files cannot say.
-        progress: Told of each step.
-        command: How the conversion was asked for, for the bundle's record.
-
-    Returns:
-        The conversion.
+        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is.
+        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for
+            models over features.
+        out: The bundle to write; an old one is replaced only by one within the budget.
+        options: Options of the conversion; None for the defaults.
+        progress: Shows the steps; None for no output.
+        command: The command line, for the bundle's record.
 
     Raises:
         UsageError: An option, path or combination of them is wrong.
-        ModelError: The model cannot be loaded or is of a kind that cannot be converted.
+        ModelError: The model cannot be loaded, or is of a kind that cannot be converted.
         ClipsError: The clips cannot be used.
-        ConversionError: TensorFlow's converter failed in every precision tried.
-        VerificationFailed: The result does not answer as the trained model does. No bundle was written; of this and of ConversionError the page
-            was, and says how far it came, or which layers are to blame where no precision keeps the budget.
+        ConversionError: TensorFlow's converter failed in every precision. The HTML report shows how
+            far it came.
+        VerificationFailed: No precision is within the budget, or the split model has other answers
+            than the trained one. The HTML report names the layers to blame; no bundle is written.
     """
-    from convert.open_model import converter_for
+    from convert.open_model import open_model
     from convert.precision.proof import Proof
     from convert.reporting.outcome import check_places, finish, stop
     from convert.reporting.report import ConversionResult
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
-    with converter_for(Path(model)) as converter:
-        read = _read(Path(model), Path(clips), converter, options, progress)
-        proof = Proof(read.subject, converter, options, progress)
+    progress.step(f"loading {model}")
+    with open_model(Path(model), options) as opened:
+        read = _read(opened, Path(model), Path(clips), options, progress)
+        proof = Proof(read.subject, opened.converter, options, progress)
         error = proof.run()
         progress.step("measuring what its precision costs each layer")
         result = ConversionResult.of(proof, read.trained, read.cautions, options=options, command=command)
@@ -137,41 +140,41 @@ def convert_model(
 
 @dataclass(frozen=True)
 class _Read:
-    """A model and clips, read and checked: what to prove, the file it came from, and what a person should know."""
+    """A model and clips, read and checked, with warnings for the report."""
 
     subject: Subject
     trained: LoadedModel
     cautions: list[str]
 
 
-def _read(model: Path, clips_dir: Path, converter: Converter, options: Options, progress: Progress) -> _Read:
-    """Load, split, settle and look at the clips."""
-    from convert.interface.contract import contract, input_spec
-    from convert.open_model import open_model
+def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
+    """Pack the parts, decode the clips and resolve the contract."""
+    from convert.interface.contract import resolve_contract, resolve_input
     from convert.precision.builder import choose_plan
     from convert.precision.proof import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
     from convert.quantization.space_to_depth import pack
     from convert.training_info import read_info
 
-    progress.step(f"loading {model}")
-    opened, info = open_model(model, options, converter), read_info(model)
-    graph, plan = opened.graph, choose_plan(opened.parts, options.plan)
+    graph, info = opened.graph, read_info(model)
+    plan = choose_plan(opened.parts, options.plan)
     parts = pack(opened.parts.as_stack() if plan == "stack" else opened.parts, opened.trained.model, options.target)
-    # A recipe that does not go with the plan is rejected before the clips are read.
+    # Reject a recipe that does not fit the plan before the clips are read, which can take minutes.
     recipes_for(options, plan, parts)
     cautions = warnings(graph)
     for caution in cautions:
         progress.step(f"  careful: {caution}")
-    spec = input_spec(graph, parts.frame_shape, options, info)
+    spec = resolve_input(graph, parts.frame_shape, options, info)
     clips = _decode(clips_dir, spec, options, progress)
-    settled = contract(graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes)
+    contract = resolve_contract(
+        graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes
+    )
     subject = Subject(
         name=options.name or model.stem,
         plan=plan,
         parts=parts,
         clips=clips,
-        contract=settled,
+        contract=contract,
         reference=opened.reference,
         recipes=opened.recipes,
     )
@@ -183,6 +186,7 @@ def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> Clip
     from convert.options import UNIFORM, seconds
 
     refs = find_clips(root, kind=spec.kind)
+    # Rows of features have no time of their own; 0.1 s is the default of training.
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
     clips = decode_all(
         refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))

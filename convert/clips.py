@@ -1,7 +1,8 @@
-"""Clips as people keep them, and the windows of prepared frames that a model sees of them.
+"""Clips on disk, decoded clips, and the windows of prepared frames that a model reads from them.
 
-A folder of clips holds `<class>/<clip>`; clips directly in the folder have no label. A CSV file with a header `path,label[,group]` says
-the same for clips that lie elsewhere. What cannot be read is skipped, named and counted; it never ends a run unless nothing is left.
+A folder of clips holds `<class>/<clip>`; clips directly in the folder have no label. A CSV file
+with the header `path,label[,group]` lists clips that are kept elsewhere. Clips that cannot be read
+are skipped, named and counted; a run ends only if none is left.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
 from edgevid.quant import pixels_to_float
 
-# Frames that are held in memory: of 150 clips of 5 s at 224x224 there are 3 GiB, and a window is a tenth of its clip.
+# Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a
+# window reads a tenth of its clip.
 MOST_HELD_BYTES = 256 * 2**20
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"frames": VIDEO_SUFFIXES, "features": (".npy",)}
 
 
 @dataclass(frozen=True)
 class ClipRef:
-    """Where a clip lies and what is known of it.
+    """A clip on disk.
 
     Attributes:
         path: The file.
-        label: Its class, or None.
-        group: What must not be split between training and test, such as the person filmed.
+        label: The class that the clip shows, or None.
+        group: Clips of one group stay together in training or test, such as those of one person; ""
+            for none.
     """
 
     path: Path
@@ -47,9 +50,9 @@ class Clip:
     """A decoded clip.
 
     Attributes:
-        ref: Where it came from.
+        ref: The file that was decoded.
         frames: (N, *frame) prepared frames, uint8 pixels or float32 features.
-        timestamps_ns: (N,) int64.
+        timestamps_ns: (N,) int64, ascending.
     """
 
     ref: ClipRef
@@ -60,16 +63,17 @@ class Clip:
     def duration_s(self) -> float:
         """Time from the first frame to the end of the last one."""
         count = len(self.timestamps_ns)
+        # A file has no end for its last frame; it is shown for as long as the average one.
         return float(self.timestamps_ns[-1] - self.timestamps_ns[0]) / 1e9 * count / max(count - 1, 1)
 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """The clips of a folder that could be read.
+    """The decoded clips of a folder.
 
     Attributes:
         clips: In the order of their paths.
-        skipped: Path and reason of each that could not.
+        skipped: Path and reason of each clip that could not be read.
     """
 
     clips: tuple[Clip, ...]
@@ -77,7 +81,7 @@ class ClipSet:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes found, sorted; empty when any clip has none."""
+        """The classes of the clips, sorted; empty if a clip has no class."""
         found = {clip.ref.label for clip in self.clips}
         return () if None in found else tuple(sorted(label for label in found if label is not None))
 
@@ -86,17 +90,17 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
     """List the clips of a folder or CSV file.
 
     Args:
-        root: A folder `<class>/<clip>` or of unlabelled clips, or a CSV file with the columns path and label, and optionally group; its
-            paths are relative to it.
+        root: A folder `<class>/<clip>` or of unlabelled clips, or a CSV file. The file has the
+            columns path and label, and optionally group; its paths are relative to the file.
         kind: "frames" for videos, "features" for `.npy` arrays.
-        group: Gives the group of a clip from its path; a CSV's own column wins.
+        group: From a clip's path to its group; a group in the CSV file takes precedence.
 
     Returns:
         References sorted by path.
 
     Raises:
-        UsageError: There is no such folder or file.
-        ClipsError: It holds no clip of the kind, or the CSV lacks a column.
+        UsageError: `root` does not exist.
+        ClipsError: `root` holds no clip of the kind, or the CSV file lacks a column or a path.
     """
     root = Path(root)
     if not root.exists():
@@ -117,6 +121,8 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
 
 def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
     try:
+        # Excel begins a CSV file with a byte order mark, which would become part of the first
+        # column's name.
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -126,7 +132,7 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
             path=path,
         ) from error
     if not rows or not {"path", "label"} <= set(rows[0]):
-        raise ClipsError(expected="a CSV file with the columns path and label", found=f"{path}", path=path)
+        raise ClipsError(expected="a CSV file with the columns path and label", found=str(path), path=path)
     if any(not row["path"] for row in rows):
         raise ClipsError(expected=f"a path in each row of {path}", found="a row without one", path=path)
     refs = [
@@ -137,19 +143,17 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
 
 
 def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
-    """Read a clip and prepare each of its frames as the device would.
+    """Decode a clip and prepare each frame as the device does.
 
     Args:
         ref: The clip.
-        spec: What the model expects of a frame.
-        interval_s: Time between rows of a feature sequence; videos carry their own.
-
-    Returns:
-        The clip.
+        spec: The model's input frame.
+        interval_s: Time between the rows of a feature sequence; ignored for videos, which have
+            timestamps.
 
     Raises:
-        SourceError: It cannot be read.
-        ContractError: Its frames are not of the model's kind.
+        SourceError: The file cannot be read.
+        ContractError: Its frames do not fit `spec`.
     """
     prepare = Preprocessor(spec)
     frames: list[Array] = []
@@ -170,22 +174,20 @@ def decode_all(
     interval_s: float = 0.1,
     progress: Callable[[Sequence[ClipRef]], Iterator[ClipRef]] = iter,
 ) -> ClipSet:
-    """Read clips; skip, name and count those that cannot be read.
+    """Decode clips and skip those that cannot be read.
 
     Args:
         refs: The clips.
-        spec: What the model expects of a frame.
-        interval_s: Time between rows of feature sequences.
-        progress: Wraps the iteration, to show how far it is.
-
-    Returns:
-        The clips.
+        spec: The model's input frame.
+        interval_s: Time between the rows of feature sequences.
+        progress: Wraps the iteration over `refs`, to show a bar.
 
     Raises:
-        ClipsError: Not one could be read.
+        ClipsError: No clip could be read.
     """
     clips: list[Clip] = []
     skipped: list[tuple[Path, str]] = []
+    # clips[:on_disk] have moved to files already.
     on_disk = 0
     for ref in progress(refs):
         try:
@@ -193,7 +195,7 @@ def decode_all(
         except (SourceError, ContractError) as error:
             skipped.append((ref.path, str(error)))
         if sum(clip.frames.nbytes for clip in clips[on_disk:]) > MOST_HELD_BYTES:
-            clips[on_disk:] = _from_disk(clips[on_disk:])
+            clips[on_disk:] = _move_to_disk(clips[on_disk:])
             on_disk = len(clips)
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
@@ -201,31 +203,46 @@ def decode_all(
     return ClipSet(tuple(clips), tuple(skipped))
 
 
-def _from_disk(clips: Sequence[Clip]) -> list[Clip]:
-    """Give clips whose frames lie in a file, which has no name and goes with the last of them; the system keeps in memory what it has room for."""
+def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:
+    """Return the clips with frames that are memory-mapped from one temporary file."""
+    # The file has no name: the system deletes it with the last clip, and keeps as much of it in
+    # memory as fits.
     with tempfile.TemporaryFile(prefix="edgevid-frames-") as file:
         for clip in clips:
             file.write(np.ascontiguousarray(clip.frames).data)
         file.flush()
-        held = np.asarray(np.memmap(file, np.uint8, "r"))
+        mapped = np.asarray(np.memmap(file, np.uint8, "r"))
     ends = np.cumsum([clip.frames.nbytes for clip in clips])
-    pieces = np.split(held, ends[:-1])
+    pieces = np.split(mapped, ends[:-1])
     return [
         replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape))
         for clip, piece in zip(clips, pieces, strict=True)
     ]
 
 
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Return indices spread evenly over a list, from its first to its last element.
+
+    Args:
+        count: Length of the list; 0 for no indices.
+        wanted: Indices to return, if the list is long enough.
+
+    Returns:
+        min(count, wanted) ascending indices.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int)).tolist()
+
+
 def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
-    """Return the frames of one window of a clip.
+    """Return the frame indices of one window of a clip.
 
     Args:
         clip: Any clip.
-        window: The model's view of time.
-        start: Index of the first frame, for "interval" sampling.
+        window: Length and sampling of the window.
+        start: Index of the first frame; ignored for "uniform" sampling.
 
     Returns:
-        `window.frames` indices; a clip that ends early holds its last frame.
+        `window.frames` indices; a clip that ends early repeats its last frame.
     """
     return sampling.window_indices(
         clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window), start=start
@@ -233,14 +250,14 @@ def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
 
 
 def centre_window(clip: Clip, window: Window) -> Array:
-    """Return the window in the middle of a clip, which evaluation and conversion look at.
+    """Return the frames of the window in the middle of a clip, which evaluation and conversion use.
 
     Args:
         clip: Any clip.
-        window: The model's view of time.
+        window: Length and sampling of the window.
 
     Returns:
-        (T, *frame) of the clip's type.
+        (T, *frame) of the clip's dtype.
     """
     return clip.frames[
         sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))
@@ -252,11 +269,11 @@ def _interval_s(window: Window) -> float | None:
 
 
 def to_real(frames: Array, spec: InputSpec) -> Array:
-    """Give prepared frames as the trained model takes them.
+    """Convert prepared frames to the numbers that the trained model was trained on.
 
     Args:
-        frames: uint8 pixels or float32 features, any leading axes.
-        spec: The model's frames.
+        frames: uint8 pixels or float32 features, with any leading axes.
+        spec: The model's input frame.
 
     Returns:
         float32 of the same shape.

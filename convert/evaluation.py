@@ -1,4 +1,4 @@
-"""The steps of `convert.evaluate` and `edgevid evaluate`, from a model or a bundle to its metrics."""
+"""Accuracy of a trained model or a bundle on labelled clips, as `edgevid evaluate` measures it."""
 
 from __future__ import annotations
 
@@ -24,29 +24,15 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """Options of an evaluation.
+    """The options of `edgevid evaluate`.
 
-    All but `views` and `threads` describe the training of the model. Bundles and models of
-    `edgevid train` carry these facts, so they need none of these options.
+    All but `views` and `threads` describe how the model was trained, as in `convert.Options`.
+    Bundles and models of `edgevid train` carry that description and do not need them.
 
     Attributes:
-        views: The windows that answer for a clip: "centre" for the one in its middle, "all" for the
-            mean over every window.
-        threads: Number of interpreter threads for a bundle, at least 1.
-        labels: See `convert.Options`, as for all the options below.
-        color: Order of the channels.
-        range: Values of the pixels 0 and 255 in training.
-        resize: How frames of other aspect ratios are fitted.
-        interpolation: Interpolation of OpenCV.
-        interval: Seconds between frames, or "uniform".
-        frames: Number of frames in a window, for a model that leaves it open.
-        frame_size: (height, width) in pixels, for a model that leaves them open.
-        axes: Axes of the model's input.
-        scores: Name or number of the output with the scores.
-        scores_only: Whether to ignore the other outputs.
-
-    Raises:
-        UsageError: `threads` is below 1.
+        views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its
+            windows.
+        threads: Threads of the interpreter that runs a bundle, at least 1.
     """
 
     views: Views = "centre"
@@ -66,22 +52,22 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         UsageError.unless(self.threads >= 1, expected="threads of at least 1", got=self.threads)
 
-    def of_training(self) -> Options:
-        """Return the options that describe the training, as options of a conversion."""
-        common = {field.name for field in fields(self)} & {field.name for field in fields(Options)}
-        return Options(**{name: getattr(self, name) for name in common})
+    def conversion_options(self) -> Options:
+        """Return the options that describe the training, as a conversion takes them."""
+        shared = {item.name for item in fields(Options)} & {item.name for item in fields(self)}
+        return Options(**{name: getattr(self, name) for name in shared})
 
 
 @dataclass(frozen=True)
 class EvaluationSubject:
-    """An open model or bundle with the clips to measure it on.
+    """A model or bundle with the clips to measure it on.
 
     Attributes:
-        scorer: The model, as a function from frames to scores.
-        clips: The clips, prepared for the model.
-        labels: Classes of the model, in the order of its scores.
-        window: Window of the model.
-        notes: Assumptions about the model.
+        scorer: From frames to scores.
+        clips: Decoded and prepared for the model.
+        labels: The model's classes, in the order of the scores.
+        window: Length and sampling of the model's window.
+        notes: Assumptions about the model, one line each.
     """
 
     scorer: Scorer
@@ -99,25 +85,26 @@ def evaluate(
     progress: Progress | None = None,
     on_start: Callable[[EvaluationSubject], None] = lambda _subject: None,
 ) -> Evaluation:
-    """Measure a trained model or a bundle on labelled clips.
+    """Measure a model or a bundle on labelled clips.
 
-    Both see the same frames, so that their metrics can be compared.
+    A model and its bundle score the same frames of each clip, so that their metrics can be
+    compared.
 
     Args:
         model: A `.keras` or `.h5` file, or an `.edgevid` bundle.
-        clips: Folder `<class>/<clip>` or CSV file, with classes that the model knows.
-        options: Options of the evaluation.
-        progress: Shows the progress of reading and evaluating clips.
-        on_start: Called once before the evaluation, with the model and the clips.
+        clips: Folder `<class>/<clip>` or CSV file, with classes of the model.
+        options: Options of the measurement; None for the defaults.
+        progress: Shows a bar while clips are read and scored; None for no output.
+        on_start: Called once before the first clip is scored.
 
     Returns:
-        Accuracy, precision, recall, F1, confusion matrix, and the scores of each clip.
+        Accuracy, precision, recall, F1, confusion, and the scores of each clip.
 
     Raises:
-        UsageError: The model or the folder is missing, or an option is not legal.
+        UsageError: The model or the clips do not exist, or an option is wrong.
         ModelError: The model cannot be loaded.
-        BundleError: The bundle is rejected.
-        ClipsError: No clip can be read, or a clip shows no class of the model.
+        BundleError: The bundle cannot be used.
+        ClipsError: No clip can be read, or a clip's class is not one of the model's.
     """
     options, progress = options or EvaluateOptions(), progress or Silent()
     open_subject = _open_model if Path(model).suffix in MODEL_SUFFIXES else _open_bundle
@@ -140,6 +127,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
     checked = bundle.read(path)
     manifest = checked.manifest
+    # Rows of features have no time of their own; at the bundle's interval each row is one sample.
     decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
@@ -147,12 +135,12 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.arrange import arrange
-    from convert.interface.contract import contract, input_spec
+    from convert.interface.contract import resolve_contract, resolve_input
     from convert.loading.load import load
     from convert.splitting.split import split
     from convert.training_info import read_info
 
-    training = options.of_training()
+    training = options.conversion_options()
     trained, info = load(path), read_info(path)
     arranged = arrange(
         trained.model,
@@ -160,21 +148,27 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
         frames=training.frames,
         frame_size=training.frame_size,
         output=training.scores,
-        # Accuracy needs no other output.
+        # Metrics are computed from the scores alone.
         scores_only=True,
     )
     graph = arranged.graph
     parts = split(graph)
-    spec = input_spec(graph, parts.frame_shape, training, info)
+    spec = resolve_input(graph, parts.frame_shape, training, info)
     decoded = _decode(clips, spec, progress)
-    notes = (*trained.notes, *arranged.notes)
-    model_contract = contract(graph, parts.frames, spec=spec, clips=decoded, options=training, info=info, notes=notes)
-    scorer = scoring.keras_scorer(arranged.ask, spec, model_contract.window, kind=model_contract.scores)
-    return EvaluationSubject(scorer, decoded, model_contract.labels, model_contract.window, model_contract.notes)
+    contract = resolve_contract(
+        graph,
+        parts.frames,
+        spec=spec,
+        clips=decoded,
+        options=training,
+        info=info,
+        notes=(*trained.notes, *arranged.notes),
+    )
+    scorer = scoring.keras_scorer(arranged.ask, spec, contract.window, kind=contract.scores)
+    return EvaluationSubject(scorer, decoded, contract.labels, contract.window, contract.notes)
 
 
 def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> ClipSet:
-    """Find and decode the clips; `interval_s` applies to sequences of features, which have no times."""
     refs = find_clips(clips, kind=spec.kind)
     return decode_all(
         refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))

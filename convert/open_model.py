@@ -1,8 +1,9 @@
-"""Opens whatever a person brings: a trained model, which is split, or a `.tflite` file, which is taken as it is."""
+"""Opens a model file: a trained model, which is split, or a `.tflite` file, which stays whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from convert.options import Options
 from convert.prebuilt import FileReference, PassthroughConverter, adopt
 from convert.precision.recipes import Recipe
 from convert.quantization.converter import Converter
+from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import Split, split
 from convert.tflite_file import check_whole
 from convert.verification.reference import Reference
+from convert.verification.reference_answers import ReferenceAnswers
 from edgevid.backends.survey import is_tflite
 from edgevid.bundle.manifest import Scores
 from edgevid.frames.preprocess import InputSpec
@@ -23,94 +26,122 @@ from edgevid.frames.preprocess import InputSpec
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model, ready to be converted.
+    """A model that is ready to be converted.
 
     Attributes:
-        trained: What was loaded.
-        graph: Its calls, from one window to one list of scores.
-        parts: The same taken apart.
-        reference: Makes what every stage is held against, from the parts, the frames and what the scores are.
-        notes: What was assumed.
-        recipes: The only precision there is, of a file that is converted already; None for a trained model.
+        trained: The loaded model.
+        graph: The model's calls, from one window to one vector of scores.
+        parts: The model, split.
+        converter: Converts the parts; usable while the model is open.
+        reference: From parts, input frame and kind of the scores to the answers that every stage is
+            compared with.
+        notes: Assumptions about the model, one line each.
+        recipes: The only precision of a file that is converted already; None for a trained model.
     """
 
     trained: LoadedModel
     graph: LayerGraph
     parts: Split
-    reference: Callable[[Split, InputSpec, Scores], Reference]
+    converter: PartConverter
+    reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     notes: tuple[str, ...]
     recipes: tuple[Recipe, ...] | None = None
 
 
-def converter_for(path: Path) -> Converter:
-    """Make what converts the parts of a model.
-
-    Args:
-        path: The model.
-
-    Returns:
-        TensorFlow's converter in its process, started when it is entered; for a `.tflite` file one that gives it as it is.
-    """
-    return PassthroughConverter() if is_tflite(path) else Converter()
-
-
-def open_model(path: Path, options: Options, converter: Converter) -> OpenedModel:
-    """Load a model and take it apart.
+def open_model(path: Path, options: Options) -> AbstractContextManager[OpenedModel]:
+    """Open a model file or folder, whose content decides how.
 
     Args:
         path: Any model file or folder.
-        options: What it cannot say.
-        converter: From `converter_for`.
+        options: Options of the conversion.
 
     Returns:
+        A context manager that loads the model when it is entered and stops its converter when it is
+        left. Entering raises a UsageError if there is no such file or an option does not fit the
+        model, and a ModelError if the model cannot be loaded, crashes its process or cannot be
+        converted.
+    """
+    return open_prebuilt(path, options) if is_tflite(path) else open_trained(path, options)
+
+
+@contextmanager
+def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
+    """Open a `.tflite` file that was converted elsewhere.
+
+    Args:
+        path: The file.
+        options: Only the window's axes and length are used.
+
+    Yields:
+        The file as a model in one part.
+
+    Raises:
+        ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
+            window.
+    """
+    # A damaged file can pass a trial run in a child process and crash this one later
+    # (tflite-runtime 2.14).
+    check_whole(path.read_bytes(), str(path))
+    prebuilt = adopt(path, axes=options.axes, frames=options.frames)
+    precision = prebuilt.part.part.precision
+    yield OpenedModel(
+        prebuilt.loaded,
+        prebuilt.graph,
+        prebuilt.parts,
+        PassthroughConverter(prebuilt.part),
+        lambda _parts, spec, kind: FileReference(prebuilt.loaded.model, spec, kind),
+        prebuilt.notes,
+        (Recipe("as it is", precision, precision),),
+    )
+
+
+@contextmanager
+def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
+    """Open a trained model and split it.
+
+    Args:
+        path: A `.keras` or `.h5` file or a SavedModel folder.
+        options: Options of the conversion.
+
+    Yields:
         The model.
 
     Raises:
-        UsageError: There is no such file, or an option does not go with it.
-        ModelError: It cannot be loaded, ends its process, or is of a kind that cannot be converted.
+        UsageError: There is no such file, or an option does not fit the model.
+        ModelError: The model cannot be loaded, crashes its process, or cannot be converted.
     """
-    if isinstance(converter, PassthroughConverter):
-        # An interpreter that lived through one run of a damaged file may not live through the next (tflite-runtime 2.14), and those are in this process.
-        check_whole(path.read_bytes(), str(path))
-        adopted = adopt(path, axes=options.axes, frames=options.frames)
-        converter.part = adopted.part
-        precision = adopted.part.part.precision
-        return OpenedModel(
-            adopted.loaded,
-            adopted.graph,
-            adopted.parts,
-            lambda _parts, spec, kind: FileReference(adopted.loaded.model, spec, kind),
-            adopted.notes,
-            (Recipe("as it is", precision, precision),),
+    with Converter() as converter:
+        # The child loads the file first: HDF5 and TensorFlow can crash on a damaged one.
+        if path.exists():
+            converter.load_in_worker(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+        trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+        arranged = arrange(
+            trained.model,
+            axes=options.axes,
+            frames=options.frames,
+            frame_size=options.frame_size,
+            output=options.scores,
+            scores_only=options.scores_only,
         )
-    if path.exists():
-        converter.load_in_worker(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
-    trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
-    arranged = arrange(
-        trained.model,
-        axes=options.axes,
-        frames=options.frames,
-        frame_size=options.frame_size,
-        output=options.scores,
-        scores_only=options.scores_only,
-    )
-    parts = split(arranged.graph)
-    return OpenedModel(
-        trained,
-        arranged.graph,
-        parts,
-        lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
-        (*trained.notes, *_found(trained, parts), *arranged.notes),
-    )
+        parts = split(arranged.graph)
+        yield OpenedModel(
+            trained,
+            arranged.graph,
+            parts,
+            converter,
+            lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
+            (*trained.notes, *_export_notes(trained, parts), *arranged.notes),
+        )
 
 
-def _found(trained: LoadedModel, parts: Split) -> tuple[str, ...]:
-    """What came of a function without layers."""
+def _export_notes(trained: LoadedModel, parts: Split) -> tuple[str, ...]:
+    """Note what a SavedModel without layers costs on the device."""
     if trained.framework != "tensorflow":
         return ()
     better = "the .keras file that it was exported from converts to a faster bundle"
     if parts.encoder is None:
         return (f"it is run whole, every frame of a window again for each answer: {better}",)
     return (
-        f"what it does to each frame by itself was found by trying, and is run once a frame; its recurrent layers run over the whole window: {better}",
+        "its work on each single frame was found by trying, and is run once a frame; "
+        f"its recurrent layers run over the whole window: {better}",
     )

@@ -1,4 +1,4 @@
-"""What a person may say of a conversion: the options of `edgevid convert`, one to one."""
+"""The options of `edgevid convert`."""
 
 from __future__ import annotations
 
@@ -12,45 +12,49 @@ from edgevid.frames import Color
 from edgevid.frames.preprocess import Interpolation, ResizeRule
 from edgevid.frames.sampling import MIN_INTERVAL_S
 
+# The value of `interval` for T frames at equal steps over each clip.
 UNIFORM = "uniform"
-
-
 XNNPACK, CORAL = "xnnpack", "coral"
-
-
 DELEGATES = (XNNPACK, CORAL)
+# A camera at one frame a minute: longer intervals are typing errors, such as milliseconds.
+_MAX_INTERVAL_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a person may say of a conversion; None means not said.
+    """The options of a conversion, one for each option of `edgevid convert`.
+
+    None leaves a choice to the model file, to what training left in it, or to the default.
 
     Attributes:
-        labels: File with one label a line.
-        color: "rgb", "bgr" or "gray".
-        range: What pixels 0 and 255 were in training.
+        labels: Text file with one label a line, in the order of the scores.
+        color: Order of the channels in training: "rgb", "bgr" or "gray".
+        range: The numbers that pixels 0 and 255 were in training.
         resize: "stretch", "crop" or "letterbox".
-        interpolation: OpenCV's name, lower case.
-        interval: Seconds between frames, or "uniform".
-        frames: Window of a model that leaves it open.
-        axes: What the axes of its input are, one of `convert.interface.axes.AXES`.
-        scores: Name or number of the output that gives the scores, of several.
-        scores_only: Leave the other outputs out.
-        max_value_error: Greatest mean error of a value beside the scores, as a share of the trained model's span on the clips.
-        frame_size: (height, width) of a model that takes frames of any size.
-        plan: "auto" or a plan.
-        precision: "auto" or a recipe's name.
-        target: Processor whose int8 kernels the encoder is laid out for; one of `convert.quantization.space_to_depth.targets`.
-        max_drop: Accuracy that may be lost, in points of top-1.
-        min_agreement: Least share of clips with the trained model's answer.
-        background: Labels that are never events.
-        thresholds: Classes with thresholds of their own.
-        unknown_below: Score below which a decision names no class.
-        name: What the bundle is called.
-        allow_code: Load Lambda layers.
-        custom_objects: Python file that defines the model's own layers.
-        report: Where to write the page; beside the bundle where None.
-        delegate: What to tell of beyond the report: "xnnpack" or "coral"; "coral" also makes the first part's twin for the Edge TPU.
+        interpolation: OpenCV's name in lower case, such as "linear".
+        interval: Seconds between frames, or "uniform" for equal steps over each clip.
+        frames: Length of the window, of a model that leaves it open.
+        axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`.
+        scores: Name or number of the output that holds the scores, of a model with several.
+        scores_only: Drop the other outputs.
+        max_value_error: Limit for the mean error of each other output, as a share (0 to 1) of its
+            span on the clips.
+        frame_size: (height, width) in pixels, of a model that accepts frames of any size.
+        plan: "auto", "window", "stateful" or "stack".
+        precision: "auto" or the name of a recipe.
+        target: Processor whose int8 kernels the encoder is optimised for, one of
+            `convert.quantization.space_to_depth.targets`.
+        max_drop: Limit for the loss of top-1 accuracy, in points (0 to 100).
+        min_agreement: Least share (0 to 1) of clips on which bundle and trained model agree.
+        background: Labels that never start an event.
+        thresholds: Thresholds of single classes.
+        unknown_below: Decisions with a lower top score name no class.
+        name: Name in the bundle's manifest; None for the name of the model file.
+        allow_code: Load Lambda layers, which run code from the model file.
+        custom_objects: Python file that defines the model's own layers and functions; it is run.
+        report: The HTML report; None for a file next to the bundle.
+        delegate: "xnnpack" or "coral", whose placement of operators is printed. "coral" also
+            compiles the first part for the Edge TPU.
     """
 
     labels: Path | None = None
@@ -104,21 +108,22 @@ class Options:
 
 
 def seconds(interval: float | str) -> float:
-    """Read a sampling interval.
+    """Parse a sampling interval.
 
     Args:
-        interval: What was said.
-
-    Returns:
-        Seconds.
+        interval: A number of seconds, as a number or as text.
 
     Raises:
-        UsageError: It is no number, or out of range.
+        UsageError: The interval is not a number, or out of range.
     """
     try:
         value = float(interval)
     except ValueError:
         value = 0.0
-    if not MIN_INTERVAL_S <= value <= 60:
-        raise UsageError(expected=f"--interval in seconds ({MIN_INTERVAL_S} to 60) or 'uniform'", got=interval)
+    # Written so that NaN fails too.
+    UsageError.unless(
+        MIN_INTERVAL_S <= value <= _MAX_INTERVAL_S,
+        expected=f"--interval in seconds ({MIN_INTERVAL_S} to {_MAX_INTERVAL_S}) or 'uniform'",
+        got=interval,
+    )
     return value

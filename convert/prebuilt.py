@@ -1,6 +1,7 @@
-"""Take a `.tflite` file that someone else converted as a bundle of plan `stack`: nothing is converted, everything else is as for any model.
+"""`.tflite` files that were converted elsewhere, as bundles of plan `stack`.
 
-There is no float model to hold it against. The proof says that the device's stream gives what the file gives, and, on labelled clips, how often that is right.
+There is no float model to compare with. The proof shows that the device's stream returns what the
+file returns and, on labelled clips, how often that is right.
 """
 
 from __future__ import annotations
@@ -15,35 +16,35 @@ import numpy as np
 from convert.clips import to_real
 from convert.graph.arguments import positional
 from convert.graph.layer_graph import Call, LayerGraph
-from convert.interface.axes import read_layout
+from convert.interface.axes import InputLayout, axes_note, read_layout
 from convert.loading.load import LoadedModel
-from convert.quantization.converter import ConvertedPart, Converter
+from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
 from convert.splitting.split import PartFunction, Split
-from convert.verification.reference import Reference
 from edgevid.backends.litert import LiteRt
 from edgevid.backends.survey import Survey, survey
 from edgevid.bundle.manifest import Part, Precision, Scores, Tensor
-from edgevid.errors import ModelError
+from edgevid.errors import ConversionError, ModelError
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 from edgevid.inference.probabilities import to_probabilities
 from edgevid.quant import dequantize, quantize
 
 FILE = "whole.tflite"
-_FED_AS_IT_IS = ("t,h,w,c", "h,w,c", "t,f", "f")
+# Layouts in which the device can write its window into the input without moving a number.
+_FED_UNCHANGED = ("t,h,w,c", "h,w,c", "t,f", "f")
 
 
 @dataclass(frozen=True)
-class Adopted:
+class PrebuiltModel:
     """A `.tflite` file as a model.
 
     Attributes:
-        loaded: For the record.
-        graph: Its input, its output and nothing between.
-        parts: It whole.
-        part: The file as a part.
-        notes: What was assumed.
+        loaded: The file, for the bundle's record.
+        graph: One call, from the input to the output.
+        parts: The file as the only part.
+        part: The file with its entry for the manifest.
+        notes: Assumptions about the file, one line each.
     """
 
     loaded: LoadedModel
@@ -53,22 +54,40 @@ class Adopted:
     notes: tuple[str, ...]
 
 
-def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> Adopted:
-    """Look at a `.tflite` file and take it.
+def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> PrebuiltModel:
+    """Inspect a `.tflite` file and wrap it as a model.
 
     Args:
         path: The file.
-        axes: What the axes of its input are, as for any model.
-        frames: Its window, where its shape does not say.
-
-    Returns:
-        The file as a model.
+        axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`; None to infer it.
+        frames: Length of the window, if the input's shape leaves it open.
 
     Raises:
-        ModelError: It cannot run on a device, or is no classifier of one window.
+        ModelError: The file cannot run on a device, or is not a classifier of one window.
     """
     found, data = survey(path), path.read_bytes()
-    _refuse_unless_it_runs(found, path)
+    _check_runs(found, path)
+    part = _describe(found, data, path)
+    shape, classes = part.inputs[0].shape[1:], part.outputs[0].shape[1:]
+    layout = _layout(shape, path, axes=axes, frames=frames)
+    window = (layout.frames, *layout.frame)
+    converted = ConvertedPart(part, data)
+    model = TfliteModel(converted)
+    call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
+    # A model of one frame has no axis of time in its file.
+    whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
+    notes = ["the file is used as it was converted: there is no float model, so agreement is with the file itself"]
+    notes += [] if layout.axes in ("t,h,w,c", "t,f") else [axes_note(shape, layout)]
+    return PrebuiltModel(
+        LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file"),
+        LayerGraph((call,), 0, 1, window),
+        Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model runs as a whole"),
+        converted,
+        tuple(notes),
+    )
+
+
+def _describe(found: Survey, data: bytes, path: Path) -> Part:
     inputs, outputs = LiteRt().describe(data, path.name)
     part = Part(
         role="whole",
@@ -77,39 +96,28 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
         inputs=tuple(inputs.values()),
         outputs=tuple(outputs.values()),
     )
-    shape, classes = part.inputs[0].shape[1:], part.outputs[0].shape[1:]
+    classes = part.outputs[0].shape[1:]
     if len(classes) != 1:
         raise ModelError(
             expected="a classifier with an output of (classes)", got=classes, found=f"{classes} in {path}", path=path
         )
+    return part
+
+
+def _layout(shape: tuple[int, ...], path: Path, *, axes: str | None, frames: int | None) -> InputLayout:
+    # "Conv2D": a shape of three axes is read as one picture, as an image classifier's is.
     layout = read_layout(shape, "Conv2D", axes=axes, frames=frames)
-    if layout.axes not in _FED_AS_IT_IS or (layout.frames, *layout.frame) not in (shape, (1, *shape)):
+    if layout.axes not in _FED_UNCHANGED or (layout.frames, *layout.frame) not in (shape, (1, *shape)):
         raise ModelError(
             expected="a .tflite file that takes frames or rows as they are",
             found=f"{layout.axes} {shape} in {path}",
             hint="Convert the trained model.",
             path=path,
         )
-    window = (layout.frames, *layout.frame)
-    model = TfliteModel(ConvertedPart(part, data))
-    call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
-    whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
-    loaded = LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file")
-    notes = (
-        "the file is taken as it was converted: there is no float model to hold it against, so agreement is with itself",
-    )
-    return Adopted(
-        loaded,
-        LayerGraph((call,), 0, 1, window),
-        Split(window[0], window[1:], 0, None, None, None, whole, (), (), "the model is run as a whole"),
-        ConvertedPart(part, data),
-        notes
-        if layout.axes in ("t,h,w,c", "t,f")
-        else (*notes, f"the axes of input {shape} are taken as {layout.axes}; give --axes if they are others"),
-    )
+    return layout
 
 
-def _refuse_unless_it_runs(found: Survey, path: Path) -> None:
+def _check_runs(found: Survey, path: Path) -> None:
     if found.edgetpu:
         raise ModelError(
             expected="a .tflite file for the CPU",
@@ -153,53 +161,56 @@ def _precision(found: Survey) -> Precision:
 
 
 class TfliteModel:
-    """The file as a function from windows of real numbers to real numbers, one at a time."""
+    """The file as a function from windows in float to scores in float, one window at a time."""
 
+    # Attributes that code for Keras layers reads: a file has weights of its own and no layers.
     trainable_weights = ()
     name = FILE
-
-    def get_weights(self) -> list[Array]:
-        """Give none: they are the file's."""
-        return []
-
-    def _flatten_layers(self, **_options: bool) -> list[Any]:
-        return []
 
     def __init__(self, part: ConvertedPart) -> None:
         self._part = part.part
         self._model = LiteRt().load(part.part, part.data)
 
-    def tried(self) -> Array:
-        """What it gives for noise, which says what its scores are."""
+    def get_weights(self) -> list[Array]:
+        """Return no weights: they stay in the file."""
+        return []
+
+    def _flatten_layers(self, **_options: bool) -> list[Any]:
+        return []
+
+    def answers_on_noise(self) -> Array:
+        """Return the scores (8, classes) of windows of noise, from which their kind is inferred."""
         return self(np.random.default_rng(0).random((8, *self._part.inputs[0].shape[1:]), np.float32))
 
     def __call__(self, windows: Any, training: bool = False) -> Array:
         """Run the file on windows (N, T, *frame), one after the other."""
         del training
-        return np.stack([self._one(window) for window in np.asarray(windows)])
+        return np.stack([self._run(window) for window in np.asarray(windows)])
 
     def as_outputs(self, window: Any) -> list[Array]:
-        """As a part's function: one window with its batch of 1."""
-        return [self._one(np.asarray(window))[None]]
+        """Run the file on one window (1, T, *frame), as the function of a part."""
+        return [self._run(np.asarray(window))[None]]
 
-    def _one(self, window: Array) -> Array:
-        given, answer = self._part.inputs[0], self._part.outputs[0]
-        self._model.write(0, _stored(window.reshape(given.shape).astype(np.float32), given))
+    def _run(self, window: Array) -> Array:
+        source, target = self._part.inputs[0], self._part.outputs[0]
+        self._model.write(0, _stored(window.reshape(source.shape).astype(np.float32), source))
         self._model.invoke()
-        return dequantize(self._model.read(0), answer.params)[0]
+        return dequantize(self._model.read(0), target.params)[0]
 
 
 def _stored(values: Array, tensor: Tensor) -> Array:
     return values if tensor.params.is_float else quantize(values, tensor.params)
 
 
-class FileReference(Reference):
-    """The file's own answers, in the place of a float model's.
+class FileReference:
+    """The file's own answers as the reference, since there is no float model.
+
+    Implements `convert.verification.reference_answers.ReferenceAnswers`.
 
     Args:
         model: The file.
-        spec: Its frames.
-        kind: What its output is.
+        spec: The file's input frame.
+        kind: Kind of the file's output.
     """
 
     def __init__(self, model: TfliteModel, spec: InputSpec, kind: Scores) -> None:
@@ -207,59 +218,69 @@ class FileReference(Reference):
         self._probabilities = to_probabilities(kind)
 
     def scores(self, windows: Array) -> Array:
-        """Ask the file.
-
-        Args:
-            windows: (N, T, *frame) prepared frames.
-
-        Returns:
-            (N, classes) float32 probabilities.
-        """
+        """Run the file on windows (N, T, *frame) and return probabilities (N, classes) float32."""
         return self._probabilities(
             np.concatenate([self._file(to_real(window[None], self._spec)) for window in windows])
         )
 
+    def split_scores(self, windows: Array) -> Array:
+        """Return the same as `scores`: the file is the only part."""
+        return self.scores(windows)
 
-class PassthroughConverter(Converter):
-    """Stands where TensorFlow's converter stands, and gives a file that is converted already.
+    def values(self, windows: Array) -> list[Array]:
+        """Return no values: the file has one output."""
+        del windows
+        return []
 
-    Attributes:
-        part: The file; set once it was looked at.
+    def split_values(self, windows: Array) -> list[Array]:
+        """Return no values: the file has one output."""
+        del windows
+        return []
+
+    def rounding(self, windows: Array) -> float:
+        """Return 0: the file repeats its answers exactly."""
+        del windows
+        return 0.0
+
+
+class PassthroughConverter:
+    """A converter that returns a file which is converted already.
+
+    Implements `convert.quantization.part_converter.PartConverter`.
+
+    Args:
+        part: The file.
     """
 
-    part: ConvertedPart
+    # The file has its own grids; clips beyond their range are a warning and not an error.
     calibrates = False
 
-    def start(self) -> None:
-        """Start nothing: there is no child."""
+    def __init__(self, part: ConvertedPart) -> None:
+        self._part = part
+
+    def prefetch(
+        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+    ) -> None:
+        """Start nothing: `convert` returns at once."""
+
+    def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+        """Start nothing: `part_errors` measures nothing."""
 
     def convert(
         self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
     ) -> ConvertedPart:
-        """Give the file.
-
-        Args:
-            function: Not looked at.
-            precision: Not looked at.
-            calibration: Not looked at.
-            edgetpu: Not looked at.
-
-        Returns:
-            The file as a part.
-        """
+        """Return the file; the arguments change nothing."""
         del function, precision, calibration, edgetpu
-        return self.part
+        return self._part
 
-    def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
-        """Give nothing: without the float model there is nothing to compare with.
+    def part_errors(
+        self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
+    ) -> list[LayerError]:
+        """Raise, since layers are compared with those of a float model.
 
-        Args:
-            function: Not looked at.
-            calibration: Not looked at.
-            output: Not looked at.
-
-        Returns:
-            An empty list.
+        Raises:
+            ConversionError: Always.
         """
-        del function, calibration, output
-        return []
+        raise ConversionError(
+            expected="a float model to hold the layers against", found="a file that was converted already"
+        )

@@ -1,4 +1,4 @@
-"""What a person sees while a long step runs: one line a step and a bar, on standard error."""
+"""Progress of a long call: one line for each step, and a bar while it iterates."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ Item = TypeVar("Item")
 
 
 class Progress(Protocol):
-    """Told of each step as it begins."""
+    """Observer of a long call."""
 
     def step(self, text: str) -> None:
-        """Say what begins.
+        """Show that a step begins.
 
         Args:
-            text: One line.
+            text: One line that names the step.
         """
         ...
 
     def track(self, items: Sequence[Item], text: str) -> Iterable[Item]:
-        """Show how far an iteration is.
+        """Show a bar while the caller iterates.
 
         Args:
-            items: What is gone through.
-            text: What is done.
+            items: The items to iterate over.
+            text: A few words that name the iteration.
 
         Returns:
-            The same items.
+            An iterable of the same items.
         """
         ...
 
 
 class Silent:
-    """Shows nothing."""
+    """Progress that shows nothing."""
 
     def step(self, text: str) -> None:
-        """Do nothing."""
+        """Ignore the step."""
 
     def track(self, items: Sequence[Item], text: str) -> Iterable[Item]:
-        """Give the items."""
+        """Return the items as they are."""
         return items
 
 
 class Terminal:
-    """Shows steps and bars on standard error, by rich: plain lines where that is no terminal."""
+    """Progress on standard error, drawn by rich; plain lines if that is not a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -53,10 +53,12 @@ class Terminal:
 
     def step(self, text: str) -> None:
         """Print the line."""
+        # A path may hold square brackets, which rich would read as markup; a wrapped line breaks
+        # copied paths.
         self._console.print(f"• {text}", soft_wrap=True, markup=False)
 
     def track(self, items: Sequence[Item], text: str) -> Iterator[Item]:
-        """Show a bar that goes away when it is full."""
+        """Show a bar that disappears after the last item."""
         from rich.progress import track
 
         yield from track(items, f"  {text}", console=self._console, transient=True)

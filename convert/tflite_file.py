@@ -1,6 +1,9 @@
-"""What a `.tflite` file holds, read from its bytes: operators with their options, tensors with their grids and constants.
+"""Reader and integrity check for `.tflite` files.
 
-Source of the format: TensorFlow Lite's schema, https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
+It reads operators with their options, and tensors with their grids and constants.
+
+Source of the format: TensorFlow Lite's schema,
+https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from edgevid.errors import ModelError
 from edgevid.frames import Array
 
 _IDENTIFIER, _IDENTIFIER_AT = b"TFL3", 4
-# Of the types whose numbers have whole bytes of their own.
+# Bytes of one number, by the schema's name of its type. Types that pack numbers (INT4) or hold text
+# have none.
 _BYTES = {
     "INT8": 1,
     "UINT8": 1,
@@ -33,6 +37,8 @@ _BYTES = {
     "INT64": 8,
     "FLOAT64": 8,
 }
+# Types whose constants are read; constants of other types are None.
+_NUMPY_DTYPES = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,12 @@ class FileTensor:
     """A tensor of the file.
 
     Attributes:
-        name: As the file has it.
-        shape: With the batch.
-        dtype: The schema's name of its type in lower case, as "int8".
-        scales: Quantisation scales: none, one, or one a channel.
-        zero_points: As many.
-        constant: Its numbers, flat, where the file holds them; None for an activation.
+        name: The tensor's name in the file.
+        shape: The shape, with the batch.
+        dtype: The schema's name of the type in lower case, such as "int8".
+        scales: Quantization scales: none, one, or one for each channel.
+        zero_points: Zero points, as many as scales.
+        constant: The flat values of a constant; None for an activation.
     """
 
     name: str
@@ -61,12 +67,12 @@ class Operator:
     """An operator of the file.
 
     Attributes:
-        kind: The schema's name as "CONV_2D", or a custom operator's own name.
-        custom: Whether it is no builtin.
-        version: Of the builtin.
-        inputs: Numbers of its tensors; -1 for one left out.
-        outputs: Numbers of its tensors.
-        options: The schema's fields, as "fusedActivationFunction".
+        kind: The schema's name, such as "CONV_2D", or the name of a custom operator.
+        custom: Whether the operator is custom rather than built in.
+        version: Version of the built-in operator.
+        inputs: Indices of its input tensors; -1 for an optional input that is absent.
+        outputs: Indices of its output tensors.
+        options: The schema's fields by name, such as "fusedActivationFunction".
     """
 
     kind: str
@@ -82,10 +88,10 @@ class TfliteFile:
     """The first subgraph of a file.
 
     Attributes:
-        operators: In order.
-        tensors: By number.
-        inputs: Numbers of the file's inputs.
-        outputs: Numbers of the file's outputs.
+        operators: In the order in which they run.
+        tensors: Every tensor; operators refer to them by index.
+        inputs: Indices of the file's inputs.
+        outputs: Indices of the file's outputs.
     """
 
     operators: tuple[Operator, ...]
@@ -94,7 +100,7 @@ class TfliteFile:
     outputs: tuple[int, ...]
 
     def constants(self) -> Iterator[FileTensor]:
-        """Give the tensors that the file holds numbers of."""
+        """Iterate over the tensors whose values are in the file."""
         return (tensor for tensor in self.tensors if tensor.constant is not None)
 
 
@@ -102,85 +108,95 @@ def read_tflite(data: bytes, name: str = "the part") -> TfliteFile:
     """Read a `.tflite` file.
 
     Args:
-        data: The file.
-        name: For error messages.
+        data: The file's bytes.
+        name: The file's name, for error messages.
 
     Returns:
-        Its first subgraph; constants are views into `data`.
+        The first subgraph.
 
     Raises:
-        ModelError: It is none.
+        ModelError: The bytes are not a `.tflite` file, or a damaged one.
     """
-    with _reading(data, name) as (schema, model):
+    with _parsed(data, name) as (schema, model):
         return _subgraph(schema, model)
 
 
 def check_whole(data: bytes, name: str) -> None:
-    """Refuse a file whose parts do not fit together: an interpreter follows them wherever they lead, and may end its process there.
+    """Reject a file whose offsets, indices and sizes do not fit together.
+
+    An interpreter follows them unchecked, and may crash its process.
 
     Args:
-        data: The file.
-        name: For the error message.
+        data: The file's bytes.
+        name: The file's name, for error messages.
 
     Raises:
-        ModelError: It is none, points at what is not there, or holds another number of bytes than a tensor's shape says.
+        ModelError: The bytes are not a `.tflite` file, an index is out of range, or a constant has
+            another size than its shape.
     """
-    with _reading(data, name) as (schema, model):
-        sizes = {number: _BYTES[kind] for kind, number in vars(schema.TensorType).items() if kind in _BYTES}
+    with _parsed(data, name) as (schema, model):
+        bytes_by_type = {number: _BYTES[kind] for kind, number in vars(schema.TensorType).items() if kind in _BYTES}
         for graph in model.subgraphs:
-            count = len(graph.tensors)
-            _refuse_unless(
-                all(-1 <= number < count for each in graph.operators for number in _numbers(each.inputs)),
-                "inputs of operators that are there",
-            )
-            _refuse_unless(
-                all(0 <= number < count for each in graph.operators for number in _numbers(each.outputs)),
-                "outputs of operators that are there",
-            )
-            _refuse_unless(
-                all(0 <= number < count for number in (*_numbers(graph.inputs), *_numbers(graph.outputs))),
-                "inputs and outputs that are there",
-            )
-            _refuse_unless(
-                all(0 <= each.opcodeIndex < len(model.operatorCodes) for each in graph.operators),
-                "operators of a kind that is there",
-            )
+            _check_indices(graph, len(model.operatorCodes))
             for tensor in graph.tensors:
-                _check_tensor(tensor, model.buffers, sizes)
+                _check_tensor(tensor, model.buffers, bytes_by_type)
 
 
-def _check_tensor(tensor: Any, buffers: Sequence[Any], sizes: Mapping[int, int]) -> None:
+def _check_indices(graph: Any, operator_codes: int) -> None:
+    count = len(graph.tensors)
+    # -1 marks an optional input that is absent, such as a bias; outputs are never optional.
+    _check(
+        all(-1 <= index < count for each in graph.operators for index in _integers(each.inputs)),
+        "inputs of operators in range",
+    )
+    _check(
+        all(0 <= index < count for each in graph.operators for index in _integers(each.outputs)),
+        "outputs of operators in range",
+    )
+    _check(
+        all(0 <= index < count for index in (*_integers(graph.inputs), *_integers(graph.outputs))),
+        "inputs and outputs in range",
+    )
+    _check(all(0 <= each.opcodeIndex < operator_codes for each in graph.operators), "operators of a listed kind")
+
+
+def _check_tensor(tensor: Any, buffers: Sequence[Any], bytes_by_type: Mapping[int, int]) -> None:
+    # Raises UnicodeDecodeError, a ValueError, on a name that is not text.
     tensor.name.decode()
-    _refuse_unless(0 <= tensor.buffer < len(buffers), "the bytes of a tensor")
-    shape, stored, grid = _numbers(tensor.shape), buffers[tensor.buffer].data, tensor.quantization
-    _refuse_unless(all(size >= 0 for size in shape), "sizes of 0 and more")
-    # Bytes behind the end of the structure, and those of sparse tensors, are of another number.
-    if stored is not None and len(stored) and tensor.sparsity is None and tensor.type in sizes:
-        _refuse_unless(len(stored) == math.prod(shape) * sizes[tensor.type], "as many bytes as a tensor's shape says")
+    _check(0 <= tensor.buffer < len(buffers), "a buffer for each tensor")
+    shape, stored, grid = _integers(tensor.shape), buffers[tensor.buffer].data, tensor.quantization
+    _check(all(size >= 0 for size in shape), "sizes of at least 0")
+    # Sparse tensors store fewer bytes than their shape. The buffer is empty for activations, and
+    # for constants that a file of more than 2 GB stores behind the structure.
+    if stored is not None and len(stored) and tensor.sparsity is None and tensor.type in bytes_by_type:
+        _check(
+            len(stored) == math.prod(shape) * bytes_by_type[tensor.type], "as many bytes as a tensor's shape requires"
+        )
     scales = 0 if grid is None or grid.scale is None else len(grid.scale)
     if grid is not None and scales > 1:
-        _refuse_unless(
+        _check(
             0 <= grid.quantizedDimension < len(shape) and scales == shape[grid.quantizedDimension],
-            "one scale, or one a channel",
+            "one scale, or one for each channel",
         )
 
 
-def _refuse_unless(holds: bool, what: str) -> None:
+def _check(holds: bool, expected: str) -> None:
+    """Raise what `_parsed` turns into a ModelError."""
     if not holds:
-        raise ValueError(what)
+        raise ValueError(f"expected {expected}")
 
 
 @contextlib.contextmanager
-def _reading(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
-    """Give the schema and the whole file as its objects, and make a refusal of whatever comes of a damaged one."""
+def _parsed(data: bytes, name: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the schema and the parsed file; turn any error in the body into a ModelError."""
     schema = internals.tflite_schema()
 
     if data[_IDENTIFIER_AT : _IDENTIFIER_AT + len(_IDENTIFIER)] != _IDENTIFIER:
         raise ModelError(expected="a .tflite file", found=f"other bytes in {name}")
     try:
         yield schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    # The generated reader checks no offset, so that damaged bytes can raise nearly anything.
     except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
-        # The generated reader follows offsets wherever they lead.
         raise ModelError(
             expected="a whole .tflite file", found=f"a damaged one in {name} ({type(error).__name__}: {error})"
         ) from error
@@ -192,8 +208,8 @@ def _subgraph(schema: Any, model: Any) -> TfliteFile:
     return TfliteFile(
         tuple(_operator(kinds, model.operatorCodes[each.opcodeIndex], each) for each in graph.operators),
         tuple(_tensor(types, model, each) for each in graph.tensors),
-        _numbers(graph.inputs),
-        _numbers(graph.outputs),
+        _integers(graph.inputs),
+        _integers(graph.outputs),
     )
 
 
@@ -202,25 +218,26 @@ def _names(enumeration: Any) -> dict[int, str]:
 
 
 def _operator(kinds: Mapping[int, str], code: Any, operator: Any) -> Operator:
-    # Files older than 2020 keep the kind in a byte of its own.
+    # Files older than 2020 have the kind in a field of one byte, and 0 in the field that replaced
+    # it.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     custom = code.customCode is not None
     kind = code.customCode.decode() if custom else kinds[number]
     options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
-    return Operator(kind, custom, int(code.version), _numbers(operator.inputs), _numbers(operator.outputs), options)
+    return Operator(kind, custom, int(code.version), _integers(operator.inputs), _integers(operator.outputs), options)
 
 
-def _numbers(values: Any) -> tuple[int, ...]:
+def _integers(values: Any) -> tuple[int, ...]:
     return () if values is None else tuple(int(each) for each in values)
 
 
 def _tensor(types: Mapping[int, str], model: Any, tensor: Any) -> FileTensor:
     grid, dtype = tensor.quantization, types[tensor.type].lower()
     scales = () if grid is None or grid.scale is None else tuple(float(each) for each in grid.scale)
-    zero_points = _numbers(grid.zeroPoint) if grid is not None else ()
+    zero_points = _integers(grid.zeroPoint) if grid is not None else ()
     return FileTensor(
         tensor.name.decode(),
-        _numbers(tensor.shape),
+        _integers(tensor.shape),
         dtype,
         scales,
         zero_points,
@@ -229,10 +246,6 @@ def _tensor(types: Mapping[int, str], model: Any, tensor: Any) -> FileTensor:
 
 
 def _constant(dtype: str, stored: Any) -> Array | None:
-    if (
-        stored is None
-        or len(stored) == 0
-        or dtype not in ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
-    ):
+    if stored is None or len(stored) == 0 or dtype not in _NUMPY_DTYPES:
         return None
     return np.frombuffer(bytes(stored), dtype)

@@ -1,7 +1,7 @@
-"""What training knew and a Keras file cannot say: labels, sampling, colour. It travels inside the `.keras` file.
+"""Training metadata inside a `.keras` file: labels, sampling, frames and decision rule.
 
-A `.keras` file is a zip archive in which Keras reads the members that it knows and leaves others alone, so one more, `edgevid.json`, keeps
-what would otherwise have to be said again, and could be said wrongly, at every conversion.
+A `.keras` file is a zip archive, and Keras ignores members that it does not know. `edgevid train`
+adds the member `edgevid.json`, so that a conversion needs no options that describe the training.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ MEMBER = "edgevid.json"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingInfo:
-    """What a model was trained on.
+    """The metadata that training leaves for the conversion.
 
     Attributes:
         labels: The classes, in the order of the scores.
-        window: How much of the past it sees.
-        input: What it expects of one frame.
-        decision: How its scores are meant to become events; names the background class where there is one.
+        window: Length and sampling of the model's window.
+        input: The model's input frame.
+        decision: Rule from scores to events; names the background class, if there is one.
     """
 
     labels: tuple[str, ...]
@@ -44,23 +44,25 @@ class TrainingInfo:
                 expected="a background class",
                 choices=self.labels,
                 got=sorted(unknown),
-                found=f"{', '.join(sorted(unknown))}",
+                found=", ".join(sorted(unknown)),
             )
 
 
 def write_info(path: str | Path, info: TrainingInfo) -> None:
-    """Put the information into a `.keras` file, in place of any that it holds.
+    """Write metadata into a `.keras` file and replace the metadata that the file holds.
 
     Args:
         path: The file; replaced as a whole or not at all.
-        info: What to write.
+        info: The metadata.
 
     Raises:
-        ModelError: The file is no zip archive.
+        ModelError: The file is not a zip archive.
     """
-    with replacing(path) as beside:
+    with replacing(path) as temporary:
         try:
-            with zipfile.ZipFile(path) as source, zipfile.ZipFile(beside, "w") as target:
+            with zipfile.ZipFile(path) as source, zipfile.ZipFile(temporary, "w") as target:
+                # A zip archive cannot replace a member in place: appending would leave both under
+                # one name.
                 for member in source.infolist():
                     if member.filename != MEMBER:
                         target.writestr(member, source.read(member))
@@ -72,16 +74,16 @@ def write_info(path: str | Path, info: TrainingInfo) -> None:
 
 
 def read_info(path: str | Path) -> TrainingInfo | None:
-    """Read the information from a model file, without loading the model.
+    """Read the metadata of a model file without loading the model.
 
     Args:
-        path: Any model file.
+        path: Any model file or folder.
 
     Returns:
-        What `write_info` wrote, or None for a file that holds none.
+        The metadata, or None if the file holds none.
 
     Raises:
-        ModelError: The information is there and damaged.
+        ModelError: The metadata is damaged.
     """
     if not Path(path).is_file() or not zipfile.is_zipfile(path):
         return None
@@ -90,7 +92,8 @@ def read_info(path: str | Path) -> TrainingInfo | None:
             if MEMBER not in archive.namelist():
                 return None
             return from_json(TrainingInfo, json.loads(archive.read(MEMBER)), MEMBER)
+    # RecursionError: json follows brackets as deep as a damaged member nests them.
     except (zipfile.BadZipFile, ValueError, RecursionError, ManifestInvalid) as error:
         raise ModelError(
-            expected=f"{MEMBER} in {path} as training wrote it", found=f"a damaged one: {error}", path=path
+            expected=f"{MEMBER} in {path} as training wrote it", found=f"damaged metadata: {error}", path=path
         ) from error

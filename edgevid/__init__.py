@@ -1,4 +1,4 @@
-"""Run a trained video classifier frame by frame, on a Raspberry Pi or anywhere, with numpy and the LiteRT interpreter.
+"""Run a trained video classifier frame by frame, on a Raspberry Pi or elsewhere, with numpy and LiteRT.
 
     import edgevid
 
@@ -6,8 +6,9 @@
     for event in model.events("picamera2"):
         print(event.label, event.start_s, event.end_s)
 
-Everything public is a name of this package; any other module may move. Importing it loads none of them: a name is imported when it is first
-used. `convert` is the workstation's half.
+The names in `__all__` are the public API; every other module may change. A public name is imported
+on first use, so `import edgevid` loads neither numpy nor the interpreter. The package `convert`
+makes the bundles, on a workstation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-# Name to module, and to the name there where it differs.
+# Public name -> module, or "module:attribute" if the attribute has another name.
 _PUBLIC = {
     "load": "edgevid.api.model",
     "run": "edgevid.api.session",
@@ -45,20 +46,23 @@ _PUBLIC = {
     "read_bundle": "edgevid.bundle.archive:read",
     "EdgevidError": "edgevid.errors",
 }
-__all__ = [  # noqa: RUF022  # in the order of a reader's interest
+__all__ = [  # noqa: RUF022  # most used first
     "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
     "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent",
-    "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle", "EdgevidError", "errors", "__version__",
+    "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle",
+    "EdgevidError", "errors", "__version__",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used (PEP 562)."""
+    """Import a public name on first use (PEP 562)."""
+    # `errors` is a module, not an attribute of one.
     if name == "errors":
         return importlib.import_module("edgevid.errors")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'edgevid' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
+    # Cached in the module's globals, so that Python calls __getattr__ once per name.
     value = globals()[name] = getattr(importlib.import_module(module), attribute or name)
     return value
 

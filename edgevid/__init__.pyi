@@ -1,4 +1,4 @@
-"""The public names as type checkers see them; `__init__.py` imports each when it is first used."""
+"""Public names for type checkers; `__init__.py` imports each on first use."""
 
 from edgevid import errors as errors
 from edgevid.api.model import DEMO as DEMO

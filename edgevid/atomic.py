@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all: written under another name in the same folder, then renamed.
+"""Atomic file writes: a file appears whole or not at all.
 
-rename(2) replaces a name atomically, so a reader sees the old file or the new one. To survive a power cut as well, the data and then the
-rename are flushed to the disk (`durable`): without the flush a journal may hold the rename and not the data. Source: fsync(2), rename(2);
-Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
+A file is written to a temporary name in the same folder and then renamed. rename(2) replaces a name
+atomically, so a reader sees the old file or the new one. Source: rename(2), fsync(2); Pillai
+et al., "All File Systems Are Not Created Equal", OSDI 2014.
 """
 
 from __future__ import annotations
@@ -21,54 +21,56 @@ CHUNK_BYTES = 1 << 20
 
 @contextmanager
 def replacing(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
-    """Provide a path to write a file to, which takes another's name when the block ends.
+    """Yield a temporary path that replaces `path` when the block ends.
 
     Args:
-        path: Where the file shall be; one that is there is replaced.
-        durable: Flush the file and the rename to the disk.
+        path: The destination; an existing file is replaced.
+        durable: Whether to flush the file and the rename to disk, against a power cut.
 
     Yields:
-        A path on the same file system with the same name. It is removed where the block fails.
+        A path on the same file system, with the same file name. It is removed if the block fails.
 
     Raises:
-        UsageError: The folder is not there.
+        UsageError: If the folder does not exist.
     """
     path = Path(path)
     check_folder(path, suffix=path.suffix)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        written = Path(folder) / path.name
-        yield written
+        temporary = Path(folder) / path.name
+        yield temporary
+        # Data first: a journal may commit the rename before the data of the file.
         if durable:
-            flush(written)
-        put(written, path, durable=durable)
+            flush(temporary)
+        put(temporary, path, durable=durable)
 
 
 def write(path: Path, chunks: Iterable[bytes], *, durable: bool = True) -> None:
-    """Write a file. A process that is killed leaves at most `.NAME.new`, which the next call removes.
+    """Write a file. A killed process leaves at most `.NAME.new`, which the next call removes.
 
     Args:
-        path: Where to; replaced. The new file belongs to the owner of its folder.
-        chunks: Content.
-        durable: Flush the file and the rename to the disk.
+        path: The destination; an existing file is replaced. The owner of its folder owns the file.
+        chunks: The content.
+        durable: Whether to flush the file and the rename to disk.
     """
     put(prepare(path.with_name(f".{path.name}.new"), chunks, durable=durable), path, durable=durable)
 
 
 def prepare(path: Path, chunks: Iterable[bytes], *, durable: bool = True) -> Path:
-    """Write a new file, to be put in place later.
+    """Write a temporary file for `put`.
 
     Args:
-        path: Where to; what a killed process left there is removed first.
-        chunks: Content.
-        durable: Flush it to the disk.
+        path: The temporary file; a leftover of a killed process is removed first.
+        chunks: The content.
+        durable: Whether to flush the file to disk.
 
     Returns:
-        The path.
+        `path`.
     """
     path.unlink(missing_ok=True)
+    # O_EXCL and O_NOFOLLOW: root must not write through a link that the folder's owner placed here.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     try:
-        _give_to_owner(handle, path.parent)
+        _match_folder_owner(handle, path.parent)
         for chunk in chunks:
             _write_all(handle, chunk)
         if durable:
@@ -78,25 +80,21 @@ def prepare(path: Path, chunks: Iterable[bytes], *, durable: bool = True) -> Pat
     return path
 
 
-def put(written: Path, path: Path, *, durable: bool = True) -> None:
-    """Rename a written file into place.
+def put(temporary: Path, path: Path, *, durable: bool = True) -> None:
+    """Rename a temporary file into place.
 
     Args:
-        written: On the same file system.
-        path: Its name from now on.
-        durable: Flush the rename to the disk.
+        temporary: A file on the same file system as `path`.
+        path: The destination; an existing file is replaced.
+        durable: Whether to flush the rename to disk.
     """
-    os.replace(written, path)  # noqa: PTH105  # tests that kill the process stop here
+    os.replace(temporary, path)  # noqa: PTH105  # tests that kill the process stop here
     if durable:
         flush(path.parent)
 
 
 def flush(path: Path) -> None:
-    """Flush a file, or the names in a folder, to the disk.
-
-    Args:
-        path: File or folder.
-    """
+    """Flush a file, or the directory entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY | (os.O_DIRECTORY if path.is_dir() else 0))
     try:
         os.fsync(handle)
@@ -105,31 +103,24 @@ def flush(path: Path) -> None:
 
 
 def check_folder(path: str | Path, *, suffix: str) -> None:
-    """Reject a place that cannot be written to, before hours of work are put into what shall be written.
+    """Reject an impossible output path; call it before hours of work.
 
     Args:
-        path: Where a file shall be.
-        suffix: What its name must end in.
+        path: The file to write later.
+        suffix: The required suffix, such as ".keras".
 
     Raises:
-        UsageError: The name ends otherwise, or the folder is not there.
+        UsageError: If the name has another suffix, or the folder does not exist.
     """
     path = Path(path)
     if path.suffix != suffix:
-        raise UsageError(expected=f"an output file *{suffix}", found=f"{path}", path=path)
+        raise UsageError(expected=f"an output file *{suffix}", found=str(path), path=path)
     if not path.parent.is_dir():
         raise UsageError(expected=f"a folder to write {path.name} into", found=f"none at {path.parent}", path=path)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
-    """Read a file piece by piece.
-
-    Args:
-        path: The file.
-
-    Yields:
-        At most `CHUNK_BYTES` each.
-    """
+    """Yield the content of a file in chunks of at most `CHUNK_BYTES`."""
     with path.open("rb") as handle:
         while chunk := handle.read(CHUNK_BYTES):
             yield chunk
@@ -137,16 +128,14 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes that lock the folder out; the kernel releases the lock when this one dies.
+    """Hold an exclusive lock on a folder; it works between processes that use this function.
 
     Args:
-        folder: Needs to be readable only.
-
-    Yields:
-        While it is locked.
+        folder: An existing folder; read permission suffices.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        # flock(2): the kernel releases the lock if this process dies.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
@@ -155,12 +144,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
+    # write(2) may write less than it is passed.
     while view:
         view = view[os.write(handle, view) :]
 
 
-def _give_to_owner(handle: int, folder: Path) -> None:
-    """What root writes for the service belongs to the service, which must be able to replace it."""
+def _match_folder_owner(handle: int, folder: Path) -> None:
+    """Let root's file belong to the folder's owner: the service must be able to replace it."""
     owner = folder.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         os.fchown(handle, owner.st_uid, owner.st_gid)

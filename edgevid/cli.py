@@ -1,4 +1,4 @@
-"""The command line: one table of verbs, each imported when it is called."""
+"""The command line: a table of verbs, each imported when it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from edgevid import __version__
 from edgevid.errors import EdgevidError, MissingDependency, UsageError
 
-INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Verb:
     """One command.
 
     Attributes:
-        module: Where its `configure(parser)` and `run(args)` are.
-        help: One line for `edgevid --help`.
+        module: The module with its `configure(parser)` and `run(args)`.
+        help: The line in `edgevid --help`.
     """
 
     module: str
@@ -32,7 +32,7 @@ class Verb:
 
 
 class Command(Protocol):
-    """What a verb's module offers."""
+    """The interface of a verb's module."""
 
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
@@ -40,7 +40,7 @@ class Command(Protocol):
 
 @runtime_checkable
 class Expanding(Protocol):
-    """What the module of a verb offers whose arguments may come from elsewhere."""
+    """The interface of a verb's module that adds arguments, such as those of a configuration file."""
 
     expand: Callable[[Sequence[str], argparse.ArgumentParser], list[str]]
 
@@ -49,24 +49,24 @@ VERBS: dict[str, Verb] = {
     "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
     "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
-    "add-twin": Verb("convert.commands.add_twin", "put a part that was compiled for the Edge TPU into a bundle"),
-    "inspect": Verb(
-        "edgevid.commands.inspect", "show what a bundle holds and what was proven of it, or what a .tflite file holds"
-    ),
-    "selftest": Verb("edgevid.commands.selftest", "check that this machine gives a bundle's golden answers"),
+    "add-twin": Verb("convert.commands.add_twin", "add a part that was compiled for the Edge TPU to a bundle"),
+    "inspect": Verb("edgevid.commands.inspect", "show the contents and the proof of a bundle, or a .tflite file"),
+    "selftest": Verb("edgevid.commands.selftest", "check that this machine reproduces a bundle's golden answers"),
     "run": Verb("edgevid.commands.run", "run bundles on a camera, a stream, a video or a folder of pictures"),
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
-    "doctor": Verb("edgevid.commands.doctor", "look this machine over and say how to mend what is wrong"),
+    "doctor": Verb("edgevid.commands.doctor", "check this machine and suggest a fix for each problem"),
     "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
-    "flash": Verb("edgevid.commands.flash", "prepare a card with Raspberry Pi OS from a deployment"),
+    "flash": Verb("edgevid.commands.provisioning.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb(
-        "edgevid.commands.install_service", "set a deployment up on a Raspberry Pi that already runs"
+        "edgevid.commands.provisioning.install_service", "install a deployment on a running Raspberry Pi"
     ),
-    "deploy": Verb("edgevid.commands.deploy", "bring a bundle to a device over ssh, on trial"),
-    "image": Verb("edgevid.commands.image", "build a whole image of a card from Debian packages, for USB cameras"),
-    "activate": Verb("edgevid.commands.activate", "put a new bundle into service on this device, on trial"),
-    "rollback": Verb("edgevid.commands.rollback", "go back to the bundle before this one"),
-    "slots": Verb("edgevid.commands.slots", "show which bundles this device keeps, and which is on trial"),
+    "deploy": Verb("edgevid.commands.provisioning.deploy", "send a bundle to a device over ssh and start it on trial"),
+    "image": Verb(
+        "edgevid.commands.provisioning.image", "build a whole card image from Debian packages, for USB cameras"
+    ),
+    "activate": Verb("edgevid.commands.activate", "start a new bundle on this device, on trial"),
+    "rollback": Verb("edgevid.commands.rollback", "return to the previous bundle of this device"),
+    "slots": Verb("edgevid.commands.slots", "list the bundles of this device, and the one on trial"),
 }
 
 
@@ -74,14 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: Arguments after the program's name; those of the process where None.
+        argv: The arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 usage, 3 verification failed, 130 interrupted.
+        The exit code: 0 for success, 1 failure, 2 wrong usage, 3 failed verification, 130 Ctrl-C.
     """
     _log_to_stderr()
     try:
         code = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        # Here, so that a closed pipe or a full disk is caught below and not at interpreter exit.
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -89,10 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence_stdout()
         return 1
     except EdgevidError as error:
-        return _complain(str(error), error.exit_code)
+        return _report_error(str(error), error.exit_code)
     except OSError as error:
-        _let_go_of_stdout()
-        return _complain(str(error), 1)
+        _flush_or_silence_stdout()
+        return _report_error(str(error), 1)
     return code
 
 
@@ -102,53 +103,51 @@ def verb_parser(name: str) -> argparse.ArgumentParser:
     Args:
         name: A key of `VERBS`.
 
-    Returns:
-        A new parser.
-
     Raises:
-        UsageError: There is no such verb.
+        UsageError: If there is no such verb.
     """
     return _parser(name, _command(name))
 
 
 def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())  # noqa: T201  # help is data
+        print(_overview())  # noqa: T201  # requested output
         return 0 if argv else UsageError.exit_code
     if argv[0] in ("-V", "--version"):
-        print(f"edgevid {__version__}")  # noqa: T201  # so is the version
+        print(f"edgevid {__version__}")  # noqa: T201
         return 0
     command = _command(argv[0])
     try:
         parser = _parser(argv[0], command)
-        return command.run(
-            parser.parse_args(command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:])
-        )
+        arguments = command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:]
+        return command.run(parser.parse_args(arguments))
     except ModuleNotFoundError as error:
-        raise _extra_missing(argv[0], error) from error
+        raise _missing_package(argv[0], error) from error
 
 
 def _command(name: str) -> Command:
     if name not in VERBS:
         close = difflib.get_close_matches(name, VERBS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else " Run: edgevid --help."
-        raise UsageError(expected="a command", choices=VERBS, got=name, hint=f"{hint}")
+        hint = f"Did you mean {close[0]!r}?" if close else "Run: edgevid --help."
+        raise UsageError(expected="a command", choices=VERBS, got=name, hint=hint)
     try:
         return cast("Command", importlib.import_module(VERBS[name].module))
     except ModuleNotFoundError as error:
-        raise _extra_missing(name, error) from error
+        raise _missing_package(name, error) from error
 
 
-def _extra_missing(name: str, error: ModuleNotFoundError) -> Exception:
-    """Name the extra that holds a missing package, or the half of edgevid that a device does not have."""
+def _missing_package(name: str, error: ModuleNotFoundError) -> Exception:
+    """Return the error to raise for a failed import: the package to install, or the import error itself."""
     missing = error.name or ""
     package = missing.partition(".")[0]
+    # The verb's own package is missing: devices install edgevid without convert.
     if package and VERBS[name].module.startswith(missing):
         return MissingDependency(
             expected=f"the workstation's half of edgevid for 'edgevid {name}'",
             found="an installation for devices",
             hint="Run it on the workstation.",
         )
+    # A missing module of ours, or of a device command, is a bug and no missing extra.
     if package in ("", "edgevid", "convert") or not VERBS[name].module.startswith("convert."):
         return error
     return MissingDependency(
@@ -172,20 +171,24 @@ def _overview() -> str:
     verbs = "\n".join(f"  {name:<17}{verb.help}" for name, verb in VERBS.items())
     return (
         "usage: edgevid COMMAND [options]\n\n"
-        "Run a trained Keras video classifier on a Raspberry Pi: int8, frame by frame, with the answers it had on the workstation.\n\n"
+        "Run a trained Keras video classifier on a Raspberry Pi: int8, frame by frame, with the\n"
+        "answers that it had on the workstation.\n\n"
         f"commands:\n{verbs}\n\n"
-        "'edgevid COMMAND --help' explains one of them; 'edgevid --version' names the version.\n"
+        "Run 'edgevid COMMAND --help' for the options of a command, 'edgevid --version' for the version.\n"
         "Start with: edgevid demo"
     )
 
 
-def _complain(message: str, code: int) -> int:
+def _report_error(message: str, code: int) -> int:
     sys.stderr.write(f"edgevid: {message}\n")
     return code
 
 
-def _let_go_of_stdout() -> None:
-    """Where what is left to write cannot be written either, the interpreter would try it again at exit, and end with a code of its own (120)."""
+def _flush_or_silence_stdout() -> None:
+    """Discard buffered output that cannot be written.
+
+    The interpreter would retry the write at exit, and then exit with a code of its own (120).
+    """
     try:
         sys.stdout.flush()
     except OSError:
@@ -193,9 +196,10 @@ def _let_go_of_stdout() -> None:
 
 
 class _StderrHandler(logging.StreamHandler[Any]):
-    """Writes to whatever `sys.stderr` is when a record is logged."""
+    """A handler that looks `sys.stderr` up for each record: tests and commands replace it."""
 
     def __init__(self) -> None:
+        # Not StreamHandler.__init__: it assigns `stream`, a read-only property here.
         logging.Handler.__init__(self)
 
     @property
@@ -204,15 +208,16 @@ class _StderrHandler(logging.StreamHandler[Any]):
 
 
 def _log_to_stderr() -> None:
-    """Print what the API logs as plain lines, choices that it measured among them."""
+    """Show the API's log records as plain lines, such as the thread count that it measured."""
     logger = logging.getLogger("edgevid.api")
+    # Once per process: tests call `main` many times.
     if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
         logger.addHandler(_StderrHandler())
         logger.setLevel(logging.INFO)
 
 
 def _silence_stdout() -> None:
-    """Let the interpreter flush its buffer into nothing at exit, where the reader of our output has gone.
+    """Redirect stdout to /dev/null, so that the interpreter's flush at exit succeeds.
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """

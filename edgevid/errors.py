@@ -1,7 +1,8 @@
-"""Every error edgevid raises on purpose.
+"""The exceptions that edgevid raises on purpose.
 
-Each class has two parents: `EdgevidError`, so that one `except` catches all of ours, and the builtin a Python programmer would expect,
-so that code that never heard of edgevid still does the right thing. `exit_code` is what the command line returns for it.
+Each class has two parents. `EdgevidError` lets one `except` catch them all. The builtin parent lets
+code that does not know edgevid handle the error by its kind. `exit_code` is the exit code of the
+command line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 
 class _Nothing:
-    """Stands for a value that was not given, since None may be one."""
+    """Sentinel for an omitted value; None is a legal one."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -22,19 +23,19 @@ NOTHING: Final = _Nothing()
 
 
 class EdgevidError(Exception):
-    """Base of every error that edgevid raises on purpose. Its message is one line, built from what was expected and what was found.
+    """Base class of all errors of edgevid. The message is one line, built from the fields.
 
-        raise UsageError(expected="a policy", choices=("live", "file"), got="fast", hint="Leave it out for the source's own.")
-        # Expected a policy, one of live, file, got 'fast'. Leave it out for the source's own.
+        raise UsageError(expected="a policy", choices=("live", "file"), got="fast", hint="Omit it for the default.")
+        # Expected a policy, one of live, file, got 'fast'. Omit it for the default.
 
     Args:
-        message: The whole line, where it is not of this form, such as another error's.
-        expected: What is legal, in words.
-        choices: The legal values, where they can be listed.
-        got: The value found instead; shown by its `repr`.
-        found: What was found instead, in words; takes the place of the value in the message.
-        hint: What to do, as whole sentences.
-        path: The file concerned, where there is one.
+        message: The whole line; replaces the line that the fields make.
+        expected: The legal input, in words.
+        choices: The legal values, if they can be listed.
+        got: The illegal value; the message shows its `repr`.
+        found: Words that the message shows in place of `got`.
+        hint: What to do, in whole sentences.
+        path: The file concerned, if any.
     """
 
     exit_code = 1
@@ -53,7 +54,7 @@ class EdgevidError(Exception):
         choices = tuple(choices)
         shown = found or ("" if got is NOTHING else repr(got))
         super().__init__(message or _one_line(expected, choices, shown, hint.strip()))
-        # After the builtin parents, some of which have a path of their own.
+        # Set after super().__init__: ImportError has a `path` too and would reset it to None.
         self.expected, self.choices, self.got, self.hint = expected, choices, got, hint.strip()
         self.path = Path(path) if path is not None else None
 
@@ -68,15 +69,9 @@ class EdgevidError(Exception):
         found: str = "",
         hint: str = "",
     ) -> None:
-        """Raise this error where a value is not legal.
+        """Raise this error unless a condition holds.
 
-        Args:
-            is_legal: Whether it is.
-            expected: See the class.
-            choices: See the class.
-            got: See the class.
-            found: See the class.
-            hint: See the class.
+        The other arguments are those of the class.
         """
         if not is_legal:
             raise cls(expected=expected, choices=choices, got=got, found=found, hint=hint)
@@ -89,59 +84,59 @@ def _one_line(expected: str, choices: tuple[object, ...], got: str, hint: str) -
 
 
 class UsageError(EdgevidError, ValueError):
-    """The command or call itself is wrong: an unknown choice, a missing option, a path that is not there."""
+    """A command or call is wrong: an unknown choice, a missing option, a missing file."""
 
     exit_code = 2
 
 
 class MissingDependency(EdgevidError, ImportError):  # type: ignore[misc]  # both have a `path`
-    """An optional package is needed for what was asked and is not installed."""
+    """The call needs an optional package that is not installed."""
 
     exit_code = 2
 
 
 class ContractError(EdgevidError, ValueError):
-    """An array does not have the shape, dtype or range that the callee documents."""
+    """An array has another shape, dtype or range than the callee documents."""
 
 
 class BundleError(EdgevidError, ValueError):
-    """A bundle cannot be used; `docs/bundle-format.md` lists every refusal."""
+    """A bundle is unusable; `docs/bundle-format.md` lists every reason."""
 
 
 class BundleTruncated(BundleError):
-    """The file ends early, is no zip archive at all, or has bytes before or behind the archive."""
+    """The file ends early, is not a zip archive, or has bytes before or after the archive."""
 
 
 class BundleAltered(BundleError):
-    """A member's size or SHA-256 is not what the manifest says."""
+    """A member has another size or SHA-256 than the manifest lists."""
 
 
 class BundleMemberRefused(BundleError):
-    """A member is unlisted, missing, compressed, oversized, doubled, or has a path that leaves the bundle."""
+    """A member is unlisted, missing, compressed, oversized or duplicate, or its name is not plain."""
 
 
 class BundleVersionUnknown(BundleError):
-    """The bundle was written by a format version that this reader does not know."""
+    """The bundle has a format version that this reader does not support."""
 
 
 class ManifestInvalid(BundleError):
-    """The manifest, or a member that it describes, is not readable, lacks something, or holds an illegal value."""
+    """The manifest, or a member that it describes, is unreadable, incomplete or has an illegal value."""
 
 
 class PartsDoNotJoin(BundleError):
-    """The tensors of two parts, or a part and the manifest, do not fit together."""
+    """The tensors of two parts, or of a part and the manifest, do not match."""
 
 
 class BackendError(EdgevidError, RuntimeError):
-    """The interpreter refused a model or failed on it."""
+    """The interpreter rejected a model or failed on it."""
 
 
 class DelegateError(BackendError):
-    """A delegate that was asked for could not be loaded."""
+    """A requested delegate could not be loaded."""
 
 
 class SelftestFailed(EdgevidError, ArithmeticError):
-    """This machine does not give the golden outputs that the bundle carries."""
+    """This machine does not reproduce the golden outputs of a bundle."""
 
     exit_code = 3
 
@@ -151,52 +146,52 @@ class SourceError(EdgevidError, OSError):
 
 
 class SourceStalled(SourceError, TimeoutError):
-    """A source stopped giving frames without saying that it ended."""
+    """A source stopped delivering frames without ending."""
 
 
 class OutputError(EdgevidError, OSError):
-    """An output cannot give out what it was given, now: its other side is away, or its place is taken."""
+    """An output cannot deliver now: its receiver is unreachable, or its address or file is in use."""
 
 
 class OutputRefused(OutputError):
-    """The other side of an output will never take what it was given."""
+    """The receiver of an output rejected an item for good; a retry is pointless."""
 
 
 class ClipsError(EdgevidError, ValueError):
-    """A folder of clips cannot be used for what was asked."""
+    """A folder of clips is unusable for the command."""
 
 
 class ModelError(EdgevidError, ValueError):
-    """A trained model cannot be loaded or is not of a kind that can be converted."""
+    """A trained model cannot be loaded, or edgevid cannot convert its kind."""
 
 
 class ConversionError(EdgevidError, RuntimeError):
-    """The conversion could not be carried out."""
+    """The conversion failed."""
 
 
 class ConverterCrashed(ConversionError):
-    """The TensorFlow converter's process died; the message says on which part and how."""
+    """The TensorFlow converter's process died; the message names the part and the cause."""
 
 
 class VerificationFailed(EdgevidError, ArithmeticError):
-    """The converted model does not answer as the trained one does, within the stated budget."""
+    """The converted model differs from the trained one by more than the stated budget."""
 
     exit_code = 3
 
 
 class DeploymentError(EdgevidError, ValueError):
-    """A deployment, or another file under `firmware_configs`, asks for what is unknown or does not go together."""
+    """A deployment, or another file of `firmware_configs`, has an unknown or inconsistent setting."""
 
     exit_code = 2
 
 
 class FlashError(EdgevidError, OSError):
-    """A card, an image or a boot partition is not what it must be, or could not be written."""
+    """A card, an image or a boot partition is unsuitable or could not be written."""
 
 
 class SlotsError(EdgevidError, RuntimeError):
-    """The bundles that a device keeps cannot be used or changed as asked."""
+    """A device's bundle slots cannot be used or changed as requested."""
 
 
 class DeployError(EdgevidError, OSError):
-    """Another machine could not be reached, or refused a bundle."""
+    """Another machine is unreachable, or rejected a bundle."""

@@ -1,7 +1,4 @@
-"""Where the data of `firmware_configs` lies, and the boards and cameras in it.
-
-The folder is at the top of the repository, and inside the package in a wheel; it is one and the same.
-"""
+"""The boards and cameras that `firmware_configs` describes."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from edgevid.errors import DeploymentError
 from edgevid.schema import from_toml, legal, read_toml
@@ -24,24 +21,24 @@ class Board:
     """A kind of board.
 
     Attributes:
-        name: What a deployment calls it.
-        model: The beginning of its device tree's model.
-        soc: Its chip.
-        cpu: Its cores' design.
-        cores: How many.
-        clock_mhz: Their highest clock without overclocking.
-        ram_mib: Memory sizes it is sold with.
-        throttle_c: From here on the firmware throttles the cores step by step.
-        limit_c: From here on it throttles all it can.
+        name: Name in a deployment, such as "4b".
+        model: Prefix of the model string in its device tree.
+        soc: System on chip.
+        cpu: Core design, such as "Cortex-A72".
+        cores: Number of cores.
+        clock_mhz: Highest clock without overclocking.
+        ram_mib: Memory sizes on sale.
+        throttle_c: Temperature at which the firmware begins to throttle the cores.
+        limit_c: Temperature at which it throttles as far as it can.
         dot_product: Whether the cores have int8 dot-product instructions.
-        device_trees: Files of which a boot partition must hold one for this board to start.
+        device_trees: Device tree files; the board boots from a partition with one of them.
         config_filters: Sections of config.txt that it reads, besides [all].
-        camera_ports: Connectors for a CSI camera.
-        camera_pins: Of each connector; 0 where there is none.
+        camera_ports: Number of CSI connectors.
+        camera_pins: Pins of each connector; 0 without one.
         wifi: Whether it has Wi-Fi.
-        releases: Raspberry Pi OS Lite (64-bit) that starts on it.
-        sources: Where each fact is from.
-        soft_limit_c: From here on the firmware lowers the clock a little; None where there is no such limit.
+        releases: Releases of Raspberry Pi OS Lite (64-bit) that boot on it.
+        sources: Source of each fact, by field.
+        soft_limit_c: Temperature at which the firmware lowers the clock a little; None without one.
     """
 
     name: str
@@ -66,7 +63,7 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
-    """A mode of a sensor: size in pixels, and frames per second at most."""
+    """A sensor mode: its size and highest frame rate."""
 
     width_px: int
     height_px: int
@@ -78,15 +75,15 @@ class Camera:
     """A kind of camera.
 
     Attributes:
-        name: What a deployment calls it.
-        title: What its maker calls it.
-        interface: How it is connected.
-        source: What `edgevid run --source` calls it.
-        autofocus: Whether its lens moves.
-        formats: Pixel formats it gives.
-        modes: Of the sensor; none where the camera names them itself.
-        sources: Where each fact is from.
-        overlay: The device tree overlay it needs; a CSI camera has one.
+        name: Name in a deployment, such as "imx708".
+        title: The maker's name for it.
+        interface: Its connection.
+        source: Its name for `edgevid run --source`.
+        autofocus: Whether the lens moves.
+        formats: Pixel formats that it delivers.
+        modes: Sensor modes; empty for a camera that reports its own.
+        sources: Source of each fact, by field.
+        overlay: Device tree overlay of a CSI camera; None for USB.
     """
 
     name: str
@@ -100,26 +97,21 @@ class Camera:
     overlay: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a camera that could not be found by the kernel."""
+        """Reject a CSI camera without an overlay, and a USB camera with one."""
         if (self.interface == "csi") != (self.overlay is not None):
-            need = (
-                "an overlay, without which the kernel does not find it"
-                if self.interface == "csi"
-                else "no overlay, which only CSI cameras have"
-            )
-            raise DeploymentError(expected=f"{need}, for the camera {self.name!r}", got=self.overlay)
+            # Without its overlay the kernel does not detect a CSI camera; USB cameras need none.
+            need = "an overlay for the CSI" if self.interface == "csi" else "no overlay for the USB"
+            raise DeploymentError(expected=f"{need} camera {self.name!r}", got=self.overlay)
 
 
 @cache
 def folder() -> Path:
-    """Find `firmware_configs`.
-
-    Returns:
-        Its path: inside the package, or beside it in a checkout.
+    """Return the path of `firmware_configs`.
 
     Raises:
-        DeploymentError: The installation lacks it.
+        DeploymentError: If the installation lacks it.
     """
+    # A wheel has the folder inside the package, a checkout next to it.
     package = Path(__file__).resolve().parent
     for path in (package / _FOLDER, package.parent / _FOLDER):
         if path.is_dir():
@@ -129,56 +121,44 @@ def folder() -> Path:
 
 @cache
 def boards() -> Mapping[str, Board]:
-    """Give the boards that edgevid knows.
-
-    Returns:
-        By name.
-    """
+    """Return the supported boards by name."""
     return _read_all(Board, "boards")
 
 
 @cache
 def cameras() -> Mapping[str, Camera]:
-    """Give the cameras that edgevid knows.
-
-    Returns:
-        By name.
-    """
+    """Return the supported cameras by name."""
     return _read_all(Camera, "cameras")
 
 
 def board(name: str) -> Board:
-    """Give one board.
+    """Return a board.
 
     Args:
-        name: As in `boards`.
-
-    Returns:
-        Its facts.
+        name: A key of `boards()`.
 
     Raises:
-        DeploymentError: There is no such board.
+        DeploymentError: If there is no such board.
     """
     return boards()[legal(name, boards(), "a board")]
 
 
 def camera(name: str) -> Camera:
-    """Give one camera.
+    """Return a camera.
 
     Args:
-        name: As in `cameras`.
-
-    Returns:
-        Its facts.
+        name: A key of `cameras()`.
 
     Raises:
-        DeploymentError: There is no such camera.
+        DeploymentError: If there is no such camera.
     """
     return cameras()[legal(name, cameras(), "a camera")]
 
 
-def _read_all(kind: type[Any], subfolder: str) -> dict[str, Any]:
-    paths = sorted((folder() / subfolder).glob("*.toml"))
-    return {
-        path.stem: from_toml(kind, {"name": path.stem, **read_toml(path)}, f"{subfolder}/{path.name}") for path in paths
-    }
+def _read_all(kind: type[Built], subfolder: str) -> dict[str, Built]:
+    built: dict[str, Built] = {}
+    for path in sorted((folder() / subfolder).glob("*.toml")):
+        # The file name is the name of the board or camera, so that the two cannot differ.
+        table = {"name": path.stem, **read_toml(path)}
+        built[path.stem] = from_toml(kind, table, f"{subfolder}/{path.name}")
+    return built

@@ -1,4 +1,4 @@
-"""One model's way through a stream. Several models on one source have a lane each, and each sees every frame once."""
+"""The path of one model through a stream. Several models on one source have one lane each."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from edgevid.telemetry.telemetry import Telemetry
 
 
 class Lane:
-    """What one model needs to go from frames to events: which frames it takes, how they are prepared, its engine and its rule.
+    """One model with its sampler, preprocessor, engine and decider.
 
     Args:
-        engine: Runs the model.
-        name: Tells its decisions from those of other models; the manifest's name where None.
-        telemetry: To count in; a new one where None.
-        motion_gate: Share of a frame that has to change for the encoder to run again; None to run it for every frame.
+        engine: The model's engine; no other lane may use it.
+        name: Model name in decisions and events; None for the manifest's name.
+        telemetry: Counters to write to; None for new ones.
+        motion_gate: Share of a frame, 0 to below 1, that must change for the encoder to run again;
+            None to encode every frame.
 
     Raises:
-        UsageError: A motion gate is asked for and the model has no encoder over pictures.
+        UsageError: If the model has no encoder over pictures and `motion_gate` is set.
 
     Attributes:
-        name: See above.
-        engine: See above.
+        name: Model name in decisions and events.
+        engine: Runs the model.
         sampler: Picks frames at the training interval.
-        preprocessor: Makes them the model's; shared by the lanes of a pipeline that want frames alike.
-        decider: Turns its scores into events.
-        telemetry: Latency and counts of this model.
-        gate: Says which frames show a scene that stands still; None where every frame is encoded.
-        stride: An answer is wanted after so many frames that are taken.
-        slowdown: How many training intervals lie between two frames that are taken; 1 unless the device cannot keep up.
+        preprocessor: Resizes and recolours frames; lanes of equal input share one.
+        decider: Turns scores into events.
+        telemetry: Latency and counters of this model.
+        gate: Detects still frames; None if every frame is encoded.
+        stride: The model answers every `stride`-th frame that it takes.
+        slowdown: Training intervals between two taken frames; 1 unless the device cannot keep up.
     """
 
     def __init__(
@@ -55,25 +56,25 @@ class Lane:
         self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
         self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
         self.telemetry = telemetry or Telemetry()
-        self.gate = None if motion_gate is None else _gate(manifest, motion_gate)
+        self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
         self.stride = 1
         self._unanswered = 0
 
     def keep_pace(self, pace: Pace) -> None:
-        """Answer and take frames as often as a level says.
+        """Apply a pace level.
 
         Args:
-            pace: The level. Where the time between frames changes, the next one begins a new window.
+            pace: The level. If it changes the time between frames, the next frame begins a new window.
         """
-        # What keeps a state answers every frame: the answer costs nothing more.
+        # A model with a state must run on every frame anyway, so skipping answers saves nothing.
         self.stride = 1 if self.engine.keeps_state else pace.stride
         if pace.slowdown != self.slowdown:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
 
     def wants_answer(self) -> bool:
-        """Say whether the frame in hand is one that gets an answer, and count it."""
+        """Count a taken frame; return whether the model answers it."""
         self._unanswered += 1
         if self._unanswered < self.stride:
             return False
@@ -81,7 +82,7 @@ class Lane:
         return True
 
 
-def _gate(manifest: Manifest, share: float) -> MotionGate:
+def _motion_gate(manifest: Manifest, share: float) -> MotionGate:
     if manifest.plan == "stack":
         raise UsageError(
             expected="a model with an encoder for a motion gate",
@@ -92,32 +93,31 @@ def _gate(manifest: Manifest, share: float) -> MotionGate:
 
 
 def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:
-    """Give one model, or several, as lanes.
+    """Return the lanes of one or several models; equal inputs share a preprocessor.
 
     Args:
-        models: An engine stands for a lane of its own.
-
-    Returns:
-        At least one lane.
+        models: An engine becomes a lane of its own.
 
     Raises:
-        UsageError: None is given, or two have one name.
+        UsageError: If there is no lane, or two have the same name.
     """
-    lanes = (Lane(models),) if isinstance(models, Engine) else (models,) if isinstance(models, Lane) else tuple(models)
+    if isinstance(models, Engine):
+        models = Lane(models)
+    lanes = (models,) if isinstance(models, Lane) else tuple(models)
     names = [lane.name for lane in lanes]
     if not lanes or len(set(names)) < len(names):
-        raise UsageError(expected="at least one model, each with a name of its own", got=names, found=f"{names}")
-    _share_preparation(lanes)
+        raise UsageError(expected="at least one model, each with a name of its own", got=names)
+    _share_preprocessors(lanes)
     return lanes
 
 
-def _share_preparation(lanes: Iterable[Lane]) -> None:
-    """Let lanes that want frames of one size, cut and colour have each prepared once."""
-    alike: dict[InputSpec, list[Lane]] = {}
+def _share_preprocessors(lanes: Iterable[Lane]) -> None:
+    by_input: dict[InputSpec, list[Lane]] = {}
     for lane in lanes:
-        # What pixels stand for is settled when they are quantised.
-        alike.setdefault(dataclasses.replace(lane.engine.bundle.manifest.input, range=(0.0, 1.0)), []).append(lane)
-    for spec, group in alike.items():
+        # The range does not matter here: pixels get their meaning when they are quantised.
+        spec = dataclasses.replace(lane.engine.bundle.manifest.input, range=(0.0, 1.0))
+        by_input.setdefault(spec, []).append(lane)
+    for spec, group in by_input.items():
         if len(group) > 1:
             shared = SharedPreprocessor(spec)
             for lane in group:

@@ -1,9 +1,9 @@
-"""The main path: a source's frames become decisions and events. Read `Pipeline` first.
+"""The main path: frames of a source become decisions and events. Read `Pipeline` first.
 
     source -> taps -> for each model: sampler -> preprocess -> engine -> decision -> decider -> events -> outputs
 
-Time is the sensor's. A gap in it restarts the window and ends the open event: what is on both sides of a hole was never trained as one
-clip. Per frame nothing of a frame's size is allocated; the frame goes from the source's buffer into the engine's input buffer.
+All times are sensor times. The loop allocates nothing of a frame's size: the preprocessor writes
+from the source's buffer into the engine's input buffer.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from time import monotonic_ns
 
-from edgevid.capture.file_feed import FrameFeed
-from edgevid.capture.live_feed import LiveFeed
+from edgevid.capture.feeds.file_feed import FrameFeed
+from edgevid.capture.feeds.live_feed import LiveFeed
 from edgevid.capture.open import POLICIES, Policy
 from edgevid.capture.source import Source
 from edgevid.errors import ContractError, UsageError
@@ -27,16 +27,16 @@ from edgevid.supervision.pace import LEVELS
 from edgevid.supervision.pulse import Pulse
 from edgevid.telemetry.latency import NONE
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.units import NS_PER_MS, NS_PER_S
 
 STALL_S = 10.0
-# A camera may spoil a frame when it is disturbed; one that spoils as many as this in a row is of another kind than the model's.
+# A disturbed camera delivers a torn frame now and then. This many in a row mean a camera of another
+# size or format than the model's.
 MAX_TORN = 30
-_NS_PER_S = 1e9
-_NS_PER_MS = 1e6
 
 
 class Pipeline:
-    """One model on one stream, or several.
+    """Runs one or several models on one stream.
 
         with open_source("clip.mp4", bundle.manifest) as source:
             telemetry = Pipeline(Engine(bundle), source, [Collector()]).run()
@@ -44,18 +44,22 @@ class Pipeline:
         Pipeline([Lane(gestures), Lane(falls)], camera, [JsonLines(sys.stdout, several=True)]).run()
 
     Args:
-        models: An engine, or a lane for each of several; every one sees every frame once.
-        source: Open; the caller closes it.
-        outputs: Take decisions and events of all models, in this order.
-        taps: Look at each frame before the models do.
-        policy: "live" takes the newest frame and drops what it was too slow for; a camera that breaks is opened again. "file" lets the source
-            wait and sees every frame. The source's own kind where None.
-        stall_s: Longest wait for a frame, in seconds.
+        models: An engine, or one lane per model. Every model sees every frame once.
+        source: An open source; the caller closes it.
+        outputs: Receive the decisions and events of all models, in this order. The pipeline closes them.
+        taps: See each frame before the models do.
+        policy: "live" takes the newest frame, drops frames that arrive too late and reopens a
+            camera that fails. "file" processes every frame and lets the source wait. None for the
+            source's own kind.
+        stall_s: Longest wait for a frame in seconds, above 0.
+
+    Raises:
+        UsageError: If the policy is unknown, `stall_s` is not above 0, or two lanes have the same name.
 
     Attributes:
-        lanes: The models, each with its telemetry.
-        telemetry: Latency and counts so far of the first model.
-        pulse: The loop's sign of life.
+        lanes: One per model, each with its telemetry.
+        telemetry: Telemetry of the first model.
+        pulse: Heartbeat of the loop, for a supervisor.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Pipeline:
         stall_s: float = STALL_S,
     ) -> None:
         if not stall_s > 0:
-            raise UsageError(expected="a longest wait above 0 s", got=stall_s)
+            raise UsageError(expected="a stall limit above 0 s", got=stall_s)
         if policy not in (None, *POLICIES):
             raise UsageError(expected="a policy", choices=POLICIES, got=policy)
         self.lanes = as_lanes(models)
@@ -77,7 +81,8 @@ class Pipeline:
         self._live = source.live
         self._outputs = tuple(outputs)
         self._taps = tuple(taps)
-        self._wanting = [
+        # The feed asks these before it decodes a frame: it skips frames that nobody will look at.
+        self._predicates = [
             *(lane.sampler.wants for lane in self.lanes),
             *(tap.wants for tap in taps if isinstance(tap, PickyTap)),
         ]
@@ -96,29 +101,29 @@ class Pipeline:
         """Process frames until the source ends, `stop` is called or `max_frames` were seen. Call it once.
 
         Args:
-            max_frames: Frames of the source to look at; None for all.
+            max_frames: Number of source frames to process; None for all.
 
         Returns:
-            The telemetry of the first model. Outputs are closed, the source is not.
+            The telemetry of the first model. The outputs are closed, the source is not.
 
         Raises:
-            SourceStalled: The source delivered nothing for `stall_s`.
-            SourceError: The source broke.
-            ContractError: A frame is not of a model's kind.
-            BackendError: The interpreter failed.
+            SourceStalled: If the source delivers nothing for `stall_s`.
+            SourceError: If the source fails.
+            ContractError: If a model cannot take the frames.
+            BackendError: If the interpreter fails.
         """
         for _ in self.steps(max_frames=max_frames):
             pass
         return self.telemetry
 
     def steps(self, *, max_frames: int | None = None) -> Generator[None]:
-        """Do the same as `run`, and pause after every frame. The pause is not counted as time that a frame is in hand.
+        """Run like `run`, but pause after each frame. The pause does not count as processing time.
 
         Args:
-            max_frames: As for `run`.
+            max_frames: Number of source frames to process; None for all.
 
         Yields:
-            Nothing, after each frame. Closing the iterator ends the run.
+            None after each frame. Closing the iterator ends the run.
 
         Raises:
             EdgevidError: As for `run`.
@@ -139,47 +144,51 @@ class Pipeline:
             self.close()
 
     def stop(self) -> None:
-        """End the run after the frame in hand. May be called from a signal handler or another thread."""
+        """End the run after the current frame. Signal handlers and other threads may call it."""
         self._feed.stop()
 
     @property
     def live(self) -> bool:
-        """Whether frames come whether or not the loop is ready for them."""
+        """Whether the source delivers at its own pace, ready or not."""
         return isinstance(self._feed, LiveFeed)
 
     @property
     def connected(self) -> bool:
-        """Whether the source is open, as far as is known."""
+        """Whether the source is open, as of the last read."""
         return self._feed.connected
 
     def keep_pace(self, level: int) -> None:
-        """Give up as much as a level says, or take it back, from the next frame on. May be called from another thread.
+        """Set the pace level from the next frame on. Other threads may call it.
 
         Args:
-            level: Index into `edgevid.supervision.pace.LEVELS`.
+            level: Index into `edgevid.supervision.pace.LEVELS`; 0 for full quality.
         """
         self._wanted_level = level
 
     def close(self) -> None:
-        """End the open events and close the outputs. `run` does it; the supervisor does it from another thread where the loop hangs."""
+        """End the open events and close the outputs.
+
+        `run` calls it. If the loop hangs, the supervisor calls it from another thread.
+        """
         for lane in self.lanes:
-            self._give_out(lane, lane.decider.flush())
+            self._emit_events(lane, lane.decider.flush())
         for output in self._outputs:
             output.close()
 
     def process(self, frame: Frame, arrived_ns: int) -> None:
-        """Show one frame to the taps and to each model for which it is due.
+        """Pass one frame to the taps, and to each model whose sampler takes it.
 
         Args:
             frame: Its buffer may change after the call.
-            arrived_ns: When it arrived, on this machine's monotonic clock.
+            arrived_ns: Arrival time on this machine's monotonic clock.
 
         Raises:
-            ContractError: The frame is not of a model's kind.
-            BackendError: The interpreter failed.
+            ContractError: If a model cannot take the frame.
+            BackendError: If the interpreter fails.
         """
         if self._wanted_level != self._level:
             self._change_pace(self._wanted_level)
+        # Rare, so the counts cost nothing on a stream without losses.
         if (
             frame.index != self._next_index
             or self._feed.late != self._late
@@ -192,17 +201,18 @@ class Pipeline:
         for lane in self.lanes:
             lane.telemetry.saw(arrived_ns)
             sample = lane.sampler.offer(frame.timestamp_ns)
+            # Training saw no clip with a hole in it: a gap restarts the window and ends the open event.
             if sample is Sample.RESTART:
                 self._restart(lane)
             if sample is not Sample.SKIP:
-                self._take(lane, frame, arrived_ns)
+                self._process_lane(lane, frame, arrived_ns)
 
     def _wants(self, timestamp_ns: int) -> bool:
-        """Whether anybody here will look at a frame. Asked in the feed's thread."""
-        return self._every_frame or any(wants(timestamp_ns) for wants in self._wanting)
+        """Return whether a model or tap will look at a frame. Called in the feed's thread."""
+        return self._every_frame or any(wants(timestamp_ns) for wants in self._predicates)
 
     def _count_lost(self, frame: Frame) -> None:
-        """Bring the counts of frames that did not come here up to date. Numbers that are missing were dropped by us, or by the source."""
+        """Update the counters of lost frames. A gap in frame indices is a drop by the feed or by the source."""
         if self._next_index is not None:
             self._missing += max(0, frame.index - self._next_index)
         self._late, before = self._feed.late, self._passed
@@ -212,10 +222,11 @@ class Pipeline:
             lane.telemetry.seen += self._passed - before
             lane.telemetry.reconnects = self._feed.reconnects
             drops["late"] = self._late
+            # The feed's own counters may be ahead of the current frame; the total never goes down.
             drops["source"] = max(drops["source"], self._missing - self._late - self._passed)
 
-    def _take(self, lane: Lane, frame: Frame, arrived_ns: int) -> None:
-        """Bring one frame through one model, and its answer to the outputs."""
+    def _process_lane(self, lane: Lane, frame: Frame, arrived_ns: int) -> None:
+        """Run one model on a frame and pass its answer to the outputs."""
         engine, telemetry = lane.engine, lane.telemetry
         started_ns = monotonic_ns()
         if not self._prepare(lane, frame):
@@ -228,7 +239,7 @@ class Pipeline:
         if scores is not None:
             decide_ns, emit_ns, age_ns = self._answer(lane, frame, scores, arrived_ns)
         if not wanted or still or lane.slowdown > 1:
-            _count_spared(lane, answered=scores is not None, wanted=wanted, still=still)
+            _count_savings(lane, answered=scores is not None, wanted=wanted, still=still)
         total_ns = monotonic_ns() - started_ns
         encode_ns, head_ns = engine.encode_ns, engine.head_ns
         outside_ns = total_ns - encode_ns - head_ns
@@ -247,10 +258,11 @@ class Pipeline:
         telemetry.taken += 1
 
     def _prepare(self, lane: Lane, frame: Frame) -> bool:
-        """Make the frame the model's. One that a live source spoilt is left out and counted; a source that gives nothing else is refused."""
+        """Write the frame into the engine's input; return False for a torn frame of a live source."""
         try:
             lane.preprocessor.write(frame, lane.engine.input_buffer())
         except ContractError:
+            # A file cannot tear frames; there the mismatch is permanent.
             if not self.live or self._torn >= MAX_TORN:
                 raise
             self._torn += 1
@@ -260,15 +272,16 @@ class Pipeline:
         return True
 
     def _answer(self, lane: Lane, frame: Frame, scores: list[float], arrived_ns: int) -> tuple[int, int, int]:
-        """Turn scores into a decision and perhaps the start or end of an event, and give them out; say how long both took, and the answer's age."""
+        """Decide and emit; return the time for each and the age of the answer, in nanoseconds."""
         decider, engine = lane.decider, lane.engine
         answered_ns = monotonic_ns()
+        # Only a live source stamps frames on this machine's clock.
         age_ns = answered_ns - (frame.timestamp_ns if self._live else arrived_ns)
-        if age_ns < 0:  # noqa: PLR1730  # a third of the price of max()
+        if age_ns < 0:  # noqa: PLR1730  # max() takes three times as long
             age_ns = 0
-        t_s, age_ms = frame.timestamp_ns / _NS_PER_S, age_ns / _NS_PER_MS
+        t_s, age_ms = frame.timestamp_ns / NS_PER_S, age_ns / NS_PER_MS
         label, score = decider.name(scores)
-        values = _values(engine) if engine.values else NO_VALUES
+        values = _extra_values(engine) if engine.values else NO_VALUES
         ended = decider.update(t_s, scores, age_ms=age_ms)
         started, ongoing = decider.started, decider.ongoing
         decision = Decision(
@@ -278,11 +291,11 @@ class Pipeline:
         for output in self._outputs:
             output.decided(decision)
         if ended or started is not None:
-            self._give_out(lane, ended, started)
+            self._emit_events(lane, ended, started)
         lane.telemetry.decisions += 1
         return decided_ns - answered_ns, monotonic_ns() - decided_ns, age_ns
 
-    def _give_out(self, lane: Lane, ended: tuple[Event, ...], started: Event | None = None) -> None:
+    def _emit_events(self, lane: Lane, ended: tuple[Event, ...], started: Event | None = None) -> None:
         for event in ended:
             lane.telemetry.events += 1
             for output in self._outputs:
@@ -303,19 +316,19 @@ class Pipeline:
         lane.engine.restart()
         if lane.gate is not None:
             lane.gate.restart()
-        self._give_out(lane, lane.decider.flush())
+        self._emit_events(lane, lane.decider.flush())
 
 
-def _values(engine: Engine) -> Mapping[str, Sequence[float]]:
-    """What a model gave beside its scores, by name; most models give nothing."""
+def _extra_values(engine: Engine) -> Mapping[str, Sequence[float]]:
+    """Return the newest values of the outputs besides the scores, by name."""
     return {
         value.name: numbers.tolist()
         for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)
     }
 
 
-def _count_spared(lane: Lane, *, answered: bool, wanted: bool, still: bool) -> None:
-    """Count what was left out for a frame: its answer, its encoder, those that were due since the one before."""
+def _count_savings(lane: Lane, *, answered: bool, wanted: bool, still: bool) -> None:
+    """Count the work skipped for a frame: its answer, its encoder run, and the due frames before it."""
     telemetry = lane.telemetry
     telemetry.unanswered += not (answered or wanted)
     telemetry.still += still

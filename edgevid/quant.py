@@ -1,6 +1,6 @@
-"""Affine quantisation: the only place in edgevid with its arithmetic. It always clips.
+"""Affine quantisation with one scale per tensor: `real = scale * (stored - zero_point)`.
 
-`real = scale * (quantised - zero_point)`, one scale per tensor.
+No other module of edgevid quantises. Stored numbers are always clipped to the limits of their type.
 
 Source: TensorFlow Lite 8-bit quantization specification, https://ai.google.dev/edge/litert/models/quantization_spec
 """
@@ -20,20 +20,22 @@ from edgevid.frames import Array, Pixels
 Dtype = Literal["int8", "uint8", "int16", "float32"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
-# Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is eight times that.
+# Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is
+# eight times that.
 _SAME_SCALE = 2.0**-20
 _TOP_BIT = np.uint8(0x80)
-_LEAST_SCALE, _GREATEST_SCALE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+# Runtimes hold scales as float32: below this a scale is denormal or 0, above it infinite.
+_MIN_SCALE, _MAX_SCALE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
 class QuantParams:
-    """How a tensor's stored numbers stand for real ones.
+    """The quantisation grid of a tensor.
 
     Attributes:
-        dtype: Storage type. For "float32", `scale` is 1 and `zero_point` 0, and numbers stand for themselves.
-        scale: Real distance of two neighbouring stored numbers, > 0.
-        zero_point: The stored number that stands for 0.0.
+        dtype: Storage type. "float32" means not quantised: scale 1, zero point 0.
+        scale: Real distance between neighbouring stored numbers, above 0.
+        zero_point: The stored number for 0.0.
     """
 
     dtype: Dtype
@@ -43,7 +45,7 @@ class QuantParams:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ContractError(expected="a tensor dtype", choices=DTYPES, got=self.dtype)
-        if not _LEAST_SCALE <= self.scale <= _GREATEST_SCALE:
+        if not _MIN_SCALE <= self.scale <= _MAX_SCALE:
             raise ContractError(expected="a quantisation scale above 0 that float32 can hold", got=self.scale)
         low, high = (0, 0) if self.is_float else self.limits
         if not low <= self.zero_point <= high:
@@ -53,17 +55,17 @@ class QuantParams:
 
     @property
     def is_float(self) -> bool:
-        """Whether numbers stand for themselves."""
+        """Whether the tensor is not quantised."""
         return self.dtype == "float32"
 
     @property
     def limits(self) -> tuple[int, int]:
-        """Least and greatest stored integer."""
+        """Smallest and largest stored integer."""
         info = np.iinfo(self.dtype)
         return int(info.min), int(info.max)
 
     def same_grid(self, other: QuantParams) -> bool:
-        """Whether every stored number means the same under both."""
+        """Return whether both grids are equal, up to float32 rounding of the scale."""
         return (
             self.dtype == other.dtype
             and self.zero_point == other.zero_point
@@ -75,14 +77,14 @@ FLOAT32 = QuantParams("float32")
 
 
 def quantize(real: Array, params: QuantParams) -> Array:
-    """Round real numbers to the nearest stored ones and clip them to the type's limits.
+    """Quantise real numbers: round to the nearest stored number and clip to the type's limits.
 
     Args:
-        real: Float array of any shape.
+        real: Floats, any shape.
         params: The target grid.
 
     Returns:
-        A new array of `params.dtype`, of the same shape.
+        A new array of `params.dtype` with the same shape.
     """
     if params.is_float:
         return real.astype(np.float32)
@@ -91,14 +93,14 @@ def quantize(real: Array, params: QuantParams) -> Array:
 
 
 def dequantize(stored: Array, params: QuantParams) -> Array:
-    """Give the real numbers that stored ones stand for.
+    """Return the real numbers of stored ones.
 
     Args:
-        stored: Array of `params.dtype`, any shape.
-        params: Its grid.
+        stored: `params.dtype`, any shape.
+        params: The grid of `stored`.
 
     Returns:
-        A new float32 array of the same shape.
+        A new float32 array with the same shape.
     """
     if params.is_float:
         return stored.astype(np.float32)
@@ -106,49 +108,38 @@ def dequantize(stored: Array, params: QuantParams) -> Array:
 
 
 def dequantizer(params: QuantParams) -> Callable[[Array], Array]:
-    """Choose how stored numbers become real ones, once, before the loop: by looking up one of 256, where there are no more.
+    """Return a fast `dequantize` for one grid; 8-bit types use a table of 256 entries.
 
     Args:
-        params: Their grid.
+        params: The grid of the arrays to come.
 
     Returns:
-        A function with the same result as `dequantize`, for contiguous arrays of `params.dtype`.
+        A function from contiguous arrays of `params.dtype` to new float32 arrays, equal to `dequantize`.
     """
     if params.dtype not in ("int8", "uint8"):
         return lambda stored: dequantize(stored, params)
-    # A number below zero is a place from the end, where the table has it: to take by int8 as it is costs a quarter of a view as uint8 and that.
-    return dequantize(np.arange(256, dtype=np.uint8).view(params.dtype), params).take
+    # A negative int8 indexes from the end of the table, where its entry is. So `take` needs no view
+    # as uint8, which would make the call four times as long.
+    return dequantize(_all_stored(params), params).take
 
 
 def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array], None]:
-    """Choose how numbers of one tensor become numbers of another, once, before the loop.
+    """Return the function that converts one tensor's stored numbers to another tensor's grid.
 
-    Where both lie on one grid this is a plain copy: no integer is ever taken through a float on its way.
+    On equal grids it copies integers, without a detour through floats.
 
     Args:
-        source: Grid of the tensor that is read.
-        target: Grid of the tensor that is written.
+        source: Grid of the tensor to read.
+        target: Grid of the tensor to write.
 
     Returns:
-        A function `(stored, out)` that fills `out`, an array of `target.dtype` with a shape that `stored` can be broadcast to.
+        A function `(stored, out)` that fills `out`: `target.dtype`, a shape that `stored`
+        broadcasts to.
     """
     if passes(source, target):
         return _copy
     if source.dtype in ("int8", "uint8"):
-        joined = quantize(dequantize(np.arange(256, dtype=np.uint8).view(source.dtype), source), target)
-
-        places, taken = np.zeros(0, np.intp), np.zeros(0, joined.dtype)
-
-        def look_up(stored: Array, out: Array) -> None:
-            nonlocal places, taken
-            if places.shape != stored.shape:
-                places, taken = np.zeros(stored.shape, np.intp), np.zeros(stored.shape, joined.dtype)
-            # Indices of another type than intp, or a mode other than "clip", would make take() allocate several times the array.
-            np.copyto(places, stored.view(np.uint8))
-            joined.take(places, out=taken, mode="clip")
-            out[...] = taken
-
-        return look_up
+        return _TableJoiner(quantize(dequantize(_all_stored(source), source), target))
 
     def requantize(stored: Array, out: Array) -> None:
         np.copyto(out, quantize(dequantize(stored, source), target))
@@ -157,21 +148,45 @@ def joiner(source: QuantParams, target: QuantParams) -> Callable[[Array, Array],
 
 
 def passes(source: QuantParams, target: QuantParams) -> bool:
-    """Tell whether a number of one tensor becomes the same stored number of another, whichever it is.
+    """Return whether every stored number of one grid becomes the same stored number of another.
+
+    If so, `joiner` copies. The scales of two 8-bit grids may differ by about a thousandth for that.
 
     Args:
-        source: Grid of the tensor that is read.
-        target: Grid of the tensor that is written.
-
-    Returns:
-        Whether `joiner` copies; two grids of 256 numbers may be a thousandth apart for that.
+        source: Grid of the tensor to read.
+        target: Grid of the tensor to write.
     """
     if source.same_grid(target):
         return True
     if source.dtype != target.dtype or source.dtype not in ("int8", "uint8"):
         return False
-    every = np.arange(256, dtype=np.uint8).view(source.dtype)
+    every = _all_stored(source)
     return bool(np.array_equal(quantize(dequantize(every, source), target), every))
+
+
+def _all_stored(params: QuantParams) -> Array:
+    """Return the 256 stored numbers of an 8-bit type, (256,), ordered by their bits as uint8."""
+    return np.arange(256, dtype=np.uint8).view(params.dtype)
+
+
+class _TableJoiner:
+    """Converts 8-bit numbers with a table, (256,) of the target's dtype, indexed by their bits as uint8."""
+
+    __slots__ = ("_indices", "_looked_up", "_table")
+
+    def __init__(self, table: Array) -> None:
+        self._table = table
+        self._indices = np.zeros(0, np.intp)
+        self._looked_up = np.zeros(0, table.dtype)
+
+    def __call__(self, stored: Array, out: Array) -> None:
+        if self._indices.shape != stored.shape:
+            self._indices = np.zeros(stored.shape, np.intp)
+            self._looked_up = np.zeros(stored.shape, self._table.dtype)
+        # take() allocates several times the array unless indices are intp and the mode is "clip".
+        np.copyto(self._indices, stored.view(np.uint8))
+        self._table.take(self._indices, out=self._looked_up, mode="clip")
+        out[...] = self._looked_up
 
 
 def _copy(stored: Array, out: Array) -> None:
@@ -179,56 +194,53 @@ def _copy(stored: Array, out: Array) -> None:
 
 
 def pixel_grid(low: float, high: float) -> QuantParams:
-    """Give the int8 grid on which a pixel p of 0..255, trained as `low + p * (high - low) / 255`, is the stored number `p - 128`.
+    """Return the int8 grid that stores a pixel p of 0..255 as `p - 128`.
 
-    Exact where low is 0. Elsewhere the zero point rounds, and every pixel is off by the same at most half a level.
+    Training saw the pixel as `low + p * (high - low) / 255`. The grid is exact if `low` is 0.
+    Otherwise the zero point is rounded, and all pixels share one error of at most half a level.
 
     Args:
-        low: What a pixel of 0 was in training.
-        high: What a pixel of 255 was in training.
-
-    Returns:
-        int8 parameters with scale `(high - low) / 255`.
+        low: Value of pixel 0 in training.
+        high: Value of pixel 255 in training.
     """
     scale = (high - low) / 255.0
     return QuantParams("int8", scale, int(np.clip(np.rint(-128.0 - low / scale), -128, 127)))
 
 
 def pixels_to_int8(pixels: Pixels, out: Array) -> None:
-    """Quantise pixels to `pixel_grid`: flip the top bit of each byte, which subtracts 128.
+    """Quantise pixels to `pixel_grid`: flipping the top bit of a byte subtracts 128.
 
     Args:
         pixels: uint8, any shape, contiguous or not.
-        out: int8 of the same shape; filled.
+        out: int8, same shape; filled.
 
-    Cost: 2.9 us for 112x112x3 on one x86 thread, against 70 us through floats.
+    Cost: 2.9 us for 112x112x3 on one x86 thread (70 us through floats).
     """
     np.bitwise_xor(pixels, _TOP_BIT, out=out.view(np.uint8))
 
 
 def pixel_flipper(stored: Array) -> Callable[[], object]:
-    """Choose the same for pixels that lie where their quantised selves shall be, with nothing left to look up per frame.
+    """Return an in-place `pixels_to_int8` for one buffer, with nothing left to look up per frame.
 
     Args:
-        stored: int8, any shape; holds pixels as bytes before each call.
+        stored: int8, any shape, owned by the caller; holds pixels as bytes before each call.
 
     Returns:
-        A function that turns them into `pixel_grid`'s numbers in place.
+        A function that converts the buffer to `pixel_grid`.
     """
     pixels = stored.view(np.uint8)
-    return partial(
-        np.bitwise_xor, pixels, np.array(_TOP_BIT), pixels
-    )  # a scalar would be made an array for every frame
+    # An array, since numpy would convert a scalar at each call.
+    return partial(np.bitwise_xor, pixels, np.array(_TOP_BIT), pixels)
 
 
 def pixels_to_float(pixels: Pixels, low: float, high: float, out: Array) -> None:
-    """Scale pixels to the range they were trained in.
+    """Scale pixels to the range of training.
 
     Args:
         pixels: uint8, any shape.
-        low: What a pixel of 0 was in training.
-        high: What a pixel of 255 was in training.
-        out: float32 of the same shape; filled.
+        low: Value of pixel 0 in training.
+        high: Value of pixel 255 in training.
+        out: float32, same shape; filled.
     """
     np.multiply(pixels, np.float32((high - low) / 255.0), out=out, casting="unsafe")
     if low:

@@ -1,4 +1,4 @@
-"""Records every frame that the loop sees, in a thread of its own."""
+"""A tap that records every frame of the loop to a file, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from queue import Full, Queue
 
 import numpy as np
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.recording import RecordingWriter
 from edgevid.errors import EdgevidError, UsageError
 from edgevid.frames import Frame
 from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.output import QuietOutput
 
-_WAITING = 3
-_LEAVE_S = 30.0
+# Frames that wait for the writer; each holds a copy of a whole frame.
+_QUEUE_FRAMES = 3
+_CLOSE_TIMEOUT_S = 30.0
 _log = logging.getLogger(__name__)
 
 
 class Recorder(QuietOutput):
-    """Copies frames and hands them to a thread that compresses and writes them. What it is too slow for is dropped and counted.
+    """Copies frames into a queue; a thread compresses and writes them. A full queue drops and counts frames.
 
     Args:
-        path: The `.avi` file to be made; its times go into a `.pts` beside it.
+        path: The `.avi` file to create; the timestamps go into a `.pts` file next to it.
 
     Raises:
-        UsageError: The name has another ending, the folder is missing, or a file of that name is there.
+        UsageError: If the name has another suffix, the folder is missing or the file exists.
 
     Attributes:
         dropped: Frames that were not written.
@@ -36,58 +37,53 @@ class Recorder(QuietOutput):
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
-            raise UsageError(
-                expected="a folder to record into", found=f"{path.parent}, which is not there", path=path.parent
-            )
+            raise UsageError(expected="a folder to record into", found=f"none at {path.parent}", path=path.parent)
         self.dropped = self._written = 0
         self._problem: str | None = None
         self._writer = RecordingWriter(path)
         self._buffers = Buffers()
-        self._waiting: Queue[Frame | None] = Queue(_WAITING)
-        self._broken = False
+        self._queue: Queue[Frame | None] = Queue(_QUEUE_FRAMES)
+        self._is_broken = False
         self._thread = threading.Thread(target=self._run, name="edgevid-recorder", daemon=True)
         self._thread.start()
 
     def saw(self, frame: Frame) -> None:
-        """Copy a frame for the thread.
+        """Copy a frame into the queue, or drop it if the queue is full.
 
         Args:
-            frame: A picture.
+            frame: A picture; its buffer may change after the call.
 
         Cost: one copy of the frame.
         """
-        if self._broken or self._waiting.full():
+        if self._is_broken or self._queue.full():
             self.dropped += 1
             return
-        copied = self._buffers.take(frame.data.shape)
-        np.copyto(copied, frame.data)
+        copy = self._buffers.take(frame.data.shape)
+        np.copyto(copy, frame.data)
         try:
-            self._waiting.put_nowait(Frame(copied, frame.color, frame.timestamp_ns, frame.index))
+            self._queue.put_nowait(Frame(copy, frame.color, frame.timestamp_ns, frame.index))
         except Full:
             self.dropped += 1
 
     def report(self) -> Report:
-        """Say how it is doing.
-
-        Returns:
-            Frames written and left out.
-        """
+        """Report the frames written and dropped, and the error that ended the recording."""
         delivered, dropped = {"frame": self._written}, {"busy": self.dropped}
         return Report(
-            name="record", waiting=self._waiting.qsize(), delivered=delivered, dropped=dropped, problem=self._problem
+            name="record", waiting=self._queue.qsize(), delivered=delivered, dropped=dropped, problem=self._problem
         )
 
     def close(self) -> None:
-        """Write what waits and finish the files."""
-        self._waiting.put(None)
-        self._thread.join(_LEAVE_S)
+        """Write the queued frames and finish the files."""
+        self._queue.put(None)
+        self._thread.join(_CLOSE_TIMEOUT_S)
         if self.dropped:
             _log.warning("%s lacks %d frames, for which writing was too slow.", self._writer.path, self.dropped)
 
     def _run(self) -> None:
         try:
-            while (frame := self._waiting.get()) is not None:
-                if not self._broken:
+            while (frame := self._queue.get()) is not None:
+                # After an error, drain the queue all the same: `close` blocks while it is full.
+                if not self._is_broken:
                     self._write(frame)
                 self._buffers.give(frame.data)
         finally:
@@ -98,6 +94,6 @@ class Recorder(QuietOutput):
             self._writer.write(frame)
             self._written += 1
         except (EdgevidError, OSError) as error:
-            # The disk may be full; seeing goes on.
-            self._broken, self._problem = True, f"recording ended: {error}"
+            # A full disk ends the recording but not the run.
+            self._is_broken, self._problem = True, f"recording ended: {error}"
             _log.error("Recording ended: %s", error)

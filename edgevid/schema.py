@@ -1,8 +1,10 @@
-"""Frozen dataclasses to JSON, and from JSON or TOML back: no key too many, none missing, no type guessed.
+"""Strict conversion between frozen dataclasses and JSON or TOML. No type is coerced.
 
-One walk over the types serves both sources; they differ in what they allow. JSON is a contract between programs: every field must be there,
-except those declared with `optional`, which must be left out where they have their default, so that one content has one JSON. TOML is written
-by people: a field with a default may be left out, a whole number may stand for a number, and a message suggests the nearest legal word.
+JSON is a contract between programs: it has all fields, except that those declared with `optional`
+are omitted at their default. So equal content has equal JSON.
+
+People write TOML: any field with a default may be omitted, an integer is accepted for a float, and
+messages suggest the nearest legal word.
 """
 
 from __future__ import annotations
@@ -33,32 +35,29 @@ _TOML_WORDS: Mapping[Any, str] = {
 
 
 def optional(default: Any) -> Any:
-    """Declare a field that JSON leaves out where it has its default.
+    """Declare a dataclass field that JSON omits at its default.
 
     Args:
-        default: Of an immutable type.
+        default: A value of an immutable type.
 
     Returns:
-        The field of a dataclass.
+        The field, for the body of a dataclass.
     """
     return dataclasses.field(default=default, metadata={_OPTIONAL: True})
 
 
 def to_json(value: object) -> Any:
-    """Turn a dataclass into what `json.dumps` takes.
+    """Convert a dataclass to values that `json.dumps` accepts.
 
     Args:
-        value: A dataclass, mapping, tuple or scalar.
+        value: A dataclass, mapping, tuple, list or scalar, nested to any depth.
 
     Returns:
-        The same in dicts, lists and scalars.
+        Dicts, lists and scalars.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            item.name: to_json(getattr(value, item.name))
-            for item in dataclasses.fields(value)
-            if not _is_left_out(item, getattr(value, item.name))
-        }
+        pairs = [(item, getattr(value, item.name)) for item in dataclasses.fields(value)]
+        return {item.name: to_json(each) for item, each in pairs if not _is_omitted(item, each)}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -67,54 +66,43 @@ def to_json(value: object) -> Any:
 
 
 def from_json(kind: type[Built], data: object, where: str) -> Built:
-    """Read a dataclass from parsed JSON.
+    """Build a dataclass from parsed JSON.
 
     Args:
         kind: The dataclass.
-        data: What `json.loads` returned.
-        where: What it is, for messages.
-
-    Returns:
-        An instance.
+        data: The value that `json.loads` returned.
+        where: Name of the data in messages.
 
     Raises:
-        ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
+        ManifestInvalid: If a field is missing, unknown, of a wrong type or has an illegal value.
     """
     try:
-        return cast("Built", _Json().value(kind, data, where))
+        return cast("Built", _JsonReader().read(kind, data, where))
     except ContractError as error:
+        # From the __post_init__ of a dataclass that is not specific to bundles, such as InputSpec.
         raise ManifestInvalid(f"Expected a legal {where}. {error}", expected=error.expected, got=error.got) from error
 
 
 def from_toml(kind: type[Built], table: object, where: str) -> Built:
-    """Read a dataclass from a TOML table.
+    """Build a dataclass from a TOML table.
 
     Args:
         kind: The dataclass.
-        table: What TOML gave.
-        where: The file or table, for messages.
-
-    Returns:
-        An instance.
+        table: A table that `tomllib` returned.
+        where: Name of the file or table in messages.
 
     Raises:
-        DeploymentError: A key is unknown, missing, or has a value of a wrong type.
+        DeploymentError: If a key is unknown or missing, or a value has a wrong type.
     """
-    return cast("Built", _Toml().value(kind, table, where))
+    return cast("Built", _TomlReader().read(kind, table, where))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its table.
+    """Read a TOML file into a dict.
 
     Raises:
-        UsageError: It is not there or cannot be read.
-        DeploymentError: It is not TOML.
+        UsageError: If the file does not exist or cannot be read.
+        DeploymentError: If the content is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -127,18 +115,15 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def legal(value: str, choices: Iterable[str], what: str) -> str:
-    """Reject a word that is not listed, and suggest the nearest that is.
+    """Return a word, or reject it and suggest the nearest legal one.
 
     Args:
-        value: What was given.
-        choices: What is legal.
-        what: What it is, for the message, as "a board".
-
-    Returns:
-        The value.
+        value: The word to check.
+        choices: The legal words.
+        what: Description of the word for the message, such as "a board".
 
     Raises:
-        DeploymentError: It is none of the choices.
+        DeploymentError: If the word is none of the choices.
     """
     known = sorted(choices)
     if value not in known:
@@ -150,132 +135,140 @@ def legal(value: str, choices: Iterable[str], what: str) -> str:
 
 
 class _Reader:
-    """The walk over a type and the data for it. What a source allows is in its subclass."""
+    """Walks a type and the data for it. The subclasses decide what their format allows."""
 
     error: type[EdgevidError]
 
-    def value(self, kind: Any, data: object, where: str) -> Any:
-        """Read one value of a type."""
+    def read(self, kind: Any, data: object, where: str) -> Any:
+        """Build a value of a type from data."""
         origin, arguments = get_origin(kind), get_args(kind)
         if dataclasses.is_dataclass(kind):
-            return self._dataclass(kind, self.typed(dict, data, where), where)
+            return self._read_dataclass(kind, self.read_typed(dict, data, where), where)
         if origin in (types.UnionType, typing.Union):
-            return self.value(next(each for each in arguments if each is not type(None)), data, where)
+            # The unions are all `X | None`. Neither format writes None: it is the default of an
+            # omitted field.
+            return self.read(next(each for each in arguments if each is not type(None)), data, where)
         if origin is tuple:
-            return self._tuple(arguments, self.typed(list, data, where), where)
+            return self._read_tuple(arguments, self.read_typed(list, data, where), where)
         if isinstance(origin, type) and issubclass(origin, Mapping):
-            return types.MappingProxyType(
-                {
-                    key: self.value(arguments[1], item, f"{where}.{key}")
-                    for key, item in self.typed(dict, data, where).items()
-                }
-            )
+            items = self.read_typed(dict, data, where).items()
+            # Read-only, since the dataclasses around it are frozen.
+            return types.MappingProxyType({key: self.read(arguments[1], each, f"{where}.{key}") for key, each in items})
         if origin is Literal:
-            return self.choice(arguments, data, where)
-        return data if kind is Any else self.number(data, where) if kind is float else self.typed(kind, data, where)
+            return self.read_choice(arguments, data, where)
+        return self._read_scalar(kind, data, where)
 
-    def _dataclass(self, kind: Any, given: dict[str, Any], where: str) -> Any:
-        items = {item.name: item for item in dataclasses.fields(kind)}
-        self.check_names(given, items, where)
+    def _read_scalar(self, kind: Any, data: object, where: str) -> Any:
+        if kind is Any:
+            return data
+        return self.read_number(data, where) if kind is float else self.read_typed(kind, data, where)
+
+    def _read_dataclass(self, kind: Any, table: dict[str, Any], where: str) -> Any:
+        fields = {item.name: item for item in dataclasses.fields(kind)}
+        self.check_names(table, fields, where)
+        # Resolves annotations that `from __future__ import annotations` turned into strings.
         hints = typing.get_type_hints(kind)
-        values = {name: self.value(hints[name], item, self.inside(where, name)) for name, item in given.items()}
-        self.check_values(values, items, where)
+        values = {name: self.read(hints[name], each, self.field_path(where, name)) for name, each in table.items()}
+        self.check_values(values, fields, where)
         return kind(**values)
 
-    def _tuple(self, arguments: tuple[Any, ...], items: list[Any], where: str) -> tuple[Any, ...]:
+    def _read_tuple(self, arguments: tuple[Any, ...], items: list[Any], where: str) -> tuple[Any, ...]:
         kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
         self.error.unless(len(kinds) == len(items), expected=f"{len(kinds)} items in {where}", got=len(items))
-        return tuple(
-            self.value(each, item, f"{where}[{index}]")
-            for index, (each, item) in enumerate(zip(kinds, items, strict=True))
-        )
+        pairs = enumerate(zip(kinds, items, strict=True))
+        return tuple(self.read(kind, item, f"{where}[{index}]") for index, (kind, item) in pairs)
 
-    def inside(self, where: str, name: str) -> str:
-        """Name a field for messages."""
+    def field_path(self, where: str, name: str) -> str:
+        """Return the name of a field in messages."""
         raise NotImplementedError
 
-    def check_names(self, given: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
-        """Reject keys that are unknown or missing."""
+    def check_names(self, table: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
+        """Reject unknown and missing keys."""
         raise NotImplementedError
 
-    def check_values(self, values: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
-        """Reject values that may not stand there."""
+    def check_values(self, values: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
+        """Reject values that the format must omit."""
 
-    def choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
+    def read_choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
         """Read one of several words."""
         raise NotImplementedError
 
-    def number(self, data: object, where: str) -> float:
-        """Read a number."""
+    def read_number(self, data: object, where: str) -> float:
+        """Read a real number."""
         raise NotImplementedError
 
-    def typed(self, kind: type, data: object, where: str) -> Any:
-        """Read a value of exactly one type: True is no whole number."""
+    def read_typed(self, kind: type, data: object, where: str) -> Any:
+        """Read a value of exactly one type; True is not an integer."""
         raise NotImplementedError
 
 
-class _Json(_Reader):
+class _JsonReader(_Reader):
     error = ManifestInvalid
 
-    def inside(self, where: str, name: str) -> str:
+    def field_path(self, where: str, name: str) -> str:
         return f"{where}.{name}"
 
-    def check_names(self, given: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
-        required = {name for name, item in items.items() if _OPTIONAL not in item.metadata}
-        expected = f"exactly the fields {', '.join(sorted(required))} in {where}"
-        self.error.unless(required <= set(given) <= set(items), expected=expected, got=", ".join(sorted(given)))
+    def check_names(self, table: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
+        required = {name for name, item in fields.items() if _OPTIONAL not in item.metadata}
+        self.error.unless(
+            required <= set(table) <= set(fields),
+            expected=f"exactly the fields {', '.join(sorted(required))} in {where}",
+            got=sorted(table),
+            found=", ".join(sorted(table)) or "none",
+        )
 
-    def check_values(self, values: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
+    def check_values(self, values: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
         for name, value in values.items():
             self.error.unless(
-                not _is_left_out(items[name], value),
-                expected=f"{where}.{name} to be left out where it says nothing",
+                not _is_omitted(fields[name], value),
+                expected=f"{where}.{name} to be left out at its default",
                 got=value,
             )
 
-    def choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
+    def read_choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
         if not isinstance(data, str) or data not in choices:
             raise self.error(expected=where, choices=choices, got=data)
         return data
 
-    def number(self, data: object, where: str) -> float:
+    def read_number(self, data: object, where: str) -> float:
         number = data if type(data) is int or type(data) is float else math.nan
+        # Compared before float(): an int beyond the range of a float would raise OverflowError there.
         self.error.unless(abs(number) <= sys.float_info.max, expected=f"{where} to be a finite number", got=data)
         return float(number)
 
-    def typed(self, kind: type, data: object, where: str) -> Any:
+    def read_typed(self, kind: type, data: object, where: str) -> Any:
         self.error.unless(type(data) is kind, expected=f"{where} of type {kind.__name__}", got=type(data).__name__)
         return data
 
 
-class _Toml(_Reader):
+class _TomlReader(_Reader):
     error = DeploymentError
 
-    def inside(self, where: str, name: str) -> str:
+    def field_path(self, where: str, name: str) -> str:
         return f"{where}: {name}"
 
-    def check_names(self, given: Mapping[str, Any], items: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
-        for name in given:
-            legal(name, items, f"a key of {where}")
-        missing = [
-            name
-            for name, item in items.items()
-            if name not in given and item.default is item.default_factory is dataclasses.MISSING
-        ]
+    def check_names(self, table: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
+        for name in table:
+            legal(name, fields, f"a key of {where}")
+        missing = [name for name, item in fields.items() if name not in table and not _has_default(item)]
         if missing:
             hint = f"Add {'it' if len(missing) == 1 else 'them'}."
             raise self.error(expected=f"{', '.join(missing)} in {where}", found="none", hint=hint)
 
-    def choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
-        return legal(self.typed(str, data, where), choices, where)
+    def read_choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
+        return legal(self.read_typed(str, data, where), choices, where)
 
-    def number(self, data: object, where: str) -> float:
-        return float(self.typed(float, float(data) if type(data) is int else data, where))
+    def read_number(self, data: object, where: str) -> float:
+        return float(self.read_typed(float, float(data) if type(data) is int else data, where))
 
-    def typed(self, kind: type, data: object, where: str) -> Any:
+    def read_typed(self, kind: type, data: object, where: str) -> Any:
         self.error.unless(type(data) is kind, expected=f"{_TOML_WORDS[kind]} for {where}", got=data)
         return data
 
 
-def _is_left_out(item: dataclasses.Field[Any], value: object) -> bool:
+def _is_omitted(item: dataclasses.Field[Any], value: object) -> bool:
     return _OPTIONAL in item.metadata and value == item.default
+
+
+def _has_default(item: dataclasses.Field[Any]) -> bool:
+    return not (item.default is item.default_factory is dataclasses.MISSING)

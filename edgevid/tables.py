@@ -1,26 +1,28 @@
-"""Plain-text tables for people: columns lined up, numbers to the right."""
+"""Plain-text tables with aligned columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _UNKNOWN = "-"
-_LEAST = 0.001  # what three decimals still show
+# The smallest magnitude that three decimals still show; smaller numbers use exponents.
+_SMALLEST_FIXED = 0.001
 
 
 def table(rows: Sequence[Sequence[object]], *, indent: str = "") -> str:
-    """Line cells up in columns.
+    """Format rows as a table.
 
     Args:
-        rows: Of equal length; the first is the heading.
-        indent: Put before each line.
+        rows: Rows of equal length; the first is the heading. None is shown as "-".
+        indent: Prefix of each line.
 
     Returns:
-        One line a row, without an end of line; a column of numbers is aligned right.
+        One line per row, without a final newline. Columns of numbers are right-aligned.
     """
     cells = [[_text(cell) for cell in row] for row in rows]
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
+    # The heading does not decide: it is text above numbers too.
     right = [all(map(_is_number, column[1:])) for column in columns]
     return "\n".join((indent + "  ".join(map(_pad, row, widths, right))).rstrip() for row in cells)
 
@@ -29,7 +31,7 @@ def _text(cell: object) -> str:
     if cell is None:
         return _UNKNOWN
     if isinstance(cell, float):
-        return f"{cell:.3f}" if cell == 0 or abs(cell) >= _LEAST else f"{cell:.1e}"
+        return f"{cell:.3f}" if cell == 0 or abs(cell) >= _SMALLEST_FIXED else f"{cell:.1e}"
     return str(cell)
 
 

@@ -2,13 +2,17 @@
 
 **No Raspberry Pi was read for these.** Each file is written from documentation:
 
-- `proc/device-tree/model`: the device trees in the kernel's arch/arm/boot/dts/broadcom (bcm2837-rpi-3-b-plus.dts, bcm2711-rpi-4-b.dts,
-  bcm2837-rpi-zero-2-w.dts, bcm2712-rpi-5-b.dts), with the revision that the firmware adds and the zero byte that ends a device tree string.
-- `cpufreq`: Documentation/admin-guide/pm/cpufreq.rst, in kHz; clocks of raspberrypi.com/documentation, "config.txt", arm_freq and arm_freq_min.
-- `thermal_zone0`: Documentation/driver-api/thermal/sysfs-api.rst, in millidegrees; the zone is named `cpu-thermal` in the device trees.
+- `proc/device-tree/model`: the device trees in the kernel's arch/arm/boot/dts/broadcom
+  (bcm2837-rpi-3-b-plus.dts, bcm2711-rpi-4-b.dts, bcm2837-rpi-zero-2-w.dts, bcm2712-rpi-5-b.dts),
+  with the revision that the firmware adds and the zero byte that ends a device tree string.
+- `cpufreq`: Documentation/admin-guide/pm/cpufreq.rst, in kHz; clocks of
+  raspberrypi.com/documentation, "config.txt", arm_freq and arm_freq_min.
+- `thermal_zone0`: Documentation/driver-api/thermal/sysfs-api.rst, in millidegrees; the zone is
+  named `cpu-thermal` in the device trees.
 - `get_throttled`: github.com/raspberrypi/linux pull request 2397: hexadecimal without a prefix.
 - `vcgencmd get_throttled`: raspberrypi.com/documentation, "vcgencmd": `throttled=0x50005`.
-- `rpi_volt`: Documentation/hwmon/raspberrypi-hwmon.rst. `pwmfan`: Documentation/hwmon/pwm-fan.rst, and the fan header of the Pi 5.
+- `rpi_volt`: Documentation/hwmon/raspberrypi-hwmon.rst. `pwmfan`: Documentation/hwmon/pwm-fan.rst,
+  and the fan header of the Pi 5.
 - `proc/cpuinfo`: the part numbers of the cores as in util-linux' lscpu-arm.c. `proc/meminfo`: proc_meminfo(5).
 """
 
@@ -46,7 +50,10 @@ class Tree:
         found = {
             "proc/device-tree/model": f"{self.model}\0",
             "proc/cpuinfo": "".join(f"processor\t: {core}\nCPU part\t: {self.part}\n\n" for core in range(4)),
-            "proc/meminfo": f"MemTotal:       {self.ram_kib} kB\nMemFree:        {self.ram_kib // 2} kB\nMemAvailable:   {self.ram_kib * 3 // 4} kB\n",
+            "proc/meminfo": (
+                f"MemTotal:       {self.ram_kib} kB\nMemFree:        {self.ram_kib // 2} kB\n"
+                f"MemAvailable:   {self.ram_kib * 3 // 4} kB\n"
+            ),
             "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
             "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
             "sys/class/thermal/thermal_zone0/temp": f"{round(self.celsius * 1000)}\n",

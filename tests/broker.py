@@ -38,7 +38,8 @@ class Mosquitto:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\npersistence true\npersistence_location {folder}/\nuser root\nlog_dest none\n{settings}\n"
+            f"listener {self.port} 127.0.0.1\npersistence true\npersistence_location {folder}/\n"
+            f"user root\nlog_dest none\n{settings}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 

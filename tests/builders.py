@@ -68,7 +68,7 @@ def window_manifest(**changes: Any) -> Manifest:
 
 
 def flight_manifest(**changes: Any) -> Manifest:
-    """Plan "window" whose head moves all four windows in flight by one step a frame, with one state of seven units each."""
+    """Plan "window" whose head advances all four windows in flight each frame, with one state of seven units each."""
     state = tensor(1, 4, 7, name="h", dtype="int16", zero_point=0)
     scores_of_each = dataclasses.replace(scores(), shape=(1, 4, len(LABELS)))
     head = Part(

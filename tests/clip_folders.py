@@ -1,4 +1,4 @@
-"""Folders of clips that tests write for themselves: a bright square that moves one way in one class, the other way in the next."""
+"""Folders of clips in which a bright square moves in another direction for each class."""
 
 from __future__ import annotations
 

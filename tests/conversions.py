@@ -47,6 +47,7 @@ class Workshop:
 
     def job(self, model: Any, *, plan: str = "window") -> Any:
         """Give everything that stays the same while precisions are tried."""
+        from convert.frameworks.tensorflow_setup import run_graphs_as_they_are
         from convert.graph.layer_graph import read_graph
         from convert.interface.contract import Contract
         from convert.precision.builder import BuildJob, choose_plan
@@ -69,6 +70,8 @@ class Workshop:
             labels, spec, Window(frames=parts.frames, interval_s=0.1), "softmax", DecisionRule(), False, ()
         )
         windows = np.stack([self.frames(spec, parts.frames, seed) for seed in range(16)])
+        # As in a conversion.
+        run_graphs_as_they_are()
         reference = Reference(model, parts, spec, "softmax")
         frames = self.frames(spec, parts.frames + 4, 99)
         scores = reference.scores(np.stack([frames[start : start + parts.frames] for start in range(5)]))

@@ -1,6 +1,7 @@
-"""A program that takes the place of Google's edgetpu_compiler: it puts one custom operator where all the others were, as the compiler does.
+"""A stand-in for Google's edgetpu_compiler, which replaces all operators by one custom operator.
 
-`EDGETPU_STANDIN` makes it fail in one of the ways that a compiler can. It reads TensorFlow's schema without importing TensorFlow.
+`EDGETPU_STANDIN` makes it fail in one of the ways that a compiler can. It reads TensorFlow's schema
+without importing TensorFlow.
 """
 
 import importlib.util

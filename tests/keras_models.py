@@ -1,4 +1,7 @@
-"""Small Keras models of each kind that the converter knows, with weights drawn from a seed. Importing this imports no TensorFlow."""
+"""Small Keras models of each kind that the converter knows, with seeded weights.
+
+Importing this module does not import TensorFlow.
+"""
 
 from __future__ import annotations
 

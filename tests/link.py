@@ -1,4 +1,4 @@
-"""A way to an MQTT broker that a test holds, cuts and listens in on: real packets between a real client and a real broker.
+"""A proxy in front of an MQTT broker, on which a test delays, cuts and records real packets.
 
 Source: MQTT 3.1.1, section 2.2 (fixed header), http://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
 """
@@ -22,7 +22,8 @@ class Link:
 
     Attributes:
         port: Where to connect.
-        unacknowledged: Publishes of quality of service 1 that came from the client and of which no acknowledgement went back, now.
+        unacknowledged: Publishes of quality of service 1 that came from the client and of which no
+            acknowledgement went back, now.
         most: The most of them at once.
         hold: Whether acknowledgements wait here.
         swallow: Whether such publishes are lost on the way to the broker.

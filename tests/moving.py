@@ -1,4 +1,4 @@
-"""Clips in memory and on disk in which motion alone tells the classes apart: a bright block that goes left, right, or stays."""
+"""Clips whose classes differ by motion alone: a bright block that moves left, right, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera that speaks RTSP, by GStreamer's server: `python3 rtsp_server.py PASSWORD` prints its port and serves until it is killed.
+"""An RTSP camera made with GStreamer: `python3 rtsp_server.py PASSWORD` prints its port.
 
 Runs in Debian's own Python, with gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-good.
 """
@@ -24,7 +24,8 @@ server.set_auth(auth)
 
 factory = GstRtspServer.RTSPMediaFactory.new()
 factory.set_launch(
-    "( videotestsrc is-live=true pattern=smpte ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! rtpjpegpay name=pay0 )"
+    "( videotestsrc is-live=true pattern=smpte ! "
+    "video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! rtpjpegpay name=pay0 )"
 )
 permissions = GstRtspServer.RTSPPermissions()
 permissions.add_permission_for_role("user", "media.factory.access", True)

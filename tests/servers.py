@@ -21,7 +21,7 @@ RTSP_SCRIPT = Path(__file__).with_name("rtsp_server.py")
 
 
 class MjpegServer:
-    """A camera that speaks Motion JPEG over HTTP, as many web cameras do; frame i of a connection is a flat gray of `level(i)`.
+    """A web camera with Motion JPEG over HTTP. Frame i of a connection is a flat gray of `level(i)`.
 
     Args:
         fps: Frames a second.

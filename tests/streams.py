@@ -1,4 +1,4 @@
-"""Streams and engines to test the loop with: the answer is written in the pixels, so that a test says what the model sees."""
+"""Streams and engines to test the loop with. The answer is written in the pixels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def engine_for(manifest: Manifest | None = None) -> Engine:
-    """An engine that reads its answer from the pixels; its encoder and head share a grid, so that numbers pass as they are."""
+    """An engine that reads its answer from the pixels. Its encoder and head share a quantization grid."""
     return Engine(bundle_for(manifest or window_manifest()), backend=Fake({"encoder": encode, "head": answer}))
 
 

@@ -1,4 +1,4 @@
-"""A live source on which faults fall when they are told to: everything that may happen to a camera that hangs on a wall for a month."""
+"""A live source with faults on a schedule: everything that can happen to a camera in a month."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Script:
 
 
 class Weather(ClosingSource):
-    """The camera. It waits until the loop is done with a frame, so that nothing depends on how quick this machine is."""
+    """The camera. It waits until the loop has processed a frame, so no result depends on speed."""
 
     name = "weather"
     live = True

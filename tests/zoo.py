@@ -1,4 +1,4 @@
-"""Models as people build them, small, in both frameworks: what the page of supported layers promises is what is proven over this table.
+"""Small models as people build them, in both frameworks. Tests over this table prove the page of supported layers.
 
 Importing this imports no TensorFlow. Each entry says what plan the model gets and whether it has a step.
 """
@@ -367,7 +367,7 @@ def make(name: str, with_framework: str = "keras", *, frames: int | None = None,
 
 
 def liven(model: Any) -> Any:
-    """Give every weight a share of chance, so that leaving one out shows, and the last layer weights that keep its answers from being certain."""
+    """Randomise every weight, so that a missing one shows, and keep the last layer's scores uncertain."""
     import numpy as np
 
     rng = np.random.default_rng(5)

@@ -1,1 +1,1 @@
-"""Any model as one window in and one list of scores out, and the contract that the bundle states."""
+"""Arranges a model as one window in and one vector of scores out; resolves its contract."""

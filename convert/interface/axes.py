@@ -1,7 +1,8 @@
-"""What each axis of a model's input is, and how a device's window becomes that input.
+"""Layouts of a model's input, and the conversion of a device's window to each of them.
 
-A device gives windows of frames, (T, H, W, C), or of feature rows, (T, F). Models want them with frames stacked on the channels, channels first,
-without a channel axis, cut into clips of a clip, or flat. Which of these it is cannot always be told from a shape: what is assumed is said.
+A device delivers windows of frames (T, H, W, C) or of feature rows (T, F). Models take them with
+frames stacked on the channels, channels first, without a channel axis, cut into clips of a clip, or
+flat. A shape does not always identify the layout; the conversion notes each assumption.
 """
 
 from __future__ import annotations
@@ -15,24 +16,27 @@ from edgevid.errors import ModelError, UsageError
 
 Shape = tuple[int, ...]
 CHANNELS = (1, 3)
-# Sides from which on a plane of numbers is taken for a grey picture rather than for rows of features.
-_PICTURE_PX = 16
+# A plane with sides from this size on is a grey image; smaller ones are joints, such as (17, 2).
+_IMAGE_PX = 16
+# Layers whose three axes can only be height, width and channels.
 _PLANE_LAYERS = frozenset(
-    "Conv2D SeparableConv2D DepthwiseConv2D MaxPooling2D AveragePooling2D ZeroPadding2D GlobalAveragePooling2D Resizing CenterCrop RandomFlip".split()
+    "Conv2D SeparableConv2D DepthwiseConv2D MaxPooling2D AveragePooling2D ZeroPadding2D GlobalAveragePooling2D "
+    "Resizing CenterCrop RandomFlip".split()
 )
 
 
 @dataclass(frozen=True)
 class InputLayout:
-    """One reading of an input's axes.
+    """The layout of one input.
 
     Attributes:
-        axes: Name, one of `AXES`.
-        frames: Length of the window.
-        frame: Shape of what the device gives for each frame: (H, W, C) or (F,).
-        convert: From a window (N, T, *frame) to the model's input, in TensorFlow operators or numpy's.
+        axes: Name of the layout, one of `AXES`.
+        frames: Length of the window, T.
+        frame: Shape of the device's frame or row: (H, W, C) or (F,).
+        convert: From a window (N, T, *frame) to the model's input, in operators of TensorFlow or
+            numpy.
         by_frame: Whether time stays axis 1, so that any number of frames can be converted.
-        shape: Of the model's input, all of it settled.
+        shape: Shape of the model's input without the batch, with every open size filled in.
     """
 
     axes: str
@@ -44,38 +48,32 @@ class InputLayout:
 
 
 class InputAdapter:
-    """The layout of an input as the first layer of a graph.
+    """The conversion from a window to one input, as the first layer of a graph.
 
     Args:
-        layout: How the window becomes the input.
-        name: The input's.
-        columns: Which of the window's features are for this input; None for all.
+        layout: Layout of the input.
+        name: Name of the input.
+        columns: Columns of the feature row that belong to this input; None for all.
     """
 
     trainable_weights = ()
 
     def __init__(self, layout: InputLayout, name: str, columns: slice | None = None) -> None:
         self.name = name
+        # 0 lets the splitter run the adapter on single frames; None keeps it on whole windows.
         self.lookback = 0 if layout.by_frame else None
         self._convert, self._columns = layout.convert, columns
 
     def __call__(self, window: Any) -> Any:
-        """Give the input.
-
-        Args:
-            window: (N, T, *frame).
-
-        Returns:
-            What the model takes.
-        """
+        """Convert a window (N, T, *frame) to the model's input."""
         return self._convert(window if self._columns is None else window[..., self._columns])
 
 
 class AllTrueMask:
-    """The mask that goes with a full window: a device never pads one.
+    """The mask of a full window, since a device never pads one.
 
     Args:
-        name: The input's.
+        name: Name of the input.
     """
 
     trainable_weights = ()
@@ -84,7 +82,7 @@ class AllTrueMask:
         self.name = name
 
     def __call__(self, window: Any) -> Any:
-        """Give (N, T) booleans, all of them True."""
+        """Return (N, T) booleans, all of them True."""
         import tensorflow as tf
 
         return tf.ones(tf.shape(window)[:2], tf.bool)
@@ -99,69 +97,48 @@ def read_layout(
     size: tuple[int, int] | None = None,
     channels_first: bool = False,
 ) -> InputLayout:
-    """Settle what the axes of an input are.
+    """Identify the layout of an input.
 
     Args:
-        shape: Of the input, without the batch; None where the model leaves it open.
-        first: Class of the first layer that does something with it.
-        axes: What the user says, one of `AXES`.
-        frames: Length of the window where it cannot be seen, as the user says.
-        size: (height, width) of a frame where the model leaves it open, as the user says.
-        channels_first: Whether that layer takes its channels before its pixels.
-
-    Returns:
-        The layout.
+        shape: Shape of the input without the batch; None for an open size.
+        first: Class of the first layer that reveals the input's kind, such as "Conv2D".
+        axes: The layout, one of `AXES`; None to infer it.
+        frames: Length of the window, if the shape does not hold it.
+        size: (height, width) in pixels, if the model leaves it open.
+        channels_first: Whether the layer `first` takes channels before pixels.
 
     Raises:
-        UsageError: `axes` is no name, or does not go with the shape.
-        ModelError: The window's length or a frame's size is open, or the shape is of no kind that is known.
+        UsageError: `axes` is not a layout, or `axes` or `size` does not fit the shape.
+        ModelError: The window's length or a frame's size is open, or no layout has such a shape.
     """
-    if axes is not None and axes not in AXES:
-        raise UsageError(expected="--axes", choices=AXES, got=axes)
-    chosen = (
-        axes
-        or (_with_channels_first(tuple(shape), first) if channels_first else "")
-        or _guess(tuple(shape), first, frames)
-    )
-    rank, place = AXES[chosen].rank, AXES[chosen].time
-    if rank is not None and len(shape) != rank:
+    UsageError.unless(axes is None or axes in AXES, expected="--axes", choices=AXES, got=axes)
+    name = axes or _infer(tuple(shape), first, frames, channels_first=channels_first)
+    kind = AXES[name]
+    if kind.rank is not None and len(shape) != kind.rank:
         raise UsageError(
-            expected=f"an input of {rank} axes for --axes {chosen}",
+            expected=f"an input of {kind.rank} axes for --axes {name}",
             got=len(shape),
             found=f"{len(shape)}: {tuple(shape)}",
         )
-    full = _settle_size(_settle_window(tuple(shape), place, frames), chosen, size)
+    full = _fill_size(_fill_window(tuple(shape), kind.time, frames), name, size)
     if any(each is None for each in full):
-        raise _open_sizes(full, chosen)
-    layout = AXES[chosen].layout(chosen, tuple(int(each) for each in full if each is not None), frames)
+        raise _open_sizes_error(full, name)
+    layout = kind.layout(name, tuple(int(each) for each in full if each is not None), frames)
     return replace(layout, shape=full)
 
 
-def _settle_size(shape: tuple[int | None, ...], axes: str, size: tuple[int, int] | None) -> tuple[int | None, ...]:
-    """Fill in a frame's height and width where the model leaves them open."""
-    if size is None:
-        return shape
-    said = dict(zip("hw", size, strict=True))
-    wanted = tuple(said.get(name, each) for name, each in zip(axes.split(","), shape, strict=False))
-    wrong = next(((each, want) for each, want in zip(shape, wanted, strict=False) if each not in (None, want)), None)
-    if wrong or "h" not in axes:
-        fixed = f"the model fixes: {shape}" if wrong else f"a model of {axes} does not have"
-        raise UsageError(expected=f"no --frame-size, which {fixed}", got=size, found=f"{size[0]},{size[1]}")
-    return wanted
+def axes_note(shape: Sequence[int | None], layout: InputLayout) -> str:
+    """Return the note that a layout was inferred.
+
+    Args:
+        shape: Shape of the input without the batch.
+        layout: The layout that was inferred.
+    """
+    return f"the axes of input {tuple(shape)} are read as {layout.axes}; pass --axes if they are others"
 
 
-def _open_sizes(shape: tuple[int | None, ...], axes: str) -> ModelError:
-    open_axes = [name for name, each in zip(axes.split(","), shape, strict=False) if each is None]
-    if set(open_axes) <= {"h", "w"} and "h" in axes:
-        hint = "Say which it was trained on: --frame-size HEIGHT,WIDTH."
-        return ModelError(
-            expected="a frame size", got=shape, found=f"a model that takes frames of any: {shape}", hint=hint
-        )
-    found = f"a model with an open number of channels or features: {shape}"
-    return ModelError(expected="static sizes", got=shape, found=found, hint="Rebuild it with a fixed one.")
-
-
-def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:
+def _fill_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:
+    """Fill in the window's length if the model leaves it open."""
     if place is None:
         return shape
     if shape[place] is None and frames is None:
@@ -169,11 +146,48 @@ def _settle_window(shape: tuple[int | None, ...], place: int | None, frames: int
             expected="a model with a fixed window",
             got=shape,
             found="one of any length",
-            hint="Say how many frames it was trained on: --frames N.",
+            hint="State how many frames it was trained on: --frames N.",
         )
     if shape[place] is not None and frames is not None and shape[place] != frames:
-        raise ModelError(expected=f"--frames {shape[place]}, which the model fixes", got=frames, found=f"{frames}")
+        raise ModelError(expected=f"--frames {shape[place]}, which the model fixes", got=frames)
     return tuple(frames if axis == place and size is None else size for axis, size in enumerate(shape))
+
+
+def _fill_size(shape: tuple[int | None, ...], axes: str, size: tuple[int, int] | None) -> tuple[int | None, ...]:
+    """Fill in a frame's height and width if the model leaves them open."""
+    if size is None:
+        return shape
+    stated = dict(zip("hw", size, strict=True))
+    # Not strict: "t,f" names two axes and matches any number.
+    filled = tuple(stated.get(name, each) for name, each in zip(axes.split(","), shape, strict=False))
+    is_fixed = any(each not in (None, wanted) for each, wanted in zip(shape, filled, strict=False))
+    if is_fixed or "h" not in axes:
+        reason = f"the model fixes: {shape}" if is_fixed else f"a model of {axes} does not have"
+        raise UsageError(expected=f"no --frame-size, which {reason}", got=size, found=f"{size[0]},{size[1]}")
+    return filled
+
+
+def _open_sizes_error(shape: tuple[int | None, ...], axes: str) -> ModelError:
+    open_axes = {name for name, each in zip(axes.split(","), shape, strict=False) if each is None}
+    if open_axes <= {"h", "w"} and "h" in axes:
+        return ModelError(
+            expected="a frame size",
+            got=shape,
+            found=f"a model that takes frames of any: {shape}",
+            hint="State which it was trained on: --frame-size HEIGHT,WIDTH.",
+        )
+    return ModelError(
+        expected="static sizes",
+        got=shape,
+        found=f"a model with an open number of channels or features: {shape}",
+        hint="Rebuild it with a fixed one.",
+    )
+
+
+def _infer(shape: tuple[int | None, ...], first: str, frames: int | None, *, channels_first: bool) -> str:
+    # A layer that states its data format is better evidence than the sizes of the axes.
+    stated = _channels_first_axes(shape, first) if channels_first else ""
+    return stated or _guess(shape, first, frames)
 
 
 def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
@@ -187,31 +201,33 @@ def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str
     if rank == 4:
         if shape[-1] in CHANNELS:
             return "t,h,w,c"
+        # Without such a layer, an axis of 3 may as well be the coordinates of joints.
         return "t,c,h,w" if shape[1] in CHANNELS and first in ("Permute", "TimeDistributed") else "t,f"
     if rank == 5:
         return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
-    raise ModelError(
-        expected="an input of (frames, height, width, channels) or (frames, features)", got=shape, found=f"{shape}"
-    )
+    raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape)
 
 
-def _with_channels_first(shape: tuple[int | None, ...], first: str) -> str:
-    """A layer that says where its channels are: three-dimensional ones before time, others after it."""
+def _channels_first_axes(shape: tuple[int | None, ...], first: str) -> str:
+    """Return the layout that a channels-first layer implies, or "" for none."""
+    # Channels precede time in the input of 3-D layers, and follow it elsewhere.
     if len(shape) != 4:
         return ""
-    return "c,t,h,w" if first.endswith("3D") and shape[0] in CHANNELS else "t,c,h,w" if shape[1] in CHANNELS else ""
+    if first.endswith("3D") and shape[0] in CHANNELS:
+        return "c,t,h,w"
+    return "t,c,h,w" if shape[1] in CHANNELS else ""
 
 
 def _guess_plane(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
-    """Three axes: one picture, pictures stacked on the channels, grey pictures in a row, or rows of joints."""
-    sides = [size for size in shape[:2] if size is not None and size < _PICTURE_PX]
-    if first in _PLANE_LAYERS and not sides:
+    """Choose between an image, images stacked on channels, grey images in time, and rows of joints."""
+    has_short_side = any(size is not None and size < _IMAGE_PX for size in shape[:2])
+    if first in _PLANE_LAYERS and not has_short_side:
         return "h,w,c" if shape[-1] in CHANNELS and frames in (None, 1) else "h,w,tc"
-    wide = all(size is None or size >= _PICTURE_PX for size in shape[1:])
-    return "t,h,w" if wide else "t,f"
+    are_images = all(size is None or size >= _IMAGE_PX for size in shape[1:])
+    return "t,h,w" if are_images else "t,f"
 
 
-def _same(window: Any) -> Any:
+def _unchanged(window: Any) -> Any:
     return window
 
 
@@ -227,8 +243,8 @@ def _reshaped(*sizes: int) -> Callable[[Any], Any]:
     return lambda window: tf.reshape(window, (-1, *sizes))
 
 
-def _pictures(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
-    return InputLayout(axes, shape[0], shape[1:], _same, True)
+def _images(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+    return InputLayout(axes, shape[0], shape[1:], _unchanged, True)
 
 
 def _rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
@@ -236,7 +252,7 @@ def _rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
 
     width = math.prod(shape[1:])
     if len(shape) == 2:
-        return InputLayout(axes, shape[0], (width,), _same, True)
+        return InputLayout(axes, shape[0], (width,), _unchanged, True)
     return InputLayout(
         axes, shape[0], (width,), lambda window: tf.reshape(window, (-1, int(window.shape[1]), *shape[1:])), True
     )
@@ -254,7 +270,7 @@ def _grey(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
 
 
-def _picture(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _one_frame(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
 
 
@@ -262,17 +278,22 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     import tensorflow as tf
 
     height, width, depth = shape
+    # 15 channels are 15 grey frames or 5 colour frames: both work, so the user has to choose.
     if frames is None or depth % frames or depth // frames not in CHANNELS:
         legal = " or ".join(
             f"--frames {depth // each} ({'grey' if each == 1 else 'colour'})" for each in CHANNELS if depth % each == 0
         )
         raise ModelError(
-            expected=f"{legal} for frames stacked on {depth} channels", got=frames, found=f"{frames or 'no --frames'}"
+            expected=f"{legal} for frames stacked on {depth} channels",
+            got=frames,
+            found=str(frames or "no --frames"),
         )
     return InputLayout(
         axes,
         frames,
         (height, width, depth // frames),
+        # (N, T, H, W, C) -> (N, H, W, T, C) -> (N, H, W, T*C): the channels of a frame stay
+        # together.
         lambda window: tf.reshape(tf.transpose(window, (0, 2, 3, 1, 4)), (-1, height, width, depth)),
         False,
     )
@@ -283,16 +304,12 @@ def _flat(axes: str, shape: Shape, frames: int | None) -> InputLayout:
         raise ModelError(
             expected=f"--frames N that divides the {shape[0]} numbers of the input",
             got=frames,
-            found=f"{frames or 'none'}",
+            found=str(frames or "none"),
         )
     return InputLayout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 
-def _row(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
-    return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
-
-
-def _clips_of_pictures(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _clips_of_images(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     return InputLayout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
 
 
@@ -302,7 +319,13 @@ def _clips_of_rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a name is read: number of axes (None for any), which axis may be left open for --frames, and the layout of a full shape."""
+    """A kind of layout.
+
+    Attributes:
+        rank: Number of axes; None for any.
+        time: The axis that may be open, for --frames to fill in; None for none.
+        layout: From name, full shape and --frames to the layout.
+    """
 
     rank: int | None
     time: int | None
@@ -310,17 +333,17 @@ class _Kind:
 
 
 AXES: dict[str, _Kind] = {
-    "t,h,w,c": _Kind(4, 0, _pictures),
+    "t,h,w,c": _Kind(4, 0, _images),
     "t,c,h,w": _Kind(4, 0, _channels_first),
     "c,t,h,w": _Kind(4, 1, _channels_before_time),
     "t,h,w": _Kind(3, 0, _grey),
-    "h,w,c": _Kind(3, None, _picture),
+    "h,w,c": _Kind(3, None, _one_frame),
     "h,w,tc": _Kind(3, None, _stacked),
-    "n,t,h,w,c": _Kind(5, None, _clips_of_pictures),
+    "n,t,h,w,c": _Kind(5, None, _clips_of_images),
     "t,f": _Kind(None, 0, _rows),
     "n,t,f": _Kind(None, None, _clips_of_rows),
     "tf": _Kind(1, None, _flat),
-    "f": _Kind(1, None, _row),
+    "f": _Kind(1, None, _one_frame),
 }
-# Layouts that a model's shape says without doubt.
+# Layouts that the shape alone identifies; the others are noted as assumptions.
 PLAIN = ("t,h,w,c", "t,f")

@@ -1,6 +1,7 @@
-"""What the device must know and a model file cannot say: settled once, from the options, from what training left in the file, or by custom.
+"""Resolves the bundle's contract: labels, input frame, window, decision rule.
 
-Options win over the file. What is assumed is said, as a note that the report carries.
+Options win over training metadata, and metadata over defaults. Each assumption becomes a note in
+the report.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from convert.interface.pixel_range import takes_bytes
 from convert.interface.scores import scores_of
 from convert.options import UNIFORM, Options, seconds
 from convert.training_info import TrainingInfo
-from edgevid.bundle.manifest import Sampling, Scores, Value, Window
+from edgevid.bundle.manifest import Scores, Value, Window
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames import Color
@@ -26,21 +27,23 @@ from edgevid.frames.sampling import MIN_INTERVAL_S
 
 BYTES = (0.0, 255.0)
 _CHANNEL_COLORS: dict[int, tuple[Color, ...]] = {1: ("gray",), 3: ("rgb", "bgr")}
+# The step of clips of one frame, which have none of their own: 25 frames a second.
+_DEFAULT_STEP_S = 0.04
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What the bundle will say of the model.
+    """The model's side of a bundle's manifest.
 
     Attributes:
-        labels: One a class.
-        input: What it expects of a frame.
-        window: Its view of time.
-        scores: What its output is.
-        decision: How scores become events.
-        labelled: Whether the clips' classes are the model's, so that accuracy means something.
-        notes: What was assumed.
-        values: What it gives beside its scores.
+        labels: One label for each class, in the order of the scores.
+        input: The model's input frame.
+        window: Length and sampling of the window.
+        scores: Kind of the model's output.
+        decision: Rule from scores to events.
+        labelled: Whether the clips' classes are the model's, so that accuracy can be measured.
+        notes: Assumptions, one line each.
+        values: The outputs that are delivered with the scores.
     """
 
     labels: tuple[str, ...]
@@ -53,54 +56,55 @@ class Contract:
     values: tuple[Value, ...] = ()
 
 
-def input_spec(
+def resolve_input(
     graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None
 ) -> InputSpec:
-    """Settle what the model expects of a frame.
+    """Resolve the model's input frame.
 
     Args:
-        graph: The model; one that divides by 255 itself takes pixels as they are.
+        graph: The model; one that scales pixels itself gets them as 0 to 255.
         frame_shape: (H, W, C) or (F,).
-        options: What was said.
-        info: What training left.
-
-    Returns:
-        The specification.
+        options: Options of the conversion.
+        info: Training metadata, if the model file has any.
 
     Raises:
-        UsageError: A color that does not go with the channels.
-        ModelError: Frames with another number of channels than 1 or 3.
+        UsageError: The colour order does not fit the number of channels.
+        ModelError: Frames have neither 1 nor 3 channels.
     """
     if len(frame_shape) == 1:
         return InputSpec(kind="features", height=1, width=1, channels=frame_shape[0], color="none")
-    height, width, channels = frame_shape
+    channels = frame_shape[2]
     if channels not in _CHANNEL_COLORS:
         raise ModelError(
             expected="frames of 1 or 3 channels, channels last", got=frame_shape, found=f"shape {frame_shape}"
         )
     legal = _CHANNEL_COLORS[channels]
-    known = info is not None and info.input.shape == frame_shape
-    custom = InputSpec(
-        height=height, width=width, channels=channels, color=legal[0], range=BYTES if takes_bytes(graph) else (0.0, 1.0)
+    UsageError.unless(
+        options.color is None or options.color in legal,
+        expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)",
+        got=options.color,
+        found=str(options.color),
     )
-    given = info.input if info is not None and known else custom
-    if options.color is not None and options.color not in legal:
-        raise UsageError(
-            expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)",
-            got=options.color,
-            found=f"{options.color}",
-        )
-    said = {
+    # Metadata of other frames describes another model.
+    known = info.input if info is not None and info.input.shape == frame_shape else None
+    spec = known or _default_input(graph, frame_shape, legal[0])
+    stated = {
         "color": options.color,
         "range": options.range,
         "resize": options.resize,
         "interpolation": options.interpolation,
     }
-    changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    return replace(given, **changes)
+    changes: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+    return replace(spec, **changes)
 
 
-def contract(
+def _default_input(graph: LayerGraph, frame_shape: tuple[int, ...], color: Color) -> InputSpec:
+    height, width, channels = frame_shape
+    pixel_range = BYTES if takes_bytes(graph) else (0.0, 1.0)
+    return InputSpec(height=height, width=width, channels=channels, color=color, range=pixel_range)
+
+
+def resolve_contract(
     graph: LayerGraph,
     frames: int,
     *,
@@ -110,34 +114,37 @@ def contract(
     info: TrainingInfo | None,
     notes: tuple[str, ...] = (),
 ) -> Contract:
-    """Settle the rest.
+    """Resolve everything else that the bundle states about the model.
 
     Args:
         graph: The model.
-        frames: Its window.
-        spec: Its frames.
+        frames: Length of the window.
+        spec: The input frame, from `resolve_input`.
         clips: The user's clips, for their classes and, with "uniform" sampling, their lengths.
-        options: What was said.
-        info: What training left.
-        notes: What was assumed before.
-
-    Returns:
-        The contract.
+        options: Options of the conversion.
+        info: Training metadata, if the model file has any.
+        notes: Earlier assumptions, which come first in the contract's notes.
 
     Raises:
-        UsageError: A labels file that is not there, or an illegal interval.
+        UsageError: The labels file cannot be read or does not fit, or an option is out of range.
         ClipsError: Some of the clips' classes are the model's and some are not.
-        ModelError: The model's output is no list of classes.
+        ModelError: The model's output is not a vector of classes.
     """
     scores, width = scores_of(graph)
-    said = [*notes, *_range_notes(graph, spec, options, info)]
-    labels, assumed = _labels(max(width, 2), clips, options, info)
-    said += assumed
-    window, assumed = _window(frames, clips.clips, options, info)
-    said += assumed
-    labelled = _labelled(labels, clips, said)
-    values = tuple(Value(name=each.name, size=each.size) for each in graph.values)
-    return Contract(labels, spec, window, scores, _decision(labels, options, info), labelled, tuple(said), values)
+    # One sigmoid distinguishes two classes.
+    labels, label_notes = _labels(max(width, 2), clips, options, info)
+    window, window_notes = _window(frames, clips.clips, options, info)
+    is_labelled, clip_notes = _labelled(labels, clips)
+    return Contract(
+        labels,
+        spec,
+        window,
+        scores,
+        _decision(labels, options, info),
+        is_labelled,
+        (*notes, *_range_notes(graph, spec, options, info), *label_notes, *window_notes, *clip_notes),
+        tuple(Value(name=each.name, size=each.size) for each in graph.values),
+    )
 
 
 def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:
@@ -145,34 +152,31 @@ def _range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: Tra
         return []
     if options.range is None:
         return [
-            "pixels are given as 0 to 255, because the model scales them itself; give --range LOW,HIGH if training scaled them before"
+            "pixels are passed as 0 to 255, because the model scales them itself; "
+            "pass --range LOW,HIGH if training scaled them before"
         ]
+    if options.range == BYTES:
+        return []
     low, high = options.range
-    return (
-        []
-        if options.range == BYTES
-        else [
-            f"the model scales pixels itself, and is given {low:g} to {high:g}: make sure that training scaled them twice"
-        ]
-    )
+    return [
+        f"the model scales pixels itself, and receives {low:g} to {high:g}: make sure that training scaled them twice"
+    ]
 
 
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:
     rule = info.decision if info is not None else DecisionRule()
-    background = (
-        options.background
-        if options.background is not None
-        else tuple(label for label in rule.background if label in labels)
-    )
-    thresholds = (
-        options.thresholds
-        if options.thresholds is not None
-        else tuple(each for each in rule.thresholds if each.label in labels)
-    )
+    # Options have to name the model's labels. Metadata is filtered instead: --labels may rename a
+    # class.
+    background = options.background
+    if background is None:
+        background = tuple(label for label in rule.background if label in labels)
+    thresholds = options.thresholds
+    if thresholds is None:
+        thresholds = tuple(each for each in rule.thresholds if each.label in labels)
     for label in background:
         UsageError.unless(label in labels, expected="--background", choices=labels, got=label)
     for each in thresholds:
-        UsageError.unless(each.label in labels, expected=f"--threshold of one of {', '.join(labels)}", got=each.label)
+        UsageError.unless(each.label in labels, expected="--threshold", choices=labels, got=each.label)
     unknown_below = rule.unknown_below if options.unknown_below is None else options.unknown_below
     return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below)
 
@@ -186,10 +190,11 @@ def _labels(
         return info.labels, []
     if len(clips.labels) == count:
         return clips.labels, [
-            f"labels taken from the folders' names in sorted order: {', '.join(clips.labels)}; give --labels FILE if training ordered them otherwise"
+            f"labels read from the folders' names in sorted order: {', '.join(clips.labels)}; "
+            "pass --labels FILE if training ordered them otherwise"
         ]
     return tuple(f"class_{index}" for index in range(count)), [
-        f"the model's {count} labels are unknown; give --labels FILE"
+        f"the model's {count} labels are unknown; pass --labels FILE"
     ]
 
 
@@ -210,42 +215,43 @@ def _read_labels(path: Path, count: int) -> tuple[str, ...]:
     return labels
 
 
-def _labelled(labels: tuple[str, ...], clips: ClipSet, notes: list[str]) -> bool:
-    found = set(clips.labels)
-    if found and found <= set(labels):
-        return True
-    if found & set(labels):
-        strangers = ", ".join(sorted(found - set(labels)))
+def _labelled(labels: tuple[str, ...], clips: ClipSet) -> tuple[bool, list[str]]:
+    """Return whether accuracy can be measured, with a note if it cannot."""
+    classes, known = set(clips.labels), set(labels)
+    if classes and classes <= known:
+        return True, []
+    if classes & known:
+        strangers = ", ".join(sorted(classes - known))
         raise ClipsError(
             expected=f"the clips' classes to be the model's ({', '.join(labels)})",
             got=strangers,
-            found=f"{strangers}",
+            found=strangers,
             hint="Rename or remove these folders.",
         )
-    notes.append("the clips' classes are not the model's: agreement is counted, not accuracy")
-    return False
+    return False, ["the clips' classes are not the model's: agreement is counted, not accuracy"]
 
 
 def _window(
     frames: int, clips: Sequence[Clip], options: Options, info: TrainingInfo | None
 ) -> tuple[Window, list[str]]:
-    notes: list[str] = []
     interval = options.interval
     if interval is None and info is not None and info.window.frames == frames:
-        return info.window, notes
-    if interval is None:
-        interval = UNIFORM
-        notes.append(
-            "sampling assumed to be uniform, as in the usual tutorials; give --interval SECONDS if training took frames a fixed time apart"
-        )
-    if interval != UNIFORM:
-        return Window(frames=frames, interval_s=seconds(interval)), notes
-    sampling: Sampling = "uniform"
+        return info.window, []
+    if interval is not None and interval != UNIFORM:
+        return Window(frames=frames, interval_s=seconds(interval)), []
+    notes = (
+        []
+        if interval is not None
+        else [
+            "sampling assumed to be uniform, as in the usual tutorials; "
+            "pass --interval SECONDS if training took frames a fixed time apart"
+        ]
+    )
     step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
-    return Window(frames=frames, interval_s=round(step_s, 6), sampling=sampling), notes
+    return Window(frames=frames, interval_s=round(step_s, 6), sampling="uniform"), notes
 
 
 def _uniform_step_s(clip: Clip, frames: int) -> float:
     count = len(clip.frames)
-    step_s = clip.duration_s / count if count > 1 else 0.04
+    step_s = clip.duration_s / count if count > 1 else _DEFAULT_STEP_S
     return max(step_s * max(count // frames, 1), MIN_INTERVAL_S)

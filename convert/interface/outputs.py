@@ -1,30 +1,33 @@
-"""Which of a model's outputs gives the scores, what comes beside them, and the last step from either to a list of numbers."""
+"""Chooses the output that holds the scores, and adapts all outputs to flat vectors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from convert.graph.arguments import flat
 from convert.graph.layer_graph import ModelGraph
-from convert.interface.scores import ending
+from convert.interface.scores import last_activation
 from edgevid.bundle.manifest import MAX_VALUES
 from edgevid.errors import ModelError, UsageError
 
 
 class OutputAdapter:
-    """The last step from a model's output to scores: axes of one are dropped, and of answers for every frame the newest is taken.
+    """The last step from an output to a flat vector.
+
+    It drops axes of size 1, or selects the newest frame of an output with an axis of time.
 
     Args:
         newest: Whether the output has an axis of time.
-        classes: How many scores there are.
-        name: What is given.
+        classes: Size of the vector.
+        name: Name of the output.
 
     Attributes:
-        newest_only: Whether it takes the newest frame out of a window.
-        classes: How many scores there are.
-        name: What is given.
+        newest_only: Whether the adapter selects the newest frame of a window.
+        classes: Size of the vector.
+        name: Name of the output.
     """
 
     trainable_weights = ()
@@ -35,31 +38,64 @@ class OutputAdapter:
         self.name = name
 
     def __call__(self, answer: Any) -> Any:
-        """Give scores.
-
-        Args:
-            answer: The model's output, with the batch.
-
-        Returns:
-            (N, classes).
-        """
+        """Adapt an output with a batch of N to (N, classes)."""
         import tensorflow as tf
 
         return tf.reshape(answer[:, -1] if self.newest_only else answer, (-1, self.classes))
 
 
-def in_order(model: Any, answers: Any) -> list[Any]:
-    """A model's outputs in the order in which it lists them: of a dictionary each framework has its own.
+@dataclass(frozen=True)
+class ChosenOutputs:
+    """The outputs of a model that a bundle delivers.
+
+    Attributes:
+        index: Place of the output that holds the scores.
+        scores: Its adapter; None if the output is a flat vector already.
+        auxiliary: Adapters of the other outputs, by their place; None for a flat vector.
+        notes: Assumptions, one line each.
+    """
+
+    index: int
+    scores: OutputAdapter | None
+    auxiliary: Mapping[int, OutputAdapter | None]
+    notes: tuple[str, ...]
+
+    @property
+    def adapters(self) -> dict[int, OutputAdapter | None]:
+        """All adapters by the place of their output, that of the scores first."""
+        return {self.index: self.scores, **self.auxiliary}
+
+
+def choose_outputs(graph: ModelGraph, frames: int, *, name: str | None, scores_only: bool) -> ChosenOutputs:
+    """Choose the output that holds the scores, and the outputs that are delivered with them.
 
     Args:
-        model: Of either framework.
-        answers: What it gave.
+        graph: The model.
+        frames: Length of the window.
+        name: Name or number of the output that holds the scores; None for the first that ends in
+            probabilities.
+        scores_only: Drop the other outputs.
 
-    Returns:
-        Tensors.
+    Raises:
+        UsageError: There is no output `name`.
+        ModelError: The output is not a vector of classes.
+    """
+    index = _scores_index(graph, name)
+    auxiliary = {} if scores_only else _auxiliary(graph, index, frames)
+    scores = _scores_adapter(graph, index, frames)
+    return ChosenOutputs(index, scores, auxiliary, tuple(_notes(graph, index, auxiliary, name)))
+
+
+def ordered_outputs(model: Any, answers: Any) -> list[Any]:
+    """Return the outputs of one call in the order in which the model lists them.
+
+    Args:
+        model: A model of either framework.
+        answers: One tensor, a list of them or a dictionary.
     """
     if not isinstance(answers, dict):
         return flat(answers)
+    # Each framework flattens dictionaries in an order of its own.
     if type(model).__module__.startswith("tf_keras"):
         import tensorflow as tf
 
@@ -69,122 +105,72 @@ def in_order(model: Any, answers: Any) -> list[Any]:
     return list(keras.tree.flatten(answers))
 
 
-def choose(whole: ModelGraph, asked: str | None) -> int:
-    """Which output gives the scores: the one asked for, else the first that ends in probabilities, else the first.
-
-    Args:
-        whole: The model.
-        asked: Name or number of an output, or None.
-
-    Returns:
-        Its place.
-
-    Raises:
-        UsageError: There is no such output.
-    """
-    names = list(whole.output_names)
-    if asked is not None:
-        if asked not in (*names, *map(str, range(len(names)))):
-            raise UsageError(expected="--scores", choices=names, got=asked)
-        return names.index(asked) if asked in names else int(asked)
-    endings = [ending(whole.calls, tensor) for tensor in whole.outputs]
-    return next((place for wanted in ("softmax", "sigmoid") for place, each in enumerate(endings) if each == wanted), 0)
+def _scores_index(graph: ModelGraph, name: str | None) -> int:
+    names = list(graph.output_names)
+    if name is not None:
+        UsageError.unless(name in (*names, *map(str, range(len(names)))), expected="--scores", choices=names, got=name)
+        return names.index(name) if name in names else int(name)
+    activations = [last_activation(graph.calls, tensor) for tensor in graph.outputs]
+    for wanted in ("softmax", "sigmoid"):
+        if wanted in activations:
+            return activations.index(wanted)
+    return 0
 
 
-def beside(whole: ModelGraph, index: int, frames: int) -> dict[int, OutputAdapter | None]:
-    """The other outputs that are lists of numbers, each with its last step: of values for every frame the newest frame's are given.
-
-    Args:
-        whole: The model.
-        index: The output that gives the scores.
-        frames: Length of the window.
-
-    Returns:
-        From their places to their last steps; None where there is nothing to do.
-    """
-    found: dict[int, OutputAdapter | None] = {}
-    for place, (shape, name) in enumerate(zip(whole.output_shapes, whole.output_names, strict=True)):
-        newest = len(shape) > 1 and shape[0] in (None, frames)
-        sizes = shape[1:] if newest else shape
-        if (
-            place == index
-            or None in sizes
-            or not 1 <= math.prod(size or 1 for size in sizes) <= MAX_VALUES
-            or whole.outputs[place] == whole.outputs[index]
-        ):
+def _auxiliary(graph: ModelGraph, index: int, frames: int) -> dict[int, OutputAdapter | None]:
+    adapters: dict[int, OutputAdapter | None] = {}
+    for place, (shape, name) in enumerate(zip(graph.output_shapes, graph.output_names, strict=True)):
+        has_time = len(shape) > 1 and shape[0] in (None, frames)
+        sizes = shape[1:] if has_time else shape
+        count = math.prod(size or 1 for size in sizes)
+        is_scores = place == index or graph.outputs[place] == graph.outputs[index]
+        # Feature maps and outputs of an open size do not fit into an event.
+        if is_scores or None in sizes or not 1 <= count <= MAX_VALUES:
             continue
-        found[place] = (
-            None
-            if len(shape) == 1
-            else OutputAdapter(newest=newest, classes=math.prod(size or 1 for size in sizes), name=name)
-        )
-    return found
+        adapters[place] = None if len(shape) == 1 else OutputAdapter(newest=has_time, classes=count, name=name)
+    return adapters
 
 
-def notes(whole: ModelGraph, index: int, beside: Mapping[int, OutputAdapter | None], *, asked: str | None) -> list[str]:
-    """Say which outputs were taken for what.
-
-    Args:
-        whole: The model.
-        index: The output that gives the scores.
-        beside: Those that come beside them, by their place.
-        asked: What a person said of it.
-
-    Returns:
-        Notes; none for a model of one output.
-    """
-    names = whole.output_names
-    if len(names) == 1:
-        return []
-    left = [name for place, name in enumerate(names) if place not in (index, *beside)]
-    given = [names[place] for place in beside]
-    told = [
-        f"of {len(names)} outputs {names[index]!r} gives the scores"
-        + ("" if asked else "; give --scores NAME for another")
-    ]
-    told += [f"{', '.join(given)} comes beside the scores, as values; --scores-only leaves it out"] if given else []
-    return told + ([f"{', '.join(left)} is left out"] if left else [])
-
-
-def end(whole: ModelGraph, index: int, frames: int) -> OutputAdapter | None:
-    """Give the last step to the scores.
-
-    Args:
-        whole: The model.
-        index: The output that gives them.
-        frames: Length of the window.
-
-    Returns:
-        The step; None where the output is the scores.
-
-    Raises:
-        ModelError: It is no list of classes.
-    """
-    shape = whole.output_shapes[index]
+def _scores_adapter(graph: ModelGraph, index: int, frames: int) -> OutputAdapter | None:
+    shape = graph.output_shapes[index]
     if len(shape) == 1:
         return None
     sizes = [size for size in shape if size != 1]
     if len(sizes) <= 1 and None not in sizes:
         return OutputAdapter(newest=False, classes=int(sizes[0] or 1) if sizes else 1)
-    if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _answers_by_frame(whole, index):
+    if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _scores_each_frame(graph, index):
         return OutputAdapter(newest=True, classes=int(shape[1]))
     raise ModelError(
         expected="a classifier with an output of (classes)",
         got=shape,
-        found=f"{shape} from {whole.output_names[index]!r}: it gives no scores to decide by",
-        hint="Take the layers up to a Dense over classes, or another output with --scores NAME.",
+        found=f"{shape} from {graph.output_names[index]!r}, which holds no scores to decide by",
+        hint="End the model with a Dense over classes, or choose another output with --scores NAME.",
     )
 
 
-def _answers_by_frame(whole: ModelGraph, index: int) -> bool:
-    """Whether an output (T, K) is a list of probabilities for each frame, and no sequence that was made up again."""
-    call = next((each for each in whole.calls if whole.outputs[index] in each.outputs), None)
-    inner = (
-        getattr(call.layer, "layer", call.layer)
-        if call is not None and call.kind == "TimeDistributed"
-        else getattr(call, "layer", None)
-    )
-    return (
-        getattr(getattr(inner, "activation", None), "__name__", "") in ("softmax", "sigmoid")
-        or type(inner).__name__ == "Softmax"
-    )
+def _scores_each_frame(graph: ModelGraph, index: int) -> bool:
+    """Return whether an output (T, K) holds probabilities for each frame."""
+    # The output of an autoencoder has the same shape, and is a sequence that it reconstructs.
+    call = next((each for each in graph.calls if graph.outputs[index] in each.outputs), None)
+    layer = getattr(call, "layer", None)
+    if call is not None and call.kind == "TimeDistributed":
+        layer = getattr(layer, "layer", layer)
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    return activation in ("softmax", "sigmoid") or type(layer).__name__ == "Softmax"
+
+
+def _notes(graph: ModelGraph, index: int, auxiliary: Mapping[int, Any], name: str | None) -> list[str]:
+    names = graph.output_names
+    if len(names) == 1:
+        return []
+    delivered = [names[place] for place in auxiliary]
+    dropped = [each for place, each in enumerate(names) if place not in (index, *auxiliary)]
+    notes = [
+        f"of {len(names)} outputs {names[index]!r} gives the scores"
+        + ("" if name else "; pass --scores NAME for another")
+    ]
+    if delivered:
+        notes.append(f"{', '.join(delivered)} is delivered with the scores, as values; --scores-only drops it")
+    if dropped:
+        notes.append(f"{', '.join(dropped)} is dropped")
+    return notes

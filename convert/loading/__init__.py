@@ -1,1 +1,1 @@
-"""Read model files of Keras 2 and 3: HDF5, `.keras` and SavedModel, with the repairs that old files need."""
+"""Loads model files of Keras 2 and 3 and repairs those of other versions."""

@@ -1,9 +1,11 @@
-"""Names that mean one thing in Keras 2 and another in Keras 3, kept as they were where a file is loaded by the framework that did not write it.
+"""Keeps the meaning of `hard_sigmoid` when Keras 3 loads a file of Keras 2, or the other way round.
 
-Of all activations, layers and defaults that both frameworks have, one changed its meaning: `hard_sigmoid` is clip(0.2 x + 0.5, 0, 1) in Keras 2 and
-relu6(x + 3) / 6 in Keras 3. Old recurrent layers have it for their gates, and ConvLSTM of Keras 2 by default.
+Of all activations, layers and defaults that both frameworks have, only this one changed:
+`hard_sigmoid` is clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3. Old recurrent
+layers use it for their gates, and ConvLSTM of Keras 2 does by default.
 
-Source: `tf_keras/src/backend.py` of tf_keras 2.21 and `keras/src/activations/activations.py` of Keras 3.15.
+Source: `tf_keras/src/backend.py` of tf_keras 2.21 and `keras/src/activations/activations.py` of
+Keras 3.15.
 """
 
 from __future__ import annotations
@@ -14,80 +16,70 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convert.loading.model_config import values
+from convert.loading.model_config import walk
 
 NAME = "hard_sigmoid"
 _PACKAGE = "edgevid"
-_OF = {"keras": "hard_sigmoid_of_keras_3", "tf_keras": "hard_sigmoid_of_keras_2"}
-# What code may say that is another thing in the other framework: the function, and layers whose default it was.
+# In code: the function itself, and layers that use it by default.
 _IN_CODE = re.compile(rb"hard_sigmoid|ConvLSTM\dD\s*\(")
 
 
 def hard_sigmoid_of_keras_2(x: Any) -> Any:
-    """Give what `hard_sigmoid` is in Keras 2, to a layer of Keras 3.
-
-    Args:
-        x: Any tensor.
-
-    Returns:
-        The same shape, from 0 at -2.5 to 1 at 2.5.
-    """
+    """Compute `hard_sigmoid` of Keras 2 in a layer of Keras 3: 0 at -2.5, 1 at 2.5."""
     import keras
 
     return keras.ops.clip(x * 0.2 + 0.5, 0.0, 1.0)
 
 
 def hard_sigmoid_of_keras_3(x: Any) -> Any:
-    """Give what `hard_sigmoid` is in Keras 3, to a layer of tf_keras.
-
-    Args:
-        x: Any tensor.
-
-    Returns:
-        The same shape, from 0 at -3 to 1 at 3.
-    """
+    """Compute `hard_sigmoid` of Keras 3 in a layer of tf_keras: 0 at -3, 1 at 3."""
     import tensorflow as tf
 
     return tf.nn.relu6(x + 3.0) / 6.0
 
 
+_BY_WRITER = {"keras": hard_sigmoid_of_keras_3, "tf_keras": hard_sigmoid_of_keras_2}
+
+
 def pin_hard_sigmoid(config: Any, *, writer: str, reader: str) -> tuple[Any, tuple[str, ...]]:
-    """Make a configuration mean in one framework what it meant in the other.
+    """Replace `hard_sigmoid` by the function of the framework that wrote the configuration.
 
     Args:
         config: A model's configuration.
         writer: The framework that wrote it, "keras" or "tf_keras".
-        reader: The one that is to read it.
+        reader: The framework that will read it.
 
     Returns:
-        A new configuration, and what was done; the same object and nothing where no name changes its meaning.
+        A new configuration and a note; the same object and no note if the meaning does not change.
     """
-    if writer == reader or not any(
-        isinstance(each, dict) and any(_means(key, value) for key, value in each.items()) for each in values(config)
-    ):
+    if writer == reader or not any(isinstance(each, dict) and _uses_it(each) for each in walk(config)):
         return config, ()
-    return _renamed(config, _registered(writer, reader)), (
-        f"{NAME} kept as Keras {3 if writer == 'keras' else 2} has it",
-    )
+    note = f"{NAME} keeps its meaning of Keras {3 if writer == 'keras' else 2}"
+    return _replace(config, _register(writer, reader)), (note,)
 
 
 def changes_in_code(config: Any, module: Path | None) -> bool:
-    """Tell whether code that comes with a model may mean something else in the framework that did not write it.
+    """Return whether the code of a model names `hard_sigmoid` or a layer that uses it by default.
+
+    Such code means something else in the other framework, and cannot be rewritten as a
+    configuration can.
 
     Args:
-        config: The model's configuration, which may hold functions.
-        module: A person's own, or None.
-
-    Returns:
-        Whether it names what changed.
+        config: The model's configuration, which may hold serialized functions.
+        module: The user's module, or None.
     """
     if module is not None and module.is_file() and _IN_CODE.search(module.read_bytes()):
         return True
-    return any(_IN_CODE.search(_decoded(each)) for each in values(config) if isinstance(each, str) and len(each) > 50)
+    # Serialized functions are base64; shorter strings are names.
+    return any(_IN_CODE.search(_decoded(each)) for each in walk(config) if isinstance(each, str) and len(each) > 50)
 
 
-def _means(key: object, value: Any) -> bool:
-    """Whether a setting is the function: by its name, or as an object that is one."""
+def _uses_it(settings: dict[Any, Any]) -> bool:
+    return any(_is_hard_sigmoid(key, value) for key, value in settings.items())
+
+
+def _is_hard_sigmoid(key: object, value: Any) -> bool:
+    """Return whether a setting is the activation, by name or as a serialized function."""
     if not isinstance(key, str) or not key.endswith("activation"):
         return False
     return value == NAME or (
@@ -95,17 +87,17 @@ def _means(key: object, value: Any) -> bool:
     )
 
 
-def _renamed(config: Any, name: Any) -> Any:
+def _replace(config: Any, name: Any) -> Any:
     if isinstance(config, list):
-        return [_renamed(each, name) for each in config]
+        return [_replace(each, name) for each in config]
     if not isinstance(config, dict):
         return config
-    return {key: name if _means(key, value) else _renamed(value, name) for key, value in config.items()}
+    return {key: name if _is_hard_sigmoid(key, value) else _replace(value, name) for key, value in config.items()}
 
 
-def _registered(writer: str, reader: str) -> Any:
-    """Register the writer's function with the reader; give what stands for it in a configuration."""
-    function = globals()[_OF[writer]]
+def _register(writer: str, reader: str) -> Any:
+    """Register the writer's function with the reader, and return its entry for a configuration."""
+    function = _BY_WRITER[writer]
     name = f"{_PACKAGE}>{function.__name__}"
     if reader == "tf_keras":
         import tf_keras
@@ -115,12 +107,12 @@ def _registered(writer: str, reader: str) -> Any:
     import keras
 
     keras.saving.register_keras_serializable(package=_PACKAGE)(function)
-    # Keras 3 looks for a name among its own only, and for an object among those that are registered.
+    # Keras 3 looks up a plain name only among its own functions, and an object among the registered
+    # ones.
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
 
 
 def _decoded(text: str) -> bytes:
-    """Functions lie in configurations as base64."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Walk and amend the configuration that a model file carries, before a framework reads it."""
+"""Walks and changes the configuration in a model file before a framework reads it."""
 
 from __future__ import annotations
 
@@ -6,81 +6,49 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Policies and types that compute in half precision.
+# Policies and dtypes that compute in half precision.
 _HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
-
-
 _MODELS = ("Sequential", "Functional", "Model")
-
-
+# Classes of Keras 2 that are not in its `layers`: operators of functional models, and GPU layers
+# that are repaired.
 _OPERATORS = (
-    "TFOpLambda",
-    "SlicingOpLambda",
-    "ClassMethod",
-    "InstanceMethod",
-    "InstanceProperty",
-    "CuDNNLSTM",
-    "CuDNNGRU",
+    *("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"),
+    *("CuDNNLSTM", "CuDNNGRU"),
 )
 
 
 def depth(config: Any) -> int:
-    """Count the levels of a configuration, without recursion.
-
-    Args:
-        config: A configuration.
-
-    Returns:
-        1 for a plain value, one more for each list or object around one.
-    """
+    """Return the levels of a configuration: 1 for a plain value, one more for each list or object."""
     level, levels = [config], 0
     while level:
         levels += 1
-        level = [
-            inner
-            for value in level
-            if isinstance(value, (dict, list))
-            for inner in (value.values() if isinstance(value, dict) else value)
-        ]
+        level = [inner for value in level for inner in _inner(value)]
     return levels
 
 
-def values(config: Any) -> Iterator[Any]:
-    """Give everything in a configuration, however deep: without recursion, which a file could exhaust.
-
-    Args:
-        config: A configuration.
-
-    Yields:
-        Each value in it, the whole first.
-    """
+def walk(config: Any) -> Iterator[Any]:
+    """Yield every value in a configuration, the whole first."""
+    # Without recursion, whose depth a file could exceed.
     left = [config]
     while left:
         value = left.pop()
         yield value
-        left.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        left.extend(_inner(value))
+
+
+def _inner(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def uses_half_precision(config: Any) -> bool:
-    """Tell whether a model computes in half precision.
-
-    Args:
-        config: Its configuration.
-
-    Returns:
-        Whether any layer does.
-    """
-    return any(isinstance(each, str) and each in _HALF for each in values(config))
+    """Return whether any layer of a model computes in half precision."""
+    return any(isinstance(each, str) and each in _HALF for each in walk(config))
 
 
 def without_half(config: Any) -> Any:
-    """Give a configuration in float32, in which weights are kept; half precision is for training on a GPU.
+    """Return a configuration with float32 for every half type.
 
-    Args:
-        config: A configuration.
-
-    Returns:
-        The same with float32 for every half type.
+    Half precision is for training on a GPU; the weights are stored in float32.
     """
     if isinstance(config, dict):
         return {key: without_half(value) for key, value in config.items()}
@@ -90,14 +58,7 @@ def without_half(config: Any) -> Any:
 
 
 def without_state(config: Any) -> Any:
-    """Give a configuration of any batch size, whose recurrent layers keep no state from call to call.
-
-    Args:
-        config: A configuration.
-
-    Returns:
-        A new one.
-    """
+    """Return a configuration of any batch size, without states that survive a call."""
     if isinstance(config, (list, tuple)):
         return type(config)(without_state(value) for value in config)
     if not isinstance(config, dict):
@@ -112,58 +73,56 @@ def without_state(config: Any) -> Any:
 
 
 def lacks_input_shape(config: Any) -> bool:
-    """Tell whether a model never saw its input's shape, so that it cannot be built.
-
-    Args:
-        config: A model's configuration.
-
-    Returns:
-        Whether it is a Sequential in which no shape is written down.
-    """
+    """Return whether a model is a Sequential without an input shape, which cannot be built."""
     shapes = ("batch_input_shape", "batch_shape", "build_input_shape")
     return config.get("class_name") == "Sequential" and not any(
-        isinstance(each, dict) and any(each.get(key) for key in shapes) for each in values(config)
+        isinstance(each, dict) and any(each.get(key) for key in shapes) for each in walk(config)
     )
 
 
 def unknown_layers(config: Any, framework: Any) -> list[str]:
-    """Name the layers of a configuration that a framework does not have.
+    """Return the class names of the layers that a framework does not have, sorted.
 
     Args:
         config: A model's configuration.
         framework: The module keras or tf_keras.
-
-    Returns:
-        Class names, each once, sorted.
     """
-    # How it was trained is in the file as well, and nobody asks for an optimizer here.
-    model = {key: value for key, value in config.items() if key != "compile_config"}
-    described = [each for each in values(model) if isinstance(each, dict) and isinstance(each.get("config"), dict)]
-    # A model's own class may leave its name out; anything else that is described without one is no layer.
-    found = [each for each in described if each is model or "name" in each["config"]]
-    layers = {
-        str(each.get("registered_name") or each.get("class_name")): each for each in found if "class_name" in each
-    }
     known = {*dir(framework.layers), *_MODELS, *_OPERATORS}
-    names = [
-        name for name, layer in layers.items() if name.rpartition(">")[2] not in known or _is_namesake(layer, framework)
-    ]
-    return sorted(name for name in names if not name.startswith("edgevid>") and _is_layer_name(name))
-
-
-def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
-    """Whether a layer only has the name of a built-in one: many people call theirs Attention."""
-    module, own = layer.get("module"), getattr(framework.layers, str(layer["class_name"]), None)
-    if isinstance(module, str):
-        return module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
-    # Files before Keras 2.12 name no module; a built-in layer writes down what it was made with.
-    asked = (
-        set(inspect.signature(own).parameters) - {"args", "kwargs", "name", "dtype", "trainable"}
-        if own is not None
-        else set()
+    return sorted(
+        name
+        for name, layer in _described_layers(config).items()
+        # edgevid registers layers of its own.
+        if not name.startswith("edgevid>") and (name.rpartition(">")[2] not in known or _is_namesake(layer, framework))
     )
-    return len(asked) > 1 and not asked & set(layer["config"])
+
+
+def _described_layers(config: Any) -> dict[str, dict[str, Any]]:
+    """Return one description for each class of layers in a configuration, by class name."""
+    # The optimizer is described as layers are, and is not needed here.
+    model = {key: value for key, value in config.items() if key != "compile_config"}
+    layers: dict[str, dict[str, Any]] = {}
+    for each in walk(model):
+        if not isinstance(each, dict) or "class_name" not in each or not isinstance(each.get("config"), dict):
+            continue
+        name = str(each.get("registered_name") or each["class_name"])
+        # A subclassed model may omit its name; everything else without a name is no layer.
+        if (each is model or "name" in each["config"]) and _is_layer_name(name):
+            layers[name] = each
+    return layers
 
 
 def _is_layer_name(name: str) -> bool:
     return name[:1].isalpha() and name not in ("DTypePolicy", "Policy") and not name.startswith("__")
+
+
+def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
+    """Return whether a custom layer has the name of a built-in one, such as Attention."""
+    module, built_in = layer.get("module"), getattr(framework.layers, str(layer["class_name"]), None)
+    if isinstance(module, str):
+        return module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
+    # Files before Keras 2.12 name no module. A built-in layer writes the arguments that it was made
+    # with.
+    if built_in is None:
+        return False
+    arguments = set(inspect.signature(built_in).parameters) - {"args", "kwargs", "name", "dtype", "trainable"}
+    return len(arguments) > 1 and not arguments & set(layer["config"])

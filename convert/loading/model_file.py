@@ -1,4 +1,4 @@
-"""What a model file says of itself before any framework reads it, and copies of it that say it otherwise."""
+"""Reads the configuration of a model file without a framework, and replaces it in a copy."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convert.frameworks.messages import reason_of
 from convert.loading.model_config import depth
 from edgevid.errors import ModelError
 
-# A model within models has about five levels for each; beyond this a file exhausts whoever follows it.
+# Nested models take about five levels each; a deeper file exhausts the recursion of the frameworks.
 MAX_DEPTH = 150
 _BUILD = "Build the model in Python, or with model_from_json from the .json that belongs to it, load_weights, save it."
 
 
 @dataclass(frozen=True)
 class Header:
-    """A file's description of its model.
+    """A model file without its weights.
 
     Attributes:
         config: The model's configuration.
-        version: Keras version that wrote it.
+        version: Version of Keras that wrote the file, such as "2.15.0".
     """
 
     config: dict[str, Any]
@@ -31,50 +32,48 @@ class Header:
 
 
 def read(path: Path) -> Header:
-    """Read the description.
+    """Read the configuration of a model file.
 
     Args:
-        path: A `.keras` archive or an HDF5 file, whatever its name.
-
-    Returns:
-        The description.
+        path: A `.keras` archive or an HDF5 file; its content decides, not its suffix.
 
     Raises:
-        ModelError: It is neither, is damaged, or holds weights only.
+        ModelError: The file is of another kind, is damaged, or holds weights only.
     """
     if zipfile.is_zipfile(path):
         return _read_zip(path)
     import h5py
 
     if not h5py.is_hdf5(path):
-        what = "a description without weights" if path.suffix == ".json" else "another kind of file"
-        more = f" {_BUILD}" if path.suffix == ".json" else ""
+        is_json = path.suffix == ".json"
+        kind = "a description without weights" if is_json else "another kind of file"
         raise ModelError(
-            expected="a Keras model (.keras zip or HDF5)", found=f"{what}: {path}", hint=f"{more}", path=path
+            expected="a Keras model (.keras zip or HDF5)",
+            found=f"{kind}: {path}",
+            hint=_BUILD if is_json else "",
+            path=path,
         )
     try:
         with h5py.File(path, "r") as file:
+            # Early releases of Keras 2 wrote no version.
             config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise ModelError(
-            expected="a whole HDF5 file", found=f"a damaged one: {path} ({_line(error)})", path=path
+            expected="a whole HDF5 file", found=f"a damaged one: {path} ({reason_of(error)})", path=path
         ) from error
     if config is None:
-        raise weights_only(path, "holds no model_config")
+        raise weights_only_error(path, "holds no model_config")
     return Header(_parse(config, path), _text(version))
 
 
-def weights_only(path: Path, why: str) -> ModelError:
-    """Give the refusal of weights without a model.
+def weights_only_error(path: Path, reason: str) -> ModelError:
+    """Return the error for weights without a model.
 
     Args:
         path: The file or folder.
-        why: What it is or lacks.
-
-    Returns:
-        What to raise.
+        reason: A verb phrase whose subject is the path, such as "holds no model_config".
     """
-    return ModelError(expected="a whole model", found=f"weights only: {path} {why}. {_BUILD}", path=path)
+    return ModelError(expected="a whole model", found=f"weights only: {path} {reason}", hint=_BUILD, path=path)
 
 
 def _read_zip(path: Path) -> Header:
@@ -82,7 +81,7 @@ def _read_zip(path: Path) -> Header:
         with zipfile.ZipFile(path) as archive:
             config = archive.read("config.json")
             version = _parse(archive.read("metadata.json"), path).get("keras_version", "3")
-    # A damaged archive can ask for anything, in the words of whichever module meets it first.
+    # A damaged archive can ask for encryption, other compression or sizes beyond any memory.
     except (
         KeyError,
         zipfile.BadZipFile,
@@ -95,14 +94,10 @@ def _read_zip(path: Path) -> Header:
     ) as error:
         raise ModelError(
             expected="a .keras archive with config.json and metadata.json",
-            found=f"a damaged or other zip: {path} ({_line(error)})",
+            found=f"a damaged or other zip: {path} ({reason_of(error)})",
             path=path,
         ) from error
     return Header(_parse(config, path), str(version))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _text(value: Any) -> str:
@@ -113,9 +108,11 @@ def _parse(data: Any, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError, TypeError) as error:
-        raise ModelError(expected=f"a model configuration in JSON in {path}", found=_line(error), path=path) from error
+        raise ModelError(
+            expected=f"a model configuration in JSON in {path}", found=reason_of(error), path=path
+        ) from error
     if not isinstance(value, dict):
-        raise ModelError(expected=f"a model configuration in {path}", found=f"{type(value).__name__}", path=path)
+        raise ModelError(expected=f"a model configuration in {path}", found=type(value).__name__, path=path)
     if depth(value) > MAX_DEPTH:
         raise ModelError(
             expected=f"a model configuration of at most {MAX_DEPTH} levels",
@@ -126,15 +123,15 @@ def _parse(data: Any, path: Path) -> dict[str, Any]:
 
 
 def write_copy(path: Path, folder: Path, config: Any = None) -> Path:
-    """Copy a model file under a name whose suffix tells the truth, with another configuration if one is given.
+    """Copy a model file to a name with the right suffix, and replace its configuration.
 
     Args:
         path: The file.
-        folder: Where to.
-        config: Written in place of the file's own; None keeps it.
+        folder: The folder of the copy.
+        config: The new configuration; None keeps the file's own.
 
     Returns:
-        The copy, or the file itself where its name is right and nothing changes.
+        The copy; the file itself if its suffix is right and its configuration stays.
     """
     zipped = zipfile.is_zipfile(path)
     suffixes = (".keras",) if zipped else (".h5", ".hdf5")
@@ -159,5 +156,6 @@ def _rewrite_hdf5(_path: Path, target: Path, config: str) -> None:
 
     with h5py.File(target, "r+") as file:
         del file.attrs["model_config"]
-        # As text of any length: bytes would have to fit into an attribute of 64 KiB.
+        # As text, which is stored outside of the attribute: bytes would have to fit into its 64
+        # KiB.
         file.attrs["model_config"] = config

@@ -1,8 +1,9 @@
-"""Layers that stand in several places of a model: the marks by which a `.keras` file says so, where the framework that wrote it lost one.
+"""Restores the ids of shared layers, of which the frameworks lose some.
 
-Both frameworks write a shared layer out at each place, with one number for all of them, and its weights once. A layer is marked when it is met again, so the
-first place gets its mark later; inside of a wrapper, as TimeDistributed, that place was copied before, and the mark is lost. Read, there are two layers,
-and weights for one of them.
+Both frameworks describe a shared layer at each place, with one id for all places, and write its
+weights once. They assign the id at the second place and add it to the first one afterwards. Inside
+a wrapper such as TimeDistributed the first description has been copied by then, and the copy lacks
+the id. Read back, there are two layers, and weights for one of them.
 """
 
 from __future__ import annotations
@@ -13,38 +14,42 @@ from collections.abc import Iterator
 from typing import Any
 
 _MODELS = ("Sequential", "Functional", "Model")
-_MARK = "shared_object_id"
-_WHAT = ("module", "class_name", "registered_name", "config")
+_ID = "shared_object_id"
+_IDENTITY = ("module", "class_name", "registered_name", "config")
 
 
 def restore_shared_ids(config: Any) -> Any:
-    """Give the first place of each shared layer its mark again.
+    """Add the id to the first place of each shared layer.
 
     Args:
         config: A model's configuration.
 
     Returns:
-        A new one; the same object where no mark is missing, or it is not clear where.
+        A new configuration; the same object if no id is missing, or several places could be the
+        first one.
     """
-    if not any(_MARK in each for each in _layers(config)):
+    if not any(_ID in each for each in _layers(config)):
         return config
     changed = copy.deepcopy(config)
     known: set[int] = set()
-    unmarked: dict[str, list[dict[str, Any]]] = {}
+    without_id: dict[str, list[dict[str, Any]]] = {}
     for layer in _layers(changed):
-        number = layer.get(_MARK)
+        number = layer.get(_ID)
         if number is None:
-            unmarked.setdefault(_told(layer), []).append(layer)
+            without_id.setdefault(_fingerprint(layer), []).append(layer)
         elif number not in known:
             known.add(number)
-            alike = unmarked.get(_told(layer), [])
+            alike = without_id.get(_fingerprint(layer), [])
+            # Of two equal descriptions either may be the shared layer. The wrong one would leave a
+            # layer without weights, which the framework rejects.
             if len(alike) == 1:
-                alike.pop()[_MARK] = number
+                alike.pop()[_ID] = number
     return config if changed == config else changed
 
 
 def _layers(config: Any) -> Iterator[dict[str, Any]]:
-    """Layers in the order in which a file lists them, without recursion."""
+    """Yield layers in the order in which the file lists them."""
+    # Without recursion, whose depth a file could exceed.
     left = [config]
     while left:
         value = left.pop()
@@ -62,14 +67,14 @@ def _is_layer(value: dict[str, Any]) -> bool:
     )
 
 
-def _told(layer: dict[str, Any]) -> str:
-    """What a layer is, wherever it stands."""
-    return json.dumps(_without_marks({key: layer.get(key) for key in _WHAT}), sort_keys=True)
+def _fingerprint(layer: dict[str, Any]) -> str:
+    """Return the description of a layer without what depends on its place."""
+    return json.dumps(_without_ids({key: layer.get(key) for key in _IDENTITY}), sort_keys=True)
 
 
-def _without_marks(value: Any) -> Any:
+def _without_ids(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_marks(each) for each in value]
+        return [_without_ids(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return {key: _without_marks(each) for key, each in value.items() if key != _MARK}
+    return {key: _without_ids(each) for key, each in value.items() if key != _ID}

@@ -1,7 +1,8 @@
-"""Models that are classes of their own: their `call` is followed on symbolic tensors, so that they are layer graphs as any other.
+"""Turns subclassed models into functional ones, by calling them on symbolic tensors.
 
-What such a class does between its layers is Python, and a file holds none of it: it comes with `--custom-objects`. Where `call` does something that symbolic
-tensors do not take, the model is one layer, which is run whole.
+The work between the layers of such a class is Python, which comes with `--custom-objects`. If
+`call` does something that symbolic tensors do not support, the model becomes one layer, which runs
+as a whole.
 """
 
 from __future__ import annotations
@@ -17,36 +18,39 @@ from convert.frameworks.messages import reason_of
 from convert.graph.layer_graph import is_nested
 from edgevid.errors import ModelError
 
+# Both run the same layers; only the order of sums may differ.
 _TOLERANCE = 1e-5
 
 
-def laid_out(model: Any, framework: Any) -> tuple[Any, str]:
-    """Give a model as a functional one.
+def to_functional(model: Any, framework: Any) -> tuple[Any, str]:
+    """Turn a model into a functional one.
 
     Args:
         model: Any model of the framework, with its weights.
         framework: The module keras or tf_keras.
 
     Returns:
-        The model, the same object where it is functional or Sequential already; and what was done, or an empty string.
+        The functional model and a note. A functional or Sequential model is returned as it is, with
+        an empty note.
 
     Raises:
-        ModelError: It was saved before it saw an input, takes several, or gives no tensor.
+        ModelError: The model was saved before its first call, takes several inputs, or returns no
+            tensor.
     """
     if is_nested(model):
         return model, ""
     shape = _input_shape(model)
     inputs = framework.Input(shape[1:])
     name = type(model).__name__
-    followed = _followed(model, framework, inputs)
-    if followed is not None and _answers_alike(followed, model, shape):
-        return followed, f"the class {name} was followed from layer to layer"
+    functional = _trace_layers(model, framework, inputs)
+    if functional is not None and _answer_alike(functional, model, shape):
+        return functional, f"the class {name} was followed from layer to layer"
     try:
-        return framework.Model(inputs, model(inputs)), f"the class {name} is run whole: its layers cannot be told apart"
-    except Exception as error:  # a class may be anyone's, and raise anything
+        return framework.Model(inputs, model(inputs)), f"the class {name} is run whole: its layers cannot be separated"
+    except Exception as error:  # a custom class can raise anything
         raise ModelError(
             expected=f"a model that can be called on frames of {shape[1:]}",
-            found=f"the class {name}, which says: {reason_of(error)}",
+            found=f"the class {name}, which raises: {reason_of(error)}",
         ) from error
 
 
@@ -62,17 +66,17 @@ def _input_shape(model: Any) -> tuple[int | None, ...]:
     return sizes
 
 
-def _followed(model: Any, framework: Any, inputs: Any) -> Any:
-    """The layers that the class calls, by calling it on a symbolic tensor; None where it does what only numbers can."""
-    asks = "training" in inspect.signature(model.call).parameters
+def _trace_layers(model: Any, framework: Any, inputs: Any) -> Any:
+    """Return a functional model of the layers that `call` uses, or None if `call` needs numbers."""
+    options = {"training": False} if "training" in inspect.signature(model.call).parameters else {}
     try:
-        return framework.Model(inputs, model.call(inputs, **({"training": False} if asks else {})))
-    except Exception:  # noqa: BLE001  # a class may be anyone's, and raise anything
+        return framework.Model(inputs, model.call(inputs, **options))
+    except Exception:  # noqa: BLE001  # a custom class can raise anything
         return None
 
 
-def _answers_alike(followed: Callable[..., Any], model: Callable[..., Any], shape: tuple[int | None, ...]) -> bool:
-    """Whether nothing was lost on the way: a branch that was taken by a number, or a function outside of any layer."""
+def _answer_alike(functional: Callable[..., Any], model: Callable[..., Any], shape: tuple[int | None, ...]) -> bool:
+    # Tracing can lose a branch that depends on a number, or a function outside of any layer.
     window = np.random.default_rng(0).random((1, *[size or 8 for size in shape[1:]])).astype(np.float32)
-    given, expected = (np.asarray(each(window, training=False)) for each in (followed, model))
-    return given.shape == expected.shape and bool(np.allclose(given, expected, atol=_TOLERANCE))
+    answer, expected = (np.asarray(each(window, training=False)) for each in (functional, model))
+    return answer.shape == expected.shape and bool(np.allclose(answer, expected, atol=_TOLERANCE))

@@ -1,1 +1,1 @@
-"""Search for the cheapest precision that keeps the budget."""
+"""Search for the cheapest precision within the budget."""

@@ -1,4 +1,4 @@
-"""Make the parts of a plan in a recipe's precision and join them into a bundle in memory."""
+"""Convert the parts of a model in a recipe's precisions and assemble them into a bundle in memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 from convert.interface.contract import Contract
 from convert.precision.recipes import Recipe
 from convert.quantization.calibration import Calibration, frame_samples, on_grid, on_own_grid, step_samples
-from convert.quantization.calibration_check import InputRange, at_the_ends, check, ranges
-from convert.quantization.converter import ConvertedPart, Converter
+from convert.quantization.calibration_check import InputRange, check, ranges, share_at_ends
+from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantization.logits import LogitsPart
+from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -25,70 +26,76 @@ from edgevid.frames import Array
 from edgevid.inference.model_input import input_quantizer
 from edgevid.quant import dequantize
 
+# Precisions whose grids come from calibration samples.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 
 
 @dataclass(frozen=True)
 class BuildJob:
-    """Everything that stays the same while precisions are tried.
+    """Everything a bundle is built from, except the precision.
 
     Attributes:
         parts: The split model.
         plan: How the device runs it.
-        contract: What the bundle says of it.
-        calibration: Windows that the converter may look at.
-        converter: The child process.
+        contract: Labels, input, window and decision rule of the bundle.
+        calibration: Windows that the converter may observe.
+        converter: Converts parts in a child process.
         name: The bundle's name.
-        golden: Frames of the proof, and float answers; the bundle's own answers are filled in later.
-        edgetpu: Whether the first part shall be one that the Edge TPU takes.
+        golden: Frames of the self-test with the float model's scores. The search replaces the scores with the bundle's.
+        edgetpu: Whether the first part must suit the Edge TPU's compiler.
     """
 
     parts: Split
     plan: Plan
     contract: Contract
     calibration: Calibration
-    converter: Converter
+    converter: PartConverter
     name: str
     golden: Golden
     edgetpu: bool = False
 
+    @property
+    def tail(self) -> PartFunction:
+        """The part that gives the scores."""
+        tail = {"window": self.parts.head, "stateful": self.parts.step, "stack": self.parts.whole}[self.plan]
+        assert tail is not None
+        return tail
 
-def choose_plan(parts: Split, asked: str) -> Plan:
+
+def choose_plan(parts: Split, requested: str) -> Plan:
     """Choose how the device runs a model.
 
     Args:
         parts: The split model.
-        asked: "auto" or a plan.
-
-    Returns:
-        "window" where there is a per-frame prefix, else "stack", or what was asked for.
+        requested: A plan, or "auto": "window" for a model with a per-frame prefix, else "stack".
 
     Raises:
-        ModelError: The model cannot be run by the plan asked for.
+        UsageError: There is no such plan.
+        ModelError: The model does not support the requested plan.
     """
-    if asked not in ("auto", *PLANS):
-        raise UsageError(expected=f"a plan, one of auto, {', '.join(PLANS)}", got=asked)
-    if asked == "auto":
+    if requested not in ("auto", *PLANS):
+        raise UsageError(expected="a plan", choices=("auto", *PLANS), got=requested)
+    if requested == "auto":
         return "stack" if parts.encoder is None else "window"
-    if asked != "stack" and parts.encoder is None:
+    if requested != "stack" and parts.encoder is None:
         raise ModelError(
-            expected=f"a model with a per-frame prefix for plan {asked!r}",
-            got=asked,
+            expected=f"a model with a per-frame prefix for plan {requested!r}",
+            got=requested,
             found="one without",
             hint="Use --plan stack.",
         )
-    if asked == "stateful" and parts.step is None:
+    if requested == "stateful" and parts.step is None:
         raise ModelError(
             expected="a causal recurrent model for plan 'stateful'",
-            got=asked,
+            got=requested,
             found=parts.not_causal,
             hint="Use --plan window.",
         )
-    return cast("Plan", asked)
+    return cast("Plan", requested)
 
 
 def prefetch(
-    converter: Converter,
+    converter: PartConverter,
     parts: Split,
     *,
     precision: Precision,
@@ -96,30 +103,38 @@ def prefetch(
     calibration: Calibration,
     edgetpu: bool,
 ) -> None:
-    """Let the converter begin with the encoder, and with what int8 costs its layers, while the float model is asked: neither needs the other.
+    """Start to convert the encoder, and to measure its layers in int8, in the child process.
+
+    The caller runs the float model meanwhile. Without an encoder nothing is started.
 
     Args:
-        converter: The child process.
-        parts: The split model; nothing is begun of one without an encoder.
-        precision: Of the first recipe that will be tried.
-        contract: What the bundle says of it.
-        calibration: Windows that the converter may look at.
-        edgetpu: Whether the part shall be one that the Edge TPU takes.
+        converter: Converts parts in a child process.
+        parts: The split model.
+        precision: The encoder's precision in the first recipe.
+        contract: Its `input` is the format of the frames.
+        calibration: Windows that the converter may observe.
+        edgetpu: Whether the encoder must suit the Edge TPU's compiler.
     """
-    if parts.encoder is not None:
-        samples = [_encoder_samples(parts, contract, calibration)] if precision in CALIBRATED else _none(parts.encoder)
-        converter.prefetch(parts.encoder, precision, samples, edgetpu=edgetpu)
-        if precision == "int8":
-            converter.prefetch_layer_errors(parts.encoder, samples)
+    if parts.encoder is None:
+        return
+    is_calibrated = precision in CALIBRATED
+    samples = [_encoder_samples(parts, contract, calibration)] if is_calibrated else _no_samples(parts.encoder)
+    converter.prefetch(parts.encoder, precision, samples, edgetpu=edgetpu)
+    if precision == "int8":
+        converter.prefetch_layer_errors(parts.encoder, samples)
 
 
 def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Array:
     return frame_samples(calibration, contract.input, parts.lookback + 1)
 
 
+def _no_samples(function: PartFunction) -> list[Array]:
+    return [np.zeros((0, *shape[1:]), np.float32) for shape in function.input_shapes]
+
+
 @dataclass(frozen=True)
-class _Made:
-    """A part that was converted, what of, and how to get what it is given in real use."""
+class _BuiltPart:
+    """A converted part, its float function, and a way to get its representative inputs."""
 
     part: ConvertedPart
     function: PartFunction
@@ -127,73 +142,66 @@ class _Made:
 
 
 class Builder:
-    """Builds bundles of one job; a part that two recipes share is converted once.
+    """Builds the bundles of one job. Recipes share the parts that they have in common.
 
     Args:
         job: What to build.
 
     Attributes:
-        ranges: What each quantised part's inputs were calibrated with, of every part converted so far.
+        ranges: For each quantised part converted so far, the range of samples and grid of each input.
     """
 
     def __init__(self, job: BuildJob) -> None:
         self._job = job
         self.ranges: dict[ConvertedPart, list[InputRange]] = {}
-        self._parts: dict[tuple[str, Precision, Precision | None], _Made] = {}
+        self._parts: dict[tuple[str, Precision, Precision | None], _BuiltPart] = {}
         self._features: dict[Precision, Array] = {}
-        self._unfinished = LogitsPart(_tail(job), job.contract.scores)
+        self._logits = LogitsPart(job.tail, job.contract.scores)
 
     def build(self, recipe: Recipe) -> Bundle:
-        """Convert what is not yet converted and join it.
-
-        Args:
-            recipe: Precision of each part.
+        """Convert the parts that earlier recipes did not convert, and assemble a bundle.
 
         Returns:
-            A bundle without a report, its golden answers still the float model's.
+            A bundle without a report. Its golden scores are still the float model's.
         """
         job = self._job
-        made = self._stack(recipe) if job.plan == "stack" else self._chain(recipe)
+        parts = self._stack(recipe) if job.plan == "stack" else self._chain(recipe)
         manifest = Manifest(
             name=job.name,
             plan=job.plan,
             labels=job.contract.labels,
             window=job.contract.window,
             input=job.contract.input,
-            parts=tuple(each.part for each in made),
+            parts=tuple(each.part for each in parts),
             lookback=0 if job.plan == "stack" else job.parts.lookback,
-            scores=self._unfinished.kind if made[-1].part.precision in CALIBRATED else job.contract.scores,
+            # `LogitsPart` knows its kind once the part has been traced, as the conversion above did.
+            scores=self._logits.kind if parts[-1].part.precision in CALIBRATED else job.contract.scores,
             decision=job.contract.decision,
             values=job.contract.values,
         )
-        return Bundle(manifest, {each.part.file: each.data for each in made}, job.golden, {})
+        return Bundle(manifest, {each.part.file: each.data for each in parts}, job.golden, {})
 
     def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job, precision = self._job, recipe.precision("whole")
-        return [
-            self._convert(
-                self._last(precision),
-                precision,
-                lambda: [frame_samples(job.calibration, job.contract.input, job.parts.frames)],
-            )
-        ]
+
+        def make_samples() -> list[Array]:
+            return [frame_samples(job.calibration, job.contract.input, job.parts.frames)]
+
+        return [self._convert(self._last_part(precision), precision, make_samples)]
 
     def _chain(self, recipe: Recipe) -> Sequence[ConvertedPart]:
-        encoder, tail = self._encoder(recipe.precision("encoder")), _tail(self._job)
-        precision = recipe.precision(tail.role)
-        return [
-            encoder,
-            self._convert(
-                self._last(precision),
-                precision,
-                lambda: self._tail_samples(encoder, tail),
-                after=encoder.part.precision,
-            ),
-        ]
+        encoder = self._encoder(recipe.precision("encoder"))
+        precision = recipe.precision(self._job.tail.role)
+        tail = self._convert(
+            self._last_part(precision),
+            precision,
+            lambda: self._tail_samples(encoder),
+            encoder_precision=encoder.part.precision,
+        )
+        return [encoder, tail]
 
-    def _last(self, precision: Precision) -> PartFunction:
-        """The last part; in integers it ends before its activation."""
-        return self._unfinished.part if precision in CALIBRATED else _tail(self._job)
+    def _last_part(self, precision: Precision) -> PartFunction:
+        return self._logits.part if precision in CALIBRATED else self._job.tail
 
     def _encoder(self, precision: Precision) -> ConvertedPart:
         job = self._job
@@ -202,130 +210,124 @@ class Builder:
             job.parts.encoder, precision, lambda: [_encoder_samples(job.parts, job.contract, job.calibration)]
         )
 
-    def _tail_samples(self, encoder: ConvertedPart, tail: PartFunction) -> list[Array]:
-        """What the tail is given in real use: the converted encoder's features, not the float one's."""
-        params, precision = encoder.part.outputs[0].params, encoder.part.precision
-        if precision not in self._features:
-            stored = encode_windows(
-                encoder, self._job.calibration.windows, self._job.contract, self._job.parts.lookback + 1
-            )
-            self._features[precision] = dequantize(stored, params)
-        features = self._features[precision]
+    def _tail_samples(self, encoder: ConvertedPart) -> list[Array]:
+        """Return representative inputs of the head or step."""
+        tail, params = self._job.tail, encoder.part.outputs[0].params
+        # The converted encoder's features, not the float encoder's: the device sees only those.
+        features = self._converted_features(encoder)
         inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
         inputs[0] = on_grid(inputs[0], params)
         return inputs if len(inputs) == 1 else on_own_grid(tail, inputs)
+
+    def _converted_features(self, encoder: ConvertedPart) -> Array:
+        precision, job = encoder.part.precision, self._job
+        if precision not in self._features:
+            stored = encode_windows(encoder, job.calibration.windows, job.contract, job.parts.lookback + 1)
+            self._features[precision] = dequantize(stored, encoder.part.outputs[0].params)
+        return self._features[precision]
 
     def _convert(
         self,
         function: PartFunction,
         precision: Precision,
-        given: Callable[[], list[Array]],
-        after: Precision | None = None,
+        make_samples: Callable[[], list[Array]],
+        encoder_precision: Precision | None = None,
     ) -> ConvertedPart:
-        key = (function.role, precision, after if precision in CALIBRATED else None)
+        is_calibrated = precision in CALIBRATED
+        # A quantised tail is calibrated on the features of one encoder, so each encoder has its own.
+        key = (function.role, precision, encoder_precision if is_calibrated else None)
         if key not in self._parts:
-            samples = given() if precision in CALIBRATED else _none(function)
-            made = self._job.converter.convert(
-                function, precision, samples, edgetpu=self._job.edgetpu and after is None
-            )
-            if precision in CALIBRATED:
-                self.ranges[made] = ranges(made, samples)
+            samples = make_samples() if is_calibrated else _no_samples(function)
+            edgetpu = self._job.edgetpu and encoder_precision is None
+            part = self._job.converter.convert(function, precision, samples, edgetpu=edgetpu)
+            if is_calibrated:
+                self.ranges[part] = ranges(part, samples)
+                # The clips may exceed the grids of a file that someone else calibrated. That is only a warning.
                 if self._job.converter.calibrates:
-                    check(self.ranges[made])
-            self._parts[key] = _Made(made, function, (lambda: samples) if precision in CALIBRATED else given)
+                    check(self.ranges[part])
+            # A float part needs samples only if its layers are measured, so they are made on demand.
+            self._parts[key] = _BuiltPart(part, function, (lambda: samples) if is_calibrated else make_samples)
         return self._parts[key].part
 
-    def losses(self, shown: Sequence[Part] = ()) -> Losses:
-        """Measure what its precision costs the layers of every part that was converted; float32 costs nothing.
+    def losses(self, reported: Sequence[Part] = ()) -> Losses:
+        """Measure the loss of each layer in every converted part except those in float32.
+
+        A part that cannot be measured is listed with its reason; it never fails a conversion.
 
         Args:
-            shown: Parts that the report tells of: where one was made twice in a precision, these are measured.
+            reported: The parts of the bundle in the report. Of several parts with the same role and
+                precision, only the reported part is measured.
 
         Returns:
-            The layers, worst first, and the parts that could not be measured: that never fails a conversion.
+            The layers, worst first, and the parts that could not be measured.
         """
-        tried = sorted(self._parts.values(), key=lambda made: made.part.part in shown)
-        chosen = {
-            (made.part.part.role, made.part.part.precision): made
-            for made in tried
-            if made.part.part.precision != "float32"
-        }
-        found: list[LayerError] = []
+        # Reported parts are sorted last, so that they replace their doubles in the dict.
+        ordered = sorted(self._parts.values(), key=lambda built: built.part.part in reported)
+        chosen = {(built.part.part.role, built.part.part.precision): built for built in ordered}
+        layers: list[LayerError] = []
         unmeasured: list[Unmeasured] = []
-        for (role, precision), made in chosen.items():
+        for (role, precision), built in chosen.items():
+            if precision == "float32":
+                continue
             try:
-                found += self._measure(made)
+                layers += self._measure(built)
             except ConversionError as error:
                 unmeasured.append(Unmeasured(part=role, precision=precision, reason=str(error)))
-        return Losses(tuple(sorted(found, key=lambda error: error.snr_db)), tuple(unmeasured))
+        return Losses(tuple(sorted(layers, key=lambda layer: layer.snr_db)), tuple(unmeasured))
 
-    def _measure(self, made: _Made) -> list[LayerError]:
+    def _measure(self, built: _BuiltPart) -> list[LayerError]:
         job = self._job
         if not job.converter.calibrates:
             raise ConversionError(
-                expected="a float model to hold the layers against", found="a file that was converted already"
+                expected="a float model to compare the layers with", found="a file that was already converted"
             )
-        output = (
-            next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "")
-            if made.function.role == "encoder"
-            else "the answer"
-        )
-        return job.converter.part_errors(made.part, made.function, made.samples(), output=output)
+        output = "the answer"
+        if built.function.role == "encoder":
+            output = next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "")
+        return job.converter.part_errors(built.part, built.function, built.samples(), output=output)
 
-    def at_the_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
-        """Tell how many of a quantised encoder's features lie at the ends of their grid.
+    def share_at_grid_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
+        """Return the share of a quantised encoder's features at the ends of their grid.
 
         Args:
             encoder: The part.
             data: Its file.
-            windows: (N, T, *frame) prepared frames.
+            windows: Prepared frames (N, T, *frame).
 
         Returns:
-            A share; None where features are in float.
+            0 to 1; None for float features or no windows.
         """
         params = encoder.outputs[0].params
         if params.is_float or not len(windows):
             return None
-        return at_the_ends(
-            encode_windows(ConvertedPart(encoder, data), windows, self._job.contract, self._job.parts.lookback + 1),
-            params,
-        )
+        job = self._job
+        features = encode_windows(ConvertedPart(encoder, data), windows, job.contract, job.parts.lookback + 1)
+        return share_at_ends(features, params)
 
 
-def _tail(job: BuildJob) -> PartFunction:
-    tail = {"window": job.parts.head, "stateful": job.parts.step, "stack": job.parts.whole}[job.plan]
-    assert tail is not None
-    return tail
-
-
-def _none(function: PartFunction) -> list[Array]:
-    """No samples: a precision that needs no calibration."""
-    return [np.zeros((0, *shape[1:]), np.float32) for shape in function.input_shapes]
-
-
-def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, seen: int) -> Array:
+def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, seen_frames: int) -> Array:
     """Run a converted encoder over windows.
 
     Args:
         encoder: The part.
-        windows: (N, T, *frame) prepared frames.
-        contract: The model's frames.
-        seen: Frames that it sees at once.
+        windows: Prepared frames (N, T, *frame).
+        contract: Its `input` is the format of the frames.
+        seen_frames: Number of frames in one input of the encoder.
 
     Returns:
-        (N, T - seen + 1, F) of the type of its output.
+        Features (N, T - seen_frames + 1, F) in the dtype of the encoder's output.
     """
     model = LiteRt().load(encoder.part, encoder.data)
     quantize = input_quantizer(contract.input, encoder.part.inputs[0].params)
-    steps = windows.shape[1] - seen + 1
+    steps = windows.shape[1] - seen_frames + 1
     features = np.empty((len(windows), steps, *encoder.part.outputs[0].shape[1:]), encoder.part.outputs[0].dtype)
     stored = np.empty(windows.shape[1:], encoder.part.inputs[0].dtype)
     for window, rows in zip(windows, features, strict=True):
         for frame, out in zip(window, stored, strict=True):
             quantize(frame, out)
         for start, row in enumerate(rows):
-            frames = stored[start : start + seen]
-            model.write(0, frames if seen == 1 else frames[None])
+            frames = stored[start : start + seen_frames]
+            model.write(0, frames if seen_frames == 1 else frames[None])
             model.invoke()
             row[...] = model.read(0)[0]
     return features

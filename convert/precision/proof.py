@@ -1,25 +1,26 @@
-"""One conversion as an experiment: the float model's answers, its split, and every precision that was tried.
+"""One conversion as an experiment: the float model's scores, the float split, and the trial of each recipe.
 
-A `Proof` collects what was measured. Where an error ends it, what there is by then still makes a report.
+A `Proof` collects the measurements. If an error stops it, the measurements so far still make a report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from convert.clips import ClipSet
+from convert.frameworks.tensorflow_setup import run_graphs_as_they_are
 from convert.interface.contract import Contract
 from convert.options import CORAL, Options
 from convert.precision.builder import Builder, BuildJob, prefetch
 from convert.precision.recipes import Recipe, candidates
-from convert.precision.search import RecipeTrial, Search, search
+from convert.precision.search import RecipeTrial, Search, try_recipes
 from convert.progress import Progress
 from convert.quantization.calibration import choose
-from convert.quantization.converter import Converter
+from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import Split
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
-from convert.verification.reference import Reference
+from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import Budget, ProofStage, unlike_training
 from edgevid.bundle.manifest import Plan, Scores
 from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
@@ -28,16 +29,16 @@ from edgevid.frames.preprocess import InputSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is converted: the model taken apart, and the clips to prove it on.
+    """The split model and the clips that prove it.
 
     Attributes:
-        name: What the bundle is called.
-        plan: How frames become scores.
-        parts: The model, split.
+        name: The bundle's name.
+        plan: How the device runs the model.
+        parts: The split model.
         clips: The user's clips.
-        contract: What the bundle will say of the model.
-        reference: Makes the float model, from the parts, the frames and what the scores are.
-        recipes: The only precision there is, of a file that is converted already; None for a trained model.
+        contract: Labels, input, window and decision rule of the bundle.
+        reference: Creates the float model from the parts, the input and the kind of scores.
+        recipes: The only recipe of a file that is already converted; None for a trained model.
     """
 
     name: str
@@ -45,40 +46,48 @@ class Subject:
     parts: Split
     clips: ClipSet
     contract: Contract
-    reference: Callable[[Split, InputSpec, Scores], Reference]
+    reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     recipes: tuple[Recipe, ...] | None
+
+    @property
+    def is_trained_model(self) -> bool:
+        """Whether there is a float model, and not only a file that is already converted."""
+        return self.recipes is None
 
 
 class Proof:
-    """Holds a model's parts against the trained model, and searches for the precision.
+    """Compares a model's parts and bundles with the trained model, and searches for the precision.
+
+    Creating it runs the float model on the clips.
 
     Args:
-        subject: What is converted.
-        converter: Converts parts, in a process of its own.
-        options: How it was asked for.
-        progress: Told of each step.
+        subject: The split model and its clips.
+        converter: Converts parts in a child process.
+        options: The user's options.
+        progress: Notified of each step.
 
     Attributes:
-        job: What is built.
-        examples: Windows and float answers.
+        recipes: The recipes to try, cheapest first.
+        job: What the bundles are built from.
+        examples: Windows with the float model's scores.
         budget: What the conversion may cost.
-        builder: Makes the bundles.
-        stages: Measured so far: float model and float split.
-        trials: Precisions tried so far.
-        cautions: What a person should know.
+        builder: Builds the bundles.
+        stages: Stages measured so far, up to the float split.
+        trials: Trials finished so far.
+        cautions: Warnings for the user.
     """
 
-    def __init__(self, subject: Subject, converter: Converter, options: Options, progress: Progress) -> None:
+    def __init__(self, subject: Subject, converter: PartConverter, options: Options, progress: Progress) -> None:
         parts, clips, contract = subject.parts, subject.clips, subject.contract
         coral = options.delegate == CORAL
         self._subject, self._progress = subject, progress
         self.recipes = subject.recipes or recipes_for(options, subject.plan, parts)
         calibration = choose(clips.clips, contract.window)
-        # The converter's process works on the encoder while the float model is asked here.
+        # Before the float model runs: the child process converts the encoder at the same time.
         precision = self.recipes[0].precision("encoder")
         prefetch(converter, parts, precision=precision, contract=contract, calibration=calibration, edgetpu=coral)
-        progress.step(f"asking the float model about {len(clips.clips)} clips")
-        self._reference = subject.reference(parts, contract.input, contract.scores)
+        progress.step(f"running the float model on {len(clips.clips)} clips")
+        self._reference = self._make_reference()
         self.examples: Examples = prepare_examples(clips, contract, self._reference)
         golden = golden_vectors(clips, contract, self._reference)
         self.job = BuildJob(parts, subject.plan, contract, calibration, converter, subject.name, golden, edgetpu=coral)
@@ -91,16 +100,27 @@ class Proof:
         self.cautions: list[str] = []
         self._stopped_by = ""
 
+    def _make_reference(self) -> ReferenceAnswers:
+        subject = self._subject
+        # A setting of the whole process, so it is made here and not in `Reference`. Loading and training,
+        # which came before, keep the graph optimizer; from here on it costs seconds on the first call of
+        # each graph and speeds up none of the few hundred that follow. A `.tflite` file, whose reference
+        # is the interpreter, needs no TensorFlow.
+        if subject.is_trained_model:
+            run_graphs_as_they_are()
+        return subject.reference(subject.parts, subject.contract.input, subject.contract.scores)
+
     def run(self) -> EdgevidError | None:
         """Measure the stages and try the recipes in their order.
 
         Returns:
-            What stopped the proof: a ConversionError where the only recipe could not be converted, a VerificationFailed where the split is
-            another model than the trained one. None where all was measured, good or not.
+            The error that stopped the proof: a ConversionError if the only recipe could not be converted,
+            a VerificationFailed if the float split or the stream differs. None if the search ran to its end.
         """
         try:
             self._measure_stages()
-            search(self.builder, self.recipes, self.examples, self.budget, self._progress, trials=self.trials)
+            for trial in try_recipes(self.builder, self.recipes, self.examples, self.budget, self._progress):
+                self.trials.append(trial)
         except (ConversionError, VerificationFailed) as error:
             self._stopped_by = str(error)
             return error
@@ -108,12 +128,12 @@ class Proof:
 
     @property
     def clips(self) -> ClipSet:
-        """The clips it is proven on."""
+        """The user's clips."""
         return self._subject.clips
 
     @property
     def search(self) -> Search:
-        """What came of the search, as far as it came."""
+        """The result of the search so far."""
         if self._stopped_by:
             recipe = self.recipes[len(self.trials)]
             return Search.stopped(self.builder, self.trials, recipe, self._stopped_by)
@@ -121,27 +141,23 @@ class Proof:
 
     def _measure_stages(self) -> None:
         contract, parts = self._subject.contract, self._subject.parts
-        stages: Sequence[ProofStage] | None = file_stage(self.examples) if self._subject.recipes is not None else None
-        for stage in stages or float_stages(self._reference, parts, self.examples, contract.values):
-            self.stages.append(stage)
+        if self._subject.is_trained_model:
+            # Appended one by one: if the float split fails, the report still has both stages.
+            for stage in float_stages(self._reference, parts, self.examples, contract.values):
+                self.stages.append(stage)
+        else:
+            self.stages.append(file_stage(self.examples))
         for caution in unlike_training(self.stages[0], len(contract.labels)):
             self.cautions.append(caution)
             self._progress.step(f"  careful: {caution}")
 
 
 def recipes_for(options: Options, plan: Plan, parts: Split) -> tuple[Recipe, ...]:
-    """List the recipes that an option names, cheapest first.
-
-    Args:
-        options: Precision and delegate.
-        plan: How frames become scores.
-        parts: The model, split.
-
-    Returns:
-        At least one.
+    """Return the recipes that the options allow, cheapest first; at least one.
 
     Raises:
-        UsageError: The recipe does not go with the plan.
+        UsageError: The recipe does not suit the plan or the Edge TPU.
     """
-    count, light = 1 if plan == "stack" else 2, plan == "window" and parts.light_head
-    return candidates(options.precision, parts=count, int8_first=options.delegate == CORAL, light_head=light)
+    count = 1 if plan == "stack" else 2
+    is_light = plan == "window" and parts.light_head
+    return candidates(options.precision, parts=count, int8_first=options.delegate == CORAL, light_head=is_light)

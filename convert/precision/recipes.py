@@ -1,4 +1,4 @@
-"""Precisions as data: what each recipe does to each part, cheapest first."""
+"""Recipes: the precision of each part of a model, cheapest recipe first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from edgevid.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the parts of a model are quantised.
+    """The precision of each part of a model.
 
     Attributes:
-        name: What a person writes.
-        encoder: Precision of what runs once a frame, and of a `stack` model as a whole.
-        tail: Precision of what runs over time.
+        name: The value of `--precision`.
+        encoder: Precision of the encoder, or of the whole model under plan "stack".
+        tail: Precision of the head or step.
     """
 
     name: str
@@ -23,35 +23,24 @@ class Recipe:
     tail: Precision
 
     def precision(self, role: Role) -> Precision:
-        """Give the precision of a part.
-
-        Args:
-            role: The part's role.
-
-        Returns:
-            Its precision.
-        """
+        """Return the precision of the part with a role."""
         return self.encoder if role in ("encoder", "whole") else self.tail
 
-    def coarser(self, other: Recipe) -> bool:
-        """Tell whether no part is nearer to the trained model than in another recipe.
+    def is_coarser_than(self, other: Recipe) -> bool:
+        """Return whether no part is more precise than in another recipe.
 
-        Args:
-            other: The other one.
-
-        Returns:
-            Whether trying this one can be spared where the other has failed.
+        If `other` failed the proof, the search skips such a recipe.
         """
-        return all(
-            _FINENESS[own] <= _FINENESS[its] for own, its in ((self.encoder, other.encoder), (self.tail, other.tail))
-        )
+        pairs = ((self.encoder, other.encoder), (self.tail, other.tail))
+        return all(_FINENESS[own] <= _FINENESS[its] for own, its in pairs)
 
 
 _FINENESS: dict[Precision, int] = {"int8": 0, "int16x8": 1, "float16": 2, "float32": 3}
 
-# Part by part, in the order of their cost on a CPU. The encoder is most of it, so the head rises first; a head in 16x8 has no XNNPACK kernels and
-# takes four times as long as one in int8 or float, and its answers are not nearer to the trained model's than a float head's; behind a float
-# encoder the head may be int8 again (docs/explanation/decisions/0002-precision-search-order.md).
+# The order is by cost on a CPU (docs/explanation/decisions/0002-precision-search-order.md). The encoder is most of the cost,
+# so the head's precision rises first. A 16x8 head has no XNNPACK kernels: it takes four times as
+# long as an int8 or float head, and is no closer to the trained model than a float head.
+# Behind a float encoder the head may be int8 again.
 RECIPES = (
     Recipe("int8", "int8", "int8"),
     Recipe("int8+float", "int8", "float32"),
@@ -60,10 +49,11 @@ RECIPES = (
     Recipe("float16", "float16", "float16"),
     Recipe("float32", "float32", "float32"),
 )
+# For a head so small that float costs as much as int8, this recipe comes first.
 _LIGHT = "int8+float"
 NAMES = tuple(recipe.name for recipe in RECIPES)
 AUTO = "auto"
-# What people write who name the head.
+# Other spellings of `--precision`, for those who name the head.
 ALIASES = {
     "int8+float head": "int8+float",
     "int8+16x8 head": "int8+int16x8",
@@ -78,33 +68,36 @@ TITLES = {recipe.name: recipe.name for recipe in RECIPES} | {
 
 
 def candidates(name: str, *, parts: int, int8_first: bool = False, light_head: bool = False) -> tuple[Recipe, ...]:
-    """Give the recipes to try.
+    """Return the recipes to try, cheapest first.
 
     Args:
         name: One of `NAMES` or `ALIASES`, or "auto".
-        parts: How many parts the plan has; recipes that differ only in a second part are left out for one.
-        int8_first: Whether the first part has to be in int8, as for the Edge TPU.
-        light_head: Whether the head's products are so few that it costs in float what it costs in int8.
-
-    Returns:
-        Recipes, cheapest first.
+        parts: Number of parts of the plan. For 1, the recipes with two precisions are left out.
+        int8_first: Whether the first part must be int8, as for the Edge TPU.
+        light_head: Whether the head is so small that float costs as much as int8.
 
     Raises:
-        UsageError: No recipe of that name, or not for such a model.
+        UsageError: There is no such recipe, or it does not suit the number of parts or the Edge TPU.
     """
     name = ALIASES.get(name, name)
     if name not in (*NAMES, AUTO):
-        raise UsageError(expected=f"a precision, one of {AUTO}, {', '.join(NAMES)}", got=name)
-    chosen = [
+        raise UsageError(expected="a precision", choices=(AUTO, *NAMES), got=name)
+    recipes = [
         recipe for recipe in RECIPES if name in (AUTO, recipe.name) and (recipe.encoder == "int8" or not int8_first)
     ]
-    if not chosen:
+    if not recipes:
         raise UsageError(
             expected=f"a precision with an int8 encoder for the Edge TPU, such as {AUTO} or int8", got=name
         )
-    if parts > 1:
-        return tuple(sorted(chosen, key=lambda recipe: recipe.name != _LIGHT)) if light_head else tuple(chosen)
-    alike = tuple(recipe for recipe in chosen if recipe.encoder == recipe.tail)
-    if not alike:
-        raise UsageError(expected="a precision for a model of one part, one of int8, float16, float32", got=name)
-    return alike
+    if parts == 1:
+        return _for_one_part(recipes, name)
+    # The sort is stable: only the light recipe changes its place.
+    return tuple(sorted(recipes, key=lambda recipe: recipe.name != _LIGHT)) if light_head else tuple(recipes)
+
+
+def _for_one_part(recipes: list[Recipe], name: str) -> tuple[Recipe, ...]:
+    uniform = tuple(recipe for recipe in recipes if recipe.encoder == recipe.tail)
+    if not uniform:
+        legal = [recipe.name for recipe in RECIPES if recipe.encoder == recipe.tail]
+        raise UsageError(expected="a precision for a model of one part", choices=legal, got=name)
+    return uniform

@@ -1,8 +1,8 @@
-"""Find the cheapest precision that keeps the budget: build, prove, and go on to the next recipe where the proof fails."""
+"""Find the cheapest precision within the budget: build and prove a bundle, and try the next recipe if it fails."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,23 +17,24 @@ from convert.verification.value_drift import ValueDrift, broken, measure_values
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
+from edgevid.bundle.manifest import Part, Precision, Role
 from edgevid.errors import ConversionError, VerificationFailed
 from edgevid.frames import Array
 
 
 @dataclass(frozen=True)
 class RecipeTrial:
-    """One recipe tried.
+    """The result of one recipe.
 
     Attributes:
-        recipe: What was tried.
-        failure: Why it does not do, or an empty string.
-        bundle: The bundle, with its own golden answers; None where it could not be made.
-        window: Stage 3; None for plan "stateful", which keeps no window.
-        stream: Stage 4.
-        scores: (N, classes), the stream's answers.
-        latency: What a new frame costs on this machine.
-        values: How far off what is given beside the scores is.
+        recipe: The recipe.
+        failure: Why the recipe was rejected or skipped; empty if it keeps the budget.
+        bundle: The bundle with its own golden scores; None if it could not be built.
+        window: Stage 3 of the proof; None for plan "stateful", which has no window.
+        stream: Stage 4 of the proof.
+        scores: Scores of the stream (N, classes).
+        latency: Time of a new frame on this machine.
+        values: Error of each auxiliary output.
     """
 
     recipe: Recipe
@@ -45,15 +46,25 @@ class RecipeTrial:
     latency: FrameLatency | None = None
     values: tuple[ValueDrift, ...] = ()
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The bundle's parts; empty without a bundle."""
+        return () if self.bundle is None else self.bundle.manifest.parts
+
+    @property
+    def precisions(self) -> Mapping[Role, Precision]:
+        """The precision of each part; empty without a bundle."""
+        return {part.role: part.precision for part in self.parts}
+
 
 @dataclass(frozen=True)
 class Search:
-    """What came of a search.
+    """The result of a search.
 
     Attributes:
-        trials: In the order tried; the last one is good, or none is.
-        builder: Holds the parts that were converted.
-        stopped_by: What stopped it; empty where it went through all recipes.
+        trials: In the order of the recipes. Only the last one can keep the budget.
+        builder: Holds the converted parts.
+        stopped_by: The error that stopped the search; empty if it ran to its end.
     """
 
     trials: tuple[RecipeTrial, ...]
@@ -62,96 +73,83 @@ class Search:
 
     @classmethod
     def stopped(cls, builder: Builder, trials: Sequence[RecipeTrial], recipe: Recipe, reason: str) -> Search:
-        """Give what there is of a search that ended before it had an answer.
+        """Return the result of a search that an error stopped.
 
         Args:
-            builder: Holds the parts that were converted.
-            trials: What was tried before.
-            recipe: What was to be tried.
-            reason: What stopped it.
-
-        Returns:
-            These trials, and one without a bundle.
+            builder: Holds the converted parts.
+            trials: The finished trials.
+            recipe: The recipe of the unfinished trial. It becomes a trial without a bundle.
+            reason: The error.
         """
         return cls((*trials, RecipeTrial(recipe, reason)), builder, reason)
 
     @property
     def failure(self) -> str:
-        """Each recipe with its reason, or an empty string where the last one is good."""
+        """Each recipe with its failure; empty if the last one keeps the budget."""
         if not self.trials[-1].failure:
             return ""
         return "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in self.trials)
 
     @property
     def best_trial(self) -> RecipeTrial:
-        """The good trial; where there is none, the first of those that came nearest."""
+        """The trial that keeps the budget; else the first one with the highest agreement."""
         if not self.trials[-1].failure:
             return self.trials[-1]
         return max(self.trials, key=lambda trial: trial.stream.agreement if trial.stream is not None else -1.0)
 
 
-def search(
-    builder: Builder,
-    recipes: Sequence[Recipe],
-    examples: Examples,
-    budget: Budget,
-    progress: Progress,
-    *,
-    trials: list[RecipeTrial] | None = None,
-) -> Search:
+def try_recipes(
+    builder: Builder, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress
+) -> Iterator[RecipeTrial]:
     """Try recipes in their order until one keeps the budget.
 
-    A recipe that is coarser in every part than one whose answers were too far off is passed over.
-
     Args:
-        builder: Makes the bundles.
+        builder: Builds the bundles.
         recipes: Cheapest first.
-        examples: What to hold them against.
+        examples: Windows with the trained model's scores.
         budget: What a conversion may cost.
-        progress: Told of each.
-        trials: Where to put them; what was tried before an error stays there.
+        progress: Notified of each recipe.
 
-    Returns:
-        The trials, and the parts that were converted for them.
+    Yields:
+        The result of each recipe. One that is coarser than a rejected recipe is skipped.
 
     Raises:
         ConversionError: The only recipe could not be converted.
     """
-    trials = [] if trials is None else trials
     reference = measure("float Keras", examples.scores, examples.scores, examples.truth)
+    rejected: list[Recipe] = []
     for recipe in recipes:
-        nearer = next((trial for trial in trials if trial.stream is not None and recipe.coarser(trial.recipe)), None)
-        if nearer is not None:
-            trials.append(
-                RecipeTrial(
-                    recipe, f"not tried: {nearer.recipe.name}, which is nearer to the trained model, does not do"
-                )
-            )
+        finer = next((each for each in rejected if recipe.is_coarser_than(each)), None)
+        if finer is not None:
+            yield RecipeTrial(recipe, f"skipped: the more precise recipe {finer.name} already failed")
             continue
         progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
         try:
             trial = _prove(builder.build(recipe), recipe, examples, budget, reference)
         except ConversionError as error:
+            # With several recipes the next one may convert. With one, its error is the conversion's.
             if len(recipes) == 1:
                 raise
             trial = RecipeTrial(recipe, str(error))
-        trials.append(trial)
+        yield trial
         if not trial.failure:
-            break
-        progress.step(f"  {recipe.name} does not do: {trial.failure}")
-    return Search(tuple(trials), builder)
+            return
+        # A recipe that could not be converted says nothing about a coarser one, which may convert.
+        if trial.stream is not None:
+            rejected.append(recipe)
+        progress.step(f"  {recipe.name} was rejected: {trial.failure}")
 
 
 def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, reference: ProofStage) -> RecipeTrial:
-    streamed = stream_answers(bundle, examples.windows)
-    scores = np.stack([answers[0] for answers, _ in streamed])
+    answers = stream_answers(bundle, examples.windows)
+    scores = np.stack([each[0] for each, _ in answers])
     stream = measure("bundle, stream", scores, examples.scores, examples.truth)
     window = None
     if bundle.manifest.plan != "stateful":
-        anew = window_scores(bundle, examples.windows)
-        window = measure("bundle, whole window", anew, examples.scores, examples.truth)
-        _check_stream(scores, anew)
-    values = _values(bundle, [[column[-1] for column in beside] for _, beside in streamed], examples)
+        expected = window_scores(bundle, examples.windows)
+        window = measure("bundle, whole window", expected, examples.scores, examples.truth)
+        _check_stream(scores, expected)
+    values = _measure_values(bundle, [[column[-1] for column in values] for _, values in answers], examples)
     failure = budget.broken(reference, stream) or broken(values, most=budget.max_value_error)
     return RecipeTrial(
         recipe, failure, replace(bundle, golden=_golden(bundle)), window, stream, scores, latency(bundle), values
@@ -159,20 +157,21 @@ def _prove(bundle: Bundle, recipe: Recipe, examples: Examples, budget: Budget, r
 
 
 def _golden(bundle: Bundle) -> Golden:
-    """The golden vectors with this bundle's own answers."""
-    (answers,) = stream_answers(bundle, [bundle.golden.frames])
-    values = np.concatenate(answers[1], axis=1) if answers[1] else None
-    return replace(bundle.golden, scores=answers[0], engine=LiteRt().name, values=values)
+    """Return the golden vectors with the bundle's own scores."""
+    ((scores, auxiliary),) = stream_answers(bundle, [bundle.golden.frames])
+    values = np.concatenate(auxiliary, axis=1) if auxiliary else None
+    return replace(bundle.golden, scores=scores, engine=LiteRt().name, values=values)
 
 
-def _values(bundle: Bundle, given: Sequence[Sequence[Array]], examples: Examples) -> tuple[ValueDrift, ...]:
-    columns = [np.stack(column) for column in zip(*given, strict=True)]
+def _measure_values(bundle: Bundle, rows: Sequence[Sequence[Array]], examples: Examples) -> tuple[ValueDrift, ...]:
+    columns = [np.stack(column) for column in zip(*rows, strict=True)]
     return tuple(measure_values("bundle, stream", bundle.manifest.values, columns, examples.values))
 
 
-def _check_stream(streamed: Array, anew: Array) -> None:
-    if not np.array_equal(streamed, anew):
-        worst = float(np.abs(streamed - anew).max())
+def _check_stream(streamed: Array, expected: Array) -> None:
+    # Equal to the bit, not nearly: both run the same integer kernels, so any difference is a fault of the engine.
+    if not np.array_equal(streamed, expected):
+        worst = float(np.abs(streamed - expected).max())
         raise VerificationFailed(
             expected="the stream to equal the whole window bit for bit",
             got=worst,

@@ -1,1 +1,1 @@
-"""Quantise parts with the TensorFlow Lite converter, in a child process, and measure what that costs each layer."""
+"""Quantise parts with the TensorFlow Lite converter in a child process, and measure the loss of each layer."""

@@ -1,8 +1,11 @@
-"""What the converter is shown of each tensor, so that its ranges fit real use.
+"""Calibration samples: the inputs from which the converter derives the grid of each tensor.
 
-Three ranges are pinned rather than observed. Frames: pixels reach from 0 to 255 whether or not a calibration clip does, and with the range
-exact, quantising a pixel is one bit flip. Features: the encoder's int8 output grid is the head's input grid, to the last step, so that a
-feature passes from part to part as the integer it is. States are pinned to themselves: what goes into a step came out of the one before.
+Three ranges are pinned rather than observed:
+
+- Frames: the range of pixels 0 to 255, whether or not a clip reaches it. Quantising a pixel is then one bit flip.
+- Features: the grid of the encoder's output, to its ends. The head's input then has the same grid, and a
+  feature passes from part to part as the same integer.
+- States: the range of the step's own output states, which are its next input states.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert.clips import Clip, to_real, window_indices
+from convert.clips import Clip, evenly_spread, to_real, window_indices
 from convert.splitting.split import PartFunction
 from convert.splitting.stepping import steps
 from edgevid.bundle.manifest import Window
@@ -22,20 +25,22 @@ from edgevid.quant import QuantParams, dequantize
 
 MAX_CLIPS = 32
 MAX_ENCODER_SAMPLES = 256
-# Each round brings what goes in and what comes out nearer; four were enough for LSTM and GRU. A state that only ever grows is never there.
-_ROUNDS = 16
-# Where both grids are one to the last bit, a gate's 256 levels times a state's end in a half every so often, which XNNPACK rounds one way on x86 and
-# another on ARM. This little apart no product does, and every stored number is still the same number on both.
-_APART = np.float32(1 + 2**-14)
+# Each round brings the ranges of input and output states closer (four were enough for LSTM and GRU). A state
+# that only grows never converges.
+_MAX_ROUNDS = 16
+# Input states are stretched this little beyond output states. On exactly equal grids a gate's 256 levels times a
+# state often end in a half, which XNNPACK rounds one way on x86 and another on ARM. At this distance no product
+# does, and every stored number is still the same on both grids.
+_STRETCH = np.float32(1 + 2**-14)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Windows that the converter may look at.
+    """Windows that the converter may observe.
 
     Attributes:
-        windows: (N, T, *frame) prepared frames.
-        clips: Indices of the clips they are from.
+        windows: Prepared frames (N, T, *frame).
+        clips: Indices of the clips that the windows come from.
     """
 
     windows: Array
@@ -43,61 +48,61 @@ class Calibration:
 
 
 def choose(clips: Sequence[Clip], window: Window) -> Calibration:
-    """Choose calibration windows evenly over the clips, and at both ends of each where sampling has a start.
+    """Choose calibration windows from clips spread evenly over all clips.
 
     Args:
-        clips: All clips, in the order of their paths, so that even steps meet every class.
-        window: The model's view of time.
+        clips: All clips in the order of their paths, so that an even spread includes every class.
+        window: The model's window.
 
     Returns:
-        One or two windows of each of at most `MAX_CLIPS` clips.
+        Windows of at most `MAX_CLIPS` clips: one per clip, or two for interval sampling.
     """
-    chosen = _evenly(len(clips), MAX_CLIPS)
+    chosen = _spread(len(clips), MAX_CLIPS)
     windows = [clips[index].frames[indices] for index in chosen for indices in _windows(clips[index], window)]
     return Calibration(np.stack(windows), tuple(chosen))
 
 
 def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
+    """Yield the frames of a clip's first window and, for interval sampling, of its last."""
     yield window_indices(clip, window)
     if window.sampling == "interval":
-        later = int(
-            np.searchsorted(clip.timestamps_ns, clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9)
-        )
-        if later > 0:
-            yield window_indices(clip, window, start=min(later, len(clip.frames) - 1))
+        last_start_ns = clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9
+        start = int(np.searchsorted(clip.timestamps_ns, last_start_ns))
+        if start > 0:
+            yield window_indices(clip, window, start=min(start, len(clip.frames) - 1))
 
 
-def frame_samples(calibration: Calibration, spec: InputSpec, seen: int) -> Array:
-    """Give inputs of the first part.
+def frame_samples(calibration: Calibration, spec: InputSpec, seen_frames: int) -> Array:
+    """Return representative inputs of the first part.
 
     Args:
         calibration: The windows.
-        spec: The model's frames.
-        seen: Frames that the part sees at once.
+        spec: Format of the prepared frames.
+        seen_frames: Number of frames in one input of the part.
 
     Returns:
-        (N, *frame) or (N, seen, *frame) float32, with the pixel range pinned.
+        (N, *frame) or (N, seen_frames, *frame) float32. Pixels are pinned to the trained range.
     """
     windows = calibration.windows
-    positions = windows.shape[1] - seen + 1
-    picked = [divmod(index, positions) for index in _evenly(len(windows) * positions, MAX_ENCODER_SAMPLES)]
-    samples = to_real(np.stack([windows[clip, start : start + seen] for clip, start in picked]), spec)
-    samples = samples[:, 0] if seen == 1 else samples
+    positions = windows.shape[1] - seen_frames + 1
+    picked = [divmod(index, positions) for index in _spread(len(windows) * positions, MAX_ENCODER_SAMPLES)]
+    samples = to_real(np.stack([windows[clip, start : start + seen_frames] for clip, start in picked]), spec)
+    samples = samples[:, 0] if seen_frames == 1 else samples
     return pin(samples, *spec.range) if spec.kind == "frames" else samples
 
 
-def _evenly(count: int, limit: int) -> list[int]:
-    """Pick indices over the whole of a list: clips are in the order of their classes, and the last class counts as the first does."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).astype(int)).tolist()
+def _spread(count: int, limit: int) -> list[int]:
+    # Over the whole list: clips are sorted by class, so the first ones alone would leave classes out.
+    return evenly_spread(count, limit)
 
 
 def pin(samples: Array, low: float, high: float) -> Array:
-    """Make samples reach from `low` to `high` exactly, by setting one number to each.
+    """Return samples that reach exactly from `low` to `high`, by setting one number to each.
 
     Args:
         samples: (N, ...) float32, at least two numbers.
-        low: Least value of the grid.
-        high: Greatest value.
+        low: Smallest number of the grid.
+        high: Largest number of the grid.
 
     Returns:
         A copy, clipped to the range.
@@ -109,14 +114,14 @@ def pin(samples: Array, low: float, high: float) -> Array:
 
 
 def on_grid(features: Array, params: QuantParams) -> Array:
-    """Make features reach over the whole grid of the encoder's output, so that the head's input gets the same grid.
+    """Pin features to the ends of the encoder's output grid, so that the head's input gets the same grid.
 
     Args:
         features: (N, ...) float32.
         params: The encoder's output grid.
 
     Returns:
-        float32; the same where the encoder is in float.
+        float32; the array itself for a float encoder.
     """
     if params.is_float:
         return features
@@ -125,55 +130,60 @@ def on_grid(features: Array, params: QuantParams) -> Array:
 
 
 def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
-    """Make the states that go into a step reach as far as those that come out of it, but for a hair, so that both have the same stored numbers.
+    """Stretch a step's input states to the range of its output states, so that both get the same stored numbers.
 
-    A state then goes round as the integer it is: on grids of their own it was rounded twice a frame, and cut off where the one that goes in is shorter.
-    What comes out of a tanh, as in a SimpleRNN, keeps the grid that TensorFlow Lite has for that.
+    A state then stays the same integer from frame to frame. On two grids it was rounded twice per frame, and
+    clipped where the input grid is shorter. The output of a tanh, as in a SimpleRNN, keeps the grid that
+    TensorFlow Lite fixes for it.
 
     Args:
         step: The float part.
-        inputs: As from `step_samples`.
+        inputs: From `step_samples`.
 
     Returns:
-        The features as they are and states with a few numbers moved; `inputs` where that leads nowhere, as with a state that counts.
+        The same features, and states with a few numbers moved. If the ranges do not converge, as with a state
+        that counts, `inputs` itself.
     """
     import tensorflow as tf
 
     run = tf.function(step.function, autograph=False)
-    given = [inputs[0], *(np.array(state) for state in inputs[1:])]
-    after = [np.empty_like(state) for state in given[1:]]
+    stretched = [inputs[0], *(np.array(state) for state in inputs[1:])]
+    after = [np.empty_like(state) for state in stretched[1:]]
     stale = set(range(len(inputs[0])))
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         for row in stale:
-            outputs = run(*(tf.constant(each[row][None]) for each in given))
-            for kept, output in zip(after, outputs[len(outputs) - len(after) :], strict=True):
-                kept[row] = output[0]
-        stale = {row for state, output in zip(given[1:], after, strict=True) for row in _reach(state, output)}
+            outputs = run(*(tf.constant(each[row][None]) for each in stretched))
+            # The states are the last outputs.
+            for state, output in zip(after, outputs[len(outputs) - len(after) :], strict=True):
+                state[row] = output[0]
+        stale = {row for state, output in zip(stretched[1:], after, strict=True) for row in _stretch(state, output)}
         if not stale:
-            return given
+            return stretched
     return inputs
 
 
-def _reach(state: Array, after: Array) -> list[int]:
-    """Give `state`, in place, the least and greatest number of `after`, and say which samples that changed."""
-    low, high = after.min() * _APART, after.max() * _APART
+def _stretch(state: Array, after: Array) -> list[int]:
+    """Stretch `state` in place to the range of `after`; return the indices of the samples that changed."""
+    low, high = after.min() * _STRETCH, after.max() * _STRETCH
     if (state.min(), state.max()) == (low, high) or after.size < 2:
         return []
     before = state.copy()
     np.clip(state, low, high, out=state)
-    # Where the answer is in the middle an extreme that goes in hardly ever makes another that comes out.
+    # Where the output is near the middle, an extreme input state rarely produces a new extreme output.
     places = np.argpartition(np.abs(after - (low + high) / 2), 1, axis=None)[:2]
     state.reshape(-1)[places] = low, high
     return np.flatnonzero((state != before).reshape(len(state), -1).any(axis=1)).tolist()
 
 
 def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:
-    """Give inputs of a step, or of a head of windows in flight, with the states that really occur, by running the float part over the windows.
+    """Return representative inputs of a step, or of a head of windows in flight.
+
+    The float part runs over the windows, so the states are those that occur in use.
 
     Args:
         step: The float part.
         features: (N, T, F) float32.
-        limit: Most samples to return.
+        limit: Maximum number of samples.
 
     Returns:
         For each input of the part an array (M, *shape).
@@ -181,7 +191,7 @@ def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODE
     import tensorflow as tf
 
     run = tf.function(step.function, autograph=False)
-    picked = set(_evenly(features.shape[0] * features.shape[1], limit))
-    shown = (inputs for window in features for inputs, _ in steps(step, run, window))
-    rows = [[each[0] for each in inputs] for index, inputs in enumerate(shown) if index in picked]
+    picked = set(_spread(features.shape[0] * features.shape[1], limit))
+    samples = (inputs for window in features for inputs, _ in steps(step, run, window))
+    rows = [[each[0] for each in inputs] for index, inputs in enumerate(samples) if index in picked]
     return [np.stack(column) for column in zip(*rows, strict=True)]

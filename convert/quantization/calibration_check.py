@@ -1,14 +1,14 @@
-"""What calibration saw, and whether the converter looked at it.
+"""Compare the grids of a quantised part with its calibration samples.
 
-Two things go wrong in silence elsewhere: calibration data that never reaches the converter, and clips that say nothing of what the device will see.
+Two faults are otherwise silent: calibration data that the converter ignores, and clips that do not represent
+the frames on the device.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,22 +19,23 @@ from edgevid.errors import ConversionError
 from edgevid.frames import Array
 from edgevid.quant import QuantParams, dequantize
 
-# A grid ends within a step of what it was made for; TensorFlow moves it by part of one to have a place for zero.
+# Samples may exceed a grid by this share of their range: TensorFlow moves grids by part of a step, to represent
+# zero exactly.
 _SLACK = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputRange:
-    """What one input of a part was calibrated with.
+    """The calibration samples of one input of a part, and the grid that came of them.
 
     Attributes:
         part: Role of the part.
-        input: Which of its inputs, from 0.
-        samples: How many.
-        low: Least number among them.
-        high: Greatest.
-        grid_low: What the input's least stored number stands for.
-        grid_high: What its greatest stands for.
+        input: Index of the input.
+        samples: Number of samples.
+        low: Smallest number in the samples.
+        high: Largest number in the samples.
+        grid_low: Smallest number of the grid.
+        grid_high: Largest number of the grid.
     """
 
     part: Role
@@ -46,130 +47,124 @@ class InputRange:
     grid_high: float
 
     @property
-    def cut(self) -> bool:
-        """Whether samples lie beyond the grid's ends."""
+    def exceeds_grid(self) -> bool:
+        """Whether samples would be clipped at the grid's ends."""
         slack = _SLACK * (self.high - self.low)
         return self.low < self.grid_low - slack or self.high > self.grid_high + slack
 
 
-def ranges(made: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
-    """Put the grids of a quantised part's inputs beside what the converter was shown.
+@dataclass(frozen=True, kw_only=True)
+class GridEnds:
+    """The share of the encoder's features at the ends of their grid.
+
+    Attributes:
+        calibrated: On calibration windows; null if features are float or there is no encoder.
+        unseen: On windows outside the calibration set.
+        unseen_windows: Number of those windows.
+    """
+
+    calibrated: float | None
+    unseen: float | None
+    unseen_windows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSummary:
+    """The calibration data.
+
+    Attributes:
+        clips: Number of clips used.
+        of: Number of clips in all.
+        classes: For each class the number of "clips" and of those "calibrated"; empty without labels.
+        inputs: Range of samples and grid of each quantised input.
+        features_at_ends: Share of features at the ends of their grid.
+    """
+
+    clips: int
+    of: int
+    classes: Mapping[str, Mapping[str, int]]
+    inputs: tuple[InputRange, ...]
+    features_at_ends: GridEnds
+
+
+def ranges(part: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
+    """Return the ranges of samples and grid for each integer input of a quantised part.
 
     Args:
-        made: The part.
-        samples: For each input (N, *shape) float32, as they were given to the converter.
-
-    Returns:
-        One range an input that is in integers.
+        part: The part.
+        samples: For each input the array (N, *shape) float32 that the converter received.
     """
-    both = enumerate(zip(made.part.inputs, samples, strict=True))
+    inputs = enumerate(zip(part.part.inputs, samples, strict=True))
     return [
-        _range(made.part.role, index, tensor, given) for index, (tensor, given) in both if not tensor.params.is_float
+        _range(part.part.role, index, tensor, values)
+        for index, (tensor, values) in inputs
+        if not tensor.params.is_float
     ]
 
 
-def check(found: Sequence[InputRange]) -> None:
-    """Refuse a part whose converter did not look at its samples, or took them for another input's.
-
-    Args:
-        found: From `ranges`.
+def check(inputs: Sequence[InputRange]) -> None:
+    """Reject a part if the converter ignored its samples, or used those of another input.
 
     Raises:
-        ConversionError: A grid ends short of its samples.
+        ConversionError: The samples of an input exceed its grid.
     """
-    for each in found:
-        if each.cut:
+    for each in inputs:
+        if each.exceeds_grid:
+            samples = f"its samples ({each.low:.4g} to {each.high:.4g})"
+            grid = f"a grid of {each.grid_low:.4g} to {each.grid_high:.4g}"
             raise ConversionError(
-                expected=f"the converter to calibrate input {each.input} of the {each.part} with its samples ({each.low:.4g} to {each.high:.4g})",
+                expected=f"the converter to calibrate input {each.input} of the {each.part} with {samples}",
                 got=(each.grid_low, each.grid_high),
-                found=f"a grid of {each.grid_low:.4g} to {each.grid_high:.4g}: it did not look at them",
+                found=f"{grid}: the converter ignored the calibration data",
             )
 
 
-def _range(role: Role, index: int, tensor: Tensor, given: Array) -> InputRange:
+def _range(role: Role, index: int, tensor: Tensor, values: Array) -> InputRange:
     low, high = ends(tensor.params)
     return InputRange(
         part=role,
         input=index,
-        samples=len(given),
-        low=float(given.min()),
-        high=float(given.max()),
+        samples=len(values),
+        low=float(values.min()),
+        high=float(values.max()),
         grid_low=low,
         grid_high=high,
     )
 
 
 def ends(params: QuantParams) -> tuple[float, float]:
-    """Give the real numbers at the ends of a grid.
-
-    Args:
-        params: An integer grid.
-
-    Returns:
-        Least and greatest.
-    """
+    """Return the smallest and largest real number of an integer grid."""
     low, high = dequantize(np.array(params.limits, params.dtype), params)
     return float(low), float(high)
 
 
-def at_the_ends(stored: Array, params: QuantParams) -> float:
-    """Tell how much of a tensor lies at the ends of its grid, where larger numbers would be cut off.
+def share_at_ends(stored: Array, params: QuantParams) -> float:
+    """Return the share of a tensor at the ends of its grid, where larger numbers would be clipped.
 
     Args:
-        stored: Any shape, of the grid's type.
+        stored: Any shape, in the grid's dtype.
         params: The grid.
 
     Returns:
-        A share. Zero itself is no end: what a ReLU leaves at the bottom was not cut off by the grid.
+        0 to 1. A zero point at an end does not count: a ReLU's zeros were not clipped by the grid.
     """
     low, high = params.limits
-    cut = (stored == high) & (params.zero_point != high) | (stored == low) & (params.zero_point != low)
-    return float(cut.mean())
+    clipped = (stored == high) & (params.zero_point != high) | (stored == low) & (params.zero_point != low)
+    return float(clipped.mean())
 
 
-def by_class(clips: ClipSet, chosen: Sequence[int]) -> dict[str, dict[str, int]]:
-    """Count the clips of each class, and those that calibration looked at.
+def by_class(clips: ClipSet, calibrated: Sequence[int]) -> dict[str, dict[str, int]]:
+    """Count the clips of each class, and those used for calibration.
 
     Args:
         clips: All clips.
-        chosen: Indices of those looked at.
+        calibrated: Indices of the clips used for calibration.
 
     Returns:
-        Class to "clips" and "calibrated"; empty where clips have no classes.
+        For each class "clips" and "calibrated"; empty if the clips have no classes.
     """
     if not clips.labels:
         return {}
-    every = Counter(str(clip.ref.label) for clip in clips.clips)
-    looked = Counter(str(clips.clips[index].ref.label) for index in chosen)
-    return {label: {"clips": every[label], "calibrated": looked[label]} for label in sorted(every)}
-
-
-def summary(
-    found: Sequence[InputRange],
-    clips: ClipSet,
-    chosen: Sequence[int],
-    *,
-    ends_calibrated: float | None,
-    ends_unseen: float | None,
-    unseen: int,
-) -> dict[str, Any]:
-    """Put it together for the report.
-
-    Args:
-        found: Ranges of all quantised inputs.
-        clips: All clips.
-        chosen: Indices of those looked at.
-        ends_calibrated: Share of features at the ends of their grid, on calibration's own windows; None where no feature is quantised.
-        ends_unseen: The same on windows that calibration did not see.
-        unseen: How many windows those were.
-
-    Returns:
-        JSON-ready data.
-    """
-    return {
-        "clips": len(chosen),
-        "of": len(clips.clips),
-        "classes": by_class(clips, chosen),
-        "inputs": [vars(each) for each in found],
-        "features_at_ends": {"calibrated": ends_calibrated, "unseen": ends_unseen, "unseen_windows": unseen},
-    }
+    total = Counter(str(clip.ref.label) for clip in clips.clips)
+    used = Counter(str(clips.clips[index].ref.label) for index in calibrated)
+    return {label: {"clips": total[label], "calibrated": used[label]} for label in sorted(total)}

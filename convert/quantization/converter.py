@@ -1,7 +1,7 @@
-"""Turn a part's function into a `.tflite` file, in a child process.
+"""Convert a part's function into a `.tflite` file, in a child process.
 
-TensorFlow's converter can end its process, and so can the interpreter: each part is run once in the child (`convert.quantization.worker`) before it is opened
-here. The child starts while the model is still being read.
+TensorFlow's converter can crash its process, and so can the interpreter. The child process
+(`convert.quantization.worker`) therefore runs each part once before this process opens it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from edgevid.errors import ConverterCrashed, ModelError
 from edgevid.frames import Array
 
 
+# Compared by identity, to be a cheap key of a dict: equality would compare whole files.
 @dataclass(frozen=True, eq=False)
 class ConvertedPart:
     """A part and its file.
 
     Attributes:
-        part: For the manifest.
-        data: The `.tflite` bytes.
+        part: The part's entry in the manifest.
+        data: The `.tflite` file.
     """
 
     part: Part
@@ -38,15 +39,16 @@ class ConvertedPart:
 
 
 class Converter:
-    """The child process and its working folder.
+    """The child process with TensorFlow's converter, and its working folder.
 
-    A context manager: leaving it ends the child and removes the folder.
+    A context manager: entering it starts the child process, leaving it stops the process and removes the folder.
 
     Args:
-        timeout_s: Longest time for one job.
+        timeout_s: Maximum time of one job.
 
     Attributes:
-        calibrates: Whether the grids of its parts come from the samples that it is given.
+        calibrates: Whether the parts' grids come from the samples passed to `convert`.
+        jobs: Number of jobs that read calibration samples.
     """
 
     calibrates = True
@@ -59,52 +61,51 @@ class Converter:
         self.jobs = 0
 
     def start(self) -> None:
-        """Start the child now, so that it imports TensorFlow while the caller does something else."""
+        """Start the child process, which imports TensorFlow while the caller continues."""
         self._child.start()
 
     def prefetch(
         self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
     ) -> None:
-        """Let the child begin with a part while its parent does something else; `convert` waits for it.
+        """Start to convert a part; `convert` with the same arguments waits for the result.
 
         Args:
             function: The part.
-            precision: How to quantise it.
-            calibration: As for `convert`.
-            edgetpu: As for `convert`.
+            precision: The part's precision.
+            calibration: See `convert`.
+            edgetpu: See `convert`.
         """
         target = Path(self._folder.name) / f"{function.role}-{precision}-{self.jobs}.tflite"
-        job = {**self._given(function, calibration), "precision": precision, "out": str(target), "edgetpu": edgetpu}
-        self._child.submit(WorkerTask((function, precision, edgetpu), f"{function.role} in {precision}", job))
+        inputs = self._store_inputs(function, calibration)
+        request = {**inputs, "precision": precision, "out": str(target), "edgetpu": edgetpu}
+        self._child.submit(WorkerTask((function, precision, edgetpu), f"{function.role} in {precision}", request))
 
     def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
-        """Let the child compare the layers of a part behind what it was given before; `part_errors` waits for it.
+        """Start to measure the layers of a part, after the jobs submitted before; `part_errors` waits for the result.
 
         Args:
             function: The part.
-            calibration: As for `convert`.
-            made: File of the part in another precision than int8.
+            calibration: See `convert`.
+            made: Path of the converted part; empty for int8.
         """
-        job = {"what": "layers", **self._given(function, calibration), "made": made}
-        self._child.submit(WorkerTask(("layers", function, made), f"comparison of the {function.role}'s layers", job))
+        request = {"what": "layers", **self._store_inputs(function, calibration), "made": made}
+        name = f"comparison of the {function.role}'s layers"
+        self._child.submit(WorkerTask(("layers", function, made), name, request))
 
     def convert(
         self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
     ) -> ConvertedPart:
-        """Convert one part, or wait for it where it was begun.
+        """Convert one part, or wait for its conversion if `prefetch` started it.
 
         Args:
             function: The part.
-            precision: How to quantise it.
-            calibration: For each input an array (N, *shape) float32 of what it is given in real use; looked at for "int8" and "int16x8".
-            edgetpu: Keep to what the Edge TPU's compiler knows.
-
-        Returns:
-            The part.
+            precision: The part's precision.
+            calibration: For each input representative samples (N, *shape) float32; used for "int8" and "int16x8".
+            edgetpu: Whether to use only features that the Edge TPU's compiler supports.
 
         Raises:
-            ConverterCrashed: The child died; another one takes the next job.
-            ConversionError: TensorFlow refused the part.
+            ConverterCrashed: The child process crashed. The next job starts another one.
+            ConversionError: TensorFlow rejected the part.
         """
         key = (function, precision, edgetpu)
         if not self._child.has(key):
@@ -114,25 +115,25 @@ class Converter:
         return self._describe(function, precision, Path(answer["out"]).read_bytes())
 
     def load_in_worker(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
-        """Load a model file in the child, so that one which ends its process does not end this one.
+        """Load a model file in the child process, so that a file that crashes its process does not crash this one.
 
         Args:
-            path: Any model file; what its framework says against it is not told here.
-            allow_code: As for `convert.loading.load.load`.
-            custom_objects: As for `convert.loading.load.load`.
+            path: Any model file. An error of its framework is ignored; the caller loads the file again.
+            allow_code: See `convert.loading.load.load`.
+            custom_objects: See `convert.loading.load.load`.
 
         Raises:
-            ModelError: The child did not survive the file.
+            ModelError: The child process crashed.
         """
-        job = {
+        request = {
             "what": "load",
             "model": str(path),
             "allow_code": allow_code,
             "custom_objects": str(custom_objects) if custom_objects else None,
         }
         try:
-            # The longest wait is for TensorFlow to be imported there; here it is needed as well.
-            self._child.submit(WorkerTask(path, "model file", job))
+            self._child.submit(WorkerTask(path, "model file", request))
+            # Most of the wait is the child's import of TensorFlow. This process needs it too, so import it meanwhile.
             import_tensorflow()
             self._child.result(path)
         except ConverterCrashed as error:
@@ -141,37 +142,38 @@ class Converter:
             ) from error
 
     def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
-        """Measure what int8 costs each layer of a part.
+        """Measure the loss of each layer of a part in int8.
 
         Args:
             function: The part.
-            calibration: As for `convert`.
-            output: Name of the layer whose answer leaves the part.
+            calibration: See `convert`.
+            output: Name of the layer whose output leaves the part.
 
         Returns:
             The layers, worst first.
 
         Raises:
-            ConversionError: TensorFlow refused, or its process died.
+            ConversionError: TensorFlow rejected the part, or the child process crashed.
         """
         return self._measure(function, "int8", calibration, output=output)
 
     def part_errors(
         self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
     ) -> list[LayerError]:
-        """Measure what its precision costs each layer of a part that was converted.
+        """Measure the loss of each layer of a converted part.
 
         Args:
-            made: The part in its file.
-            function: What it was made of.
-            calibration: As for `convert`; looked at for every precision.
-            output: Name of the layer whose answer leaves the part.
+            made: The converted part.
+            function: Its float function.
+            calibration: See `convert`; used for every precision.
+            output: Name of the layer whose output leaves the part.
 
         Returns:
             The layers, worst first.
 
         Raises:
-            ConversionError: TensorFlow refused, or its process died; or the file has other operators than in float32.
+            ConversionError: TensorFlow rejected the part, the child process crashed, or the file has other
+                operators than in float32.
         """
         if made.part.precision == "int8":
             return self.layer_errors(function, calibration, output=output)
@@ -189,8 +191,8 @@ class Converter:
         Path(answer["calibration"]).unlink()
         return rank(function.role, precision, answer["layers"], output=output)
 
-    def _given(self, function: PartFunction, calibration: list[Array]) -> dict[str, Any]:
-        """Put a part and what it is given where the child finds them."""
+    def _store_inputs(self, function: PartFunction, calibration: list[Array]) -> dict[str, Any]:
+        """Write a part and its samples to the working folder; return the paths for a request."""
         arrays = Path(self._folder.name) / f"calibration-{self.jobs}.npz"
         self.jobs += 1
         np.savez(arrays, *calibration)
@@ -206,24 +208,26 @@ class Converter:
     def _describe(self, function: PartFunction, precision: Precision, data: bytes) -> ConvertedPart:
         file = f"{function.role}.tflite"
         inputs, outputs = self._interpreter.describe(data, file)
-        ordered = (
-            tuple(inputs[INPUT.format(index)] for index in range(len(inputs))),
-            tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs))),
+        # The file may order its tensors differently; the signature's names restore the part's order.
+        part = Part(
+            role=function.role,
+            file=file,
+            precision=precision,
+            inputs=tuple(inputs[INPUT.format(index)] for index in range(len(inputs))),
+            outputs=tuple(outputs[OUTPUT.format(index)] for index in range(len(outputs))),
         )
-        return ConvertedPart(
-            Part(role=function.role, file=file, precision=precision, inputs=ordered[0], outputs=ordered[1]), data
-        )
+        return ConvertedPart(part, data)
 
     def stop(self) -> None:
-        """End the child, if there is one."""
+        """Stop the child process if it runs."""
         self._child.stop()
 
     def __enter__(self) -> Self:
-        """Start the child."""
+        """Start the child process."""
         self.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End the child and remove the folder."""
+        """Stop the child process and remove the folder."""
         self.stop()
         self._folder.cleanup()

@@ -1,4 +1,4 @@
-"""A part's function as a SavedModel, for the converter in its child process."""
+"""Export a part's function as a SavedModel, for the converter in its child process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ INPUT, OUTPUT = "input_{}", "output_{}"
 
 
 def export(function: PartFunction, path: Path) -> None:
-    """Write a part as a SavedModel that holds its weights as constants.
-
-    Without freezing, the converter can give a small file whose weights are never set; a frozen graph has no variable to lose.
+    """Write a part as a SavedModel whose weights are constants.
 
     Args:
         function: The part.
-        path: A folder to make.
+        path: The folder to create.
     """
     _write(function, path)
-    # Only now is nothing of it needed any more.
+    # Only after `_write` has returned is its module garbage.
     give_back()
 
 
@@ -34,6 +32,7 @@ def _write(function: PartFunction, path: Path) -> None:
         tf.TensorSpec(shape, tf.float32, name=INPUT.format(index)) for index, shape in enumerate(function.input_shapes)
     ]
     with quiet_start():
+        # Frozen, because from variables the converter can make a small file whose weights are never set.
         frozen = internals.frozen(tf.function(function.function, autograph=False).get_concrete_function(*specs))
     give_back()
     module = tf.Module()
@@ -43,7 +42,7 @@ def _write(function: PartFunction, path: Path) -> None:
     def serve(*inputs: Any) -> dict[str, Any]:
         return {OUTPUT.format(index): value for index, value in enumerate(frozen(*inputs))}
 
-    # Gradients are of no use here, and those of swish cannot be saved.
+    # Gradients are not needed here, and those of swish cannot be saved.
     tf.saved_model.save(
         module,
         str(path),

@@ -1,8 +1,8 @@
-"""How much each layer loses by itself to its precision: signal-to-noise ratio and cosine.
+"""The loss of each layer through its own precision, as signal-to-noise ratio and cosine.
 
-TensorFlow's QuantizationDebugger measures int8: it puts a float copy of every operator beside the int8 one and gives both the same inputs, so that an
-error is the operator's own and not what came before. It knows no other precision; `convert.quantization.operator_errors` does the same for those. An unrolled layer
-is many operators: those of one kind count together, and a layer is as good as its worst kind.
+TensorFlow's QuantizationDebugger measures int8. It runs a float copy of every operator on the inputs of the
+int8 operator, so that an error is the operator's own and not that of the operators before it. It supports no
+other precision; `convert.quantization.operator_errors` does the same for those.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Any
 
 from edgevid.bundle.manifest import Precision, Role
 
-# Above this an operator only moves numbers; the rest is float32's own rounding.
+# Above this an operator only moves numbers; what remains is float32's own rounding.
 EXACT_DB = 90.0
 ENERGIES = ("signal", "noise", "product", "stored")
-# Operators that carry a layer's weights name it better than the activation that was fused behind them.
+# Of several fused operators, those with a layer's weights name it better than its activation does.
 _WEIGHTED = ("Conv2D", "MatMul", "depthwise", "Conv3D", "BiasAdd")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerError:
-    """What its precision costs one layer, on calibration samples.
+    """The loss of one layer through its own precision, on calibration samples.
 
     Attributes:
-        part: Role of the part that it is in.
-        precision: Of the part.
-        layer: Its name, with those of the layers around it.
-        operator: The kind of its operators that loses most.
-        operators: How many operators it is made of.
-        snr_db: Power of the float answer over that of the error, in decibels; at most `EXACT_DB`.
-        cosine: Of the angle between the float answer and the other.
-        max_abs_error: Greatest error of one number.
+        part: Role of the layer's part.
+        precision: Precision of the part.
+        layer: The layer's name, prefixed with those of the layers around it.
+        operator: The kind of operator with the largest loss.
+        operators: Number of operators that make up the layer.
+        snr_db: Power of the float output over that of the error, in decibels; at most `EXACT_DB`.
+        cosine: Cosine of the angle between the float output and the other.
+        max_abs_error: Largest error of one number.
     """
 
     part: Role
@@ -52,9 +52,9 @@ class Unmeasured:
     """A part whose layers could not be measured.
 
     Attributes:
-        part: Its role.
-        precision: Its precision.
-        reason: Why not.
+        part: The part's role.
+        precision: The part's precision.
+        reason: The error.
     """
 
     part: Role
@@ -64,11 +64,11 @@ class Unmeasured:
 
 @dataclass(frozen=True)
 class Losses:
-    """What the precisions that were tried cost the layers.
+    """The losses of the layers of every converted part.
 
     Attributes:
-        layers: Worst first, of every part that was converted; float32 costs nothing.
-        unmeasured: Parts that could not be measured.
+        layers: Worst first. Parts in float32 are left out, because they lose nothing.
+        unmeasured: The parts that could not be measured.
     """
 
     layers: tuple[LayerError, ...] = ()
@@ -76,13 +76,13 @@ class Losses:
 
 
 def rank(role: Role, precision: Precision, rows: Iterable[Mapping[str, Any]], *, output: str) -> list[LayerError]:
-    """Put the operators of a part together by layer.
+    """Group the operators of a part by layer.
 
     Args:
-        role: The part.
-        precision: Its precision.
-        rows: As the child process gives them: "operator", "tensor", `ENERGIES` and "max_abs_error", one an operator.
-        output: Name of the layer whose answer leaves the part; its tensor is named for the signature.
+        role: The part's role.
+        precision: The part's precision.
+        rows: From the child process, one per operator: "operator", "tensor", `ENERGIES` and "max_abs_error".
+        output: Name of the layer whose output leaves the part. Its tensor is named after the signature instead.
 
     Returns:
         The layers, worst first.
@@ -90,29 +90,31 @@ def rank(role: Role, precision: Precision, rows: Iterable[Mapping[str, Any]], *,
     groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
         groups.setdefault(layer_of(row["tensor"], output=output), {}).setdefault(row["operator"], []).append(row)
-    errors = (_of_kinds(role, precision, layer, kinds) for layer, kinds in groups.items())
-    return sorted((min(of_one, key=lambda error: error.snr_db) for of_one in errors), key=lambda error: error.snr_db)
+    # An unrolled layer is hundreds of operators. Those of one kind count together, and the worst kind represents
+    # the layer.
+    errors = [
+        min(_errors_by_kind(role, precision, layer, kinds), key=lambda error: error.snr_db)
+        for layer, kinds in groups.items()
+    ]
+    return sorted(errors, key=lambda error: error.snr_db)
 
 
 def layer_of(tensor: str, *, output: str) -> str:
-    """Find the layer that a tensor belongs to.
+    """Return the name of the layer that a tensor belongs to, prefixed with those of the layers around it.
 
     Args:
-        tensor: Its name in the `.tflite` file: the names of all operators that were fused into one, parted by semicolons.
-        output: What to call the part's output.
-
-    Returns:
-        The layer's name, with those of the layers around it.
+        tensor: Name in the `.tflite` file: the names of all fused operators, separated by semicolons.
+        output: The name for the part's output.
     """
     names = [name for name in tensor.split(";") if "/" in name]
     if not names:
         return output
     weighted = [name for name in names if name.rpartition("/")[2].rstrip("0123456789_") in _WEIGHTED]
-    # Our scope and the layer's own have one name.
+    # Our name scope repeats the layer's own, so neighbouring equal names are merged.
     return "/".join(name for name, _again in itertools.groupby((weighted or names)[0].split("/")[:-1]))
 
 
-def _of_kinds(
+def _errors_by_kind(
     role: Role, precision: Precision, layer: str, kinds: Mapping[str, list[Mapping[str, Any]]]
 ) -> Iterator[LayerError]:
     count = sum(map(len, kinds.values()))
@@ -136,18 +138,19 @@ def _decibels(signal: float, noise: float) -> float:
     return min(10 * math.log10(signal / noise), EXACT_DB) if signal else 0.0
 
 
-def blame(errors: Sequence[LayerError], tried: Mapping[Role, Precision], *, count: int = 3) -> str:
-    """Name the layers that lose most where nothing fits.
+def blame(errors: Sequence[LayerError], precisions: Mapping[Role, Precision], *, count: int = 3) -> str:
+    """Name the layers with the largest loss, for a conversion that no precision could keep within the budget.
 
     Args:
-        errors: Of any parts in any precision.
-        tried: Role to precision of what came nearest: its layers are to blame, and others only where it loses nothing that was measured.
-        count: How many to name.
+        errors: Layers of any parts in any precision.
+        precisions: The precision of each part of the best trial. Its layers are named; if none of them was
+            measured, those of other trials.
+        count: Number of layers to name.
 
     Returns:
-        One line, or an empty string where there are none.
+        One sentence; an empty string without layers.
     """
-    nearest = [each for each in errors if tried.get(each.part) == each.precision]
-    worst = sorted(nearest or errors, key=lambda error: error.snr_db)[:count]
+    best = [each for each in errors if precisions.get(each.part) == each.precision]
+    worst = sorted(best or errors, key=lambda error: error.snr_db)[:count]
     named = ", ".join(f"{each.layer} in the {each.part} ({each.snr_db:.1f} dB in {each.precision})" for each in worst)
     return f"The layers that lose most: {named}." if named else ""

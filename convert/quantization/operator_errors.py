@@ -1,9 +1,13 @@
-"""What a precision costs each operator of a part by itself, whatever the precision is.
+"""The loss of each operator of a part through its own precision, in any precision.
 
-TensorFlow's QuantizationDebugger knows int8 alone: asked for int16 it gives int16 tensors zero points, which the kernels refuse (TensorFlow 2.21), and
-float16 is no quantisation to it. What it does can be done with any two files of one part. The file in float32 is cut apart: each operator gets inputs of
-its own in the place of what other operators leave. The other file runs; what its tensors stand for goes into these inputs; and the difference between
-what an operator answers there and what it answered here is its own error, not that of what came before.
+TensorFlow's QuantizationDebugger supports int8 only. Asked for int16, it gives int16 tensors zero points, which
+the kernels reject (TensorFlow 2.21); to it, float16 is no quantisation.
+
+Its method works with any two files of one part:
+
+1. In the float32 file each operator gets inputs of its own, in place of the outputs of other operators.
+2. The measured file runs, and the real numbers of its tensors become these inputs.
+3. The difference between an operator's outputs in both files is its own error, not that of the operators before it.
 """
 
 from __future__ import annotations
@@ -19,21 +23,21 @@ from edgevid.errors import ConversionError
 from edgevid.frames import Array
 from edgevid.quant import DTYPES, QuantParams, dequantize, quantize
 
-# They lead from one kind of numbers to another: the other file has others, or none.
+# Operators between two kinds of numbers. Each precision has others, so they have no twins.
 _BETWEEN = ("QUANTIZE", "DEQUANTIZE")
 _Values = dict[int, Array]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One answer of an operator, given the same in float32 and in the precision that is measured.
+class OperatorOutputs:
+    """The outputs of one operator for the same inputs, in float32 and in the measured precision.
 
     Attributes:
-        number: The operator's place in the file.
-        operator: The schema's name, as "CONV_2D".
+        number: Index of the operator in the file.
+        operator: Name in the schema, such as "CONV_2D".
         tensor: Name of its first output in the float32 file.
-        floating: The float32 answer, flat.
-        stored: What the other answer stands for, flat.
+        floating: The float32 output, flat.
+        stored: The real numbers of the other output, flat.
     """
 
     number: int
@@ -45,91 +49,91 @@ class Compared:
 
 @dataclass(frozen=True)
 class _Pair:
-    """An operator in both files: numbers of its output tensors."""
+    """An operator in both files, with the numbers of its output tensors."""
 
     kind: str
     floating: tuple[int, ...]
-    made: tuple[int, ...]
+    measured: tuple[int, ...]
 
 
 def compare_operators(
-    tf: Any, floating: bytes, made: bytes, samples: Sequence[Mapping[str, Array]]
-) -> Iterator[Compared]:
-    """Hold each operator of a file against its twin in float32.
+    tf: Any, floating: bytes, measured: bytes, samples: Sequence[Mapping[str, Array]]
+) -> Iterator[OperatorOutputs]:
+    """Compare each operator of a file with its twin in float32.
 
     Args:
         tf: The module tensorflow.
         floating: The part in float32.
-        made: The part as it was converted.
-        samples: Real numbers for the part's inputs, by their names in the signature, with the batch.
+        measured: The part in the measured precision.
+        samples: Real inputs of the part with the batch axis, by their names in the signature.
 
     Yields:
-        Every operator's answer to the first sample, then to the next.
+        For each sample the outputs of every operator.
 
     Raises:
-        ConversionError: The converter made other operators for this precision, so that there are no twins.
+        ConversionError: The converter made other operators for this precision, so there are no twins.
     """
-    answers, whole, alone = (_interpreter(tf, data) for data in (made, floating, cut_apart(floating)))
-    pairs = _pairs(whole, answers)
+    runner, whole, isolated = (_interpreter(tf, data) for data in (measured, floating, isolate_operators(floating)))
+    pairs = _pairs(whole, runner)
     inputs = {name: int(each["index"]) for name, each in whole.get_signature_runner().get_input_details().items()}
-    # The tensors that were put in for others stand at the end, in the others' order.
-    places = {
-        int(here["index"]): there for here, there in zip(alone.get_input_details(), _given(floating), strict=True)
+    # `isolate_operators` appended the new inputs in the order of the tensors that they replace.
+    replaced = {
+        int(detail["index"]): number
+        for detail, number in zip(isolated.get_input_details(), _operator_inputs(floating), strict=True)
     }
     for sample in samples:
-        known = {inputs[name]: values for name, values in sample.items()} | _answered(answers, sample, pairs)
-        for place, other in places.items():
-            alone.set_tensor(place, known[other])
-        alone.invoke()
+        values = {inputs[name]: array for name, array in sample.items()} | _run_measured(runner, sample, pairs)
+        for index, number in replaced.items():
+            isolated.set_tensor(index, values[number])
+        isolated.invoke()
         for number, pair in enumerate(pairs):
-            name = internals.tensor_details(whole, pair.floating[0])["name"]
-            yield Compared(
+            yield OperatorOutputs(
                 number,
                 pair.kind,
-                name,
-                _flat(map(alone.get_tensor, pair.floating)),
-                _flat(known[each] for each in pair.floating),
+                internals.tensor_details(whole, pair.floating[0])["name"],
+                _flat(map(isolated.get_tensor, pair.floating)),
+                _flat(values[each] for each in pair.floating),
             )
 
 
-def cut_apart(data: bytes) -> bytes:
-    """Give every operator of a file inputs of its own.
+def isolate_operators(data: bytes) -> bytes:
+    """Return a file in which every operator has inputs of its own.
 
     Args:
         data: A `.tflite` file in float32.
 
     Returns:
-        One with the same operators and tensor numbers. Its inputs stand for the tensors of `_given`, in their order.
+        A file with the same operators and tensor numbers. Its inputs replace the tensors of `_operator_inputs`,
+        in their order.
     """
     from tensorflow.lite.tools import flatbuffer_utils
 
     model: Any = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
-    graph, given = model.subgraphs[0], _given(data)
-    places = {number: len(graph.tensors) + index for index, number in enumerate(given)}
-    graph.tensors += [graph.tensors[number] for number in given]
+    graph, numbers = model.subgraphs[0], _operator_inputs(data)
+    replacements = {number: len(graph.tensors) + index for index, number in enumerate(numbers)}
+    graph.tensors += [graph.tensors[number] for number in numbers]
     for operator in graph.operators:
-        operator.inputs = [places.get(int(number), int(number)) for number in operator.inputs]
-    graph.inputs = list(places.values())
+        operator.inputs = [replacements.get(int(number), int(number)) for number in operator.inputs]
+    graph.inputs = list(replacements.values())
     graph.outputs = [int(number) for operator in graph.operators for number in operator.outputs]
+    # Signatures name the old inputs and outputs.
     model.signatureDefs = None
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _given(data: bytes) -> list[int]:
-    """Numbers of the tensors that an operator is given by another, or by the file's caller."""
+def _operator_inputs(data: bytes) -> list[int]:
+    """Return the numbers of the tensors that operators read from other operators or from the file's inputs."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     graph = flatbuffer_utils.convert_bytearray_to_object(bytearray(data)).subgraphs[0]
-    left = {int(number) for operator in graph.operators for number in operator.outputs} | {
-        int(number) for number in graph.inputs
-    }
-    return sorted(left & {int(number) for operator in graph.operators for number in operator.inputs})
+    written = {int(number) for operator in graph.operators for number in operator.outputs}
+    written |= {int(number) for number in graph.inputs}
+    return sorted(written & {int(number) for operator in graph.operators for number in operator.inputs})
 
 
 def _interpreter(tf: Any, data: bytes) -> Any:
-    resolver = (
-        tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )  # a delegate keeps what it has between its operators to itself
+    # Without delegates: the tensors between operators that a delegate fuses cannot be read.
+    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = tf.lite.Interpreter(
         model_content=data, experimental_op_resolver_type=resolver, experimental_preserve_all_tensors=True
     )
@@ -137,43 +141,49 @@ def _interpreter(tf: Any, data: bytes) -> Any:
     return interpreter
 
 
-def _pairs(whole: Any, answers: Any) -> list[_Pair]:
-    here, there = (
-        [each for each in internals.operators_of(file) if each["op_name"] not in _BETWEEN] for file in (whole, answers)
+def _pairs(whole: Any, runner: Any) -> list[_Pair]:
+    # By their order, not by name: a float16 file gives tensors the names that others have in float32.
+    floating, measured = (
+        [each for each in internals.operators_of(file) if each["op_name"] not in _BETWEEN] for file in (whole, runner)
     )
-    if [each["op_name"] for each in here] != [each["op_name"] for each in there]:
+    if [each["op_name"] for each in floating] != [each["op_name"] for each in measured]:
         raise ConversionError(
-            expected="the same operators in both precisions", found=f"{len(here)} in float32 and {len(there)} others"
+            expected="the same operators in both precisions",
+            found=f"{len(floating)} in float32 and {len(measured)} others",
         )
     return [
         _Pair(one["op_name"], tuple(map(int, one["outputs"])), tuple(map(int, other["outputs"])))
-        for one, other in zip(here, there, strict=True)
+        for one, other in zip(floating, measured, strict=True)
     ]
 
 
-def _answered(answers: Any, sample: Mapping[str, Array], pairs: Sequence[_Pair]) -> _Values:
-    """Run the measured file, and give what its tensors stand for by the numbers that they have in the float32 file."""
-    for name, each in answers.get_signature_runner().get_input_details().items():
-        answers.set_tensor(each["index"], _stored(sample[name], each))
-    answers.invoke()
-    return {here: _real(answers, there) for pair in pairs for here, there in zip(pair.floating, pair.made, strict=True)}
+def _run_measured(runner: Any, sample: Mapping[str, Array], pairs: Sequence[_Pair]) -> _Values:
+    """Run the measured file; return the real numbers of its tensors by their numbers in the float32 file."""
+    for name, detail in runner.get_signature_runner().get_input_details().items():
+        runner.set_tensor(detail["index"], _to_stored(sample[name], detail))
+    runner.invoke()
+    return {
+        number: _to_real(runner, other)
+        for pair in pairs
+        for number, other in zip(pair.floating, pair.measured, strict=True)
+    }
 
 
-def _flat(answers: Any) -> Array:
-    return np.concatenate([np.ravel(each) for each in answers]).astype(np.float64)
+def _flat(tensors: Any) -> Array:
+    return np.concatenate([np.ravel(each) for each in tensors]).astype(np.float64)
 
 
 def _grid(detail: Mapping[str, Any]) -> QuantParams | None:
-    """A tensor's grid; None where its numbers stand for themselves, as sizes and truths do."""
+    """Return a tensor's grid; None for plain numbers such as sizes and booleans."""
     (scale, zero_point), dtype = detail["quantization"], np.dtype(detail["dtype"]).name
     return QuantParams(dtype, float(scale), int(zero_point)) if scale and dtype in DTYPES else None
 
 
-def _stored(values: Array, detail: Mapping[str, Any]) -> Array:
+def _to_stored(values: Array, detail: Mapping[str, Any]) -> Array:
     grid = _grid(detail)
     return values.astype(detail["dtype"]) if grid is None else quantize(values, grid)
 
 
-def _real(interpreter: Any, number: int) -> Array:
+def _to_real(interpreter: Any, number: int) -> Array:
     grid, values = _grid(internals.tensor_details(interpreter, number)), interpreter.get_tensor(number)
     return values if grid is None else dequantize(values, grid)

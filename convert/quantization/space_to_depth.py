@@ -1,9 +1,12 @@
-"""Packs neighbouring pixels into channels where a convolution over few channels leaves a processor's int8 lanes empty.
+"""Pack neighbouring pixels into channels, for convolutions over few channels that leave int8 lanes empty.
 
-An int8 kernel multiplies channels in groups of 4 or 8, by its instruction set. A first convolution over RGB fills three lanes of eight:
-five products of eight are with padding, in the layer with the largest picture. Two pixels side by side, read as one position of six
-channels, fill six, at the price of weights that are zero where the two windows do not overlap. The sums are the same sums, so the int8
-answers are the same to the bit; which grouping pays is arithmetic on the kernel's lanes, and they are a fact of the processor.
+An int8 kernel multiplies channels in groups of 4 or 8, depending on the instruction set. A first convolution
+over RGB fills three lanes of eight: five products of eight are padding, in the layer with the largest picture.
+Two pixels side by side, read as one position of six channels, fill six lanes. In return, some weights are zero
+where the windows of the two pixels do not overlap.
+
+The sums have the same terms, so the int8 outputs are equal to the bit. The best grouping follows from the
+lanes of the processor's kernel.
 
 Source of the lanes: `log2_kr` of the qs8_qc8w microkernels that XNNPACK registers for each core,
 https://github.com/google/XNNPACK/blob/0011854617d9c930e475f0a896aaad014b5aea0e/src/configs/gemm-config.c
@@ -32,7 +35,7 @@ Call = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Kernel:
-    """How a processor's int8 matrix kernel takes its operands.
+    """The tile of a processor's int8 matrix kernel.
 
     Attributes:
         channels: Input channels multiplied at once.
@@ -44,7 +47,7 @@ class Kernel:
 
 
 ANY, HOST = "any", "host"
-# By core. "any" packs nothing, which is right everywhere.
+# By core. With the tile of "any" no packing saves a product, so the parts stay as trained.
 KERNELS: Mapping[str, Kernel] = {
     ANY: Kernel(1, 1),
     "Cortex-A53": Kernel(1, 16),
@@ -54,7 +57,7 @@ KERNELS: Mapping[str, Kernel] = {
     "x86 with VNNI": Kernel(8, 16),
     "x86 with AMX": Kernel(4, 64),
 }
-# What `/proc/cpuinfo` says of a core, the strongest first.
+# Lines of `/proc/cpuinfo`, strongest core first: a processor with AMX lists the flags of the others too.
 _CORES = (
     (re.compile(r"^flags\s*:.*\bamx_int8\b", re.M), "x86 with AMX"),
     (re.compile(r"^flags\s*:.*\b(avx512_vnni|avx_vnni)\b", re.M), "x86 with VNNI"),
@@ -63,18 +66,18 @@ _CORES = (
     (re.compile(r"^CPU part\s*:\s*0xd08\b", re.M), "Cortex-A72"),
     (re.compile(r"^CPU part\s*:\s*0xd03\b", re.M), "Cortex-A53"),
 )
-_MOST_PIXELS = 8
-# Padding and reshaping cost two copies of the frame; a smaller saving than this is not worth them.
+_MAX_PIXELS = 8
+# Padding and reshaping cost two copies of the frame, so packing must leave at most this share of the products.
 _WORTHWHILE = 0.85
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How one convolution is packed.
+    """The grouping of pixels for one convolution.
 
     Attributes:
         pixels: Pixels of a row that become one position.
-        outputs: Output pixels that one position gives: `pixels / stride`.
+        outputs: Output pixels per position: `pixels / stride`.
         taps: Positions that a row of the kernel spans.
     """
 
@@ -84,18 +87,18 @@ class Packing:
 
 
 def pack(parts: Split, model: Any, target: str) -> Split:
-    """Give the same parts with their thin convolutions packed for a processor.
+    """Return the parts with their convolutions over few channels packed for a processor.
 
     Args:
         parts: The split model.
-        model: The Keras model whose layers they call.
+        model: The Keras model whose layers the parts call.
         target: One of `targets()`.
 
     Returns:
-        The parts; the same object where nothing is to be gained.
+        The parts; the same object if packing saves nothing.
 
     Raises:
-        UsageError: No such target.
+        UsageError: There is no such target.
     """
     if target not in targets():
         raise UsageError(expected="a target", choices=targets(), got=target)
@@ -112,56 +115,41 @@ def pack(parts: Split, model: Any, target: str) -> Split:
 
 
 def targets() -> tuple[str, ...]:
-    """Give what a conversion may be for.
-
-    Returns:
-        "any", "host" for this machine, and the boards that edgevid knows.
-    """
+    """Return the legal targets: "any", "host" for this machine, and every board that edgevid knows."""
     return (ANY, HOST, *boards())
 
 
 def core_of(target: str) -> str:
-    """Name the core of a target.
-
-    Args:
-        target: One of `targets()`.
-
-    Returns:
-        A key of `KERNELS`; "any" where nothing is known of it.
-    """
-    core = host_core() if target == HOST else ANY if target == ANY else boards()[target].cpu
+    """Return the core of a target, as a key of `KERNELS`; "any" if its kernels are unknown."""
+    if target == ANY:
+        return ANY
+    core = host_core() if target == HOST else boards()[target].cpu
     return core if core in KERNELS else ANY
 
 
 def host_core(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Name this machine's core.
-
-    Args:
-        cpuinfo: What the kernel says of the processor.
-
-    Returns:
-        A key of `KERNELS`; "any" where it is none of them.
-    """
+    """Return this machine's core, as a key of `KERNELS`; "any" if its kernels are unknown."""
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     return next((core for pattern, core in _CORES if pattern.search(text)), ANY)
 
 
 def plan(layer: Any, kernel: Kernel) -> Packing | None:
-    """Choose the grouping with the least products, padding counted.
+    """Choose the grouping with the fewest products, including those with padding.
 
     Args:
         layer: A built Conv2D.
-        kernel: The processor's.
+        kernel: The processor's tile.
 
     Returns:
-        The grouping, or None where the layer is best left as it is.
+        The grouping; None if the layer should stay as trained.
     """
     if not _is_plain(layer):
         return None
     width, channels, filters = (int(size) for size in layer.kernel.shape[1:])
     stride = int(layer.strides[1])
-    # A reshape stands behind several outputs of a position; the converter cannot fuse into the convolution what comes after it.
-    most = _MOST_PIXELS if _ends_in_activation(layer) else stride
+    # Several outputs per position need a reshape after the convolution, and the converter cannot fuse a later
+    # activation across it. So they are allowed only if the layer has its own activation.
+    most = _MAX_PIXELS if _ends_in_activation(layer) else stride
     options = [_packing(pixels, width, stride) for pixels in range(max(stride, 2), most + 1, stride)]
     best = min(options, key=lambda each: _cost(each, channels, filters, kernel), default=None)
     as_trained = _cost(Packing(1, 1, width), channels, filters, kernel)
@@ -174,17 +162,14 @@ def _packing(pixels: int, width: int, stride: int) -> Packing:
 
 
 def _cost(packing: Packing, channels: int, filters: int, kernel: Kernel) -> float:
-    """Products for one output pixel and one row of the kernel."""
-    return (
-        packing.taps
-        * _padded(packing.pixels * channels, kernel.channels)
-        * _padded(packing.outputs * filters, kernel.filters)
-        / packing.outputs
-    )
+    """Return the number of products for one output pixel and one row of the kernel."""
+    channels = _round_up(packing.pixels * channels, kernel.channels)
+    filters = _round_up(packing.outputs * filters, kernel.filters)
+    return packing.taps * channels * filters / packing.outputs
 
 
-def _padded(count: int, at_once: int) -> int:
-    return math.ceil(count / at_once) * at_once
+def _round_up(count: int, multiple: int) -> int:
+    return math.ceil(count / multiple) * multiple
 
 
 def _convolutions(model: Any) -> list[Any]:
@@ -219,7 +204,8 @@ def _packed(part: PartFunction, calls: Mapping[Any, Call]) -> PartFunction:
 
 @contextmanager
 def _calls_replaced(calls: Mapping[Any, Call]) -> Iterator[None]:
-    """While a part is traced its layers, wherever they are nested, compute packed; the trained model itself is left as it was."""
+    """Replace the `call` of layers while a part is traced; the trained model itself stays as it was."""
+    # Through `object`, past the attribute tracking of both frameworks.
     for layer, call in calls.items():
         object.__setattr__(layer, "call", call)
     try:
@@ -230,7 +216,7 @@ def _calls_replaced(calls: Mapping[Any, Call]) -> Iterator[None]:
 
 
 def _convolution(layer: Any, packing: Packing) -> Call:
-    """The layer's own arithmetic on packed pixels, for inputs whose width can be grouped; as trained for others."""
+    """Return a `call` for a layer that computes on packed pixels if the width of its input can be grouped."""
     import tensorflow as tf
 
     kernel = packed_kernel(np.asarray(layer.kernel), int(layer.strides[1]), packing)
@@ -244,27 +230,26 @@ def _convolution(layer: Any, packing: Packing) -> Call:
         (top, bottom), (left, right) = edges
         padded = tf.pad(frames, [[0, 0], [top, bottom], [left, right], [0, 0]])
         positions = tf.reshape(padded, (padded.shape[0], padded.shape[1], padded.shape[2] // packing.pixels, -1))
+        # The packing has absorbed the stride along a row; the one along a column remains.
         result = tf.nn.conv2d(positions, kernel, (int(layer.strides[0]), 1), "VALID")
         result = layer.activation(result if bias is None else tf.nn.bias_add(result, bias))
-        return (
-            result
-            if packing.outputs == 1
-            else tf.reshape(result, (result.shape[0], result.shape[1], -1, int(layer.filters)))
-        )
+        if packing.outputs == 1:
+            return result
+        return tf.reshape(result, (result.shape[0], result.shape[1], -1, int(layer.filters)))
 
     return tf.autograph.experimental.do_not_convert(call)
 
 
 def packed_kernel(kernel: np.ndarray[Any, Any], stride: int, packing: Packing) -> np.ndarray[Any, Any]:
-    """Lay a kernel's weights out for packed pixels.
+    """Rearrange a kernel's weights for packed pixels.
 
     Args:
         kernel: (rows, columns, channels, filters).
-        stride: The convolution's, along a row.
-        packing: How pixels are grouped.
+        stride: Stride of the convolution along a row.
+        packing: The grouping.
 
     Returns:
-        (rows, taps, pixels * channels, outputs * filters), zero where a window does not reach.
+        (rows, taps, pixels * channels, outputs * filters), zero outside the window of each output.
     """
     rows, columns, channels, filters = kernel.shape
     wide = np.zeros((rows, packing.taps * packing.pixels, channels, packing.outputs, filters), kernel.dtype)
@@ -274,7 +259,7 @@ def packed_kernel(kernel: np.ndarray[Any, Any], stride: int, packing: Packing) -
 
 
 def _edges(layer: Any, packing: Packing, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Zeros around the picture that make its packed convolution the trained one; None where its width cannot be grouped."""
+    """Return the padding (top, bottom), (left, right) of a picture; None if its width cannot be grouped."""
     same = layer.padding == "same"
     top, bottom, _ = _along(height, int(layer.kernel.shape[0]), int(layer.strides[0]), same=same)
     left, _, across = _along(width, int(layer.kernel.shape[1]), int(layer.strides[1]), same=same)
@@ -283,7 +268,7 @@ def _edges(layer: Any, packing: Packing, height: int, width: int) -> tuple[tuple
 
 
 def _along(size: int, kernel: int, stride: int, *, same: bool) -> tuple[int, int, int]:
-    """Zeros before and after one axis, and the size of the output along it.
+    """Return the padding before and after one axis, and the size of the output along it.
 
     Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
     """

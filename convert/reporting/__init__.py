@@ -1,1 +1,1 @@
-"""The record of a conversion, good or not, as JSON and as a page."""
+"""The report of a conversion, with or without a bundle, as JSON and as an HTML page."""

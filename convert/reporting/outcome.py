@@ -1,4 +1,4 @@
-"""The end of a conversion: its page, its bundle, or why there is none."""
+"""The end of a conversion: write its page and bundle, or raise an error that says why there is no bundle."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PAGE_SUFFIX = ".report.html"
 
 
 class NoBundle(EdgevidError):
-    """A conversion ended without a bundle, after there was something to tell.
+    """A conversion ended without a bundle, but with a report.
 
     Args:
-        message: As for any error.
-        report: What `report.json` holds, beside the page.
-        fields: As for any error; `path` is the page.
+        message: See `EdgevidError`.
+        report: The data of `report.json`.
+        fields: See `EdgevidError`; `path` is the page.
     """
 
     def __init__(self, message: str = "", *, report: dict[str, Any], **fields: Any) -> None:
@@ -39,7 +39,7 @@ class OverBudget(NoBundle, VerificationFailed):
 
 
 class Unproven(NoBundle, VerificationFailed):
-    """A stage of the proof found another model than the trained one."""
+    """A stage of the proof differs from the trained model."""
 
 
 class Unconverted(NoBundle, ConversionError):
@@ -47,21 +47,21 @@ class Unconverted(NoBundle, ConversionError):
 
 
 def check_places(out: Path, page: Path | None) -> Path:
-    """Refuse places that cannot be written to, before anything is done.
+    """Reject paths that cannot be written to, before hours of work.
 
     Args:
         out: The bundle.
-        page: The page; None for one beside the bundle.
+        page: The page; None for one next to the bundle.
 
     Returns:
-        Where the page goes.
+        The path of the page.
 
     Raises:
-        UsageError: A name ends otherwise, or a folder is not there.
+        UsageError: A name has another suffix, or its folder does not exist.
     """
     if out.suffix != ".edgevid" or not out.parent.is_dir() or out.is_dir():
         raise UsageError(
-            expected="-o to name a file *.edgevid in a folder that is there", got=out, found=f"{out}", path=out
+            expected="-o to name a file *.edgevid in an existing folder", got=out, found=str(out), path=out
         )
     page = page or out.with_suffix(PAGE_SUFFIX)
     check_folder(page, suffix=".html")
@@ -69,16 +69,16 @@ def check_places(out: Path, page: Path | None) -> Path:
 
 
 def finish(
-    story: ConversionResult, out: Path, *, page: Path, seconds: float, progress: Progress
+    result: ConversionResult, out: Path, *, page: Path, seconds: float, progress: Progress
 ) -> tuple[Manifest, dict[str, Any]]:
-    """Write the bundle and the page; where no precision keeps the budget, the page alone.
+    """Write the bundle and the page; if no precision keeps the budget, only the page.
 
     Args:
-        story: What happened.
+        result: The result of the conversion.
         out: The bundle to write.
         page: The page to write.
-        seconds: How long it took so far.
-        progress: Told what to know.
+        seconds: Duration so far.
+        progress: Notified of warnings.
 
     Returns:
         The bundle's manifest, and the report with "bundle_bytes".
@@ -86,91 +86,97 @@ def finish(
     Raises:
         OverBudget: No precision keeps the budget.
     """
-    report, shown = record(story, seconds=seconds), story.search.best_trial
-    if story.search.failure:
-        _write_page(story, report, page)
-        raise OverBudget(
-            expected="a precision within the budget",
-            found=f"none: {story.search.failure}. {report['blame']} No bundle was written; {page} tells more",
-            hint="Allow more with --max-drop or --min-agreement.",
-            report=report,
-            path=page,
-        )
-    assert shown.bundle is not None
-    bundle = _with_twin(shown.bundle, report, out, progress) if story.options.delegate == CORAL else shown.bundle
-    manifest = _pack(story, bundle, report, out)
+    report = record(result, seconds=seconds)
+    if result.search.failure:
+        _write_page(result, report, page)
+        raise _over_budget(result.search.failure, report, page)
+    bundle = result.best.bundle
+    assert bundle is not None
+    if result.options.delegate == CORAL:
+        bundle = _with_twin(bundle, report, out, progress)
+    manifest = _write_bundle(result, bundle, report, out)
+    # Known only now, so the report inside the bundle lacks it.
     report["bundle_bytes"] = out.stat().st_size
-    _write_page(story, report, page)
+    _write_page(result, report, page)
     return manifest, report
 
 
-def stop(error: EdgevidError, story: ConversionResult, page: Path, *, seconds: float) -> NoBundle:
-    """Write the page of a conversion that was stopped: how far it came, and by what it was ended.
+def _over_budget(failure: str, report: dict[str, Any], page: Path) -> OverBudget:
+    reasons = (f"{failure.removesuffix('.')}.", report["blame"], "No bundle was written")
+    return OverBudget(
+        expected="a precision within the budget",
+        found=f"none: {' '.join(filter(None, reasons))}",
+        hint=f"See {page}, or allow more with --max-drop or --min-agreement.",
+        report=report,
+        path=page,
+    )
+
+
+def stop(error: EdgevidError, result: ConversionResult, page: Path, *, seconds: float) -> NoBundle:
+    """Write the page of a conversion that an error stopped.
 
     Args:
-        error: What stopped it.
-        story: What happened.
+        error: The error that stopped it.
+        result: The measurements so far.
         page: The page to write.
-        seconds: How long it took.
+        seconds: Duration so far.
 
     Returns:
         The error to raise, with the report.
     """
-    report = record(story, seconds=seconds)
-    _write_page(story, report, page)
+    report = record(result, seconds=seconds)
+    _write_page(result, report, page)
     kind = Unproven if isinstance(error, VerificationFailed) else Unconverted
     return kind(
-        f"{error} {page} tells how far it came.", report=report, path=page, expected=error.expected, got=error.got
+        f"{error} {page} shows how far the conversion came.",
+        report=report,
+        path=page,
+        expected=error.expected,
+        got=error.got,
     )
 
 
 def _with_twin(bundle: Bundle, report: dict[str, Any], out: Path, progress: Progress) -> Bundle:
-    """Give the bundle a twin for the Edge TPU; where that is not possible here, leave the part that is ready for its compiler beside it."""
+    """Add a twin for the Edge TPU. If that fails, write the part next to the bundle, to be compiled elsewhere."""
     from convert.placement.coral import add_twin
 
     coral = add_twin(bundle)
     report["edgetpu"] = coral.report
     if coral.warning:
         part = bundle.manifest.parts[0]
-        kept = out.with_suffix(f".{part.file}")
-        with replacing(kept) as beside:
-            beside.write_bytes(bundle.models[part.file])
-        coral.report["kept"] = kept.name
+        path = out.with_suffix(f".{part.file}")
+        with replacing(path) as written:
+            written.write_bytes(bundle.models[part.file])
+        coral.report["kept"] = path.name
+        # `convert.placement.coral` removes this warning by its beginning, once a twin is added.
         report["warnings"].append(
-            f"{coral.warning}. What the compiler takes is in {kept.name}; compiled elsewhere, edgevid add-twin {out.name} {kept.stem}_edgetpu.tflite joins it"
+            f"{coral.warning}. {path.name} is ready for the compiler; add its output to the bundle with: "
+            f"edgevid add-twin {out.name} {path.stem}_edgetpu.tflite"
         )
         progress.step(f"  careful: {report['warnings'][-1]}")
     return coral.bundle
 
 
-def _pack(story: ConversionResult, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
-    trained = story.trained
+def _write_bundle(result: ConversionResult, bundle: Bundle, report: dict[str, Any], out: Path) -> Manifest:
+    trained = result.trained
     provenance = {
         "source": trained.path.name,
         "sha256": trained.sha256,
         "keras": trained.written_by,
-        "command": story.command,
+        "command": result.command,
     }
-    return write(
-        replace(bundle, manifest=replace(bundle.manifest, versions=versions(), provenance=provenance), report=report),
-        out,
-    )
+    manifest = replace(bundle.manifest, versions=versions(), provenance=provenance)
+    return write(replace(bundle, manifest=manifest, report=report), out)
 
 
-def data_beside(page: Path) -> Path:
-    """Say where a page's data goes: X.report.json, of whatever name the page is, for X.json may be anybody's.
-
-    Args:
-        page: The page.
-
-    Returns:
-        The path beside it.
-    """
+def data_path(page: Path) -> Path:
+    """Return the path of a page's data: `X.report.json` for the pages `X.html` and `X.report.html`."""
+    # Not `X.json`: a file of that name may belong to the user.
     return page.with_name(page.name.removesuffix(".html").removesuffix(".report") + ".report.json")
 
 
-def _write_page(story: ConversionResult, report: dict[str, Any], page: Path) -> None:
-    name = story.job.name
-    write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(story))
-    with replacing(data_beside(page)) as beside:
-        beside.write_text(as_json(report) + "\n", encoding="utf-8")
+def _write_page(result: ConversionResult, report: dict[str, Any], page: Path) -> None:
+    name = result.job.name
+    write_html(report, page, title=name, bundle_bytes=report.get("bundle_bytes"), strips=strips(result))
+    with replacing(data_path(page)) as written:
+        written.write_text(as_json(report) + "\n", encoding="utf-8")

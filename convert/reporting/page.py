@@ -1,11 +1,12 @@
-"""The conversion's report as one HTML page that needs nothing but itself: numbers first, then pictures, then every detail.
+"""The report of a conversion as one self-contained HTML page: key numbers, then pictures, then details.
 
-Any conversion's `report.json` will do. Pictures and tables of the caller's own, such as a timeline, come in as sections.
+The page is made from the data of any `report.json`. A caller can add sections of its own, such as a timeline.
 """
 
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,14 @@ _SIDES = (("trained model", "float"), ("bundle", "bundle"))
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of the page that the conversion's report does not know of.
+    """A section that the caller adds to the page.
 
     Attributes:
-        title: Its heading.
-        text: What one is to see; plain text.
-        picture: A PNG, or None.
-        table: Rows of cells, the first one the heading; empty for none.
-        link: A file beside the page and what to call it, or None.
+        title: The heading.
+        text: Plain text below the heading.
+        picture: A PNG.
+        table: Rows of cells; the first row is the heading.
+        link: A file next to the page, and the text of the link.
     """
 
     title: str
@@ -51,18 +52,18 @@ def write_html(
     sections: Sequence[Section] = (),
     strips: Sequence[ClipStrip] = (),
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Args:
-        report: What the bundle's `report.json` holds, or what it would have held.
+        report: The data of `report.json`, with or without a bundle.
         path: The `.html` file to write.
         title: The page's heading.
-        bundle_bytes: Size of the bundle.
-        sections: Put between the key numbers and the details, in order.
-        strips: The worst clips.
+        bundle_bytes: Size of the bundle; None if no bundle was written.
+        sections: Placed between the key numbers and the details, in order.
+        strips: The clips on which the bundle differs most.
 
     Raises:
-        UsageError: The folder is not there.
+        UsageError: The folder does not exist.
     """
     page = (
         _environment()
@@ -81,8 +82,8 @@ def write_html(
             exact_db=EXACT_DB,
         )
     )
-    with replacing(path) as beside:
-        beside.write_text(page, encoding="utf-8")
+    with replacing(path) as written:
+        written.write_text(page, encoding="utf-8")
 
 
 def _environment() -> Any:
@@ -90,7 +91,9 @@ def _environment() -> Any:
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("convert.reporting"),
+        # Names of clips, layers and labels come from files.
         autoescape=True,
+        # A key that the template misspells is an error, not an empty cell.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -106,29 +109,27 @@ def _environment() -> Any:
 
 
 def _cards(report: Mapping[str, Any], bundle_bytes: int | None) -> list[tuple[str, str, str]]:
-    """The numbers that a person looks for first: heading, value, what it means."""
+    """Return the key numbers: heading, value and explanation."""
     if report["agreement"] is None:
         return []
-    cards = [("Agreement", percent(report["agreement"]), f"of {report['clips']} clips get the trained model's answer")]
+    cards = [("Agreement", percent(report["agreement"]), f"of {report['clips']} clips get the trained model's class")]
     if report["accuracy_float"] is not None:
         drop = 100 * (report["accuracy_float"] - report["accuracy_bundle"])
-        cards.append(
-            (
-                "Accuracy",
-                percent(report["accuracy_bundle"]),
-                f"trained model {percent(report['accuracy_float'])}; {_cost(drop)}",
-            )
-        )
-    latency = report["latency"]
-    parts = f"encoder {latency['encode_ms']:.3f} + head {latency['head_ms']:.3f}, interpreter only"
-    cards.append(("A new frame", f"{latency['encode_ms'] + latency['head_ms']:.3f} ms", parts))
+        trained = percent(report["accuracy_float"])
+        cards.append(("Accuracy", percent(report["accuracy_bundle"]), f"trained model {trained}; {_cost(drop)}"))
+    encode_ms, head_ms = report["latency"]["encode_ms"], report["latency"]["head_ms"]
     models = kilobytes(sum(report["part_bytes"].values()))
-    cards.append(
-        ("Bundle", kilobytes(bundle_bytes), f"models {models}")
-        if bundle_bytes is not None
-        else ("Models", models, "no bundle was written")
-    )
-    cards.append(("Largest error", f"{report['max_abs_error']:.3f}", "of any probability on any clip"))
+    cards += [
+        (
+            "A new frame",
+            f"{encode_ms + head_ms:.3f} ms",
+            f"encoder {encode_ms:.3f} + head {head_ms:.3f}, interpreter only",
+        ),
+        ("Models", models, "no bundle was written")
+        if bundle_bytes is None
+        else ("Bundle", kilobytes(bundle_bytes), f"models {models}"),
+        ("Largest error", f"{report['max_abs_error']:.3f}", "of any probability on any clip"),
+    ]
     return cards
 
 
@@ -137,7 +138,7 @@ def _cost(drop: float) -> str:
 
 
 def _matrices(report: Mapping[str, Any]) -> list[tuple[str, list[list[tuple[int, float]]]]]:
-    """Confusion matrices as counts with their share of the row; none where there are too many classes to read."""
+    """Return the confusion matrices as counts with their share of the row; none if too many classes to read."""
     confusion = report["confusion"]
     if confusion is None or len(report["labels"]) > CLASSES_SHOWN:
         return []
@@ -147,52 +148,30 @@ def _matrices(report: Mapping[str, Any]) -> list[tuple[str, list[list[tuple[int,
 
 
 def _confused(report: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
-    """The pairs of classes that are taken for each other most often: truth, answer, by the trained model, by the bundle."""
+    """Return the most frequent confusions: truth, answer, count of the trained model, count of the bundle."""
     confusion, labels = report["confusion"], report["labels"]
     if confusion is None:
         return []
     pairs = [
         (labels[truth], labels[answer], confusion["float"][truth][answer], confusion["bundle"][truth][answer])
-        for truth in range(len(labels))
-        for answer in range(len(labels))
-        if truth != answer
+        for truth, answer in itertools.permutations(range(len(labels)), 2)
     ]
     return sorted((pair for pair in pairs if pair[2] or pair[3]), key=lambda pair: (-pair[3], -pair[2]))[:PAIRS_SHOWN]
 
 
 def grade(snr_db: float) -> str:
-    """Sort a layer's signal-to-noise ratio for the eye.
-
-    Args:
-        snr_db: Decibels.
-
-    Returns:
-        "bad" below 15 dB, where the error is a fifth of the signal, "fair" below 25 dB, else "good".
-    """
+    """Return the CSS class of a layer's signal-to-noise ratio: "bad", "fair" or "good"."""
+    # At 15 dB the error is a fifth of the signal.
     return "bad" if snr_db < 15 else "fair" if snr_db < 25 else "good"
 
 
 def percent(share: float | None) -> str:
-    """Print a share.
-
-    Args:
-        share: 0 to 1, or None where it is unknown.
-
-    Returns:
-        As "98.3 %".
-    """
+    """Format a share from 0 to 1, such as "98.3 %"; a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def kilobytes(count: int) -> str:
-    """Print a size.
-
-    Args:
-        count: Bytes.
-
-    Returns:
-        As "123 kB", of 1000 bytes each.
-    """
+    """Format a number of bytes, such as "123 kB" of 1000 bytes each."""
     return f"{count / 1000:,.0f} kB"
 
 

@@ -1,4 +1,7 @@
-"""What a model's weights are like before and after: a pruned model keeps its zeros and a clustered one its few values, and both pack small."""
+"""The weights of a model before and after conversion.
+
+A pruned model should keep its zeros and a clustered model its few values: both compress well.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,26 @@ from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Role
 from edgevid.frames import Array
 
-# A kernel with no more different values than a byte can count was clustered; a trained one of any size has thousands.
+# A kernel with no more distinct values than a byte can count was clustered; a trained one has thousands.
 MAX_CLUSTERS = 256
-_LEAST_KERNEL = 1024
-# Pruning is worth a word from here on: training leaves next to no exact zeros by itself.
+# Smaller kernels have few distinct values anyway.
+_MIN_KERNEL = 1024
+# Training by itself leaves almost no exact zeros, so from this share on a model counts as pruned.
 PRUNED = 0.05
+# A share of zeros that is lower by this much still counts as preserved.
+_ZEROS_SLACK = 0.01
 _GZIP_LEVEL = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartWeights:
-    """The weights of one part as its file holds them.
+    """The weights in the file of one part.
 
     Attributes:
-        part: Its role.
+        part: The part's role.
         bytes: Size of the file.
-        gzip_bytes: Size of the file packed by gzip, as an update over a network would send it.
-        kernels: Numbers in kernels: constants of two axes or more.
+        gzip_bytes: Size of the file compressed by gzip, as an update over a network would send it.
+        kernels: Count of kernel weights: numbers in constants of two axes or more.
         zeros: Share of them that are zero.
     """
 
@@ -46,9 +52,9 @@ class TrainedWeights:
     """The weights of the trained model.
 
     Attributes:
-        kernels: Numbers in kernels.
+        kernels: Count of kernel weights.
         zeros: Share of them that are zero.
-        clusters: Most different values in a kernel, where every large one has few enough to have been clustered; else 0.
+        clusters: Largest number of distinct values in a kernel; 0 if the model was not clustered.
     """
 
     kernels: int
@@ -57,14 +63,7 @@ class TrainedWeights:
 
 
 def part_weights(bundle: Bundle) -> list[PartWeights]:
-    """Look into every part of a bundle.
-
-    Args:
-        bundle: The bundle.
-
-    Returns:
-        Their weights, in the order of the parts.
-    """
+    """Measure the weights of every part of a bundle, in the order of the parts."""
     return [_part(part.role, bundle.models[part.file]) for part in bundle.manifest.parts]
 
 
@@ -77,31 +76,23 @@ def _part(role: Role, data: bytes) -> PartWeights:
 
 
 def _is_kernel(tensor: FileTensor) -> bool:
-    """Shapes, axes and biases are integers of 32 bits or have one axis."""
+    # Shapes and axes are int32; biases have one axis.
     return len(tensor.shape) > 1 and tensor.dtype in ("int8", "float16", "float32")
 
 
 def _stored(tensor: FileTensor) -> Array:
+    """Return a constant's stored numbers, shifted so that 0 stands for 0."""
     assert tensor.constant is not None
     zero_point = tensor.zero_points[0] if tensor.zero_points else 0
     return tensor.constant - zero_point if zero_point else tensor.constant
 
 
 def trained_weights(model: Any) -> TrainedWeights:
-    """Look into a Keras model of either framework.
-
-    Args:
-        model: The model.
-
-    Returns:
-        Its weights.
-    """
+    """Measure the weights of a Keras model of either framework."""
     kernels = [weight for weight in map(np.asarray, model.get_weights()) if weight.ndim > 1]
     count, zeros = _count(kernels)
-    large = [len(np.unique(kernel)) for kernel in kernels if kernel.size >= _LEAST_KERNEL]
-    return TrainedWeights(
-        kernels=count, zeros=zeros, clusters=max(large) if large and max(large) <= MAX_CLUSTERS else 0
-    )
+    most = max((len(np.unique(kernel)) for kernel in kernels if kernel.size >= _MIN_KERNEL), default=0)
+    return TrainedWeights(kernels=count, zeros=zeros, clusters=most if most <= MAX_CLUSTERS else 0)
 
 
 def _count(kernels: Iterable[Array]) -> tuple[int, float]:
@@ -111,20 +102,16 @@ def _count(kernels: Iterable[Array]) -> tuple[int, float]:
 
 
 def sparsity_note(trained: TrainedWeights, parts: Sequence[PartWeights]) -> str:
-    """Say what became of pruning.
+    """Return a sentence about whether the bundle preserves pruning; an empty string if the model was not pruned.
 
     Args:
-        trained: Before.
-        parts: After.
-
-    Returns:
-        A sentence, or an empty string where the model was not pruned.
+        trained: The weights of the trained model.
+        parts: The weights of the bundle.
     """
     if trained.zeros < PRUNED:
         return ""
     total = sum(part.kernels for part in parts)
     zeros = sum(part.zeros * part.kernels for part in parts) / total if total else 0.0
-    kept = "keeps" if zeros >= trained.zeros - 0.01 else "does not keep"
-    return (
-        f"the model was pruned: {trained.zeros:.0%} of its kernels are zero, and the bundle {kept} them ({zeros:.0%})"
-    )
+    verb = "keeps" if zeros >= trained.zeros - _ZEROS_SLACK else "does not keep"
+    zero = f"{trained.zeros:.0%} of its kernel weights are zero"
+    return f"the model was pruned: {zero}, and the bundle {verb} them ({zeros:.0%})"

@@ -1,1 +1,1 @@
-"""Hold each stage of a conversion against the trained model, on real clips."""
+"""Compare each stage of a conversion with the trained model, on real clips."""

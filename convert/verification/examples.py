@@ -1,43 +1,40 @@
-"""The windows that a conversion is proven on, and the float model's answers for them."""
+"""The windows that prove a conversion, with the float model's scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convert.clips import ClipSet, centre_window, evenly_spread, window_indices
 from convert.interface.contract import Contract
-from convert.verification.stages import ProofStage, measure
+from convert.splitting.split import Split
+from convert.verification.reference_answers import ReferenceAnswers
+from convert.verification.stages import SPLIT_TOLERANCE, ProofStage, check_split, measure
+from convert.verification.value_drift import check_split_values
 from edgevid.bundle.golden import Golden
 from edgevid.bundle.manifest import Value
 from edgevid.errors import ModelError
 from edgevid.frames import Array
 
-if TYPE_CHECKING:
-    from convert.clips import ClipSet
-    from convert.splitting.split import Split
-    from convert.verification.reference import Reference
-
-
-# Frames of the golden stream after its first full window: enough to catch a ring that is off by one, few enough to ship.
+# Frames of the golden stream after its first full window: enough to reveal a ring that is off by one, and few
+# enough to ship.
 GOLDEN_STEPS = 4
-
-
-# Encoder calls spent on holding the float split against the float model: a layer that was misread is wrong on every clip.
+# Encoder calls to measure the float split. A misread layer is wrong on every clip, so a few clips are enough.
 SPLIT_CALLS = 512
+_MIN_SPLIT_CLIPS = 4
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What every candidate is held against.
+    """Windows with the float model's outputs, which each bundle is compared with.
 
     Attributes:
-        windows: (N, T, *frame) prepared frames, one window a clip.
-        scores: (N, classes), float Keras.
-        truth: (N,) class indices, or None.
-        values: (N, size) for each value beside the scores, float Keras.
+        windows: Prepared frames (N, T, *frame), one window per clip.
+        scores: Float Keras (N, classes).
+        truth: Class indices (N,); None if the clips have no labels of the model.
+        values: Auxiliary outputs of float Keras, (N, size) each.
     """
 
     windows: Array
@@ -46,69 +43,79 @@ class Examples:
     values: tuple[Array, ...] = ()
 
 
-def prepare_examples(clips: ClipSet, settled: Contract, reference: Reference) -> Examples:
-    """Ask the float model about the window in the middle of each clip.
+def prepare_examples(clips: ClipSet, contract: Contract, reference: ReferenceAnswers) -> Examples:
+    """Run the float model on the middle window of each clip.
 
     Args:
-        clips: The clips that were read.
-        settled: The contract.
+        clips: The clips.
+        contract: Its labels give the indices of the classes.
         reference: The float model.
 
-    Returns:
-        Windows, answers and truth.
-
     Raises:
-        ModelError: The model answers with NaN.
+        ModelError: A score is not a finite number.
     """
-    from convert.clips import centre_window
-
-    windows = np.stack([centre_window(clip, settled.window) for clip in clips.clips])
-    truth = np.array([settled.labels.index(str(clip.ref.label)) for clip in clips.clips]) if settled.labelled else None
+    windows = np.stack([centre_window(clip, contract.window) for clip in clips.clips])
+    truth = None
+    if contract.labelled:
+        truth = np.array([contract.labels.index(str(clip.ref.label)) for clip in clips.clips])
     scores = reference.scores(windows)
-    lost = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-    if len(lost):
-        where = clips.clips[int(lost[0])].ref.path
-        raise ModelError(
-            expected="scores",
-            found=f"NaN from the trained model on {len(lost)} of {len(scores)} clips, {where} for one",
-            path=where,
-        )
-    values = tuple(reference.values(windows)) if settled.values else ()
+    _check_finite(scores, clips)
+    values = tuple(reference.values(windows)) if contract.values else ()
     return Examples(windows, scores, truth, values)
 
 
-def float_stages(
-    reference: Reference, parts: Split, examples: Examples, values: Sequence[Value]
-) -> Iterator[ProofStage]:
-    """Stages 1 and 2 of the proof, each as soon as it is known; the second on as many clips as `SPLIT_CALLS` allow."""
-    from convert.verification.stages import SPLIT_TOLERANCE, check_split
-    from convert.verification.value_drift import check_split_values
+def _check_finite(scores: Array, clips: ClipSet) -> None:
+    nan = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(nan):
+        path = clips.clips[int(nan[0])].ref.path
+        raise ModelError(
+            expected="finite scores",
+            found=f"NaN from the trained model on {len(nan)} of {len(scores)} clips, such as {path}",
+            path=path,
+        )
 
-    count = int(np.clip(SPLIT_CALLS // parts.frames, 4, len(examples.windows)))
-    picked = np.unique(np.linspace(0, len(examples.windows) - 1, count).astype(int))
+
+def float_stages(
+    reference: ReferenceAnswers, parts: Split, examples: Examples, values: Sequence[Value]
+) -> Iterator[ProofStage]:
+    """Measure stages 1 and 2 of the proof.
+
+    Args:
+        reference: The float model, whole and split.
+        parts: The split model.
+        examples: Windows with the float model's outputs.
+        values: The auxiliary outputs.
+
+    Yields:
+        Each stage before it is checked, so that the report of a failed check has it.
+
+    Raises:
+        VerificationFailed: The float split is not the trained model.
+    """
+    count = int(np.clip(SPLIT_CALLS // parts.frames, _MIN_SPLIT_CLIPS, len(examples.windows)))
+    picked = evenly_spread(len(examples.windows), count)
+    windows = examples.windows[picked]
     truth = None if examples.truth is None else examples.truth[picked]
     yield measure("float Keras", examples.scores, examples.scores, examples.truth)
-    parted = measure("float split", reference.split_scores(examples.windows[picked]), examples.scores[picked], truth)
-    yield parted
-    check_split(
-        parted, rounding=reference.rounding(examples.windows[picked]) if parted.max_abs_error > SPLIT_TOLERANCE else 0.0
-    )
+    split = measure("float split", reference.split_scores(windows), examples.scores[picked], truth)
+    yield split
+    # The model's own rounding takes three more passes, so it is measured only if it can excuse the difference.
+    check_split(split, rounding=reference.rounding(windows) if split.max_abs_error > SPLIT_TOLERANCE else 0.0)
     if values:
-        check_split_values(reference, values, examples.windows[picked], [each[picked] for each in examples.values])
+        check_split_values(reference, values, windows, [each[picked] for each in examples.values])
 
 
-def file_stage(examples: Examples) -> list[ProofStage]:
-    """The one stage before the bundle of a file that was converted elsewhere."""
-    return [measure("the file as it is", examples.scores, examples.scores, examples.truth)]
+def file_stage(examples: Examples) -> ProofStage:
+    """Return stage 1 for a file that is already converted: it is its own reference."""
+    return measure("the file as it is", examples.scores, examples.scores, examples.truth)
 
 
-def golden_vectors(clips: ClipSet, settled: Contract, reference: Reference) -> Golden:
-    """Frames of one clip, a few longer than a window, with the float model's answers."""
-    from convert.clips import window_indices
-
-    length = settled.window.frames + GOLDEN_STEPS
+def golden_vectors(clips: ClipSet, contract: Contract, reference: ReferenceAnswers) -> Golden:
+    """Return frames of one clip, slightly longer than a window, with the float model's scores."""
+    frames_per_window = contract.window.frames
     longest = max(clips.clips, key=lambda clip: clip.duration_s)
-    frames: Array = longest.frames[window_indices(longest, replace(settled.window, frames=length))]
-    windows = np.stack([frames[start : start + settled.window.frames] for start in range(GOLDEN_STEPS + 1)])
+    stream = replace(contract.window, frames=frames_per_window + GOLDEN_STEPS)
+    frames: Array = longest.frames[window_indices(longest, stream)]
+    windows = np.stack([frames[start : start + frames_per_window] for start in range(GOLDEN_STEPS + 1)])
     scores = reference.scores(windows)
     return Golden(frames, scores, scores, "float Keras")

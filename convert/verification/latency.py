@@ -1,4 +1,4 @@
-"""What a new frame costs on this machine: the interpreter's time for the golden stream."""
+"""The time of a new frame on this machine: interpreter time over the golden stream."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from edgevid.telemetry.environment import machine
 
 @dataclass(frozen=True, kw_only=True)
 class FrameLatency:
-    """Medians over the golden frames, one thread, the interpreter alone.
+    """Median interpreter time over the golden frames, on one thread.
 
     Attributes:
         machine: Operating system and processor architecture.
-        cpu: The processor; empty where the machine does not name it.
+        cpu: Name of the board or processor; empty if the machine does not report one.
         interpreter: Name and version.
-        encode_ms: The encoder's time for a frame; 0 where there is none.
-        head_ms: The time of the head, step or whole model for a decision.
-        frames: How many frames.
+        encode_ms: Time of the encoder for a frame; 0 without an encoder.
+        head_ms: Time of the head, step or whole model for a decision.
+        frames: Number of golden frames.
     """
 
     machine: str
@@ -36,24 +36,19 @@ class FrameLatency:
 
 
 def latency(bundle: Bundle) -> FrameLatency:
-    """Measure a bundle, after one pass to warm up.
-
-    Args:
-        bundle: The bundle.
-
-    Returns:
-        Its latency.
-    """
+    """Measure the time of a new frame."""
     engine, frames = Engine(bundle), bundle.golden.frames
+    # The first pass warms up the caches and the interpreter.
     _stream_ns(engine, frames)
     engine.restart()
     encode_ns, head_ns = _stream_ns(engine, frames)
-    here = machine()
+    this = machine()
     return FrameLatency(
         machine=platform.platform(),
-        cpu=here.board or here.cpu or "",
+        cpu=this.board or this.cpu or "",
         interpreter=engine.interpreter,
         encode_ms=_median_ms(encode_ns),
+        # Until the window is full there is no decision, and the head's time is 0.
         head_ms=_median_ms([each for each in head_ns if each]),
         frames=len(frames),
     )

@@ -1,9 +1,11 @@
-"""The proof: four stages on the user's own clips, each held against the trained float model.
+"""The proof: four stages on the user's own clips, each compared with the trained float model.
 
 1. float Keras: the model as it was loaded.
-2. float split: the same model in parts, in TensorFlow. It must agree to rounding, or the split is wrong and nothing else counts.
-3. bundle, whole window: the parts in the interpreter, every frame of the window encoded anew.
-4. bundle, stream: the device's own engine, frame by frame. It must equal stage 3 bit for bit ("stateful": at the end of the first window).
+2. float split: the same model in parts, in TensorFlow. It must agree up to rounding; otherwise the split
+   is wrong and no later stage counts.
+3. bundle, whole window: the parts in the interpreter. Every frame of the window is encoded anew.
+4. bundle, stream: the device's own engine, frame by frame. It must equal stage 3 bit for bit. For plan
+   "stateful", which has no stage 3, it is compared at the end of the first window.
 """
 
 from __future__ import annotations
@@ -23,26 +25,27 @@ from edgevid.inference.model_input import input_quantizer
 from edgevid.inference.probabilities import stored_to_probabilities
 from edgevid.quant import joiner, quantize
 
-# Float32 sums of a few hundred terms in another order differ by about 1e-6; a wrong split differs by more than 1e-2.
+# A float32 sum of a few hundred terms in another order differs by about 1e-6; a wrong split by more than 1e-2.
 SPLIT_TOLERANCE = 1e-4
-# Beyond this a model is not one function that a split could be held against.
-MOST_ROUNDING = 5e-3
-# Standard deviations that a guess exceeds once in twenty times.
-_ONE_OF_TWENTY = 1.645
-# Fewer say nothing of a guess.
-_FEW_CLIPS = 10
+# A model that differs from itself by more than this is no reference for a split.
+MAX_ROUNDING = 5e-3
+SPLIT_HINT = "No bundle was written. Try --plan stack, which does not split the model."
+# One-sided 95 % quantile of the normal distribution: guessing exceeds it once in twenty times.
+_ONE_IN_TWENTY = 1.645
+# With fewer clips, accuracy cannot tell a guess from an answer.
+_MIN_CLIPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProofStage:
-    """One stage over the clips.
+    """The result of one stage over the clips.
 
     Attributes:
-        name: Which.
-        clips: Clips it was run on.
-        agreement: Share of clips with float Keras's top-1 answer.
-        max_abs_error: Greatest difference of a probability from float Keras's.
-        accuracy: Share of right answers, where the clips have the model's labels.
+        name: The stage.
+        clips: Number of clips.
+        agreement: Share of clips with the same top-1 class as float Keras.
+        max_abs_error: Largest difference of a probability from float Keras.
+        accuracy: Share of clips with the true class; None if the clips have no labels of the model.
     """
 
     name: str
@@ -57,9 +60,10 @@ class Budget:
     """What a conversion may cost.
 
     Attributes:
-        max_drop: Accuracy, in points of top-1, on labelled clips; a single clip lost is forgiven unless this is 0.
-        min_agreement: Least share of clips with the trained model's answer.
-        max_value_error: Greatest mean error of a value beside the scores, as a share of its span.
+        max_drop: Largest drop of top-1 accuracy on labelled clips, in points. Unless it is 0, the loss
+            of a single clip is forgiven.
+        min_agreement: Smallest share of clips with the trained model's class.
+        max_value_error: Largest mean error of an auxiliary output, as a share of its span.
     """
 
     max_drop: float
@@ -67,62 +71,58 @@ class Budget:
     max_value_error: float = 0.05
 
     def broken(self, reference: ProofStage, stage: ProofStage) -> str:
-        """Say how a stage breaks the budget.
+        """Return how a stage breaks the budget; an empty string if it keeps it.
 
         Args:
             reference: Float Keras.
             stage: The bundle's stream.
-
-        Returns:
-            The reason, or an empty string where it keeps it.
         """
         if stage.agreement < self.min_agreement:
             return f"agreement {stage.agreement:.1%} is below {self.min_agreement:.1%}"
-        if stage.accuracy is not None and reference.accuracy is not None:
-            drop = 100 * (reference.accuracy - stage.accuracy)
-            # One clip of fifty is two points: a loss of a single clip says nothing of a budget above zero. Agreement still counts it.
-            if self.max_drop > 0 and round(drop / 100 * stage.clips) <= 1:
-                return ""
-            # Half a thousandth of a point of slack, for the subtraction's rounding.
-            if drop > self.max_drop + 5e-4:
-                return f"accuracy drops by {drop:.1f} points, more than {self.max_drop:g}"
+        if stage.accuracy is None or reference.accuracy is None:
+            return ""
+        drop = 100 * (reference.accuracy - stage.accuracy)
+        # One clip of fifty is two points, which is noise for a budget above zero. Agreement still counts it.
+        if self.max_drop > 0 and round(drop / 100 * stage.clips) <= 1:
+            return ""
+        # The slack of half a thousandth of a point covers the rounding of the subtraction.
+        if drop > self.max_drop + 5e-4:
+            return f"accuracy drops by {drop:.1f} points, more than {self.max_drop:g}"
         return ""
 
 
 def unlike_training(trained: ProofStage, classes: int) -> list[str]:
-    """Say where the trained model itself guesses: its frames were made otherwise, or the clips are of another kind.
+    """Return a warning if the trained model itself seems to guess on labelled clips.
+
+    Then its frames were prepared differently in training, or the clips show something else.
 
     Args:
-        trained: Its answers.
-        classes: How many it has.
+        trained: The stage of the trained model.
+        classes: Number of its classes.
 
     Returns:
-        A sentence, where its accuracy on labelled clips is within what guessing reaches in one of twenty times; else nothing.
+        One sentence if guessing reaches the model's accuracy at least once in twenty times; else none.
     """
     chance = 1 / classes
-    if (
-        trained.accuracy is None
-        or trained.clips < _FEW_CLIPS
-        or trained.accuracy > chance + _ONE_OF_TWENTY * math.sqrt(chance * (1 - chance) / trained.clips)
-    ):
+    if trained.accuracy is None or trained.clips < _MIN_CLIPS:
+        return []
+    if trained.accuracy > chance + _ONE_IN_TWENTY * math.sqrt(chance * (1 - chance) / trained.clips):
         return []
     return [
-        f"the trained model itself is right on {trained.accuracy:.0%} of these clips, as guessing would be: "
-        "either its frames were made otherwise (--color, --range, --interval, --labels say how), or these are no clips of its kind"
+        f"the trained model itself is right on only {trained.accuracy:.0%} of these clips, no better than guessing: "
+        "either training prepared its frames differently (set --color, --range, --interval or --labels), "
+        "or these clips show something else"
     ]
 
 
 def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> ProofStage:
-    """Hold a stage's scores against float Keras's.
+    """Compare a stage's scores with those of float Keras.
 
     Args:
         name: The stage.
         scores: (N, classes).
         reference: (N, classes), float Keras on the same clips.
-        truth: (N,) class indices, or None where the clips have no labels of the model's.
-
-    Returns:
-        The stage.
+        truth: Class indices (N,); None if the clips have no labels of the model.
     """
     answers = scores.argmax(axis=1)
     return ProofStage(
@@ -135,26 +135,27 @@ def measure(name: str, scores: Array, reference: Array, truth: Array | None) -> 
 
 
 def check_split(stage: ProofStage, *, rounding: float = 0.0) -> None:
-    """Refuse a split that is not the trained model.
+    """Reject a split that is not the trained model.
 
     Args:
         stage: The float split.
-        rounding: How far the trained model is from itself, run in another order.
+        rounding: Largest difference of the trained model from itself, run in another order.
 
     Raises:
-        VerificationFailed: It differs by more than rounding.
+        VerificationFailed: The split differs by more than rounding.
     """
-    if not stage.max_abs_error <= max(SPLIT_TOLERANCE, 2 * min(rounding, MOST_ROUNDING)):
+    # Written with `not … <=`, because a NaN must fail too.
+    if not stage.max_abs_error <= max(SPLIT_TOLERANCE, 2 * min(rounding, MAX_ROUNDING)):
         raise VerificationFailed(
-            expected=f"the split model to be the trained one within {SPLIT_TOLERANCE:g}",
+            expected=f"the split model to equal the trained one within {SPLIT_TOLERANCE:g}",
             got=stage.max_abs_error,
-            found=f"{stage.max_abs_error:.2g}: a layer was misread",
-            hint="No bundle was written. --plan stack, which takes nothing apart, may do.",
+            found=f"a difference of {stage.max_abs_error:.2g}: a layer was misread",
+            hint=SPLIT_HINT,
         )
 
 
 def window_scores(bundle: Bundle, windows: Iterable[Array]) -> Array:
-    """Run the parts over whole windows with no ring and no state kept: every frame of every window is encoded anew.
+    """Run the parts over whole windows, without a ring or a state: every frame of every window is encoded anew.
 
     Args:
         bundle: A bundle of plan "window" or "stack".
@@ -168,23 +169,25 @@ def window_scores(bundle: Bundle, windows: Iterable[Array]) -> Array:
 
 
 def stream_answers(bundle: Bundle, streams: Iterable[Array]) -> list[tuple[Array, list[Array]]]:
-    """Run the device's engine over streams, frame by frame, from a cleared start each.
+    """Run the device's engine over streams, frame by frame. It is restarted before each stream.
 
     Args:
         bundle: The bundle.
-        streams: Streams (N, *frame) of prepared frames, at least a window long.
+        streams: Streams (N, *frame) of prepared frames, at least one window long.
 
     Returns:
-        For each stream (N - T + 1, classes) float32, one answer for each full window, and (N - T + 1, size) float32 for each value beside them.
+        For each stream the scores (N - T + 1, classes) float32, one row per full window, and for each
+        auxiliary output its values (N - T + 1, size) float32.
     """
     engine = Engine(bundle)
     frames = bundle.manifest.window.frames
     answers = []
     for stream in streams:
         engine.restart()
+        # Before the window is full there is no answer.
         rows = [_step(engine, frame) for frame in stream][frames - 1 :]
-        beside = [np.stack(column) for column in zip(*(values for _, values in rows), strict=True)]
-        answers.append((np.stack([scores for scores, _ in rows if scores is not None]), beside))
+        values = [np.stack(column) for column in zip(*(values for _, values in rows), strict=True)]
+        answers.append((np.stack([scores for scores, _ in rows if scores is not None]), values))
     return answers
 
 
@@ -194,7 +197,7 @@ def _step(engine: Engine, frame: Array) -> tuple[Array | None, list[Array]]:
 
 
 class _WholeWindow:
-    """A window's answer, written as plainly as it can be: the engine's streaming is held against this."""
+    """The scores of a window, computed as plainly as possible: the reference for the engine's stream."""
 
     def __init__(self, bundle: Bundle) -> None:
         manifest, backend = bundle.manifest, LiteRt()
@@ -209,7 +212,7 @@ class _WholeWindow:
         for frame, stored in zip(window, frames, strict=True):
             self._quantize(frame, stored)
         if manifest.in_flight:
-            return self._real(self._in_flight(self._features(frames)))
+            return self._real(self._run_in_flight(self._features(frames)))
         if manifest.plan == "window":
             frames = self._features(frames)[None]
         elif manifest.seen_frames > 1:
@@ -229,15 +232,16 @@ class _WholeWindow:
             join(self._run(0, view if seen == 1 else view[None])[0], features[position])
         return features
 
-    def _in_flight(self, features: Array) -> Array:
-        """One window alone, in the first row; the engine has every window in another."""
+    def _run_in_flight(self, features: Array) -> Array:
+        """Run a head of windows in flight with this window alone, in the first row."""
         head, model = self._manifest.parts[1], self._models[1]
         states = [quantize(np.zeros(tensor.shape), tensor.params) for tensor in head.inputs[1:]]
+        # The states are the last outputs, after the scores and the auxiliary outputs.
+        first = len(head.outputs) - len(states)
         for feature in features:
             for index, values in enumerate([feature[None], *states]):
                 model.write(index, values)
             model.invoke()
-            first = len(head.outputs) - len(states)
             for index, (state, before, after) in enumerate(
                 zip(states, head.inputs[1:], head.outputs[first:], strict=True), start=first
             ):

@@ -1,4 +1,7 @@
-"""What a model gives beside its scores, held against the trained model's own: a regression has no top-1, so its error is measured on its span."""
+"""Errors of a model's auxiliary outputs, compared with the trained model's.
+
+A regression has no top-1 class, so its error is measured as a share of its span.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert.verification.reference import Reference
+from convert.verification.reference_answers import ReferenceAnswers
+from convert.verification.stages import SPLIT_HINT
 from edgevid.bundle.manifest import Value
 from edgevid.errors import VerificationFailed
 from edgevid.frames import Array
 
-# Float32 sums in another order, as a share of the span; a wrong split is off by a hundred times that.
+# Float32 sums in another order, as a share of the span; a wrong split is off by a hundred times as much.
 _SPLIT_SHARE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValueDrift:
-    """One value of one stage over the clips.
+    """The error of one auxiliary output in one stage over the clips.
 
     Attributes:
-        name: The value.
+        name: The output.
         stage: "float split" or "bundle, stream".
         mean_abs_error: Mean difference of a number from the trained model's.
-        max_abs_error: Greatest one.
-        span: From the trained model's least number to its greatest, on these clips.
+        max_abs_error: Largest difference.
+        span: Difference between the trained model's largest and smallest number on these clips.
     """
 
     name: str
@@ -41,24 +45,24 @@ class ValueDrift:
 
 
 def measure_values(
-    stage: str, values: Sequence[Value], given: Sequence[Array], trained: Sequence[Array]
+    stage: str, values: Sequence[Value], measured: Sequence[Array], trained: Sequence[Array]
 ) -> list[ValueDrift]:
-    """Hold a stage's values against the trained model's.
+    """Compare a stage's auxiliary outputs with the trained model's.
 
     Args:
-        stage: Which.
-        values: What they are.
-        given: (N, size) for each.
-        trained: (N, size) for each, float Keras on the same clips.
+        stage: The stage.
+        values: The auxiliary outputs of the bundle.
+        measured: (N, size) for each output.
+        trained: (N, size) for each output, float Keras on the same clips.
 
     Returns:
-        One measurement a value.
+        One error per output.
     """
-    return [_measured(stage, value, own, its) for value, own, its in zip(values, given, trained, strict=True)]
+    return [_drift(stage, value, own, its) for value, own, its in zip(values, measured, trained, strict=True)]
 
 
-def _measured(stage: str, value: Value, given: Array, trained: Array) -> ValueDrift:
-    errors = np.abs(given - trained)
+def _drift(stage: str, value: Value, measured: Array, trained: Array) -> ValueDrift:
+    errors = np.abs(measured - trained)
     return ValueDrift(
         name=value.name,
         stage=stage,
@@ -69,45 +73,43 @@ def _measured(stage: str, value: Value, given: Array, trained: Array) -> ValueDr
 
 
 def check_split_values(
-    reference: Reference, values: Sequence[Value], windows: Array, trained: Sequence[Array]
+    reference: ReferenceAnswers, values: Sequence[Value], windows: Array, trained: Sequence[Array]
 ) -> list[ValueDrift]:
-    """Refuse a split whose values are not the trained model's.
+    """Reject a split whose auxiliary outputs are not the trained model's.
 
     Args:
-        reference: The float model, whole and in parts.
-        values: What it gives beside its scores.
-        windows: (N, T, *frame) prepared frames.
-        trained: (N, size) for each value, float Keras on these windows.
+        reference: The float model, whole and split.
+        values: The auxiliary outputs of the bundle.
+        windows: Prepared frames (N, T, *frame).
+        trained: (N, size) for each output, float Keras on these windows.
 
     Returns:
-        One measurement a value.
+        One error per output.
 
     Raises:
-        VerificationFailed: One differs by more than rounding.
+        VerificationFailed: An output differs by more than rounding.
     """
-    found = measure_values("float split", values, reference.split_values(windows), trained)
-    for each in found:
-        if not each.max_abs_error <= _SPLIT_SHARE * max(each.span, 1.0):
+    drifts = measure_values("float split", values, reference.split_values(windows), trained)
+    for drift in drifts:
+        # Written with `not … <=`, because a NaN must fail too.
+        if not drift.max_abs_error <= _SPLIT_SHARE * max(drift.span, 1.0):
             raise VerificationFailed(
-                expected=f"the split model to give {each.name!r} as the trained one does",
-                got=each.max_abs_error,
-                found=f"a difference of {each.max_abs_error:.2g}: a layer was misread",
-                hint="No bundle was written. --plan stack, which takes nothing apart, may do.",
+                expected=f"{drift.name!r} of the split model to equal the trained model's",
+                got=drift.max_abs_error,
+                found=f"a difference of {drift.max_abs_error:.2g}: a layer was misread",
+                hint=SPLIT_HINT,
             )
-    return found
+    return drifts
 
 
-def broken(found: Iterable[ValueDrift], *, most: float) -> str:
-    """Say which value is too far off.
+def broken(drifts: Iterable[ValueDrift], *, most: float) -> str:
+    """Return which auxiliary output breaks the budget; an empty string if none does.
 
     Args:
-        found: Measurements of the bundle.
-        most: Greatest mean error, as a share of the span.
-
-    Returns:
-        The reason, or an empty string where none is.
+        drifts: Errors of the bundle's outputs.
+        most: Largest mean error, as a share of the span.
     """
-    worst = max(found, key=lambda each: each.share, default=None)
+    worst = max(drifts, key=lambda drift: drift.share, default=None)
     if worst is None or worst.share <= most:
         return ""
     return f"{worst.name!r} is off by {worst.share:.1%} of its span on average, more than {most:.1%}"

@@ -1,4 +1,4 @@
-"""A directive that draws a package's layers from the import contract in pyproject.toml, so that the picture cannot drift.
+"""A directive that draws a package's layers from the import contract in pyproject.toml.
 
 ```{layers} edgevid
 ```

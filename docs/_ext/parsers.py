@@ -1,6 +1,7 @@
 """The argument parser of each verb as a function without arguments, as sphinx-argparse wants it: `parsers.run()`.
 
-Help texts are plain text for a terminal. Here their paragraphs are escaped for reStructuredText, and indented lines become code.
+Help texts are plain text for a terminal. Here their paragraphs are escaped for reStructuredText,
+and indented lines become code.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ with model.stream(colour="rgb") as stream:
             continue
         if decision.started:
             print(
-                f"{time_s:6.2f} s  {decision.started.label} started, score {decision.scores[decision.started.label]:.2f}"
+                f"{time_s:6.2f} s  {decision.started.label} started, "
+                f"score {decision.scores[decision.started.label]:.2f}"
             )
         for event in decision.events:
             print(f"{time_s:6.2f} s  {event.label} ended after {event.end_s - event.start_s:.1f} s")

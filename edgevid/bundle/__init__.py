@@ -1,4 +1,4 @@
-"""The bundle, `*.edgevid`: a zip of stored members that carries a model, its contract and its proof.
+"""The bundle, `*.edgevid`: a zip archive with a model, its manifest and its golden vectors.
 
 `docs/bundle-format.md` is the specification.
 """

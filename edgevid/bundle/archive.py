@@ -1,7 +1,7 @@
-"""Read and write `*.edgevid`, a zip of stored members: manifest, `.tflite` parts, labels, golden vectors, report.
+"""Reader and writer of bundles, `*.edgevid`: zip archives of stored members.
 
-Nothing from a bundle is used before every check has passed, and nothing is ever unpacked to disk. A bundle is written beside its
-destination and renamed, so a reader sees the old one or the new one. `docs/bundle-format.md` is the specification.
+The reader returns nothing before all checks have passed, and it unpacks nothing to disk.
+`docs/bundle-format.md` is the specification.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import IO, Any
 from edgevid import atomic
 from edgevid.bundle.golden import Golden, golden_bytes, read_golden
 from edgevid.bundle.manifest import FORMAT, VERSION, Manifest, Member, from_json
-from edgevid.bundle.npy import ZIP_FAULTS, overlap
+from edgevid.bundle.npy import ZIP_FAULTS, has_overlap
 from edgevid.errors import (
     BundleAltered,
     BundleMemberRefused,
@@ -35,20 +35,22 @@ MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", 
 MAX_MEMBER_BYTES = 512 * 2**20
 MAX_MEMBERS = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+# The first date that a zip archive can hold; a fixed one gives equal bundles equal bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+# The end-of-directory record of an archive without a comment.
 _ZIP_END, _ZIP_END_BYTES = b"PK\5\6", 22
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory, checked.
+    """A bundle in memory. One that `read` returned has passed all checks.
 
     Attributes:
-        manifest: What it says about itself.
-        models: Member name to `.tflite` bytes, of the parts and of their Edge TPU twins.
-        golden: Its proof.
-        report: The conversion's report, as parsed JSON.
-        path: Where it was read from, if from a file.
+        manifest: Labels, input, window, parts and decision rule of the model.
+        models: `.tflite` bytes of the parts and their Edge TPU twins, by member name.
+        golden: Frames and the scores for them on the converting machine.
+        report: The conversion report as parsed JSON.
+        path: The file that it was read from; None for a bundle made in memory.
     """
 
     manifest: Manifest
@@ -59,22 +61,19 @@ class Bundle:
 
 
 def read(path: str | Path) -> Bundle:
-    """Read a bundle and check all of it.
+    """Read a bundle into memory and check all of it.
 
     Args:
-        path: The file.
-
-    Returns:
-        The bundle; the file is closed.
+        path: The `.edgevid` file.
 
     Raises:
-        UsageError: There is no such file.
-        BundleTruncated: No zip archive, or one that ends early.
-        BundleVersionUnknown: Another version of the format.
-        BundleMemberRefused: A member that may not be there, or one that is missing.
-        BundleAltered: A size or hash differs from the manifest's.
-        ManifestInvalid: The manifest or another member cannot be read.
-        PartsDoNotJoin: The parts' tensors do not fit.
+        UsageError: If there is no such file, or it cannot be opened.
+        BundleTruncated: If the file is not a whole zip archive.
+        BundleVersionUnknown: If the bundle has another format version.
+        BundleMemberRefused: If a member is illegal or missing.
+        BundleAltered: If a member differs from its size or hash in the manifest.
+        ManifestInvalid: If the manifest or another member is unreadable or has an illegal value.
+        PartsDoNotJoin: If the tensors of the parts do not match.
     """
     path = Path(path)
     if not path.is_file():
@@ -90,33 +89,33 @@ def read(path: str | Path) -> Bundle:
 
 
 def write(bundle: Bundle, path: str | Path) -> Manifest:
-    """Write a bundle, whole or not at all.
-
-    The same bundle gives the same bytes: members are stored in a fixed order with a fixed date. It is read back before it is put in place,
-    so that nothing which `read` refuses is ever left for a device.
+    """Write a bundle atomically. Equal bundles have equal bytes.
 
     Args:
-        bundle: What to write; sizes and hashes in its manifest are filled in.
-        path: Where to; replaced atomically.
+        bundle: The bundle; `write` fills in `manifest.members`.
+        path: The destination; an existing file is replaced.
 
     Returns:
         The manifest as written.
 
     Raises:
-        BundleError: `read` would refuse it.
+        UsageError: If the folder of `path` does not exist.
+        BundleError: If `read` would reject the bundle; nothing is written then.
     """
     path = Path(path)
     members = _members(bundle)
     listed = {name: Member(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in members.items()}
     manifest = dataclasses.replace(bundle.manifest, members=listed)
     text = json.dumps(to_json(manifest), indent=1).encode()
-    with atomic.replacing(path, durable=True) as written:
-        with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+    with atomic.replacing(path, durable=True) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for name, data in {MANIFEST: text, **members}.items():
                 archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
-        with written.open("rb") as handle:
+        # A device must never receive a bundle that its reader rejects.
+        with temporary.open("rb") as handle:
             _read(handle, path)
-        written.chmod(0o644)
+        # Readable by the device's service, whatever the umask.
+        temporary.chmod(0o644)
     return manifest
 
 
@@ -140,19 +139,15 @@ def _read(handle: IO[bytes], path: Path) -> Bundle:
     if MANIFEST not in infos:
         raise BundleMemberRefused(expected=f"a member {MANIFEST}", found=f"none in {path}", path=path)
     manifest = _read_manifest(_member(archive, MANIFEST, path), path)
-    _refuse_other_members(manifest, set(infos), path)
+    _check_member_names(manifest, set(infos), path)
     data = {name: _checked_data(archive, name, member, path) for name, member in manifest.members.items()}
     if data[LABELS] != _labels(manifest):
-        raise ManifestInvalid(expected=f"{LABELS} to hold the manifest's labels", found=f"others in {path}", path=path)
+        raise ManifestInvalid(
+            expected=f"{LABELS} to hold the manifest's labels", found=f"other labels in {path}", path=path
+        )
     report = _json(data[REPORT], REPORT, path)
-    models = {file: data[file] for file in manifest.files}
-    return Bundle(
-        manifest,
-        models,
-        read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES),
-        report,
-        path,
-    )
+    golden = read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES)
+    return Bundle(manifest, {file: data[file] for file in manifest.files}, golden, report, path)
 
 
 def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
@@ -162,20 +157,24 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
         raise BundleTruncated(
             expected="a whole .edgevid bundle", found=f"a damaged or truncated file: {path} ({error})", path=path
         ) from error
-    # The golden vectors are a zip as well: a bundle that ends behind them would pass for one with bytes before it.
+    # ZipFile accepts bytes before the archive. The golden vectors are a zip archive too, so it
+    # would read a bundle that was cut after them as these vectors with bytes before.
     handle.seek(-_ZIP_END_BYTES, os.SEEK_END)
     ends = handle.read(len(_ZIP_END)) == _ZIP_END
     begins = min((info.header_offset for info in archive.infolist()), default=0) == 0
-    if not (begins and ends):
+    if not begins or not ends:
         raise BundleTruncated(
             expected="a bundle from the first byte to the last", found=f"bytes before or behind it in {path}", path=path
         )
     return archive
 
 
-def _refuse_other_members(manifest: Manifest, found: set[str], path: Path) -> None:
+def _check_member_names(manifest: Manifest, stored: set[str], path: Path) -> None:
     wanted = {*manifest.files, LABELS, GOLDEN, REPORT}
-    for where, names in (("listed in the manifest", set(manifest.members)), ("stored", found - {MANIFEST})):
+    for where, names in (
+        ("listed in the manifest", set(manifest.members)),
+        ("stored in the archive", stored - {MANIFEST}),
+    ):
         if names != wanted:
             raise BundleMemberRefused(
                 expected=f"the members {sorted(wanted)}",
@@ -190,36 +189,43 @@ def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.Zi
     if len(infos) > MAX_MEMBERS:
         raise BundleMemberRefused(expected=f"at most {MAX_MEMBERS} members", found=f"{len(infos)} in {path}", path=path)
     for info in infos:
-        if not _NAME.fullmatch(info.filename):
-            raise BundleMemberRefused(
-                expected="plain member names", got=info.filename, found=f"{info.filename!r} in {path}", path=path
-            )
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise BundleMemberRefused(
-                expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path
-            )
-        if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
-            raise BundleMemberRefused(
-                expected=f"members of at most {MAX_MEMBER_BYTES} bytes",
-                found=f"{info.filename!r} with {info.file_size} in {path}",
-                path=path,
-            )
+        _check_info(info, path)
     by_name = {info.filename: info for info in infos}
     if len(by_name) != len(infos):
         raise BundleMemberRefused(expected="each member once", found=f"a name twice in {path}", path=path)
-    if overlap(infos):
+    if has_overlap(infos):
         raise BundleMemberRefused(
-            expected="each member in a place of its own", found=f"two at one in {path}", path=path
+            expected="members that do not overlap", found=f"two at the same offset in {path}", path=path
         )
     return by_name
 
 
+def _check_info(info: zipfile.ZipInfo, path: Path) -> None:
+    """Check one entry of the archive's directory."""
+    if not _NAME.fullmatch(info.filename):
+        raise BundleMemberRefused(
+            expected="plain member names", got=info.filename, found=f"{info.filename!r} in {path}", path=path
+        )
+    # Bit 0 of the flags marks an encrypted member.
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise BundleMemberRefused(
+            expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path
+        )
+    if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
+        raise BundleMemberRefused(
+            expected=f"members of at most {MAX_MEMBER_BYTES} bytes",
+            found=f"{info.filename!r} with {info.file_size} in {path}",
+            path=path,
+        )
+
+
 def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
     data = _member(archive, name, path)
-    if len(data) != member.bytes or hashlib.sha256(data).hexdigest() != member.sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != member.bytes or digest != member.sha256:
         raise BundleAltered(
             expected=f"{name} with {member.bytes} bytes and the listed SHA-256",
-            found=f"{len(data)} others in {path}",
+            found=f"{len(data)} bytes with SHA-256 {digest} in {path}",
             path=path,
         )
     return data
@@ -230,23 +236,24 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
         return archive.read(name)
     except ZIP_FAULTS as error:
         raise BundleAltered(
-            expected=f"{name} as it was written", found=f"damaged bytes in {path} ({error})", path=path
+            expected=f"the original bytes of {name}", found=f"damaged bytes in {path} ({error})", path=path
         ) from error
 
 
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_once)
-        # Python reads more than JSON has: NaN, numbers beyond a double, half of a surrogate pair. None of them can be written.
+        value = json.loads(data.decode(), object_pairs_hook=_unique_names)
+        # Python parses more than RFC 8259 allows: NaN, numbers beyond a double, unpaired
+        # surrogates. These fail here, where Python writes them strictly.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(expected=f"JSON in {name} of {path}", found=str(error), path=path) from error
     if not isinstance(value, dict):
-        raise ManifestInvalid(expected=f"a JSON object in {name} of {path}", found=f"{type(value).__name__}", path=path)
+        raise ManifestInvalid(expected=f"a JSON object in {name} of {path}", found=type(value).__name__, path=path)
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("a name twice in one object")

@@ -1,4 +1,7 @@
-"""Golden vectors: frames, and the answers that the converting machine had for them. `docs/bundle-format.md` is the specification."""
+"""Golden vectors: frames, and the answers of the converting machine to them.
+
+`docs/bundle-format.md` is the specification.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ _ARRAYS, _VALUES = ("frames", "scores", "float_scores", "engine"), "values"
 
 @dataclass(frozen=True)
 class Golden:
-    """Inputs and the outputs the converting machine had for them.
+    """Frames, and the outputs for them on the converting machine.
 
     Attributes:
-        frames: (N, *frame) prepared frames, uint8 or float32, N >= the window.
-        scores: (N - window + 1, classes) float32: the bundle's answer after each frame from the first full window on.
-        float_scores: The same from the trained float model.
-        engine: Interpreter and version that made `scores` and `values`.
-        values: (N - window + 1, numbers) float32: what the bundle gave beside these scores, the manifest's values one behind the other. None where it gives
-            nothing, and where the proof says nothing of it.
+        frames: (N, *frame) prepared frames, uint8 or float32; N is at least the window.
+        scores: (N - window + 1, classes) float32, the bundle's scores from the first full window on.
+        float_scores: (N - window + 1, classes) float32, the trained model's scores for the same windows.
+        engine: Name and version of the interpreter that computed `scores` and `values`.
+        values: (N - window + 1, V) float32, the bundle's other outputs, in the order of the
+            manifest's values. None if the model has none, or the bundle does not prove them.
     """
 
     frames: Array
@@ -38,14 +41,7 @@ class Golden:
 
 
 def golden_bytes(golden: Golden) -> bytes:
-    """Write golden vectors.
-
-    Args:
-        golden: They.
-
-    Returns:
-        An `.npz` file.
-    """
+    """Return golden vectors as the bytes of an `.npz` file."""
     arrays: dict[str, Any] = {
         "frames": golden.frames,
         "scores": golden.scores,
@@ -60,41 +56,39 @@ def golden_bytes(golden: Golden) -> bytes:
 
 
 def read_golden(data: bytes, manifest: Manifest, path: Path, *, name: str, max_bytes: int) -> Golden:
-    """Read golden vectors and hold them to their manifest.
+    """Read golden vectors and check them against the manifest.
 
     Args:
-        data: An `.npz` file.
-        manifest: Of the bundle.
-        path: The bundle, for error messages.
-        name: The member, for error messages.
-        max_bytes: What the arrays may unpack to, together.
-
-    Returns:
-        They.
+        data: The bytes of an `.npz` file; not trusted.
+        manifest: The bundle's manifest.
+        path: The bundle, for messages.
+        name: The member, for messages.
+        max_bytes: Limit for the unpacked size of all arrays together.
 
     Raises:
-        ManifestInvalid: They cannot be read, or are of other shapes or types than the manifest says.
+        ManifestInvalid: If the arrays are unreadable, not finite, or of another shape or dtype than
+            the manifest implies.
     """
     try:
-        # Values belong to a model that gives some.
         optional = (_VALUES,) if manifest.values else ()
         arrays = read_npz(data, names=_ARRAYS, optional=optional, max_bytes=max_bytes)
     except ContractError as error:
         raise ManifestInvalid(
-            expected=f"golden vectors in {name} of {path}", found="another member", hint=str(error), path=path
+            expected=f"golden vectors in {name} of {path}", found="unreadable ones", hint=str(error), path=path
         ) from error
     frames, window, spec = arrays["frames"], manifest.window.frames, manifest.input
+    # At least one answer, so that a bundle with too few frames fails on the shape of `frames`.
     count = max(len(np.atleast_1d(frames)) - window + 1, 1)
-    _refuse_unfit(frames, (count + window - 1, *spec.shape), spec.dtype, path)
+    _check_array(frames, (count + window - 1, *spec.shape), spec.dtype, path)
     for scores in (arrays["scores"], arrays["float_scores"]):
-        _refuse_unfit(scores, (count, len(manifest.labels)), np.float32, path)
+        _check_array(scores, (count, len(manifest.labels)), np.float32, path)
     values = arrays.get(_VALUES)
     if values is not None:
-        _refuse_unfit(values, (count, sum(value.size for value in manifest.values)), np.float32, path)
+        _check_array(values, (count, sum(value.size for value in manifest.values)), np.float32, path)
     return Golden(frames, arrays["scores"], arrays["float_scores"], _text(arrays["engine"], name, path), values)
 
 
-def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:
+def _check_array(array: Array, shape: tuple[int, ...], dtype: type[np.generic], path: Path) -> None:
     if array.shape != shape or array.dtype != dtype or not np.isfinite(array).all():
         raise ManifestInvalid(
             expected=f"finite golden vectors {dtype.__name__} {shape}, as the manifest says",
@@ -105,12 +99,13 @@ def _refuse_unfit(array: Array, shape: tuple[int, ...], dtype: type[np.generic],
 
 
 def _text(array: Array, name: str, path: Path) -> str:
-    refusal = ManifestInvalid(
+    invalid = ManifestInvalid(
         expected=f"the engine's name as UTF-8 in {name} of {path}", found=f"{array.dtype} {array.shape}", path=path
     )
+    # Bytes ("S"), not numpy's text ("U"), which takes four bytes per character.
     if array.dtype.kind != "S" or array.shape != ():
-        raise refusal
+        raise invalid
     try:
         return str(array.item().decode())
     except UnicodeDecodeError as error:
-        raise refusal from error
+        raise invalid from error

@@ -1,6 +1,7 @@
-"""What a bundle says about itself: frozen dataclasses that refuse impossible values, and their JSON.
+"""The manifest of a bundle: frozen dataclasses that reject impossible values, and their JSON.
 
-`docs/bundle-format.md` specifies each field in prose. Reading is strict: an unknown field, a missing one or a wrong type is an error.
+`docs/bundle-format.md` specifies each field. Reading is strict: an unknown field, a missing field
+or a wrong type is an error.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from edgevid import schema
-from edgevid.errors import ManifestInvalid, PartsDoNotJoin
+from edgevid.bundle.plans import check_tensors
+from edgevid.errors import ManifestInvalid
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
@@ -34,8 +36,9 @@ FORMAT = "edgevid-bundle"
 VERSION = 1
 MAX_FRAMES = 4096
 MAX_VALUES = 4096
-# A label is a line of `labels.txt` and goes to terminals: no control characters, no line separators.
+# A label is one line of `labels.txt` and is printed to terminals: no control characters, no line separators.
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# A plain member name (at most 100 characters, see `archive`) that ends in .tflite.
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,92}\.tflite")
 
 
@@ -44,8 +47,8 @@ class Tensor:
     """One input or output of a part.
 
     Attributes:
-        name: The tensor's name in the `.tflite` file; an interpreter may list tensors in any order.
-        shape: Static shape; the first axis is the batch of 1.
+        name: Name in the `.tflite` file; the order of an interpreter may differ from the manifest's.
+        shape: Static shape of at least two axes; the first is the batch of 1.
         dtype: Storage type.
         scale: Quantisation scale; 1 for float32.
         zero_point: Quantisation zero point; 0 for float32.
@@ -58,6 +61,7 @@ class Tensor:
     zero_point: int = 0
 
     def __post_init__(self) -> None:
+        # Building the grid checks dtype, scale and zero point.
         _ = self.params
         ManifestInvalid.unless(
             len(self.shape) >= 2 and self.shape[0] == 1 and (min(self.shape) >= 1),
@@ -67,7 +71,7 @@ class Tensor:
 
     @property
     def params(self) -> QuantParams:
-        """The tensor's grid."""
+        """The quantisation grid."""
         return QuantParams(self.dtype, self.scale, self.zero_point)
 
 
@@ -76,12 +80,12 @@ class Part:
     """One `.tflite` file of a bundle.
 
     Attributes:
-        role: What the plan uses it for.
+        role: Role in the plan.
         file: Member name.
-        precision: How it was quantised.
-        inputs: In order. A "step", and a "head" of windows in flight, has the feature first, then its states.
-        outputs: In order. Of the last part's the scores first, then the values, then the states.
-        edgetpu: Member name of its twin: the same part compiled for the Edge TPU, with the same tensors; empty where there is none.
+        precision: Types of weights and activations.
+        inputs: Input tensors. Those of a part with states: the feature, then the states.
+        outputs: Output tensors. Those of the last part: the scores, then the values, then the states.
+        edgetpu: Member name of its twin, the same part compiled for the Edge TPU; empty without one.
     """
 
     role: Role
@@ -94,13 +98,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """How much of the past a decision sees.
+    """The frames that one decision sees.
 
     Attributes:
-        frames: Frames of one window, as trained.
-        interval_s: Time between two of them.
-        sampling: "interval" if training took frames this far apart; "uniform" if it took them at equal steps over whole clips, and
-            `interval_s` is the median such step of the clips the model was converted with.
+        frames: Frames in a window, as in training: 1 to `MAX_FRAMES`.
+        interval_s: Time between two of them in seconds.
+        sampling: "interval" if training took frames `interval_s` apart. "uniform" if it took frames
+            at equal steps over whole clips; `interval_s` is then the median step of the clips used
+            for the conversion.
     """
 
     frames: int
@@ -117,17 +122,17 @@ class Window:
             got=self.interval_s,
         )
         ManifestInvalid.unless(
-            self.sampling in get_args(Sampling), expected="a sampling of 'interval' or 'uniform'", got=self.sampling
+            self.sampling in get_args(Sampling), expected="a sampling", choices=get_args(Sampling), got=self.sampling
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """Numbers that the model gives beside its scores, such as the corners of a box.
+    """An output besides the scores, such as the corners of a box.
 
     Attributes:
-        name: The model's own for this output.
-        size: How many numbers it is.
+        name: The model's name for this output.
+        size: Number of values: 1 to `MAX_VALUES`.
     """
 
     name: str
@@ -136,7 +141,7 @@ class Value:
     def __post_init__(self) -> None:
         ManifestInvalid.unless(
             _LABEL.fullmatch(self.name) is not None,
-            expected="a value's name in one line of text without control characters",
+            expected="a value's name as one line of text without control characters",
             got=self.name,
         )
         ManifestInvalid.unless(
@@ -146,7 +151,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Size and hash of one file in the bundle."""
+    """Size in bytes and SHA-256, in lower-case hexadecimal digits, of a member."""
 
     bytes: int
     sha256: str
@@ -154,22 +159,25 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything the device must know of a converted model.
+    """All that a device needs to run a converted model.
 
     Attributes:
-        name: What people call it.
-        plan: How frames become scores.
-        labels: One a class, in the order of the scores.
-        window: The model's view of time.
-        input: What it expects of one frame.
-        lookback: Frames before the newest that the encoder also sees; the encoder's input is `lookback + 1` frames.
+        name: Display name of the model.
+        plan: Procedure from frames to scores: "window", "stateful" or "stack".
+        labels: One label per class, in the order of the scores; at least two.
+        window: The frames that one decision sees.
+        input: Size, colour and range of one frame.
+        lookback: Earlier frames in the encoder's input, 0 to `window.frames` - 1; the input has
+            `lookback` + 1 frames.
         parts: The `.tflite` files, in the order they run.
-        scores: What the last part's output is.
-        decision: How scores become events.
-        values: What the last part gives beside its scores, in its order.
-        members: Every other file of the bundle, by name.
-        versions: Software that made it, name to version.
-        provenance: Where the model came from: source file, its hash, the command, free text.
+        scores: Kind of the scores that the last part returns.
+        decision: The rule from scores to events.
+        values: Outputs of the last part besides its scores, in order.
+        members: Size and hash of every other member, by name.
+        versions: Versions of the software that made the bundle, by name; for people.
+        provenance: Origin of the model, such as its file, hash and command; for people.
+        format: Always `FORMAT`.
+        version: Always `VERSION`.
     """
 
     name: str
@@ -191,76 +199,77 @@ class Manifest:
     def __post_init__(self) -> None:
         ManifestInvalid.unless(self.plan in PLANS, expected="a plan", choices=PLANS, got=self.plan)
         ManifestInvalid.unless(
-            self.scores in get_args(Scores), expected="scores", choices=get_args(Scores), got=self.scores
+            self.scores in get_args(Scores), expected="a kind of scores", choices=get_args(Scores), got=self.scores
         )
-        ManifestInvalid.unless(
-            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
-            expected="at least two labels, all different",
-            got=self.labels,
-        )
-        ManifestInvalid.unless(
-            all(map(_LABEL.fullmatch, self.labels)),
-            expected="labels that are one line of text without control characters",
-            got=self.labels,
-        )
-        unknown = (set(self.decision.background) | {each.label for each in self.decision.thresholds}) - set(self.labels)
-        ManifestInvalid.unless(
-            not unknown, expected="background and threshold labels that are labels", got=sorted(unknown)
-        )
+        _check_labels(self)
         names = [value.name for value in self.values]
         ManifestInvalid.unless(len(set(names)) == len(names), expected="values of different names", got=names)
-        _join(self)
+        _check_parts(self)
+        _check_lookback(self)
+        # Last: it relies on the roles and the lookback.
+        check_tensors(self)
 
     @property
     def seen_frames(self) -> int:
-        """Frames in the first part's input: `lookback + 1`, or the whole window for plan "stack"."""
+        """Frames in the first part's input: `lookback` + 1, or the whole window for plan "stack"."""
         return self.window.frames if self.plan == "stack" else self.lookback + 1
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every `.tflite` member, in the order of the parts, a twin behind its part."""
+        """The `.tflite` members in the order of the parts, each twin after its part."""
         return tuple(file for part in self.parts for file in (part.file, part.edgetpu) if file)
 
     @property
     def steps(self) -> int:
-        """Features in the head's window: one for each position of the encoder in a window."""
+        """Features in a window: one per position of the encoder."""
         return self.window.frames - self.lookback
 
     @property
     def in_flight(self) -> bool:
-        """Whether the head moves all windows that have begun by one step a frame, instead of running over a ring of features."""
+        """Whether each frame advances all begun windows by one step, instead of a run over a ring of features."""
         return self.plan == "window" and len(self.parts[-1].inputs) > 1
 
     def part(self, role: Role) -> Part:
-        """Give the part with a role.
+        """Return the part with a role.
 
         Args:
-            role: One of the plan's roles.
-
-        Returns:
-            The part.
+            role: One of the plan's roles, see `PLAN_ROLES`.
         """
         return next(part for part in self.parts if part.role == role)
 
 
 def from_json(data: object) -> Manifest:
-    """Read a manifest from parsed JSON.
+    """Build a manifest from parsed JSON.
 
     Args:
-        data: What `json.loads` gave.
-
-    Returns:
-        The manifest.
+        data: The value that `json.loads` returned.
 
     Raises:
-        ManifestInvalid: A field is missing, unknown, of a wrong type or has an illegal value.
-        PartsDoNotJoin: Shapes or types of the parts do not fit.
+        ManifestInvalid: If a field is missing, unknown, of a wrong type or has an illegal value.
+        PartsDoNotJoin: If the tensors of the parts do not match.
     """
     return schema.from_json(Manifest, data, "manifest")
 
 
-def _join(manifest: Manifest) -> None:
-    """Refuse parts whose tensors do not fit the manifest or each other."""
+def _check_labels(manifest: Manifest) -> None:
+    labels, decision = manifest.labels, manifest.decision
+    ManifestInvalid.unless(
+        len(labels) >= 2 and len(set(labels)) == len(labels),
+        expected="at least two labels, all different",
+        got=labels,
+    )
+    ManifestInvalid.unless(
+        all(map(_LABEL.fullmatch, labels)),
+        expected="labels that are one line of text without control characters",
+        got=labels,
+    )
+    unknown = {*decision.background, *(each.label for each in decision.thresholds)} - set(labels)
+    ManifestInvalid.unless(
+        not unknown, expected="background and threshold labels that are among the labels", got=sorted(unknown)
+    )
+
+
+def _check_parts(manifest: Manifest) -> None:
     roles = tuple(part.role for part in manifest.parts)
     ManifestInvalid.unless(
         roles == PLAN_ROLES[manifest.plan],
@@ -273,8 +282,12 @@ def _join(manifest: Manifest) -> None:
         expected="a .tflite file of its own for each part",
         got=files,
     )
-    floating = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
-    ManifestInvalid.unless(not floating, expected="an Edge TPU twin for parts in int8 only", got=floating)
+    # The Edge TPU compiler takes int8 models only.
+    twins = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
+    ManifestInvalid.unless(not twins, expected="an Edge TPU twin for parts in int8 only", got=twins)
+
+
+def _check_lookback(manifest: Manifest) -> None:
     ManifestInvalid.unless(
         0 <= manifest.lookback < manifest.window.frames,
         expected="a lookback of 0 to window - 1 frames",
@@ -285,61 +298,3 @@ def _join(manifest: Manifest) -> None:
         expected="no lookback for plan 'stack', which sees the whole window",
         got=manifest.lookback,
     )
-    first, last = manifest.parts[0], manifest.parts[-1]
-    _fit("the frame input", (1, *_stacked(manifest.seen_frames, manifest.input.shape)), first.inputs)
-    _fit_count("inputs of the first part", 1, len(first.inputs))
-    if manifest.plan != "stack":
-        _fit_count("outputs of the encoder", 1, len(first.outputs))
-        features = first.outputs[0].shape[1:]
-        ring = manifest.plan == "window" and not manifest.in_flight
-        _fit("the features", (1, manifest.steps, *features) if ring else (1, *features), last.inputs)
-    if manifest.plan == "stateful" or manifest.in_flight:
-        _join_states(manifest, last)
-    else:
-        _fit_count("inputs of the last part", 1, len(last.inputs))
-        _fit_count("outputs of the last part", 1 + len(manifest.values), len(last.outputs))
-    for what, size, tensors in (("the scores", _width(manifest, last), last.outputs), *_named_values(manifest, last)):
-        _fit(what, (1, manifest.steps, size) if manifest.in_flight else (1, size), tensors)
-
-
-def _width(manifest: Manifest, last: Part) -> int:
-    """Numbers that the last part gives for the labels: one each, or one for two labels of which the score says the second's."""
-    one = (
-        manifest.scores.startswith("sigmoid")
-        and len(manifest.labels) == 2
-        and last.outputs != ()
-        and last.outputs[0].shape[-1] == 1
-    )
-    return 1 if one else len(manifest.labels)
-
-
-def _named_values(manifest: Manifest, last: Part) -> list[tuple[str, int, tuple[Tensor, ...]]]:
-    return [
-        (f"the value {value.name!r}", value.size, last.outputs[place:])
-        for place, value in enumerate(manifest.values, start=1)
-    ]
-
-
-def _join_states(manifest: Manifest, last: Part) -> None:
-    """Refuse states that do not go back in as they came out, or that are not one a window in flight."""
-    own = 1 + len(manifest.values)
-    for before, after in zip(last.inputs[1:], last.outputs[own:], strict=False):
-        _fit("a state", before.shape, (after,))
-        if manifest.in_flight:
-            _fit("a state of windows in flight", (1, manifest.steps, *before.shape[2:]), (before,))
-    _fit_count("scores, values and states", len(last.inputs) + len(manifest.values), len(last.outputs))
-
-
-def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if count == 1 else (count, *shape)
-
-
-def _fit(what: str, expected: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
-    got = tensors[0].shape if tensors else None
-    if got != expected:
-        raise PartsDoNotJoin(expected=f"{what} to have shape {expected}", got=got, found=f"{got}")
-
-
-def _fit_count(what: str, expected: int, got: int) -> None:
-    if expected != got:
-        raise PartsDoNotJoin(expected=f"{expected} {what}", got=got, found=f"{got}")

@@ -13,8 +13,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from edgevid.capture.address import public_address
-from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import StreamClock, TimeBase
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv, silence_opencv

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgevid.capture.buffers import Buffers
+from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.source import ClosingSource, Source
 from edgevid.frames import Frame
 

@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from edgevid.capture.address import POSITIVE, SIZE, SWITCH, CameraOption, Value
-from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import MissingDependency, SourceError, UsageError
 from edgevid.frames import Color, Frame
 from edgevid.frames.imaging import yuv_converter

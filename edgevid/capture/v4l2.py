@@ -9,8 +9,8 @@ from time import monotonic_ns
 from typing import Any, Self
 
 from edgevid.capture.address import POSITIVE, SIZE, CameraOption, Value
-from edgevid.capture.buffers import BufferedSource
 from edgevid.capture.clock import FrameCounter, TimeBase, sensor_ns
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame, Pixels
 from edgevid.frames.imaging import opencv

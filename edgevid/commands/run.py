@@ -36,7 +36,8 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
   edgevid run action.edgevid --source replay:seen.avi
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
-  edgevid run action.edgevid --source picamera2 --mqtt mqtt://homeassistant.local/hall/camera --clips clips --metrics :9464
+  edgevid run action.edgevid --source picamera2 --mqtt mqtt://homeassistant.local/hall/camera \\
+    --clips clips --metrics :9464
   edgevid run --config deployment.toml --json"""
 
 # Tests read a planted board instead.

@@ -1,1 +1,1 @@
-"""From probabilities to events: the rule, the decider, and the timeline that scores them against a truth."""
+"""Events from probabilities: the decision rule, the decider, and the timeline that compares events with a truth."""

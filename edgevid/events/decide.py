@@ -1,7 +1,8 @@
-"""From probabilities to events: smooth, enter high, leave low, drop what is too short.
+"""The decider: smoothing, two thresholds and a minimum duration turn probabilities into events.
 
-A model's answer flickers from frame to frame. An event is one stretch of time in which one label held: its smoothed score reached
-`enter`, then stayed at or above `exit`. One event is open at a time; another label that reaches `enter` and leads takes its place.
+A model's answer flickers from frame to frame. An event is a stretch of time in which one label
+holds: its smoothed score reached `enter` and then stayed at or above `exit`. One event is open at a
+time. It ends if another label leads and reaches its own `enter`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from edgevid.errors import ContractError
 from edgevid.events.rule import DecisionRule
 
 NO_VALUES: Mapping[str, Sequence[float]] = MappingProxyType({})
-# What a decision is called whose best class is not good enough.
+# Label of a decision whose best class is below the rule's `unknown_below`.
 UNKNOWN = "unknown"
-# Times are whole nanoseconds turned into float seconds, so 0.3 - 0.1 may fall short of 0.2.
+# Times are nanoseconds converted to float seconds, so 0.3 - 0.1 may fall short of 0.2.
 _SLACK_S = 1e-6
+# Global names, since they run for every frame: an attribute of a module takes a second look-up.
 _expm1, _reaches = math.expm1, operator.ge
 
 
@@ -29,13 +31,16 @@ class Event:
 
     Attributes:
         label: Class of the event.
-        start_s: When the smoothed score first reached `exit` on its way to `enter`, in seconds; never before the end of the previous event.
-        end_s: Last time the smoothed score was at or above `exit`; the newest such time while the event is open.
-        score: Highest smoothed score between the two, 0 to 1.
-        age_ms: Age of the decision that made it an event; see `Decision.age_ms`.
+        start_s: Sensor time in seconds at which the smoothed score first reached `exit` on its way
+            to `enter`. Never before the end of the previous event.
+        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`. For
+            an open event, the last one so far.
+        score: Highest smoothed score between `start_s` and `end_s`, 0 to 1.
+        age_ms: Age of the decision that started the event, see `Decision.age_ms`.
         model: Name of the model.
-        ended: False for the report of a start: the event is still open.
-        values: What the model returned besides its scores with the decision that started or ended the event, by name.
+        ended: False if the event is still open, as in `started` and `ongoing`.
+        values: The model's outputs besides its scores, by name, from the decision that started or
+            ended the event.
     """
 
     label: str
@@ -48,22 +53,25 @@ class Event:
     values: Mapping[str, Sequence[float]] = field(default_factory=lambda: NO_VALUES, repr=False)
 
 
-@dataclass(slots=True)  # created for every frame: a frozen one takes six times as long (3 us on x86)
+# Not frozen: one is created per frame, and a frozen dataclass takes six times as long (3 us on x86).
+@dataclass(slots=True)
 class Decision:
     """The model's answer after one frame. Treat it as read-only.
 
     Attributes:
-        t_s: Sensor time of the newest frame of the window, in seconds.
-        label: The class with the highest probability, or "unknown" where that is below the rule's `unknown_below`.
-        score: The highest probability, 0 to 1, as the model returned it, not smoothed.
-        probabilities: One probability per class, in the order of `labels`.
-        age_ms: Age of the answer when it was made: from sensor to decision for a live source, processing time for a file.
-        labels: Every class of the model.
+        t_s: Sensor time of the newest frame in the window, in seconds.
+        label: The class with the highest probability, or "unknown" if that is below the rule's
+            `unknown_below`.
+        score: The highest probability, 0 to 1, not smoothed.
+        probabilities: One probability per class, 0 to 1, in the order of `labels`.
+        age_ms: Age of the answer: time from sensor to decision for a live source, processing time
+            for a file.
+        labels: All classes of the model.
         model: Name of the model.
-        values: What the model returned besides its scores, by name.
+        values: The model's outputs besides its scores, by name.
         events: Events that this decision ended.
         started: The event that this decision started, if any.
-        ongoing: The event that is open now, if any; the same object as `started` in the decision that starts it.
+        ongoing: The open event, if any; the same object as `started` in the decision that starts it.
     """
 
     t_s: float
@@ -80,12 +88,12 @@ class Decision:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """Probability of each class, by label. A new dict at every access."""
+        """Probability of each class by label; a new dict at every access."""
         return dict(zip(self.labels, self.probabilities, strict=True))
 
 
 class _Rise:
-    """A label that is at or above its `exit`, since when, and the highest it was since then."""
+    """A stretch of time in which a label is at or above its `exit`, and its highest score in it."""
 
     __slots__ = ("end_s", "score", "start_s")
 
@@ -102,13 +110,14 @@ class Decider:
     """Turns the scores of a stream into events.
 
     Args:
-        labels: One a class, in the order of the scores.
+        labels: One label per class, in the order of the scores.
         rule: Thresholds and times.
-        model: Name of the model, for the events.
+        model: Name of the model in the events.
 
     Attributes:
-        ongoing: The event that has begun and not ended, once it has lasted `min_duration_s`, so that what is shown is never taken back.
-        started: The same where the last update is the one that made it an event. Every event that ends was started once before.
+        ongoing: The open event, from `min_duration_s` on: a shorter one may still be dropped.
+        started: `ongoing` if the last update made it an event, else None. Every event starts once
+            before it ends.
     """
 
     def __init__(self, labels: Sequence[str], rule: DecisionRule, *, model: str = "") -> None:
@@ -121,11 +130,12 @@ class Decider:
         self._smoothing_s = rule.smoothing_s
         self._enter = [own[label].enter if label in own else rule.enter for label in self.labels]
         exits = [own[label].exit if label in own else rule.exit for label in self.labels]
-        # The score below which each is no event; the background never is one.
+        # A threshold that no score reaches keeps the background from being an event.
         self._exits = [
             math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)
         ]
-        # Plain floats: for tens of classes a list is several times quicker than arrays, whose every call has a price.
+        # Lists of floats: for tens of classes they are several times faster than numpy, with its
+        # cost per call.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
         self._ended_s: dict[int, float] = {}
@@ -134,52 +144,56 @@ class Decider:
         self._open: int | None = None
 
     def name(self, scores: Sequence[float]) -> tuple[str, float]:
-        """Say which class one decision's scores are for.
+        """Return the label and score of a decision.
 
         Args:
-            scores: One probability a class, not smoothed.
+            scores: One probability per class, not smoothed.
 
         Returns:
-            The label, or `UNKNOWN` where none reaches `unknown_below`, and the highest score.
+            The best label, or `UNKNOWN` if its score is below `unknown_below`; and its score.
         """
         score = max(scores)
         return self.labels[scores.index(score)] if score >= self.rule.unknown_below else UNKNOWN, score
 
     def update(self, t_s: float, scores: Sequence[float], *, age_ms: float = 0.0) -> tuple[Event, ...]:
-        """Take the scores of one decision.
+        """Process the scores of one decision.
 
         Args:
-            t_s: Its time in seconds, later than the one before; call `flush` where time jumps.
-            scores: One probability a class, finite; a list is quicker than an array.
-            age_ms: How old this answer is; an event that it begins keeps it.
+            t_s: Sensor time in seconds, later than that of the last call. If time jumps, call
+                `flush` before.
+            scores: One finite probability per class; a list is faster than an array.
+            age_ms: Age of the decision; an event that it starts keeps it.
 
         Returns:
-            The events that ended with this decision, usually none.
+            The events that this decision ended, usually none.
 
         Raises:
-            ContractError: Scores of another shape or not finite, or a time that does not go forward.
+            ContractError: If the number of scores is wrong, a score is not finite, or time does not advance.
         """
         self._smooth(t_s, scores)
-        # No label that may be an event is at its `exit`: so it is most of the time, and then there is nothing to do.
+        # The usual case: no label is at its `exit`, so there is nothing to begin, continue or end.
         if not self._rises and not any(map(_reaches, self._smoothed, self._exits)):
             self.started, self._last_s = None, t_s
             return ()
+        # Before the rises change: this decision may end the event, whose end is the last time
+        # before it.
         so_far = None if self._open is None else self._so_far(self._open)
-        self._watch(t_s)
+        self._update_rises(t_s)
         leader = self._leader()
         ended = self._close(so_far) if self._is_over(leader) else ()
         if self._open is None and leader is not None:
             self._open = leader
+            # The leader may have risen while the last event was open; events must not overlap.
             self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_end_s)
         self._announce(age_ms)
         self._last_s = t_s
         return ended
 
     def flush(self) -> tuple[Event, ...]:
-        """End the open event and forget the smoothed scores: at the end of a stream, and where it has a gap.
+        """End the open event and forget the smoothed scores. Call it at the end of a stream and at a gap.
 
         Returns:
-            The event that was open, if it had lasted long enough to count.
+            The open event, if it lasted `min_duration_s`.
         """
         ended = self._close(None if self._open is None else self._so_far(self._open))
         self.started = None
@@ -190,8 +204,9 @@ class Decider:
 
     def _smooth(self, t_s: float, scores: Sequence[float]) -> None:
         total = sum(scores)
-        if len(scores) != len(self.labels) or total - total != 0.0:  # of infinity or NaN that is NaN
-            raise ContractError(expected=f"{len(self.labels)} finite scores", got=len(scores), found=f"{scores}")
+        # The difference is NaN if any score is infinite or NaN; cheaper than a test of each.
+        if len(scores) != len(self.labels) or total - total != 0.0:
+            raise ContractError(expected=f"{len(self.labels)} finite scores", got=len(scores), found=str(scores))
         if self._last_s is None:
             self._smoothed = list(scores)
             return
@@ -199,12 +214,13 @@ class Decider:
             raise ContractError(
                 expected=f"a time after {self._last_s} s", got=t_s, found=f"{t_s} s", hint="Flush where time jumps."
             )
+        # 1 - exp(-dt / smoothing): the same decay per second at any frame rate.
         weight = -_expm1((self._last_s - t_s) / self._smoothing_s) if self._smoothing_s else 1.0
-        # Both are as long as the labels; to have zip() look costs as much as the rest.
+        # Both have one entry per label. With strict=True, zip() costs as much as the rest of the line.
         self._smoothed = [before + weight * (now - before) for before, now in zip(self._smoothed, scores)]  # noqa: B905
 
-    def _watch(self, t_s: float) -> None:
-        """Carry on, begin or end the rise of each label that may be an event; few are at or above their `exit`, of however many."""
+    def _update_rises(self, t_s: float) -> None:
+        """Begin, extend or end the rise of each label."""
         smoothed, rises = self._smoothed, self._rises
         for index, exit_score in enumerate(self._exits):
             score = smoothed[index]
@@ -218,11 +234,11 @@ class Decider:
                 rises[index] = _Rise(t_s, score)
 
     def _is_cooling(self, index: int, t_s: float) -> bool:
-        # A time before the label's last event means that the clock was set back, not that the label is cooling down.
+        # A negative difference means that the clock was set back: no cooldown then.
         return 0 <= t_s - self._ended_s.get(index, math.inf) < self.rule.cooldown_s - _SLACK_S
 
     def _leader(self) -> int | None:
-        """The label with the highest smoothed score of those that reach their `enter`."""
+        """Return the index of the highest smoothed score among the labels at or above their `enter`."""
         leader: int | None = None
         for index in self._rises:
             score = self._smoothed[index]
@@ -231,11 +247,11 @@ class Decider:
         return leader
 
     def _is_over(self, leader: int | None) -> bool:
-        """Whether the open event ends: its score fell below `exit`, or another label leads."""
+        """Return whether the open event ends: its score fell below `exit`, or another label leads."""
         return self._open is not None and (self._open not in self._rises or leader not in (None, self._open))
 
     def _announce(self, age_ms: float) -> None:
-        """Bring `ongoing` and `started` up to date."""
+        """Update `ongoing` and `started`."""
         if self._open is None:
             self.started = None
             return
@@ -247,17 +263,18 @@ class Decider:
         self.started = self.ongoing if before is None else None
 
     def _so_far(self, index: int) -> Event:
-        """The open event as it was before this decision, which may be the one that ends it."""
+        """Return the open event as of the last decision."""
         return self._event(index, self._rises[index], 0.0 if self.ongoing is None else self.ongoing.age_ms, ended=True)
 
     def _close(self, event: Event | None) -> tuple[Event, ...]:
-        """End the open event; its label has to rise again before it begins another."""
+        """End the open event; return it if it lasted long enough."""
         if self._open is None or event is None:
             return ()
         index, self._open = self._open, None
-        begun, self.ongoing = self.ongoing, None
+        announced, self.ongoing = self.ongoing, None
+        # The label must rise again before it begins another event.
         self._rises.pop(index, None)
-        if begun is None:  # too short to count
+        if announced is None:  # shorter than min_duration_s
             return ()
         self._last_end_s = self._ended_s[index] = event.end_s
         return (event,)

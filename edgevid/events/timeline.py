@@ -1,4 +1,4 @@
-"""Events beside the truth: which were right, which were missed, which were false alarms."""
+"""Comparison of events with a truth: matches, misses and false alarms."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Protocol
 from edgevid.events.decide import Event
 from edgevid.tables import table
 
-# A window's answer changes when about half of the window shows the new thing, and smoothing adds to that.
+# An answer changes once about half of the window shows the new label; smoothing delays it further.
 TOLERANCE_S = 0.5
 
 
 class Interval(Protocol):
-    """A label that really held for a time; `gestures.Gesture` is one."""
+    """A label with start and end, as in the truth of a clip; `synthetic.gestures.Gesture` is one."""
 
     @property
     def label(self) -> str:
-        """What it was."""
+        """A label of the model."""
         ...
 
     @property
     def start_s(self) -> float:
-        """When it began."""
+        """Start in seconds."""
         ...
 
     @property
     def end_s(self) -> float:
-        """When it ended."""
+        """End in seconds."""
         ...
 
 
 @dataclass(frozen=True)
 class EventScore:
-    """How well events tell the truth.
+    """The result of comparing events with a truth.
 
     Attributes:
-        matched: Truth and the event that reported it, in order.
-        missed: Truth that no event reported, in order.
-        false_alarms: Events that report nothing that was there, in order.
+        matched: Pairs of a true interval and its event, in order of time.
+        missed: True intervals without an event, in order of time.
+        false_alarms: Events without a true interval, in order of time.
     """
 
     matched: tuple[tuple[Interval, Event], ...]
@@ -48,12 +48,12 @@ class EventScore:
 
     @property
     def precision(self) -> float:
-        """Fraction of the events that were right; 1 where there is none."""
+        """Fraction of the events with a true interval; 1 without events."""
         return _fraction(len(self.matched), len(self.false_alarms))
 
     @property
     def recall(self) -> float:
-        """Fraction of the truth that was reported; 1 where there is none."""
+        """Fraction of the true intervals with an event; 1 without true intervals."""
         return _fraction(len(self.matched), len(self.missed))
 
 
@@ -62,30 +62,29 @@ def _fraction(hits: int, others: int) -> float:
 
 
 def match(events: Sequence[Event], truth: Sequence[Interval], *, tolerance_s: float = TOLERANCE_S) -> EventScore:
-    """Pair events with the truth.
+    """Match events with true intervals.
 
-    A pair has one label and overlaps in time, the truth being extended by the tolerance at both ends. Each is paired once: a second event
-    for the same stretch of truth is a false alarm.
+    A match has equal labels and overlaps in time, after extending the true interval by the
+    tolerance at both ends. Each is matched at most once: a second event for one true interval is a
+    false alarm.
 
     Args:
-        events: What was reported; events of one label do not overlap each other.
-        truth: What really was.
-        tolerance_s: Time by which an event may lie beside the truth.
-
-    Returns:
-        The pairs and what is left over.
+        events: The reported events; those of one label do not overlap each other.
+        truth: The true intervals.
+        tolerance_s: Extension of each true interval, in seconds.
     """
-    waiting = sorted(events, key=lambda event: event.start_s)
+    unmatched = sorted(events, key=lambda event: event.start_s)
     matched: list[tuple[Interval, Event]] = []
     missed: list[Interval] = []
     for real in sorted(truth, key=lambda interval: interval.start_s):
-        found = next((event for event in waiting if _reports(event, real, tolerance_s)), None)
-        if found is None:
+        # The earliest event; a later one may match the next interval of the same label.
+        event = next((each for each in unmatched if _reports(each, real, tolerance_s)), None)
+        if event is None:
             missed.append(real)
         else:
-            waiting.remove(found)
-            matched.append((real, found))
-    return EventScore(tuple(matched), tuple(missed), tuple(waiting))
+            unmatched.remove(event)
+            matched.append((real, event))
+    return EventScore(tuple(matched), tuple(missed), tuple(unmatched))
 
 
 def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
@@ -97,56 +96,35 @@ def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
 
 
 def rows(score: EventScore) -> list[tuple[str, ...]]:
-    """Put truth and events side by side, in order of time.
-
-    Args:
-        score: What `match` gave.
+    """Return truth and events side by side, in order of time.
 
     Returns:
-        A heading, and a row for each pair, missed truth and false alarm, which says in its last cell which it is.
+        A heading, and one row per match, miss and false alarm, with the verdict in the last cell.
     """
-    found = [(real.start_s, _row(real, event, "right")) for real, event in score.matched]
-    found += [(real.start_s, _row(real, None, "missed")) for real in score.missed]
-    found += [(event.start_s, _row(None, event, "false alarm")) for event in score.false_alarms]
+    timed = [(real.start_s, _row(real, event, "right")) for real, event in score.matched]
+    timed += [(real.start_s, _row(real, None, "missed")) for real in score.missed]
+    timed += [(event.start_s, _row(None, event, "false alarm")) for event in score.false_alarms]
     heading = ("truth", "from s", "to s", "event", "from s", "to s", "score", "")
-    return [heading, *(row for _, row in sorted(found, key=lambda each: each[0]))]
+    return [heading, *(row for _, row in sorted(timed, key=lambda each: each[0]))]
 
 
 def as_table(score: EventScore) -> str:
-    """Lay `rows` out as text.
-
-    Args:
-        score: What `match` gave.
-
-    Returns:
-        Lines without an end of line.
-    """
+    """Return `rows` as a plain-text table, without a final newline."""
     return table(rows(score))
 
 
 def summary(score: EventScore) -> str:
-    """Say how well events tell the truth, in one line.
-
-    Args:
-        score: What `match` gave.
-
-    Returns:
-        Counts, precision and recall.
-    """
-    right, reported = len(score.matched), len(score.matched) + len(score.false_alarms)
-    there = right + len(score.missed)
-    return f"Event precision {score.precision:.3f} ({right} of {reported} events), recall {score.recall:.3f} ({right} of {there} in truth)"
+    """Return precision and recall with their counts, in one line."""
+    right = len(score.matched)
+    events, truth = right + len(score.false_alarms), right + len(score.missed)
+    return (
+        f"Event precision {score.precision:.3f} ({right} of {events} events), "
+        f"recall {score.recall:.3f} ({right} of {truth} in truth)"
+    )
 
 
 def as_json(score: EventScore) -> dict[str, object]:
-    """Give the same as data.
-
-    Args:
-        score: What `match` gave.
-
-    Returns:
-        What `json.dumps` takes: precision, recall, and the three lists.
-    """
+    """Return precision, recall and the three lists, as `json.dumps` accepts them."""
     return {
         "precision": score.precision,
         "recall": score.recall,

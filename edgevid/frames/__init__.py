@@ -1,4 +1,4 @@
-"""A frame: one picture (or one feature vector) and when the sensor saw it."""
+"""Frames: pictures or feature vectors with the time of their capture."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture, or one row of a feature sequence, as a source gives it.
+    """One picture, or one row of a feature sequence, from a source.
 
     Attributes:
-        data: (H, W, C) uint8 for a picture with C 3, or 1 for "gray"; (F,) float32 with color "none" for a feature vector. The source owns
-            the buffer and may overwrite it when the next frame is asked for.
-        color: Order of the channels in `data`.
-        timestamp_ns: When the sensor took it, on the source's own monotonic clock.
-        index: Count of frames the source has seen, from 0; a jump is a drop at the source.
+        data: A picture (H, W, C) uint8, with C = 3, or 1 for "gray"; or a feature vector (F,)
+            float32 with color "none". The source owns the buffer and may overwrite it once the
+            caller requests the next frame.
+        color: Channel order of `data`.
+        timestamp_ns: Capture time on the source's own monotonic clock.
+        index: Running number of the frame at the source, from 0. A jump means that the source
+            dropped frames.
     """
 
     data: Array

@@ -1,6 +1,6 @@
-"""Resize and colour: the one place where frames meet OpenCV, which is imported only when a frame needs it.
+"""Resizing, colour conversion and JPEG encoding: the only module that imports OpenCV, and only on demand.
 
-A frame that already has the model's size and colour, as from a camera whose ISP resizes, never needs OpenCV.
+A frame in the model's size and colour, such as from a camera whose ISP resizes, does not need OpenCV.
 """
 
 from __future__ import annotations
@@ -20,18 +20,13 @@ _CV_INTERPOLATION = {"nearest": "INTER_NEAREST", "linear": "INTER_LINEAR", "area
 
 
 def opencv(purpose: str) -> ModuleType:
-    """Import OpenCV, held to one thread.
-
-    OpenCV's own thread pool competes with the interpreter's and costs more than it saves at these sizes.
+    """Import `cv2`, limited to one thread.
 
     Args:
-        purpose: What it is needed for, for the error message.
-
-    Returns:
-        The module `cv2`.
+        purpose: The task that needs OpenCV, for the error message.
 
     Raises:
-        MissingDependency: OpenCV is not installed.
+        MissingDependency: If OpenCV is not installed.
     """
     try:
         import cv2
@@ -39,24 +34,25 @@ def opencv(purpose: str) -> ModuleType:
         raise MissingDependency(
             expected=f"OpenCV for {purpose}", found="none", hint="Run: pip install 'edgevid[opencv]'."
         ) from error
+    # Its thread pool competes with the interpreter's, and costs more than it saves at these sizes.
     cv2.setNumThreads(1)
     return cv2
 
 
 def silence_opencv() -> None:
-    """Keep OpenCV and its FFmpeg from writing on standard error: on a failure they print the address of a stream with its password.
+    """Turn OpenCV's log off: on a failure it prints the address of a stream with its password to stderr.
 
-    FFmpeg's own messages are off already unless OPENCV_FFMPEG_DEBUG asks for them. What failed is told by our errors.
+    FFmpeg's own log is off unless OPENCV_FFMPEG_DEBUG is set. Our errors report the failure.
     """
     cv2 = opencv("reading a network stream")
     if hasattr(cv2, "setLogLevel"):  # OpenCV 4
         cv2.setLogLevel(0)
-    else:
+    else:  # OpenCV 5
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Array, Array], None]:
-    """Choose the conversion from a camera's planes of luma and chroma.
+    """Return the conversion from a camera's luma and chroma planes to pixels.
 
     Args:
         layout: "YUV420" (planes Y, U, V) or "NV12" (planes Y, UV).
@@ -64,10 +60,10 @@ def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Arr
         width_px: Width of the picture; rows in memory may be longer.
 
     Returns:
-        A function from planes, (H * 3 / 2, row length) uint8, to (H, W, channels) uint8.
+        A function `(planes, out)`: planes (H * 3 / 2, row length) uint8, out (H, W, C) uint8.
 
     Raises:
-        MissingDependency: OpenCV is not installed.
+        MissingDependency: If OpenCV is not installed.
     """
     cv2 = opencv(f"converting {layout} frames to {target}")
     code = getattr(cv2, f"COLOR_YUV2{target.upper()}_{'I420' if layout == 'YUV420' else layout}")
@@ -75,31 +71,36 @@ def yuv_converter(layout: str, target: Color, *, width_px: int) -> Callable[[Arr
     def convert(planes: Array, out: Array) -> None:
         if planes.shape[1] == width_px:
             cv2.cvtColor(planes, code, dst=out)
-        else:  # OpenCV knows no padding: it is converted with the picture and then left out
+        else:
+            # OpenCV does not support padded rows: convert the padding too, and crop.
             np.copyto(out, cv2.cvtColor(planes, code)[:, :width_px])
 
     return convert
 
 
 def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | None:
-    """Choose the colour conversion from one channel order to another.
+    """Return the colour conversion from one channel order to another.
 
     Args:
         source: Channel order of the frame.
-        target: Channel order the model wants.
+        target: Channel order of the model.
 
     Returns:
-        A function `(pixels, out)`, both (H, W, C) uint8, or None where nothing is to do.
+        A function `(pixels, out)`, both (H, W, C) uint8; None for equal orders.
+
+    Raises:
+        MissingDependency: If OpenCV is needed and not installed.
     """
     if source == target:
         return None
+    # The most common conversion works without OpenCV.
     if {source, target} == {"rgb", "bgr"}:
         return lambda pixels, out: np.copyto(out, pixels[:, :, ::-1])
     cv2 = opencv(f"converting {source} frames to {target}")
     code = getattr(cv2, f"COLOR_{source.upper()}2{target.upper()}")
 
     def convert(pixels: Array, out: Array) -> None:
-        # A one-channel result is two-dimensional to OpenCV; the view shares out's memory.
+        # OpenCV's one-channel results have two axes; the view shares the memory of `out`.
         cv2.cvtColor(pixels, code, dst=out[:, :, 0] if target == "gray" else out)
 
     return convert
@@ -108,19 +109,20 @@ def converter(source: Color, target: Color) -> Callable[[Array, Array], None] | 
 def resizer(
     rule: str, interpolation: str, *, source: tuple[int, ...], target: tuple[int, int]
 ) -> Callable[[Array, Array], None]:
-    """Choose the resize from one frame size to another.
+    """Return the resize from one frame size to another.
 
     Args:
-        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole frame, black bars).
+        rule: "stretch", "crop" (largest centred part of the target's aspect) or "letterbox" (whole
+            frame, black bars).
         interpolation: "nearest", "linear", "area" or "cubic".
         source: Shape (H, W, C) of the frames.
-        target: (H, W) wanted.
+        target: Wanted size (H, W).
 
     Returns:
         A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous.
 
     Raises:
-        MissingDependency: OpenCV is not installed.
+        MissingDependency: If OpenCV is not installed.
     """
     cv2 = opencv(f"resizing frames of {source[1]}x{source[0]} to {target[1]}x{target[0]}")
     mode = getattr(cv2, _CV_INTERPOLATION[interpolation])
@@ -128,35 +130,38 @@ def resizer(
     fill = _filler(cv2, mode, size=(fit[1], fit[0]), gray=source[2] == 1)
     if rule == "stretch":
         return fill
-    take = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
+    cut = _centred(source[:2], _aspect_crop(source[:2], target)) if rule == "crop" else (slice(None), slice(None))
     place = _centred(target, fit)
 
     def cut_and_place(pixels: Array, out: Array) -> None:
+        # The bars of a letterbox. At every frame: the caller may have written into `out`.
         if fit != target:
             out[...] = 0
-        fill(pixels[take], out[place])
+        fill(pixels[cut], out[place])
 
     return cut_and_place
 
 
 def _filler(cv2: Any, mode: int, *, size: tuple[int, int], gray: bool) -> Callable[[Array, Array], None]:
-    """The plain resize; OpenCV writes into a view whose rows lie apart, as long as each row is one block."""
-    resize = cv2.resize  # looked up once: the module's thousands of names are not in the processor's cache
-    if gray:  # a one-channel picture is two-dimensional to OpenCV
+    """Return a plain resize into `out`, which may be a view with gaps between contiguous rows."""
+    # Looked up once: the module's dict of thousands of names falls out of the processor's cache.
+    resize = cv2.resize
+    if gray:  # OpenCV's one-channel pictures have two axes
         return lambda pixels, out: resize(pixels, size, out[:, :, 0], 0, 0, mode)
     return lambda pixels, out: resize(pixels, size, out, 0, 0, mode)
 
 
 def _aspect_crop(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
-    """Largest (H, W) inside `source` with the aspect of `target`."""
+    """Return the largest (H, W) inside `source` with the aspect of `target`."""
     height, width = source
-    return max(1, min(height, round(width * target[0] / target[1]))), max(
-        1, min(width, round(height * target[1] / target[0]))
-    )
+    cut_height = min(height, round(width * target[0] / target[1]))
+    cut_width = min(width, round(height * target[1] / target[0]))
+    # At least one pixel: rounding can make the cut of a narrow frame 0 wide.
+    return max(1, cut_height), max(1, cut_width)
 
 
 def _aspect_fit(source: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int]:
-    """Largest (H, W) inside `target` with the aspect of `source`."""
+    """Return the largest (H, W) inside `target` with the aspect of `source`."""
     scale = min(target[0] / source[0], target[1] / source[1])
     return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
 
@@ -167,30 +172,30 @@ def _centred(outer: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, sli
 
 
 def shrinker(size_px: tuple[int, int], *, gray: bool) -> Callable[[Array, Array], None]:
-    """Choose a quick resize for pictures that people look at.
+    """Return a fast resize for pictures that people look at.
 
     Args:
-        size_px: (width, height) of the smaller picture.
-        gray: Whether pictures have one channel.
+        size_px: (width, height) of the result.
+        gray: Whether the pictures have one channel.
 
     Returns:
-        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous and of that size.
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous and of size `size_px`.
 
     Raises:
-        MissingDependency: OpenCV is not installed.
+        MissingDependency: If OpenCV is not installed.
     """
     cv2 = opencv("pictures for people")
     return _filler(cv2, cv2.INTER_LINEAR, size=size_px, gray=gray)
 
 
 class Encoder:
-    """Makes JPEGs.
+    """A JPEG encoder.
 
     Args:
-        quality: 1 to 100.
+        quality: JPEG quality, 1 to 100.
 
     Raises:
-        MissingDependency: OpenCV is not installed.
+        MissingDependency: If OpenCV is not installed.
     """
 
     def __init__(self, quality: int) -> None:
@@ -199,15 +204,16 @@ class Encoder:
         self._bgr: Array = np.empty(0, np.uint8)
 
     def encode(self, pixels: Array, color: str) -> Array:
-        """Make one JPEG; the interpreter's lock is free meanwhile.
+        """Encode a picture; OpenCV releases Python's global lock meanwhile.
 
         Args:
             pixels: (H, W, 3) or (H, W, 1) uint8.
             color: "rgb", "bgr" or "gray".
 
         Returns:
-            (bytes,) uint8, the file.
+            The file as (bytes,) uint8.
         """
+        # imencode expects BGR.
         if color == "rgb":
             if self._bgr.shape != pixels.shape:
                 self._bgr = np.empty_like(pixels)

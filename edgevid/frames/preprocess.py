@@ -1,7 +1,7 @@
-"""From a camera's frame to the pixels a model was trained on. Training, conversion and the device all call this one code.
+"""Preprocessing from a camera's frame to the model's pixels. Training, conversion and device share this code.
 
-The order is fixed: cut or fit, resize, colour. Nothing of frame size is allocated after the first frame of a given size. Scaling to the
-training range and quantising are one bit flip, in `quant.pixels_to_int8`.
+The order is fixed: cut or fit, resize, colour. After the first frame of a size, nothing of frame
+size is allocated. Scaling to the training range and quantising are one bit flip, see `quant.pixels_to_int8`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _CHANNELS: dict[Color, int] = {"rgb": 3, "bgr": 3, "gray": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """What a model expects of one frame.
+    """The input that a model expects, for one frame.
 
     Attributes:
         kind: "frames" for pictures, "features" for vectors.
         height: Rows in pixels; 1 for features.
         width: Columns in pixels; 1 for features.
         channels: 3 for rgb and bgr, 1 for gray; the vector's length for features.
-        color: Channel order the model was trained on; "none" for features.
-        range: What pixels 0 and 255 were in training.
+        color: Channel order in training; "none" for features.
+        range: Values of pixels 0 and 255 in training, (low, high).
         resize: "stretch" ignores the aspect ratio, "crop" cuts the centre, "letterbox" pads with black.
-        interpolation: OpenCV's name, lower case.
+        interpolation: OpenCV's name in lower case: "nearest", "linear", "area" or "cubic".
     """
 
     kind: Kind = "frames"
@@ -67,7 +67,6 @@ class InputSpec:
         ContractError.unless(
             -math.inf < self.range[0] < self.range[1] < math.inf,
             expected="a range LOW,HIGH with LOW below HIGH",
-            choices="LOW < HIGH",
             got=self.range,
         )
         wanted = _CHANNELS.get(self.color, self.channels)
@@ -76,7 +75,7 @@ class InputSpec:
         )
         ContractError.unless(
             (self.kind == "features") == (self.color == "none"),
-            expected="color 'none' for features and only there",
+            expected="color 'none' for features, and only for them",
             got=self.color,
         )
 
@@ -87,17 +86,17 @@ class InputSpec:
 
     @property
     def dtype(self) -> type[np.generic]:
-        """Type of one prepared frame: uint8 pixels, float32 features."""
+        """Dtype of one prepared frame: uint8 for pixels, float32 for features."""
         return np.float32 if self.kind == "features" else np.uint8
 
 
 class Preprocessor:
-    """Turns frames of any size and colour into the model's.
+    """Converts frames of any size and colour to the model's input.
 
-    Keeps the scratch buffers for the frame size seen last; another size costs one allocation, not an error.
+    It holds scratch buffers for the latest frame size; another size costs one allocation.
 
     Args:
-        spec: What the model expects.
+        spec: The model's input.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -105,32 +104,31 @@ class Preprocessor:
         self._layout: tuple[tuple[int, ...], np.dtype[Any], Color] | None = None
         self._data: Array | None = None
         self._color: Color = "none"
-        self._steps: Callable[[Array, Array], None] = _refuse_call
+        self._convert: Callable[[Array, Array], None] = _reject_unplanned
 
     def write(self, frame: Frame, out: Array) -> None:
         """Fill `out` with the prepared frame.
 
         Args:
-            frame: Any size; color rgb, bgr or gray, or "none" for features.
-            out: `spec.shape` of `spec.dtype`, contiguous; filled.
+            frame: A picture of any size with color rgb, bgr or gray; or a feature vector with color "none".
+            out: `spec.shape` of `spec.dtype`, contiguous; owned by the caller.
 
         Raises:
-            ContractError: The frame is not of the kind the model takes.
+            ContractError: If the model cannot take the frame.
 
-        Cost: one resize and one channel swap, at most; no allocation of frame size.
+        Cost: at most one resize and one channel swap; no allocation of frame size.
         """
         data = frame.data
-        if (
-            data is not self._data or frame.color is not self._color
-        ):  # most sources write into one buffer, or a few in turn
-            self._look_at(frame)
-        self._steps(data, out)
+        # Most sources reuse one buffer, or a few in turn, so identity saves comparing shapes.
+        if data is not self._data or frame.color is not self._color:
+            self._replan(frame)
+        self._convert(data, out)
 
-    def _look_at(self, frame: Frame) -> None:
-        """Plan anew where the frame is of another size, type or colour than the one before."""
+    def _replan(self, frame: Frame) -> None:
+        """Choose the conversion again if the size, dtype or colour has changed."""
         layout = (frame.data.shape, frame.data.dtype, frame.color)
         if layout != self._layout:
-            self._steps = self._plan(frame)
+            self._convert = self._plan(frame)
             self._layout = layout
         self._data, self._color = frame.data, frame.color
 
@@ -151,6 +149,7 @@ class Preprocessor:
         resize = resizer(self.spec.resize, self.spec.interpolation, source=data.shape, target=(height, width))
         if recolor is None:
             return resize
+        # Colour after the resize: it touches fewer pixels.
         scratch: Pixels = np.zeros((height, width, data.shape[2]), np.uint8)
 
         def resize_then_recolor(pixels: Array, out: Array) -> None:
@@ -161,20 +160,18 @@ class Preprocessor:
 
     def _plan_features(self, frame: Frame) -> Callable[[Array, Array], None]:
         if frame.data.shape != self.spec.shape:
-            raise ContractError(
-                expected=f"features of shape {self.spec.shape}", got=frame.data.shape, found=f"{frame.data.shape}"
-            )
+            raise ContractError(expected=f"features of shape {self.spec.shape}", got=frame.data.shape)
         return lambda features, out: np.copyto(out, features)
 
 
 class SharedPreprocessor:
-    """Prepares a frame once for several models that want it alike; each gets a copy.
+    """Prepares each frame once for several models with the same input; each model gets a copy.
 
     Args:
-        spec: What they all expect; the range may differ, for it is no concern of pixels.
+        spec: The common input; the models' ranges may differ, since preprocessing ignores the range.
 
     Attributes:
-        spec: See above.
+        spec: The common input.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -187,20 +184,22 @@ class SharedPreprocessor:
         """Fill `out` with the prepared frame.
 
         Args:
-            frame: As of `Preprocessor.write`. One object is one picture: the one that came last is not prepared again.
-            out: `spec.shape` of `spec.dtype`; filled.
+            frame: As for `Preprocessor.write`. A repeated `Frame` object is not prepared again.
+            out: `spec.shape` of `spec.dtype`; owned by the caller.
 
         Raises:
-            ContractError: The frame is not of the kind the models take.
+            ContractError: If the models cannot take the frame.
 
-        Cost: for the first of the models that of `Preprocessor.write`, and for each a copy of the prepared frame, 2 us for 112x112x3 on x86.
+        Cost: that of `Preprocessor.write` for the first model; for each a copy (2 us for 112x112x3
+            on x86).
         """
         if frame is not self._frame:
+            # Stays None if preparing raises: then the next model must not copy the buffer.
             self._frame = None
             self._preprocessor.write(frame, self._prepared)
             self._frame = frame
         np.copyto(out, self._prepared)
 
 
-def _refuse_call(_pixels: Array, _out: Array) -> None:
+def _reject_unplanned(_pixels: Array, _out: Array) -> None:
     raise ContractError(expected="a planned frame", found="none")

@@ -1,8 +1,9 @@
-"""Which frames a model sees: the one rule that training, conversion and the device share.
+"""Frame sampling. Training, conversion and the device share these rules.
 
-A model is trained on frames a stated time apart. A camera gives frames at its own times. `IntervalSampler` picks, on a grid of due times
-anchored at the first frame, the first frame at or after each due time; `uniform_indices` is the other custom, T frames at equal steps over
-a whole clip, which exists for files only.
+A model is trained on frames a fixed time apart, but cameras have their own frame rates.
+`IntervalSampler` lays a grid of due times from the first frame on, and takes the first frame at or
+after each due time. `uniform_indices` takes T frames at equal steps over a whole clip; it works on
+files only.
 """
 
 from __future__ import annotations
@@ -12,34 +13,39 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from edgevid.errors import ContractError
+from edgevid.units import NS_PER_MS, NS_PER_S
 
-# Containers store timestamps in units of 1 ms or coarser, so a frame that is due may be written up to 1 ms early.
-_TOLERANCE_NS = 1_000_000
-# An interval within that tolerance has no grid of due times; one above a day is a slip of units.
+# Containers store timestamps in units of 1 ms or coarser, so the stamp of a due frame may be up to
+# 1 ms early.
+_TOLERANCE_NS = 1 * NS_PER_MS
+# Due times must be further apart than the tolerance. More than a day is a mistaken unit.
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.002, 86_400.0
-# A hole this many intervals wide means that the window no longer shows one stretch of time.
+# Across a wider gap, the window would no longer show one stretch of time.
 MAX_GAP_INTERVALS = 4
 
 
 class Sample(Enum):
-    """What to do with a frame."""
+    """The sampler's decision on a frame."""
 
     SKIP = "skip"  # between two due times
     TAKE = "take"
-    RESTART = "restart"  # first frame, or after a gap, or time ran backwards: forget the window, then take
+    RESTART = "restart"  # take as the first frame of a new window: at the start, after a gap or a clock set back
 
 
 class IntervalSampler:
-    """Pick frames by timestamp, `interval_s` apart.
+    """Takes frames by timestamp, `interval_s` apart.
 
     Args:
         interval_s: Training's sampling interval in seconds, `MIN_INTERVAL_S` to `MAX_INTERVAL_S`.
 
+    Raises:
+        ContractError: If the interval is out of range.
+
     Attributes:
-        interval_ns: Time between two frames now, in nanoseconds.
-        gaps: How often time jumped; the first frame is no gap.
-        late_ns: How long after the time it was due at the last frame was taken that was taken: the error of the time base, at most the
-            time between two frames of the source. A frame within the tolerance before its time counts as 0.
+        interval_ns: Current time between two taken frames.
+        gaps: Number of jumps in time; the first frame and `slow_down` do not count.
+        late_ns: Delay of the last taken frame after its due time: the error of the time base. At
+            most one frame interval of the source; 0 for a frame up to 1 ms early.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -47,31 +53,31 @@ class IntervalSampler:
             raise ContractError(
                 expected=f"a sampling interval of {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} s", got=interval_s
             )
-        self._trained_ns = self.interval_ns = round(interval_s * 1e9)
+        self._trained_ns = self.interval_ns = round(interval_s * NS_PER_S)
         self._due_ns: int | None = None
         self._last_ns = 0
         self.gaps = 0
         self.late_ns = 0
 
     def slow_down(self, times: int) -> None:
-        """Take frames further apart than training did, or again as it did.
-
-        The next frame begins a new window: one whose frames are partly one and partly another time apart shows nothing that ever happened.
+        """Take frames at a multiple of the training interval. The next frame begins a new window.
 
         Args:
-            times: Training's intervals between two frames, at least 1.
+            times: Training intervals between two taken frames, at least 1.
         """
+        # Within one window all frames must be equally far apart, hence the restart.
         self.interval_ns = self._trained_ns * times
         self._due_ns = None
 
     def offer(self, timestamp_ns: int) -> Sample:
-        """Say whether the frame with this timestamp belongs to the model's sequence.
+        """Decide on the next frame.
 
         Args:
             timestamp_ns: The frame's sensor time.
 
         Returns:
-            What to do with the frame. RESTART on the first one, on a hole wider than `MAX_GAP_INTERVALS` and on time running backwards.
+            SKIP or TAKE; RESTART for the first frame, after a gap of more than `MAX_GAP_INTERVALS`
+            intervals, and if time runs backwards.
         """
         if self._due_ns is None:
             return self._anchor(timestamp_ns)
@@ -82,20 +88,21 @@ class IntervalSampler:
             return Sample.SKIP
         self._last_ns = timestamp_ns
         self.late_ns = max(0, timestamp_ns - self._due_ns)
+        # Due times that passed without a frame are dropped; the grid stays where it was.
         while self._due_ns <= timestamp_ns + _TOLERANCE_NS:
             self._due_ns += self.interval_ns
         return Sample.TAKE
 
     def wants(self, timestamp_ns: int) -> bool:
-        """Say whether a frame with this timestamp would be taken, as far as is known now; nothing changes.
+        """Predict whether `offer` would take a frame. Other threads may call it, for frames not offered yet.
 
         Args:
-            timestamp_ns: Of a frame to come. May be asked from another thread, of a frame that is ahead of those that were offered: it is then
-                never False for one that `offer` will take.
+            timestamp_ns: Sensor time of a coming frame.
 
         Returns:
-            False only for a frame between two due times.
+            False only if `offer` will skip the frame; True does not promise that it will take it.
         """
+        # Read once: the loop's thread may set it to None in between.
         due_ns = self._due_ns
         return due_ns is None or timestamp_ns >= due_ns - _TOLERANCE_NS or timestamp_ns < self._last_ns
 
@@ -107,28 +114,31 @@ class IntervalSampler:
 
 
 def interval_indices(timestamps_ns: Iterable[int], interval_s: float) -> list[int]:
-    """Give the frames of a clip that `IntervalSampler` takes.
+    """Return the indices of the frames of a clip that `IntervalSampler` takes.
 
     Args:
-        timestamps_ns: Each frame's time, in order.
-        interval_s: Sampling interval in seconds.
+        timestamps_ns: Time of each frame, in order.
+        interval_s: Training's sampling interval in seconds.
 
     Returns:
-        Indices into the clip, ascending, beginning with 0.
+        Ascending indices into the clip, from 0 on.
     """
     sampler = IntervalSampler(interval_s)
     return [index for index, stamp in enumerate(timestamps_ns) if sampler.offer(stamp) is not Sample.SKIP]
 
 
 def uniform_indices(count: int, frames: int) -> list[int]:
-    """Give `frames` indices at equal whole steps over a clip, as the widely used tutorials for LRCN models take them.
+    """Return indices at equal whole steps over a clip, as in the common tutorials for LRCN models.
 
     Args:
-        count: Frames in the clip, >= 1.
+        count: Frames in the clip, at least 1.
         frames: Frames wanted.
 
     Returns:
-        Exactly `frames` indices; a clip shorter than that holds its last frame.
+        Exactly `frames` indices; a shorter clip repeats its last frame.
+
+    Raises:
+        ContractError: If the clip has no frame.
 
     Source: step = max(count // frames, 1), as in the sequence extraction of the LRCN tutorials on UCF50.
     """
@@ -139,16 +149,16 @@ def uniform_indices(count: int, frames: int) -> list[int]:
 
 
 def window_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float | None, start: int = 0) -> list[int]:
-    """Return the frames of one window of a clip.
+    """Return the indices of the frames of one window of a clip.
 
     Args:
         timestamps_ns: Time of each frame, in order.
-        frames: Length of the window.
+        frames: Frames in the window.
         interval_s: Training's sampling interval in seconds; None for equal steps over the whole clip.
         start: Index of the first frame; ignored without an interval.
 
     Returns:
-        Exactly `frames` indices; a clip that ends early holds its last frame.
+        Exactly `frames` indices; a clip that ends early repeats its last frame.
     """
     if interval_s is None:
         return uniform_indices(len(timestamps_ns), frames)
@@ -156,46 +166,43 @@ def window_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: flo
 
 
 def centre_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float | None) -> list[int]:
-    """Return the frames of the window in the middle of a clip, which evaluation and conversion look at.
+    """Return the indices of the middle window of a clip, which evaluation and conversion use.
 
     Args:
         timestamps_ns: Time of each frame, in order; at least one.
-        frames: Length of the window.
+        frames: Frames in the window.
         interval_s: As for `window_indices`.
 
     Returns:
         Exactly `frames` indices.
     """
     first_ns, last_ns = timestamps_ns[0], timestamps_ns[-1]
-    slack_ns = (last_ns - first_ns) - (frames - 1) * (interval_s or 0.0) * 1e9
-    # The last frame at or before the middle: a later start could run out of frames.
+    slack_ns = (last_ns - first_ns) - (frames - 1) * (interval_s or 0.0) * NS_PER_S
+    # The last frame at or before the middle; a window that starts later could run out of frames.
     start = bisect_right(timestamps_ns, first_ns + max(slack_ns, 0.0) / 2) - 1
     return window_indices(timestamps_ns, frames=frames, interval_s=interval_s, start=start)
 
 
 def stream_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: float) -> list[int]:
-    """Return every frame that a stream of a clip samples.
+    """Return the indices of all frames that the sampler takes when a clip is streamed.
 
     Args:
         timestamps_ns: Time of each frame, in order; at least one.
-        frames: Length of the window; a clip shorter than that holds its last frame.
+        frames: Frames in a window; a shorter clip repeats its last frame.
         interval_s: Training's sampling interval in seconds.
 
     Returns:
         At least `frames` indices.
     """
-    taken = interval_indices(timestamps_ns, interval_s)
-    return hold_last(taken, max(len(taken), frames))
+    indices = interval_indices(timestamps_ns, interval_s)
+    return hold_last(indices, max(len(indices), frames))
 
 
 def hold_last(indices: Sequence[int], frames: int) -> list[int]:
-    """Cut or extend a list of indices to a length, repeating the last one.
+    """Cut a list of indices to a length, or extend it by repeating the last one.
 
     Args:
         indices: At least one index.
-        frames: Length wanted.
-
-    Returns:
-        A new list of exactly `frames` indices.
+        frames: Length of the result.
     """
     return [*indices[:frames], *[indices[-1]] * (frames - len(indices))]

@@ -34,8 +34,11 @@ _DOWNLOAD_TIMEOUT_S = 1800
 # The first date that a zip archive can hold; a fixed date keeps the bytes reproducible.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 # Whole images need system tools and minutes of emulation, so no device builds them.
+# The demo is a third of the wheel, and a device has a bundle of its own.
 _WORKSTATION_ONLY = (
-    "edgevid/commands/image.py",
+    "edgevid/commands/demo.py",
+    "edgevid/data/",
+    "edgevid/commands/provisioning/image.py",
     "edgevid/provision/image/",
     "edgevid/firmware_configs/image/",
     "edgevid/firmware_configs/rpi-image-gen/",
@@ -124,7 +127,7 @@ def cache_folder(python: str) -> Path:
 def pack(destination: Path) -> tuple[Pin, Path]:
     """Pack the device's half of the running edgevid into a wheel. The same files give the same bytes.
 
-    Training, conversion and the building of images stay on the workstation.
+    Training, conversion, the demo and the building of images stay on the workstation.
 
     Args:
         destination: Folder for the wheel.

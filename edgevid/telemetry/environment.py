@@ -1,6 +1,7 @@
-"""What a measurement was taken on: board, processor, clock, operating system, Python, interpreter.
+"""The environment of a measurement: board, processor, clock, operating system and package versions.
 
-A latency without these is not a result. Every fact is read from a file or a package's metadata; one that the machine does not tell is None.
+Each fact comes from a file of the kernel or from package metadata; a fact that the machine does not
+report is None.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _PACKAGES = (
 )
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 _KIB_PER_MIB = 1024
-# Arm kernels number the core and do not name it. Source: util-linux, sys-utils/lscpu-arm.c, for the cores of Raspberry Pi boards.
+# Arm kernels report the core as a part number.
+# Source: util-linux, sys-utils/lscpu-arm.c, for the cores of Raspberry Pi boards.
 _ARM_PARTS = {
     "0xb76": "Arm1176",
     "0xc07": "Cortex-A7",
@@ -39,15 +41,15 @@ class Machine:
     """Hardware and operating system.
 
     Attributes:
-        board: The device tree's model, as on a Raspberry Pi; None elsewhere.
-        cpu: Processor model; None where the machine does not name it.
-        arch: Instruction set, as `uname -m`.
-        cores: Cores this process may run on.
-        governor: Frequency governor of the first core.
-        clock_mhz: Its frequency when this was read.
-        ram_mib: Memory of the machine.
+        board: Model string of the device tree; None without one, as on a PC.
+        cpu: Processor model; None if unknown.
+        arch: Instruction set, as in `uname -m`.
+        cores: Number of cores that this process may use.
+        governor: Frequency governor of the first core; None without frequency scaling.
+        clock_mhz: Current frequency of the first core; None without frequency scaling.
+        ram_mib: Total memory; None if unknown.
         os: Name and version of the distribution.
-        kernel: Its release.
+        kernel: Kernel release.
     """
 
     board: str | None
@@ -62,13 +64,10 @@ class Machine:
 
 
 def machine(root: Path = Path("/")) -> Machine:
-    """Read what the machine tells of itself.
+    """Read the facts of this machine.
 
     Args:
-        root: Where `proc`, `sys` and `etc` lie.
-
-    Returns:
-        The facts; None for each that is not told.
+        root: Parent folder of `proc`, `sys` and `etc`.
     """
     clock_khz = read_text(root / _CPUFREQ / "scaling_cur_freq")
     ram_kib = read_field(root / "proc/meminfo", "MemTotal", ":")
@@ -86,30 +85,26 @@ def machine(root: Path = Path("/")) -> Machine:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of Python, edgevid and the packages whose version changes results.
+    """Return the versions of Python, edgevid and the installed packages that affect results, by name."""
+    import importlib.metadata  # only reports need it, and it takes a tenth of the import time of edgevid
 
-    Returns:
-        Name to version, of those that are installed.
-    """
-    import importlib.metadata  # a tenth of the whole import, and needed by reports alone
-
-    found = {"python": platform.python_version(), "edgevid": __version__}
+    installed = {"python": platform.python_version(), "edgevid": __version__}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def rss_mib(status: Path = Path("/proc/self/status")) -> float | None:
     """Read the resident memory of this process.
 
     Args:
-        status: The kernel's account of a process.
+        status: The process's status file.
 
     Returns:
-        MiB, or None where the kernel does not tell.
+        MiB; None if the kernel does not report it.
 
     Source: proc_pid_status(5), VmRSS, in KiB.
     """
@@ -123,16 +118,9 @@ def _cpu(cpuinfo: Path) -> str | None:
 
 
 def read_text(path: Path) -> str | None:
-    """Read a file of the kernel's.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its text without white space around it and without the zero byte with which the device tree ends its strings; None where there is
-        nothing to read.
-    """
+    """Read a file of the kernel; return its stripped text, or None if it is missing, unreadable or empty."""
     try:
+        # Device tree strings end with a zero byte.
         return path.read_text(errors="replace").strip("\0\n ") or None
     except OSError:
         return None
@@ -142,15 +130,15 @@ def read_field(path: Path, name: str, separator: str) -> str | None:
     """Read the value of the first line `name<separator> value`.
 
     Args:
-        path: The file.
-        name: What stands before the separator.
-        separator: As ":" or "=".
+        path: A text file; it may be missing.
+        name: The name before the separator.
+        separator: Such as ":" or "=".
 
     Returns:
-        The value; None where there is no such line.
+        The value; None without such a line, or if it is empty.
     """
     for line in (read_text(path) or "").splitlines():
-        key, found, value = line.partition(separator)
-        if found and key.strip() == name:
+        key, has_separator, value = line.partition(separator)
+        if has_separator and key.strip() == name:
             return value.strip() or None
     return None

@@ -1,8 +1,6 @@
-"""How long things took: the last samples of several quantities, in memory that is set aside before the run.
+"""Latency samples: the latest values of several quantities, in preallocated memory.
 
-The loop writes one row a frame and nothing else. After the interpreter has run, everything else is gone from the processor's caches, and what
-costs time is each piece of memory that is touched: nine histograms of their own took 5 us a frame, a row of nine takes one.
-One thread writes; any number of them read.
+The loop writes one row per frame. One thread writes; any number of threads read.
 """
 
 from __future__ import annotations
@@ -13,15 +11,16 @@ from struct import Struct
 import numpy as np
 
 from edgevid.frames import Array
+from edgevid.units import NS_PER_MS
 
-KEPT = 4096
+CAPACITY = 4096
 NONE = -1
-_NS_PER_MS = 1e6
+_BYTES_PER_NUMBER = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Summary of a histogram, in milliseconds; over the last `KEPT` rows, but for count and max, which are over all."""
+    """Summary of a quantity in milliseconds. Percentiles cover the stored rows, count and maximum the whole run."""
 
     count: int
     p50_ms: float
@@ -31,102 +30,90 @@ class Latency:
 
 
 class Ledger:
-    """The last rows of numbers, in nanoseconds.
+    """A ring of rows of numbers, in nanoseconds.
 
     Args:
-        columns: Quantities in a row.
-        kept: Rows held; older ones are overwritten.
+        columns: Numbers in a row.
+        capacity: Rows in the ring; a new row overwrites the oldest.
 
     Attributes:
         rows: Rows written so far.
-        kept: See above.
+        capacity: Rows in the ring.
     """
 
-    def __init__(self, columns: int, kept: int = KEPT) -> None:
+    # One row per frame, not a histogram per quantity: after the interpreter has run, the
+    # processor's caches are cold, and each piece of memory touched costs time. (Nine histograms
+    # took 5 us a frame, a row 1 us.)
+    def __init__(self, columns: int, capacity: int = CAPACITY) -> None:
         self.rows = 0
-        self.kept = kept
+        self.capacity = capacity
         self._columns = columns
-        self._bytes = bytearray(8 * columns * kept)
+        self._row_bytes = _BYTES_PER_NUMBER * columns
+        self._bytes = bytearray(self._row_bytes * capacity)
         self._pack = Struct(f"{columns}q").pack_into
-        self._width = 8 * columns
-        self._held = np.frombuffer(self._bytes, np.int64).reshape(kept, columns)
-        # (rows that are in it, count of each column, maximum of each): what is about to be overwritten, replaced as one.
-        self._past = (0, np.zeros(columns, np.int64), np.zeros(columns, np.int64))
+        self._ring = np.frombuffer(self._bytes, np.int64).reshape(capacity, columns)
+        # Totals of the rows that were overwritten: (number of rows, count and maximum of each
+        # column). One tuple, replaced at once, so that a reader in another thread never sees half
+        # of an update.
+        self._overwritten = (0, np.zeros(columns, np.int64), np.zeros(columns, np.int64))
 
     def note(self, *row_ns: int) -> None:
         """Write a row.
 
         Args:
-            row_ns: A number for each column; `NONE` where there is none.
+            row_ns: One number per column; `NONE` for a missing one.
 
-        Cost: nothing is kept; once in `kept` rows they are counted.
+        Cost: no allocation; once in `capacity` rows it adds up the totals.
         """
-        place = self.rows % self.kept
+        place = self.rows % self.capacity
         if not place and self.rows:
-            self._past = (self.rows, *self._totals())
-        self._pack(self._bytes, place * self._width, *row_ns)
+            self._overwritten = (self.rows, *self._totals())
+        # struct, not numpy: it writes a row of ints without a temporary array.
+        self._pack(self._bytes, place * self._row_bytes, *row_ns)
         self.rows += 1
 
     def note_one(self, column: int, ns: int) -> None:
-        """Write a row with one number.
-
-        Args:
-            column: Its place.
-            ns: It.
-        """
+        """Write a row that has a number in one column only."""
         row_ns = [NONE] * self._columns
         row_ns[column] = ns
         self.note(*row_ns)
 
     def count(self, column: int) -> int:
-        """Count the numbers in a column, those too that were overwritten.
-
-        Args:
-            column: Its place.
-
-        Returns:
-            How many there were.
-        """
+        """Return the number of samples in a column, over the whole run."""
         return int(self._totals()[0][column])
 
     def max_ns(self, column: int) -> int:
-        """Give the greatest number in a column, of those too that were overwritten.
-
-        Args:
-            column: Its place.
-
-        Returns:
-            It; 0 where there was none.
-        """
+        """Return the largest sample in a column, over the whole run; 0 without samples."""
         return int(self._totals()[1][column])
 
     def newest(self, column: int, rows: int) -> Array:
-        """Give the numbers in the last rows of a column.
+        """Return the samples of a column in the last rows.
 
         Args:
-            column: Its place.
-            rows: How many rows, of those that are held.
+            column: Index of the column.
+            rows: Number of rows to look at; at most `capacity` are there.
 
         Returns:
-            int64 in their order, a copy, without those that are `NONE`.
+            int64, oldest first, without `NONE`; a copy.
         """
         end = self.rows
-        values = self._held[np.arange(end - min(rows, end, self.kept), end) % self.kept, column]
+        values = self._ring[np.arange(end - min(rows, end, self.capacity), end) % self.capacity, column]
         return values[values != NONE]
 
     def _totals(self) -> tuple[Array, Array]:
-        """Count and maximum of each column."""
-        past, counts, maxima = self._past
-        newest = self._held[: min(self.rows - past, self.kept)]
+        """Return the count and maximum of each column, over the whole run."""
+        rows, counts, maxima = self._overwritten
+        # The rows since the last wrap-around are at the start of the ring.
+        newest = self._ring[: min(self.rows - rows, self.capacity)]
         return counts + (newest != NONE).sum(axis=0), np.maximum(maxima, newest.max(axis=0, initial=0))
 
 
 class LatencySamples:
-    """One quantity: a column of a ledger.
+    """The samples of one quantity: a column of a ledger.
 
     Args:
-        ledger: Where it stands; one of its own where None.
-        column: Its place there.
+        ledger: The ledger; None for a new one with a single column.
+        column: Index of the column.
     """
 
     def __init__(self, ledger: Ledger | None = None, column: int = 0) -> None:
@@ -134,21 +121,17 @@ class LatencySamples:
         self._column = column
 
     def record(self, ns: int) -> None:
-        """Add a sample by itself; the loop writes whole rows.
-
-        Args:
-            ns: Nanoseconds.
-        """
+        """Add one sample, in nanoseconds. The loop writes whole rows instead."""
         self._ledger.note_one(self._column, ns)
 
     @property
     def count(self) -> int:
-        """Samples so far."""
+        """Samples over the whole run."""
         return self._ledger.count(self._column)
 
     @property
     def max_ns(self) -> int:
-        """The greatest so far; 0 where there is none."""
+        """Largest sample over the whole run; 0 without samples."""
         return self._ledger.max_ns(self._column)
 
     @property
@@ -158,28 +141,17 @@ class LatencySamples:
 
     @property
     def samples_ns(self) -> Array:
-        """The samples held, int64, in their order; a copy."""
-        return self.newest(self._ledger.kept)
+        """Stored samples, int64, oldest first; a copy."""
+        return self.newest(self._ledger.capacity)
 
     def newest(self, rows: int) -> Array:
-        """Give the samples of the last rows.
-
-        Args:
-            rows: How many.
-
-        Returns:
-            int64, in their order; a copy.
-        """
+        """Return the samples in the last rows of the ledger: int64, oldest first; a copy."""
         return self._ledger.newest(self._column, rows)
 
     def latency(self) -> Latency:
-        """Summarise.
-
-        Returns:
-            Percentiles; zeros where nothing was recorded.
-        """
+        """Return percentiles, count and maximum; all zero without samples."""
         samples_ns = self.samples_ns
         if not len(samples_ns):
             return Latency(0, 0.0, 0.0, 0.0, 0.0)
-        p50, p95, p99 = (float(value) / _NS_PER_MS for value in np.percentile(samples_ns, [50, 95, 99]))
-        return Latency(self.count, p50, p95, p99, self.max_ns / _NS_PER_MS)
+        p50, p95, p99 = (float(value) / NS_PER_MS for value in np.percentile(samples_ns, [50, 95, 99]))
+        return Latency(self.count, p50, p95, p99, self.max_ns / NS_PER_MS)

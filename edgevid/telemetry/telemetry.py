@@ -1,6 +1,6 @@
-"""Where the time of a frame goes, and where frames go: latency histograms and counters for one run.
+"""Telemetry of a run: latency by stage, and counters of frames by fate.
 
-The loop writes a row a frame into memory that was set aside before the run; percentiles are worked out when they are asked for.
+The loop only writes numbers; percentiles are computed on demand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 from edgevid.tables import table
 from edgevid.telemetry.environment import rss_mib
 from edgevid.telemetry.latency import Latency, LatencySamples, Ledger
+from edgevid.units import NS_PER_S
 
+# Name of each stage, and its description in the table. The order is that of a row of `Telemetry.note`.
 STAGES: Mapping[str, str] = {
     "preprocess": "cut, resize, colour",
     "encode": "encoder, in the interpreter",
@@ -20,31 +22,34 @@ STAGES: Mapping[str, str] = {
     "emit": "outputs",
     "outside": "all but the interpreter",
     "total": "from frame to outputs",
-    "age": "of an answer: sensor to decision",
-    "phase": "a frame's time after the one it was due at",
+    "age": "age of an answer: sensor to decision",
+    "phase": "delay of a frame after its due time",
 }
 
 
 class Telemetry:
-    """Latency by stage and frames by fate, of one run.
+    """Latency by stage and counters of one run of one model.
 
     Attributes:
-        seen: Frames that the source gave.
+        seen: Frames that the source delivered.
         taken: Frames that the sampler took.
-        gaps: Restarts of the window because time jumped.
-        decisions: Answers given.
+        gaps: Restarts of the window because of a jump in time.
+        decisions: Answers of the model.
         events: Events that ended.
-        reconnects: How often the source was opened again.
-        still: Frames of a scene that stood still, for which the encoder did not run.
-        unanswered: Frames that were taken and got no answer, because the device could not keep up.
-        pace_level: How much is given up for that now, see `edgevid.supervision.pace.LEVELS`; 0 for nothing.
-        pace_changes: How often that changed.
-        fallback: Why the model runs on the CPU though it was to run on an accelerator; empty where it does not.
-        began_ns: When the first frame came, on this machine's monotonic clock; 0 before.
-        latest_ns: When the last one came.
-        drops: Frames lost, by cause; "source" are those that the source counted and did not give, "late" those for which the loop was too slow,
-            "torn" those that a live source spoilt, "pace" those that were due and left out because the device could not keep up.
-        note: Writes the time of one frame in each of `STAGES`, in their order, in nanoseconds; `histogram.NONE` where it was not in that stage.
+        reconnects: Times that the source was reopened.
+        still: Frames of a still scene, for which the encoder was skipped.
+        unanswered: Taken frames without an answer, because the device could not keep up.
+        pace_level: Current pace level, an index into `edgevid.supervision.pace.LEVELS`; 0 for full quality.
+        pace_changes: Times that the level changed.
+        fallback: Reason why the model runs on the CPU and not on an accelerator; empty if it runs
+            as requested.
+        began_ns: Arrival of the first frame on this machine's monotonic clock; 0 before.
+        latest_ns: Arrival of the latest frame.
+        drops: Lost frames by cause. "source": dropped by the source. "late": dropped because the
+            loop was too slow. "torn": damaged in a live source. "pace": due but skipped because the
+            device could not keep up.
+        note: Writes one frame's time in each of `STAGES`, in their order, in nanoseconds;
+            `latency.NONE` for a stage that the frame did not pass.
     """
 
     def __init__(self) -> None:
@@ -52,8 +57,10 @@ class Telemetry:
         self.unanswered = self.pace_level = self.pace_changes = 0
         self.fallback = ""
         self.began_ns = self.latest_ns = 0
+        # The other causes are rare; they appear with their first frame.
         self.drops: dict[str, int] = {"source": 0, "late": 0}
         ledger = Ledger(len(STAGES))
+        # The bound method itself, which saves the loop a call per frame.
         self.note = ledger.note
         columns = (LatencySamples(ledger, column) for column in range(len(STAGES)))
         (
@@ -70,14 +77,14 @@ class Telemetry:
 
     @property
     def skipped(self) -> int:
-        """Frames between two due times."""
+        """Frames that the sampler did not take."""
         return self.seen - self.taken
 
     def saw(self, now_ns: int) -> None:
         """Count a frame of the source.
 
         Args:
-            now_ns: Monotonic time at which it came.
+            now_ns: Arrival on this machine's monotonic clock.
         """
         self.seen += 1
         self.latest_ns = now_ns
@@ -86,27 +93,21 @@ class Telemetry:
 
     @property
     def fps(self) -> dict[str, float]:
-        """Frames a second, over the run: those that the source gave, and those that the model took."""
-        seconds = (self.latest_ns - self.began_ns) / 1e9
+        """Frames per second over the run, of the "source" and of those that the "model" took."""
+        seconds = (self.latest_ns - self.began_ns) / NS_PER_S
+        # Before the second frame there is no rate.
         if seconds <= 0:
             return {"source": 0.0, "model": 0.0}
+        # N frames span N - 1 intervals.
         return {"source": (self.seen - 1) / seconds, "model": max(0, self.taken - 1) / seconds}
 
     def stages(self) -> dict[str, Latency]:
-        """Summarise each stage that was recorded.
-
-        Returns:
-            Stage to latency, in the order of `STAGES`.
-        """
-        found: dict[str, LatencySamples] = {name: getattr(self, name) for name in STAGES}
-        return {name: histogram.latency() for name, histogram in found.items() if histogram.count}
+        """Return the latency of each stage that has samples, in the order of `STAGES`."""
+        samples: dict[str, LatencySamples] = {name: getattr(self, name) for name in STAGES}
+        return {name: each.latency() for name, each in samples.items() if each.count}
 
     def as_json(self) -> dict[str, Any]:
-        """Give everything as a JSON object.
-
-        Returns:
-            `frames`, `drops`, `latency_ms` by stage and `rss_mib`.
-        """
+        """Return all counters, the latency of each stage in milliseconds and the resident memory in MiB."""
         return {
             "frames": {
                 "seen": self.seen,
@@ -127,11 +128,7 @@ class Telemetry:
         }
 
     def as_table(self) -> str:
-        """Lay everything out for people.
-
-        Returns:
-            Lines without an end of line.
-        """
+        """Return the latencies and counters as lines for people, without a final newline."""
         rows: list[tuple[object, ...]] = [("stage", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "what")]
         rows += [
             (name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()
@@ -143,17 +140,20 @@ class Telemetry:
             f"{table(rows)}\n"
             f"frames: {self.seen} seen, {self.taken} taken,{still} {self.skipped} between due times, gaps {self.gaps}; "
             f"reconnects {self.reconnects}; dropped: {lost}\n"
-            f"{self.decisions} decisions, {self.events} events; {self.fps['source']:.1f} frames a second from the source, "
-            f"{self.fps['model']:.1f} to the model"
+            f"{self.decisions} decisions, {self.events} events; "
+            f"{self.fps['source']:.1f} frames a second from the source, {self.fps['model']:.1f} to the model"
             + (f"; resident memory {memory:.1f} MiB" if memory else "")
-            + self._given_up()
+            + self._degradations()
         )
 
-    def _given_up(self) -> str:
-        """Lines for what was not as asked for, each with its line end before it."""
+    def _degradations(self) -> str:
+        """Return lines on a fallback and pace changes, each with a newline before it."""
         lines = f"\non the CPU in place of the accelerator: {self.fallback}" if self.fallback else ""
         if self.pace_changes:
-            lines += f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; {self.unanswered} frames without an answer of their own"
+            lines += (
+                f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; "
+                f"{self.unanswered} frames without an answer of their own"
+            )
         return lines
 
 

@@ -43,7 +43,9 @@ ASKED = {
     "slots": "edgevid slots --json",
     "selftest": "edgevid selftest $(ls /var/lib/edgevid/*.edgevid | head -n 1) --json",
     "root": "df --output=size -B M / | tail -n 1",
-    "identity": "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; sudo sh -c 'cat /var/lib/cloud/data/instance-id'",
+    "identity": (
+        "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; sudo sh -c 'cat /var/lib/cloud/data/instance-id'"
+    ),
     "done once": "sudo sh -c 'stat -c %n,%Y /var/lib/cloud/instance/sem/*'",
     "boot": "cat /proc/sys/kernel/random/boot_id",
     "warnings": "sudo grep -hE '(WARNING|ERROR|DEPRECATED)]:' /var/log/cloud-init.log",

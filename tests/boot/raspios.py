@@ -29,7 +29,8 @@ NETWORK = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"
 HOST_KEY = """\
 [Service]
 ExecStartPre=
-ExecStartPre=/bin/sh -c "[ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"
+ExecStartPre=/bin/sh -c "[ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f \
+/etc/ssh/ssh_host_ed25519_key"
 """
 CLOUD = """\
 datasource_list: [NoCloud, None]

@@ -68,7 +68,10 @@ def steps(first: int) -> str:
     """Return a script that shows the slots, then updates with new bundles and prints a line at each step."""
     edgevid = f"{PYTHON} -m edgevid.cli"
     names = " ".join(f"{number}.edgevid" for number in range(first, first + UPDATES))
-    update = f"echo BEGUN $b; {edgevid} activate /mnt/$b && echo ON TRIAL $b && {PYTHON} -c '{CONFIRM}' {SLOTS} && echo CONFIRMED $b"
+    update = (
+        f"echo BEGUN $b; {edgevid} activate /mnt/$b && echo ON TRIAL $b && {PYTHON} -c '{CONFIRM}' "
+        f"{SLOTS} && echo CONFIRMED $b"
+    )
     commands = [
         "mount -t proc proc /proc",
         "mount -t sysfs sys /sys",
@@ -148,6 +151,7 @@ def test_a_power_cut_inside_an_update_leaves_the_old_bundle_or_the_new_one(
         active, serving = legal(console, next(name for name, digest in digests.items() if digest == now_active))
         inside += told(console, "BEGUN")[-1] != told(console, "CONFIRMED")[-1]
         print(
-            f"cut {cut + 1} in {told(console, 'BEGUN')[-1]}, an update taking {took_s:.0f} s; legal in service: {sorted(serving)}"
+            f"cut {cut + 1} in {told(console, 'BEGUN')[-1]}, an update taking {took_s:.0f} s; legal "
+            f"in service: {sorted(serving)}"
         )
     assert inside, "no cut fell inside an update"

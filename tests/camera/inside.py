@@ -212,7 +212,7 @@ def picamera(folder: Path) -> dict:
     shim_picamera2()
     from edgevid import bundle
     from edgevid.capture import open_source
-    from edgevid.capture.live_feed import LiveFeed
+    from edgevid.capture.feeds.live_feed import LiveFeed
 
     keeper = Keeper(28)
     # libcamera draws its bars on the emulated processor, so the model runs after the camera is closed.
@@ -336,7 +336,7 @@ def stuck(_folder: Path) -> dict:
     """Kill picamera2's thread, after which its wait for a frame would never end."""
     shim_picamera2()
     from edgevid.capture import picamera as ours
-    from edgevid.capture.live_feed import LiveFeed
+    from edgevid.capture.feeds.live_feed import LiveFeed
 
     ours.TIMEOUT_S = 1.0
     camera = ours.PiCamera(0, size_px=(640, 480), options={"format": "NV12"})

@@ -1,4 +1,4 @@
-"""A small model taken apart, and its parts run by hand."""
+"""Splits a small model and runs its parts one by one."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def encode(parts, window):
 
 
 def answer(parts, features):
-    """The head's, for one window (1, T, F) of features."""
+    """Return the head's answer for one window (1, T, F) of features."""
     from convert.splitting.stepping import last_answer
 
     return last_answer(parts.head, parts.head.function, features[0])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("cv2")
 
-from convert.clips import Clip, ClipRef, centre_window, decode, decode_all, find_clips, window_indices
+from convert.clips import Clip, ClipRef, centre_window, decode, decode_all, evenly_spread, find_clips, window_indices
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, SourceError, UsageError
 from edgevid.frames.preprocess import InputSpec
@@ -68,7 +68,7 @@ def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path,
             )
     refs, spec = find_clips(tmp_path, kind=kind), SPEC if kind == "frames" else FEATURES
     in_memory = decode_all(refs, spec).clips
-    # The fifth clip is left in memory, and two files are made of the others.
+    # The fifth clip stays in memory; the others move to two files.
     monkeypatch.setattr(convert.clips, "MOST_HELD_BYTES", sum(clip.frames.nbytes for clip in in_memory[:2]) - 1)
     on_disk = decode_all(refs, spec).clips
     for clip, read in zip(in_memory, on_disk, strict=True):
@@ -104,7 +104,7 @@ def test_a_file_that_is_no_table_of_clips_is_refused(tmp_path, content):
 
 
 def test_a_folder_without_clips_is_refused(tmp_path):
-    with pytest.raises(ClipsError, match=r"Expected clips \(\.avi, \.mp4, \.mkv, \.webm\) in .*found none"):
+    with pytest.raises(ClipsError, match=r"Expected clips \(\.avi, \.mp4, \.mkv, \.webm\) in .*got none"):
         find_clips(tmp_path)
 
 
@@ -208,6 +208,22 @@ def test_the_centre_window_of_uniform_sampling_spans_the_clip():
         24,
         32,
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "indices"), [(0, 4, []), (1, 4, [0]), (3, 4, [0, 1, 2]), (10, 4, [0, 3, 6, 9]), (10, 1, [0])]
+)
+def test_indices_are_spread_over_a_whole_list(count, wanted, indices):
+    assert evenly_spread(count, wanted) == indices
+
+
+@given(count=st.integers(0, 3000), wanted=st.integers(2, 300))
+def test_spread_indices_are_as_many_as_wanted_and_nearly_equally_far_apart(count, wanted):
+    indices = evenly_spread(count, wanted)
+    steps = np.diff(indices)
+    assert len(indices) == min(count, wanted)
+    assert not len(steps) or (indices[0], indices[-1]) == (0, count - 1)
+    assert not len(steps) or (steps.min() >= 1 and np.ptp(steps) <= 1)
 
 
 def test_a_clip_that_is_no_video_is_a_source_error(tmp_path):

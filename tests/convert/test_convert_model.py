@@ -1,4 +1,4 @@
-"""The conversion from end to end on real files: a model, videos, a bundle, and the device's commands on it."""
+"""The conversion end to end on real files: a model, videos, a bundle, and the device's commands on it."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with clips, a model for them and its bundle."""
+    """A folder with clips and a model for them."""
     folder = tmp_path_factory.mktemp("conversion")
     write_folder(folder / "clips")
     (folder / "clips" / "left" / "broken.avi").write_bytes(b"RIFF no video")
@@ -36,6 +36,8 @@ def converted(place):
 
 
 def test_the_report_says_what_was_proven(converted):
+    from convert.reporting.report_schema import SECTIONS
+
     report = converted.report
     assert report["plan"] == "window"
     assert set(report["precision"]) == {"encoder", "head"}
@@ -63,6 +65,8 @@ def test_the_report_says_what_was_proven(converted):
     assert [place["part"] for place in report["placement"]] == ["encoder", "head"]
     assert report["calibration"]["classes"] == {label: {"clips": 4, "calibrated": 4} for label in LABELS}
     assert report["latency"]["machine"]
+    keys = [key.name for section in SECTIONS for key in dataclasses.fields(section)]
+    assert list(report) == [*keys, "bundle_bytes"]
     json.dumps(report)
 
 
@@ -124,11 +128,11 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(
     from convert.heads.lstm import LstmCell
     from convert.reporting import outcome
 
-    trained, told = LstmCell.step, []
+    trained, reports = LstmCell.step, []
     monkeypatch.setattr(LstmCell, "step", lambda cell, projected, states: trained(cell, projected * 0.5, states))
     write = outcome.write_html
     monkeypatch.setattr(
-        outcome, "write_html", lambda report, *args, **more: told.append(report) or write(report, *args, **more)
+        outcome, "write_html", lambda report, *args, **more: reports.append(report) or write(report, *args, **more)
     )
     cnn_rnn(head).save(tmp_path / "model.keras")
     asked = ["--interval", "0.1", "--precision", precision, "--json"]
@@ -146,20 +150,23 @@ def test_a_conversion_that_is_stopped_leaves_a_page_that_says_how_far_it_came(
     assert code == error.exit_code
     output = capsys.readouterr()
     printed = json.loads(output.out)
-    assert printed["error"].endswith("stopped.report.html tells how far it came.") and printed["error"] in output.err
-    assert printed == told[0] | {"error": printed["error"], "exit_code": code}
+    assert (
+        printed["error"].endswith("stopped.report.html shows how far the conversion came.")
+        and printed["error"] in output.err
+    )
+    assert printed == reports[0] | {"error": printed["error"], "exit_code": code}
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "model.keras",
         "stopped.report.html",
         "stopped.report.json",
     ]
-    assert [stage["name"] for stage in told[0]["stages"]] == stages
-    assert told[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace(
+    assert [stage["name"] for stage in reports[0]["stages"]] == stages
+    assert reports[0]["stopped_by"] in (tmp_path / "stopped.report.html").read_text().replace("&#39;", "'").replace(
         "&#34;", '"'
     )
-    assert json.loads((tmp_path / "stopped.report.json").read_text()) == told[0]
-    # What was converted before it stopped has its layers measured.
-    assert {(layer["part"], layer["precision"]) for layer in told[0]["layers"]} == (
+    assert json.loads((tmp_path / "stopped.report.json").read_text()) == reports[0]
+    # The layers of parts converted before the error are measured.
+    assert {(layer["part"], layer["precision"]) for layer in reports[0]["layers"]} == (
         {("encoder", "int8")} if error is ConversionError else set()
     )
 
@@ -188,9 +195,10 @@ def test_a_refusal_before_the_work_began_is_one_json_object_too(place, tmp_path,
     asked = ["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "--json", "-o"]
     assert main([*asked, str(tmp_path / "bundle.zip")]) == 2
     output = capsys.readouterr()
-    told = json.loads(output.out)
-    assert (told["exit_code"], told["failure"], told["stages"], told["layers"]) == (2, told["error"], [], [])
-    assert told["error"] in output.err
+    printed = json.loads(output.out)
+    assert (printed["exit_code"], printed["failure"], printed["stages"]) == (2, printed["error"], [])
+    assert printed["layers"] == []
+    assert printed["error"] in output.err
 
 
 def test_an_answer_that_is_no_number_is_null_in_the_json():
@@ -218,10 +226,10 @@ def test_a_conversion_for_the_edge_tpu_without_its_compiler_is_a_bundle_and_a_wa
     ]
     out = tmp_path / "coral.edgevid"
     assert main(["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(out), *more]) == 0
-    said = capsys.readouterr().out
-    assert "careful: no edgetpu_compiler on PATH" in said
-    assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", said)
-    assert "encoder: XNNPACK runs" in said
+    output = capsys.readouterr().out
+    assert "careful: no edgetpu_compiler on PATH" in output
+    assert re.search(r"encoder: the Edge TPU's table takes (\d) of \1 operators; not compiled", output)
+    assert "encoder: XNNPACK runs" in output
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "coral.edgevid",
         "coral.encoder.tflite",
@@ -342,7 +350,7 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     assert (value["name"], value["stage"]) == ("box", "bundle, stream")
     assert 0 < value["mean_abs_error"] <= value["max_abs_error"] < value["span"]
     assert [(each.name, each.size) for each in done.manifest.values] == [("box", 4)]
-    assert "What comes beside the scores" in done.page.read_text()
+    assert "Auxiliary outputs" in done.page.read_text()
     held = bundle.read(done.path)
     window = held.golden.frames[:FRAMES]
     trained_box = np.asarray(keras.models.load_model(tmp_path / "two.keras")(window[None] / np.float32(255))[0])
@@ -359,8 +367,8 @@ def test_numbers_beside_the_scores_are_carried_proven_and_told(place, tmp_path, 
     assert (
         main(["run", str(done.path), "--source", str(next((place / "clips" / "left").glob("s*.avi"))), "--json"]) == 0
     )
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert {len(line["values"]["box"]) for line in told if "label" in line} == {4}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {len(line["values"]["box"]) for line in lines if "label" in line} == {4}
 
 
 def test_values_that_are_too_far_off_break_the_budget():

@@ -1,4 +1,4 @@
-"""A `.tflite` file from elsewhere: looked at, taken as it is where it can run, refused with the reason where it cannot."""
+"""`.tflite` files from elsewhere become bundles, or are rejected with the reason."""
 
 import json
 
@@ -28,7 +28,7 @@ def rows(tmp_path):
 
 
 def file_of(workshop, tmp_path, name="stack features", make=lambda: over_features("conv1d"), recipe="int8"):
-    """What someone else might have converted: a whole model, without a bundle around it."""
+    """A whole model as a `.tflite` file without a bundle."""
     path = tmp_path / "theirs.tflite"
     path.write_bytes(workshop.bundle(name, make, plan="stack", recipe=recipe).models["whole.tflite"])
     return path
@@ -56,7 +56,7 @@ def test_a_file_becomes_a_bundle_that_gives_its_answers(workshop, tmp_path, rows
 
 
 def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop, tmp_path):
-    """Somebody else calibrated it, with clips that are not here: its grid is what it is."""
+    """The file was calibrated elsewhere, with other clips."""
     from convert import Options, convert_model
 
     path = file_of(workshop, tmp_path)
@@ -67,7 +67,29 @@ def test_clips_beyond_what_a_file_was_calibrated_for_are_told_and_taken(workshop
             np.random.default_rng(number).uniform(-50, 50, (12, 10)).astype(np.float32),
         )
     done = convert_model(path, tmp_path / "wide", tmp_path / "out.edgevid", options=Options(interval="uniform"))
-    assert "what lies beyond is cut" in " ".join(done.report["warnings"])
+    assert "values beyond are clipped" in " ".join(done.report["warnings"])
+
+
+def test_a_file_is_its_own_reference_and_its_own_conversion(workshop, tmp_path):
+    from convert.open_model import open_model
+    from convert.options import Options
+    from edgevid.errors import ConversionError
+    from edgevid.frames.preprocess import InputSpec
+
+    spec = InputSpec(kind="features", height=1, width=1, channels=10, color="none")
+    windows = np.random.default_rng(0).uniform(-1, 1, (3, 6, 10)).astype(np.float32)
+    with open_model(file_of(workshop, tmp_path), Options()) as opened:
+        reference, whole = opened.reference(opened.parts, spec, "softmax"), opened.parts.whole
+        scores = reference.scores(windows)
+        assert scores.shape == (3, 3)
+        np.testing.assert_array_equal(reference.split_scores(windows), scores)
+        assert (reference.values(windows), reference.split_values(windows), reference.rounding(windows)) == ([], [], 0)
+        opened.converter.prefetch(whole, "int8", [windows])
+        opened.converter.prefetch_layer_errors(whole, [windows])
+        part = opened.converter.convert(whole, "float32", [])
+        assert part.data == (tmp_path / "theirs.tflite").read_bytes()
+        with pytest.raises(ConversionError, match="a float model"):
+            opened.converter.part_errors(part, whole, [windows], output="the answer")
 
 
 def test_the_command_shows_what_a_file_holds(workshop, tmp_path, capsys):

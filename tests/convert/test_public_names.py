@@ -1,4 +1,4 @@
-"""The workstation's public face, and its options held against the command line's."""
+"""Public names of the workstation, and its options compared with the command line's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PUBLIC = [
     ),
     *("Progress", "Silent", "Terminal"),
 ]
-# What a call takes by itself, and what only a terminal has.
+# Arguments of the call itself, and options that only a terminal has.
 NOT_OPTIONS = {
     "convert": {"model", "clips", "output", "json"},
     "train": {"clips", "output"},

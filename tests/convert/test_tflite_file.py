@@ -1,4 +1,4 @@
-"""What is read of a `.tflite` file before an interpreter sees it: a damaged one is refused, whatever points where nothing is."""
+"""The integrity check of `.tflite` files, which runs before an interpreter opens them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parts():
 
 
 def changed(data, change):
-    """The file with its objects changed, written again."""
+    """Return the file with its objects changed."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
@@ -27,7 +27,7 @@ def changed(data, change):
 
 
 def weights(model):
-    """The tensor with the most bytes."""
+    """Return the tensor with the most bytes."""
     return max(
         model.subgraphs[0].tensors,
         key=lambda tensor: 0 if model.buffers[tensor.buffer].data is None else len(model.buffers[tensor.buffer].data),

@@ -2,7 +2,8 @@
 
     python -m tests.docs.run_block PAGE NUMBER FOLDER
 
-A camera or stream that this machine does not have is replaced by the made-up video, which ends; everything else is real.
+A camera or stream that this machine does not have is replaced by the made-up video, which ends;
+everything else is real.
 """
 
 from __future__ import annotations

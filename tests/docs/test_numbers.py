@@ -20,7 +20,10 @@ def load():
 
 
 PROGRAM = load()
-TEMPLATE = "<!-- numbers: results/a.json\n| import | {numbers[import_s][p50]:.2f} s |\n-->\n| import | 0.99 s |\n<!-- /numbers -->\n"
+TEMPLATE = (
+    "<!-- numbers: results/a.json\n| import | {numbers[import_s][p50]:.2f} s |\n-->\n| import | 0.99 s |\n"
+    "<!-- /numbers -->\n"
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

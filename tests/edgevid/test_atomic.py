@@ -7,10 +7,10 @@ from edgevid.errors import UsageError
 def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    with replacing(path) as beside:
-        beside.write_bytes(b"new")
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"new")
         assert path.read_bytes() == b"old"
-        assert beside.suffix == path.suffix
+        assert temporary.suffix == path.suffix
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -18,8 +18,8 @@ def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
-        beside.write_bytes(b"half")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -47,7 +47,7 @@ OPTIONS = {
 
 @pytest.fixture
 def fail_with(monkeypatch: pytest.MonkeyPatch):
-    """Make the verb "inspect" one that raises."""
+    """Replace the verb "inspect" by one that raises."""
 
     def install(error: BaseException, *, module: str = "edgevid.commands.inspect") -> None:
         def run(_args: argparse.Namespace) -> int:
@@ -164,8 +164,9 @@ def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
 
 
 def test_looking_at_the_overview_imports_no_verb_and_not_even_numpy() -> None:
-    script = "import sys; from edgevid.cli import main; main(['--help']); sys.exit(int(any(n == 'numpy' or '.commands' in n for n in sys.modules)))"
-    assert (
-        subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, timeout=60, check=False).returncode
-        == 0
+    script = (
+        "import sys; from edgevid.cli import main; main(['--help']); "
+        "sys.exit(int(any(name == 'numpy' or '.commands' in name for name in sys.modules)))"
     )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 0

@@ -16,7 +16,7 @@ from edgevid.errors import DeploymentError
 from tests.repo.files import ROOT, repository_files
 
 DATA = [path for path in repository_files() if path.parts[0] == "firmware_configs"]
-# Facts that come from one page, under one name.
+# Facts with a common source -> the key of that source.
 TOGETHER = {
     "throttle_c": "thermal",
     "limit_c": "thermal",

@@ -190,17 +190,17 @@ def test_an_event_is_announced_when_it_starts_and_when_it_ends() -> None:
     class Order(Collector):
         def __init__(self) -> None:
             super().__init__()
-            self.told: list[tuple[str, str, float]] = []
+            self.calls: list[tuple[str, str, float]] = []
 
         def started(self, event: Event) -> None:
-            self.told.append(("started", event.label, round(event.start_s, 3)))
+            self.calls.append(("started", event.label, round(event.start_s, 3)))
 
         def ended(self, event: Event) -> None:
-            self.told.append(("ended", event.label, round(event.start_s, 3)))
+            self.calls.append(("ended", event.label, round(event.start_s, 3)))
 
     order = Order()
     Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6 + [SWIPE] * 6), [order]).run()
-    assert order.told == [
+    assert order.calls == [
         ("started", "wave", 0.3),
         ("ended", "wave", 0.3),
         ("started", "swipe", 0.6),
@@ -215,7 +215,7 @@ def test_several_models_see_each_frame_once_and_answer_for_themselves() -> None:
         [Lane(engine_for(SHARP_MANIFEST), name="quick"), Lane(engine_for(slow), name="slow")], source, [collector]
     )
     pipeline.run()
-    assert source.given == 20
+    assert source.delivered == 20
     alone = {
         name: run(Script([WAVE] * 20), manifest=manifest)[0]
         for name, manifest in (("quick", SHARP_MANIFEST), ("slow", slow))
@@ -238,7 +238,7 @@ def test_several_models_see_each_frame_once_and_answer_for_themselves() -> None:
 def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_answers(
     resize: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two models of one size and colour, of different ranges and intervals, and one of another colour, beside each of them alone."""
+    """Compare three models together with each alone: two of equal size and colour, one of another colour."""
     import cv2
 
     whole, resized = cv2.resize, []
@@ -267,12 +267,12 @@ def test_models_that_want_frames_alike_have_each_prepared_once_with_the_same_ans
         }
 
     together = answers(list(manifests))
-    assert len(resized) == 40 + 40, "the two that are alike share one"
+    assert len(resized) == 40 + 40, "two models share one resize"
     resized.clear()
     alone = {name: answers([name])[name] for name in manifests}
     assert len(resized) == 40 + 20 + 40
     assert together == alone
-    assert len({tuple(each) for each in together.values()}) == 3, "or the answers could not tell"
+    assert len({tuple(each) for each in together.values()}) == 3, "otherwise equal answers would prove nothing"
 
 
 def test_a_spoilt_frame_is_none_for_every_model_that_shares_its_preparation() -> None:
@@ -285,7 +285,7 @@ def test_a_spoilt_frame_is_none_for_every_model_that_shares_its_preparation() ->
 
 
 class Spoilt(ClosingSource):
-    """Gives every frame of another source when the one before was seen, the third one with a dimension too few."""
+    """Delivers frames one by one, each after the pipeline released the last; frame 3 lacks an axis."""
 
     name = "spoilt"
     live = True
@@ -385,16 +385,16 @@ def test_nothing_of_a_frames_size_is_allocated_per_frame(size: tuple[int, int] |
 class Counting(Script):
     """Counts the frames that were taken from it."""
 
-    given = 0
+    delivered = 0
 
     def frames(self) -> Iterator[Frame]:
         for frame in super().frames():
-            self.given += 1
+            self.delivered += 1
             yield frame
 
 
 class Traced(ClosingSource):
-    """Measures how far memory rises between one frame and the last, from the side of the source."""
+    """Measures the growth of memory from frame `warm_up` to the last frame."""
 
     live = False
     name = "traced"
@@ -416,7 +416,7 @@ class Traced(ClosingSource):
 
 
 class FeatureRows(ClosingSource):
-    """Rows of numbers, which a model over pictures does not take."""
+    """A source of feature vectors, which a model over pictures rejects."""
 
     live = False
     name = "rows"

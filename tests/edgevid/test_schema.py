@@ -1,4 +1,4 @@
-"""TOML tables into dataclasses, and what is said of those that do not fit."""
+"""Dataclasses from TOML tables, and the messages for tables that do not match."""
 
 from __future__ import annotations
 

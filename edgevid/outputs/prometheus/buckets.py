@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgevid.telemetry.latency import KEPT, LatencySamples
+from edgevid.telemetry.latency import CAPACITY, LatencySamples
 
 BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _NS_PER_S = 1e9
@@ -37,7 +37,7 @@ class Histogram:
     def fold(self) -> None:
         """Count the samples since the last call. The caller serializes calls."""
         rows = self._histogram.rows
-        new = min(rows - self._counted, KEPT)
+        new = min(rows - self._counted, CAPACITY)
         if not new:
             return
         self.missed += rows - self._counted - new

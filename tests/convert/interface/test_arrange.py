@@ -1,4 +1,4 @@
-"""Models whose input is no plain window: what their axes are taken for, what they are fed, and which output is taken."""
+"""Layouts of inputs, models of several inputs or outputs, and the choice of the scores."""
 
 import math
 
@@ -114,7 +114,7 @@ def arranged(model, **options):
 
 
 def check(model, **options):
-    """The parts give what the trained model gives for the same window; returns both views."""
+    """Check that the parts answer as the trained model does; return the arranged model and the parts."""
     from convert.splitting.stepping import last_answer
 
     given, parts = arranged(model, **options)
@@ -182,10 +182,10 @@ def test_of_several_outputs_the_one_with_probabilities_is_taken_or_the_one_asked
     hidden = k.layers.LSTM(4)(inputs)
     model = k.Model(inputs, [k.layers.Dense(3, name="box")(hidden), classes(k, hidden, "label")])
     given, _ = check(model)
-    assert given.ask.index == 1
+    assert given.ask.outputs.index == 1
     assert [(each.name, each.size) for each in given.graph.values] == [("box", 3)]
-    assert "'label' gives the scores" in given.notes[0] and "box comes beside" in given.notes[1]
-    assert check(model, output="box")[0].ask.index == 0
+    assert "'label' gives the scores" in given.notes[0] and "box is delivered with the scores" in given.notes[1]
+    assert check(model, output="box")[0].ask.outputs.index == 0
     assert arranged(model, scores_only=True)[0].graph.values == ()
     with pytest.raises(UsageError, match="box, label"):
         arranged(model, output="nobody")
@@ -259,7 +259,7 @@ def test_a_mask_beside_the_frames_is_given_for_full_windows(used):
     sequence = k.layers.GRU(6, return_sequences=True)(rows, mask=mask)
     given, parts = check(k.Model([rows, mask], classes(k, k.layers.GRU(4)(sequence))))
     assert parts.frame_shape == (8,)
-    assert "the mask seen is given as all True" in given.notes[0]
+    assert "the mask seen is all True" in given.notes[0]
 
 
 @pytest.mark.parametrize("used", BOTH)

@@ -1,4 +1,4 @@
-"""What the device must know: said by options, left by training, or assumed with a note. Nothing is guessed in silence."""
+"""The contract from options, training metadata and defaults, with a note for each assumption."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from convert.clips import Clip, ClipRef, ClipSet
 from convert.commands.convert import _threshold
 from convert.graph.layer_graph import Call, LayerGraph
-from convert.interface.contract import contract, input_spec
+from convert.interface.contract import resolve_contract, resolve_input
 from convert.options import Options, seconds
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Window
@@ -22,7 +22,7 @@ SPEC = InputSpec(height=8, width=8, channels=3, color="rgb")
 
 
 class Dense:
-    """As much of a Keras layer as is looked at."""
+    """The attributes of a Keras layer that the contract reads."""
 
     name, trainable_weights = "answers", ()
 
@@ -31,7 +31,7 @@ class Dense:
 
 
 def softmax():
-    """Stands for Keras's function of this name."""
+    """Stub of Keras's function of this name."""
 
 
 def graph(classes=3, activation=softmax, shape=(4, 8, 8, 3)):
@@ -50,7 +50,7 @@ def clips(*labels, **options):
 
 
 def settle(found=None, *, frames=4, info=None, model=None, **said):
-    return contract(
+    return resolve_contract(
         model or graph(), frames, spec=SPEC, clips=found or clips(*LABELS), options=Options(**said), info=info
     )
 
@@ -116,7 +116,7 @@ def test_clips_of_which_some_are_strangers_are_refused(tmp_path):
 
 def test_one_sigmoid_stands_for_two_labels():
     def sigmoid():
-        """Stands for Keras's function of this name."""
+        """Stub of Keras's function of this name."""
 
     settled = settle(clips("no", "yes"), model=graph(1, sigmoid))
     assert (settled.labels, settled.scores) == (("no", "yes"), "sigmoid")
@@ -126,7 +126,7 @@ def test_a_background_label_is_checked_and_wins_over_trainings():
     assert settle(background=("left",)).decision.background == ("left",)
     info = trained(decision=DecisionRule(background=("b",)))
     assert settle(clips("a"), info=info, background=("c",)).decision.background == ("c",)
-    with pytest.raises(UsageError, match="--background, one of down, left, right, got nobody"):
+    with pytest.raises(UsageError, match="--background, one of down, left, right, got 'nobody'"):
         settle(background=("nobody",))
 
 
@@ -172,27 +172,29 @@ def test_legal_intervals_make_legal_windows(interval):
 
 
 def test_a_model_over_features_needs_no_color():
-    assert input_spec(graph(shape=(4, 10)), (10,), Options(), None).kind == "features"
+    assert resolve_input(graph(shape=(4, 10)), (10,), Options(), None).kind == "features"
 
 
 @pytest.mark.parametrize(("channels", "color"), [(3, "gray"), (1, "rgb")])
 def test_a_color_that_does_not_go_with_the_channels_is_refused(channels, color):
     with pytest.raises(UsageError, match="--color"):
-        input_spec(graph(), (8, 8, channels), Options(color=color), None)
+        resolve_input(graph(), (8, 8, channels), Options(color=color), None)
 
 
 def test_frames_with_channels_first_are_refused():
     with pytest.raises(ModelError, match="channels last"):
-        input_spec(graph(), (3, 8, 8), Options(), None)
+        resolve_input(graph(), (3, 8, 8), Options(), None)
 
 
 def test_options_win_over_what_training_knew_of_frames():
     known = InputSpec(height=8, width=8, channels=3, color="bgr", range=(-1.0, 1.0), resize="crop")
     info = TrainingInfo(labels=LABELS, window=Window(frames=4, interval_s=0.1), input=known)
-    assert input_spec(graph(), (8, 8, 3), Options(), info) == known
-    assert input_spec(graph(), (8, 8, 3), Options(color="rgb"), info).color == "rgb"
-    assert input_spec(graph(), (8, 8, 3), Options(color="rgb"), info).range == (-1.0, 1.0)
-    assert input_spec(graph(), (16, 16, 3), Options(), info).color == "rgb", "another model's frames are not this one's"
+    assert resolve_input(graph(), (8, 8, 3), Options(), info) == known
+    assert resolve_input(graph(), (8, 8, 3), Options(color="rgb"), info).color == "rgb"
+    assert resolve_input(graph(), (8, 8, 3), Options(color="rgb"), info).range == (-1.0, 1.0)
+    assert resolve_input(graph(), (16, 16, 3), Options(), info).color == "rgb", (
+        "another model's frames are not this one's"
+    )
 
 
 def rescaling_graph():
@@ -204,8 +206,8 @@ def rescaling_graph():
 
 def test_a_model_that_scales_pixels_itself_is_given_bytes_and_the_report_says_so():
     model = rescaling_graph()
-    assert input_spec(model, (8, 8, 3), Options(), None).range == (0.0, 255.0)
-    assert input_spec(model, (8, 8, 3), Options(range=(0.0, 1.0)), None).range == (0.0, 1.0)
+    assert resolve_input(model, (8, 8, 3), Options(), None).range == (0.0, 255.0)
+    assert resolve_input(model, (8, 8, 3), Options(range=(0.0, 1.0)), None).range == (0.0, 1.0)
     assert any("0 to 255" in note for note in settle(model=model).notes)
     assert any("twice" in note for note in settle(model=model, range=(0.0, 1.0)).notes)
     assert not any("0 to 255" in note or "twice" in note for note in settle(model=model, range=(0.0, 255.0)).notes)
@@ -231,7 +233,7 @@ def test_thresholds_of_a_class_are_checked_and_kept():
     own = ClassThresholds(label="left", enter=0.8, exit=0.5)
     settled = settle(thresholds=(own,), unknown_below=0.3)
     assert (settled.decision.thresholds, settled.decision.unknown_below) == ((own,), 0.3)
-    with pytest.raises(UsageError, match="--threshold of one of down, left, right, got nobody"):
+    with pytest.raises(UsageError, match="--threshold, one of down, left, right, got 'nobody'"):
         settle(thresholds=(ClassThresholds(label="nobody", enter=0.8, exit=0.5),))
 
 

@@ -1,4 +1,4 @@
-"""What a model's first and last layers say of its input and output."""
+"""The range of pixels by a model's first layers, and the kind of scores by its last ones."""
 
 import pytest
 
@@ -80,6 +80,19 @@ def test_an_answer_for_every_frame_is_no_classifier(framework):
 
     with pytest.raises(ModelError, match=r"\(classes\), got \(4, 3\) from 'answers'"):
         scores_of(graph_of(framework, lambda k, L, x: L.Dense(3, activation="softmax", name="answers")(x)))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_output_with_an_axis_of_one_is_read_from_the_layer_before_its_adapter(framework):
+    """A trial on noise would read these logits, all of them 0.5, as probabilities."""
+    from convert.interface.arrange import arrange
+    from convert.interface.scores import scores_of
+
+    k = build(framework)
+    inputs = k.Input((4, 8))
+    hidden = k.layers.Reshape((1, 2))(k.layers.LSTM(2)(inputs))
+    layer = k.layers.Dense(3, kernel_initializer="zeros", bias_initializer=k.initializers.Constant(0.5))
+    assert scores_of(arrange(k.Model(inputs, layer(hidden))).graph) == ("logits", 3)
 
 
 def encoder(k, first):

@@ -1,4 +1,4 @@
-"""Model files that are cut short, changed at random or written wrongly: one line of refusal, and nothing of this process or disk is hurt."""
+"""Damaged model files end in a one-line error, and harm neither this process nor the disk."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from edgevid.errors import EdgevidError, ModelError
 from tests.keras_models import over_features
 
 pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")]
-# Of each kind of file. Each takes a tenth of a second, or some seconds where it ends the child.
+# For each kind of file. Each takes a tenth of a second, or some seconds if it crashes the child.
 FLIPS = 12
 
 
@@ -31,7 +31,7 @@ def files(tmp_path_factory):
 
 
 def attempt(path, workshop):
-    """Load a file as a conversion does; give the refusal, or None."""
+    """Load a file as a conversion does; return the error, or None."""
     from convert.loading.load import load
 
     try:
@@ -84,7 +84,7 @@ def test_weights_that_are_no_numbers_are_refused_by_name(files, framework, value
 
 
 def test_scores_that_are_no_numbers_are_refused_with_a_clip(tmp_path):
-    """Weights of 1e38 are numbers, and what comes of them is none."""
+    """Weights of 1e38 are finite, and the answers computed from them are not."""
     from convert import Options, convert_model
 
     model = over_features("lstm", frames=3, features=4)
@@ -156,7 +156,7 @@ def test_a_configuration_deeper_than_anyone_can_follow_is_refused(files, tmp_pat
 
 
 def test_a_file_that_ends_its_process_is_a_message(tmp_path, workshop):
-    """A module that a person gives can end the process as surely as a damaged file."""
+    """A user's module can crash the process as a damaged file can."""
     over_features("lstm", frames=3, features=4).save(tmp_path / "model.keras")
     (tmp_path / "deadly.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     with pytest.raises(ModelError, match="SIGSEGV"):
@@ -199,7 +199,7 @@ def test_the_command_refuses_a_damaged_file_and_leaves_nothing(files, tmp_path):
 
 
 def _of_session(command, entry):
-    """Whether a process still works on this test's file."""
+    """Return whether a process still works on this test's file."""
     try:
         return command[4].encode() in (entry / "cmdline").read_bytes()
     except OSError:

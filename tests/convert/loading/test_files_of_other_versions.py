@@ -1,4 +1,4 @@
-"""Files as other Keras versions wrote them: loaded as they are, repaired and held against the original, or refused with what to do."""
+"""Files of other Keras versions: loaded as they are, repaired, or rejected with a hint."""
 
 import json
 import shutil
@@ -131,7 +131,7 @@ def test_archives_of_keras_2_12_name_modules_that_have_moved_since(tmp_path):
             target.writestr(name, b'{"keras_version": "2.12.0"}' if name == "metadata.json" else data)
     trained = load(tmp_path / "then.keras")
     assert trained.framework == "tf_keras"
-    assert "modules named as they are now" in trained.notes[0]
+    assert "modules renamed" in trained.notes[0]
     np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
 
 
@@ -157,7 +157,7 @@ def test_a_network_inside_of_time_distributed_gives_its_output_and_no_list_of_on
 
 def test_a_repaired_model_is_held_against_the_framework_that_loads_the_file(keras2, tmp_path):
     model, path = keras2
-    # A version that is not the file's: Keras 3 refuses it, takes it repaired, and tf_keras takes it as it is.
+    # The wrong version: Keras 3 rejects the file and loads it repaired; tf_keras loads it as it is.
     trained = load(rewritten(path, tmp_path / "mixed.h5", lambda _value: None, "3.1.0"))
     assert trained.framework == "keras"
     assert "it answers as the file does in tf_keras" in " ".join(trained.notes)
@@ -191,10 +191,10 @@ def test_a_layer_that_keras_3_writes_to_hdf5_and_cannot_read_is_read(tmp_path):
 
 @pytest.mark.parametrize("used", BOTH)
 def test_the_layers_of_convnext_are_its_frameworks_own(used, tmp_path):
-    from convert.loading.custom_objects import of_applications
+    from convert.loading.custom_objects import application_objects
 
     k = framework(used)
-    scale = of_applications(used)["LayerScale"]
+    scale = application_objects(used)["LayerScale"]
     inputs = k.Input((5, 8))
     model = k.Model(inputs, k.layers.Dense(3)(k.layers.Flatten()(scale(0.3, 8)(inputs))))
     model.save(tmp_path / "scaled.h5")
@@ -238,14 +238,14 @@ def test_a_refusal_names_no_optimizer(tmp_path):
 
 @pytest.mark.parametrize("used", BOTH)
 def test_the_sums_of_inception_resnet_are_its_frameworks_own(used, tmp_path):
-    from convert.loading.custom_objects import of_applications
+    from convert.loading.custom_objects import application_objects
 
     k = framework(used)
     inputs = k.Input((5, 8))
     model = k.Model(
         inputs,
         k.layers.Dense(3)(
-            k.layers.Flatten()(of_applications(used)["CustomScaleLayer"](0.2)([inputs, k.layers.Dense(8)(inputs)]))
+            k.layers.Flatten()(application_objects(used)["CustomScaleLayer"](0.2)([inputs, k.layers.Dense(8)(inputs)]))
         ),
     )
     model.save(tmp_path / "scaled.h5")
@@ -286,11 +286,13 @@ def with_sums_in_code(value):
 
 
 def test_the_sums_of_inception_resnet_need_no_code_of_another_python(tmp_path):
-    from convert.loading.custom_objects import of_applications
+    from convert.loading.custom_objects import application_objects
 
     k = framework("tf_keras")
     inputs = k.Input((5, 8))
-    summed = of_applications("tf_keras")["CustomScaleLayer"](0.2, name="block35_1")([inputs, k.layers.Dense(8)(inputs)])
+    summed = application_objects("tf_keras")["CustomScaleLayer"](0.2, name="block35_1")(
+        [inputs, k.layers.Dense(8)(inputs)]
+    )
     model = k.Model(inputs, k.layers.LSTM(3)(summed))
     model.save(tmp_path / "now.h5")
     trained = load(rewritten(tmp_path / "now.h5", tmp_path / "then.h5", with_sums_in_code))
@@ -429,11 +431,11 @@ def test_a_sequential_that_never_saw_its_input_is_refused_with_what_to_do(keras2
 @pytest.mark.parametrize("used", BOTH)
 def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used, suffix, tmp_path):
     from convert.interface.arrange import arrange
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
     from convert.splitting.split import split
 
     (tmp_path / "mine.py").write_text(MODULE)
-    k, mine = framework(used), defined_in(tmp_path / "mine.py", used)
+    k, mine = framework(used), load_objects(tmp_path / "mine.py", used)
     inputs = k.Input(WINDOW)
     sequence = k.layers.LSTM(4, return_sequences=True)(
         mine["Standardised"]()(k.layers.TimeDistributed(k.layers.Flatten())(inputs))
@@ -453,12 +455,12 @@ def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used,
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("used", BOTH)
 def test_a_layer_that_only_has_a_built_in_ones_name_is_named_as_a_stranger(used, suffix, tmp_path):
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
 
     (tmp_path / "mine.py").write_text(MODULE.replace("class Attend", "class Attention"))
     k = framework(used)
     inputs = k.Input((5, 8))
-    attended = defined_in(tmp_path / "mine.py", used)["Attention"]()(k.layers.LSTM(4, return_sequences=True)(inputs))
+    attended = load_objects(tmp_path / "mine.py", used)["Attention"]()(k.layers.LSTM(4, return_sequences=True)(inputs))
     k.Model(inputs, k.layers.Dense(3)(attended)).save(tmp_path / f"custom{suffix}")
     with pytest.raises(ModelError, match=r"got Attention in .*--custom-objects module\.py"):
         load(tmp_path / f"custom{suffix}")
@@ -473,10 +475,10 @@ def test_a_layer_that_only_has_a_built_in_ones_name_is_named_as_a_stranger(used,
     ],
 )
 def test_a_module_of_years_ago_finds_layers_where_they_were(line, tmp_path):
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
 
     (tmp_path / "mine.py").write_text(f"{line}\nfrom keras.layers.recurrent import LSTM\nclass Mine(Layer): pass\n")
-    assert issubclass(defined_in(tmp_path / "mine.py", "tf_keras")["Mine"], framework("tf_keras").layers.Layer)
+    assert issubclass(load_objects(tmp_path / "mine.py", "tf_keras")["Mine"], framework("tf_keras").layers.Layer)
 
 
 @pytest.mark.parametrize("used", BOTH)
@@ -563,14 +565,14 @@ def test_an_exported_function_is_the_trained_model(tmp_path):
 
 
 def test_a_savedmodel_whose_layers_cannot_be_had_is_run_as_a_function(tmp_path):
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
 
     (tmp_path / "mine.py").write_text(MODULE.replace("class Attend", "class Attention"))
     k = framework("tf_keras")
     inputs = k.Input((5, 8))
     model = k.Model(
         inputs,
-        k.layers.Dense(3, activation="softmax")(defined_in(tmp_path / "mine.py", "tf_keras")["Attention"]()(inputs)),
+        k.layers.Dense(3, activation="softmax")(load_objects(tmp_path / "mine.py", "tf_keras")["Attention"]()(inputs)),
     )
     model.save(tmp_path / "saved")
     trained = load(tmp_path / "saved")

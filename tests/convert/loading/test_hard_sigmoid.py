@@ -1,4 +1,4 @@
-"""Names that changed their meaning between Keras 2 and 3: a file keeps that of whoever wrote it, whichever framework loads it."""
+"""`hard_sigmoid` keeps the meaning of the framework that wrote the file, whichever loads it."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ def load(path, **options):
 
 
 def gated(k, **options):
-    """A Sequential with `hard_sigmoid` wherever one can be: in a layer, inside of TimeDistributed, in gates, in a cell, and by itself."""
+    """A Sequential with `hard_sigmoid` in a layer, in TimeDistributed, in gates, in a cell, and as a layer."""
     layers = k.layers
     k.utils.set_random_seed(6)
     body = [
@@ -54,13 +54,13 @@ def rewritten(source, target, change):
 
 
 def beyond_keras_2(layer):
-    """What Keras 3 says of an LSTM and tf_keras refuses."""
+    """Add an argument of the LSTM of Keras 3, which tf_keras rejects."""
     if layer["class_name"] == "LSTM":
         layer["config"]["use_cudnn"] = "auto"
 
 
 def beyond_keras_3(layer):
-    """A layer that Keras 3 no longer has."""
+    """Use a layer that Keras 3 no longer has."""
     if layer["class_name"] == "ReLU":
         layer["class_name"], layer["config"] = "ThresholdedReLU", {"name": layer["config"]["name"], "theta": 0.0}
 
@@ -76,7 +76,7 @@ def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, cha
     model.save(tmp_path / "own.h5")
     trained = load(rewritten(tmp_path / "own.h5", tmp_path / "other.h5", change))
     assert trained.framework == reader
-    assert f"hard_sigmoid kept as Keras {3 if writer == 'keras' else 2} has it" in trained.notes
+    assert f"hard_sigmoid keeps its meaning of Keras {3 if writer == 'keras' else 2}" in trained.notes
     expected = np.asarray(model(windows()))
     np.testing.assert_allclose(trained.model(windows()), expected, atol=1e-5)
     whole = split(arrange(trained.model).graph).whole
@@ -87,13 +87,13 @@ def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, cha
 
 def test_a_model_that_is_built_again_keeps_the_meaning(tmp_path):
     from convert.loading.model_config import without_state
-    from convert.loading.rebuild import rebuilt
+    from convert.loading.rebuild import rebuild
 
     for writer, change in (("tf_keras", beyond_keras_2), ("keras", beyond_keras_3)):
         model = gated(framework(writer))
         model.save(tmp_path / f"{writer}.h5")
         trained = load(rewritten(tmp_path / f"{writer}.h5", tmp_path / f"{writer}2.h5", change)).model
-        np.testing.assert_allclose(rebuilt(trained, without_state)(windows()), model(windows()), atol=1e-5)
+        np.testing.assert_allclose(rebuild(trained, without_state)(windows()), model(windows()), atol=1e-5)
 
 
 def test_a_convlstm_of_keras_2_keeps_its_default_gates(tmp_path):
@@ -133,16 +133,16 @@ class Gate(Layer):
 
 
 def test_code_that_would_mean_something_else_is_not_run_by_the_other_framework(tmp_path):
-    from convert.loading.custom_objects import defined_in
+    from convert.loading.custom_objects import load_objects
 
     (tmp_path / "mine.py").write_text(MODULE)
     k = framework("tf_keras")
-    gate = defined_in(tmp_path / "mine.py", "tf_keras")["Gate"]
+    gate = load_objects(tmp_path / "mine.py", "tf_keras")["Gate"]
     model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), gate(), k.layers.Dense(3)])
     model.save(tmp_path / "own.h5")
     with pytest.raises(ModelError, match=r"tf_keras .* can load") as caught:
         load(rewritten(tmp_path / "own.h5", tmp_path / "other.h5", beyond_keras_2), custom_objects=tmp_path / "mine.py")
-    assert "keras was not asked: the code names hard_sigmoid or ConvLSTM" in str(caught.value)
+    assert "keras was skipped: the code names hard_sigmoid or ConvLSTM" in str(caught.value)
     (tmp_path / "mine.py").write_text(MODULE.replace("hard_sigmoid", "tanh"))
     assert load(tmp_path / "other.h5", custom_objects=tmp_path / "mine.py").framework == "keras"
 
@@ -201,7 +201,7 @@ def test_every_other_default_that_both_have_is_one_value():
 
 
 def _plainly(value):
-    """A default, where 1 and (1, 1) are one, None is what the framework is set to, and only the spelling of an initialiser differs."""
+    """Normalise a default: 1 equals (1, 1), None is the global setting, and case does not matter."""
     value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
     value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
     return "channels_last" if value is None else str(value).lower()

@@ -1,4 +1,4 @@
-"""Loading what people have, and refusing the rest in one line."""
+"""Loading of model files, and one-line errors for everything else."""
 
 import json
 import zipfile
@@ -179,10 +179,10 @@ def test_code_that_is_allowed_finds_the_names_that_everybody_gives_to_modules(tm
 
 
 def test_a_configuration_of_endless_depth_exhausts_nothing():
-    from convert.loading.model_config import depth, values
+    from convert.loading.model_config import depth, walk
 
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    assert sum(1 for _ in values(deep)) == 100_001
+    assert sum(1 for _ in walk(deep)) == 100_001
     assert depth(deep) == 100_001

@@ -1,4 +1,4 @@
-"""Layers that stand in several places of a model: read back as one, where the framework that wrote the file cannot."""
+"""Shared layers are one layer again, even if the framework that wrote the file cannot read it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models that are classes of their own, given with the file that defines them."""
+"""Subclassed models, with the Python file that defines them."""
 
 import numpy as np
 import pytest
@@ -39,15 +39,15 @@ class Forked(Watcher):
 
 @pytest.fixture(params=BOTH)
 def saved(request, tmp_path):
-    """Saves one of the classes after it saw a window, and gives it with the options that load it."""
+    """A function that saves one of the classes, and returns model, path and the options to load it."""
 
     def save(name, *, suffix=".keras", seen=True):
-        from convert.loading.custom_objects import defined_in
+        from convert.loading.custom_objects import load_objects
 
         path, module, k = tmp_path / f"model{suffix}", tmp_path / "mine.py", framework(request.param)
         module.write_text(MODULE)
         k.utils.set_random_seed(2)
-        model = defined_in(module, request.param)[name]()
+        model = load_objects(module, request.param)[name]()
         if seen:
             model(windows())
         model.save(path)

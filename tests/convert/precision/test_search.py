@@ -1,4 +1,4 @@
-"""The budget decides: the cheapest precision that keeps it is taken, and where none does, nothing is."""
+"""The search takes the cheapest precision within the budget, and none if no precision keeps it."""
 
 import dataclasses
 
@@ -11,6 +11,13 @@ from convert.verification.stages import Budget, ProofStage, check_split, measure
 from edgevid.errors import UsageError, VerificationFailed
 from tests.conversions import Workshop
 from tests.keras_models import FRAMES, cnn_rnn
+
+
+def run_search(builder, examples, budget):
+    from convert.precision.search import Search, try_recipes
+
+    trials = try_recipes(builder, candidates("auto", parts=2), examples, budget, Silent())
+    return Search(tuple(trials), builder)
 
 
 def stage(agreement=1.0, accuracy=None, error=0.0):
@@ -83,7 +90,7 @@ def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():
 
 @pytest.fixture(scope="module")
 def job(workshop):
-    """A job that keeps its parts, and examples of it."""
+    """A job, and examples for it."""
     from convert.verification.examples import Examples
     from convert.verification.reference import Reference
 
@@ -96,12 +103,9 @@ def job(workshop):
 @pytest.mark.tf
 def test_the_first_recipe_within_the_budget_is_taken(job):
     from convert.precision.builder import Builder
-    from convert.precision.search import search
 
     made, examples = job
-    found = search(
-        Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=100, min_agreement=0.0), Silent()
-    )
+    found = run_search(Builder(made), examples, Budget(max_drop=100, min_agreement=0.0))
     trials = found.trials
     assert found.failure == ""
     assert [trial.recipe.name for trial in trials] == ["int8"]
@@ -114,35 +118,29 @@ def test_the_first_recipe_within_the_budget_is_taken(job):
 
 @pytest.mark.tf
 def test_precision_rises_until_the_answers_are_near_enough(job, monkeypatch):
-    from convert.precision import search as module
     from convert.precision.builder import Builder
 
     made, examples = job
-    # A budget on the probabilities themselves, which int8 breaks on every model and a float head behind an int8 encoder on most.
+    # A budget on the probabilities: int8 breaks it for every model, a float head behind an int8 encoder for most.
     monkeypatch.setattr(
         Budget, "broken", lambda _self, _reference, found: "" if found.max_abs_error < 1e-5 else "too far off"
     )
-    found = module.search(
-        Builder(made), candidates("auto", parts=2), examples, Budget(max_drop=1, min_agreement=0.98), Silent()
-    )
+    found = run_search(Builder(made), examples, Budget(max_drop=1, min_agreement=0.98))
     trials = found.trials
     assert found.best_trial is trials[-1]
     assert [trial.recipe.name for trial in trials] == list(NAMES)
     errors = {trial.recipe.name: trial.stream.max_abs_error for trial in trials if trial.stream}
-    assert set(NAMES) - set(errors) == {"int8+int16x8"}, (
-        "what is coarser in every part than a recipe that failed is passed over"
-    )
+    assert set(NAMES) - set(errors) == {"int8+int16x8"}, "a recipe that is coarser than a rejected one is skipped"
     assert errors["float32"] < errors["float16"] < errors["int8"]
 
 
 @pytest.mark.tf
 def test_where_no_precision_keeps_the_budget_each_is_named_with_its_reason(job):
     from convert.precision.builder import Builder
-    from convert.precision.search import search
 
     made, examples = job
     wrong = dataclasses.replace(examples, scores=np.roll(examples.scores, 1, axis=1))
-    found = search(Builder(made), candidates("auto", parts=2), wrong, Budget(max_drop=1, min_agreement=0.98), Silent())
+    found = run_search(Builder(made), wrong, Budget(max_drop=1, min_agreement=0.98))
     assert all(f"{name}: agreement" in found.failure for name in NAMES if name != "int8+int16x8")
-    assert "int8+int16x8: not tried: int8+float" in found.failure
+    assert "int8+int16x8: skipped: the more precise recipe int8+float already failed" in found.failure
     assert found.best_trial.stream.agreement == max(trial.stream.agreement for trial in found.trials if trial.stream)

@@ -1,4 +1,4 @@
-"""Backbones that are known to lose much in int8."""
+"""Backbones that are known to lose accuracy in int8."""
 
 import importlib
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ def test_applications_are_told_from_their_layers(framework, application, says):
     from convert.quantization.backbone_warnings import warnings
 
     keras = importlib.import_module(framework)
-    # Names of layers count on from a model that was built before.
+    # Generated layer names count on from models that were built before.
     keras.layers.Multiply()([keras.Input((2,)), keras.Input((2,))])
     model = getattr(keras.applications, application)(weights=None, include_top=False, input_shape=(32, 32, 3))
     wrapped = keras.layers.TimeDistributed(model)

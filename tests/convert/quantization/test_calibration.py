@@ -1,4 +1,4 @@
-"""What the converter is shown of each tensor."""
+"""Calibration samples."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SPEC = InputSpec(height=2, width=2, channels=3, color="rgb", range=(-1.0, 1.0))
 
 
 def clip(number, count=40):
-    """Frames that hold their clip's number and their own."""
+    """A clip whose frames hold its number and their own."""
     frames = np.zeros((count, 2, 2, 3), np.uint8)
     frames[:, 0, 0, 0], frames[:, 0, 0, 1] = number, np.arange(count)
     return Clip(ClipRef(Path(f"{number}.avi")), frames, np.arange(count, dtype=np.int64) * 100_000_000)
@@ -53,7 +53,7 @@ def test_a_clip_shorter_than_the_window_holds_its_last_frame():
 
 
 def calibration(windows, frames):
-    """Windows of which each holds its own number."""
+    """Windows that hold their own number each."""
     made = np.zeros((windows, frames, 2, 2, 3), np.uint8)
     made[...] = np.arange(windows).reshape(-1, 1, 1, 1, 1)
     return Calibration(made, tuple(range(windows)))

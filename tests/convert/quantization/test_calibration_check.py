@@ -1,4 +1,4 @@
-"""What calibration saw, and whether the converter looked at it."""
+"""Calibration samples compared with the grids that came of them."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.clips import Clip, ClipRef, ClipSet
-from convert.quantization.calibration_check import at_the_ends, by_class, check, ranges
+from convert.quantization.calibration_check import by_class, check, ranges, share_at_ends
 from convert.quantization.converter import ConvertedPart
 from edgevid.bundle.manifest import Part, Tensor
 from edgevid.errors import ConversionError
@@ -35,19 +35,19 @@ def test_grids_that_fit_their_samples_are_told():
 
 
 def test_samples_that_were_taken_for_another_inputs_are_refused():
-    with pytest.raises(ConversionError, match=r"input 1 of the step .* it did not look at them"):
+    with pytest.raises(ConversionError, match=r"input 1 of the step .* ignored the calibration data"):
         check(ranges(made(50 / 127, 0.1 / 127), [SMALL, LARGE]))
 
 
 def test_a_grid_that_nobody_calibrated_is_refused():
-    with pytest.raises(ConversionError, match="did not look at them"):
+    with pytest.raises(ConversionError, match="ignored the calibration data"):
         check(ranges(made(1 / 127), [LARGE]))
 
 
 def test_zero_is_no_end_of_a_grid():
     params = QuantParams("int8", 0.1, -128)
-    assert at_the_ends(np.array([-128, -128, 0, 127], np.int8), params) == 0.25
-    assert at_the_ends(np.array([-128, -128, 0, 127], np.int8), QuantParams("int8", 0.1, 3)) == 0.75
+    assert share_at_ends(np.array([-128, -128, 0, 127], np.int8), params) == 0.25
+    assert share_at_ends(np.array([-128, -128, 0, 127], np.int8), QuantParams("int8", 0.1, 3)) == 0.75
 
 
 def test_clips_are_counted_by_class():
@@ -63,7 +63,7 @@ def test_clips_are_counted_by_class():
 
 @pytest.mark.tf
 def test_a_converter_that_ignores_its_samples_is_found_out(workshop, monkeypatch):
-    """Samples that the child never gets: every sample is shrunk on its way, as if others had been looked at."""
+    """Every sample is shrunk on its way to the child process, as if the converter had used others."""
     from convert.precision.builder import Builder
     from convert.precision.recipes import RECIPES
     from tests.keras_models import over_features
@@ -75,5 +75,5 @@ def test_a_converter_that_ignores_its_samples_is_found_out(workshop, monkeypatch
         "convert",
         lambda part, precision, samples, **more: convert(part, precision, [each * 0.01 for each in samples], **more),
     )
-    with pytest.raises(ConversionError, match="did not look at them"):
+    with pytest.raises(ConversionError, match="ignored the calibration data"):
         Builder(job).build(RECIPES[0])

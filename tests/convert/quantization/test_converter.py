@@ -1,4 +1,4 @@
-"""The converter's child process: what it makes, and what becomes of its death."""
+"""The converter's child process: its files, and its crashes."""
 
 import time
 from pathlib import Path
@@ -29,7 +29,7 @@ def dense_part():
 
 
 def looping_lstm():
-    """An LSTM left as a WHILE loop: the model on which the stock converter dies."""
+    """An LSTM as a WHILE loop, which crashes the stock converter."""
     import keras
 
     from convert.splitting.split import PartFunction
@@ -68,7 +68,7 @@ def test_each_precision_gives_tensors_of_its_type_in_the_parts_order(converter, 
 
 
 def test_a_part_is_tried_on_its_first_sample_and_not_on_memory_as_it_comes(converter, tmp_path):
-    """Memory as it comes may hold a zero to divide by, which no sample does."""
+    """Uninitialised memory may hold a zero to divide by; no sample does."""
     from convert.quantization.worker_main import _run_once
     from convert.splitting.split import PartFunction
 
@@ -151,7 +151,7 @@ def test_a_child_that_does_not_live_to_read_its_job_is_a_message(monkeypatch):
     with Converter() as each:
         each._child.process.kill()
         each._child.process.wait()
-        # As if it had died just after it was looked at.
+        # As if it had crashed just after the check.
         monkeypatch.setattr(each._child.process, "poll", lambda: None)
         with pytest.raises(ConverterCrashed, match="SIGKILL"):
             each.convert(dense_part(), "int8", [np.ones((8, 4), np.float32)])
@@ -178,7 +178,7 @@ def test_a_part_that_was_begun_is_waited_for_and_not_made_twice(converter):
 
 
 def test_a_part_that_was_begun_for_nothing_is_put_aside(converter):
-    """Its answer comes first and must not be taken for another job's, whether it is good, refused or the child's death."""
+    """Its answer comes first and must not be mistaken for another job's, be it a file, an error or a crash."""
     begun, wanted, samples = (
         dense_part(),
         dense_part(),
@@ -217,7 +217,7 @@ def test_an_answer_that_came_together_with_the_one_before_is_found():
         last = Path(each._folder.name) / "head-float32-1.tflite"
         while not last.exists():
             time.sleep(0.05)
-        time.sleep(0.5)  # until the answer is written too
+        time.sleep(0.5)  # for the answer, which follows the file
         assert all(each.convert(part, "float32", none).data for part in parts)
 
 

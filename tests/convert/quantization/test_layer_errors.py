@@ -1,4 +1,4 @@
-"""What is told of each layer's error, from its operators."""
+"""The loss of each layer, from its operators."""
 
 import dataclasses
 
@@ -95,7 +95,7 @@ def test_the_blame_is_on_the_precision_that_came_nearest_unless_it_loses_nothing
 
 @pytest.fixture(scope="module")
 def outlier():
-    """A part of two layers side by side, and samples of which one has an outlier in the layer that does not cut it off."""
+    """A part of two parallel layers. One sample is an outlier, which only the first layer clips."""
     import tensorflow as tf
 
     from convert.splitting.split import PartFunction
@@ -131,7 +131,7 @@ def test_a_part_is_measured_whose_input_is_around_zero(workshop):
 
 @pytest.fixture(scope="module")
 def measured(workshop, outlier):
-    """The layers of that part in every precision that loses something."""
+    """The layers of that part in every precision but float32."""
     function, samples = outlier
     made = {
         precision: workshop.converter.convert(function, precision, samples)
@@ -160,19 +160,20 @@ def test_every_precision_has_its_layers_measured_and_ranked(measured):
         assert {error.layer for error in errors} == {"bounded", "spread", "sum"}
         assert errors == sorted(errors, key=lambda error: error.snr_db)
     worst = {precision: errors[0].snr_db for precision, errors in measured.items()}
-    # 16x8 rounds weights as int8 does and activations 256 times finer; float16 rounds weights to 11 bits, 6 dB each, and nothing else.
+    # 16x8 rounds weights as int8 does, and activations 256 times finer. float16 rounds only weights, to 11 bits of
+    # 6 dB each.
     assert worst["int8"] + 15 < worst["int16x8"] < 60 < worst["float16"] < EXACT_DB
     spread = {
         precision: next(error for error in errors if error.layer == "spread") for precision, errors in measured.items()
     }
     assert spread["float16"].snr_db - spread["int16x8"].snr_db > 10
-    # Nothing is rounded where nothing is multiplied by a weight.
+    # float16 rounds weights only, and a sum has none.
     assert next(error.snr_db for error in measured["float16"] if error.layer == "sum") == EXACT_DB
 
 
 @pytest.mark.tf
 def test_what_is_measured_without_the_debugger_is_what_the_debugger_measures(workshop, tmp_path):
-    """In int8, where there are both: an operator's own error, on the samples that the debugger saw, not that of what came before it."""
+    """In int8 both measurements exist: on the same samples, each gives an operator's own error."""
     from convert.quantization.calibration import frame_samples
 
     job = workshop.job(cnn_rnn("lstm"))

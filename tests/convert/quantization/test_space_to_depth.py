@@ -1,4 +1,4 @@
-"""Pixels packed into channels: the same answers, in int8 to the bit, wherever a kernel's lanes would be empty."""
+"""Pixels packed into channels: the same answers, equal to the bit in int8."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_packed_encoder_gives_the_trained_ones_answers(case, framework, core, 
     model, parts = split_model(CASES[case], framework=framework)
     monkeypatch.setattr(space_to_depth, "host_core", lambda: core)
     packed = space_to_depth.pack(parts, model, "host")
-    # Three columns of a stride of 2 fill AMX's four lanes as well as they can be filled.
+    # Three columns at stride 2 already fill AMX's four lanes, so this case stays as trained.
     assert (packed is parts) == ((case, core) == ("rgb 3x3, stride 2", "x86 with AMX"))
     frame = np.random.default_rng(0).uniform(0, 1, parts.encoder.input_shapes[0]).astype(np.float32)
     np.testing.assert_allclose(answers(packed.encoder, frame), answers(parts.encoder, frame), atol=1e-5)
@@ -119,7 +119,7 @@ def test_the_grouping_with_the_least_products_is_taken(core, size, channels, str
 
 
 def test_a_convolution_whose_activation_is_a_layer_of_its_own_is_packed_only_along_its_stride():
-    """Several outputs of a position end in a reshape, behind which nothing is fused."""
+    """Several outputs per position end in a reshape, and the converter fuses nothing across it."""
     import keras
 
     from convert.quantization.space_to_depth import KERNELS, plan
@@ -171,7 +171,7 @@ def test_a_machine_that_does_not_say_is_any(tmp_path):
 
 
 def test_a_conversion_for_a_board_is_proven_like_any_other(tmp_path):
-    """The packed encoder is what the float split and the bundle's stages are measured on."""
+    """The float split and the bundle's stages are measured on the packed encoder."""
     from convert import Options, convert_model
     from tests.clip_folders import write_folder
     from tests.keras_models import cnn_rnn

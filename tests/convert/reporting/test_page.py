@@ -225,7 +225,7 @@ def test_a_part_whose_layers_could_not_be_measured_is_named_with_the_reason(tmp_
             "layers_unmeasured": [{"part": "head", "precision": "float16", "reason": "other operators."}],
         },
     )
-    assert "Those of the head in float16: other operators." in text
+    assert "Layers of the head in float16: other operators." in text
 
 
 def test_a_page_of_a_report_that_was_written_before_layers_had_a_precision_is_still_made(tmp_path: Path) -> None:

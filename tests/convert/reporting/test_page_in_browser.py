@@ -14,7 +14,7 @@ PHONE_PX = 500  # Chromium's narrowest window
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """A page with everything on it: long labels, many classes, strips of frames and of features."""
+    """A page with every section: long labels, many classes, strips of frames and of features."""
     frames = np.random.default_rng(1).integers(0, 256, (20, 48, 64, 3)).astype(np.uint8)
     features = np.random.default_rng(2).normal(0, 1, (30, 40)).astype(np.float32)
     facts = [("truth", "wave"), ("trained model", "wave 0.91"), ("bundle", "none 0.52")]
@@ -50,7 +50,7 @@ def page(tmp_path_factory):
 def test_the_page_opens_without_a_word_on_the_console(page):
     dom, console = visit(page)
     assert console == []
-    assert "What its precision costs each layer" in dom
+    assert "Loss of each layer" in dom
 
 
 def test_every_picture_of_the_page_is_one(page, tmp_path):

@@ -1,4 +1,4 @@
-"""Pruned and clustered models: what becomes of their zeros."""
+"""Pruned and clustered models, before and after conversion."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ pytestmark = pytest.mark.tf
 
 
 def pruned(share=0.8):
-    """A model of which the smallest weights of each kernel are zero."""
+    """A model in which the smallest weights of each kernel are zero."""
     model = cnn_rnn("lstm")
-    kept = []
+    weights = []
     for weight in model.get_weights():
         limit = np.quantile(np.abs(weight), share) if weight.ndim > 1 else 0
-        kept.append(np.where(np.abs(weight) >= limit, weight, 0))
-    model.set_weights(kept)
+        weights.append(np.where(np.abs(weight) >= limit, weight, 0))
+    model.set_weights(weights)
     return model
 
 

@@ -1,4 +1,4 @@
-"""The float model's answers in a graph are its answers in eager execution, and those of its parts."""
+"""The float model gives the same answers in a graph, in parts and in eager execution."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,14 @@ PUBLIC = ROOT.parent / "shared" / "models" / "public"
 
 
 def reference_of(model, spec=None):
+    from convert.frameworks.tensorflow_setup import run_graphs_as_they_are
     from convert.graph.layer_graph import read_graph
     from convert.splitting.split import split
     from convert.verification.reference import Reference
     from edgevid.frames.preprocess import InputSpec
 
+    # As in a conversion.
+    run_graphs_as_they_are()
     parts = split(read_graph(model))
     height, width, channels = parts.frame_shape
     spec = InputSpec(height=height, width=width, channels=channels, color="rgb")
@@ -33,7 +36,7 @@ def test_graph_parts_and_eager_execution_give_one_answer(head):
     np.testing.assert_allclose(reference.split_scores(windows), eager, atol=1e-5)
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public models are not beside this checkout")
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public models are not next to this checkout")
 def test_a_public_bilstm_that_the_graph_remapper_breaks_is_read_right():
     from convert.loading.load import load
 

@@ -1,4 +1,4 @@
-"""A trained model that guesses on the clips that it is shown was shown them otherwise."""
+"""A warning for a trained model that seems to guess on the clips."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def stage(accuracy, clips):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "clips", "classes", "told"),
+    ("accuracy", "clips", "classes", "is_warned"),
     [
         (0.5, 60, 2, True),
         (0.59, 60, 2, True),
@@ -22,9 +22,9 @@ def stage(accuracy, clips):
         (None, 60, 2, False),
     ],
 )
-def test_a_model_that_guesses_is_told_of_with_the_options_that_may_be_wrong(accuracy, clips, classes, told):
+def test_a_model_that_guesses_is_told_of_with_the_options_that_may_be_wrong(accuracy, clips, classes, is_warned):
     sentences = unlike_training(stage(accuracy, clips), classes)
-    assert bool(sentences) == told
+    assert bool(sentences) == is_warned
     assert all(
         option in sentence for sentence in sentences for option in ("--color", "--range", "--interval", "--labels")
     )

@@ -1,4 +1,4 @@
-"""Attacks on a bundle, by the refusal of `docs/reference/bundle-format.md` that each must meet; `tests/edgevid/bundle/forgery.py` makes them."""
+"""Attacks on a bundle by refusal of `docs/reference/bundle-format.md`; `tests/edgevid/bundle/forgery.py` makes them."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ from tests.edgevid.bundle.forgery import (
 
 @dataclass(frozen=True)
 class Refusal:
-    """What must be refused, how, what the message says of it (a pattern), and the attacks that try it."""
+    """The error class of a refusal, a pattern of its message, and the attacks that must meet it."""
 
     error: type[BundleError]
-    says: str
+    pattern: str
     attacks: dict[str, Attack]
 
 
@@ -141,7 +141,7 @@ REFUSALS: dict[str, Refusal] = {
         {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)},
     ),
     "member-overlap": Refusal(
-        BundleMemberRefused, "a place of its own", {"the first where the second is": second_place}
+        BundleMemberRefused, "members that do not overlap", {"the first where the second is": second_place}
     ),
     "member-twice": Refusal(
         BundleMemberRefused,
@@ -340,7 +340,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "parts-do-not-join": Refusal(
         PartsDoNotJoin,
-        "to have shape|inputs|outputs|states",
+        "to have shape|inputs? of part|outputs? of part",
         {
             "a frame of another size": field("parts.0.inputs.0.shape", [1, 8, 6, 3]),
             "a lookback that the encoder does not have": field("lookback", 1),
@@ -382,7 +382,7 @@ REFUSALS: dict[str, Refusal] = {
             "a single array": forged(golden__npz=b"\x93NUMPY\x01\x00"),
             "an array missing": golden(scores=...),
             "an array too many": golden(more=np.zeros(3)),
-            "values of a model that gives none": golden(values=np.zeros((4, 0), np.float32)),
+            "values of a model without values": golden(values=np.zeros((4, 0), np.float32)),
             "values and one array more": whole_bundle(
                 lambda _manifest: None, make=values_manifest, values=VALUES, more=VALUES
             ),
@@ -404,7 +404,9 @@ REFUSALS: dict[str, Refusal] = {
         },
     ),
     "golden-oversized": Refusal(
-        ManifestInvalid, "bytes unpacked|that are none", {"by what it says": bomb(2**30), "by what it hides": bomb(100)}
+        ManifestInvalid,
+        "bytes unpacked|bytes that cannot be read",
+        {"by its stated size": bomb(2**30), "by its hidden size": bomb(100)},
     ),
     "golden-does-not-fit": Refusal(
         ManifestInvalid,
@@ -421,8 +423,8 @@ REFUSALS: dict[str, Refusal] = {
             "float scores too few": golden(float_scores=SCORES[:3]),
             "scores that are NaN": golden(scores=np.full((4, 3), np.nan, np.float32)),
             "values for too few answers": golden_values(VALUES[:3]),
-            "a number too few beside the scores": golden_values(VALUES[:, :4]),
-            "a number too many beside the scores": golden_values(np.zeros((4, 6), np.float32)),
+            "a value too few": golden_values(VALUES[:, :4]),
+            "a value too many": golden_values(np.zeros((4, 6), np.float32)),
             "values of another type": golden_values(VALUES.astype(np.float64)),
             "values in a row": golden_values(VALUES.ravel()),
             "values that are NaN": golden_values(np.full((4, 5), np.nan, np.float32)),

@@ -1,6 +1,6 @@
-"""Ways to forge a bundle: functions from the bytes of a good one of plan "window" to the bytes of a bad one.
+"""Forgeries: functions from the bytes of a good bundle of plan "window" to those of a bad one.
 
-Wherever it can, a forgery lists the sizes and hashes of what it changed, so that the check it aims at is the one that holds.
+Where possible a forgery updates the listed sizes and hashes, so that no earlier check rejects it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def zipped(
 
 
 def relisted(members: Members) -> Members:
-    """The same, with a manifest that lists the sizes and hashes of what is there."""
+    """Update the sizes and hashes in the manifest to those of the members."""
     manifest = json.loads(members["manifest.json"])
     others = {name: data for name, data in members.items() if name != "manifest.json"}
     manifest["members"] = {
@@ -51,7 +51,7 @@ def relisted(members: Members) -> Members:
 
 
 def forged(**changes: bytes) -> Attack:
-    """Replace members (their names written with `__` for the dot) and list them as they are."""
+    """Replace members (names with `__` for the dot) and update their sizes and hashes."""
     return lambda good: zipped(
         relisted({**unzipped(good), **{name.replace("__", "."): data for name, data in changes.items()}})
     )
@@ -68,7 +68,7 @@ def raw_manifest(edit: Callable[[bytes], bytes]) -> Attack:
 
 
 def field(path: str, value: Any) -> Attack:
-    """Set one field of the manifest, by its path with dots (written `\\0` inside a name); a value of `...` takes it away."""
+    """Set a field of the manifest by its path with dots (`\\0` for a dot in a name); `...` removes it."""
 
     def edit(text: bytes) -> bytes:
         manifest = json.loads(text)
@@ -86,7 +86,7 @@ def field(path: str, value: Any) -> Attack:
 
 
 def appended(part: int, side: str) -> Attack:
-    """Give a part one more input or output."""
+    """Add an input or output to a part."""
 
     def edit(before: bytes) -> bytes:
         manifest = json.loads(before)
@@ -97,7 +97,7 @@ def appended(part: int, side: str) -> Attack:
 
 
 def text(old: bytes, new: bytes) -> Attack:
-    """Replace text of the manifest that occurs in it."""
+    """Replace text in the manifest."""
 
     def edit(before: bytes) -> bytes:
         assert old in before
@@ -107,7 +107,7 @@ def text(old: bytes, new: bytes) -> Attack:
 
 
 def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any], **arrays: Any) -> Attack:
-    """Attack a bundle of another plan: build it, edit its manifest as JSON, add arrays to its golden vectors, zip it."""
+    """Forge a bundle of another plan: edit its manifest as JSON and add arrays to its golden vectors."""
 
     def attack(_good: bytes) -> bytes:
         bundle = bundle_for(make())
@@ -128,12 +128,12 @@ def whole_bundle(edit: Callable[[Any], Any], *, make: Callable[[], Any], **array
 
 
 def golden_values(values: Any) -> Attack:
-    """Golden vectors that hold these values, of a bundle that gives five numbers beside its scores."""
+    """Set the golden values of a bundle with five numbers besides its scores."""
     return whole_bundle(lambda manifest: manifest, make=values_manifest, values=values)
 
 
 def golden(**changes: Any) -> Attack:
-    """Replace arrays of the golden vectors; a value of `...` takes one away."""
+    """Replace arrays of the golden vectors; `...` removes one."""
 
     def attack(good: bytes) -> bytes:
         members = unzipped(good)
@@ -147,7 +147,7 @@ def golden(**changes: Any) -> Attack:
 
 
 def golden_npy(header: bytes, *, data: bytes = b"\0" * 64) -> Attack:
-    """Replace the golden frames by a `.npy` with this header."""
+    """Replace the golden frames by a `.npy` with a forged header."""
 
     def attack(good: bytes) -> bytes:
         inner = unzipped(unzipped(good)["golden.npz"])
@@ -158,7 +158,7 @@ def golden_npy(header: bytes, *, data: bytes = b"\0" * 64) -> Attack:
 
 
 def bomb(declared_bytes: int) -> Attack:
-    """Golden frames of a few kilobytes that inflate to 32 MiB, in an archive whose directory says `declared_bytes`."""
+    """Make the golden frames inflate from a few kilobytes to 32 MiB; the directory states `declared_bytes`."""
 
     def attack(good: bytes) -> bytes:
         stream = io.BytesIO()
@@ -183,7 +183,7 @@ def directory(offset: int, layout: str, value: int) -> Attack:
 
 
 def second_place(good: bytes) -> bytes:
-    """Let the directory's first record point to the second member."""
+    """Make the directory's first record point to the second member."""
     place = zipfile.ZipFile(io.BytesIO(good)).infolist()[1].header_offset
     bad = bytearray(directory(42, "<I", place)(good))
     # Something has to begin at the first byte.
@@ -194,12 +194,12 @@ def second_place(good: bytes) -> bytes:
 
 def renamed(name: str) -> Attack:
     return lambda good: zipped(
-        [(name if given == "report.json" else given, data) for given, data in unzipped(good).items()]
+        [(name if member == "report.json" else member, data) for member, data in unzipped(good).items()]
     )
 
 
 def badly_encoded_name(good: bytes) -> bytes:
-    """A name that says it is UTF-8 and is not."""
+    """Flag a name as UTF-8 that is not."""
     return zipped([*unzipped(good).items(), ("é.txt", b"")]).replace("é.txt".encode(), b"\xff\xfe.txt")
 
 
@@ -208,7 +208,7 @@ def without(*names: str) -> Attack:
 
 
 def unlisted(good: bytes) -> bytes:
-    """Take the report out of the archive and out of the list, so that both agree."""
+    """Remove the report from the archive and from the list, so that both agree."""
     members = unzipped(good)
     del members["report.json"]
     return zipped(relisted(members))
@@ -230,7 +230,7 @@ def same_length(good: bytes) -> bytes:
 
 
 def lost_local_header(good: bytes) -> bytes:
-    """Break the header that stands before the second member's bytes."""
+    """Break the local header of the second member."""
     place = good.index(b"PK\x03\x04", 4)
     return good[:place] + b"XXXX" + good[place + 4 :]
 

@@ -180,7 +180,7 @@ def test_each_attack_meets_its_refusal(good, tmp_path, refusal, attack):
         read_bytes(attack(good), tmp_path)
     message = str(caught.value)
     assert type(caught.value) is refusal.error, message
-    assert re.search(refusal.says, message)
+    assert re.search(refusal.pattern, message)
     assert caught.value.exit_code == 1
     assert "\n" not in message
     assert message.startswith("Expected ")
@@ -217,7 +217,7 @@ def test_every_byte_of_the_archives_own_records_may_be_anything_without_a_crash(
 
 
 def assert_refused_or_equal(bad, good, folder):
-    """Either one of our refusals, or the very content of the good bundle."""
+    """Check that the reader rejects the bytes, or reads the content of the good bundle."""
     try:
         found = read_bytes(bad, folder)
     except BundleError as error:

@@ -1,6 +1,6 @@
-"""A bundle whose bytes were changed at random: refused in one line, or the same bundle; never another error, and never half of one.
+"""Random changes to a bundle's bytes: the reader rejects them with a one-line error, or reads the same bundle.
 
-`attacks.py` aims at each refusal; this aims at nothing. The search is the same each time.
+`attacks.py` aims at each refusal; these changes are random, from a fixed seed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def members(data: bytes) -> dict[str, bytes]:
 
 
 def listed(parts: dict[str, bytes]) -> bytes:
-    """A well-formed archive with a manifest that vouches for whatever is in it: what an attacker would make."""
+    """Return a well-formed archive whose manifest lists the members as they are, as an attacker would make it."""
     manifest = json.loads(parts["manifest.json"])
     if isinstance(manifest, dict):
         manifest["members"] = {
@@ -86,16 +86,16 @@ def tiny(tmp_path: Path) -> bytes:
 
 def test_changed_bytes_are_refused_or_change_nothing(tiny: bytes, tmp_path: Path) -> None:
     rng, good = random.Random(1), bundle.read(tmp_path / "tiny.edgevid")
-    refused = 0
+    rejected = 0
     for _ in range(ROUNDS):
         found = read(tmp_path / "bad.edgevid", mutated(tiny, rng))
         if found is None:
-            refused += 1
+            rejected += 1
             continue
-        # Dates, attributes and the like are not part of what a bundle says.
+        # Dates and attributes of members are not part of a bundle.
         assert (found.manifest, found.models, found.report) == (good.manifest, good.models, good.report)
         assert found.golden.scores.tobytes() == good.golden.scores.tobytes()
-    assert refused > ROUNDS * 0.9
+    assert rejected > ROUNDS * 0.9
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "golden.npz", "labels.txt", "report.json"])
@@ -107,7 +107,7 @@ def test_a_changed_member_that_the_list_vouches_for_is_refused_or_readable(
         bad = {**good, name: mutated(good[name], rng)}
         try:
             data = listed(bad)
-        except ValueError:  # no JSON any more: as it is, then
+        except ValueError:  # not JSON any more
             continue
         found = read(tmp_path / "bad.edgevid", data)
         if found is not None:
@@ -116,7 +116,7 @@ def test_a_changed_member_that_the_list_vouches_for_is_refused_or_readable(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
+    """Return the path of every value in a JSON value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in items for place in places(item, (*path, key)))]
 
@@ -137,7 +137,7 @@ def test_odd_values_anywhere_in_the_manifest_are_refused_or_legal(tmp_path: Path
                 for name, data in {**good, "manifest.json": json.dumps(manifest).encode()}.items():
                     archive.writestr(zipfile.ZipInfo(name), data)
             read_ones += read(tmp_path / "bad.edgevid", stream.getvalue()) is not None
-    assert read_ones, "a name or a number that may be another"
+    assert read_ones, "some fields accept any name or number"
 
 
 LOAD = """
@@ -159,7 +159,7 @@ print(loaded)
 
 
 def test_a_changed_model_is_refused_by_the_interpreter_or_runs_and_never_ends_the_process() -> None:
-    """In a process of its own, which a fault in the interpreter would end; tflite-runtime 2.14 does not check a model, and such a fault does end it."""
+    """Load models in a child process: a fault in the interpreter ends it, as tflite-runtime 2.14 shows."""
     if "tflite-runtime" in LiteRt().name:
         pytest.skip("tflite-runtime runs a damaged model without looking at it")
     done = subprocess.run(

@@ -79,9 +79,9 @@ def test_each_part_is_found_by_its_role(make):
 def test_two_labels_may_have_one_score_where_it_is_a_sigmoid_and_else_each_its_own(rule, labels, widths):
     encoder, head = window_manifest().parts
     names = ("none", "wave", "swipe")[:labels]
-    for given in range(1, 4):
-        parts = (encoder, dataclasses.replace(head, outputs=(scores(given),)))
-        if given in widths:
+    for width in range(1, 4):
+        parts = (encoder, dataclasses.replace(head, outputs=(scores(width),)))
+        if width in widths:
             assert window_manifest(scores=rule, labels=names, parts=parts).labels == names
         else:
             with pytest.raises(PartsDoNotJoin, match="the scores to have shape"):
@@ -212,14 +212,16 @@ def test_a_head_with_states_is_one_of_windows_in_flight():
         ("inputs", [(1, 5), (1, 3, 7)], "a state"),
         ("outputs", [(1, 3, 3), (1, 4, 7)], "the scores"),
         ("outputs", [(1, 4, 3), (1, 4, 6)], "a state"),
-        ("outputs", [(1, 4, 3)], "states"),
+        ("outputs", [(1, 4, 3)], r"2 outputs of part 'head' \(the scores, a state of windows in flight\), got 1"),
     ],
 )
 def test_windows_in_flight_must_fit_the_window_and_each_other(field, shapes, message):
     encoder, head = flight_manifest().parts
-    given = [dataclasses.replace(each, shape=shape) for each, shape in zip(getattr(head, field), shapes, strict=False)]
+    tensors = [
+        dataclasses.replace(each, shape=shape) for each, shape in zip(getattr(head, field), shapes, strict=False)
+    ]
     with pytest.raises(PartsDoNotJoin, match=f"Expected .*{message}|{message}"):
-        flight_manifest(parts=(encoder, dataclasses.replace(head, **{field: tuple(given)})))
+        flight_manifest(parts=(encoder, dataclasses.replace(head, **{field: tuple(tensors)})))
 
 
 def test_each_window_in_flight_has_a_row_in_every_state():

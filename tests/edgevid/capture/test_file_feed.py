@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgevid.capture.file_feed import FrameFeed
+from edgevid.capture.feeds.file_feed import FrameFeed
 from edgevid.errors import SourceStalled
 from edgevid.frames import Frame
 from tests.streams import Script

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgevid.bundle.manifest import Window
-from edgevid.capture.buffers import BufferedSource, Buffers
-from edgevid.capture.live_feed import MAX_HANGS, LiveFeed
+from edgevid.capture.feeds.buffers import BufferedSource, Buffers
+from edgevid.capture.feeds.live_feed import MAX_HANGS, LiveFeed
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, SourceStalled
 from edgevid.frames import Frame
@@ -26,8 +26,8 @@ from tests.streams import Script, engine_for
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("edgevid.capture.live_feed.LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.LONGEST_PAUSE_S", 0.02)
 
 
 class Camera(ClosingSource):
@@ -141,7 +141,7 @@ def test_a_camera_that_breaks_is_closed_and_opened_again() -> None:
 
 def test_a_camera_that_hangs_is_left_behind_and_opened_again() -> None:
     camera = Camera(hangs=1)
-    feed = LiveFeed(camera, stall_s=0.1)
+    feed = LiveFeed(camera, stall_s=0.5)
     threading.Thread(target=lambda: (wait_until(lambda: camera.opened), camera.opened[0].show(1))).start()
     frames = feed.frames()
     assert next(frames).index == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgevid.capture import open_source
-from edgevid.capture.live_feed import LiveFeed
+from edgevid.capture.feeds.live_feed import LiveFeed
 from edgevid.errors import SourceError, UsageError
 from tests.builders import window_manifest
 
@@ -90,7 +90,7 @@ def test_a_frame_that_nobody_wants_is_counted_and_not_brought_to_bgr() -> None:
 def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
     caplog.set_level(logging.WARNING)
     with MjpegServer(per_connection=40, fps=200) as server:
         with NetworkStream(f"http://{server.address}/video") as source, pytest.raises(SourceError, match="broke off"):
@@ -106,8 +106,8 @@ def test_a_stream_that_breaks_off_is_an_error_and_the_feed_connects_again(
 
 
 def test_a_server_that_is_away_is_tried_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevid.capture.live_feed.FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("edgevid.capture.live_feed.LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("edgevid.capture.feeds.live_feed.LONGEST_PAUSE_S", 0.05)
     with MjpegServer(fps=100) as server, NetworkStream(f"http://{server.address}/video") as source:
         feed = LiveFeed(source, stall_s=0.3)
         frames = feed.frames()
@@ -168,7 +168,10 @@ def test_a_wrong_address_is_a_usage_error_without_its_password() -> None:
 @pytest.mark.skipif(
     not Path(DEBIAN_PYTHON).exists()
     or subprocess.run([DEBIAN_PYTHON, "-c", GST], capture_output=True, check=False).returncode != 0,
-    reason="GStreamer's RTSP server is not installed: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good",
+    reason=(
+        "GStreamer's RTSP server is not installed: apt-get install python3-gi "
+        "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+    ),
 )
 def test_an_rtsp_camera_with_a_password_gives_frames_with_the_senders_intervals() -> None:
     with rtsp_server(DEBIAN_PYTHON, password="geheim") as address:

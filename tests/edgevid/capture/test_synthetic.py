@@ -69,7 +69,10 @@ def test_an_empty_stream_is_refused(options: dict[str, float]) -> None:
 
 
 def test_it_needs_no_opencv() -> None:
-    code = "import sys; from edgevid.capture.synthetic import GestureSource; next(GestureSource().frames()); sys.exit('cv2' in sys.modules)"
+    code = (
+        "import sys; from edgevid.capture.synthetic import GestureSource; "
+        "next(GestureSource().frames()); sys.exit('cv2' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

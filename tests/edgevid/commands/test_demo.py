@@ -56,5 +56,8 @@ def test_a_seed_below_zero_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_it_imports_neither_opencv_nor_tensorflow() -> None:
-    code = "import sys; from edgevid.cli import main; main(['demo', '--seconds', '3']); sys.exit(any(m in sys.modules for m in ('cv2', 'tensorflow', 'keras')))"
+    code = (
+        "import sys; from edgevid.cli import main; main(['demo', '--seconds', '3']); sys.exit(any(m in "
+        "sys.modules for m in ('cv2', 'tensorflow', 'keras')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0

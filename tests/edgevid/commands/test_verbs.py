@@ -293,7 +293,7 @@ def test_the_summary_of_a_run_ends_with_the_board(
     show(monkeypatch, Script([0] * 8))
     assert cli.main(["run", str(path), "--source", "any"]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert (
-        last
-        == "board: 61.7 °C before, 61.7 °C after, 61.7 °C at most, fan 2870 RPM, 2400 of 2400 MHz (ondemand), throttled during the run: no"
+    assert last == (
+        "board: 61.7 °C before, 61.7 °C after, 61.7 °C at most, fan 2870 RPM, 2400 of 2400 MHz "
+        "(ondemand), throttled during the run: no"
     )

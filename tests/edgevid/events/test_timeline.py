@@ -1,4 +1,4 @@
-"""Events beside the truth."""
+"""Events compared with a truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def event(label: str, start_s: float, end_s: float, score: float = 0.9) -> Event
         pytest.param([event("a", 0, 0.5)], [Gesture("a", 1, 2)], (1, 0, 0), id="early by the tolerance"),
         pytest.param([event("a", 0, 0.49)], [Gesture("a", 1, 2)], (0, 1, 1), id="early by more"),
         pytest.param([event("a", 1, 1.3), event("a", 1.5, 2)], [Gesture("a", 1, 2)], (1, 0, 1), id="reported twice"),
-        pytest.param([event("a", 1, 4)], [Gesture("a", 1, 2), Gesture("a", 3, 4)], (1, 1, 0), id="two told as one"),
+        pytest.param([event("a", 1, 4)], [Gesture("a", 1, 2), Gesture("a", 3, 4)], (1, 1, 0), id="two reported as one"),
         pytest.param(
             [event("a", 3, 4), event("a", 1.8, 2.6)],
             [Gesture("a", 1, 2), Gesture("a", 2.9, 4)],

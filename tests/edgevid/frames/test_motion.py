@@ -1,4 +1,4 @@
-"""No encoder run on a scene that stands still."""
+"""The motion gate: no encoder runs on a still scene."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ def frame(data, color="bgr"):
     return Frame(data, color, 0, 0)
 
 
-def prepared(spec, given):
+def prepared(spec, raw):
     out = np.full(spec.shape, 99, spec.dtype)
-    Preprocessor(spec).write(given, out)
+    Preprocessor(spec).write(raw, out)
     return out
 
 
@@ -88,9 +88,9 @@ def test_a_stream_that_changes_size_and_colour_goes_on():
     spec = InputSpec(height=24, width=24, channels=3)
     prepare, out = Preprocessor(spec), np.zeros(spec.shape, np.uint8)
     other = np.ascontiguousarray(NOISE[:30, :40])
-    for given in (frame(NOISE), frame(other), frame(other, "rgb"), frame(NOISE), frame(other[:, :, :1], "gray")):
-        prepare.write(given, out)
-        assert np.array_equal(out, prepared(spec, given))
+    for raw in (frame(NOISE), frame(other), frame(other, "rgb"), frame(NOISE), frame(other[:, :, :1], "gray")):
+        prepare.write(raw, out)
+        assert np.array_equal(out, prepared(spec, raw))
 
 
 @pytest.mark.parametrize("rule", ["stretch", "crop", "letterbox"])
@@ -124,7 +124,7 @@ def test_feature_rows_are_copied_as_float32():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("raw", "message"),
     [
         (frame(NOISE[:, :, 0], "gray"), r"picture \(H, W, C\) uint8, got \(48, 80\) uint8"),
         (frame(NOISE[:, :, :2], "rgb"), r"got \(48, 80, 2\) uint8 of color 'rgb'"),
@@ -134,9 +134,9 @@ def test_feature_rows_are_copied_as_float32():
         (frame(np.zeros(9, np.float32), "none"), r"got \(9,\) float32 of color 'none'"),
     ],
 )
-def test_what_is_no_picture_is_refused_by_a_model_of_pictures(given, message):
+def test_what_is_no_picture_is_refused_by_a_model_of_pictures(raw, message):
     with pytest.raises(ContractError, match=message):
-        prepared(InputSpec(height=6, width=8, channels=3), given)
+        prepared(InputSpec(height=6, width=8, channels=3), raw)
 
 
 def test_features_of_another_length_are_refused():
@@ -153,13 +153,13 @@ def test_features_of_another_length_are_refused():
         ({"resize": "zoom"}, "a resize rule, one of stretch, crop, letterbox, got 'zoom'"),
         ({"interpolation": "lanczos"}, "an interpolation, one of nearest, linear, area, cubic"),
         ({"height": 0}, "a frame shape of at least 1"),
-        ({"range": (1.0, 1.0)}, "LOW below HIGH"),
-        ({"range": (0.0, float("inf"))}, "LOW below HIGH"),
-        ({"range": (float("nan"), 1.0)}, "LOW below HIGH"),
+        ({"range": (1.0, 1.0)}, r"LOW below HIGH, got \("),
+        ({"range": (0.0, float("inf"))}, r"LOW below HIGH, got \("),
+        ({"range": (float("nan"), 1.0)}, r"LOW below HIGH, got \("),
         ({"channels": 1}, r"3 channel\(s\) for color 'rgb', got 1"),
         ({"color": "gray"}, r"1 channel\(s\) for color 'gray', got 3"),
-        ({"color": "none"}, "color 'none' for features and only there"),
-        ({"kind": "features"}, "color 'none' for features and only there"),
+        ({"color": "none"}, "color 'none' for features, and only for them"),
+        ({"kind": "features"}, "color 'none' for features, and only for them"),
     ],
 )
 def test_impossible_inputs_are_refused(change, message):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevid import bundle, cli
-from edgevid.commands.deployment_options import read_deployment
+from edgevid.commands.provisioning.deployment_options import read_deployment
 from edgevid.errors import DeploymentError
 from edgevid.provision import deployment
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, wifi_psk

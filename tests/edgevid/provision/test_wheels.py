@@ -22,7 +22,7 @@ def test_edgevids_own_wheel_is_the_same_each_time_and_holds_its_data(tmp_path: P
     names = zipfile.ZipFile(path).namelist()
     assert {
         "edgevid/cli.py",
-        "edgevid/data/gestures.edgevid",
+        "edgevid/outputs/web/static/page.js",
         "edgevid/firmware_configs/boards/4b.toml",
         "edgevid/firmware_configs/systemd/edgevid.service",
     } <= set(names)
@@ -32,19 +32,19 @@ def test_edgevids_own_wheel_is_the_same_each_time_and_holds_its_data(tmp_path: P
 def test_a_device_gets_its_own_half_alone_and_says_so(tmp_path: Path) -> None:
     _, path = wheels.pack(tmp_path)
     names = zipfile.ZipFile(path).namelist()
-    assert not [name for name in names if name.startswith(("convert/", "edgevid/provision/image/"))]
+    assert not [name for name in names if name.startswith(("convert/", "edgevid/provision/image/", "edgevid/data/"))]
     code = (
         "import sys\n"
         f"sys.path[:0] = [{str(path)!r}]\n"
         "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each).lower()]\n"
         "sys.path[:] = [each for each in sys.path if not __import__('os').path.isdir(f'{each}/convert')]\n"
         "from edgevid.cli import main\n"
-        "print([main([verb, '--help']) for verb in ('convert', 'train', 'image')])\n"
+        "print([main([verb, '--help']) for verb in ('convert', 'train', 'image', 'demo')])\n"
         "print(main(['slots', '--slots', '/nowhere']))"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("[2, 2, 2]"), done.stderr
-    assert done.stderr.count("workstation's half of edgevid") == 3
+    assert done.stdout.startswith("[2, 2, 2, 2]"), done.stderr
+    assert done.stderr.count("workstation's half of edgevid") == 4
     assert "Traceback" not in done.stderr
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgevid import cli
-from edgevid.capture import live_feed
+from edgevid.capture.feeds import live_feed
 from edgevid.errors import ContractError
 from edgevid.events.rule import DecisionRule
 from edgevid.outputs.collect import Collector

@@ -1,4 +1,4 @@
-"""What a machine tells of itself, read from files that the test writes."""
+"""Facts of a machine, read from files that the test writes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 
 def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
-    histogram = LatencySamples(Ledger(1, kept=1000))
+    histogram = LatencySamples(Ledger(1, capacity=1000))
     for sample in range(1, 101):
         histogram.record(sample * 1_000_000)
     latency = histogram.latency()
@@ -24,7 +24,7 @@ def test_percentiles_are_those_of_the_samples_in_milliseconds() -> None:
 
 
 def test_old_samples_leave_the_percentiles_and_stay_in_count_and_maximum() -> None:
-    histogram = LatencySamples(Ledger(1, kept=10))
+    histogram = LatencySamples(Ledger(1, capacity=10))
     histogram.record(9_000_000)
     for _ in range(10):
         histogram.record(1_000_000)
@@ -41,7 +41,7 @@ def test_a_ledger_counts_each_column_by_itself_also_where_rows_were_overwritten(
     rng = np.random.default_rng(2)
     rows = rng.integers(1, 10**9, (50, 3))
     rows[rng.random((50, 3)) < 0.4] = NONE
-    ledger = Ledger(3, kept=16)
+    ledger = Ledger(3, capacity=16)
     assert [LatencySamples(ledger, column).latency().count for column in range(3)] == [0, 0, 0]
     for end, row in enumerate(rows.tolist(), start=1):
         ledger.note(*row)
@@ -66,7 +66,7 @@ def test_a_frame_without_an_answer_is_no_sample_of_what_it_did_not_go_through() 
 
 
 def test_recording_keeps_no_memory() -> None:
-    histogram = LatencySamples(Ledger(1, kept=64))
+    histogram = LatencySamples(Ledger(1, capacity=64))
     histogram.record(1)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]

@@ -1,4 +1,4 @@
-"""An output in a thread of its own: slow, away, hung or broken, it never makes the loop wait and never loses an event."""
+"""An output in a thread of its own: whatever happens to it, the loop never waits and no event is lost."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_of_several_events_on_their_way_those_that_the_other_side_has_not_come_a
     assert runner.report().delivered == {"decision": 1, "event": 6}
 
 
-def test_a_thread_that_hangs_with_several_events_on_their_way_loses_none_and_what_it_does_later_counts_for_nothing() -> (
+def test_a_thread_that_hangs_with_several_events_in_flight_loses_none_and_its_late_acknowledgements_are_ignored() -> (
     None
 ):
     gate = Gate()

@@ -128,7 +128,7 @@ def test_events_survive_the_brokers_absence_and_come_later_in_order_and_once(mos
 
 @needs_mosquitto
 def test_a_packet_never_waits_for_the_one_before_it_to_be_confirmed(mosquitto: Mosquitto) -> None:
-    """The kernel would hold it back for 40 ms behind each state, so that 27 events a second were never caught up with."""
+    """The kernel would delay it by 40 ms after each state, too slow to catch up with 27 events a second."""
     sink = MqttPublisher(at(mosquitto.port), models=MODELS, formatter=EventFormatter(live=True))
     for _ in range(2):
         sink.tick()
@@ -201,7 +201,8 @@ def test_a_link_that_is_killed_with_events_on_their_way_loses_none_and_tells_non
         link.release()
         until(lambda: outputs.reports()[0].delivered["event"] == len(told))
         until(lambda: ("end", 19.0) in heard(keeper))
-        # An event that the broker had, and whose acknowledgement was lost, is told again with its `id`; no other is, and all are in order.
+        # An event that the broker had, and whose acknowledgement was lost, is told again with its
+        # `id`; no other is, and all are in order.
         again = told[:IN_FLIGHT] if lost == "acknowledgements" else []
         assert heard(keeper) == again + told
         assert link.most == IN_FLIGHT
@@ -282,7 +283,10 @@ def test_discovery_can_be_switched_off(mosquitto: Mosquitto) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @needs_mosquitto
 def test_an_encrypted_connection_checks_the_certificate(tmp_path: Path) -> None:
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out cert.pem -subj /CN=localhost"
+    made = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout "
+        "key.pem -out cert.pem -subj /CN=localhost"
+    )
     subprocess.run(
         [*made.split(), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
         cwd=tmp_path,

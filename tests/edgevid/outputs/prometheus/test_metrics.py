@@ -22,7 +22,7 @@ from edgevid.outputs.prometheus import server
 from edgevid.outputs.prometheus.buckets import BOUNDS_S, Histogram
 from edgevid.outputs.prometheus.metrics import MetricsServer
 from edgevid.outputs.run_status import Rate, RunStatus
-from edgevid.telemetry.latency import KEPT, LatencySamples
+from edgevid.telemetry.latency import CAPACITY, LatencySamples
 from edgevid.telemetry.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import Told, decision, event, until
 
@@ -217,7 +217,7 @@ def test_buckets_count_every_sample_once_and_say_how_many_were_overwritten() -> 
     assert buckets.cumulative() == [*expected, ("+Inf", 10_000)]
     assert buckets.sum_s == pytest.approx(sum(samples_ns) / 1e9)
     assert buckets.missed == 0
-    for _ in range(KEPT + 10):
+    for _ in range(CAPACITY + 10):
         histogram.record(1)
     buckets.fold()
     assert buckets.missed == 10

@@ -322,7 +322,8 @@ def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
         page.until("document.querySelector('#events .number:not(.going)')?.textContent.includes('90%')")
         assert page.run("document.querySelector('#link').textContent") == "live"
         painted = page.run(
-            "(() => {const c = document.querySelector('#chart'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)})()"
+            "(() => {const c = document.querySelector('#chart');"
+            " return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)})()"
         )
         assert painted
         assert page.run("document.documentElement.scrollWidth") <= width_px

@@ -43,9 +43,12 @@ FILES = {
     "usr/lib/raspi-firmware/start4.elf": "stands for start4.elf",
     "usr/lib/raspi-firmware/bootcode.bin": "stands for bootcode.bin",
     f"{MODULES}/modules.dep": (
-        "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\nkernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\n"
-        "kernel/drivers/mmc/core/mmc_block.ko: kernel/drivers/mmc/core/mmc_core.ko\nkernel/drivers/mmc/core/mmc_core.ko:\n"
-        "kernel/drivers/mmc/host/sdhci-iproc.ko: kernel/drivers/mmc/core/mmc_core.ko\nkernel/drivers/mmc/host/bcm2835.ko:\n"
+        "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\n"
+        "kernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\n"
+        "kernel/drivers/mmc/core/mmc_block.ko: kernel/drivers/mmc/core/mmc_core.ko\n"
+        "kernel/drivers/mmc/core/mmc_core.ko:\n"
+        "kernel/drivers/mmc/host/sdhci-iproc.ko: kernel/drivers/mmc/core/mmc_core.ko\n"
+        "kernel/drivers/mmc/host/bcm2835.ko:\n"
     ),
     f"{MODULES}/modules.builtin": "\n".join(
         f"kernel/drivers/{name}.ko"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 
-from edgevid.capture.buffers import BufferedSource
+from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.capture.source import Source
 from edgevid.errors import SourceError, SourceStalled
 from edgevid.frames import Frame

@@ -32,7 +32,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
 
 if TYPE_CHECKING:
     from edgevid.provision.image.assemble import BuiltImage

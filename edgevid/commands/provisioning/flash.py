@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:

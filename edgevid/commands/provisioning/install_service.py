@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from edgevid.commands.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
 from edgevid.errors import UsageError
 
 EXAMPLES = """examples:

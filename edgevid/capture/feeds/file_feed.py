@@ -1,7 +1,7 @@
 """Reads a source in its own thread, so that a source that hangs cannot hang the run.
 
 This is the policy "file": the source waits for the loop, and the loop sees every frame. The policy
-"live" is in `edgevid.capture.live_feed`.
+"live" is in `edgevid.capture.feeds.live_feed`.
 """
 
 from __future__ import annotations

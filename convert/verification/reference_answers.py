@@ -1,0 +1,36 @@
+"""Interface of the models that a bundle's answers are compared with."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgevid.frames import Array
+
+
+class ReferenceAnswers(Protocol):
+    """Scores and values of the model before its conversion.
+
+    `convert.verification.reference.Reference` runs a trained model in float;
+    `convert.prebuilt.FileReference` runs a `.tflite` file that was converted elsewhere.
+    Every method takes windows (N, T, *frame) of prepared frames.
+    """
+
+    def scores(self, windows: Array) -> Array:
+        """Return the probabilities (N, classes) float32 of the model as it was loaded."""
+        ...
+
+    def split_scores(self, windows: Array) -> Array:
+        """Return the probabilities (N, classes) float32 of its parts, run as on the device."""
+        ...
+
+    def values(self, windows: Array) -> list[Array]:
+        """Return the other outputs of the model, each as (N, size) float32."""
+        ...
+
+    def split_values(self, windows: Array) -> list[Array]:
+        """Return the other outputs of the parts, each as (N, size) float32."""
+        ...
+
+    def rounding(self, windows: Array) -> float:
+        """Return how far the rounding of float32 alone can move a probability."""
+        ...

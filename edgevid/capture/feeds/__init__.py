@@ -1,0 +1,1 @@
+"""Threads that read a source ahead of the loop."""

@@ -1,0 +1,1 @@
+"""The commands that prepare a device: a card, an image, a service."""
