@@ -200,8 +200,8 @@ def main() -> int:
     numbers = result["numbers"]
     path = write(
         "outputs",
-        question="Time of a 640x480 frame in the loop with every output on and five viewers of the page, over that with "
-        "none; memory goal 150 MB.",
+        question="Time of a 640x480 frame in the loop with every output on and five viewers of the page, over that "
+        "with none; memory goal 150 MB.",
         numbers=numbers,
         samples=result["samples"],
         threads=1,
