@@ -1,8 +1,8 @@
-"""Measure everything that can be measured with what is here, then write the numbers into the pages.
+"""Run every benchmark that needs no data of its own, then write the numbers into the pages.
 
     python -m benchmarks [--lrcn MODEL.h5 --clips DIR] [--weizmann DIR]
 
-Each benchmark is a program of its own and says in its first lines what it asks; this runs them one after the other and fails where one did.
+Each benchmark is a script whose docstring states its question. The exit code is the worst of them.
 """
 
 from __future__ import annotations
@@ -16,38 +16,44 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    """Run them in turn; give the worst exit code."""
+    """Run the benchmarks one after the other, and return the worst exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--lrcn", type=Path, metavar="MODEL", help="a trained LRCN, for stream_vs_window.py and conversion.py"
     )
-    parser.add_argument("--clips", type=Path, metavar="DIR", help="its clips")
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="clips of the LRCN")
     parser.add_argument(
         "--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes"
     )
-    args = parser.parse_args()
-    own = ["--lrcn", str(args.lrcn), "--clips", str(args.clips)] if args.lrcn and args.clips else []
-    jobs = [
+    worst = 0
+    for job in jobs(parser.parse_args()):
+        print(f"== {' '.join(job)}", file=sys.stderr)
+        # Continue after a failure: a missed goal is a result too.
+        worst = max(worst, abs(subprocess.run([sys.executable, str(HERE / job[0]), *job[1:]], check=False).returncode))
+    return worst
+
+
+def jobs(args: argparse.Namespace) -> list[list[str]]:
+    """Return the script and the arguments of each benchmark to run."""
+    clips = ["--clips", str(args.clips)]
+    has_lrcn = args.lrcn and args.clips
+    scripts = [
         ["startup.py"],
         ["frame_cost.py"],
         ["live_age.py"],
         ["motion_gate.py"],
         ["outputs.py"],
         ["soak.py"],
-        ["conversion.py", *own],
+        ["conversion.py", *(["--lrcn", str(args.lrcn), *clips] if has_lrcn else [])],
     ]
-    if args.lrcn and args.clips:
-        jobs.append(["stream_vs_window.py", str(args.lrcn), "--clips", str(args.clips)])
+    if has_lrcn:
+        scripts.append(["stream_vs_window.py", str(args.lrcn), *clips])
     if args.weizmann:
-        jobs.append(["weizmann.py", "--data", str(args.weizmann)])
-    worst = 0
-    for job in [*jobs, ["pages.py"]]:
-        print(f"== {' '.join(job)}", file=sys.stderr)
-        # A goal that is missed is a result too: the others are measured all the same.
-        worst = max(worst, abs(subprocess.run([sys.executable, str(HERE / job[0]), *job[1:]], check=False).returncode))
-    return worst
+        scripts.append(["weizmann.py", "--data", str(args.weizmann)])
+    # Last, because it reads the results of the others.
+    return [*scripts, ["pages.py"]]
 
 
 if __name__ == "__main__":

@@ -2,15 +2,19 @@
 
     python benchmarks/compat.py DIR... --clips DIR [--per-class 18] [--timeout 900] [--only TEXT]
 
-Every model file in the folders (`.h5`, `.hdf5`, `.keras`, `.tflite`, SavedModel folders) is tried twice, each time in a process of its own:
+Every model file in the folders (`.h5`, `.hdf5`, `.keras`, `.tflite`, SavedModel folders) is
+converted twice, each time in a process of its own:
 
-- stock: `keras.models.load_model`, `TFLiteConverter.from_keras_model`, int8 with builtins only; what a person who follows the documentation does.
-- ours: `convert_model` with its defaults, BGR frames and T of them at equal steps over each clip, as the usual tutorials train. A file converts where
-  a bundle is written, which takes the trained model's answer on 98 % of the clips. Models over features, for which there are no clips, get random
-  walks; their agreement says that the numbers are kept, not that anyone's gestures are.
+- stock: `keras.models.load_model` and `TFLiteConverter.from_keras_model`, int8 with builtins only,
+  as the documentation of TensorFlow shows.
+- ours: `convert_model` with its defaults, on BGR frames evenly spaced over each clip, as the usual
+  tutorials train. A file converts if a bundle is written, which requires the trained model's answer
+  on 98 % of the clips. There are no clips for models over features; they get random walks. Their
+  agreement shows that the numbers are preserved, but not that real gestures are.
 
-A file that holds no model (weights only), or one that runs code, is rightly refused: it counts as refused, and the reason is told. Goals: every file
-of `../shared/models` that holds a model, and 95 % of other people's.
+A file without a model (weights only), or one that runs code, is rejected correctly. The results
+count it as rejected, with the reason. Goals: every file of `../shared/models` that contains a
+model, and 95 % of other people's.
 """
 
 from __future__ import annotations
@@ -27,15 +31,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from results_file import table, write
 
+if TYPE_CHECKING:
+    from edgevid.frames import Color
+
 SUFFIXES = (".h5", ".hdf5", ".keras", ".tflite")
 HEADING = ("model", "Keras", "stock route, int8", "ours", "plan, precision", "agreement", "s", "reason")
-# What a refusal says where the file, and not the converter, is the reason.
-RIGHTLY = (
+AGREEMENT_GOAL = 0.98
+# Parts of the messages that reject a file for what it is, not for what the converter lacks. A test
+# checks that each is still in a message.
+CORRECT_REJECTIONS = (
     "weights only",
     "without code",
     "Flex",
@@ -69,21 +78,23 @@ except Exception as error:
 
 @dataclass(frozen=True)
 class Row:
-    """One file by both routes.
+    """The results of both routes for one file.
 
     Attributes:
-        model: Folder and file.
-        keras: Version that wrote it.
-        stock: How far the stock route came.
-        stock_converts: Whether it ended in a file.
-        loads, converts: Whether ours did.
-        refused_rightly: Whether the file is the reason that ours did not.
+        model: Path of the file in its folder.
+        keras: Version of Keras that wrote the file.
+        stock: Last stage of the stock route.
+        stock_converts: Whether the stock route wrote a file.
+        loads: Whether our route loaded the model.
+        converts: Whether our route wrote a bundle.
+        refused_rightly: Whether our route rejected the file correctly.
         agreement: Share of clips with the trained model's answer.
-        plan, precision: Of the bundle.
-        seconds: Ours, with start-up.
-        peak_mib: Greatest memory of ours, the converter's process not counted.
-        reason: Why ours refused.
-        notes: What ours assumed.
+        plan: Plan of the bundle.
+        precision: Precision of the bundle.
+        seconds: Time of our route, with start-up.
+        peak_mib: Largest memory of our route, without the process of TensorFlow's converter.
+        reason: Why our route rejected the file.
+        notes: Assumptions of our route.
     """
 
     model: str
@@ -103,21 +114,18 @@ class Row:
 
 
 def main() -> int:
-    """Try every file, print the table, write the results."""
+    """Convert every file, print the table and write the results."""
     args = _arguments()
     if args.one:
-        return _ours_here(Path(args.one), Path(args.work), args.clips, args.per_class)
+        return _convert_here(Path(args.one), Path(args.work), args.clips, args.per_class)
     rows = []
     for root, path in _models(args.folders, args.only):
-        rows.append(_try(root, path, args))
-        sys.stderr.write(f"{_line(rows[-1])}\n")
-    sys.stdout.write(f"{table([HEADING, *map(_cells, rows)])}\n\n{_summary(rows)}\n")
+        rows.append(_by_both_routes(root, path, args))
+        sys.stderr.write(f"{'  '.join(cell for cell in _cells(rows[-1]) if cell)}\n")
+    lines = table([HEADING, *map(_cells, rows)])
+    sys.stdout.write(f"{lines}\n\n{_summary(rows)}\n")
     if not args.only:
-        numbers = {
-            "rows": [asdict(row) for row in rows],
-            **_totals(rows),
-            "table": table([HEADING, *map(_cells, rows)]),
-        }
+        numbers = {"rows": [asdict(row) for row in rows], **_totals(rows), "table": lines}
         write("compat", question=str(__doc__).splitlines()[0], numbers=numbers)
     return 0
 
@@ -127,18 +135,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folders", type=Path, nargs="*", metavar="DIR")
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="real clips, <class>/<clip>")
     parser.add_argument(
-        "--per-class", type=int, default=18, metavar="N", help="clips of each class that are used (default: 18)"
+        "--per-class", type=int, default=18, metavar="N", help="number of clips of each class to use (default: 18)"
     )
     parser.add_argument(
         "--timeout",
         type=float,
         default=900.0,
         metavar="S",
-        help="longest time for one file by one route (default: 900)",
+        help="time limit for one file by one route (default: 900)",
     )
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="only files with this in their names; writes no results"
+        "--only", default="", metavar="TEXT", help="convert only files with this in their names, and write no results"
     )
+    # For the process that converts one file.
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -155,24 +164,14 @@ def _models(folders: Sequence[Path], only: str) -> Iterator[tuple[Path, Path]]:
         yield from ((root, path) for path in sorted([*files, *saved]) if only in path.name)
 
 
-def _try(root: Path, path: Path, args: argparse.Namespace) -> Row:
-    stock, stock_converts = _stock(path, args.timeout)
+def _by_both_routes(root: Path, path: Path, args: argparse.Namespace) -> Row:
+    stock, stock_converts = _by_stock_route(path, args.timeout)
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgevid-compat-") as work:
-        command = [
-            sys.executable,
-            __file__,
-            "--one",
-            str(path),
-            "--work",
-            work,
-            "--clips",
-            str(args.clips),
-            "--per-class",
-            str(args.per_class),
-        ]
-        code, output = _child(command, args.timeout)
-        answer = _last_json(output) or {"reason": _death(code, args.timeout)}
+        command = [sys.executable, __file__, "--one", str(path), "--work", work]
+        command += ["--clips", str(args.clips), "--per-class", str(args.per_class)]
+        code, output = _run_child(command, args.timeout)
+        answer = _last_json(output) or {"reason": _failure(code, args.timeout)}
     reason = str(answer.get("reason", ""))
     return Row(
         model=str(path.relative_to(root)),
@@ -181,30 +180,31 @@ def _try(root: Path, path: Path, args: argparse.Namespace) -> Row:
         stock_converts=stock_converts,
         loads=bool(answer.get("loads")),
         converts=bool(answer.get("converts")),
-        refused_rightly=any(mark in reason for mark in RIGHTLY),
+        refused_rightly=any(phrase in reason for phrase in CORRECT_REJECTIONS),
         agreement=answer.get("agreement"),
         plan=str(answer.get("plan", "")),
         precision=str(answer.get("precision", "")),
         seconds=round(time.monotonic() - started_s, 1),
         peak_mib=float(answer.get("peak_mib", 0.0)),
-        # A file's own path says nothing of the file.
+        # Without the folder, which differs between machines.
         reason=reason.replace(str(path), path.name),
         notes=tuple(answer.get("notes", ())),
     )
 
 
-def _stock(path: Path, timeout_s: float) -> tuple[str, bool]:
+def _by_stock_route(path: Path, timeout_s: float) -> tuple[str, bool]:
+    """Return the last stage of the stock route, and whether it wrote a file."""
     if path.suffix == ".tflite":
         return "is a .tflite", False
-    code, output = _child([sys.executable, "-c", STOCK, str(path)], timeout_s)
+    code, output = _run_child([sys.executable, "-c", STOCK, str(path)], timeout_s)
     answer = _last_json(output)
     if answer is None:
-        return _death(code, timeout_s), False
+        return _failure(code, timeout_s), False
     return ("converts" if answer["ok"] else f"fails to {answer['stage']}"), bool(answer["ok"])
 
 
-def _child(command: list[str], timeout_s: float) -> tuple[int | None, str]:
-    """Run a process and all that it starts; give its status, None where its time was up, and what it printed."""
+def _run_child(command: list[str], timeout_s: float) -> tuple[int | None, str]:
+    """Run a process, and return its exit status and its output; the status is None after a timeout."""
     env = os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
@@ -215,6 +215,7 @@ def _child(command: list[str], timeout_s: float) -> tuple[int | None, str]:
     try:
         output, _ = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
+        # The whole group: our route runs TensorFlow's converter in another process.
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         return None, ""
@@ -228,22 +229,25 @@ def _last_json(output: str) -> dict[str, Any] | None:
     return None
 
 
-def _death(code: int | None, timeout_s: float) -> str:
+def _failure(code: int | None, timeout_s: float) -> str:
+    """Describe the end of a process that printed no answer."""
     if code is None:
         return f"not done in {timeout_s:.0f} s"
     return f"dies of {signal.Signals(-code).name}" if code < 0 else f"ends with status {code}"
 
 
-def _ours_here(path: Path, work: Path, clips: Path, per_class: int) -> int:
-    """Convert one file in this process, and print what came of it as one line of JSON."""
+def _convert_here(path: Path, work: Path, clips: Path, per_class: int) -> int:
+    """Convert one file in this process, and print the result as one line of JSON."""
     from edgevid.errors import EdgevidError
 
     answer: dict[str, Any] = {"loads": False, "converts": False}
     try:
-        _convert(path, work, clips, per_class, answer)
+        window = _read_input(path)
+        answer |= {"loads": True, "keras": window.written_by}
+        answer |= _convert(path, window, work, clips, per_class)
     except EdgevidError as error:
         answer["reason"] = str(error)
-    except Exception as error:  # noqa: BLE001  # the top of this program: whatever it is belongs into the table
+    except Exception as error:  # noqa: BLE001  # any other error is a result too, and belongs in the table
         answer["reason"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     answer["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0)
     print("\n" + json.dumps(answer))
@@ -251,16 +255,22 @@ def _ours_here(path: Path, work: Path, clips: Path, per_class: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What a model file takes: the length of its window, a frame's shape, and what wrote it."""
+class _Window:
+    """The input of a model file.
+
+    Attributes:
+        frames: Number of frames in the window.
+        frame: Shape of a frame, (H, W, C) or (F,).
+        written_by: Version of Keras that wrote the file.
+    """
 
     frames: int
     frame: tuple[int, ...]
     written_by: str
 
 
-def _look(path: Path) -> _Seen:
-    """Load a model file only to see what it takes."""
+def _read_input(path: Path) -> _Window:
+    """Load a model file and return its input."""
     from convert.interface.arrange import arrange
     from convert.loading.load import load
     from convert.prebuilt import adopt
@@ -268,46 +278,48 @@ def _look(path: Path) -> _Seen:
 
     if is_tflite(path):
         adopted = adopt(path)
-        return _Seen(adopted.parts.frames, adopted.parts.frame_shape, adopted.loaded.written_by)
+        return _Window(adopted.parts.frames, adopted.parts.frame_shape, adopted.loaded.written_by)
     trained = load(path)
-    window = arrange(trained.model).graph.input_shape
-    return _Seen(int(window[0] or 1), tuple(int(size or 1) for size in window[1:]), trained.written_by)
+    frames, *frame = arrange(trained.model).graph.input_shape
+    # An open size is converted as 1.
+    return _Window(int(frames or 1), tuple(int(size or 1) for size in frame), trained.written_by)
 
 
-def _convert(path: Path, work: Path, clips: Path, per_class: int, answer: dict[str, Any]) -> None:
+def _convert(path: Path, window: _Window, work: Path, clips: Path, per_class: int) -> dict[str, Any]:
+    """Convert a model file, and return the facts of its bundle."""
     from convert import Options, convert_model
 
-    seen = _look(path)
-    answer.update(loads=True, keras=seen.written_by)
-    chosen = (
-        _picked(clips, work / "clips", per_class)
-        if len(seen.frame) == 3
-        else _walks(work / "walks", seen.frames, seen.frame[0])
-    )
-    color = "bgr" if seen.frame[-1] == 3 and len(seen.frame) == 3 else None
-    done = convert_model(path, chosen, work / "out.edgevid", options=Options(interval="uniform", color=color))
-    precision = "+".join(dict.fromkeys(done.report["precision"].values()))
-    answer.update(
-        converts=True,
-        agreement=done.report["agreement"],
-        plan=done.report["plan"],
-        precision=precision,
-        notes=done.report["notes"],
-    )
+    if len(window.frame) == 3:
+        folder = _select_clips(clips, work / "clips", per_class)
+        color: Color | None = "bgr" if window.frame[-1] == 3 else None
+    else:
+        folder, color = _random_walks(work / "walks", window.frames, window.frame[0]), None
+    options = Options(interval="uniform", color=color)
+    report = convert_model(path, folder, work / "out.edgevid", options=options).report
+    return {
+        "converts": True,
+        "agreement": report["agreement"],
+        "plan": report["plan"],
+        "precision": "+".join(dict.fromkeys(report["precision"].values())),
+        "notes": report["notes"],
+    }
 
 
-def _picked(clips: Path, target: Path, per_class: int) -> Path:
-    """Some clips of each class, evenly, without the classes' names: these are not the models'."""
+def _select_clips(clips: Path, target: Path, per_class: int) -> Path:
+    """Link some clips of each class, evenly spread, into one folder."""
+    from convert.clips import evenly_spread
+
+    # Without class folders: the classes of these clips are not those of the models.
     target.mkdir()
     for folder in sorted(each for each in clips.iterdir() if each.is_dir()):
         files = sorted(each for each in folder.iterdir() if each.is_file())
-        for index in np.unique(np.linspace(0, len(files) - 1, min(per_class, len(files))).astype(int)):
+        for index in evenly_spread(len(files), per_class):
             (target / f"{folder.name}-{files[index].name}").symlink_to(files[index].resolve())
     return target
 
 
-def _walks(target: Path, frames: int, width: int, count: int = 60) -> Path:
-    """Smooth random walks within -1 to 1, as normalised key points move."""
+def _random_walks(target: Path, frames: int, width: int, count: int = 60) -> Path:
+    """Write smooth random walks within -1 to 1, which resemble normalised key points."""
     target.mkdir()
     for index in range(count):
         rng = np.random.default_rng(index)
@@ -317,52 +329,47 @@ def _walks(target: Path, frames: int, width: int, count: int = 60) -> Path:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    ours = (
-        "converts"
-        if row.converts
-        else "rightly refused"
-        if row.refused_rightly
-        else "fails"
-        if row.loads
-        else "does not load"
-    )
-    how = f"{row.plan}, {row.precision}" if row.converts else ""
-    agreement = "" if row.agreement is None else f"{row.agreement:.1%}"
     return (
         row.model,
         row.keras,
         row.stock,
-        ours,
-        how,
-        agreement,
+        _verdict(row),
+        f"{row.plan}, {row.precision}" if row.converts else "",
+        "" if row.agreement is None else f"{row.agreement:.1%}",
         f"{row.seconds:.0f}",
+        # A bar would end the cell.
         row.reason[:160].replace("|", "/"),
     )
 
 
-def _line(row: Row) -> str:
-    return "  ".join(each for each in _cells(row) if each)
+def _verdict(row: Row) -> str:
+    if row.converts:
+        return "converts"
+    if row.refused_rightly:
+        return "rejected correctly"
+    return "fails" if row.loads else "does not load"
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, Any]:
-    held = [row for row in rows if not row.refused_rightly]
+    with_model = [row for row in rows if not row.refused_rightly]
     return {
         "files": len(rows),
-        "with_a_model": len(held),
-        "stock_converts": sum(row.stock_converts for row in held),
-        "stock_dies": sum("dies" in row.stock for row in held),
-        "ours_converts": sum(row.converts for row in held),
-        "ours_agrees": sum(row.converts and (row.agreement or 0.0) >= 0.98 for row in held),
-        "rightly_refused": len(rows) - len(held),
+        "with_a_model": len(with_model),
+        "stock_converts": sum(row.stock_converts for row in with_model),
+        "stock_dies": sum("dies" in row.stock for row in with_model),
+        "ours_converts": sum(row.converts for row in with_model),
+        "ours_agrees": sum(row.converts and (row.agreement or 0.0) >= AGREEMENT_GOAL for row in with_model),
+        "rightly_refused": len(rows) - len(with_model),
     }
 
 
 def _summary(rows: Sequence[Row]) -> str:
     totals = _totals(rows)
     return (
-        f"{totals['ours_converts']} of {totals['with_a_model']} files with a model convert, {totals['ours_agrees']} with at least 98 % agreement; "
-        f"by the stock route {totals['stock_converts']}, and {totals['stock_dies']} end its process. "
-        f"{totals['rightly_refused']} of {totals['files']} are rightly refused."
+        f"{totals['ours_converts']} of {totals['with_a_model']} files with a model convert, {totals['ours_agrees']} of "
+        f"them with at least {AGREEMENT_GOAL:.0%} agreement. The stock route converts {totals['stock_converts']}, and "
+        f"{totals['stock_dies']} end its process. {totals['rightly_refused']} of {totals['files']} are rejected "
+        "correctly."
     )
 
 

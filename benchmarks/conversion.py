@@ -1,11 +1,15 @@
-"""What does a conversion cost? Goals: an LRCN in 20 s, MobileNetV2 with an LSTM in 60 s, both under 3 GiB; `auto` under five times one conversion.
+"""What does a conversion cost in time and memory?
 
     python benchmarks/conversion.py [--lrcn MODEL --clips DIR]
 
-Each conversion is `edgevid convert` in a process of its own, from its start to its end, with the converter's child; memory is that of all of them
-together, read every 50 ms. Without a model of your own an LRCN of the usual size is made, and clips of moving squares for it. The worst case of
-`auto` is one in which nothing is good enough and every recipe is tried: it is measured with a budget that nothing keeps. Processor time is told
-beside the clock's, because others may be at work on the machine.
+Goals: an LRCN in 20 s, MobileNetV2 with an LSTM in 60 s, both under 3 GiB, and `auto` under five
+times one conversion.
+
+Each conversion is `edgevid convert` in a process of its own, from its start to its end. Memory is
+the sum over this process and its children, sampled every 50 ms. Without --lrcn, the benchmark builds
+an LRCN of the usual size, and clips of moving squares for it. In the worst case of `auto`, every
+recipe is tried; it is measured with a budget that no recipe meets. The results contain CPU time as
+well as wall-clock time, because other programs may use the machine.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results_file import table, write
+from results_file import goals_text, table, write
 
 from convert.clips import find_clips
 from convert.demo.video import write_video
@@ -31,8 +35,16 @@ from convert.frameworks.tensorflow_setup import import_tensorflow
 
 GOALS_S = {"LRCN": 20.0, "MobileNetV2 + LSTM": 60.0}
 GOAL_GIB, GOAL_TIMES = 3.0, 5.0
-# `edgevid convert` whose budget nothing keeps, so that every recipe is tried.
-NOTHING_KEEPS = "import sys, edgevid.cli, convert.verification.stages as v; v.Budget.broken = lambda *_: 'nothing is good enough'; sys.exit(edgevid.cli.main())"
+# `edgevid convert` with a budget that no recipe meets, so that every recipe is tried.
+REJECT_ALL = """
+import sys
+import edgevid.cli
+from convert.verification.stages import Budget
+Budget.broken = lambda *_: "nothing is good enough"
+sys.exit(edgevid.cli.main())
+"""
+# Keys of the results.
+INT8, WORST_CASE = "int8", "auto, nothing good enough"
 _SAMPLE_S = 0.05
 _KIB_PER_GIB = 2**20
 _CLIPS, _FRAMES = 12, 48
@@ -40,13 +52,13 @@ _CLIPS, _FRAMES = 12, 48
 
 @dataclass(frozen=True)
 class Cost:
-    """What one conversion took.
+    """The cost of one conversion.
 
     Attributes:
-        seconds: Wall clock.
-        cpu_s: Processor time of the process and its children.
-        gib: Most resident memory of the process and its children together.
-        code: Its exit code.
+        seconds: Wall-clock time.
+        cpu_s: CPU time of the process and its children.
+        gib: Largest resident memory of the process and its children together.
+        code: Exit code of the process.
     """
 
     seconds: float
@@ -55,42 +67,44 @@ class Cost:
     code: int
 
 
-class Memory(threading.Thread):
-    """Watches the memory of a process and all that it starts.
+class MemoryWatch(threading.Thread):
+    """Samples the memory of a process and its descendants.
 
     Args:
         pid: The process.
 
     Attributes:
-        peak_kib: Most seen so far.
+        peak_kib: Largest sum of resident memory so far.
     """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid = pid
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self.peak_kib = 0
 
     def run(self) -> None:
-        """Look until told to stop."""
-        while not self._over.wait(_SAMPLE_S):
-            self.peak_kib = max(self.peak_kib, sum(_rss_kib(pid) for pid in _family(self._pid)))
+        """Sample until `stop`."""
+        while not self._stopped.wait(_SAMPLE_S):
+            self.peak_kib = max(self.peak_kib, sum(_rss_kib(pid) for pid in _with_descendants(self._pid)))
 
     def stop(self) -> None:
-        """Stop looking."""
-        self._over.set()
+        """End the thread."""
+        self._stopped.set()
         self.join()
 
 
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for member in found:
-        tasks = Path(f"/proc/{member}/task")
+def _with_descendants(pid: int) -> list[int]:
+    pids = [pid]
+    # The list grows during the loop: a child may have children of its own.
+    for parent in pids:
+        tasks = Path(f"/proc/{parent}/task")
         try:
-            found += [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
-        except OSError:  # it has ended
+            pids += [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+        except OSError:
+            # The process has ended.
             continue
-    return found
+    return pids
 
 
 def _rss_kib(pid: int) -> int:
@@ -102,22 +116,20 @@ def _rss_kib(pid: int) -> int:
 
 
 def convert(model: Path, clips: Path, *options: str, program: Sequence[str] = ("-m", "edgevid.cli")) -> Cost:
-    """Convert once, as a person would."""
+    """Run `edgevid convert` once.
+
+    Args:
+        model: The model file.
+        clips: The folder of clips.
+        options: More options of the command.
+        program: Arguments of Python that run the command line.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            *program,
-            "convert",
-            str(model),
-            "--clips",
-            str(clips),
-            "-o",
-            f"{folder}/out.edgevid",
-            *options,
-        ]
+        command = [sys.executable, *program, "convert", str(model), "--clips", str(clips)]
+        command += ["-o", f"{folder}/out.edgevid", *options]
         began_s, before_s = time.monotonic(), _children_s()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        memory = Memory(child.pid)
+        memory = MemoryWatch(child.pid)
         memory.start()
         code = child.wait()
         seconds = time.monotonic() - began_s
@@ -131,7 +143,7 @@ def _children_s() -> float:
 
 
 def make_clips(folder: Path) -> Path:
-    """Squares that move to the left or to the right over noise."""
+    """Write clips of squares that move to the left or to the right over noise."""
     rng = np.random.default_rng(1)
     for index in range(_CLIPS):
         label = ("left", "right")[index % 2]
@@ -145,7 +157,7 @@ def make_clips(folder: Path) -> Path:
 
 
 def make_lrcn(path: Path) -> Path:
-    """The LRCN of the usual tutorials, 20 frames of 64x64, with drawn weights."""
+    """Write the LRCN of the usual tutorials, for 20 frames of 64x64, with random weights."""
     import keras
 
     layers = keras.layers
@@ -162,7 +174,7 @@ def make_lrcn(path: Path) -> Path:
 
 
 def make_mobilenet(path: Path) -> Path:
-    """MobileNetV2 at 112x112 under an LSTM of 64 units over 16 frames, with drawn weights."""
+    """Write MobileNetV2 at 112x112 with an LSTM of 64 units over 16 frames, with random weights."""
     import keras
 
     layers = keras.layers
@@ -180,29 +192,36 @@ def make_mobilenet(path: Path) -> Path:
 
 
 def measure(models: dict[str, Path], clips: Path, more: Sequence[str]) -> dict[str, dict[str, Cost]]:
-    """Convert each model to int8, and by `auto` with a budget that nothing keeps."""
-    anything = ("--max-drop", "100", "--min-agreement", "0")
-    found = {}
+    """Convert each model to int8, and by `auto` with a budget that no recipe meets.
+
+    Args:
+        models: Model files by name.
+        clips: The folder of clips.
+        more: Options of every conversion.
+
+    Returns:
+        Costs by name of the model and kind of conversion.
+    """
+    # Random weights have no accuracy to preserve.
+    any_result = ("--max-drop", "100", "--min-agreement", "0")
+    costs = {}
     for name, model in models.items():
-        found[name] = {
-            "int8": convert(model, clips, "--precision", "int8", *anything, *more),
-            "auto, nothing good enough": convert(model, clips, *more, program=("-c", NOTHING_KEEPS)),
+        costs[name] = {
+            INT8: convert(model, clips, "--precision", "int8", *any_result, *more),
+            WORST_CASE: convert(model, clips, *more, program=("-c", REJECT_ALL)),
         }
-        print(
-            f"{name}: "
-            + ", ".join(
-                f"{how} {cost.seconds:.1f} s ({cost.cpu_s:.1f} s of processors) {cost.gib:.2f} GiB (exit {cost.code})"
-                for how, cost in found[name].items()
-            ),
-            file=sys.stderr,
-        )
-    return found
+        for kind, cost in costs[name].items():
+            text = f"{cost.seconds:.1f} s ({cost.cpu_s:.1f} s of CPU), {cost.gib:.2f} GiB, exit code {cost.code}"
+            print(f"{name}, {kind}: {text}", file=sys.stderr)
+    return costs
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lrcn", type=Path, metavar="MODEL", help="a trained LRCN to convert in place of the made one")
-    parser.add_argument("--clips", type=Path, metavar="DIR", help="its clips")
+    parser.add_argument(
+        "--lrcn", type=Path, metavar="MODEL", help="a trained LRCN to convert instead of one with random weights"
+    )
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="clips of the LRCN")
     args = parser.parse_args()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as scratch:
@@ -212,57 +231,56 @@ def main() -> int:
             "LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"),
             "MobileNetV2 + LSTM": make_mobilenet(folder / "mobilenet.keras"),
         }
-        found = measure(models, clips, ("--interval", "uniform"))
+        costs = measure(models, clips, ("--interval", "uniform"))
         count = len(find_clips(clips))
-    numbers = {"lrcn": args.lrcn.name if args.lrcn else "drawn weights", "clips": count, **answer(found)}
-    print(table(rows(found)))
-    print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in numbers["goals_met"].items()))
+    numbers = {"lrcn": args.lrcn.name if args.lrcn else "random weights", "clips": count, **answer(costs)}
+    print(table(rows(costs)))
+    print(f"\n{goals_text(numbers['goals_met'])}")
     print(f"Wrote {write('conversion', question=question(), numbers=numbers)}")
     return 0
 
 
 def question() -> str:
     return (
-        "Time and memory of a whole `edgevid convert`, start of Python to end, all processes together (goals: LRCN 20 s, MobileNetV2 with an LSTM 60 s on two "
-        "cores, 3 GiB, auto at most five times one conversion, with every recipe tried)."
+        "Time and memory of a whole `edgevid convert`, from the start of Python to the end, all processes together "
+        "(goals: LRCN 20 s, MobileNetV2 with an LSTM 60 s on two cores, 3 GiB, auto at most five times one conversion, "
+        "with every recipe tried)."
     )
 
 
-def rows(found: dict[str, dict[str, Cost]]) -> list[Sequence[object]]:
-    """The table that is printed."""
+def rows(costs: dict[str, dict[str, Cost]]) -> list[Sequence[object]]:
+    """Return the rows of the printed table."""
     lines = [
-        (name, how, f"{cost.seconds:.1f}", f"{cost.cpu_s:.1f}", f"{cost.gib:.2f}", cost.code)
-        for name, costs in found.items()
-        for how, cost in costs.items()
+        (name, kind, f"{cost.seconds:.1f}", f"{cost.cpu_s:.1f}", f"{cost.gib:.2f}", cost.code)
+        for name, by_kind in costs.items()
+        for kind, cost in by_kind.items()
     ]
-    return [("model", "precision", "seconds", "processor seconds", "GiB", "exit code"), *lines]
+    return [("model", "precision", "seconds", "CPU seconds", "GiB", "exit code"), *lines]
 
 
-def answer(found: dict[str, dict[str, Cost]]) -> dict[str, Any]:
-    """The numbers that are written."""
-    times = {
-        name: round(costs["auto, nothing good enough"].cpu_s / costs["int8"].cpu_s, 2) for name, costs in found.items()
-    }
-    peak = max(cost.gib for costs in found.values() for cost in costs.values())
+def answer(costs: dict[str, dict[str, Cost]]) -> dict[str, Any]:
+    """Return the numbers of the results file."""
+    times = {name: round(by_kind[WORST_CASE].cpu_s / by_kind[INT8].cpu_s, 2) for name, by_kind in costs.items()}
+    peak_gib = max(cost.gib for by_kind in costs.values() for cost in by_kind.values())
     return {
         "conversions": {
-            name: {
-                how: {
-                    "s": round(cost.seconds, 1),
-                    "cpu_s": round(cost.cpu_s, 1),
-                    "gib": round(cost.gib, 2),
-                    "exit_code": cost.code,
-                }
-                for how, cost in costs.items()
-            }
-            for name, costs in found.items()
+            name: {kind: _numbers(cost) for kind, cost in by_kind.items()} for name, by_kind in costs.items()
         },
         "auto_times": times,
         "goals_met": {
-            **{f"{name} in under {GOALS_S[name]:g} s": found[name]["int8"].seconds < GOALS_S[name] for name in found},
-            f"peak memory under {GOAL_GIB:g} GiB": peak < GOAL_GIB,
+            **{f"{name} in under {GOALS_S[name]:g} s": costs[name][INT8].seconds < GOALS_S[name] for name in costs},
+            f"peak memory under {GOAL_GIB:g} GiB": peak_gib < GOAL_GIB,
             f"auto under {GOAL_TIMES:g} times one conversion": max(times.values()) < GOAL_TIMES,
         },
+    }
+
+
+def _numbers(cost: Cost) -> dict[str, float]:
+    return {
+        "s": round(cost.seconds, 1),
+        "cpu_s": round(cost.cpu_s, 1),
+        "gib": round(cost.gib, 2),
+        "exit_code": cost.code,
     }
 
 

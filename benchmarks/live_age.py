@@ -1,10 +1,12 @@
-"""How old is an answer when it is given? Goal: p99 below two frame intervals, from 640x480 at 30 frames a second.
+"""How old is the frame of a decision? Goal: p99 below two frame intervals, at 640x480 and 30 fps.
 
     python benchmarks/live_age.py [--seconds 30] [--bundle FILE]
 
-Frames of random pixels come at their times, as from a camera, through the policy "live": the reader's thread, buffers that take turns, and the
-whole loop with JSON lines written to nowhere. Age is counted from the time that is on the frame to the decision. The model takes a frame
-every training interval; the others pass by. The shipped gestures are measured, and what --bundle names, such as what `frame_cost.py --keep` leaves.
+Frames of random pixels arrive at their times, as from a camera, with the policy "live". The run uses
+the thread of the reader, rotating buffers, and the whole loop with JSON lines to a buffer in memory.
+The age of a decision is the time since the timestamp of its frame. The model takes a frame every
+training interval and skips the others. The benchmark measures the shipped gesture model and the
+bundles of --bundle, such as those that `frame_cost.py --keep` leaves.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ from edgevid.pipeline import Pipeline
 
 SIZE_PX = (640, 480)
 FPS = 30.0
+GOAL_INTERVALS = 2
 
 
 class Frames(ClosingSource):
     """Random pictures at a fixed rate.
 
     Args:
-        count: How many.
+        count: Number of frames.
     """
 
     name = "frames"
@@ -46,21 +49,22 @@ class Frames(ClosingSource):
         self._count = count
 
     def frames(self) -> Iterator[Frame]:
-        """Give the frames."""
+        """Deliver the frames."""
+        # Four pictures in turn: drawing each one would take longer than a frame may.
         pictures = np.random.default_rng(0).integers(0, 256, (4, SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
         for index in range(self._count):
             yield Frame(pictures[index % len(pictures)], "bgr", round(index / FPS * 1e9), index)
 
 
 def measure(model: Bundle, *, seconds: float) -> dict[str, Any]:
-    """Let one model watch the stream.
+    """Run one model on a stream.
 
     Args:
         model: The bundle.
         seconds: Length of the stream.
 
     Returns:
-        Ages in milliseconds, their p99 in frame intervals, and the fate of frames.
+        Ages in milliseconds, their p99 in frame intervals, and counts of frames.
     """
     telemetry = Pipeline(Engine(model), PacedSource(Frames(round(seconds * FPS))), [JsonLines(io.StringIO())]).run()
     age = summary((telemetry.age.samples_ns / 1e6).tolist(), digits=2)
@@ -83,7 +87,7 @@ def main() -> int:
         action="append",
         default=[],
         metavar="FILE",
-        help="another model to measure beside it; may stand several times",
+        help="another model to measure; may be repeated",
     )
     args = parser.parse_args()
     shipped = measure(shipped_bundle(), seconds=args.seconds)
@@ -91,19 +95,19 @@ def main() -> int:
     numbers = {**shipped, "others": others}
     path = write(
         "live_age",
-        question="Age of an answer from 640x480 at 30 frames a second; goal p99 below two frame intervals.",
+        question="Age of a decision from 640x480 at 30 frames per second; goal p99 below two frame intervals.",
         numbers=numbers,
         threads=1,
     )
-    found = {"gestures (shipped)": shipped, **others}
+    results = {"gestures (shipped)": shipped, **others}
     columns = tuple(shipped["age_ms"])
     rows = [
-        (name, *each["age_ms"].values(), each["p99_in_frame_intervals"], str(each["drops"]))
-        for name, each in found.items()
+        (name, *result["age_ms"].values(), result["p99_in_frame_intervals"], str(result["drops"]))
+        for name, result in results.items()
     ]
     print(table([("model", *columns, "p99 in frame intervals", "dropped"), *rows]))
     print(f"\nWrote {path}")
-    return 0 if all(each["p99_in_frame_intervals"] < 2 for each in found.values()) else 1
+    return 0 if all(result["p99_in_frame_intervals"] < GOAL_INTERVALS for result in results.values()) else 1
 
 
 if __name__ == "__main__":

@@ -2,16 +2,22 @@
 
     python benchmarks/motion_gate.py [--seeds 6]
 
-A made-up person makes gestures for a minute and then leaves the picture standing for two, as in a room that is mostly empty; every frame
-has the noise of a small camera (three levels of standard deviation). The shipped gesture model watches each such stream with gates of
-several widths and without one. Saved are the encoder's runs that were left out; missed are the events of the run without a gate that no
-event of the gated run overlaps with the same label; new are the gated run's events that overlap none. Recall is against what was shown.
+Each stream shows a rendered person who gestures for a minute, and then a still picture for two
+minutes, as in a room that is mostly empty. Every frame has the noise of a small camera (standard
+deviation of three levels). The shipped gesture model runs on each stream without a gate and with
+gates of several widths. The benchmark reports
+
+- the share of encoder runs that the gate saves
+- missed events: those of the run without a gate that no event of the same label overlaps
+- new events: those of the run with the gate that overlap none
+- the recall of the rendered gestures
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from results_file import table, write
@@ -27,16 +33,17 @@ from edgevid.lane import Lane
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 
+# Widths of the gate: the share of a frame that must change.
 SHARES = (0.0, 0.0005, 0.002, 0.01, 0.05)
 ACTIVE_S, STILL_S = 60.0, 120.0
 NOISE_LEVELS = 3.0
 
 
 class Room(ClosingSource):
-    """Gestures, then the last picture for a while, all of it with noise.
+    """Gestures, and then the last picture for a while, all with noise.
 
     Args:
-        seed: Draws person, gestures and noise.
+        seed: Seed of person, gestures and noise.
         size_px: Side of the square frames.
     """
 
@@ -49,7 +56,7 @@ class Room(ClosingSource):
         self.truth = self._person.truth
 
     def frames(self) -> Iterator[Frame]:
-        """Give the frames."""
+        """Deliver the frames."""
         rng = np.random.default_rng(self._seed)
         index, frame = 0, None
         for frame in self._person.frames():
@@ -65,72 +72,81 @@ def noisy(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(pixels + rng.normal(0.0, NOISE_LEVELS, pixels.shape), 0, 255).astype(np.uint8)
 
 
-def overlap(event: Event, others: Sequence[Event]) -> bool:
-    return any(
-        other.label == event.label and other.start_s <= event.end_s and other.end_s >= event.start_s for other in others
-    )
+@dataclass(frozen=True)
+class GateRun:
+    """One run on one stream.
+
+    Attributes:
+        events: The events of the run.
+        taken: Number of frames that the model takes.
+        spared: Number of taken frames without an encoder run.
+        recall: Fraction of the gestures that the events report.
+    """
+
+    events: Sequence[Event]
+    taken: int
+    spared: int
+    recall: float
 
 
-def watch(seed: int, share: float | None) -> tuple[Collector, int, int, int, float]:
-    """Run one stream.
+def run(seed: int, share: float | None) -> GateRun:
+    """Run the model on one stream.
 
     Args:
-        seed: Of the stream.
-        share: Of the gate; None for none.
-
-    Returns:
-        What was seen, frames taken, frames spared, encoder runs, and recall.
+        seed: Seed of the stream.
+        share: Width of the gate; None for no gate.
     """
     model = shipped_bundle()
     room, seen = Room(seed, model.manifest.input.height), Collector()
     telemetry = Pipeline(Lane(Engine(model), motion_gate=share), room, [seen]).run()
-    return seen, telemetry.taken, telemetry.still, telemetry.encode.count, match(seen.events, room.truth).recall
+    return GateRun(seen.events, telemetry.taken, telemetry.still, match(seen.events, room.truth).recall)
+
+
+def without_overlap(events: Sequence[Event], others: Sequence[Event]) -> int:
+    """Count the events that overlap no other event of the same label."""
+    return sum(not any(_overlaps(event, other) for other in others) for event in events)
+
+
+def _overlaps(event: Event, other: Event) -> bool:
+    return other.label == event.label and other.start_s <= event.end_s and other.end_s >= event.start_s
+
+
+def compare(plain: Sequence[GateRun], gated: Sequence[GateRun]) -> dict[str, float]:
+    """Compare the runs with one gate with those without a gate, stream by stream."""
+    pairs = list(zip(plain, gated, strict=True))
+    return {
+        "encoder_runs_saved": round(sum(run.spared for run in gated) / sum(run.taken for run in gated), 4),
+        "events_missed": sum(without_overlap(before.events, after.events) for before, after in pairs),
+        "events_new": sum(without_overlap(after.events, before.events) for before, after in pairs),
+        "recall": mean_recall(gated),
+    }
+
+
+def mean_recall(runs: Sequence[GateRun]) -> float:
+    return round(float(np.mean([run.recall for run in runs])), 4)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=6, help="streams (default: 6)")
+    parser.add_argument("--seeds", type=int, default=6, help="number of streams (default: 6)")
     args = parser.parse_args()
-    plain = {seed: watch(seed, None) for seed in range(args.seeds)}
-    events = sum(len(seen.events) for seen, *_ in plain.values())
-    numbers: dict[str, object] = {
+    plain = [run(seed, None) for seed in range(args.seeds)]
+    gates = {f"{share:g}": compare(plain, [run(seed, share) for seed in range(args.seeds)]) for share in SHARES}
+    numbers = {
         "streams": args.seeds,
         "still_share_of_time": round(STILL_S / (ACTIVE_S + STILL_S), 3),
-        "events_without_gate": events,
-        "recall_without_gate": round(float(np.mean([recall for *_, recall in plain.values()])), 4),
+        "events_without_gate": sum(len(each.events) for each in plain),
+        "recall_without_gate": mean_recall(plain),
+        "gates": gates,
     }
-    gates: dict[str, dict[str, float]] = {}
-    for share in SHARES:
-        runs = {seed: watch(seed, share) for seed in range(args.seeds)}
-        missed = sum(
-            not overlap(event, runs[seed][0].events) for seed, (seen, *_) in plain.items() for event in seen.events
-        )
-        new = sum(
-            not overlap(event, plain[seed][0].events) for seed, (seen, *_) in runs.items() for event in seen.events
-        )
-        spared, taken = (sum(run[column] for run in runs.values()) for column in (2, 1))
-        recall = round(float(np.mean([run[4] for run in runs.values()])), 4)
-        gates[f"{share:g}"] = {
-            "encoder_runs_saved": round(spared / taken, 4),
-            "events_missed": missed,
-            "events_new": new,
-            "recall": recall,
-        }
-    numbers["gates"] = gates
     path = write(
         "motion_gate",
         question="Share of encoder runs that a motion gate saves, and events that it misses, by its width.",
         numbers=numbers,
     )
-    print(f"{events} events without a gate, recall {numbers['recall_without_gate']}")
-    print(
-        table(
-            [
-                ("gate", "runs saved", "events missed", "events new", "recall"),
-                *((name, *gate.values()) for name, gate in gates.items()),
-            ]
-        )
-    )
+    print(f"{numbers['events_without_gate']} events without a gate, recall {numbers['recall_without_gate']}")
+    heading = ("gate", "runs saved", "events missed", "events new", "recall")
+    print(table([heading, *((name, *gate.values()) for name, gate in gates.items())]))
     print(f"\nWrote {path}")
     return 0
 

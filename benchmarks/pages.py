@@ -1,8 +1,8 @@
-"""Do the pages say the numbers that were measured?
+"""Do the pages state the measured numbers?
 
     python benchmarks/pages.py [--check]
 
-A page marks what comes from a results file, and keeps the template beside it in the comment:
+A page marks the lines that come from a results file, and holds their template in a comment:
 
     <!-- numbers: benchmarks/results/startup.json
     `import edgevid` takes {numbers[import_s][p50]:.2f} s.
@@ -10,8 +10,9 @@ A page marks what comes from a results file, and keeps the template beside it in
     `import edgevid` takes 0.12 s.
     <!-- /numbers -->
 
-The template is Python's format language over the file's JSON. This program writes the lines between the comments again; with --check it
-writes nothing, names each page that differs, and exits with 1.
+The template is a format string of Python for the JSON of the file. This script rewrites the lines
+between the comments. With --check, it writes nothing, prints each page that differs, and exits
+with 1.
 """
 
 from __future__ import annotations
@@ -25,47 +26,44 @@ from pathlib import Path
 from edgevid import atomic
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"<!-- numbers: (?P<file>\S+)\n(?P<template>.*?)-->\n(?P<shown>.*?)<!-- /numbers -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- numbers: (?P<file>\S+)\n(?P<template>.*?)-->\n.*?<!-- /numbers -->", re.DOTALL)
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    """List the pages that may show numbers.
+    """List the pages that may contain numbers: Markdown files in the root and in `docs/`.
 
     Args:
-        root: The repository.
-
-    Returns:
-        Markdown files at the top and under `docs/`.
+        root: Root of the repository.
     """
     return sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")])
 
 
 def filled(text: str, root: Path = ROOT) -> str:
-    """Write each marked block of a page again.
+    """Fill the marked blocks of a page with the numbers of their results files.
 
     Args:
         text: The page.
-        root: What the paths of results files are relative to.
+        root: Folder to which the paths of results files are relative.
 
     Returns:
-        The page with the numbers of the results files.
+        The page with new blocks.
 
     Raises:
-        FileNotFoundError: A results file is not there.
-        KeyError: A template names a number that its file does not have.
+        FileNotFoundError: A results file is missing.
+        KeyError: A template names a number that its file does not contain.
     """
 
-    def block(found: re.Match[str]) -> str:
-        result = json.loads((root / found["file"]).read_text())
-        shown = found["template"].format(**result)
-        return f"<!-- numbers: {found['file']}\n{found['template']}-->\n{shown}<!-- /numbers -->"
+    def block(match: re.Match[str]) -> str:
+        result = json.loads((root / match["file"]).read_text())
+        lines = match["template"].format(**result)
+        return f"<!-- numbers: {match['file']}\n{match['template']}-->\n{lines}<!-- /numbers -->"
 
     return BLOCK.sub(block, text)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a page differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page differs")
     check = parser.parse_args().check
     stale = {page: text for page in pages() if (text := filled(page.read_text())) != page.read_text()}
     for page, text in stale.items():

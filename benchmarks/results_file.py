@@ -1,9 +1,9 @@
-"""What every benchmark writes: its numbers with the environment they were taken in, under `benchmarks/results/`.
+"""Result files of the benchmarks, with the environment of the measurement, and their tables.
 
     from results_file import summary, write
     write("frame_cost", question="...", numbers={...}, samples={"outside_us": [...]})
 
-The file is written beside its place and renamed.
+The files are in `benchmarks/results` and are written atomically.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from edgevid.schema import to_json
 from edgevid.telemetry.environment import machine, versions
 
 RESULTS = Path(__file__).resolve().parent / "results"
+# The goals are stated in megabytes, while edgevid measures MiB.
+MB_PER_MIB = 2**20 / 1e6
 
 
 def environment(*, threads: int | None = None) -> dict[str, Any]:
     """Describe the machine, the software and the commit.
 
     Args:
-        threads: Interpreter threads that were used, where it matters.
+        threads: Number of interpreter threads; None if it does not matter.
 
     Returns:
         A JSON object.
@@ -48,8 +50,8 @@ def summary(samples: Sequence[float], *, digits: int = 4) -> dict[str, float]:
     """Summarise the samples of one quantity.
 
     Args:
-        samples: At least one, in any unit.
-        digits: Decimals kept.
+        samples: At least one sample, in any unit.
+        digits: Number of decimals.
 
     Returns:
         count, p50, p95, p99, min and max.
@@ -72,14 +74,14 @@ def write(
 
     Args:
         name: File name without its suffix.
-        question: What was asked, in one sentence, with the goal.
-        numbers: The answer; names carry units.
-        samples: Raw samples behind it, by name.
-        threads: Interpreter threads.
-        folder: Where to.
+        question: The question of the benchmark in one sentence, with the goal.
+        numbers: The answer. Names contain units.
+        samples: The raw samples, by name.
+        threads: Number of interpreter threads; None if it does not matter.
+        folder: Folder of the file; created if it is missing.
 
     Returns:
-        The file.
+        The path of the file.
     """
     content = {
         "benchmark": name,
@@ -95,13 +97,10 @@ def write(
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Lay rows out in columns; the first row is the heading.
+    """Format rows as a table of Markdown, for a page.
 
     Args:
-        rows: Of equal length.
-
-    Returns:
-        Lines of Markdown, ready for a page.
+        rows: Rows of equal length; the first one is the heading.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
@@ -111,8 +110,13 @@ def table(rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
+def goals_text(goals: Mapping[str, bool]) -> str:
+    """List goals, one per line, with whether they are met."""
+    return "\n".join(f"{'met' if is_met else 'MISSED'}: {goal}" for goal, is_met in goals.items())
+
+
 def _commit() -> str:
-    """The commit, with "+" where the tree differs from it; "unknown" outside a repository."""
+    """Return the commit, with "+" if the code differs from it; "unknown" outside a repository."""
     try:
         git = ["git", "-C", str(RESULTS.parent)]
         commit = subprocess.run(

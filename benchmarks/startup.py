@@ -1,9 +1,10 @@
-"""What does a start cost? Goals: `import edgevid` under 0.3 s and 40 MB; running with the demo bundle under 80 MB.
+"""What does a start cost? Goals: import under 0.3 s and 40 MB, a run of the demo bundle under 80 MB.
 
     python benchmarks/startup.py [--starts 10] [--bundle FILE]
 
-Every sample is a process of its own. The import is that of the package and of everything that a run needs but for the interpreter; the
-start-up of Python itself is measured beside it, and taken off. A run takes 600 frames of the synthetic stream to their events.
+Every sample is a process of its own. The benchmark imports the package, and then everything that a
+run needs except the interpreter; the start-up of Python itself does not count. A run takes 600
+frames of the synthetic stream and reports their events.
 """
 
 from __future__ import annotations
@@ -12,22 +13,23 @@ import argparse
 import json
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from results_file import summary, table, write
+from results_file import MB_PER_MIB, goals_text, summary, table, write
+
+from edgevid import DEMO
+from edgevid.inference import startup
 
 IMPORT_GOAL_MS, IMPORT_GOAL_MB, RUN_GOAL_MB = 300, 40, 80
-_MB_PER_MIB = 2**20 / 1e6
 _IMPORT = """
-import sys, time
+import time
 began = time.perf_counter_ns()
 import {modules}
 took = time.perf_counter_ns() - began
 from edgevid.telemetry.environment import rss_mib
 import json
-print(json.dumps({{"ms": took / 1e6, "mib": rss_mib(), "heavy": sorted({{"tensorflow", "cv2", "ai_edge_litert"}} & set(sys.modules))}}))
+print(json.dumps({{"ms": took / 1e6, "mib": rss_mib()}}))
 """
 _RUN = """
 import json, sys
@@ -41,67 +43,58 @@ _IMPORTS = {"import edgevid": "edgevid", "import edgevid.pipeline": "edgevid.pip
 
 
 def child(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script in a fresh process and read the JSON that it prints."""
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    """Run a script in a new process, and return the JSON object that it prints."""
+    process = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    return json.loads(process.stdout)
+
+
+def measure(path: Path, count: int) -> dict[str, list[float]]:
+    """Return the samples of imports, starts and runs.
+
+    Args:
+        path: The bundle.
+        count: Number of samples of each kind.
+    """
+    samples: dict[str, list[float]] = {}
+    for name, modules in _IMPORTS.items():
+        imports = [child(_IMPORT.format(modules=modules)) for _ in range(count)]
+        samples |= {f"{name} {unit}": [sample[unit] for sample in imports] for unit in ("ms", "mib")}
+    starts = [startup.measure(path) for _ in range(count)]
+    for name in ("import_ms", "load_ms", "first_decision_ms", "rss_mib"):
+        samples[f"start {name}"] = [getattr(start, name) for start in starts]
+    samples["run peak mib"] = [child(_RUN, str(path))["mib"] for _ in range(count)]
+    return samples
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--starts", type=int, default=10, help="processes for each line of the table (default: 10)")
-    parser.add_argument(
-        "--bundle",
-        type=Path,
-        default=Path(str(resources.files("edgevid") / "data" / "gestures.edgevid")),
-        help="default: the demo's",
-    )
+    parser.add_argument("--starts", type=int, default=10, help="number of processes of each kind (default: 10)")
+    parser.add_argument("--bundle", type=Path, default=DEMO, help="the bundle to run (default: that of the demo)")
     args = parser.parse_args()
-
-    from edgevid.inference.startup import measure
-
-    imports = {
-        name: [child(_IMPORT.format(modules=modules)) for _ in range(args.starts)] for name, modules in _IMPORTS.items()
-    }
-    starts = [measure(args.bundle) for _ in range(args.starts)]
-    runs = [child(_RUN, str(args.bundle)) for _ in range(args.starts)]
-    samples = {
-        f"{name} {unit}": [sample[unit] for sample in found]
-        for name, found in imports.items()
-        for unit in ("ms", "mib")
-    }
-    samples |= {
-        f"start {name}": [getattr(start, name) for start in starts]
-        for name in ("import_ms", "load_ms", "first_decision_ms", "rss_mib")
-    }
-    samples["run peak mib"] = [run["mib"] for run in runs]
+    samples = measure(args.bundle, args.starts)
     numbers = {name: summary(values, digits=2) for name, values in samples.items()}
     goals = check(numbers)
     path = write(
         "startup",
-        question="Time and memory of `import edgevid` (goals 0.3 s, 40 MB), of a start to the first answer, and of a run with the demo bundle (goal 80 MB).",
+        question="Time and memory of `import edgevid` (goals 0.3 s, 40 MB), of a start to the first answer, and of a "
+        "run with the demo bundle (goal 80 MB).",
         numbers={**numbers, "goals_met": goals},
         samples=samples,
         threads=1,
     )
-    print(
-        table(
-            [
-                ("", "count", "p50", "p95", "max"),
-                *[(name, row["count"], row["p50"], row["p95"], row["max"]) for name, row in numbers.items()],
-            ]
-        )
-    )
-    print("\n" + "\n".join(f"{'met' if met else 'MISSED'}: {goal}" for goal, met in goals.items()) + f"\nWrote {path}")
+    rows = [(name, row["count"], row["p50"], row["p95"], row["max"]) for name, row in numbers.items()]
+    print(table([("", "count", "p50", "p95", "max"), *rows]))
+    print(f"\n{goals_text(goals)}\nWrote {path}")
     return 0 if all(goals.values()) else 1
 
 
 def check(numbers: dict[str, dict[str, float]]) -> dict[str, bool]:
-    """Hold the medians against the goals; megabytes are of 10^6 bytes."""
+    """Compare the medians with the goals."""
+    import_mb = numbers["import edgevid.pipeline mib"]["p50"] * MB_PER_MIB
     return {
         f"import edgevid under {IMPORT_GOAL_MS} ms": numbers["import edgevid.pipeline ms"]["p50"] < IMPORT_GOAL_MS,
-        f"import edgevid under {IMPORT_GOAL_MB} MB": numbers["import edgevid.pipeline mib"]["p50"] * _MB_PER_MIB
-        < IMPORT_GOAL_MB,
-        f"run under {RUN_GOAL_MB} MB": numbers["run peak mib"]["p50"] * _MB_PER_MIB < RUN_GOAL_MB,
+        f"import edgevid under {IMPORT_GOAL_MB} MB": import_mb < IMPORT_GOAL_MB,
+        f"run under {RUN_GOAL_MB} MB": numbers["run peak mib"]["p50"] * MB_PER_MIB < RUN_GOAL_MB,
     }
 
 

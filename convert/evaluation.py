@@ -116,7 +116,7 @@ def evaluate(
         labels=subject.labels,
         window=subject.window,
         views=options.views,
-        progress=lambda clips: iter(progress.track(clips, "asking the model")),
+        progress=lambda clips: progress.track(clips, "evaluating clips"),
     )
     return replace(evaluation, skipped=subject.clips.skipped)
 
@@ -129,9 +129,8 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.
     decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
-    return EvaluationSubject(
-        scoring.bundle_scorer(Engine(checked, threads=options.threads)), decoded, manifest.labels, manifest.window
-    )
+    scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
+    return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:

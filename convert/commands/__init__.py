@@ -1,1 +1,1 @@
-"""The verbs of the command line that run on the workstation. Each module has `configure(parser)` and `run(args) -> exit code`."""
+"""Commands for the workstation, one module each, with `configure(parser)` and `run(args)`."""

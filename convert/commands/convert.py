@@ -1,34 +1,34 @@
-"""Convert a trained Keras video classifier into a bundle for the device, and prove it on real clips.
+"""Convert a trained Keras video classifier into a bundle, and prove it on real clips.
 
-The model is split into a part that runs once a frame and a part that runs over time, quantised, and held against the trained model on every
-clip given. The cheapest precision that keeps the budget is taken; where none does, no bundle is written and the exit code is 3. The bundle
-carries the proof: 'edgevid inspect' shows it, 'edgevid selftest' repeats it on any machine. A page beside it, OUT.report.html, tells it with
-pictures, and OUT.report.json as data; both are written for failures too, and say which layers are to blame.
+The model is split into an encoder, which runs once per frame, and a head, which
+runs over time. Both are quantised and compared with the trained model on every
+clip. The cheapest precision within the budget is used. If none is, no bundle is
+written, and the exit code is 3.
+
+The bundle contains the proof: 'edgevid inspect' shows it, and 'edgevid selftest'
+repeats it on any machine. The conversion also writes a report with pictures,
+OUT.report.html, and its data, OUT.report.json. A failed conversion writes them
+too; they name the layers that cause the errors.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
+from convert.commands.options import add_input, options_from
 from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
 from edgevid.events.rule import ClassThresholds
-from edgevid.frames.preprocess import INTERPOLATIONS, RESIZE_RULES
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Built = TypeVar("Built", bound="DataclassInstance")
 EXAMPLES = """examples:
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid
-      a model from 'edgevid train': labels, colour and sampling are in the file
+      a model of 'edgevid train': labels, colour and sampling are in the file
   edgevid convert lrcn.h5 --clips clips -o lrcn.edgevid --color bgr --interval uniform --labels labels.txt
-      an LRCN from the usual tutorials: OpenCV's BGR frames over 255, T of them at equal steps over each clip
+      an LRCN of the usual tutorials: BGR frames divided by 255, T of them evenly spaced over each clip
   edgevid convert pose_lstm.h5 --clips sequences -o pose.edgevid --interval 0.033
       a model over feature sequences: the clips are .npy arrays of (frames, features)
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --precision 'int8+16x8 head' --report proof.html
@@ -36,119 +36,66 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "model",
         type=Path,
         metavar="MODEL",
-        help="a .keras or .h5 file or a SavedModel folder, of Keras 2 or 3; or a .tflite file, taken as it is",
+        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3, or a .tflite file, which is packed unchanged",
     )
     parser.add_argument(
         "--clips",
         type=Path,
         required=True,
         metavar="DIR",
-        help="real clips, <class>/<clip>, for calibration and proof; labels may be missing",
+        help="real clips for calibration and proof, as <class>/<clip> or without classes",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
-    configure_input(parser.add_argument_group("what training did (not needed for models from 'edgevid train')"))
-    _configure_device(parser.add_argument_group("how the device runs it"))
+    add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
+    _add_bundle_options(parser.add_argument_group("the bundle"))
     parser.add_argument(
-        "--allow-code", action="store_true", help="load Lambda layers, which run Python code from the model file"
+        "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
     )
     parser.add_argument(
         "--custom-objects",
         type=Path,
         metavar="MODULE.py",
-        help="a Python file that defines the model's own layers and functions; it is run",
+        help="a Python file that defines the model's own layers and functions; it is executed",
     )
     parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE.html",
-        help="where to write the page of the proof, and its data as FILE.report.json (default: OUT.report.html)",
+        help="where to write the report; its data goes to FILE.report.json (default: OUT.report.html)",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print the report on stdout as one JSON object; where there is no bundle, why, and how far it came",
+        help="print the report as one JSON object; after a failure, with the error and the results so far",
     )
 
 
-def configure_input(group: argparse._ArgumentGroup) -> None:
-    """Declare what a model file may leave unsaid of its training; 'edgevid evaluate' asks the same.
-
-    Args:
-        group: Part of a verb's parser.
-    """
-    group.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="one label a line, in the order of the outputs (default: the folders' names, sorted)",
-    )
-    group.add_argument(
-        "--color",
-        choices=("rgb", "bgr", "gray"),
-        help="order of the channels; models trained on OpenCV's frames want bgr (default: rgb)",
-    )
-    group.add_argument(
-        "--range",
-        type=_range,
-        metavar="LOW,HIGH",
-        help="what pixels 0 and 255 were: 0,1 or 0,255 or (as --range=-1,1) -1,1 (default: 0,1)",
-    )
-    group.add_argument("--resize", choices=RESIZE_RULES, help="how other aspect ratios fit (default: stretch)")
-    group.add_argument("--interpolation", choices=INTERPOLATIONS, help="OpenCV's (default: linear)")
-    group.add_argument(
-        "--interval",
-        metavar="SECONDS|uniform",
-        help="time between frames, or 'uniform': T frames at equal steps over each clip (default)",
-    )
-    group.add_argument("--frames", type=int, metavar="N", help="frames in a window, where the model leaves it open")
-    group.add_argument(
-        "--frame-size", type=_size, metavar="HEIGHT,WIDTH", help="pixels of a frame, where the model takes any"
-    )
-    group.add_argument(
-        "--axes",
-        metavar="AXES",
-        help="what the axes of the model's input are, such as t,h,w,c or h,w,tc or t,f (default: read from the model)",
-    )
-    group.add_argument(
-        "--scores",
-        metavar="NAME",
-        help="which output gives the scores, of a model with several (default: the first with probabilities)",
-    )
-    group.add_argument(
-        "--scores-only",
-        action="store_true",
-        help="leave the other outputs out, which come beside the scores as values otherwise",
-    )
-
-
-def _configure_device(group: argparse._ArgumentGroup) -> None:
+def _add_bundle_options(group: argparse._ArgumentGroup) -> None:
     from convert.quantization.space_to_depth import ANY, targets
 
     group.add_argument(
         "--plan",
         choices=("auto", *PLANS),
         default="auto",
-        help="window: exact; stateful: causal RNNs, cheaper, remembers beyond the window (default: auto)",
+        help="window: exact; stateful: cheaper, for causal RNNs, and remembers more than the window; stack: not split "
+        "(default: auto)",
     )
-    _configure_precision(group)
+    _add_precision(group)
     group.add_argument(
         "--target",
         choices=targets(),
         default=ANY,
-        help="lay thin convolutions out for this board's int8 kernels: the same answers to the bit, up to twice as fast there (default: any)",
+        help="arrange convolutions with few channels for the int8 kernels of this board: up to twice as fast there, with "
+        "bit-identical answers (default: any)",
     )
     group.add_argument(
-        "--background", action="append", metavar="LABEL", help="a class that is never an event; may be given again"
+        "--background", action="append", metavar="LABEL", help="a class that is never an event; may be repeated"
     )
     group.add_argument(
         "--threshold",
@@ -156,18 +103,18 @@ def _configure_device(group: argparse._ArgumentGroup) -> None:
         dest="thresholds",
         type=_threshold,
         metavar="LABEL=ENTER,EXIT",
-        help="smoothed scores at which this class's events begin and end; may be given again",
+        help="smoothed scores at which events of this class start and end; may be repeated",
     )
     group.add_argument(
         "--unknown-below",
         type=float,
         metavar="SCORE",
-        help="a decision whose highest score is below this is 'unknown' (default: 0)",
+        help="label decisions whose highest score is lower 'unknown' (default: 0)",
     )
-    group.add_argument("--name", help="what the bundle is called (default: the model's file name)")
+    group.add_argument("--name", help="name of the model in the bundle (default: name of the model file)")
 
 
-def _configure_precision(group: argparse._ArgumentGroup) -> None:
+def _add_precision(group: argparse._ArgumentGroup) -> None:
     from convert.options import DELEGATES
     from convert.precision.recipes import ALIASES, AUTO, NAMES
 
@@ -176,33 +123,35 @@ def _configure_precision(group: argparse._ArgumentGroup) -> None:
         choices=(AUTO, *NAMES, *ALIASES),
         default=AUTO,
         metavar="RECIPE",
-        help=f"{', '.join(NAMES)}: encoder, then head; auto takes the cheapest within the budget (default: auto)",
+        help=f"precision of the encoder and of the head: {', '.join(NAMES)}; auto uses the cheapest one within the "
+        "budget (default: auto)",
     )
     group.add_argument(
         "--delegate",
         choices=DELEGATES,
-        help="xnnpack: tell which operators the CPU's fast kernels take; coral: also compile the encoder for the Edge TPU (edgetpu_compiler on PATH)",
+        help="xnnpack: report which operators the fast kernels of the CPU run; coral: also compile the encoder for the "
+        "Edge TPU, with edgetpu_compiler from PATH",
     )
     group.add_argument(
         "--max-drop",
         type=float,
         default=1.0,
         metavar="POINTS",
-        help="top-1 accuracy that may be lost on labelled clips; one clip is forgiven unless 0 (default: 1)",
+        help="largest loss of top-1 accuracy on labelled clips; one clip is always allowed, except with 0 (default: 1)",
     )
     group.add_argument(
         "--max-value-error",
         type=float,
         default=0.05,
         metavar="SHARE",
-        help="mean error of numbers that the model gives beside its scores, as a share of their span on the clips (default: 0.05)",
+        help="largest mean error of the model's other outputs, as a share of their range on the clips (default: 0.05)",
     )
     group.add_argument(
         "--min-agreement",
         type=float,
         default=0.98,
         metavar="SHARE",
-        help="of clips that must get the trained model's answer (default: 0.98)",
+        help="smallest share of clips with the same answer as from the trained model (default: 0.98)",
     )
 
 
@@ -213,37 +162,15 @@ def _threshold(text: str) -> ClassThresholds:
         return ClassThresholds(label=label, enter=enter, exit=exit_)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, as wave=0.8,0.5, got {text!r}."
+            f"Expected LABEL=ENTER,EXIT with 0 <= EXIT <= ENTER <= 1, such as wave=0.8,0.5, got {text!r}."
         ) from error
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, comma, width = text.partition(",")
-    try:
-        return int(height), int(width if comma else "")
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"Expected HEIGHT,WIDTH as 112,112, got {text!r}.") from None
-
-
-def _range(text: str) -> tuple[float, float]:
-    low, comma, high = text.partition(",")
-    try:
-        return float(low), float(high if comma else "")
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"Expected LOW,HIGH as 0,1, got {text!r}.") from None
-
-
 def run(args: argparse.Namespace) -> int:
-    """Convert and print the proof.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
+    """Convert the model and print the proof.
 
     Raises:
-        UsageError: An option is wrong.
+        UsageError: An option is not legal.
         EdgevidError: The conversion failed; see `convert.convert_model`.
     """
     from convert import Options, convert_model
@@ -252,23 +179,27 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         options, command = options_from(args, Options), shlex.join(["edgevid", *sys.argv[1:]])
-        done = convert_model(args.model, args.clips, args.output, options=options, progress=Terminal(), command=command)
+        conversion = convert_model(
+            args.model, args.clips, args.output, options=options, progress=Terminal(), command=command
+        )
     except (EdgevidError, OSError) as error:
         if args.json:
             sys.stdout.write(f"{as_json(_failed(error, args))}\n")
         else:
-            # What was assumed may be what was wrong.
+            # A wrong assumption may be the cause.
             sys.stderr.writelines(f"note: {note}\n" for note in getattr(error, "report", {}).get("notes", ()))
         raise
-    sys.stdout.write(f"{as_json(done.report) if args.json else summary(done.report, delegate=args.delegate)}\n")
-    sys.stderr.write(f"Wrote {done.path} and {done.page}\n")
+    report = conversion.report
+    sys.stdout.write(f"{as_json(report) if args.json else summary(report, delegate=args.delegate)}\n")
+    sys.stderr.write(f"Wrote {conversion.path} and {conversion.page}\n")
     return 0
 
 
 def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str, Any]:
-    """What `--json` prints where there is no bundle: the report as far as it came, what stderr says, and what the process will return."""
+    """Return the object that `--json` prints after a failure."""
     from convert.reporting.outcome import NoBundle
 
+    # The fields of a report, for a failure before any result.
     early = {
         "failure": str(error),
         "stopped_by": str(error),
@@ -285,29 +216,15 @@ def _failed(error: EdgevidError | OSError, args: argparse.Namespace) -> dict[str
     }
 
 
-def options_from(args: argparse.Namespace, kind: type[Built]) -> Built:
-    """Read the options of a call from those of the command line, which have the same names.
-
-    Args:
-        args: Parsed; options that may be given again are lists.
-        kind: The dataclass of the options.
-
-    Returns:
-        An instance.
-    """
-    given = {item.name: getattr(args, item.name) for item in dataclasses.fields(kind) if hasattr(args, item.name)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
-
-
 def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
-    """Write a report for a person.
+    """Summarise a report.
 
     Args:
-        report: As `convert.reporting.report.record` gives it.
-        delegate: Whose placement was asked for.
+        report: A report from `convert.reporting.report.record`.
+        delegate: The value of `--delegate`; None omits the placement of operators.
 
     Returns:
-        Lines of text.
+        Lines of text, without a final newline.
     """
     parts = ", ".join(
         f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)"
@@ -319,8 +236,7 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     ]
     lines += [_stage(stage) for stage in report["stages"]]
     lines += [
-        f"value {each['name']!r}: off by {each['share_of_span']:.2%} of its span on average"
-        for each in report["values"]
+        f"value {value['name']!r}: mean error {value['share_of_span']:.2%} of its range" for value in report["values"]
     ]
     lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]

@@ -1,7 +1,8 @@
-"""Measure a trained Keras model, or the bundle it was converted to, on labelled clips.
+"""Measure a trained Keras model, or a bundle, on labelled clips.
 
-CLIPS_DIR holds <class>/<clip>, with classes that the model knows. Accuracy, precision, recall, F1 and the confusion matrix go to stdout.
-Both kinds of model are asked about the same frames, so their numbers can be set side by side.
+CLIPS_DIR contains <class>/<clip>, with classes that the model knows. The command
+prints accuracy, precision, recall, F1 and the confusion matrix. A model and its
+bundle see the same frames, so their metrics can be compared.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.commands.convert import configure_input, options_from
+from convert.commands.options import add_input, options_from
 from edgevid.commands.options import add_threads
 from edgevid.schema import to_json
 
@@ -24,19 +25,13 @@ EXAMPLES = """examples:
   edgevid evaluate gestures.keras clips/test
   edgevid evaluate gestures.edgevid clips/test --views all
   edgevid evaluate gestures.edgevid clips/test --json > metrics.json"""
-MODEL_SUFFIXES = (
-    ".keras",
-    ".h5",
-    ".hdf5",
-)  # as convert.evaluation.MODEL_SUFFIXES, which is not imported for a help text
+# A copy of `convert.evaluation.MODEL_SUFFIXES`, so that a help text imports less; a test holds them
+# equal.
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options.
-
-    Args:
-        parser: The verb's own.
-    """
+    """Add the options of the command."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "model",
@@ -44,36 +39,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL_OR_BUNDLE",
         help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file",
     )
-    parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="the folder or CSV file of labelled clips")
+    parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="folder or CSV file of labelled clips")
     parser.add_argument(
         "--views",
         choices=("centre", "all"),
         default="centre",
-        help="what answers for a clip: the window in its middle, or the mean over every window of it (default: centre)",
+        help="what determines the answer for a clip: the window in its middle, or the mean over all its windows "
+        "(default: centre)",
     )
     add_threads(parser)
-    configure_input(
-        parser.add_argument_group("what training did (not needed for models from 'edgevid train', nor for bundles)")
-    )
+    add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train' and for bundles)"))
     parser.add_argument(
-        "--json", action="store_true", help="print everything as one JSON object, with the scores for each clip"
+        "--json", action="store_true", help="print all results as one JSON object, with the scores of each clip"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print.
-
-    Args:
-        args: Parsed options.
-
-    Returns:
-        0.
+    """Evaluate the model and print its metrics.
 
     Raises:
-        UsageError: There is no such model or folder.
+        UsageError: The model or the folder is missing.
         ModelError: The model cannot be loaded.
-        BundleError: The bundle cannot be used.
-        ClipsError: No clip can be read, or one shows no class of the model.
+        BundleError: The bundle is rejected.
+        ClipsError: No clip can be read, or a clip shows no class of the model.
     """
     from convert import EvaluateOptions, Terminal, evaluate
     from convert.training.console import metrics_text, skipped_text

@@ -1,1 +1,1 @@
-"""The whole way in one command: render gestures, train, convert, prove, watch an unseen video, report. `python -m convert.demo`."""
+"""A demonstration of all steps, from rendered clips to a report: `python -m convert.demo`."""

@@ -1,7 +1,10 @@
-"""Render gestures as video files, train on them, convert and prove the model, watch an unseen video with it, and leave a report.
+"""Run every step of edgevid on rendered gestures, and write a report.
 
-The last lines printed are the timeline of events beside the truth, event precision and recall, and the latency of each stage. What is there
-from an earlier run, made from the same inputs, is used again.
+The demo renders video files, trains a model on them, converts and proves it,
+and runs it on a video that it has not seen. It ends with the timeline of events
+next to the truth, the precision and recall of the events, and the latency of
+each stage. Clips, model and bundle of an earlier run are used again if their
+inputs are the same.
 """
 
 from __future__ import annotations
@@ -26,10 +29,10 @@ BUNDLE = "gestures.edgevid"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo.
+    """Parse the command line and run the demo.
 
     Args:
-        argv: Arguments; those of the process where None.
+        argv: Arguments; None for those of the process.
 
     Returns:
         The exit code.
@@ -42,17 +45,17 @@ def main(argv: list[str] | None = None) -> int:
         type=Path,
         default=Path("build/demo"),
         metavar="DIR",
-        help="where to work and leave the results (default: %(default)s)",
+        help="folder of clips, model, bundle and report (default: %(default)s)",
     )
     parser.add_argument(
         "--processes",
         type=int,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="renderers side by side (default: one a core)",
+        help="number of processes that render clips (default: one per core)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the training clips (default: %(default)s)"
+        "--epochs", type=int, default=EPOCHS, metavar="N", help="number of training epochs (default: %(default)s)"
     )
     args = parser.parse_args(argv)
     try:
@@ -63,14 +66,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def demo(folder: Path, spec: DatasetSpec, *, epochs: int, processes: int, progress: Progress) -> int:
-    """Go the whole way.
+    """Run every step of the demo.
 
     Args:
-        folder: Where to work and leave the results.
-        spec: Clips to render.
-        epochs: Passes over the training clips.
-        processes: Renderers side by side.
-        progress: Told of each step.
+        folder: Folder of clips, model, bundle and report.
+        spec: The clips to render.
+        epochs: Number of training epochs.
+        processes: Number of processes that render clips.
+        progress: Shows each step.
 
     Returns:
         0.
@@ -82,11 +85,11 @@ def demo(folder: Path, spec: DatasetSpec, *, epochs: int, processes: int, progre
     from convert.demo.watch import watch_stream
     from edgevid import bundle
 
-    made = bundle.read(path)
-    progress.step(f"watching {dataset.stream}")
-    watched = watch_stream(made, dataset)
-    page, video = _report(made, watched, dataset, folder, progress)
-    sys.stdout.write(_text(watched))
+    converted = bundle.read(path)
+    progress.step(f"running on {dataset.stream}")
+    result = watch_stream(converted, dataset)
+    page, video = _report(converted, result, dataset, folder, progress)
+    sys.stdout.write(_text(result))
     sys.stdout.write(f"\nBundle    {path}  ({path.stat().st_size} bytes)\nReport    {page}\nVideo     {video}\n")
     return 0
 
@@ -95,6 +98,7 @@ def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path
     def make(path: Path) -> None:
         from convert.frameworks.tensorflow_setup import import_tensorflow
 
+        # Sets TensorFlow up before `recipe` imports Keras.
         import_tensorflow()
         from convert.demo.recipe import train_gestures, train_options
 
@@ -112,33 +116,41 @@ def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Pa
 
         convert_model(model, dataset.root / "test", path, progress=progress, command="python -m convert.demo")
 
-    # A bundle's report is what the page shows, so one that was recorded otherwise is no use.
-    record = Path(str(report.__file__))
-    return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes(), record.read_bytes()], make, progress)
+    # The page shows the report inside the bundle, so a change of its format makes a new bundle.
+    source = Path(str(report.__file__))
+    return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes(), source.read_bytes()], make, progress)
 
 
-def _report(made: Bundle, watched: DemoRun, dataset: Dataset, folder: Path, progress: Progress) -> tuple[Path, Path]:
+def _report(
+    converted: Bundle, result: DemoRun, dataset: Dataset, folder: Path, progress: Progress
+) -> tuple[Path, Path]:
+    """Write the page and the annotated video, and return their paths."""
     from convert.demo.sections import sections
     from convert.demo.video import annotate
     from convert.demo.watch import clip_strips
     from convert.reporting.page import write_html
 
     page, video = folder / "report.html", folder / "annotated.mp4"
-    evaluation, strips = clip_strips(made, dataset.root / "test", progress)
+    evaluation, strips = clip_strips(converted, dataset.root / "test", progress)
     progress.step(f"writing {video} and {page}")
     annotate(
-        dataset.stream, video, labels=made.manifest.labels, decisions=watched.seen.decisions, events=watched.seen.events
+        dataset.stream,
+        video,
+        labels=converted.manifest.labels,
+        decisions=result.seen.decisions,
+        events=result.seen.events,
     )
     size = (folder / BUNDLE).stat().st_size
-    shown = sections(made, watched, dataset, evaluation=evaluation, strips=strips, video=video)
-    write_html(made.report, page, title="Gestures: from clips to events", bundle_bytes=size, sections=shown)
+    extra = sections(converted, result, dataset, evaluation=evaluation, strips=strips, video=video)
+    write_html(converted.report, page, title="Gestures: from clips to events", bundle_bytes=size, sections=extra)
     return page, video
 
 
-def _text(watched: DemoRun) -> str:
+def _text(result: DemoRun) -> str:
     from edgevid.events.timeline import as_table, summary
 
-    return f"\n{as_table(watched.score)}\n\n{summary(watched.score)}\n\n{watched.interpreter}\n{watched.telemetry.as_table()}\n"
+    blocks = [as_table(result.score), summary(result.score), f"{result.interpreter}\n{result.telemetry.as_table()}"]
+    return "\n" + "\n\n".join(blocks) + "\n"
 
 
 if __name__ == "__main__":

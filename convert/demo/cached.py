@@ -1,4 +1,4 @@
-"""Files that are made once: again only when what they are made from has changed."""
+"""Files that are made again only when their inputs change."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from convert.progress import Progress
 
 
 def once(path: Path, inputs: Sequence[bytes], make: Callable[[Path], object], progress: Progress) -> Path:
-    """Make a file, unless it is there and was made from the same inputs.
+    """Make a file, unless it exists and was made from the same inputs.
 
     Args:
-        path: The file. A note of its inputs is left beside it.
+        path: The file. A hash of its inputs is written next to it, to `<name>.made-from`.
         inputs: Everything that the file depends on.
-        make: Writes the file; called with its path.
-        progress: Told when nothing is to do.
+        make: Called with the path; writes the file.
+        progress: Reports a file that is used again.
 
     Returns:
         The path.
@@ -25,6 +25,7 @@ def once(path: Path, inputs: Sequence[bytes], make: Callable[[Path], object], pr
     if path.exists() and note.exists() and note.read_text() == key:
         progress.step(f"using {path}")
         return path
+    # First, so that a failure of `make` does not leave the old note next to a new file.
     note.unlink(missing_ok=True)
     make(path)
     note.write_text(key)
@@ -32,5 +33,5 @@ def once(path: Path, inputs: Sequence[bytes], make: Callable[[Path], object], pr
 
 
 def _key(inputs: Sequence[bytes]) -> str:
-    """Hash the inputs' hashes, so that bytes cannot move from one input to the next unseen."""
+    # Hash the hashes: the same bytes, split differently between two inputs, need another key.
     return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in inputs)).hexdigest()

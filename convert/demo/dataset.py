@@ -1,6 +1,7 @@
-"""Renders the demo's data set: real video files in class folders, for training, validation and test, and one long unseen stream.
+"""The rendered data set of the demo: clips for training, validation and test, and one long video.
 
-No person, room or motion occurs in two of them: each clip has its own seed, made of the data set's seed, the folder, the class and the clip.
+No two clips share a person, a room or a motion. The seed of a clip consists of the seed of the data
+set, the split, the class and the number of the clip.
 """
 
 from __future__ import annotations
@@ -25,27 +26,28 @@ from edgevid.synthetic.scene import Renderer, draw_scene
 
 SPLITS = ("train", "validation", "test")
 MARKER = "dataset.json"
-# Counts up when the same specification gives other pictures.
+# Increase it when the same specification renders other pictures.
 RENDERER = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """What to render.
+    """Specification of a data set.
 
     Attributes:
-        train: Clips of each gesture to train on.
-        validation: Clips of each gesture to stop training by.
-        test: Clips of each gesture to measure and to convert with.
-        none_share: Clips of "none" for each clip of a gesture: a stream shows it most of the time, in the most various ways.
-        height_px: Rows of a frame.
-        width_px: Columns of a frame.
-        fps: Frames a second.
-        clip_s: Length of a clip.
-        window_s: Time from the first to the last frame of the windows that clips are cut for.
-        stream_s: Length of the long stream; 0 for none.
+        train: Number of training clips of each gesture.
+        validation: Number of clips of each gesture that decide which epoch is the best.
+        test: Number of clips of each gesture for the evaluation and the conversion.
+        none_share: Number of clips of "none" for each clip of a gesture. A stream shows "none" most
+            of the time, and in the most diverse ways.
+        height_px: Height of a frame in pixels.
+        width_px: Width of a frame in pixels.
+        fps: Frames per second.
+        clip_s: Length of a clip in seconds.
+        window_s: Time from the first to the last frame of the model's window, in seconds.
+        stream_s: Length of the long stream in seconds; 0 for no stream.
         codec: One of `video.CODECS`.
-        seed: Draws everything.
+        seed: Seed of everything.
     """
 
     train: int = 160
@@ -62,25 +64,22 @@ class DatasetSpec:
     seed: int = 1
 
     def clips(self, split: str, label: str) -> int:
-        """Count the clips of one class folder.
+        """Return the number of clips in the folder of one class.
 
         Args:
             split: One of `SPLITS`.
             label: One of `gestures.LABELS`.
-
-        Returns:
-            How many clips it holds.
         """
         return int(getattr(self, split)) * (self.none_share if label == BACKGROUND else 1)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where a rendered data set lies.
+    """A rendered data set.
 
     Attributes:
-        root: Its folder; holds one for each of `SPLITS`.
-        spec: What was rendered.
+        root: Its folder, which contains one folder for each of `SPLITS`.
+        spec: Its specification.
     """
 
     root: Path
@@ -88,35 +87,32 @@ class Dataset:
 
     @property
     def stream(self) -> Path:
-        """The long unseen video."""
+        """Path of the long video, which no split contains."""
         return self.root / f"stream{CODECS[self.spec.codec]}"
 
     @property
     def truth(self) -> tuple[Gesture, ...]:
-        """The gestures in the long video."""
+        """Gestures in the long video."""
         return tuple(Gesture(**each) for each in json.loads(self.stream.with_suffix(".json").read_text()))
 
 
 def write_dataset(root: Path, spec: DatasetSpec, progress: Progress, *, processes: int) -> Dataset:
-    """Render a data set, or find it rendered.
+    """Render a data set, unless it exists already.
 
     Args:
-        root: Folder to write; made if it is not there. Folders of an earlier, other data set in it are removed.
-        spec: What to render.
-        progress: Told how far it is.
-        processes: Renderers to run side by side.
+        root: The folder; created if it is missing. The clips of another data set in it are deleted.
+        spec: Specification of the data set.
+        progress: Shows the progress of rendering.
+        processes: Number of processes that render clips.
 
     Returns:
-        The data set, complete.
+        The complete data set.
 
     Raises:
-        SourceError: OpenCV cannot write video files here.
+        SourceError: OpenCV cannot write video files on this machine.
     """
-    dataset, marker, key = (
-        Dataset(root, spec),
-        root / MARKER,
-        json.dumps({"renderer": RENDERER, **asdict(spec)}, indent=1),
-    )
+    dataset, marker = Dataset(root, spec), root / MARKER
+    key = json.dumps({"renderer": RENDERER, **asdict(spec)}, indent=1)
     if marker.exists() and marker.read_text() == key:
         progress.step(f"using the clips in {root}")
         return dataset
@@ -128,14 +124,14 @@ def write_dataset(root: Path, spec: DatasetSpec, progress: Progress, *, processe
         for index in range(spec.clips(split, label))
     ]
     progress.step(f"rendering {len(jobs)} clips into {root}")
-    # Spawned, not forked: a process that has threads of a numeric library must not be forked.
+    # Not forked: a fork of a process with the threads of a numeric library may deadlock.
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        done = pool.map(_ClipJob.write, jobs, chunksize=8)
+        written = pool.map(_ClipJob.write, jobs, chunksize=8)
         for _job in progress.track(jobs, "rendering clips"):
-            next(done)
+            next(written)
     if spec.stream_s:
         _write_stream(dataset)
-    # Written last, so that its presence means that everything else is there.
+    # Last, so that the marker exists only in a complete data set.
     marker.write_text(key)
     return dataset
 
@@ -149,7 +145,7 @@ def _clear(root: Path) -> None:
 
 @dataclass(frozen=True)
 class _ClipJob:
-    """One clip to render, in another process."""
+    """A clip to render; it is pickled for the process that renders it."""
 
     root: Path
     spec: DatasetSpec
@@ -172,12 +168,13 @@ class _ClipJob:
         frame: Pixels = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
         for number in range(round(spec.clip_s * spec.fps)):
             renderer.draw(track.at(number / spec.fps), number / spec.fps, frame)
+            # OpenCV writes BGR.
             yield np.ascontiguousarray(frame[:, :, ::-1])
 
 
 def _write_stream(dataset: Dataset) -> None:
     spec = dataset.spec
-    # No clip's seed is a single number, so the stream's is none of theirs.
+    # The seeds of clips are tuples, so the stream never repeats a clip.
     with GestureSource(
         seed=spec.seed, height_px=spec.height_px, width_px=spec.width_px, fps=spec.fps, duration_s=spec.stream_s
     ) as source:

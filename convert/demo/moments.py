@@ -1,7 +1,8 @@
-"""Cuts the moments a model learns from out of planned streams, so that it sees in training what its window will see on the device.
+"""Training clips cut out of planned streams, so that training sees the same windows as the device.
 
-A gesture's clip shows it at a random place between what came before and what comes next. Every window in the clip holds at least
-`SHARE_MADE` of it; windows of "none" hold at most `SHARE_NONE` of any gesture. What lies between is not shown: there is no right answer.
+The clip of a gesture shows it at a random position between two other gestures. Every window of the
+clip contains at least `SHARE_MADE` of it. Windows of "none" contain at most `SHARE_NONE` of any
+gesture. No clip shows a share between the two, because no answer to it is correct.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ def plan_moment(rng: np.random.Generator, label: str, *, clip_s: float, window_s
     """Plan one clip.
 
     Args:
-        rng: Draws everything.
-        label: What it shows.
-        clip_s: Length of the clip.
-        window_s: Time from a window's first frame to its last, less than `clip_s`.
+        rng: Source of all randomness.
+        label: The gesture or "none".
+        clip_s: Length of the clip in seconds.
+        window_s: Time from the first to the last frame of a window in seconds, less than `clip_s`.
         arm_rad: Direction of the arm, as in `gestures.plan`.
 
     Returns:
-        A track of that length.
+        A track of `clip_s` seconds.
     """
     if label == BACKGROUND:
         return _plan_none(rng, clip_s=clip_s, arm_rad=arm_rad)
@@ -33,13 +34,15 @@ def plan_moment(rng: np.random.Generator, label: str, *, clip_s: float, window_s
     track = plan(rng, [before, label, after], arm_rad=arm_rad)
     gesture = track.truth[1]
     length_s = gesture.end_s - gesture.start_s
-    # The first window must not end before its share of the gesture was made, nor the last begin after its share is left.
-    place_s = rng.uniform(clip_s - window_s - (1 - SHARE_MADE) * length_s, window_s - SHARE_MADE * length_s)
-    return track.cut(gesture.start_s - place_s, clip_s)
+    # Lower limit: the last window still contains SHARE_MADE of the gesture. Upper limit: the first
+    # window already does.
+    earliest_s, latest_s = clip_s - window_s - (1 - SHARE_MADE) * length_s, window_s - SHARE_MADE * length_s
+    offset_s = rng.uniform(earliest_s, latest_s)
+    return track.cut(gesture.start_s - offset_s, clip_s)
 
 
 def _plan_none(rng: np.random.Generator, *, clip_s: float, arm_rad: float) -> Track:
-    """Draw stretches until one holds no more of a gesture than is none."""
+    """Draw random sections of streams until one contains little enough of every gesture."""
     while True:
         labels = [str(name) for name in rng.permutation([*rng.choice(GESTURES, 2), BACKGROUND])]
         track = plan(rng, labels, arm_rad=arm_rad)
@@ -49,5 +52,5 @@ def _plan_none(rng: np.random.Generator, *, clip_s: float, arm_rad: float) -> Tr
 
 
 def _share(gesture: Gesture, start_s: float, end_s: float) -> float:
-    """Give the fraction of a gesture's time that lies between two moments."""
+    """Return the fraction of a gesture between two times."""
     return max(0.0, min(gesture.end_s, end_s) - max(gesture.start_s, start_s)) / (gesture.end_s - gesture.start_s)

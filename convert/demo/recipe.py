@@ -1,4 +1,8 @@
-"""What the demo trains: the reference network, small enough to learn eight classes of motion in two minutes on two cores."""
+"""Training of the demo's model.
+
+The reference network is made so small that it learns eight classes of motion in two minutes on two
+cores.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +21,31 @@ from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.synthetic.gestures import BACKGROUND
 
-# A hand that comes, goes or finishes a circle looks for a moment like a swipe: ask for more certainty, and for longer, than the default rule.
+# A hand that enters, leaves or completes a circle looks like a swipe for a moment. So this rule
+# demands a higher score, for longer, than the default rule.
 RULE = DecisionRule(smoothing_s=0.3, enter=0.7, exit=0.4, min_duration_s=0.2, cooldown_s=0.3, background=(BACKGROUND,))
 
 
 def train_options(*, epochs: int, seed: int = 0) -> FitOptions:
-    """Give the demo's way of training.
+    """Return the training options of the demo.
 
     Args:
-        epochs: Passes over the clips, one random window of each in a pass.
-        seed: Draws weights and windows.
-
-    Returns:
-        The options.
+        epochs: Number of epochs, with one random window of each clip.
+        seed: Seed of weights and windows.
     """
     return FitOptions(
-        # The clips are three times as wide: the mean of the pixels that become one also takes out most of the noise.
+        # The clips are three times as wide. Area interpolation averages the pixels, which also
+        # removes most of the noise.
         input=InputSpec(height=48, width=48, channels=3, interpolation="area"),
         window=Window(frames=16, interval_s=0.1),
         model=ModelOptions(filters=(12, 24, 32, 40), features=48, units=32, dropout=0.2),
-        # The clips vary by themselves in size, place, light and speed; a little more is left to the training.
+        # The rendered clips already vary in size, position, light and speed; add only a little.
         augmentation=Augmentation(shift=0.04, scale=1.08, rotation_deg=4.0, brightness=0.05, contrast=1.15, speed=1.08),
         epochs=epochs,
         windows_per_clip=1,
         batch=32,
         learning_rate=3e-3,
+        # Never stop early: the epoch with the best validation loss is used anyway.
         patience=epochs,
         background=BACKGROUND,
         seed=seed,
@@ -52,10 +56,10 @@ def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: P
     """Train on a rendered data set and write the model.
 
     Args:
-        dataset: Complete.
-        out: The `.keras` file to write.
-        options: What `train_options` gave.
-        progress: Told how far it is.
+        dataset: A complete data set.
+        out: The `.keras` file.
+        options: Options from `train_options`.
+        progress: Shows each step.
 
     Returns:
         The model, with its metrics on the validation clips.
@@ -64,6 +68,7 @@ def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: P
     progress.step(f"training on {len(training.clips)} clips")
     with epochs_bar() as on_epoch:
         trained = train(training, options, validation=validation, on_epoch=on_epoch)
+    # `FitOptions` carries only the background of a decision rule.
     trained = dataclasses.replace(trained, info=dataclasses.replace(trained.info, decision=RULE))
     save(trained, out)
     return trained

@@ -1,4 +1,4 @@
-"""What the demo's report shows beside the conversion's numbers: the long video's timeline, the test clips, the latency."""
+"""Sections of the demo's report: the timeline of the long video, the test clips and the latency."""
 
 from __future__ import annotations
 
@@ -18,68 +18,64 @@ from edgevid.telemetry.telemetry import STAGES
 
 
 def sections(
-    made: Bundle,
-    watched: DemoRun,
+    bundle: Bundle,
+    result: DemoRun,
     dataset: Dataset,
     *,
     evaluation: Evaluation,
     strips: Sequence[TimelineStrip],
     video: Path,
 ) -> list[Section]:
-    """Make the report's own sections.
+    """Return the sections that the demo adds to the report of its conversion, in order.
 
     Args:
-        made: The bundle.
-        watched: What it saw in the long video.
+        bundle: The demo's bundle.
+        result: Its run on the long video.
         dataset: The clips.
-        evaluation: Its metrics on the test clips.
-        strips: Some of them.
-        video: The annotated video, beside the report.
-
-    Returns:
-        The sections, in order.
+        evaluation: Metrics on the test clips.
+        strips: Some of the test clips.
+        video: The annotated video, in the folder of the report.
     """
     timeline = Section(
-        title="An unseen video: events beside the truth",
-        text=f"{summary(watched.score)}. Lines are the probabilities of each class after every decision; the bands above them are what was "
-        "reported and what was really done. An event begins when enough of the gesture has been seen, so it lies later than the truth.",
-        picture=_timeline(made, watched, dataset),
+        title="An unseen video: events and truth",
+        text=f"{summary(result.score)}. The lines are the probabilities of each class; the bands above them are the "
+        "reported events and the true gestures. An event starts after a part of its gesture, so it is later than the "
+        "truth.",
+        picture=_timeline(bundle, result, dataset),
         link=(video.name, "Watch the annotated video"),
     )
-    listed = Section(title="Every event", table=rows(watched.score))
-    shown = Section(
-        title="What it was asked",
-        text=f"{len(evaluation.predictions)} clips of people and rooms that training never saw. The bundle's accuracy is {percent(evaluation.accuracy)}, "
-        f"its mean F1 {evaluation.f1:.3f}. Eight of the sixteen frames of a window. Motion decides: single frames of different classes look alike. "
-        "Wrong answers come first.",
+    events = Section(title="Every event", table=rows(result.score))
+    clips = Section(
+        title="Test clips",
+        text=f"{len(evaluation.predictions)} clips of people and rooms that are not in the training clips. The bundle's "
+        f"accuracy is {percent(evaluation.accuracy)}, its mean F1 {evaluation.f1:.3f}. Each strip shows eight of the "
+        "sixteen frames of a window, wrong answers first. Only the motion differs: single frames of different classes "
+        "look alike.",
         picture=strips_png(strips),
     )
     latency = Section(
         title="Latency of a frame on this machine",
-        text=f"{watched.interpreter}, one thread, in milliseconds.",
-        table=_latency(watched),
+        text=f"{result.interpreter}, one thread, in milliseconds.",
+        table=_latency(result),
     )
-    return [timeline, shown, listed, latency]
+    return [timeline, clips, events, latency]
 
 
-def _timeline(made: Bundle, watched: DemoRun, dataset: Dataset) -> bytes:
-    decisions = watched.seen.decisions
-    times, scores = np.array([each.t_s for each in decisions]), np.stack([each.probabilities for each in decisions])
-    background = made.manifest.decision.background
+def _timeline(bundle: Bundle, result: DemoRun, dataset: Dataset) -> bytes:
+    manifest, decisions = bundle.manifest, result.seen.decisions
     return timeline_png(
-        times, scores, made.manifest.labels, events=watched.seen.events, truth=dataset.truth, background=background
+        np.array([decision.t_s for decision in decisions]),
+        np.stack([decision.probabilities for decision in decisions]),
+        manifest.labels,
+        events=result.seen.events,
+        truth=dataset.truth,
+        background=manifest.decision.background,
     )
 
 
-def _latency(watched: DemoRun) -> list[tuple[object, ...]]:
-    table: list[tuple[object, ...]] = [("stage", "frames", "median", "95 %", "99 %", "largest", "what")]
-    for name, found in watched.telemetry.stages().items():
-        table.append(
-            (
-                name,
-                found.count,
-                *(f"{ms:.3f}" for ms in (found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)),
-                STAGES[name],
-            )
-        )
+def _latency(result: DemoRun) -> list[tuple[object, ...]]:
+    table: list[tuple[object, ...]] = [("stage", "frames", "median", "95 %", "99 %", "largest", "description")]
+    for name, latency in result.telemetry.stages().items():
+        times_ms = (latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.max_ms)
+        table.append((name, latency.count, *(f"{ms:.3f}" for ms in times_ms), STAGES[name]))
     return table

@@ -1,4 +1,4 @@
-"""Runs the demo's bundle over the long unseen video and over the test clips, and keeps what there is to show of it."""
+"""Runs of the demo's bundle on the long unseen video and on the test clips."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _WRONG_SHOWN, _RIGHT_SHOWN = 4, 7
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What the model saw in the long video.
+    """The result of a run on the long video.
 
     Attributes:
-        seen: Its decisions and events.
-        score: Events beside the truth.
+        seen: Decisions and events.
+        score: The events compared with the truth.
         telemetry: Latency and counts.
-        interpreter: What ran it.
+        interpreter: Name of the interpreter that ran the model.
     """
 
     seen: Collector
@@ -43,15 +43,7 @@ class DemoRun:
 
 
 def watch_stream(bundle: Bundle, dataset: Dataset) -> DemoRun:
-    """Run the bundle over the long video, as `edgevid run` would.
-
-    Args:
-        bundle: The demo's.
-        dataset: Holds the video and its truth.
-
-    Returns:
-        What came of it.
-    """
+    """Run the bundle on the long video of a data set, as `edgevid run` would."""
     engine, seen = Engine(bundle), Collector()
     with VideoFile(dataset.stream) as source:
         telemetry = Pipeline(engine, source, [seen]).run()
@@ -59,36 +51,37 @@ def watch_stream(bundle: Bundle, dataset: Dataset) -> DemoRun:
 
 
 def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evaluation, list[TimelineStrip]]:
-    """Ask the bundle about the test clips, and show some it was wrong about and one of each class that it was right about.
+    """Evaluate the bundle on the test clips, and select some of them to show.
 
     Args:
-        bundle: The demo's.
-        clips: The test clips' folder.
-        progress: Told how far it is.
+        bundle: The demo's bundle.
+        clips: Folder of the test clips.
+        progress: Shows the progress of reading the clips.
 
     Returns:
-        The metrics and the strips, wrong ones first.
+        The metrics, and strips of wrong answers and then of a correct one of each class.
     """
     manifest = bundle.manifest
-    found = decode_all(
+    test = decode_all(
         find_clips(clips), manifest.input, progress=lambda refs: iter(progress.track(refs, "reading test clips"))
     )
-    evaluation = evaluate(bundle_scorer(Engine(bundle)), found.clips, labels=manifest.labels, window=manifest.window)
-    by_path = {clip.ref.path: clip for clip in found.clips}
-    return evaluation, [_strip(by_path[each.path], each, manifest.window) for each in _telling(evaluation)]
+    evaluation = evaluate(bundle_scorer(Engine(bundle)), test.clips, labels=manifest.labels, window=manifest.window)
+    by_path = {clip.ref.path: clip for clip in test.clips}
+    return evaluation, [_strip(by_path[each.path], each, manifest.window) for each in _select(evaluation)]
 
 
-def _telling(evaluation: Evaluation) -> list[Prediction]:
-    """The surest wrong answers, and the first right one of each class."""
-    wrong = sorted(
-        (each for each in evaluation.predictions if each.answer != each.truth), key=lambda each: -max(each.scores)
-    )
+def _select(evaluation: Evaluation) -> list[Prediction]:
+    """Return the wrong answers with the highest scores, and the first correct one of each class."""
+    wrong = [each for each in evaluation.predictions if each.answer != each.truth]
+    wrong.sort(key=lambda each: -max(each.scores))
+    # Reversed, because the last one of a class wins.
     right = {each.truth: each for each in reversed(evaluation.predictions) if each.answer == each.truth}
     return [*wrong[:_WRONG_SHOWN], *[right[label] for label in sorted(right)][:_RIGHT_SHOWN]]
 
 
-def _strip(clip: Clip, answered: Prediction, window: Window) -> TimelineStrip:
+def _strip(clip: Clip, prediction: Prediction, window: Window) -> TimelineStrip:
     frames = centre_window(clip, window)
-    places = np.linspace(0, len(frames) - 1, _STRIP_FRAMES).round().astype(int)
-    verdict = f"{answered.truth}: answered {answered.answer} with {max(answered.scores):.2f}"
-    return TimelineStrip(frames[places], f"{verdict}  ({clip.ref.path.name})", answered.answer == answered.truth)
+    indices = np.linspace(0, len(frames) - 1, _STRIP_FRAMES).round().astype(int)
+    verdict = f"{prediction.truth}: answered {prediction.answer} with {max(prediction.scores):.2f}"
+    is_right = prediction.answer == prediction.truth
+    return TimelineStrip(frames[indices], f"{verdict}  ({clip.ref.path.name})", is_right)

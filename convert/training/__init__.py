@@ -1,1 +1,1 @@
-"""Training: from clips to a Keras model, and how right it is on clips it has not seen."""
+"""Training a Keras model on labelled clips, and evaluating it on clips it has not seen."""

@@ -1,4 +1,8 @@
-"""Variations of a clip, drawn once for the whole clip: frames that varied one by one would show motion that is not there."""
+"""Random variations of the clips in training.
+
+A variation is drawn once for a whole window. Frames that varied one by one would show motion
+that is not in the clip.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,23 @@ from edgevid.errors import UsageError
 from edgevid.frames import Pixels
 from edgevid.frames.imaging import opencv
 
+_LEVELS, _WHITE, _MID_GREY = 256, 255, 127.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far a clip may vary in training.
+    """The limits of the variation of a clip.
 
     Attributes:
-        shift: Greatest translation, as a fraction of the frame's size.
-        scale: Greatest zoom in, and its inverse out, as a factor >= 1; zooming in crops.
-        rotation_deg: Greatest rotation either way.
-        brightness: Greatest change of every pixel, as a fraction of full white.
-        contrast: Greatest factor on the distance from mid-grey, and its inverse, >= 1.
-        speed: Greatest factor on the sampling interval, and its inverse, >= 1.
-        flip: Class to the class that its mirror image shows; a class that is not in it is never mirrored.
+        shift: Largest translation, as a fraction of the frame's size.
+        scale: Largest zoom factor, at least 1. Zooming in crops; its inverse limits zooming out.
+        rotation_deg: Largest rotation in either direction.
+        brightness: Largest change of a pixel, as a fraction of full white.
+        contrast: Largest factor on the distance from mid-grey, at least 1; its inverse is the
+            smallest.
+        speed: Largest factor on the sampling interval, at least 1; its inverse is the smallest.
+        flip: Maps a class to the class that its mirror image shows. A class without an entry is
+            never mirrored.
     """
 
     shift: float = 0.1
@@ -42,7 +50,7 @@ NONE = Augmentation(shift=0.0, scale=1.0, rotation_deg=0.0, brightness=0.0, cont
 
 @dataclass(frozen=True, kw_only=True)
 class Variation:
-    """What was drawn for one clip.
+    """The variation of one window of a clip.
 
     Attributes:
         speed: Factor on the sampling interval.
@@ -66,47 +74,50 @@ class Variation:
         """Vary every frame of a window in the same way.
 
         Args:
-            frames: (T, H, W, C) uint8; left as it is.
+            frames: (T, H, W, C) uint8; not modified.
 
         Returns:
-            A new array of the same shape and type. What a shift uncovers repeats the picture's edge.
+            A new array of the same shape and dtype. Where the shift leaves a gap, the edge of the
+            picture is repeated.
         """
         cv2 = opencv("varying clips for training")
         height, width = frames.shape[1:3]
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), self.angle_deg, self.zoom)
         matrix[:, 2] += self.shift[0] * width, self.shift[1] * height
-        table = self._tones()
+        tones = self._tone_table()
         varied = np.empty_like(frames)
         for frame, out in zip(frames[:, :, ::-1] if self.mirrored else frames, varied, strict=True):
             moved = cv2.warpAffine(
+                # OpenCV rejects the negative strides of a mirrored view.
                 np.ascontiguousarray(frame),
                 matrix,
                 (width, height),
                 flags=cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-            out[...] = table[moved.reshape(out.shape)]
+            # OpenCV drops the axis of a single channel.
+            out[...] = tones[moved.reshape(out.shape)]
         return varied
 
-    def _tones(self) -> Pixels:
-        levels = np.arange(256, dtype=np.float32)
-        return np.clip(np.rint((levels - 127.5) * self.contrast + 127.5 + 255 * self.brightness), 0, 255).astype(
-            np.uint8
-        )
+    def _tone_table(self) -> Pixels:
+        levels = np.arange(_LEVELS, dtype=np.float32)
+        tones = (levels - _MID_GREY) * self.contrast + _MID_GREY + _WHITE * self.brightness
+        return np.clip(np.rint(tones), 0, _WHITE).astype(np.uint8)
 
 
 def parse_flip(text: str, labels: Sequence[str]) -> dict[str, str]:
-    """Read which classes may be mirrored.
+    """Parse the classes that may be mirrored.
 
     Args:
-        text: "none", "all", or classes separated by commas, where `left=right` says that each shows the other mirrored.
-        labels: The classes.
+        text: "none", "all", or classes separated by commas. `left=right` means that the mirror
+            image of each shows the other.
+        labels: All classes.
 
     Returns:
-        Class to the class that its mirror image shows.
+        A map from a class to the class that its mirror image shows.
 
     Raises:
-        UsageError: It names a class that is not there.
+        UsageError: The text names an unknown class.
     """
     if text in ("none", "all"):
         return {label: label for label in labels} if text == "all" else {}
@@ -117,37 +128,37 @@ def parse_flip(text: str, labels: Sequence[str]) -> dict[str, str]:
     unknown = sorted(set(flip) - set(labels))
     if unknown:
         raise UsageError(
-            expected=f"classes to mirror, of {', '.join(labels)}", got=unknown, found=f"{', '.join(map(repr, unknown))}"
+            expected=f"classes to mirror, of {', '.join(labels)}", got=unknown, found=", ".join(map(repr, unknown))
         )
     return flip
 
 
 def draw(augmentation: Augmentation, rng: np.random.Generator, *, label: str) -> Variation:
-    """Draw one variation.
+    """Draw a random variation.
 
     Args:
-        augmentation: How far to go.
-        rng: Source of chance.
+        augmentation: The limits.
+        rng: The random generator.
         label: Class of the clip, which decides whether it may be mirrored.
 
     Returns:
-        What to apply to the whole clip.
+        A variation for one window.
     """
     return Variation(
         speed=_factor(rng, augmentation.speed),
         mirrored=label in augmentation.flip and bool(rng.random() < 0.5),
         zoom=_factor(rng, augmentation.scale),
-        angle_deg=_around(rng, augmentation.rotation_deg),
-        shift=(_around(rng, augmentation.shift), _around(rng, augmentation.shift)),
+        angle_deg=_around_zero(rng, augmentation.rotation_deg),
+        shift=(_around_zero(rng, augmentation.shift), _around_zero(rng, augmentation.shift)),
         contrast=_factor(rng, augmentation.contrast),
-        brightness=_around(rng, augmentation.brightness),
+        brightness=_around_zero(rng, augmentation.brightness),
     )
 
 
-def _around(rng: np.random.Generator, reach: float) -> float:
-    return float(rng.uniform(-reach, reach))
+def _around_zero(rng: np.random.Generator, limit: float) -> float:
+    return float(rng.uniform(-limit, limit))
 
 
-def _factor(rng: np.random.Generator, reach: float) -> float:
-    """A factor between 1 / reach and reach, as likely to enlarge as to reduce."""
-    return math.exp(_around(rng, math.log(reach)))
+def _factor(rng: np.random.Generator, limit: float) -> float:
+    # Uniform in the logarithm, so that enlarging is as likely as reducing.
+    return math.exp(_around_zero(rng, math.log(limit)))

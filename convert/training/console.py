@@ -1,4 +1,4 @@
-"""Metrics and the progress of training, as text for people."""
+"""Metrics and the progress of training as text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 class EpochsBar:
-    """Shows on standard error how far a training is, and how it does. Started late, since only one bar may be shown at a time.
+    """A progress bar of the epochs with their metrics, on standard error.
 
         with EpochsBar() as bar:
             train(clips, out, on_clips=lambda _clips: bar.start(), on_epoch=bar)
 
+    Entering the context doesn't show the bar; `start` does.
+
     Args:
-        description: What is being trained.
+        description: Text in front of the bar.
     """
 
     def __init__(self, description: str = "Training") -> None:
@@ -40,34 +42,31 @@ class EpochsBar:
 
     def start(self) -> None:
         """Show the bar."""
+        # Not on entry: reading the clips shows a bar first, and two live bars overwrite each other.
         self._progress.start()
 
     def __call__(self, epoch: Epoch) -> None:
-        """Move the bar on.
-
-        Args:
-            epoch: It ended.
-        """
+        """Advance the bar by a finished epoch."""
         self._progress.update(self._task, total=epoch.of, completed=epoch.number, metrics=_metrics(epoch))
 
     def __enter__(self) -> Self:
-        """Return itself, not started."""
+        """Return the bar, not yet shown."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Leave the bar as it is."""
+        """Stop updating the bar; its last state remains on the terminal."""
         self._progress.stop()
 
 
 @contextmanager
 def epochs_bar(description: str = "Training") -> Iterator[EpochsBar]:
-    """Show a bar from the start.
+    """Show a progress bar of the epochs at once.
 
     Args:
-        description: What is being trained.
+        description: Text in front of the bar.
 
     Yields:
-        A function to be called after each epoch.
+        A function to call after each epoch.
     """
     with EpochsBar(description) as bar:
         bar.start()
@@ -80,28 +79,24 @@ def _metrics(epoch: Epoch) -> str:
 
 
 def metrics_text(evaluation: Evaluation) -> str:
-    """Lay out metrics: one row a class, the means, and the confusion matrix.
-
-    Args:
-        evaluation: The metrics.
+    """Format metrics: one row per class, the means, the accuracy and the confusion matrix.
 
     Returns:
-        Lines of plain text, without an end of line.
+        Lines of plain text, without a final newline.
     """
     classes = [(each.label, each.precision, each.recall, each.f1, each.clips) for each in evaluation.classes]
-    means = ("mean", evaluation.precision, evaluation.recall, evaluation.f1, len(evaluation.predictions))
+    count = len(evaluation.predictions)
+    means = ("mean", evaluation.precision, evaluation.recall, evaluation.f1, count)
     summary = table([("class", "precision", "recall", "F1", "clips"), *classes, means])
-    return f"{summary}\n\naccuracy {evaluation.accuracy:.3f} over {len(evaluation.predictions)} clips\n\n{_confusion(evaluation)}"
+    return f"{summary}\n\naccuracy {evaluation.accuracy:.3f} over {count} clips\n\n{_confusion(evaluation)}"
 
 
 def skipped_text(clips: ClipSet) -> str:
-    """Name the clips that could not be read, and count them.
-
-    Args:
-        clips: What could be read, and what could not.
+    """List the clips that cannot be read, and count them.
 
     Returns:
-        One line a clip and one for the count, each ended; empty where all could be read.
+        One line per clip and one with the count, each with a newline; empty if all clips were
+        read.
     """
     if not clips.skipped:
         return ""
@@ -110,7 +105,7 @@ def skipped_text(clips: ClipSet) -> str:
 
 
 def _confusion(evaluation: Evaluation) -> str:
-    """Clips by true class (row) and answer (column); columns are numbered, since ten names do not fit side by side."""
+    # The columns have numbers because ten names do not fit side by side.
     numbers = [str(number) for number in range(1, len(evaluation.labels) + 1)]
     rows = [
         (f"{number} {label}", *counts)

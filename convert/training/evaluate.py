@@ -1,17 +1,19 @@
-"""How right a model is on labelled clips: a trained Keras model and a converted bundle are asked in the same way.
+"""Evaluation of a trained Keras model or a converted bundle on labelled clips.
 
-A clip becomes the frames that the device would take of it; a scorer gives the scores of every window of them; the clip's answer is the
-class with the greatest mean score. The metrics are scikit-learn's.
+Both are evaluated in the same way. A clip is sampled as the device would sample it, and a scorer
+returns the scores of every window. The answer for the clip is the class with the highest mean
+score. scikit-learn computes the metrics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from convert.clips import Clip, centre_window, to_real
 from convert.frameworks.tensorflow_setup import import_tensorflow
@@ -26,9 +28,10 @@ from edgevid.inference.probabilities import to_probabilities
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
 Scorer = Callable[[Array], Array]
-"""From sampled frames (N, *frame), N >= T, to the scores (M, classes) of windows in them, M >= 1."""
+"""Maps sampled frames (N, *frame), N >= T, to the scores (M, classes) of their windows, M >= 1."""
 
-_WINDOWS_AT_ONCE = 32
+# Bounds the memory of a long clip: neighbouring windows repeat almost all of their frames.
+_WINDOWS_PER_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class Prediction:
     """The answer for one clip.
 
     Attributes:
-        path: The clip.
-        truth: Its class.
-        answer: The class with the greatest mean score.
+        path: The file of the clip.
+        truth: The class of the clip.
+        answer: The class with the highest mean score.
         scores: Mean score of each class over the clip's windows.
     """
 
@@ -50,14 +53,15 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How one class fared.
+    """Metrics of one class.
 
     Attributes:
         label: The class.
-        precision: Of the clips answered with it, the fraction that show it; 0 where there are none.
-        recall: Of the clips that show it, the fraction answered with it; 0 where there are none.
-        f1: Harmonic mean of the two.
-        clips: Clips that show it.
+        precision: Fraction of the clips answered with the class that show it; 0 without such clips.
+        recall: Fraction of the clips that show the class that are answered with it; 0 without such
+            clips.
+        f1: Harmonic mean of precision and recall.
+        clips: Number of clips that show the class.
     """
 
     label: str
@@ -72,15 +76,15 @@ class Evaluation:
     """Metrics over labelled clips.
 
     Attributes:
-        labels: The model's classes, in the order of the scores.
-        accuracy: Fraction of clips answered rightly.
-        precision: Mean over the classes that the clips show.
-        recall: The same.
-        f1: The same.
-        classes: One entry a label.
-        confusion: Count of clips by true class (row) and answer (column).
-        predictions: One entry a clip.
-        skipped: Path and reason of each clip that could not be read.
+        labels: Classes of the model, in the order of the scores.
+        accuracy: Fraction of clips with the correct answer.
+        precision: Mean precision of the classes that the clips show.
+        recall: Mean recall of the classes that the clips show.
+        f1: Mean F1 of the classes that the clips show.
+        classes: One entry per label.
+        confusion: Number of clips by true class (row) and answer (column).
+        predictions: One entry per clip.
+        skipped: Path and reason of each clip that cannot be read.
     """
 
     labels: tuple[str, ...]
@@ -101,24 +105,25 @@ def evaluate(
     labels: Sequence[str],
     window: Window,
     views: Views = "centre",
-    progress: Callable[[Sequence[Clip]], Iterator[Clip]] = iter,
+    progress: Callable[[Sequence[Clip]], Iterable[Clip]] = iter,
 ) -> Evaluation:
-    """Ask a model about every clip and compare.
+    """Evaluate a model on labelled clips.
 
     Args:
-        scorer: The model: `keras_scorer` or `bundle_scorer`.
+        scorer: The model, from `keras_scorer` or `bundle_scorer`.
         clips: Labelled clips, prepared for the model.
-        labels: The model's classes, in the order of its scores.
-        window: The model's view of time.
-        views: "centre" for the window in the middle of each clip, "all" for every window a stream of it would show.
-        progress: Wraps the iteration, to show how far it is.
+        labels: Classes of the model, in the order of its scores.
+        window: Window of the model.
+        views: "centre" for the window in the middle of each clip, "all" for every window that a
+            stream of the clip would contain.
+        progress: Wraps the iteration over the clips.
 
     Returns:
-        The metrics.
+        The metrics, without the clips that cannot be read.
 
     Raises:
-        ClipsError: A clip has no class, or one that the model does not know.
-        UsageError: `views` is neither.
+        ClipsError: A clip has no class, or a class that the model does not know.
+        UsageError: `views` is not legal.
     """
     if views not in VIEWS:
         raise UsageError(expected="views", choices=VIEWS, got=views)
@@ -128,14 +133,14 @@ def evaluate(
 
 
 def check_labels(clips: Sequence[Clip], labels: Sequence[str]) -> None:
-    """Refuse clips that the model cannot be right about.
+    """Reject clips that the model cannot answer correctly.
 
     Args:
         clips: The clips.
-        labels: The model's classes.
+        labels: Classes of the model.
 
     Raises:
-        ClipsError: A clip has no class, or one that the model does not know.
+        ClipsError: A clip has no class, or a class that the model does not know.
     """
     for clip in clips:
         if clip.ref.label not in labels:
@@ -149,28 +154,30 @@ def check_labels(clips: Sequence[Clip], labels: Sequence[str]) -> None:
 
 
 def measure(predictions: Sequence[Prediction], labels: Sequence[str]) -> Evaluation:
-    """Compute the metrics of a list of answers.
+    """Compute the metrics of predictions.
 
     Args:
         predictions: At least one.
-        labels: The classes, in the order of the scores.
+        labels: Classes of the model, in the order of the scores.
 
     Returns:
-        The metrics; means are over the classes that occur as truth.
+        The metrics. The means are over the classes that occur as truth.
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
     truths, answers = [each.truth for each in predictions], [each.answer for each in predictions]
+    # Zero instead of a warning for a class without clips or answers.
     precision, recall, f1, counts = precision_recall_fscore_support(
         truths, answers, labels=list(labels), zero_division=0
     )
-    shown = counts > 0
+    # A class that no clip shows has no recall, and a 0 for it would lower the means.
+    occurs = counts > 0
     return Evaluation(
         labels=tuple(labels),
         accuracy=float(accuracy_score(truths, answers)),
-        precision=float(precision[shown].mean()),
-        recall=float(recall[shown].mean()),
-        f1=float(f1[shown].mean()),
+        precision=float(precision[occurs].mean()),
+        recall=float(recall[occurs].mean()),
+        f1=float(f1[occurs].mean()),
         classes=tuple(
             ClassMetrics(*row)
             for row in zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), counts.tolist(), strict=True)
@@ -181,44 +188,38 @@ def measure(predictions: Sequence[Prediction], labels: Sequence[str]) -> Evaluat
 
 
 def keras_scorer(model: Any, spec: InputSpec, window: Window, *, kind: Scores = "softmax") -> Scorer:
-    """Ask a Keras model.
+    """Return a scorer that runs a Keras model on every window, one frame apart.
 
     Args:
-        model: From (B, T, *frame) float to (B, outputs).
-        spec: What it expects of a frame.
-        window: Its view of time.
-        kind: What its output is.
-
-    Returns:
-        A scorer that gives each window of the frames, one frame apart, to the model.
+        model: Maps (B, T, *frame) float32 to (B, outputs).
+        spec: Input frames of the model.
+        window: Window of the model.
+        kind: Meaning of the outputs.
     """
     import_tensorflow()
     import tensorflow as tf
 
     probabilities = to_probabilities(kind)
+    # The open batch axis makes one traced graph serve every batch size.
     graph = tf.function(
         lambda frames: model(frames, training=False),
         input_signature=[tf.TensorSpec((None, window.frames, *spec.shape), tf.float32)],
     )
 
     def score(frames: Array) -> Array:
-        starts = range(len(frames) - window.frames + 1)
-        windows = to_real(frames, spec)
-        batches = [starts[first : first + _WINDOWS_AT_ONCE] for first in range(0, len(starts), _WINDOWS_AT_ONCE)]
-        outputs = [graph(np.stack([windows[start : start + window.frames] for start in batch])) for batch in batches]
-        return probabilities(np.concatenate([np.asarray(output) for output in outputs]))
+        # (M, T, *frame), a view: windows share their frames until TensorFlow copies a batch.
+        windows = np.moveaxis(sliding_window_view(to_real(frames, spec), window.frames, axis=0), -1, 1)
+        firsts = range(0, len(windows), _WINDOWS_PER_BATCH)
+        outputs = [np.asarray(graph(windows[first : first + _WINDOWS_PER_BATCH])) for first in firsts]
+        return probabilities(np.concatenate(outputs))
 
     return score
 
 
 def bundle_scorer(engine: Engine) -> Scorer:
-    """Ask a bundle, as a stream: frame after frame, from a fresh start for each clip.
+    """Return a scorer that streams the frames of each clip through a bundle.
 
-    Args:
-        engine: The bundle's engine.
-
-    Returns:
-        A scorer that gives the scores from the first full window on.
+    The engine restarts before each clip. The scores begin with the first full window.
     """
     frames_needed = engine.bundle.manifest.window.frames
 
@@ -228,7 +229,9 @@ def bundle_scorer(engine: Engine) -> Scorer:
         for index, frame in enumerate(frames):
             np.copyto(engine.input_buffer(), frame)
             answer = engine.step()
+            # A stateful plan answers before the window is full; the Keras model cannot.
             if answer is not None and index + 1 >= frames_needed:
+                # The engine overwrites its answer with the next step.
                 scores.append(answer.copy())
         return np.stack(scores)
 
@@ -236,11 +239,13 @@ def bundle_scorer(engine: Engine) -> Scorer:
 
 
 def _predict(scorer: Scorer, clip: Clip, labels: Sequence[str], window: Window, views: Views) -> Prediction:
-    frames = centre_window(clip, window) if views == "centre" or window.sampling == "uniform" else _stream(clip, window)
+    # A window of uniform sampling spans its whole clip, so there is only one.
+    is_one_window = views == "centre" or window.sampling == "uniform"
+    frames = centre_window(clip, window) if is_one_window else _stream(clip, window)
     scores = scorer(frames).mean(axis=0)
     return Prediction(clip.ref.path, str(clip.ref.label), labels[int(scores.argmax())], tuple(map(float, scores)))
 
 
 def _stream(clip: Clip, window: Window) -> Array:
-    """Every frame that a stream of the clip would sample; a clip shorter than a window holds its last."""
+    """Return every frame that a stream would sample; a short clip repeats its last frame."""
     return clip.frames[stream_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=window.interval_s)]

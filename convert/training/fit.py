@@ -1,4 +1,4 @@
-"""Train the reference network on clips."""
+"""Training of the reference network on decoded clips."""
 
 from __future__ import annotations
 
@@ -24,29 +24,36 @@ from edgevid.errors import ModelError, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 
-_WARM_UP = 0.05  # fraction of the steps in which the learning rate rises, so that Adam's first estimates do no harm
+# In this fraction of the steps the learning rate rises to its peak, from a twentieth of it: Adam's
+# first estimates of the gradient are poor, and a full step on them would do harm.
+_WARM_UP, _WARM_UP_DIVISOR = 0.05, 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """How to train.
+    """Options of training, for code that has decoded the clips.
 
     Attributes:
-        input: What the network expects of a frame.
-        window: Its view of time.
-        model: Its shape.
-        augmentation: How far clips vary.
-        epochs: Passes over the clips, at most.
-        windows_per_clip: Random windows of each clip in a pass.
-        batch: Windows in a step.
-        learning_rate: Adam's, at its peak; it rises at first and falls along a cosine.
-        clip_norm: Greatest norm of one variable's gradient.
-        label_smoothing: Probability taken from the right class and spread over all.
-        val_fraction: Of the groups, or of the clips where there are none, held out; 0 for none.
-        patience: Epochs without a lower validation loss after which training ends.
+        input: Input frames of the network.
+        window: Window of the network.
+        model: Shape of the network.
+        augmentation: Limits of the variation of clips.
+        epochs: Largest number of epochs.
+        windows_per_clip: Number of random windows of each clip in an epoch.
+        batch: Number of windows in a step.
+        learning_rate: Peak of Adam's learning rate, which rises first and then falls along a
+            cosine.
+        clip_norm: Largest norm of the gradient of one variable.
+        label_smoothing: Probability that is moved from the true class to all classes.
+        val_fraction: Fraction of the groups that is held out, or of the clips if they have no
+            groups; 0 to below 1, and 0 holds nothing out.
+        patience: Number of epochs without a lower validation loss after which training ends.
         seed: Seed of weights, split, windows and variations.
         background: A class that is never an event.
-        tensorboard: Folder for TensorBoard's logs.
+        tensorboard: Folder for TensorBoard's logs; None for no logs.
+
+    Raises:
+        UsageError: An option is out of range.
     """
 
     input: InputSpec = field(default_factory=lambda: InputSpec(height=64, width=64, channels=3))
@@ -67,31 +74,26 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
-            if getattr(self, name) < 1:
-                raise UsageError(
-                    expected=f"at least 1 for {name.replace('_', ' ')}",
-                    got=getattr(self, name),
-                    found=f"{getattr(self, name)}",
-                )
-        if not 0 <= self.val_fraction < 1:
-            raise UsageError(
-                expected="a fraction to hold out of 0 to below 1", got=self.val_fraction, found=f"{self.val_fraction}"
-            )
-        if not self.learning_rate > 0:
-            raise UsageError(expected="a learning rate above 0", got=self.learning_rate, found=f"{self.learning_rate}")
+            value = getattr(self, name)
+            UsageError.unless(value >= 1, expected=f"at least 1 for {name.replace('_', ' ')}", got=value)
+        UsageError.unless(
+            0 <= self.val_fraction < 1, expected="a fraction to hold out, 0 to below 1", got=self.val_fraction
+        )
+        UsageError.unless(self.learning_rate > 0, expected="a learning rate above 0", got=self.learning_rate)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one pass came to.
+    """Metrics of one epoch.
 
     Attributes:
-        number: From 1.
-        of: Passes asked for.
+        number: Number of the epoch, from 1.
+        of: Largest number of epochs.
         loss: Mean loss over the varied training windows.
-        accuracy: Fraction of them answered rightly.
-        val_loss: Loss over the held-out clips' middle windows; None where nothing is held out.
-        val_accuracy: Fraction of them answered rightly.
+        accuracy: Fraction of the training windows with the correct answer.
+        val_loss: Loss over the middle windows of the held-out clips; None if nothing is held out.
+        val_accuracy: Fraction of these windows with the correct answer; None if nothing is held
+            out.
     """
 
     number: int
@@ -104,13 +106,13 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """What training gave.
+    """A trained network with its history and its metrics.
 
     Attributes:
-        model: The network, not compiled; each layer of the encoder in `TimeDistributed`.
-        info: What it was trained on.
-        history: One entry a pass.
-        evaluation: Metrics on the held-out clips; None where nothing was held out.
+        model: The network, not compiled. `TimeDistributed` wraps each layer of its encoder.
+        info: Labels, window, input and decision rule, which the file of the model carries.
+        history: One entry per epoch.
+        evaluation: Metrics on the held-out clips; None if nothing is held out.
     """
 
     model: keras.Model
@@ -130,54 +132,58 @@ def train(
 
     Args:
         clips: Labelled clips, prepared for `options.input`.
-        options: How to train.
-        validation: Held-out clips; taken from `clips` by group where None.
-        on_epoch: Told of each pass as it ends.
+        options: Options of training.
+        validation: Clips to hold out, all of `clips` being trained on. None holds out a part of
+            `clips`.
+        on_epoch: Called at the end of each epoch.
 
     Returns:
-        The network with the weights of the pass with the lowest validation loss, or of the last pass where nothing is held out.
+        The network. Its weights are those of the epoch with the lowest validation loss, or of the
+        last epoch if nothing is held out.
 
     Raises:
         ClipsError: No classifier can be trained on the clips.
-        UsageError: The options do not fit them.
+        UsageError: The options name an unknown class, or do not fit the window or the frames.
         ModelError: Training diverged.
     """
     import_tensorflow()
     labels = check_classes(clips)
     _check_names(options, labels)
-    kept, held = (
-        split(clips.clips, fraction=options.val_fraction, seed=options.seed)
-        if validation is None
-        else (clips.clips, validation.clips)
-    )
-    check_labels(held, labels)
+    if validation is None:
+        training, held_out = split(clips.clips, fraction=options.val_fraction, seed=options.seed)
+    else:
+        training, held_out = clips.clips, validation.clips
+    check_labels(held_out, labels)
+    # Before the network is built: the seed also draws its weights.
     keras.utils.set_random_seed(options.seed)
     network = build(options.model, shape=(options.window.frames, *options.input.shape), classes=len(labels))
-    windows, middles = _data(kept, held, Task(labels=labels, window=options.window, input=options.input), options)
+    task = Task(labels=labels, window=options.window, input=options.input)
+    windows = _training_windows(training, task, options)
+    middles = CentreWindows(held_out, task, batch=options.batch) if held_out else None
     history = _fit(network.trainer, windows, middles, options=options, on_epoch=on_epoch)
     scorer = keras_scorer(network.model, options.input, options.window)
     return TrainedModel(
         model=network.model,
         info=TrainingInfo(labels=labels, window=options.window, input=options.input, decision=_decision(options)),
         history=history,
-        evaluation=evaluate(scorer, held, labels=labels, window=options.window) if held else None,
+        evaluation=evaluate(scorer, held_out, labels=labels, window=options.window) if held_out else None,
     )
 
 
 def save(trained: TrainedModel, path: str | Path) -> None:
-    """Write a trained model as a `.keras` file, whole or not at all.
+    """Write a trained model to a `.keras` file, atomically.
 
     Args:
-        trained: What training gave.
-        path: Where to; ends in `.keras`.
+        trained: The model and its information.
+        path: The file, which ends in `.keras`.
 
     Raises:
-        UsageError: The name ends otherwise, or the folder is not there.
+        UsageError: The suffix is different, or the folder is missing.
     """
     check_folder(path, suffix=".keras")
-    with replacing(path) as beside:
-        trained.model.save(beside)
-        write_info(beside, trained.info)
+    with replacing(path) as temporary:
+        trained.model.save(temporary)
+        write_info(temporary, trained.info)
 
 
 def _check_names(options: FitOptions, labels: tuple[str, ...]) -> None:
@@ -187,10 +193,9 @@ def _check_names(options: FitOptions, labels: tuple[str, ...]) -> None:
         *([options.background] if options.background is not None else []),
     }
     unknown = sorted(named - set(labels))
-    if unknown:
-        raise UsageError(
-            expected=f"classes of the clips ({', '.join(labels)})", got=unknown, found=f"{', '.join(unknown)}"
-        )
+    UsageError.unless(
+        not unknown, expected=f"classes of the clips ({', '.join(labels)})", got=unknown, found=", ".join(unknown)
+    )
 
 
 def _decision(options: FitOptions) -> DecisionRule:
@@ -207,7 +212,7 @@ def _fit(
 ) -> tuple[Epoch, ...]:
     _compile(model, options, steps=options.epochs * len(windows))
     report = _Report(options.epochs, on_epoch)
-    callbacks = [*_callbacks(options, held=validation is not None), report]
+    callbacks = [*_callbacks(options, has_validation=validation is not None), report]
     model.fit(windows, epochs=options.epochs, verbose=0, validation_data=validation, callbacks=callbacks)
     last = report.history[-1]
     if not math.isfinite(last.loss):
@@ -220,24 +225,25 @@ def _fit(
     return tuple(report.history)
 
 
-def _data(
-    kept: Sequence[Clip], held: Sequence[Clip], task: Task, options: FitOptions
-) -> tuple[RandomWindows, CentreWindows | None]:
-    windows = RandomWindows(
-        kept,
+def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) -> RandomWindows:
+    return RandomWindows(
+        clips,
         task,
         augmentation=options.augmentation,
         windows_per_clip=options.windows_per_clip,
         batch=options.batch,
         seed=options.seed,
     )
-    return windows, CentreWindows(held, task, batch=options.batch) if held else None
 
 
 def _compile(model: keras.Model, options: FitOptions, *, steps: int) -> None:
     warm_up = math.ceil(_WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
-        options.learning_rate / 20, max(1, steps - warm_up), warmup_target=options.learning_rate, warmup_steps=warm_up
+        options.learning_rate / _WARM_UP_DIVISOR,
+        # A single step is all warm-up, and Keras rejects a decay over no steps.
+        max(1, steps - warm_up),
+        warmup_target=options.learning_rate,
+        warmup_steps=warm_up,
     )
     model.compile(
         keras.optimizers.Adam(rate, clipnorm=options.clip_norm),
@@ -246,9 +252,9 @@ def _compile(model: keras.Model, options: FitOptions, *, steps: int) -> None:
     )
 
 
-def _callbacks(options: FitOptions, *, held: bool) -> list[Any]:
+def _callbacks(options: FitOptions, *, has_validation: bool) -> list[Any]:
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN()]
-    if held:
+    if has_validation:
         callbacks.append(
             keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
         )
@@ -258,7 +264,7 @@ def _callbacks(options: FitOptions, *, held: bool) -> list[Any]:
 
 
 class _Report(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
-    """Turns Keras' logs into `Epoch`s."""
+    """Collects the logs of Keras as `Epoch`s."""
 
     def __init__(self, epochs: int, on_epoch: Callable[[Epoch], None]) -> None:
         super().__init__()

@@ -1,4 +1,8 @@
-"""Training and held-out clips: whole groups apart where there are groups, so that no person is on both sides."""
+"""Splits clips into training and held-out clips.
+
+If the clips have groups, such as the person who is filmed, a whole group is held out. Otherwise the
+held-out clips would show people the model was trained on, and their accuracy would be too high.
+"""
 
 from __future__ import annotations
 
@@ -11,54 +15,54 @@ import numpy as np
 
 from convert.clips import Clip, ClipSet
 from edgevid.errors import ClipsError, UsageError
+from edgevid.frames import Array
 
-_GROUP_BY = "Expected --group-by 'subject', 'none' or a regular expression with one group"
-_TRIES = 64  # random splits looked at before it is said that none leaves every class in training
+# Random splits by group until one leaves every class in training.
+_SPLITS = 64
 
 
 def grouper(text: str) -> Callable[[Path], str]:
-    """Choose how the group of a clip is found from its path.
+    """Return a function that extracts the group of a clip from its path.
 
     Args:
-        text: "subject" for the file's name up to its first "_", "none", or a regular expression with one group, searched in the file's name.
+        text: "subject" for the file name up to its first "_", "none", or a regular expression with
+            one group, which is searched in the file name.
 
     Returns:
-        A function from path to group; "" where there are no groups.
+        A function from a path to its group; "" for "none". It raises `ClipsError` if the
+        expression does not match.
 
     Raises:
-        UsageError: The text is no regular expression with one group.
+        UsageError: The text is no regular expression, or has not exactly one group.
     """
     if text == "none":
         return lambda _path: ""
     if text == "subject":
         return lambda path: path.stem.partition("_")[0]
+    expected = "--group-by 'subject', 'none' or a regular expression with one group"
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UsageError(expected=_GROUP_BY, got=text, found=f"{text!r}: {error}") from error
-    if pattern.groups != 1:
-        raise UsageError(expected=_GROUP_BY, got=text, found=f"{text!r} with {pattern.groups} groups")
-    return lambda path: _matched(pattern, path)
+        raise UsageError(expected=expected, got=text, found=f"{text!r}: {error}") from error
+    UsageError.unless(pattern.groups == 1, expected=expected, got=text, found=f"{text!r} with {pattern.groups} groups")
+    return lambda path: _search(pattern, path)
 
 
-def _matched(pattern: re.Pattern[str], path: Path) -> str:
-    found = pattern.search(path.name)
-    if found is None:
-        raise ClipsError(expected=f"{pattern.pattern!r} to match the name of every clip", found=f"{path}", path=path)
-    return found[1]
+def _search(pattern: re.Pattern[str], path: Path) -> str:
+    match = pattern.search(path.name)
+    if match is None:
+        raise ClipsError(expected=f"{pattern.pattern!r} to match the name of every clip", found=str(path), path=path)
+    return match[1]
 
 
 def check_classes(clips: ClipSet) -> tuple[str, ...]:
-    """Refuse clips that no classifier can be trained on.
-
-    Args:
-        clips: What could be read.
+    """Reject clips that no classifier can be trained on.
 
     Returns:
         The classes, sorted.
 
     Raises:
-        ClipsError: A clip has no class, there is one class only, or a class has a single clip.
+        ClipsError: A clip has no class, there is only one class, or a class has only one clip.
     """
     for clip in clips.clips:
         if clip.ref.label is None:
@@ -76,43 +80,51 @@ def check_classes(clips: ClipSet) -> tuple[str, ...]:
             expected="at least two clips of every class",
             got=single,
             found=f"one of {', '.join(single)}",
-            hint="Add clips, or take the class out.",
+            hint="Add clips, or remove the class.",
         )
     return clips.labels
 
 
 def split(clips: Sequence[Clip], *, fraction: float, seed: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Hold some clips out.
+    """Hold out a random part of the clips.
 
     Args:
-        clips: Labelled clips; those with a group stay together.
-        fraction: Of the groups, or of the clips where there are none; 0 holds nothing out.
-        seed: Seed of the choice.
+        clips: Labelled clips. Clips of one group stay together.
+        fraction: Fraction of the groups to hold out, or of the clips if they have no groups; 0
+            holds nothing out.
+        seed: Seed of the random choice.
 
     Returns:
-        Clips to train on, which show every class, and clips held out.
+        The clips to train on, which show every class, and the held-out clips.
 
     Raises:
-        ClipsError: There is one group only, or every choice takes a whole class away.
+        ClipsError: There is only one group, or every choice removes a whole class from training.
     """
     if fraction == 0:
         return tuple(clips), ()
     labels = np.array([clip.ref.label for clip in clips])
     groups = np.array([clip.ref.group for clip in clips])
-    kept, held = _by_group(labels, groups, fraction, seed) if any(groups) else _by_class(labels, fraction, seed)
-    return tuple(clips[place] for place in kept), tuple(clips[place] for place in held)
+    if any(groups):
+        training, held_out = _split_by_group(labels, groups, fraction, seed)
+    else:
+        training, held_out = _split_by_class(labels, fraction, seed)
+    return tuple(clips[index] for index in training), tuple(clips[index] for index in held_out)
 
 
-def _by_class(labels: np.ndarray, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+def _split_by_class(labels: Array, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Return the indices of training and held-out clips; both show every class."""
     from sklearn.model_selection import StratifiedShuffleSplit
 
     classes = len(np.unique(labels))
-    held = min(max(round(fraction * len(labels)), classes), len(labels) - classes)
-    kept_places, held_places = next(StratifiedShuffleSplit(1, test_size=held, random_state=seed).split(labels, labels))
-    return kept_places.tolist(), held_places.tolist()
+    # scikit-learn wants at least one clip of each class on both sides.
+    count = min(max(round(fraction * len(labels)), classes), len(labels) - classes)
+    splitter = StratifiedShuffleSplit(1, test_size=count, random_state=seed)
+    training, held_out = next(splitter.split(labels, labels))
+    return training.tolist(), held_out.tolist()
 
 
-def _by_group(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+def _split_by_group(labels: Array, groups: Array, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Return the indices of training and held-out clips; no group is on both sides."""
     from sklearn.model_selection import GroupShuffleSplit
 
     names = np.unique(groups)
@@ -123,12 +135,12 @@ def _by_group(labels: np.ndarray, groups: np.ndarray, fraction: float, seed: int
             found=f"one: '{names[0]}'",
             hint="Name clips <subject>_..., or use --group-by none.",
         )
-    held = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    for kept_places, held_places in GroupShuffleSplit(_TRIES, test_size=held, random_state=seed).split(
-        labels, groups=groups
-    ):
-        if set(labels[kept_places]) == set(labels):
-            return kept_places.tolist(), held_places.tolist()
+    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    splitter = GroupShuffleSplit(_SPLITS, test_size=count, random_state=seed)
+    for training, held_out in splitter.split(labels, groups=groups):
+        # A class may be shown by the held-out groups alone.
+        if set(labels[training]) == set(labels):
+            return training.tolist(), held_out.tolist()
     raise ClipsError(
         expected=f"every class in at least two of the {len(names)} groups",
         got=len(names),

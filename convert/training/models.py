@@ -1,8 +1,7 @@
-"""The reference CNN-LSTM: a small convolutional encoder applied to each frame alone, and a recurrent layer over its features.
+"""The reference CNN-LSTM: a convolutional encoder of frames, and a recurrent layer over features.
 
-Every layer before the recurrent one stands in `TimeDistributed`, so the converter can cut there and stream. Convolution, batch
-normalisation and ReLU6 only: each folds into one int8 operator. ReLU6 and not ReLU, because where little moves a rare strong answer lies
-far outside all others: unbounded, it reached 60 standard deviations on real footage, and one int8 grid cannot hold both.
+`TimeDistributed` wraps every layer before the recurrent one, so that the converter can split the
+model there and stream it. Convolution, batch normalisation and ReLU6 fold into one int8 operator.
 """
 
 from __future__ import annotations
@@ -21,6 +20,9 @@ Rnn = Literal["lstm", "gru"]
 Pool = Literal["none", "columns"]
 RNNS: tuple[Rnn, ...] = get_args(Rnn)
 POOLS: tuple[Pool, ...] = get_args(Pool)
+# ReLU6 instead of ReLU: where little moves, a rare strong activation is far outside all others, and
+# no int8 grid can hold both. Unbounded, it reached 60 standard deviations on real footage.
+_RELU_MAX = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +30,20 @@ class ModelOptions:
     """The shape of the reference network.
 
     Attributes:
-        motion: Whether the encoder sees the difference of two neighbouring frames instead of a frame.
-        filters: Channels of each convolution, of which each halves the picture.
-        pool: "columns" keeps, of each row of the last map, only the strongest answer: the network then sees what moves at which height, and
-            not where across the picture. That fits people who walk by; gestures that differ by their direction need "none".
-        features: Length of the vector that stands for a frame.
-        units: Units of the recurrent layer.
-        rnn: Its kind.
-        dropout: Fraction of features, and of the recurrent layer's output, that training leaves out.
+        motion: Whether the encoder sees the difference of two neighbouring frames instead of one
+            frame.
+        filters: Number of channels of each convolution. Each convolution halves the picture.
+        pool: "columns" reduces each row of the last feature map to its maximum. The network then
+            sees the height of a movement, but not its horizontal position, which suits people who
+            walk past. Gestures that differ by their direction need "none".
+        features: Length of the feature vector of a frame.
+        units: Number of units of the recurrent layer.
+        rnn: The recurrent layer, "lstm" or "gru".
+        dropout: Fraction of the features, and of the recurrent layer's output, that is dropped in
+            training.
+
+    Raises:
+        UsageError: `rnn` or `pool` is not legal.
     """
 
     motion: bool = True
@@ -55,12 +63,14 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class Network:
-    """One set of weights, wired twice.
+    """Two models that share one set of layers.
 
     Attributes:
-        model: (B, T, H, W, C) float pixels in the training range to (B, classes) probabilities; what is saved and converted.
-        trainer: The same layers with time folded into the batch. In Keras 3 `TimeDistributed` calls its layer once for each step, which is
-            slow and normalises each step by that step's own statistics; folded, a batch has one set of them.
+        model: Maps (B, T, H, W, C) float32 pixels in the training range to (B, classes)
+            probabilities. This is the model to save and convert.
+        trainer: The same layers with time folded into the batch. In Keras 3, `TimeDistributed`
+            calls its layer once per step. That is slow, and batch normalisation then uses the
+            statistics of a single step instead of those of the whole batch.
     """
 
     model: keras.Model
@@ -68,45 +78,47 @@ class Network:
 
 
 def build(options: ModelOptions, *, shape: tuple[int, ...], classes: int) -> Network:
-    """Make a network with fresh weights.
+    """Build a network with random weights.
 
     Args:
-        options: Its shape.
+        options: Shape of the network.
         shape: (T, H, W, C) of one window.
         classes: Number of classes.
 
-    Returns:
-        The network.
-
     Raises:
-        UsageError: The window is too short for `motion`, or the frames too small for the convolutions.
+        UsageError: The window is too short for `motion`, or the frames are too small for the
+            convolutions.
     """
-    _refuse_small(options, shape)
+    _reject_small(options, shape)
+    # Convolutions with "same" padding round the size of their output up.
     layers = _encoder(options, columns=math.ceil(shape[2] / 2 ** len(options.filters)))
     tail = _tail(options, classes)
     return Network(
-        _wire(options, shape, tail, lambda frames: _step_by_step(layers, frames)),
-        _wire(options, shape, tail, lambda frames: _folded(layers, frames)),
+        _connect(options, shape, tail, lambda frames: _each_frame(layers, frames)),
+        _connect(options, shape, tail, lambda frames: _all_frames(layers, frames)),
     )
 
 
-def _refuse_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
-    if options.motion and shape[0] < 2:
-        raise UsageError(
-            expected="a window of at least 2 frames to see motion in",
-            got=shape[0],
-            found=f"{shape[0]}",
-            hint="Ask for more frames, or for --motion off.",
-        )
+def _reject_small(options: ModelOptions, shape: tuple[int, ...]) -> None:
+    frames, height, width = shape[:3]
+    UsageError.unless(
+        not options.motion or frames >= 2,
+        expected="a window of at least 2 frames to see motion in",
+        got=frames,
+        hint="Use more frames, or --motion off.",
+    )
+    # In a smaller picture, the last convolutions would see mostly padding.
     least = 2 ** len(options.filters)
-    if min(shape[1:3]) < least:
-        raise UsageError(
-            expected=f"frames of at least {least} pixels a side", got=shape[1:3], found=f"{shape[2]}x{shape[1]}"
-        )
+    UsageError.unless(
+        min(height, width) >= least,
+        expected=f"frames of at least {least} pixels a side",
+        got=(height, width),
+        found=f"{width}x{height}",
+    )
 
 
 def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]:
-    convolutions = [layer for place, filters in enumerate(options.filters) for layer in _convolution(place, filters)]
+    convolutions = [layer for index, filters in enumerate(options.filters) for layer in _convolution(index, filters)]
     pool = [keras.layers.MaxPooling2D((1, columns), name="across")] if options.pool == "columns" else []
     return [
         *convolutions,
@@ -117,14 +129,14 @@ def _encoder(options: ModelOptions, *, columns: int) -> list[keras.layers.Layer]
     ]
 
 
-def _convolution(place: int, filters: int) -> list[keras.layers.Layer]:
-    """A convolution that halves the picture. The first is not normalised: on so large a picture that would be a third of training's time."""
-    first = place == 0
+def _convolution(index: int, filters: int) -> list[keras.layers.Layer]:
+    # On a picture as large as the first one, normalisation would take a third of the training time.
+    is_normalized = index > 0
     convolution = keras.layers.Conv2D(
-        filters, 5 if first else 3, strides=2, padding="same", use_bias=first, name=f"conv{place}"
+        filters, 3 if is_normalized else 5, strides=2, padding="same", use_bias=not is_normalized, name=f"conv{index}"
     )
-    norm = [] if first else [keras.layers.BatchNormalization(momentum=0.9, name=f"norm{place}")]
-    return [convolution, *norm, keras.layers.ReLU(6.0, name=f"relu{place}")]
+    norm = [keras.layers.BatchNormalization(momentum=0.9, name=f"norm{index}")] if is_normalized else []
+    return [convolution, *norm, keras.layers.ReLU(_RELU_MAX, name=f"relu{index}")]
 
 
 def _tail(options: ModelOptions, classes: int) -> list[keras.layers.Layer]:
@@ -136,7 +148,7 @@ def _tail(options: ModelOptions, classes: int) -> list[keras.layers.Layer]:
     ]
 
 
-def _wire(
+def _connect(
     options: ModelOptions, shape: tuple[int, ...], tail: Sequence[keras.layers.Layer], encode: Callable[[Any], Any]
 ) -> keras.Model:
     inputs = keras.Input(shape, name="frames")
@@ -146,13 +158,14 @@ def _wire(
     return keras.Model(inputs, features)
 
 
-def _step_by_step(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
+def _each_frame(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
     for layer in layers:
         frames = keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")(frames)
     return frames
 
 
-def _folded(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
+def _all_frames(layers: Sequence[keras.layers.Layer], frames: Any) -> Any:
+    """Encode (B, T, H, W, C) as one batch of B * T frames."""
     steps = frames.shape[1]
     frames = keras.ops.reshape(frames, (-1, *frames.shape[2:]))
     for layer in layers:

@@ -1,4 +1,4 @@
-"""What a person may say of a training: the options of `edgevid train`, one to one."""
+"""The options of `convert.train` and `edgevid train`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """How to train the reference network.
+    """Options for training the reference network, named as those of `edgevid train`.
 
     Attributes:
-        frames: Frames in a window.
-        interval: Time between two of them, in seconds.
+        frames: Number of frames in a window.
+        interval: Time between two frames of a window, in seconds.
         size: (width, height) of a frame in pixels.
-        color: "rgb", "bgr" or "gray".
-        resize: How other aspect ratios fit: "stretch", "crop" or "letterbox".
-        motion: Whether the network sees differences of frames, not frames.
-        pool: "none", or "columns" to look at what moves at which height, wherever across the picture.
-        rnn: Its recurrent layer, "lstm" or "gru".
+        color: Channels of a frame: "rgb", "bgr" or "gray".
+        resize: Adapts frames of other aspect ratios: "stretch", "crop" or "letterbox".
+        motion: Whether the network sees differences of frames instead of frames.
+        pool: "columns" ignores the horizontal position of a movement; "none" keeps it.
+        rnn: The recurrent layer, "lstm" or "gru".
         background: A class that is never an event.
-        flip: Classes that may be mirrored: "none", "all", or a list as "wave,left=right".
-        augment: Whether clips vary in training beyond where a window begins.
-        windows_per_clip: Random windows of each clip in an epoch.
-        group_by: What is held out together: "subject", "none", or a regular expression with one group, searched in the file's name.
-        val_fraction: Share of the groups or clips that is held out; 0 for none.
-        epochs: Passes over the clips, at most.
-        patience: Epochs without a better held-out loss after which training ends.
-        batch: Windows in a step.
-        learning_rate: Adam's, at its peak.
-        seed: Seed of everything random.
-        tensorboard: Folder for TensorBoard's logs.
+        flip: Classes that may be mirrored: "none", "all", or a list such as "wave,left=right".
+        augment: Whether clips vary in training. Without it, only the start of a window is random.
+        windows_per_clip: Number of random windows of each clip in an epoch.
+        group_by: Clips that are held out together: "subject", "none", or a regular expression with
+            one group, which is searched in the file name.
+        val_fraction: Fraction of the groups or clips that is held out, 0 to below 1; 0 holds
+            nothing out.
+        epochs: Largest number of epochs.
+        patience: Number of epochs without a lower loss on the held-out clips after which training
+            ends.
+        batch: Number of windows in a step.
+        learning_rate: Peak of Adam's learning rate.
+        seed: Seed of weights, split, windows and variations.
+        tensorboard: Folder for TensorBoard's logs; None for no logs.
+
+    Raises:
+        UsageError: `group_by`, `frames` or `interval` is not legal.
     """
 
     frames: int = 16
@@ -65,20 +71,20 @@ class TrainOptions:
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
+        # Both are built only to reject illegal options before any clip is read.
         grouper(self.group_by)
         _ = self.window
 
     @property
     def input(self) -> InputSpec:
-        """What the network expects of a frame."""
+        """Input frames of the network."""
         width, height = self.size
-        return InputSpec(
-            width=width, height=height, channels=1 if self.color == "gray" else 3, color=self.color, resize=self.resize
-        )
+        channels = 1 if self.color == "gray" else 3
+        return InputSpec(width=width, height=height, channels=channels, color=self.color, resize=self.resize)
 
     @property
     def window(self) -> Window:
-        """The network's view of time.
+        """Window of the network.
 
         Raises:
             UsageError: `frames` or `interval` is out of range.
@@ -89,17 +95,15 @@ class TrainOptions:
             raise UsageError(expected=error.expected, got=error.got, hint="Change --frames or --interval.") from error
 
     def for_labels(self, labels: Sequence[str]) -> FitOptions:
-        """Return the options as training takes them.
+        """Return the options for `convert.training.fit.train`.
 
         Args:
-            labels: The clips' classes, which `flip` names.
-
-        Returns:
-            Options for `convert.training.fit.train`.
+            labels: All classes of the clips.
 
         Raises:
-            UsageError: An option is out of range, or `flip` names no class.
+            UsageError: An option is out of range, or `flip` names an unknown class.
         """
+        # Imported here: they need Keras.
         from convert.training.augment import NONE, Augmentation, parse_flip
         from convert.training.fit import FitOptions
         from convert.training.models import ModelOptions

@@ -1,4 +1,4 @@
-"""Windows of clips as a network is fed them in training and validation."""
+"""Batches of windows for training and validation."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from edgevid.frames.preprocess import InputSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the windows of clips are to look like.
+    """The classes and the input of a network, which determine its batches.
 
     Attributes:
-        labels: The classes, in the order of the scores.
-        window: The model's view of time.
-        input: What it expects of a frame.
+        labels: Classes, in the order of the scores.
+        window: Window of the network.
+        input: Input frames of the network.
     """
 
     labels: tuple[str, ...]
@@ -32,29 +32,30 @@ class Task:
     input: InputSpec
 
     def batch(self, windows: Sequence[Pixels], labels: Sequence[str]) -> tuple[Array, Array]:
-        """Put windows together as a network is fed them.
+        """Stack windows into one batch.
 
         Args:
             windows: (T, H, W, C) uint8 each.
-            labels: The class of each.
+            labels: The class of each window.
 
         Returns:
-            (B, T, H, W, C) float32 pixels in the training range and (B, classes) float32 targets, one-hot.
+            (B, T, H, W, C) float32 pixels in the training range, and (B, classes) float32 one-hot
+            targets.
         """
         targets = np.eye(len(self.labels), dtype=np.float32)[[self.labels.index(label) for label in labels]]
         return to_real(np.stack(windows), self.input), targets
 
 
 class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is not typed
-    """Random windows of clips, varied once a clip; every epoch draws anew, and the same seed draws the same.
+    """Random, varied windows of clips. Each epoch draws new ones; equal seeds draw equal ones.
 
     Args:
         clips: Labelled clips.
-        task: What windows look like.
-        augmentation: How far clips vary.
-        windows_per_clip: Windows taken of each clip in an epoch.
-        batch: Windows in a batch.
-        seed: Seed of everything drawn.
+        task: Classes and input of the network.
+        augmentation: Limits of the variation.
+        windows_per_clip: Number of windows of each clip in an epoch.
+        batch: Number of windows in a batch.
+        seed: Seed of order, windows and variations.
     """
 
     def __init__(
@@ -78,36 +79,35 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         self._order = self._shuffled()
 
     def __len__(self) -> int:
-        """Count the batches of an epoch; a last one that is not full is left out, unless it is the only one."""
+        """Return the number of batches in an epoch.
+
+        A partial last batch is dropped, unless it is the only one.
+        """
         return max(1, self._windows // self._batch)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        """Give one batch.
+        """Return one batch, as `Task.batch` does.
 
         Args:
-            index: Its place in the epoch.
-
-        Returns:
-            See `Task.batch`.
+            index: Position in the epoch.
         """
-        windows, labels = zip(
-            *(self._vary(int(place)) for place in self._order[index * self._batch : (index + 1) * self._batch]),
-            strict=True,
-        )
+        numbers = self._order[index * self._batch : (index + 1) * self._batch]
+        windows, labels = zip(*(self._draw(int(number)) for number in numbers), strict=True)
         return self._task.batch(windows, labels)
 
     def on_epoch_end(self) -> None:
-        """Draw the next epoch."""
+        """Shuffle the windows for the next epoch."""
         self._epoch += 1
         self._order = self._shuffled()
 
     def _shuffled(self) -> Array:
         return np.random.default_rng((self._seed, self._epoch)).permutation(self._windows)
 
-    def _vary(self, place: int) -> tuple[Pixels, str]:
-        """Draw a window and its variation. Chance depends on seed, epoch and place alone, so batches may be made in any order."""
-        rng = np.random.default_rng((self._seed, self._epoch, place))
-        clip = self._clips[place % len(self._clips)]
+    def _draw(self, number: int) -> tuple[Pixels, str]:
+        """Draw a window with its variation, and return it with the class that it shows."""
+        # A generator for each window: Keras may request the batches of an epoch in any order.
+        rng = np.random.default_rng((self._seed, self._epoch, number))
+        clip = self._clips[number % len(self._clips)]
         label = str(clip.ref.label)
         variation = draw(self._augmentation, rng, label=label)
         frames = variation.apply(random_window(clip, self._task.window, rng, speed=variation.speed))
@@ -115,12 +115,12 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
 
 
 class CentreWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is not typed
-    """The window in the middle of each clip, as it is: what validation looks at.
+    """The middle window of each clip, unvaried, for validation.
 
     Args:
         clips: Labelled clips.
-        task: What windows look like.
-        batch: Windows in a batch.
+        task: Classes and input of the network.
+        batch: Number of windows in a batch.
     """
 
     def __init__(self, clips: Sequence[Clip], task: Task, *, batch: int) -> None:
@@ -130,37 +130,35 @@ class CentreWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         self._batch = batch
 
     def __len__(self) -> int:
-        """Count the batches, the last of which may be smaller."""
+        """Return the number of batches. The last one may be smaller."""
         return math.ceil(len(self._clips) / self._batch)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        """Give one batch.
+        """Return one batch, as `Task.batch` does.
 
         Args:
-            index: Its place.
-
-        Returns:
-            See `Task.batch`.
+            index: Position of the batch.
         """
-        chosen = self._clips[index * self._batch : (index + 1) * self._batch]
-        return self._task.batch(
-            [centre_window(clip, self._task.window) for clip in chosen], [str(clip.ref.label) for clip in chosen]
-        )
+        clips = self._clips[index * self._batch : (index + 1) * self._batch]
+        windows = [centre_window(clip, self._task.window) for clip in clips]
+        return self._task.batch(windows, [str(clip.ref.label) for clip in clips])
 
 
 def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> Array:
-    """Take a window that begins anywhere it still fits.
+    """Return a window that starts at a random frame from which it still fits into the clip.
 
     Args:
         clip: The clip.
-        window: The model's view of time.
-        rng: Source of chance.
+        window: Window of the network.
+        rng: The random generator.
         speed: Factor on the sampling interval.
 
     Returns:
-        (T, *frame) of the clip's type; a clip shorter than the window begins at its first frame and holds its last.
+        (T, *frame) of the clip's dtype. In a clip shorter than the window, it starts at the first
+        frame and repeats the last one.
     """
     paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
     latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * 1e9)
+    # Count by time, not by index: videos may have an uneven frame rate.
     starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
     return clip.frames[window_indices(clip, paced, start=int(rng.integers(starts)))]

@@ -1,4 +1,4 @@
-"""From a folder of clips to a `.keras` file: what `edgevid train` and `convert.train` do."""
+"""The steps of `convert.train` and `edgevid train`, from a folder of clips to a `.keras` file."""
 
 from __future__ import annotations
 
@@ -23,30 +23,35 @@ def train(
     on_clips: Callable[[ClipSet], None] = lambda _clips: None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> TrainedModel:
-    """Train the reference network on clips and write it as a Keras model, which carries what the conversion needs to know.
+    """Train the reference network on a folder of clips and write it as a Keras model.
+
+    The file also carries labels, window, input and decision rule, so that the conversion needs no
+    options for them.
 
     Args:
-        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and optionally group.
-        out: The `.keras` file to write, whole or not at all.
-        options: How to train.
-        progress: Shows how far reading is.
-        on_clips: Called once with the clips that were read and those that were not, before training.
-        on_epoch: Called after each epoch.
+        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and
+            optionally group.
+        out: The `.keras` file, written atomically.
+        options: Options of training.
+        progress: Shows the progress of reading the clips.
+        on_clips: Called once before training, with the clips and those that cannot be read.
+        on_epoch: Called at the end of each epoch.
 
     Returns:
         The network, its history, and its metrics on the held-out clips.
 
     Raises:
-        UsageError: An option or path is wrong.
+        UsageError: An option or path is not legal.
         ClipsError: No classifier can be trained on the clips.
         ModelError: Training diverged.
     """
     options, progress = options or TrainOptions(), progress or Silent()
+    # Before hours of training, not after them.
     check_folder(out, suffix=".keras")
     refs = find_clips(clips, group=grouper(options.group_by))
-    settled = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
-    read = decode_all(refs, settled.input, progress=lambda items: iter(progress.track(items, "reading clips")))
-    on_clips(read)
-    trained = fit.train(read, settled, on_epoch=on_epoch)
+    fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
+    decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
+    on_clips(decoded)
+    trained = fit.train(decoded, fit_options, on_epoch=on_epoch)
     fit.save(trained, out)
     return trained

@@ -8,6 +8,8 @@ pytest.importorskip("cv2")
 import cv2
 
 import edgevid.inference.engine
+from convert import evaluation
+from convert.commands import evaluate
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
 from edgevid.cli import main
@@ -80,6 +82,10 @@ def test_clips_that_the_model_cannot_be_right_about_are_refused(bright_bundle, t
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err.splitlines()[-1]
+
+
+def test_the_help_names_the_suffixes_of_models():
+    assert evaluate.MODEL_SUFFIXES == evaluation.MODEL_SUFFIXES
 
 
 def test_a_model_that_is_not_there_is_a_usage_error(tmp_path, capsys):
