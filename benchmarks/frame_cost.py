@@ -344,8 +344,8 @@ def main() -> int:
     }
     path = write(
         "frame_cost",
-        question="Time of a frame outside the interpreter over the interpreter's own, frames of 640x480 in memory; goal "
-        "at most 0.10 for MobileNetV2-0.35.",
+        question="Time of a frame outside the interpreter over the interpreter's own, frames of 640x480 in memory; "
+        "goal at most 0.10 for MobileNetV2-0.35.",
         numbers={**results, "preparing_us_by_size": prepared},
         samples=samples,
         threads=1,

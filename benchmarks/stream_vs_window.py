@@ -2,10 +2,15 @@
 
     python benchmarks/stream_vs_window.py MODEL.h5 --clips DIR [--color bgr] [--rounds 200]
 
-Four peers run the whole window: `model.predict` on a deque of frames, as the tutorials do; the stock TFLite converter's file in float and in
-int8; and this project's own whole-window file (plan `stack`) in float and in int8. The stock files are made in a child process, which may
-die. Our encoder is laid out for this machine's int8 kernels (`--target host`). All run in turns in one process on one thread, so that the
-machine's other work hits each alike; the ratios are what counts.
+Four peers run the whole window:
+
+- `model.predict` on a deque of frames, as the tutorials do;
+- the file of the stock TFLite converter, in float and in int8;
+- this project's own file for the whole window (plan `stack`), in float and in int8.
+
+The stock files are made in a child process, because the stock converter may crash. Our encoder is
+arranged for the int8 kernels of this machine (`--target host`). All take turns in one process on
+one thread, so that other load on the machine affects each alike. Only the ratios are comparable.
 
 Goals for an LRCN of T=20: 1/24 of the fastest whole window in TFLite, 1/1000 of `model.predict`.
 """

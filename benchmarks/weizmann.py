@@ -1,10 +1,14 @@
-"""Does int8 keep the accuracy on people never seen in training? Goals: float at least 0.75 on average, int8 within a point of it.
+"""Does int8 keep the accuracy on people never seen in training?
 
     python benchmarks/weizmann.py [--data DIR] [--epochs N] [--subjects NAME ...] [--keep DIR]
 
-Ten actions by several people ("Actions as Space-Time Shapes", Weizmann Institute), <action>/<subject>_<action>.avi. Each subject in turn is
-held out whole: nothing is trained, chosen or calibrated on them. A clip's answer is the mean over every window that a stream of it shows,
-for the float model and for the bundle alike. Run, skip, walk and side, and the two waves, differ by motion alone.
+Ten actions by several people ("Actions as Space-Time Shapes", Weizmann Institute), in files
+<action>/<subject>_<action>.avi. Each subject in turn is held out: none of their clips is used for
+training, selection or calibration. The answer for a clip is the mean over every window of a stream
+of it, for the float model and for the bundle alike. Run, skip, walk and side differ by motion
+alone, and so do the two waves.
+
+Goals: float at least 0.75 on average, int8 within a point of it.
 """
 
 from __future__ import annotations
@@ -99,7 +103,7 @@ def hold_out(subject: str, clips: ClipSet, options: FitOptions, folder: Path) ->
 
 
 def convert_fold(kept: Sequence[Clip], stem: Path, recipe: str) -> Conversion:
-    """Convert to a recipe and nothing better, on the clips that were trained on: calibration sees nothing of the subject held out."""
+    """Convert to one recipe, calibrated on the clips of the training set only."""
     listing = stem.with_suffix(".csv")
     with listing.open("w", newline="") as handle:
         rows = csv.writer(handle)
@@ -130,7 +134,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.data.is_dir():
         sys.stderr.write(
-            f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. Name it with --data.\n"
+            f"Expected the Weizmann clips, <action>/<subject>_<action>.avi, found no folder at {args.data}. "
+            "Name it with --data.\n"
         )
         return 2
 
@@ -154,7 +159,8 @@ def main() -> int:
 def question() -> str:
     return (
         "Accuracy on subjects held out whole, by subject: float (goal at least 0.75 on average; chance is 0.10) "
-        "and the bundle with all parts in int8, and with a float head behind the int8 encoder (goal: within a point of float on average)."
+        "and the bundle with all parts in int8, and with a float head behind the int8 encoder "
+        "(goal: within a point of float on average)."
     )
 
 

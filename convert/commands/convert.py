@@ -42,7 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL",
-        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3, or a .tflite file, which is packed unchanged",
+        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3, or a .tflite file, "
+        "which is packed unchanged",
     )
     parser.add_argument(
         "--clips",
@@ -91,8 +92,8 @@ def _add_bundle_options(group: argparse._ArgumentGroup) -> None:
         "--target",
         choices=targets(),
         default=ANY,
-        help="arrange convolutions with few channels for the int8 kernels of this board: up to twice as fast there, with "
-        "bit-identical answers (default: any)",
+        help="arrange convolutions with few channels for the int8 kernels of this board: up to twice as fast there, "
+        "with bit-identical answers (default: any)",
     )
     group.add_argument(
         "--background", action="append", metavar="LABEL", help="a class that is never an event; may be repeated"
@@ -253,4 +254,5 @@ def _placement(report: dict[str, Any], delegate: str | None) -> list[str]:
 
 def _stage(stage: dict[str, Any]) -> str:
     accuracy = "-" if stage["accuracy"] is None else f"{stage['accuracy']:.1%}"
-    return f"{stage['name']:<22}{stage['clips']:>6}{stage['agreement']:>11.1%}{stage['max_abs_error']:>11.2g}{accuracy:>10}"
+    agreement = f"{stage['agreement']:>11.1%}{stage['max_abs_error']:>11.2g}"
+    return f"{stage['name']:<22}{stage['clips']:>6}{agreement}{accuracy:>10}"

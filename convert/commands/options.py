@@ -30,7 +30,8 @@ def _add_frames(group: argparse._ArgumentGroup) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="a file with one label per line, in the order of the outputs (default: names of the class folders, sorted)",
+        help="a file with one label per line, in the order of the outputs "
+        "(default: names of the class folders, sorted)",
     )
     group.add_argument(
         "--color",

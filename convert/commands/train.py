@@ -93,8 +93,8 @@ def _add_variation(group: argparse._ArgumentGroup) -> None:
         "--flip",
         default="none",
         metavar="CLASSES",
-        help="classes that may be mirrored: 'none', 'all', or a list such as 'wave,left=right', where the mirror image of "
-        "left shows right (default: none)",
+        help="classes that may be mirrored: 'none', 'all', or a list such as 'wave,left=right', where the mirror image "
+        "of left shows right (default: none)",
     )
     group.add_argument("--no-augment", dest="augment", action="store_false", help="vary only the start of a window")
     group.add_argument(

@@ -47,10 +47,10 @@ def sections(
     events = Section(title="Every event", table=rows(result.score))
     clips = Section(
         title="Test clips",
-        text=f"{len(evaluation.predictions)} clips of people and rooms that are not in the training clips. The bundle's "
-        f"accuracy is {percent(evaluation.accuracy)}, its mean F1 {evaluation.f1:.3f}. Each strip shows eight of the "
-        "sixteen frames of a window, wrong answers first. Only the motion differs: single frames of different classes "
-        "look alike.",
+        text=f"{len(evaluation.predictions)} clips of people and rooms that are not in the training clips. The "
+        f"bundle's accuracy is {percent(evaluation.accuracy)}, its mean F1 {evaluation.f1:.3f}. Each strip shows "
+        "eight of the sixteen frames of a window, wrong answers first. Only the motion differs: single frames of "
+        "different classes look alike.",
         picture=strips_png(strips),
     )
     latency = Section(

@@ -1,9 +1,11 @@
 """Inline an exported function: each operator of its graph becomes a call of its own.
 
-An export has no layers, and its tensors have no telling names. But its operators can be run on noise
-(docs/explanation/decisions/0010-custom-layers-probed-on-noise.md), and so the other passes find frames in the batch and branches per frame
-(docs/explanation/decisions/0013-frames-folded-into-the-batch.md). Keras 3's TimeDistributed unstacks and stacks a window with time in
-front, (T, 1, ...). The other passes look for time behind the batch, so this one rewrites both.
+An export has no layers, and its tensors have no telling names. But its operators can be run on
+noise (docs/explanation/decisions/0010-custom-layers-probed-on-noise.md), and so the other passes
+find frames in the batch and branches per frame
+(docs/explanation/decisions/0013-frames-folded-into-the-batch.md). Keras 3's TimeDistributed
+unstacks and stacks a window with time in front, (T, 1, ...). The other passes look for time behind
+the batch, so this one rewrites both.
 """
 
 from __future__ import annotations

@@ -37,10 +37,10 @@ class Recipe:
 
 _FINENESS: dict[Precision, int] = {"int8": 0, "int16x8": 1, "float16": 2, "float32": 3}
 
-# The order is by cost on a CPU (docs/explanation/decisions/0002-precision-search-order.md). The encoder is most of the cost,
-# so the head's precision rises first. A 16x8 head has no XNNPACK kernels: it takes four times as
-# long as an int8 or float head, and is no closer to the trained model than a float head.
-# Behind a float encoder the head may be int8 again.
+# The order is by cost on a CPU (docs/explanation/decisions/0002-precision-search-order.md). The
+# encoder is most of the cost, so the head's precision rises first. A 16x8 head has no XNNPACK
+# kernels: it takes four times as long as an int8 or float head, and is no closer to the trained
+# model than a float head. Behind a float encoder the head may be int8 again.
 RECIPES = (
     Recipe("int8", "int8", "int8"),
     Recipe("int8+float", "int8", "float32"),

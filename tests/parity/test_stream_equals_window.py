@@ -1,6 +1,7 @@
-"""The central theorem: after every frame, the stream's answer is the whole window's, bit for bit, for every plan and head.
+"""After every frame, the stream's answer is the whole window's, bit for bit, for every plan and head.
 
-The window's answer comes from `convert.verification.stages.window_scores`, which encodes each frame of each window anew and keeps nothing.
+The window's answer comes from `convert.verification.stages.window_scores`, which encodes each frame
+of each window anew and keeps nothing.
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""The way from clips to a report. Training and conversion have tests of their own; the bundle that ships stands in for their result."""
+"""The way from clips to a report.
+
+Training and conversion have tests of their own; the bundle that ships stands in for their result.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ class Knot:
     def __init__(self, kept):
         self.blocks = []
         for _ in range(2048):
-            # Of a size that glibc keeps for itself when it is freed between others that are not, as TensorFlow's messages are.
+            # Of a size that glibc keeps when it is freed between others that are not, as TensorFlow's
+            # messages are.
             self.blocks.append(bytearray(64 * 1024))
             kept.append(bytearray(1024))
         self.itself = self

@@ -1,4 +1,4 @@
-"""Exported functions whose recurrent layers are loops: run turn by turn, they are the same functions and hold no loop."""
+"""Exported functions whose recurrent layers are loops: unrolled, they are the same functions without a loop."""
 
 import numpy as np
 import pytest

@@ -79,7 +79,7 @@ def test_a_compiler_that_makes_no_twin_leaves_a_bundle_that_runs(bundle, path, m
 
 
 def test_a_part_that_was_compiled_elsewhere_joins_the_bundle(bundle, path, tmp_path, capsys):
-    """The compiler runs where the conversion did not: its result is brought by hand, and what warned of its absence is gone."""
+    """The compiler runs on another machine, and its result is added by hand: the warning of its absence is gone."""
     from convert.placement.coral import add_twin
 
     missed = add_twin(bundle)
@@ -126,7 +126,7 @@ def test_what_is_no_twin_is_refused_and_the_bundle_left_alone(bundle, tmp_path, 
 
 
 def test_the_encoder_for_the_edge_tpu_keeps_to_the_table(workshop):
-    """Dense weights with a grid for every channel are newer than the compiler; without them every operator is in the table."""
+    """Dense weights with a scale per channel are newer than the compiler; without, every operator is in the table."""
     import numpy as np
 
     from convert.placement.edgetpu_table import check, mapped

@@ -68,7 +68,10 @@ def test_the_page_fits_a_phone(page, tmp_path):
 
 
 def test_on_a_phone_each_layer_begins_a_row(page, tmp_path):
-    script = "document.title = new Set([...document.querySelectorAll('.layers .name')].map(each => each.getBoundingClientRect().left)).size"
+    script = (
+        "document.title = new Set([...document.querySelectorAll('.layers .name')]"
+        ".map(each => each.getBoundingClientRect().left)).size"
+    )
     dom, _ = visit(scripted(page, tmp_path, script), width_px=PHONE_PX)
     assert int(title(dom)) == 1
 

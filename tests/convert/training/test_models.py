@@ -75,7 +75,8 @@ def test_pooling_columns_makes_where_across_the_picture_not_matter(width):
     for pool, same in (("columns", True), ("none", False)):
         model = build(ModelOptions(filters=(8, 16), pool=pool), shape=shape, classes=4).model
         first, second = np.asarray(model(windows))
-        # Padding with zeros still shows the edge, so a first layer without bias is not enough to make them equal to the last bit.
+        # Padding with zeros still shows the edge, so a first layer without bias is not enough to make
+        # them equal to the last bit.
         assert np.allclose(first, second, atol=1e-6) == same
 
 
