@@ -19,8 +19,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-from tests.broker import MOSQUITTO, Mosquitto, free_port
-from tests.receiver import Receiver
+from tests.servers.broker import MOSQUITTO, Mosquitto, free_port
+from tests.servers.receiver import Receiver
 
 
 class Client:

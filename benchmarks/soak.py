@@ -45,7 +45,7 @@ from edgevid.outputs.output import QuietOutput
 from edgevid.telemetry.environment import rss_mib
 
 if TYPE_CHECKING:
-    from tests.broker import Mosquitto
+    from tests.servers.broker import Mosquitto
 
 FPS, SECONDS, SIZE = 20, 60, 64
 SAMPLE_EVERY, WARM_UP = 5_000, 100_000
@@ -149,7 +149,7 @@ def soak(folder: Path, *, frames: int, rate: float, every: int) -> dict[str, Any
     # Not at the top: the child, whose memory is measured, runs this file too.
     from audience import HungViewer, Receiver, Scraper, Viewer, phases
 
-    from tests.broker import Listener, Mosquitto, free_port
+    from tests.servers.broker import Listener, Mosquitto, free_port
 
     broker, receiver, metrics, page = Mosquitto(folder), Receiver(), free_port(), free_port()
     broker.start()

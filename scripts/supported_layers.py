@@ -2,7 +2,7 @@
 
     python scripts/supported_layers.py [--check]
 
-`tests/zoo.py` has the specimens, and `tests/parity/test_every_kind_of_model.py` tests each of them.
+`tests/models/zoo.py` has the specimens, and `tests/parity/test_every_kind_of_model.py` tests each of them.
 With --check nothing is written, and the exit status is 1 if the page differs.
 """
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgevid import atomic  # noqa: E402
-from tests.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402
+from tests.models.zoo import BOTH, FEATURES, ZOO, Specimen  # noqa: E402
 
 BLOCK = re.compile(r"<!-- supported -->\n.*?<!-- /supported -->", re.DOTALL)
 HEADING = "| a model with | plan | one frame at a time (`stateful`) | built in |\n|---|---|---|---|"
@@ -72,7 +72,7 @@ def main() -> int:
     if filled(text) == text:
         return 0
     if "--check" in sys.argv[1:]:
-        sys.stdout.write(f"{page.name} differs from tests/zoo.py\n")
+        sys.stdout.write(f"{page.name} differs from tests/models/zoo.py\n")
         return 1
     atomic.write(page, [filled(text).encode()], durable=False)
     return 0

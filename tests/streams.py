@@ -11,7 +11,7 @@ from edgevid.bundle.manifest import Manifest
 from edgevid.capture.source import ClosingSource
 from edgevid.frames import Frame
 from edgevid.inference.engine import Engine
-from tests.builders import LABELS, bundle_for, window_manifest
+from tests.models.bundles import LABELS, bundle_for, window_manifest
 
 PROBABILITY = 230 / 256
 

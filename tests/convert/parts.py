@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.keras_models import FRAME, FRAMES
+from tests.models.keras_models import FRAME, FRAMES
 
 
 def parts_of(model):

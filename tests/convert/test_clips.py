@@ -9,7 +9,7 @@ from convert.clips import Clip, ClipRef, centre_window, decode, decode_all, even
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, SourceError, UsageError
 from edgevid.frames.preprocess import InputSpec
-from tests.videos import level, write_video
+from tests.clips.videos import level, write_video
 
 SPEC = InputSpec(height=12, width=16, channels=3)
 FEATURES = InputSpec(kind="features", height=1, width=1, channels=3, color="none")

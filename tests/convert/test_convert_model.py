@@ -10,9 +10,9 @@ import pytest
 from edgevid import bundle
 from edgevid.cli import main
 from edgevid.errors import ConversionError, VerificationFailed
-from tests.clip_folders import LABELS, write_folder
-from tests.keras_models import FRAMES, cnn_rnn, over_features
-from tests.videos import write_video
+from tests.clips.clip_folders import LABELS, write_folder
+from tests.clips.videos import write_video
+from tests.models.keras_models import FRAMES, cnn_rnn, over_features
 
 pytestmark = pytest.mark.tf
 

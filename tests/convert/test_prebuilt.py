@@ -8,7 +8,7 @@ import pytest
 from edgevid import bundle
 from edgevid.cli import main
 from edgevid.errors import ModelError
-from tests.keras_models import cnn_rnn, over_features
+from tests.models.keras_models import cnn_rnn, over_features
 from tests.repo.files import ROOT
 
 pytestmark = pytest.mark.tf

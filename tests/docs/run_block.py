@@ -49,7 +49,7 @@ def main(page: str, number: str, folder: str) -> None:
     os.chdir(folder)
     shutil.copy(edgevid.DEMO, "action.edgevid")
     if "clips" in block:
-        from tests.moving import write_moving
+        from tests.clips.moving import write_moving
 
         write_moving(Path("clips"), 6)
     model.open_source = session.open_source = _open  # type: ignore[assignment]

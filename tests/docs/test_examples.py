@@ -15,8 +15,8 @@ import pytest
 
 import edgevid
 from edgevid.bundle import read, write
-from tests.broker import free_port
 from tests.repo.files import ROOT
+from tests.servers.broker import free_port
 
 FOLDER = ROOT / "docs" / "examples"
 EXAMPLES = sorted(path.name for path in FOLDER.glob("*.py"))
@@ -114,7 +114,7 @@ def test_the_clip_example_leaves_a_video_of_each_event(tmp_path: Path) -> None:
 @pytest.mark.tf
 def test_the_conversion_example_converts_and_measures(tmp_path: Path) -> None:
     import convert
-    from tests.moving import write_moving
+    from tests.clips.moving import write_moving
 
     clips, model = write_moving(tmp_path / "clips", 6), tmp_path / "moving.keras"
     options = convert.TrainOptions(frames=4, size=(32, 32), epochs=6, windows_per_clip=2, val_fraction=0.0)

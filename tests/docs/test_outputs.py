@@ -18,9 +18,9 @@ from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.prometheus.metrics import MetricsServer
 from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import Telemetry
-from tests.broker import Mosquitto, listening, needs_mosquitto
 from tests.docs.pages import ROOT
 from tests.edgevid.outputs.sinks import LABELS, Told, decision, event, until
+from tests.servers.broker import Mosquitto, listening, needs_mosquitto
 
 PAGE = (ROOT / "docs" / "reference" / "outputs.md").read_text()
 BOARD = dict.fromkeys(

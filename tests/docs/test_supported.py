@@ -1,7 +1,7 @@
 import importlib.util
 
 from tests.docs.pages import ROOT
-from tests.zoo import ZOO
+from tests.models.zoo import ZOO
 
 
 def load():

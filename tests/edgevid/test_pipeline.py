@@ -22,7 +22,7 @@ from edgevid.frames.preprocess import InputSpec
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from tests.builders import PIXEL_SCALE, pixels, window_manifest
+from tests.models.bundles import PIXEL_SCALE, pixels, window_manifest
 from tests.streams import PROBABILITY, Script, engine_for
 
 NONE, WAVE, SWIPE = 0, 1, 2

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from edgevid.inference.engine import Engine
-from tests.conversions import Workshop
-from tests.zoo import BOTH, ZOO, clip, make
+from tests.models.conversions import Workshop
+from tests.models.zoo import BOTH, ZOO, clip, make
 
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5

@@ -10,8 +10,8 @@ import pytest
 from edgevid.inference.engine import Engine
 from edgevid.inference.probabilities import stored_to_probabilities as probabilities
 from edgevid.quant import joiner, passes, quantize
-from tests.conversions import Workshop
-from tests.keras_models import CAUSAL, HEADS, cnn_rnn, convlstm, over_features
+from tests.models.conversions import Workshop
+from tests.models.keras_models import CAUSAL, HEADS, cnn_rnn, convlstm, over_features
 
 pytestmark = pytest.mark.tf
 CASES = {

@@ -1,5 +1,6 @@
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ SOURCES = {
 }
 THIS_FOLDER = Path("tests/repo")
 LONGEST_FUNCTION, LONGEST_MODULE = 45, 350
+MOST_MODULES = 14
 # One idea each, which a cut would only scatter.
 LONGER: dict[str, str] = {}
 # Licences are others' words, and results say on what they were measured.
@@ -61,6 +63,18 @@ def test_each_module_can_be_read_in_one_sitting_and_each_function_aloud(path):
     text = SOURCES[path]
     assert len(text.splitlines()) <= LONGEST_MODULE or str(path) in LONGER
     assert too_long(text) == []
+
+
+def test_no_folder_holds_more_modules_than_a_reader_takes_in():
+    folders = Counter(path.parent for path in TEXTS if path.suffix == ".py" and path.stem != "__init__")
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_every_page_that_the_code_names_is_there():
+    pages = re.compile(r"(?<![\w/.])docs/[\w/-]+\.(?:md|py|css|png|svg|toml)\b")
+    named = {(path, page) for path, text in TEXTS.items() for page in pages.findall(text)}
+    assert len(named) > 20
+    assert sorted(f"{path}: {page}" for path, page in named if not (ROOT / page).exists()) == []
 
 
 def test_the_exceptions_are_needed():

@@ -13,10 +13,10 @@ from convert.commands import evaluate
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
 from edgevid.cli import main
-from tests.builders import LABELS, tiny_bundle
-from tests.moving import write_moving
+from tests.clips.moving import write_moving
+from tests.clips.videos import CODECS
+from tests.models.bundles import LABELS, tiny_bundle
 from tests.streams import encode
-from tests.videos import CODECS
 
 GRAYS = dict(zip(LABELS, (40, 130, 215), strict=True))
 

@@ -4,7 +4,7 @@ pytest.importorskip("keras")
 
 from convert.training_info import read_info
 from edgevid.cli import main
-from tests.moving import write_moving
+from tests.clips.moving import write_moving
 
 pytestmark = pytest.mark.tf
 SMALL = ("--frames", "4", "--size", "32", "--epochs", "1", "--windows-per-clip", "1")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError
-from tests.zoo import framework
+from tests.models.zoo import framework
 
 pytestmark = pytest.mark.tf
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError, UsageError
-from tests.zoo import BOTH, framework
+from tests.models.zoo import BOTH, framework
 
 pytestmark = pytest.mark.tf
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import EdgevidError, ModelError
-from tests.keras_models import over_features
+from tests.models.keras_models import over_features
 
 pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")]
 # For each kind of file. Each takes a tenth of a second, or some seconds if it crashes the child.

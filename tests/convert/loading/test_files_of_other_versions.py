@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError, UsageError
-from tests.zoo import BOTH, framework
+from tests.models.zoo import BOTH, framework
 
 pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")]
 WINDOW = (5, 16, 16, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError
-from tests.zoo import framework
+from tests.models.zoo import framework
 
 pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")]
 FRAMES = (4, 8, 8, 2)

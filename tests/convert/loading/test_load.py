@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError, UsageError
-from tests.keras_models import cnn_rnn
+from tests.models.keras_models import cnn_rnn
 
 pytestmark = pytest.mark.tf
 
@@ -161,7 +161,7 @@ def test_code_in_a_file_of_keras_2_is_loaded_where_it_is_allowed(tmp_path, suffi
 def test_code_that_is_allowed_finds_the_names_that_everybody_gives_to_modules(tmp_path, framework, suffix):
     import tensorflow as tf
 
-    from tests.zoo import framework as named
+    from tests.models.zoo import framework as named
 
     k, scope = (
         named(framework),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError
-from tests.zoo import BOTH, framework
+from tests.models.zoo import BOTH, framework
 
 pytestmark = pytest.mark.tf
 FRAMES, FRAME = (4, 8, 8, 3), (8, 8, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevid.errors import ModelError
-from tests.zoo import BOTH, framework
+from tests.models.zoo import BOTH, framework
 
 pytestmark = [pytest.mark.tf, pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")]
 WINDOW = (5, 16, 16, 3)

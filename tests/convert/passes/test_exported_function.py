@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgevid.cli import main
-from tests.clip_folders import write_folder
-from tests.keras_models import CLASSES, FRAME, FRAMES, cnn_rnn
-from tests.zoo import BOTH, framework
+from tests.clips.clip_folders import write_folder
+from tests.models.keras_models import CLASSES, FRAME, FRAMES, cnn_rnn
+from tests.models.zoo import BOTH, framework
 
 pytestmark = pytest.mark.tf
 

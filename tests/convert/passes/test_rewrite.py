@@ -5,7 +5,7 @@ import pytest
 from convert.execution import probe
 from convert.graph.layer_graph import LayerGraph, read_graph
 from convert.passes import rewrite
-from tests.zoo import VIDEO, make
+from tests.models.zoo import VIDEO, make
 
 pytestmark = pytest.mark.tf
 

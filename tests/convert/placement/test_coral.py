@@ -7,8 +7,8 @@ import pytest
 from edgevid import bundle as bundles
 from edgevid.cli import main
 from edgevid.errors import BackendError
-from tests import edgetpu_compiler
-from tests.keras_models import cnn_rnn
+from tests.models import edgetpu_compiler
+from tests.models.keras_models import cnn_rnn
 from tests.repo.files import ROOT
 
 pytestmark = pytest.mark.tf

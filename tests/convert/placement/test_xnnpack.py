@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convert.placement.xnnpack import Placement, describe, place
-from tests.keras_models import cnn_rnn
+from tests.models.keras_models import cnn_rnn
 
 pytestmark = pytest.mark.tf
 

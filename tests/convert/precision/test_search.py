@@ -9,8 +9,8 @@ from convert.precision.recipes import NAMES, candidates
 from convert.progress import Silent
 from convert.verification.stages import Budget, ProofStage, check_split, measure
 from edgevid.errors import UsageError, VerificationFailed
-from tests.conversions import Workshop
-from tests.keras_models import FRAMES, cnn_rnn
+from tests.models.conversions import Workshop
+from tests.models.keras_models import FRAMES, cnn_rnn
 
 
 def run_search(builder, examples, budget):

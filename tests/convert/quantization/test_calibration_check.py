@@ -66,7 +66,7 @@ def test_a_converter_that_ignores_its_samples_is_found_out(workshop, monkeypatch
     """Every sample is shrunk on its way to the child process, as if the converter had used others."""
     from convert.precision.builder import Builder
     from convert.precision.recipes import RECIPES
-    from tests.keras_models import over_features
+    from tests.models.keras_models import over_features
 
     job = workshop.job(over_features("lstm", features=7))
     convert = workshop.converter.convert

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.quantization.layer_errors import EXACT_DB, LayerError, blame, layer_of, rank
-from tests.keras_models import cnn_rnn
+from tests.models.keras_models import cnn_rnn
 
 
 @pytest.mark.parametrize(

@@ -173,8 +173,8 @@ def test_a_machine_that_does_not_say_is_any(tmp_path):
 def test_a_conversion_for_a_board_is_proven_like_any_other(tmp_path):
     """The float split and the bundle's stages are measured on the packed encoder."""
     from convert import Options, convert_model
-    from tests.clip_folders import write_folder
-    from tests.keras_models import cnn_rnn
+    from tests.clips.clip_folders import write_folder
+    from tests.models.keras_models import cnn_rnn
 
     model = cnn_rnn("lstm")
     model.save(tmp_path / "model.keras")

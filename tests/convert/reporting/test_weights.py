@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convert.reporting.weights import PartWeights, TrainedWeights, part_weights, sparsity_note, trained_weights
-from tests.keras_models import cnn_rnn
+from tests.models.keras_models import cnn_rnn
 
 pytestmark = pytest.mark.tf
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgevid.errors import ModelError
 from tests.convert.parts import answer, clip, encode, parts_of
-from tests.keras_models import CAUSAL, FRAME, FRAMES, HEADS, cnn_rnn, convlstm, over_features
+from tests.models.keras_models import CAUSAL, FRAME, FRAMES, HEADS, cnn_rnn, convlstm, over_features
 
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5

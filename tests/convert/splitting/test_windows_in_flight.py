@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.convert.parts import answer, clip, encode, parts_of
-from tests.keras_models import CAUSAL, FRAMES, HEADS, cnn_rnn, convlstm
+from tests.models.keras_models import CAUSAL, FRAMES, HEADS, cnn_rnn, convlstm
 
 pytestmark = pytest.mark.tf
 TOLERANCE = 1e-5

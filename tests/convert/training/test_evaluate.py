@@ -10,7 +10,7 @@ from convert.training.console import metrics_text
 from convert.training.evaluate import Prediction, bundle_scorer, check_labels, evaluate, measure
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
-from tests.moving import moving_clips
+from tests.clips.moving import moving_clips
 
 WINDOW = Window(frames=4, interval_s=0.2)
 LABELS = ("left", "right", "still")

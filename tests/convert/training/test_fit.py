@@ -15,7 +15,7 @@ from convert.training_info import read_info
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frames.preprocess import InputSpec
-from tests.moving import CLASSES, moving_clips
+from tests.clips.moving import CLASSES, moving_clips
 
 pytestmark = pytest.mark.tf
 OPTIONS = FitOptions(

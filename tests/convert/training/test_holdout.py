@@ -7,7 +7,7 @@ pytest.importorskip("sklearn")
 from convert.clips import ClipSet
 from convert.training.holdout import check_classes, grouper, split
 from edgevid.errors import ClipsError, UsageError
-from tests.moving import moving_clip, moving_clips
+from tests.clips.moving import moving_clip, moving_clips
 
 
 def of_subjects(**classes):

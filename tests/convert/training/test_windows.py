@@ -8,8 +8,8 @@ from convert.training.augment import NONE, Augmentation
 from convert.training.windows import CentreWindows, RandomWindows, Task, random_window
 from edgevid.bundle.manifest import Window
 from edgevid.frames.preprocess import InputSpec
+from tests.clips.moving import CLASSES, moving_clips
 from tests.convert.test_clips import made_clip
-from tests.moving import CLASSES, moving_clips
 
 pytestmark = pytest.mark.tf
 WINDOW = Window(frames=4, interval_s=0.2)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.conversions import Workshop
-from tests.keras_models import FRAMES, cnn_rnn
+from tests.models.conversions import Workshop
+from tests.models.keras_models import FRAMES, cnn_rnn
 from tests.repo.files import ROOT
 
 pytestmark = pytest.mark.tf

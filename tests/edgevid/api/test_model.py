@@ -17,7 +17,7 @@ from edgevid.capture.synthetic import GestureSource
 from edgevid.errors import BundleError, ContractError, SourceError, UsageError
 from edgevid.frames import Frame
 from edgevid.frames.sampling import stream_indices
-from tests.videos import write_video
+from tests.clips.videos import write_video
 
 SHIPPED = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"
 FRAMES = 300

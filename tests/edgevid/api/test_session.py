@@ -13,9 +13,9 @@ import pytest
 import edgevid
 from edgevid.api.outputs import OutputLike
 from edgevid.errors import OutputError, SourceError, UsageError
-from tests.broker import Mosquitto, free_port, listening, needs_mosquitto
 from tests.edgevid.outputs.sinks import until
-from tests.receiver import Receiver
+from tests.servers.broker import Mosquitto, free_port, listening, needs_mosquitto
+from tests.servers.receiver import Receiver
 
 SHIPPED = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"
 FRAMES = 300

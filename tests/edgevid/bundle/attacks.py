@@ -18,7 +18,6 @@ from edgevid.errors import (
     ManifestInvalid,
     PartsDoNotJoin,
 )
-from tests.builders import stack_manifest, stateful_manifest, values_manifest
 from tests.edgevid.bundle.forgery import (
     FRAMES,
     SCORES,
@@ -53,6 +52,7 @@ from tests.edgevid.bundle.forgery import (
     without,
     zipped,
 )
+from tests.models.bundles import stack_manifest, stateful_manifest, values_manifest
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.schema import to_json
-from tests.builders import bundle_for, tensor, values_manifest
+from tests.models.bundles import bundle_for, tensor, values_manifest
 
 Members = dict[str, bytes]
 Attack = Callable[[bytes], bytes]

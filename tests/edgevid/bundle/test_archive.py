@@ -13,7 +13,9 @@ from edgevid.bundle import read, write
 from edgevid.bundle.golden import Golden
 from edgevid.errors import BundleError, ManifestInvalid, UsageError
 from edgevid.events.rule import DecisionRule
-from tests.builders import (
+from tests.edgevid.bundle.attacks import REFUSALS
+from tests.edgevid.bundle.forgery import VALUES, golden_values
+from tests.models.bundles import (
     bundle_for,
     features_manifest,
     stack_manifest,
@@ -23,8 +25,6 @@ from tests.builders import (
     values_manifest,
     window_manifest,
 )
-from tests.edgevid.bundle.attacks import REFUSALS
-from tests.edgevid.bundle.forgery import VALUES, golden_values
 from tests.repo.files import ROOT
 
 DOCUMENT = ROOT / "docs" / "reference" / "bundle-format.md"

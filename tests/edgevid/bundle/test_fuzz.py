@@ -21,7 +21,7 @@ import pytest
 from edgevid import bundle
 from edgevid.backends.litert import LiteRt
 from edgevid.errors import BundleError
-from tests.builders import bundle_for, tiny_bundle, twin_manifest
+from tests.models.bundles import bundle_for, tiny_bundle, twin_manifest
 
 SHIPPED = Path(str(resources.files("edgevid") / "data" / "gestures.edgevid"))
 ROUNDS = 250

@@ -10,7 +10,7 @@ from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import QuantParams
 from edgevid.schema import to_json
-from tests.builders import (
+from tests.models.bundles import (
     features_manifest,
     flight_manifest,
     pixels,

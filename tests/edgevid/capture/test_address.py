@@ -10,7 +10,7 @@ from edgevid.capture import open_source
 from edgevid.capture.address import POSITIVE, SIZE, SWITCH, public_address, split_options
 from edgevid.capture.clock import MAX_AGE_NS, MAX_AHEAD_NS, FrameCounter, StreamClock, sensor_ns
 from edgevid.errors import MissingDependency, UsageError
-from tests.builders import features_manifest, window_manifest
+from tests.models.bundles import features_manifest, window_manifest
 
 LEGAL = {"size": SIZE, "fps": POSITIVE, "hflip": SWITCH}
 

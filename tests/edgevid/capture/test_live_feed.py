@@ -19,8 +19,8 @@ from edgevid.frames import Frame
 from edgevid.outputs.collect import Collector
 from edgevid.outputs.output import PickyTap, Tap
 from edgevid.pipeline import Pipeline
-from tests.builders import window_manifest
-from tests.servers import wait_until
+from tests.models.bundles import window_manifest
+from tests.servers.network_cameras import wait_until
 from tests.streams import Script, engine_for
 
 

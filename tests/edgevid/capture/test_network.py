@@ -15,13 +15,13 @@ import pytest
 from edgevid.capture import open_source
 from edgevid.capture.feeds.live_feed import LiveFeed
 from edgevid.errors import SourceError, UsageError
-from tests.builders import window_manifest
+from tests.models.bundles import window_manifest
 
 pytest.importorskip("cv2")
 
 from edgevid.capture.network import NetworkStream  # after the skip
-from tests.servers import MjpegServer, rtsp_server, wait_until
-from tests.videos import level
+from tests.clips.videos import level
+from tests.servers.network_cameras import MjpegServer, rtsp_server, wait_until
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 GST = (

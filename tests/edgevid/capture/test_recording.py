@@ -14,13 +14,13 @@ from edgevid import cli
 from edgevid.capture import open_source
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame
-from tests.builders import window_manifest
+from tests.models.bundles import window_manifest
 
 pytest.importorskip("cv2")
 
 from edgevid.capture.recording import HEADING, Recording, RecordingWriter, read_times_ns  # after the skip
 from edgevid.commands.demo import BUNDLE
-from tests.videos import level, write_video
+from tests.clips.videos import level, write_video
 
 SHIPPED = Path(edgevid.__file__).parent / "data" / BUNDLE
 

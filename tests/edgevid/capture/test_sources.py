@@ -6,12 +6,12 @@ import pytest
 from edgevid.capture import open_source
 from edgevid.capture.features import FeatureFile, read_features
 from edgevid.errors import SourceError, UsageError
-from tests.builders import window_manifest
+from tests.models.bundles import window_manifest
 
 cv2 = pytest.importorskip("cv2")
 
 from edgevid.capture.opencv import PictureFolder, VideoFile  # noqa: E402  # after the skip
-from tests.videos import level, write_video  # noqa: E402
+from tests.clips.videos import level, write_video  # noqa: E402
 
 SUFFIXES = [".avi", ".mp4"]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from edgevid import cli
-from tests.broker import Mosquitto, free_port, listening, needs_mosquitto
 from tests.edgevid.outputs.sinks import decision, until
-from tests.receiver import Receiver
 from tests.repo.files import ROOT
+from tests.servers.broker import Mosquitto, free_port, listening, needs_mosquitto
+from tests.servers.receiver import Receiver
 
 BUNDLE = str(resources.files("edgevid") / "data" / "gestures.edgevid")
 

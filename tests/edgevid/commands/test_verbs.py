@@ -23,9 +23,9 @@ from edgevid.frames import Frame
 from edgevid.inference import engine, startup
 from edgevid.inference.startup import Startup
 from tests.boards import PI_4B, PI_5
-from tests.builders import LABELS, bundle_for, features_manifest, window_manifest
 from tests.edgevid.inference.test_selftest import Machine
 from tests.edgevid.inference.test_selftest import bundle as golden_bundle
+from tests.models.bundles import LABELS, bundle_for, features_manifest, window_manifest
 from tests.streams import Script, answer, encode
 
 SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))

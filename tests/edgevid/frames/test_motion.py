@@ -17,8 +17,8 @@ from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
-from tests.builders import bundle_for, features_manifest, stack_manifest
 from tests.edgevid.test_pipeline import SHARP_MANIFEST
+from tests.models.bundles import bundle_for, features_manifest, stack_manifest
 from tests.streams import Script, answer, encode
 
 SPEC = InputSpec(height=40, width=50, channels=3)

@@ -15,7 +15,7 @@ from edgevid.bundle.manifest import Manifest
 from edgevid.errors import SelftestFailed
 from edgevid.inference.engine import Engine
 from edgevid.inference.selftest import selftest
-from tests.builders import LABELS, bundle_for, tensor, values_manifest, window_manifest
+from tests.models.bundles import LABELS, bundle_for, tensor, values_manifest, window_manifest
 
 STEP = 1 / 256
 # Raw int8 scores for each of the three classes a frame may show: clear, and for the last one nearly a draw.

@@ -8,7 +8,7 @@ import pytest
 from edgevid.backends.fake import Fake
 from edgevid.bundle.manifest import Value
 from edgevid.inference.engine import Engine
-from tests.builders import bundle_for, flight_manifest
+from tests.models.bundles import bundle_for, flight_manifest
 from tests.streams import encode
 
 FRAMES = 4

@@ -19,7 +19,7 @@ from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.webhook import WebhookSender
 from tests.edgevid.outputs.sinks import decision, event, until
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 FORMATTER = EventFormatter(live=False, run="run")
 BOTH = [("start", 1.0), ("end", 1.0)]

@@ -12,8 +12,8 @@ from edgevid.commands.provisioning.deployment_options import read_deployment
 from edgevid.errors import DeploymentError
 from edgevid.provision import deployment
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, wifi_psk
-from tests.builders import bundle_for, features_manifest
 from tests.edgevid.provision.deployments import HASH, KEY, write
+from tests.models.bundles import bundle_for, features_manifest
 from tests.repo.files import ROOT
 
 EXAMPLES = sorted((ROOT / "firmware_configs" / "deployments").glob("*.toml"))

@@ -23,7 +23,7 @@ from edgevid.events.rule import DecisionRule
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import MAX_TORN, Pipeline
 from edgevid.supervision.pace import LEVELS
-from tests.builders import window_manifest
+from tests.models.bundles import window_manifest
 from tests.streams import engine_for
 from tests.weather import FAULTS, TORN, Script, Weather
 

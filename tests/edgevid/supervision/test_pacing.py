@@ -17,7 +17,7 @@ from edgevid.inference.engine import Engine
 from edgevid.outputs.collect import Collector
 from edgevid.pipeline import Pipeline
 from edgevid.supervision.pace import LEVELS
-from tests.builders import bundle_for, stack_manifest, stateful_manifest, window_manifest
+from tests.models.bundles import bundle_for, stack_manifest, stateful_manifest, window_manifest
 from tests.streams import Script, engine_for
 
 SHARP = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0.1, cooldown_s=0, background=("none",))

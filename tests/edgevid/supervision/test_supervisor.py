@@ -31,8 +31,8 @@ from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.supervisor import STUCK_EXIT_CODE, Supervisor
 from edgevid.supervision.systemd import Notifier
 from tests.boards import PI_4B
-from tests.builders import bundle_for, window_manifest
 from tests.edgevid.backends.delegates import noop
+from tests.models.bundles import bundle_for, window_manifest
 from tests.streams import Script, answer, encode, engine_for
 
 __all__ = ["noop"]

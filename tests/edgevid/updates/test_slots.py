@@ -17,8 +17,8 @@ from edgevid.errors import BundleTruncated, SelftestFailed, SlotsError, UsageErr
 from edgevid.events.decide import Decision
 from edgevid.updates.slots import Slots
 from edgevid.updates.trial import TrialPeriod
-from tests.builders import bundle_for, window_manifest
 from tests.edgevid.updates.cuts import Recorder, after_cuts
+from tests.models.bundles import bundle_for, window_manifest
 from tests.repo.files import ROOT
 
 SHIPPED = ROOT / "edgevid" / "data" / "gestures.edgevid"

@@ -22,9 +22,9 @@ from edgevid.outputs.mqtt import publisher
 from edgevid.outputs.mqtt.homeassistant import PublishedModel
 from edgevid.outputs.mqtt.publisher import IN_FLIGHT, MqttPublisher
 from edgevid.outputs.payload import EventFormatter
-from tests.broker import Listener, Mosquitto, free_port, listening, needs_mosquitto
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
-from tests.link import Link, linked
+from tests.servers.broker import Listener, Mosquitto, free_port, listening, needs_mosquitto
+from tests.servers.link import Link, linked
 
 MODELS = (PublishedModel("tiny", LABELS, LABELS[1:]),)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.videos import CODECS
+from tests.clips.videos import CODECS
 
 LABELS = ("down", "left", "right")
 

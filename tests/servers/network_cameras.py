@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.videos import level
+from tests.clips.videos import level
 
 BOUNDARY = "edgevidframe"
 RTSP_SCRIPT = Path(__file__).with_name("rtsp_server.py")

@@ -9,7 +9,7 @@ import numpy as np
 
 from convert.clips import Clip, ClipRef, ClipSet
 from edgevid.frames import Pixels
-from tests.videos import CODECS
+from tests.clips.videos import CODECS
 
 CLASSES = ("left", "right", "still")
 _STEPS = {"left": -1, "right": 1, "still": 0}
