@@ -22,6 +22,7 @@ from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
 from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
 from edgevid.quant import pixels_to_float
+from edgevid.units import NS_PER_S
 
 # Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a
 # window reads a tenth of its clip.
@@ -64,7 +65,7 @@ class Clip:
         """Time from the first frame to the end of the last one."""
         count = len(self.timestamps_ns)
         # A file has no end for its last frame; it is shown for as long as the average one.
-        return float(self.timestamps_ns[-1] - self.timestamps_ns[0]) / 1e9 * count / max(count - 1, 1)
+        return float(self.timestamps_ns[-1] - self.timestamps_ns[0]) / NS_PER_S * count / max(count - 1, 1)
 
 
 @dataclass(frozen=True)

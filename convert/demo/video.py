@@ -14,6 +14,7 @@ from edgevid.errors import SourceError
 from edgevid.events.decide import Decision, Event
 from edgevid.frames import Array, Pixels
 from edgevid.frames.imaging import opencv
+from edgevid.units import NS_PER_S
 
 CODECS = {"mp4v": ".mp4", "FFV1": ".avi"}
 """Codecs with the suffix of their files.
@@ -103,7 +104,7 @@ def _annotated(
     cv2 = opencv("drawing on video")
     times = np.array([decision.t_s for decision in decisions])
     for frame in video.frames():
-        t_s = frame.timestamp_ns / 1e9
+        t_s = frame.timestamp_ns / NS_PER_S
         latest = int(np.searchsorted(times, t_s + _SAME_TIME_S)) - 1
         picture = _enlarge(cv2, frame.data)
         event = next((event for event in events if event.start_s <= t_s <= event.end_s + _FLASH_S), None)

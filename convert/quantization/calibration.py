@@ -22,6 +22,7 @@ from edgevid.bundle.manifest import Window
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import QuantParams, dequantize
+from edgevid.units import NS_PER_S
 
 MAX_CLIPS = 32
 MAX_ENCODER_SAMPLES = 256
@@ -66,7 +67,7 @@ def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
     """Yield the frames of a clip's first window and, for interval sampling, of its last."""
     yield window_indices(clip, window)
     if window.sampling == "interval":
-        last_start_ns = clip.timestamps_ns[-1] - window.frames * window.interval_s * 1e9
+        last_start_ns = clip.timestamps_ns[-1] - window.frames * window.interval_s * NS_PER_S
         start = int(np.searchsorted(clip.timestamps_ns, last_start_ns))
         if start > 0:
             yield window_indices(clip, window, start=min(start, len(clip.frames) - 1))

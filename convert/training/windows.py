@@ -15,6 +15,7 @@ from convert.training.augment import Augmentation, draw
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array, Pixels
 from edgevid.frames.preprocess import InputSpec
+from edgevid.units import NS_PER_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed
         frame and repeats the last one.
     """
     paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
-    latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * 1e9)
+    latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * NS_PER_S)
     # Count by time, not by index: videos may have an uneven frame rate.
     starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
     return clip.frames[window_indices(clip, paced, start=int(rng.integers(starts)))]

@@ -12,6 +12,7 @@ from edgevid.bundle import Bundle
 from edgevid.frames import Array
 from edgevid.inference.engine import Engine
 from edgevid.telemetry.environment import machine
+from edgevid.units import NS_PER_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,4 +67,4 @@ def _stream_ns(engine: Engine, frames: Array) -> tuple[list[int], list[int]]:
 
 
 def _median_ms(samples_ns: Sequence[int]) -> float:
-    return round(float(np.median(samples_ns)) / 1e6, 4) if samples_ns else 0.0
+    return round(float(np.median(samples_ns)) / NS_PER_MS, 4) if samples_ns else 0.0

@@ -18,10 +18,10 @@ from edgevid.frames import Array, Frame
 from edgevid.frames.sampling import centre_indices, stream_indices
 from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
+from edgevid.units import NS_PER_MS, NS_PER_S
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
-_NS_PER_S, _NS_PER_MS = 1e9, 1e6
 
 
 def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "centre") -> Decision:
@@ -59,9 +59,9 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
         mean = np.mean(list(_scores(lane, clip, indices)), axis=0)
     probabilities = [float(score) for score in mean]
     label, score = lane.decider.name(probabilities)
-    age_ms = (monotonic_ns() - started_ns) / _NS_PER_MS
+    age_ms = (monotonic_ns() - started_ns) / NS_PER_MS
     return Decision(
-        stamps_ns[indices[-1]] / _NS_PER_S, label, score, probabilities, age_ms, lane.decider.labels, lane.name
+        stamps_ns[indices[-1]] / NS_PER_S, label, score, probabilities, age_ms, lane.decider.labels, lane.name
     )
 
 

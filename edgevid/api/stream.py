@@ -16,10 +16,10 @@ from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import Pipeline
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.units import NS_PER_S
 
 Colour = Literal["bgr", "rgb"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
-_NS_PER_S = 1e9
 
 
 class _PushSource(ClosingSource):
@@ -85,7 +85,7 @@ class Stream:
         if self._closed:
             raise UsageError(expected="an open stream", found="a closed one", hint="Call model.stream() again.")
         arrived_ns = monotonic_ns()
-        stamp_ns = arrived_ns if t_s is None else round(t_s * _NS_PER_S)
+        stamp_ns = arrived_ns if t_s is None else round(t_s * NS_PER_S)
         data, color = self._picture(frame, colour) if self._kind == "frames" else (_row(frame), "none")
         self._pipeline.process(Frame(data, color, stamp_ns, self._index), arrived_ns)
         self._index += 1

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-_NS_PER_S = 1_000_000_000
+from edgevid.units import NS_PER_S
+
 # Drivers buffer a few frames at most, so an older stamp is from another clock.
-MAX_AGE_NS = 5 * _NS_PER_S
+MAX_AGE_NS = 5 * NS_PER_S
 # Some drivers stamp a frame with the end of its interval, which may be in the future: the kernel's
 # vivid driver is up to 40 ms ahead.
 MAX_AHEAD_NS = 100_000_000
 # The offset may grow by 1/5000: four times the usual drift of cameras (50 parts in a million).
 _DRIFT = 5000
 # A larger step is no drift: the sender has restarted its clock.
-_RESET_NS = 2 * _NS_PER_S
+_RESET_NS = 2 * NS_PER_S
 
 TimeBase = Literal["sensor", "stream", "arrival"]
 

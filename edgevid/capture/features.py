@@ -11,6 +11,7 @@ from edgevid.bundle.npy import read_npy
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import ContractError, SourceError
 from edgevid.frames import Array, Frame
+from edgevid.units import NS_PER_S
 
 
 class FeatureFile(ClosingSource):
@@ -38,7 +39,7 @@ class FeatureFile(ClosingSource):
             Frames (F,) float32, without a color.
         """
         for index, row in enumerate(self._rows):
-            yield Frame(row, "none", round(index * self._interval_s * 1e9), index)
+            yield Frame(row, "none", round(index * self._interval_s * NS_PER_S), index)
 
 
 def read_features(path: Path) -> Array:

@@ -18,10 +18,10 @@ from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv, silence_opencv
+from edgevid.units import NS_PER_MS
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 8000
-_NS_PER_MS = 1e6
 
 
 class NetworkStream(BufferedSource):
@@ -112,4 +112,4 @@ class NetworkStream(BufferedSource):
     def _stamp_ns(self, clock: StreamClock, arrived_ns: int) -> int:
         if self.time_base == "arrival":
             return arrived_ns
-        return clock.to_monotonic_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * _NS_PER_MS), arrived_ns)
+        return clock.to_monotonic_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS), arrived_ns)

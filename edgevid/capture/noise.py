@@ -9,6 +9,7 @@ import numpy as np
 from edgevid.bundle.manifest import Manifest
 from edgevid.capture.source import ClosingSource
 from edgevid.frames import Color, Frame
+from edgevid.units import NS_PER_S
 
 # Successive frames have to differ; more of them would only take memory.
 _DISTINCT_FRAMES = 8
@@ -59,4 +60,4 @@ class NoiseSource(ClosingSource):
         for index in range(self._count):
             # Copied, so that the frame is in the processor's cache, as one that was just decoded.
             np.copyto(buffer, self._frames[index % _DISTINCT_FRAMES])
-            yield Frame(buffer, self._color, round(index * self._interval_s * 1e9), index)
+            yield Frame(buffer, self._color, round(index * self._interval_s * NS_PER_S), index)

@@ -12,6 +12,7 @@ from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame, Pixels
 from edgevid.frames.imaging import converter, opencv
+from edgevid.units import NS_PER_MS, NS_PER_S
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -64,8 +65,8 @@ class VideoFile(ClosingSource):
 
     def _timestamp_ns(self, index: int, last_ns: int) -> int:
         """Return the container's time where it advances, else the index over the frame rate."""
-        stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * 1e6)
-        nominal_ns = round(index / self.fps * 1e9)
+        stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS)
+        nominal_ns = round(index / self.fps * NS_PER_S)
         # Containers without times report 0 for every frame.
         return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
 
@@ -108,7 +109,7 @@ class PictureFolder(ClosingSource):
             pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
             if pixels is None:
                 raise SourceError(expected="a picture that OpenCV can read", found=str(file), path=file)
-            yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * 1e9), index)
+            yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * NS_PER_S), index)
 
 
 class VideoWriter:

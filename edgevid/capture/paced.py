@@ -10,6 +10,7 @@ import numpy as np
 from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.source import ClosingSource, Source
 from edgevid.frames import Frame
+from edgevid.units import NS_PER_S
 
 
 class PacedSource(ClosingSource):
@@ -38,7 +39,7 @@ class PacedSource(ClosingSource):
             if shift_ns is None:
                 shift_ns = now_ns - frame.timestamp_ns
             due_ns = frame.timestamp_ns + shift_ns
-            time.sleep(max(0, due_ns - now_ns) / 1e9)
+            time.sleep(max(0, due_ns - now_ns) / NS_PER_S)
             if frame.color == "none":
                 # The pool holds uint8 pictures; a feature row is small enough to copy.
                 yield Frame(frame.data.copy(), frame.color, due_ns, frame.index)

@@ -18,11 +18,11 @@ from edgevid.capture.opencv import VideoFile, VideoWriter
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame
+from edgevid.units import NS_PER_MS
 
 HEADING = "# timestamp format v2"
 # Older versions of mkvmerge called it "timecode".
 _HEADINGS = (HEADING, "# timecode format v2")
-_NS_PER_MS = 1e6
 
 
 def times_path(video: Path) -> Path:
@@ -51,7 +51,7 @@ def read_times_ns(path: Path) -> list[int]:
     """
     try:
         heading, *lines = path.read_text("utf-8").splitlines()
-        times_ns = [round(float(line) * _NS_PER_MS) for line in lines if line.strip()]
+        times_ns = [round(float(line) * NS_PER_MS) for line in lines if line.strip()]
     # `round` raises ValueError for NaN and OverflowError for infinity.
     except (OSError, ValueError, OverflowError) as error:
         raise SourceError(
@@ -163,7 +163,7 @@ class RecordingWriter:
             self._times = times_path(self.path).open("x", encoding="utf-8")
             self._times.write(f"{HEADING}\n")
             self._start_ns = frame.timestamp_ns
-        self._times.write(f"{(frame.timestamp_ns - self._start_ns) / _NS_PER_MS:.6f}\n")
+        self._times.write(f"{(frame.timestamp_ns - self._start_ns) / NS_PER_MS:.6f}\n")
         # Flushed line by line: after a power failure a line is complete or missing.
         self._times.flush()
         self.written += 1

@@ -13,6 +13,7 @@ from edgevid.errors import UsageError
 from edgevid.frames import Frame
 from edgevid.synthetic.gestures import Gesture, plan_stream
 from edgevid.synthetic.scene import Renderer, draw_scene
+from edgevid.units import NS_PER_S
 
 
 class GestureSource(ClosingSource):
@@ -77,9 +78,9 @@ class GestureSource(ClosingSource):
         buffer = np.zeros(shape, np.uint8)
         start_ns = time.monotonic_ns() if self.live else 0
         for index in range(self._count):
-            due_ns = start_ns + round(index / self.fps * 1e9)
+            due_ns = start_ns + round(index / self.fps * NS_PER_S)
             if self.live:
-                time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+                time.sleep(max(0, due_ns - time.monotonic_ns()) / NS_PER_S)
                 buffer = self._buffers.take(shape)
             renderer.draw(self._track.at(index / self.fps), index / self.fps, buffer)
             yield Frame(buffer, "rgb", due_ns, index)

@@ -14,6 +14,7 @@ from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame, Pixels
 from edgevid.frames.imaging import opencv
+from edgevid.units import NS_PER_MS
 
 
 def _read_fourcc(text: str) -> str:
@@ -169,7 +170,7 @@ class V4l2Camera(BufferedSource):
 
     def _stamp_ns(self, arrived_ns: int) -> int:
         # OpenCV reports the driver's time in milliseconds.
-        stamp_ns = sensor_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * 1e6), arrived_ns)
+        stamp_ns = sensor_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS), arrived_ns)
         self.time_base = "arrival" if stamp_ns is None else "sensor"
         return arrived_ns if stamp_ns is None else stamp_ns
 

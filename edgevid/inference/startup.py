@@ -14,8 +14,8 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from edgevid.errors import EdgevidError
+from edgevid.units import NS_PER_MS
 
-_NS_PER_MS = 1e6
 # Generous: a slow board may take many seconds to load a large model.
 _LIMIT_S = 120
 
@@ -93,7 +93,7 @@ def start(bundle: Path, *, threads: int) -> Startup:
 
 
 def _ms(ns: int) -> float:
-    return round(ns / _NS_PER_MS, 3)
+    return round(ns / NS_PER_MS, 3)
 
 
 def _print_measurement(arguments: list[str]) -> None:

@@ -22,13 +22,13 @@ import numpy as np
 from edgevid import atomic
 from edgevid.inference.engine import Engine
 from edgevid.telemetry.environment import machine
+from edgevid.units import NS_PER_MS
 
 # Prefer fewer threads if they cost at most 5 %: cameras and outputs need the other cores.
 _NEAR = 1.05
 # The least of three rounds discards the ones that another process disturbed.
 _ROUNDS = 3
 _ROUND_NS = 150_000_000
-_NS_PER_MS = 1e6
 # Each count costs half a second to measure, and boards have 4 cores: 8 is for workstations.
 _MOST = 8
 
@@ -131,7 +131,7 @@ def _round_ms(engine: Engine, *, limit_ns: int) -> float:
                 took_ns.append(perf_counter_ns() - began_ns)
         if perf_counter_ns() >= until_ns:
             engine.restart()
-            return float(np.median(took_ns)) / _NS_PER_MS
+            return float(np.median(took_ns)) / NS_PER_MS
 
 
 def _key(engine: Engine, cores: int) -> dict[str, Any]:

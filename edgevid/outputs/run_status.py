@@ -7,9 +7,9 @@ from time import monotonic_ns
 
 from edgevid.telemetry.environment import rss_mib
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.units import NS_PER_S
 
 BoardFacts = Callable[[], Mapping[str, float]]
-_NS_PER_S = 1e9
 
 
 def no_board() -> Mapping[str, float]:
@@ -25,7 +25,7 @@ class Rate:
     """
 
     def __init__(self, least_s: float = 0.9) -> None:
-        self._least_ns = least_s * _NS_PER_S
+        self._least_ns = least_s * NS_PER_S
         self._count, self._at_ns = 0, monotonic_ns()
         self._per_s = 0.0
 
@@ -39,7 +39,7 @@ class Rate:
         now_ns = monotonic_ns() if now_ns is None else now_ns
         passed_ns = now_ns - self._at_ns
         if passed_ns >= self._least_ns:
-            self._per_s = (count - self._count) / (passed_ns / _NS_PER_S)
+            self._per_s = (count - self._count) / (passed_ns / NS_PER_S)
             self._count, self._at_ns = count, now_ns
         return self._per_s
 

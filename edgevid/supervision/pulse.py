@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from edgevid.units import NS_PER_S
+
 
 class Pulse:
     """Progress of the loop. Only the loop writes it.
@@ -72,4 +74,4 @@ class Pulse:
         """
         # Read once: the loop may reset it between the test and the subtraction.
         began_ns = self.began_ns
-        return (now_ns - began_ns) / 1e9 if began_ns else 0.0
+        return (now_ns - began_ns) / NS_PER_S if began_ns else 0.0

@@ -24,6 +24,7 @@ from edgevid.supervision.pace import Change, Pacer
 from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.systemd import Notifier
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.units import NS_PER_S
 
 # EX_TEMPFAIL of sysexits.h: a temporary failure, try again. The command line itself uses 0 to 3.
 STUCK_EXIT_CODE = 75
@@ -47,7 +48,6 @@ _LEAVE_S = 5.0
 # way out.
 _LAST_RESORT_S = 30.0
 _STATUS_TICKS = 5
-_NS_PER_S = 1e9
 _STDERR = 2  # the descriptor: works even if sys.stderr is closed or replaced
 _log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class Supervisor:
     def _limit_s(self, *, is_computing: bool) -> float:
         if self._pipeline.pulse.frames < _FIRST_FRAMES and is_computing:
             return max(self._stuck_s, _FIRST_STUCK_S)
-        slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / _NS_PER_S
+        slowest_s = max(lane.telemetry.total.max_ns for lane in self._pipeline.lanes) / NS_PER_S
         return max(self._stuck_s, _SLOWEST_TIMES * slowest_s)
 
     def _abort(self, stuck_s: float, leave: Callable[[], object]) -> None:
@@ -238,7 +238,7 @@ class Supervisor:
             return
         state = self._board.state if self._board else None
         throttled = bool(state and state.throttling and state.throttling.is_slowed_by_heat)
-        change = self.pacer.update(now_ns / _NS_PER_S, demand=self._demand(), throttled=throttled)
+        change = self.pacer.update(now_ns / NS_PER_S, demand=self._demand(), throttled=throttled)
         if change is not None:
             self._report(change)
             self._pipeline.keep_pace(change.level)

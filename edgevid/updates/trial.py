@@ -7,9 +7,8 @@ from time import monotonic_ns
 
 from edgevid.events.decide import Decision
 from edgevid.outputs.output import QuietOutput
+from edgevid.units import NS_PER_S
 from edgevid.updates.slots import Slots
-
-_NS_PER_S = 1_000_000_000
 
 
 class TrialPeriod(QuietOutput):
@@ -24,7 +23,7 @@ class TrialPeriod(QuietOutput):
 
     def __init__(self, slots: Slots, *, period_s: float) -> None:
         self._slots = slots
-        self._period_ns = int(period_s * _NS_PER_S)
+        self._period_ns = int(period_s * NS_PER_S)
         self._until_ns: int | None = None
         self._confirming: threading.Thread | None = None
 

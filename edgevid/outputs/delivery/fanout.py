@@ -11,10 +11,10 @@ from time import monotonic_ns
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.delivery.threaded import ThreadedOutput
+from edgevid.units import NS_PER_S
 
 CLOSE_S = 5.0
 _CHECK_S = 1.0
-_NS_PER_S = 1_000_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +64,7 @@ class FanOut:
         if self._closed.is_set():
             return
         self._closed.set()
-        deadline_ns = monotonic_ns() + round(self._close_s * _NS_PER_S)
+        deadline_ns = monotonic_ns() + round(self._close_s * NS_PER_S)
         # First ask all, then wait for each: together they take no longer than the slowest.
         for member in self._members:
             member.finish(deadline_ns)

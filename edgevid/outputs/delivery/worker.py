@@ -17,6 +17,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from edgevid.errors import OutputError
+from edgevid.units import NS_PER_S
 
 # With the second between two calls of `check`, a hang is detected within 10 s.
 STUCK_S = 8.0
@@ -25,7 +26,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 MOST_HUNG = 4
 # For a rescued thread to leave its call.
 _LEAVE_S = 0.2
-_NS_PER_S = 1_000_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +60,7 @@ class WorkerRun:
         """
         # Read once: the other thread may set it to None between a check and its use.
         beat_ns = self._beat_ns
-        return 0.0 if beat_ns is None else (now_ns - beat_ns) / _NS_PER_S
+        return 0.0 if beat_ns is None else (now_ns - beat_ns) / NS_PER_S
 
 
 class Pause:
@@ -166,7 +166,7 @@ class Worker:
         thread = self._threads[-1] if self._current is not None else None
         if thread is None:
             return True
-        thread.join(max(0.0, (deadline_ns - monotonic_ns()) / _NS_PER_S))
+        thread.join(max(0.0, (deadline_ns - monotonic_ns()) / NS_PER_S))
         if thread.is_alive():
             self._rescue()
             thread.join(_LEAVE_S)
@@ -222,7 +222,7 @@ class Worker:
         run.cancelled.set()
         self._current = None
         # A run that lasted longer than the longest pause was healthy: its failure is a first one.
-        if now_ns - run.began_ns > LONGEST_PAUSE_S * _NS_PER_S:
+        if now_ns - run.began_ns > LONGEST_PAUSE_S * NS_PER_S:
             self._pause.reset()
-        self._due_ns = now_ns + round(self._pause.next_s() * _NS_PER_S)
+        self._due_ns = now_ns + round(self._pause.next_s() * NS_PER_S)
         self.note_problem(problem)

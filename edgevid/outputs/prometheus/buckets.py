@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgevid.telemetry.latency import CAPACITY, LatencySamples
+from edgevid.units import NS_PER_S
 
 BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-_NS_PER_S = 1e9
-_BOUNDS_NS = np.array(BOUNDS_S) * _NS_PER_S
+_BOUNDS_NS = np.array(BOUNDS_S) * NS_PER_S
 
 
 class Histogram:
@@ -43,7 +43,7 @@ class Histogram:
         self.missed += rows - self._counted - new
         self._counted = rows
         samples_ns = self._histogram.newest(new)
-        self.sum_s += float(samples_ns.sum()) / _NS_PER_S
+        self.sum_s += float(samples_ns.sum()) / NS_PER_S
         self._counts += np.bincount(np.searchsorted(_BOUNDS_NS, samples_ns), minlength=len(self._counts))
 
     def cumulative(self) -> list[tuple[str, float]]:

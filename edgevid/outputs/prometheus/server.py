@@ -11,13 +11,13 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from edgevid.outputs.delivery.worker import WorkerRun
+from edgevid.units import NS_PER_S
 
 CLIENT_S = 10.0
 # Each has a thread; more are disconnected, so that they cannot use up the memory.
 _MOST_CLIENTS = 16
 # How soon `serve` returns after `leave`.
 _POLL_S = 0.5
-_NS_PER_S = 1_000_000_000
 
 
 class _Handler(WSGIRequestHandler):
@@ -78,7 +78,7 @@ class ScrapeServer(ThreadingMixIn, WSGIServer):
 
     def service_actions(self) -> None:
         """Call `each_second` when it is due."""
-        if monotonic_ns() - self._called_ns > _NS_PER_S:
+        if monotonic_ns() - self._called_ns > NS_PER_S:
             self._called_ns = monotonic_ns()
             self._each_second()
 

@@ -28,13 +28,13 @@ from edgevid.outputs.video.avi import AviWriter
 from edgevid.outputs.video.clip_folder import ClipFolder, ClipPaths
 from edgevid.outputs.video.jpeg_ring import JpegRing, Picture
 from edgevid.outputs.video.pictures import Pictures
+from edgevid.units import NS_PER_S
 
 BEFORE_S, AFTER_S, LONGEST_S = 3.0, 3.0, 60.0
 _STEP_S = 0.1
 # The ring also has to hold the start of an event until it is reported, after `min_duration_s`.
 _REPORT_S = 5
 _LEAST_PICTURES = 16
-_NS_PER_S = 1e9
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class ClipRecorder(ThreadedOutput):
         self._folder, self._pictures, self._ring = folder, pictures, pictures.ring
         self._formatter, self._slugs, self._live = formatter, dict(slugs), live
         self._before_ns, self._after_ns, self._longest_ns = (
-            round(each * _NS_PER_S) for each in (before_s, after_s, longest_s)
+            round(each * NS_PER_S) for each in (before_s, after_s, longest_s)
         )
         self._backlog = Backlog()
         self._clips: dict[Key, _Clip] = {}
@@ -175,9 +175,9 @@ class ClipRecorder(ThreadedOutput):
         if event.ended:
             if (clip := self._clips.get(event_key(event))) is not None:
                 clip.event, clip.ended_at_s = event, monotonic()
-                clip.until_ns = min(clip.until_ns, round(event.end_s * _NS_PER_S) + self._after_ns)
+                clip.until_ns = min(clip.until_ns, round(event.end_s * NS_PER_S) + self._after_ns)
             return
-        from_ns = round(event.start_s * _NS_PER_S) - self._before_ns
+        from_ns = round(event.start_s * NS_PER_S) - self._before_ns
         number = self._ring.number_at(from_ns)
         self._clips[event_key(event)] = _Clip(event, number, from_ns, from_ns + self._longest_ns)
 
@@ -205,11 +205,11 @@ class ClipRecorder(ThreadedOutput):
         # A video has one size. Pictures of another, after a camera was reopened, are left out.
         if size_px == clip.size_px:
             clip.writer.add(picture.jpeg, picture.timestamp_ns)
-            clip.times_s.append(round(picture.timestamp_ns / _NS_PER_S, 3))
+            clip.times_s.append(round(picture.timestamp_ns / NS_PER_S, 3))
 
     def _open(self, clip: _Clip, size_px: tuple[int, int], picture_bytes: int) -> None:
         """Create the file with the first picture, which tells the size of the others."""
-        pictures = (self._longest_ns / _NS_PER_S) * self._pictures.fps
+        pictures = (self._longest_ns / NS_PER_S) * self._pictures.fps
         self._folder.make_room(round(pictures * picture_bytes))
         event = clip.event
         label = slugs((event.label,))[event.label]
@@ -221,7 +221,7 @@ class ClipRecorder(ThreadedOutput):
     def _finish_if_due(self, clip: _Clip) -> None:
         """Finish a clip that is complete, or for which no more pictures come."""
         # A source that stopped delivers no picture after `until_ns` that would complete the clip.
-        after_s = self._after_ns / _NS_PER_S
+        after_s = self._after_ns / NS_PER_S
         is_late = clip.event.ended and monotonic() - clip.ended_at_s > after_s + 1
         is_open = event_key(clip.event) in self._clips
         if is_open and (clip.is_complete or is_late or self._finishing):

@@ -19,10 +19,10 @@ from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.delivery.threaded import ThreadedOutput
 from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.video.jpeg_ring import JpegRing
+from edgevid.units import NS_PER_S
 
 FPS, WIDTH_PX, QUALITY = 10.0, 640, 75
 _NO_ANSWER_S, _IDLE_S = 0.05, 0.5
-_NS_PER_S = 1e9
 
 
 class Pictures(ThreadedOutput):
@@ -51,7 +51,7 @@ class Pictures(ThreadedOutput):
         self.ring = ring
         self.viewers = 0
         self.fps = fps
-        self._period_ns = round(_NS_PER_S / fps)
+        self._period_ns = round(NS_PER_S / fps)
         self._width_px = width_px
         self._encoder = Encoder(quality)
         self._shape: tuple[int, ...] = ()

@@ -23,6 +23,7 @@ from edgevid.outputs.video.jpeg_ring import Picture
 from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.gate import Gate
 from edgevid.outputs.web.hub import Hub
+from edgevid.units import NS_PER_S
 
 PATIENCE_S, REQUEST_S = 10.0, 10.0
 MOST_VIEWERS = 16
@@ -176,7 +177,7 @@ class PageServer:
             picture = self._picture
             if viewer.is_ready and picture is not None and picture.number >= viewer.next_picture:
                 viewer.next_picture, viewer.is_ready = picture.number + 1, False
-                message = struct.pack(">d", picture.timestamp_ns / 1e9) + picture.jpeg
+                message = struct.pack(">d", picture.timestamp_ns / NS_PER_S) + picture.jpeg
                 await asyncio.wait_for(viewer.connection.send(message), PATIENCE_S)
                 self.sent += 1
 
