@@ -182,15 +182,12 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> ClipSet:
-    from convert.clips import decode_all, find_clips
+    from convert.clips import read_folder
     from convert.options import UNIFORM, seconds
 
-    refs = find_clips(root, kind=spec.kind)
     # Rows of features have no time of their own; 0.1 s is the default of training.
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
-    clips = decode_all(
-        refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))
-    )
+    clips = read_folder(root, spec, interval_s=interval_s, progress=progress)
     for path, reason in clips.skipped:
         progress.step(f"  skipped {path}: {reason}")
     return clips

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convert.progress import Progress
 from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
 from edgevid.capture.opencv import VIDEO_SUFFIXES, VideoFile
@@ -202,6 +203,25 @@ def decode_all(
         reason = skipped[0][1] if skipped else "there are none"
         raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {reason}")
     return ClipSet(tuple(clips), tuple(skipped))
+
+
+def read_folder(
+    root: Path, spec: InputSpec, *, interval_s: float = 0.1, progress: Progress, task: str = "reading clips"
+) -> ClipSet:
+    """Find and decode the clips of a folder or list, with a bar.
+
+    Args:
+        root: As for `find_clips`.
+        spec: The model's input frame.
+        interval_s: Time between the rows of feature sequences; the default is that of training.
+        progress: Shows the bar.
+        task: Words next to the bar.
+
+    Raises:
+        ClipsError: There are no clips, or none can be read.
+    """
+    refs = find_clips(root, kind=spec.kind)
+    return decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, task)))
 
 
 def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:

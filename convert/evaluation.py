@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.clips import ClipSet, decode_all, find_clips
+from convert.clips import ClipSet, read_folder
 from convert.options import Options
 from convert.progress import Progress, Silent
 from convert.training import evaluate as scoring
@@ -17,7 +17,7 @@ from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
     from edgevid.frames import Color
-    from edgevid.frames.preprocess import InputSpec, Interpolation, ResizeRule
+    from edgevid.frames.preprocess import Interpolation, ResizeRule
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -128,7 +128,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     checked = bundle.read(path)
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.
-    decoded = _decode(clips, manifest.input, progress, interval_s=manifest.window.interval_s)
+    decoded = read_folder(clips, manifest.input, interval_s=manifest.window.interval_s, progress=progress)
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
 
@@ -154,7 +154,7 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     graph = arranged.graph
     parts = split(graph)
     spec = resolve_input(graph, parts.frame_shape, training, info)
-    decoded = _decode(clips, spec, progress)
+    decoded = read_folder(clips, spec, progress=progress)
     contract = resolve_contract(
         graph,
         parts.frames,
@@ -166,10 +166,3 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     )
     scorer = scoring.keras_scorer(arranged.ask, spec, contract.window, kind=contract.scores)
     return EvaluationSubject(scorer, decoded, contract.labels, contract.window, contract.notes)
-
-
-def _decode(clips: Path, spec: InputSpec, progress: Progress, *, interval_s: float = 0.1) -> ClipSet:
-    refs = find_clips(clips, kind=spec.kind)
-    return decode_all(
-        refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, "reading clips"))
-    )

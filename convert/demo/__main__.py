@@ -109,7 +109,7 @@ def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path
 
 
 def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Path:
-    from convert.reporting import report
+    import convert.reporting
 
     def make(path: Path) -> None:
         from convert import convert_model
@@ -117,8 +117,9 @@ def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Pa
         convert_model(model, dataset.root / "test", path, progress=progress, command="python -m convert.demo")
 
     # The page shows the report inside the bundle, so a change of its format makes a new bundle.
-    source = Path(str(report.__file__))
-    return once(out, [(dataset.root / MARKER).read_bytes(), model.read_bytes(), source.read_bytes()], make, progress)
+    sources = sorted(Path(str(convert.reporting.__file__)).parent.glob("*.py"))
+    inputs = [(dataset.root / MARKER).read_bytes(), model.read_bytes(), *(each.read_bytes() for each in sources)]
+    return once(out, inputs, make, progress)
 
 
 def _report(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from convert.clips import ClipSet, decode_all, find_clips
+from convert.clips import ClipSet, read_folder
 from convert.demo.dataset import Dataset
 from convert.progress import Progress
 from convert.training.augment import Augmentation
@@ -75,6 +75,4 @@ def train_gestures(dataset: Dataset, out: Path, options: FitOptions, progress: P
 
 
 def _read(folder: Path, spec: InputSpec, progress: Progress) -> ClipSet:
-    return decode_all(
-        find_clips(folder), spec, progress=lambda refs: iter(progress.track(refs, f"reading {folder.name} clips"))
-    )
+    return read_folder(folder, spec, progress=progress, task=f"reading {folder.name} clips")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.clips import Clip, centre_window, decode_all, find_clips
+from convert.clips import Clip, centre_window, read_folder
 from convert.demo.dataset import Dataset
 from convert.demo.figures import TimelineStrip
 from convert.progress import Progress
@@ -62,9 +62,7 @@ def clip_strips(bundle: Bundle, clips: Path, progress: Progress) -> tuple[Evalua
         The metrics, and strips of wrong answers and then of a correct one of each class.
     """
     manifest = bundle.manifest
-    test = decode_all(
-        find_clips(clips), manifest.input, progress=lambda refs: iter(progress.track(refs, "reading test clips"))
-    )
+    test = read_folder(clips, manifest.input, progress=progress, task="reading test clips")
     evaluation = evaluate(bundle_scorer(Engine(bundle)), test.clips, labels=manifest.labels, window=manifest.window)
     by_path = {clip.ref.path: clip for clip in test.clips}
     return evaluation, [_strip(by_path[each.path], each, manifest.window) for each in _select(evaluation)]

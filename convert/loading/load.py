@@ -91,7 +91,7 @@ def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -
     objects = load_objects(custom_objects, "tf_keras") if custom_objects else {}
     model, framework, version, notes = saved_model.load(path, objects)
     _check_weights(model, path)
-    return LoadedModel(model, framework, path, saved_model.sha256(path), version, notes)
+    return LoadedModel(model, framework, path, saved_model.hash_folder(path), version, notes)
 
 
 def _check_weights(model: Any, path: Path) -> None:

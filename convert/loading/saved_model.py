@@ -31,7 +31,7 @@ def holds_code(path: Path) -> bool:
     return description.is_file() and b'"class_name": "Lambda"' in description.read_bytes()
 
 
-def sha256(path: Path) -> str:
+def hash_folder(path: Path) -> str:
     """Return one hash over the names and contents of all files of a folder."""
     total = hashlib.sha256()
     for file in sorted(each for each in path.rglob("*") if each.is_file()):

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from convert.frameworks import internals
+from convert.frameworks.layer_calls import replace_calls
 from convert.splitting.split import PartFunction, Split
 from edgevid.errors import UsageError
 from edgevid.firmware import boards
@@ -196,23 +196,10 @@ def _ends_in_activation(layer: Any) -> bool:
 
 def _packed(part: PartFunction, calls: Mapping[Any, Call]) -> PartFunction:
     def function(*inputs: Tensor) -> list[Tensor]:
-        with _calls_replaced(calls):
+        with replace_calls(calls):
             return part.function(*inputs)
 
     return replace(part, function=function)
-
-
-@contextmanager
-def _calls_replaced(calls: Mapping[Any, Call]) -> Iterator[None]:
-    """Replace the `call` of layers while a part is traced; the trained model itself stays as it was."""
-    # Through `object`, past the attribute tracking of both frameworks.
-    for layer, call in calls.items():
-        object.__setattr__(layer, "call", call)
-    try:
-        yield
-    finally:
-        for layer in calls:
-            object.__delattr__(layer, "call")
 
 
 def _convolution(layer: Any, packing: Packing) -> Call:

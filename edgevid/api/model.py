@@ -114,7 +114,7 @@ class Model:
 
     @property
     def window(self) -> Window:
-        """The part of the past that a decision sees: `frames` frames, `interval_s` apart."""
+        """The part of the past that a decision sees, as `frames` frames `interval_s` apart."""
         return self.bundle.manifest.window
 
     @property

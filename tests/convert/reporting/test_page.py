@@ -119,6 +119,11 @@ def test_the_numbers_of_the_conversion_are_on_the_page(tmp_path: Path) -> None:
         assert wanted in text
 
 
+def test_a_file_that_was_converted_elsewhere_is_not_called_keras(tmp_path: Path) -> None:
+    model = {**REPORT["model"], "file": "theirs.tflite", "framework": "tflite", "written_by": "a .tflite file"}
+    assert "theirs.tflite (a .tflite file)" in page(tmp_path, {**REPORT, "model": model})
+
+
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     text = page(tmp_path, sections=[Section(title="Timeline", picture=b"png", link=("annotated.mp4", "Watch"))])
     assert set(re.findall(r'(?:src|href)="([^":]+)', text)) == {"data", "annotated.mp4"}
