@@ -271,7 +271,7 @@ class _Window:
 
 def _read_input(path: Path) -> _Window:
     """Load a model file and return its input."""
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.prebuilt import adopt
     from edgevid.backends.survey import is_tflite

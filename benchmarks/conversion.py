@@ -30,7 +30,7 @@ import numpy as np
 from results_file import goals_text, table, write
 
 from convert.clips import find_clips
-from convert.demo.video import write_video
+from convert.demo.annotated_video import write_video
 from convert.frameworks.tensorflow_setup import import_tensorflow
 
 GOALS_S = {"LRCN": 20.0, "MobileNetV2 + LSTM": 60.0}
@@ -39,7 +39,7 @@ GOAL_GIB, GOAL_TIMES = 3.0, 5.0
 REJECT_ALL = """
 import sys
 import edgevid.cli
-from convert.verification.stages import Budget
+from convert.verification.budget import Budget
 Budget.broken = lambda *_: "nothing is good enough"
 sys.exit(edgevid.cli.main())
 """

@@ -269,7 +269,7 @@ def write_clips(folder: Path, *, count: int = 4) -> None:
         folder: Folder of the clips.
         count: Number of clips.
     """
-    from convert.demo.video import write_video
+    from convert.demo.annotated_video import write_video
 
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(count):

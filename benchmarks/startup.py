@@ -19,7 +19,7 @@ from typing import Any
 from results_file import MB_PER_MIB, goals_text, summary, table, write
 
 from edgevid import DEMO
-from edgevid.inference import startup
+from edgevid.inference import startup_cost
 
 IMPORT_GOAL_MS, IMPORT_GOAL_MB, RUN_GOAL_MB = 300, 40, 80
 _IMPORT = """
@@ -59,7 +59,7 @@ def measure(path: Path, count: int) -> dict[str, list[float]]:
     for name, modules in _IMPORTS.items():
         imports = [child(_IMPORT.format(modules=modules)) for _ in range(count)]
         samples |= {f"{name} {unit}": [sample[unit] for sample in imports] for unit in ("ms", "mib")}
-    starts = [startup.measure(path) for _ in range(count)]
+    starts = [startup_cost.measure(path) for _ in range(count)]
     for name in ("import_ms", "load_ms", "first_decision_ms", "rss_mib"):
         samples[f"start {name}"] = [getattr(start, name) for start in starts]
     samples["run peak mib"] = [child(_RUN, str(path))["mib"] for _ in range(count)]

@@ -30,8 +30,8 @@ from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Terminal
 from convert.training.augment import Augmentation
 from convert.training.console import epochs_bar
-from convert.training.evaluate import Evaluation, Scorer, bundle_scorer, evaluate, keras_scorer
 from convert.training.holdout import grouper
+from convert.training.metrics import Evaluation, Scorer, bundle_scorer, evaluate, keras_scorer
 from edgevid import bundle
 from edgevid.bundle.manifest import Window
 from edgevid.frames.preprocess import InputSpec

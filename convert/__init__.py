@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from convert.evaluation import EvaluateOptions, evaluate
     from convert.loading.load import LoadedModel
     from convert.open_model import OpenedModel
-    from convert.precision.proof import Subject
+    from convert.precision.experiment import Subject
     from convert.progress import Terminal
-    from convert.training.evaluate import Evaluation
     from convert.training.fit import Epoch, TrainedModel
+    from convert.training.metrics import Evaluation
     from convert.training.options import TrainOptions
     from convert.training.workflow import train
 
@@ -48,7 +48,7 @@ _LAZY = {
     "Epoch": "convert.training.fit",
     "evaluate": "convert.evaluation",
     "EvaluateOptions": "convert.evaluation",
-    "Evaluation": "convert.training.evaluate",
+    "Evaluation": "convert.training.metrics",
     "Terminal": "convert.progress",
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
@@ -119,7 +119,7 @@ def convert_model(
             than the trained one. The HTML report names the layers to blame; no bundle is written.
     """
     from convert.open_model import open_model
-    from convert.precision.proof import Proof
+    from convert.precision.experiment import Proof
     from convert.reporting.outcome import check_places, finish, stop
     from convert.reporting.report import ConversionResult
 
@@ -149,9 +149,10 @@ class _Read:
 
 def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
     """Pack the parts, decode the clips and resolve the contract."""
-    from convert.interface.contract import resolve_contract, resolve_input
+    from convert.interface.contract import resolve_contract
+    from convert.interface.input_frame import resolve_input
     from convert.precision.builder import choose_plan
-    from convert.precision.proof import Subject, recipes_for
+    from convert.precision.experiment import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
     from convert.quantization.space_to_depth import pack
     from convert.training_info import read_info

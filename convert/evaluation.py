@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from convert.clips import ClipSet, read_folder
 from convert.options import Options
 from convert.progress import Progress, Silent
-from convert.training import evaluate as scoring
-from convert.training.evaluate import Evaluation, Scorer, Views
+from convert.training import metrics as scoring
+from convert.training.metrics import Evaluation, Scorer, Views
 from edgevid.bundle.manifest import Window
 from edgevid.errors import UsageError
 
@@ -134,8 +134,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
-    from convert.interface.arrange import arrange
-    from convert.interface.contract import resolve_contract, resolve_input
+    from convert.interface.contract import resolve_contract
+    from convert.interface.input_frame import resolve_input
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
     from convert.training_info import read_info

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convert.graph.layer_graph import LayerGraph
-from convert.interface.arrange import arrange
+from convert.interface.window_to_scores import arrange
 from convert.loading.load import LoadedModel, load
 from convert.options import Options
 from convert.prebuilt import FileReference, PassthroughConverter, adopt

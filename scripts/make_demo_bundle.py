@@ -80,7 +80,7 @@ def make(folder: Path) -> Path:
     dataset = write_dataset(folder / "clips", spec, progress, processes=os.cpu_count() or 1)
     # Before the recipe imports Keras: TensorFlow reads its options when it is first imported.
     import_tensorflow()
-    from convert.demo import recipe
+    from convert.demo import training as recipe
     from convert.demo.cached import once
     from convert.demo.dataset import MARKER
 

@@ -19,7 +19,7 @@ from edgevid.schema import to_json
 
 if TYPE_CHECKING:
     from convert.evaluation import EvaluationSubject
-    from convert.training.evaluate import Evaluation
+    from convert.training.metrics import Evaluation
 
 EXAMPLES = """examples:
   edgevid evaluate gestures.keras clips/test

@@ -21,7 +21,7 @@ from convert.progress import Progress, Terminal
 from edgevid.errors import EdgevidError
 
 if TYPE_CHECKING:
-    from convert.demo.watch import DemoRun
+    from convert.demo.demo_run import DemoRun
     from edgevid.bundle import Bundle
 
 EPOCHS = 25
@@ -82,7 +82,7 @@ def demo(folder: Path, spec: DatasetSpec, *, epochs: int, processes: int, progre
     model = _train(dataset, folder / "gestures.keras", epochs, progress)
     path = _convert(dataset, model, folder / BUNDLE, progress)
 
-    from convert.demo.watch import watch_stream
+    from convert.demo.demo_run import watch_stream
     from edgevid import bundle
 
     converted = bundle.read(path)
@@ -98,14 +98,14 @@ def _train(dataset: Dataset, out: Path, epochs: int, progress: Progress) -> Path
     def make(path: Path) -> None:
         from convert.frameworks.tensorflow_setup import import_tensorflow
 
-        # Sets TensorFlow up before `recipe` imports Keras.
+        # Sets TensorFlow up before `training` imports Keras.
         import_tensorflow()
-        from convert.demo.recipe import train_gestures, train_options
+        from convert.demo.training import train_gestures, train_options
 
         train_gestures(dataset, path, train_options(epochs=epochs), progress)
 
-    recipe = Path(__file__).with_name("recipe.py")
-    return once(out, [str(epochs).encode(), (dataset.root / MARKER).read_bytes(), recipe.read_bytes()], make, progress)
+    source = Path(__file__).with_name("training.py")
+    return once(out, [str(epochs).encode(), (dataset.root / MARKER).read_bytes(), source.read_bytes()], make, progress)
 
 
 def _convert(dataset: Dataset, model: Path, out: Path, progress: Progress) -> Path:
@@ -126,9 +126,9 @@ def _report(
     converted: Bundle, result: DemoRun, dataset: Dataset, folder: Path, progress: Progress
 ) -> tuple[Path, Path]:
     """Write the page and the annotated video, and return their paths."""
+    from convert.demo.annotated_video import annotate
+    from convert.demo.demo_run import clip_strips
     from convert.demo.sections import sections
-    from convert.demo.video import annotate
-    from convert.demo.watch import clip_strips
     from convert.reporting.page import write_html
 
     page, video = folder / "report.html", folder / "annotated.mp4"

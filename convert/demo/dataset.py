@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.demo.moments import plan_moment
-from convert.demo.video import CODECS, write_video
+from convert.demo.annotated_video import CODECS, write_video
+from convert.demo.training_clips import plan_moment
 from convert.progress import Progress
 from edgevid.capture.synthetic import GestureSource
 from edgevid.frames import Pixels

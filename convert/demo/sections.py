@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from convert.demo.dataset import Dataset
+from convert.demo.demo_run import DemoRun
 from convert.demo.figures import TimelineStrip, strips_png, timeline_png
-from convert.demo.watch import DemoRun
 from convert.reporting.page import Section, percent
-from convert.training.evaluate import Evaluation
+from convert.training.metrics import Evaluation
 from edgevid.bundle import Bundle
 from edgevid.events.timeline import rows, summary
 from edgevid.telemetry.telemetry import STAGES

@@ -5,8 +5,8 @@ window with plain operators only: a WHILE loop crashes the converter in int8 (te
 """
 
 from convert.heads.causal_conv import CausalConv, is_causal_convolution
-from convert.heads.cell import Cell
-from convert.heads.cells import cell_of
+from convert.heads.cell_interface import Cell
+from convert.heads.choose_cell import cell_of
 from convert.heads.unroll import Recurrent, is_recurrent
 
 __all__ = ["CausalConv", "Cell", "Recurrent", "cell_of", "is_causal_convolution", "is_recurrent"]

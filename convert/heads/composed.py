@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convert.heads.cell import Cell
+    from convert.heads.cell_interface import Cell
 
 
 class StackedCell:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convert.heads.cell import Cell, Tensor
-from convert.heads.cells import cell_of
+from convert.heads.cell_interface import Cell, Tensor
+from convert.heads.choose_cell import cell_of
 from edgevid.errors import ModelError
 
 

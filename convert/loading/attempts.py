@@ -227,7 +227,7 @@ def import_framework(name: str) -> Any:
     if name == "keras":
         import keras
 
-        import convert.frameworks.layers  # noqa: F401  # registers our layers with Keras
+        import convert.frameworks.frame_difference  # noqa: F401  # registers our layers with Keras
 
         return keras
     import tf_keras

@@ -20,7 +20,7 @@ from convert.execution.probe import NoiseProbe, same_numbers
 from convert.graph.arguments import positional
 from convert.graph.function_graph import run_node
 from convert.graph.layer_graph import Call, LayerGraph, needed
-from convert.passes.layers import StackFrames, SyntheticLayer, TakeFrame
+from convert.passes.inserted_layers import StackFrames, SyntheticLayer, TakeFrame
 from edgevid.frames import Array
 
 # Beyond this many operators, a head made of them is no better than the whole function.

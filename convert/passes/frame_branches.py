@@ -17,7 +17,7 @@ from convert.execution.probe import NoiseProbe, allclose, same_numbers
 from convert.execution.runner import GraphRunner, recurrences
 from convert.graph.layer_graph import Call, LayerGraph, in_order, needed
 from convert.graph.operators import is_opaque
-from convert.passes.layers import ReshapeFrames, SyntheticLayer, UnstackFrames, call_of
+from convert.passes.inserted_layers import ReshapeFrames, SyntheticLayer, UnstackFrames, call_of
 from edgevid.frames import Array
 
 

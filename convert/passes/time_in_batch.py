@@ -15,7 +15,7 @@ from convert.execution.probe import NoiseProbe, is_batchwise, same_numbers
 from convert.execution.runner import GraphRunner, recurrences
 from convert.graph.layer_graph import Call, LayerGraph, in_order, needed
 from convert.graph.operators import is_opaque
-from convert.passes.layers import MergeTimeIntoBatch, ReshapeBatch, ReshapeFrames, SyntheticLayer, call_of
+from convert.passes.inserted_layers import MergeTimeIntoBatch, ReshapeBatch, ReshapeFrames, SyntheticLayer, call_of
 from edgevid.frames import Array
 
 

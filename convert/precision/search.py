@@ -10,9 +10,10 @@ import numpy as np
 from convert.precision.builder import Builder
 from convert.precision.recipes import Recipe
 from convert.progress import Progress
+from convert.verification.budget import Budget
 from convert.verification.examples import Examples
 from convert.verification.latency import FrameLatency, latency
-from convert.verification.stages import Budget, ProofStage, measure, stream_answers, window_scores
+from convert.verification.stages import ProofStage, measure, stream_answers, window_scores
 from convert.verification.value_drift import ValueDrift, broken, measure_values
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.frameworks import internals
-from convert.frameworks.memory import give_back
+from convert.frameworks.release_memory import give_back
 from convert.frameworks.tensorflow_setup import quiet_start
 from convert.splitting.split import PartFunction
 

@@ -26,8 +26,8 @@ import numpy as np
 from convert.frameworks import internals
 from convert.frameworks.layer_calls import replace_calls
 from convert.splitting.split import PartFunction, Split
+from edgevid.boards_and_cameras import boards
 from edgevid.errors import UsageError
-from edgevid.firmware import boards
 
 Tensor = Any
 Call = Callable[[Tensor], Tensor]

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from convert.clips import evenly_spread
-from convert.frameworks.memory import give_back
 from convert.frameworks.messages import reason_of
+from convert.frameworks.release_memory import give_back
 from edgevid.backends.litert import LiteRt
 from edgevid.quant import FLOAT32, QuantParams, quantize
 

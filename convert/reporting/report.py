@@ -18,15 +18,16 @@ from convert.loading.load import LoadedModel
 from convert.options import Options
 from convert.placement.xnnpack import measure
 from convert.precision.builder import BuildJob
-from convert.precision.proof import Proof
+from convert.precision.experiment import Proof
 from convert.precision.search import RecipeTrial, Search
 from convert.quantization.calibration_check import CalibrationSummary, GridEnds, InputRange, by_class
 from convert.quantization.layer_errors import Losses, blame
 from convert.reporting import report_schema as schema
 from convert.reporting.answers import compare_answers, short_path
 from convert.reporting.weights import part_weights, sparsity_note, trained_weights
+from convert.verification.budget import Budget
 from convert.verification.examples import Examples
-from convert.verification.stages import Budget, ProofStage
+from convert.verification.stages import ProofStage
 from edgevid.bundle import Bundle
 from edgevid.schema import to_json
 from edgevid.telemetry.environment import versions

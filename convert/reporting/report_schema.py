@@ -18,8 +18,9 @@ from convert.placement.xnnpack import Placement
 from convert.quantization.calibration_check import CalibrationSummary
 from convert.quantization.layer_errors import LayerError, Unmeasured
 from convert.reporting.weights import PartWeights, TrainedWeights
+from convert.verification.budget import Budget
 from convert.verification.latency import FrameLatency
-from convert.verification.stages import Budget, ProofStage
+from convert.verification.stages import ProofStage
 from convert.verification.value_drift import ValueDrift
 from edgevid.bundle.manifest import Plan, Precision, Role, Window
 from edgevid.frames.preprocess import InputSpec

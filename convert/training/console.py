@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from convert.clips import ClipSet
-from convert.training.evaluate import Evaluation
+from convert.training.metrics import Evaluation
 from edgevid.tables import table
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import keras
 from convert.clips import Clip, ClipSet
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.training.augment import Augmentation
-from convert.training.evaluate import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.holdout import check_classes, split
+from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from convert.frameworks.layers import FrameDifference
+from convert.frameworks.frame_difference import FrameDifference
 from edgevid.errors import UsageError
 
 Rnn = Literal["lstm", "gru"]

@@ -12,7 +12,7 @@ from typing import Any
 from edgevid import bundle as bundles
 from edgevid.api.clip import Views, classify
 from edgevid.api.engines import AUTO, Threads, open_engine
-from edgevid.api.presentation import as_html, describe
+from edgevid.api.notebook import as_html, describe
 from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
 from edgevid.backends.delegates import DelegateChoice, parse_delegate

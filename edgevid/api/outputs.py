@@ -1,4 +1,4 @@
-"""The receivers of decisions and events, declared as data. `edgevid.api.assembly` opens them.
+"""The receivers of decisions and events, declared as data. `edgevid.api.open_outputs` opens them.
 
 Each of them has its own thread. A slow or absent receiver drops decisions and never delays the
 model, and it gets the end of every event whose start it got.

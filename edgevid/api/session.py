@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from edgevid.api.assembly import Context, RunOutputs, assemble
+from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.board import BoardSampler
 from edgevid.capture import Policy, Source, open_source
 from edgevid.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgevid.firmware import Board, boards
+from edgevid.boards_and_cameras import Board, boards
 from edgevid.telemetry.environment import read_text
 
 _MODEL = "proc/device-tree/model"

@@ -24,7 +24,7 @@ from edgevid.commands.options import add_bundle, positive_int, size_px
 
 if TYPE_CHECKING:
     from edgevid.inference.engine import Engine
-    from edgevid.inference.startup import Startup
+    from edgevid.inference.startup_cost import Startup
     from edgevid.telemetry.environment import Machine
     from edgevid.telemetry.telemetry import Telemetry
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure the bundle and print the results."""
     from edgevid import bundle
     from edgevid.board import BoardSampler
-    from edgevid.inference.startup import measure
+    from edgevid.inference.startup_cost import measure
 
     engine = open_engine(bundle.read(args.bundle), args)
     starts = [measure(args.bundle, threads=engine.threads) for _ in range(args.starts)]

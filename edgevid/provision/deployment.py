@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import edgevid
+from edgevid.boards_and_cameras import Board, Camera, board, camera
 from edgevid.errors import DeploymentError
-from edgevid.firmware import Board, Camera, board, camera
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
 from edgevid.schema import from_toml, read_toml
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from edgevid.errors import FlashError
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.device_files import MIB, Payload, add_device_files, check_bundle
 from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
-from edgevid.provision.payload import MIB, Payload, add_device_files, check_bundle
 from edgevid.provision.raspberry_pi_os import System, check_compatible, detect
 from edgevid.provision.target import Target
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from edgevid.boards_and_cameras import Release, boards
 from edgevid.errors import FlashError
-from edgevid.firmware import Release, boards
 from edgevid.provision.boot_partition import read_root
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.target import Target

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import cast
 
 from edgevid.board import identify
+from edgevid.boards_and_cameras import Release
 from edgevid.errors import DeployError, FlashError, SlotsError
-from edgevid.firmware import Release
 from edgevid.provision.boot_partition import MountedPartition
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.device_files import DEVICE_FOLDER, Payload, add_device_files, check_bundle
 from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
-from edgevid.provision.payload import DEVICE_FOLDER, Payload, add_device_files, check_bundle
 from edgevid.provision.raspberry_pi_os import PYTHONS, System
 from edgevid.telemetry.environment import read_text
 

@@ -9,8 +9,8 @@ import json
 import re
 import shlex
 
+from edgevid.boards_and_cameras import folder
 from edgevid.errors import DeploymentError
-from edgevid.firmware import folder
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from edgevid.firmware import Release, folder
+from edgevid.boards_and_cameras import Release, folder
 from edgevid.provision.deployment import Deployment, Service
 from edgevid.provision.templates import fill
 

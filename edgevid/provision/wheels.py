@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgevid
+from edgevid.boards_and_cameras import folder
 from edgevid.errors import FlashError
-from edgevid.firmware import folder
 from edgevid.updates.slots import sha256
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})")

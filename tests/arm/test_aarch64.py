@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 from edgevid.provision import wheels
 from tests.repo.files import ROOT
 
@@ -31,7 +31,7 @@ BUNDLE = ROOT / "edgevid/data/gestures.edgevid"
 PROGRAM = ROOT / "tests/arm/answers.py"
 LIBRARIES = ROOT / "build/arm/root"
 UNPACKED = ROOT / "build/arm/tools/root/usr/bin/qemu-aarch64"
-CPUS = sorted({board.cpu.lower() for board in firmware.boards().values()})
+CPUS = sorted({board.cpu.lower() for board in boards_and_cameras.boards().values()})
 # QEMU 7.2 of Debian 12 crashes with a segmentation fault in LiteRT on every processor.
 QEMU_LEAST = 8
 MODULES = (

@@ -12,7 +12,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 from edgevid.provision.image import contents, disk, initrd
 from edgevid.provision.image.recipe import ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
@@ -92,7 +92,7 @@ def without_cloud_init(card: Path) -> Path:
 
 def _boot(archive: Archive, recipe: ImageRecipe, epoch_s: int) -> dict[str, bytes]:
     release = initrd.kernel_release(archive)
-    trees = {name for board in firmware.boards().values() for name in board.device_trees}
+    trees = {name for board in boards_and_cameras.boards().values() for name in board.device_trees}
     folder = f"usr/lib/linux-image-{release}/broadcom"
     files = {name: archive.read(f"{folder}/{name}") for name in sorted(trees) if f"{folder}/{name}" in archive}
     files |= {

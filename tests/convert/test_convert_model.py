@@ -97,7 +97,7 @@ def test_the_devices_commands_take_the_bundle(converted, place, capsys):
 
 def test_a_failed_conversion_writes_nothing_and_keeps_the_old_bundle(place, tmp_path, monkeypatch):
     from convert import Options, convert_model
-    from convert.verification.stages import Budget
+    from convert.verification.budget import Budget
 
     monkeypatch.setattr(Budget, "broken", lambda *_stages: "no conversion is good enough today")
 

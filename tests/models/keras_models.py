@@ -41,7 +41,7 @@ def cnn_rnn(head: str, *, framework: str = "keras", frames: int = FRAMES, motion
     inputs = keras.Input((frames, *FRAME))
     x = inputs
     if motion:
-        from convert.frameworks.layers import FrameDifference
+        from convert.frameworks.frame_difference import FrameDifference
 
         x = FrameDifference()(x)
     x = layers.TimeDistributed(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"))(x)

@@ -43,7 +43,7 @@ def read_deployment(path: Path) -> Deployment:
         BundleError: Its bundle is rejected.
     """
     from edgevid.provision import deployment
-    from edgevid.provision.payload import check_bundle
+    from edgevid.provision.device_files import check_bundle
 
     read = deployment.read(path)
     # Both look up environment variables, which must be set now rather than after minutes of work.

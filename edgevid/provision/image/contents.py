@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 from edgevid.provision import first_boot
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.device_files import check_bundle, device_files
 from edgevid.provision.image import accounts, initrd
 from edgevid.provision.image.recipe import FOLDER, ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree
-from edgevid.provision.payload import check_bundle, device_files
 from edgevid.provision.raspberry_pi_os import System
 from edgevid.provision.unit import STATE_FOLDER
 from edgevid.updates.slots import Slots
@@ -102,7 +102,7 @@ def boot_files(archive: Archive, deployment: Deployment, recipe: ImageRecipe, *,
         "initrd.img": initrd.make(archive, recipe, epoch_s=epoch_s),
     }
     # user-data starts it at each boot. Without install.sh next to it, it does nothing.
-    files["edgevid/first-boot.sh"] = (firmware.folder() / "boot/first-boot.sh").read_bytes()
+    files["edgevid/first-boot.sh"] = (boards_and_cameras.folder() / "boot/first-boot.sh").read_bytes()
     texts = {
         "config.txt": first_boot.config_txt(deployment, _data("config.txt")),
         "cmdline.txt": first_boot.cmdline_txt(deployment, _data("cmdline.txt"), has_firstrun=False),
@@ -154,4 +154,4 @@ def _add_bundle(tree: Tree, deployment: Deployment) -> None:
 
 
 def _data(name: str) -> str:
-    return (firmware.folder() / FOLDER / name).read_text(encoding="utf-8")
+    return (boards_and_cameras.folder() / FOLDER / name).read_text(encoding="utf-8")

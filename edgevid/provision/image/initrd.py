@@ -13,7 +13,7 @@ import re
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 from edgevid.errors import FlashError
 from edgevid.provision.image import host_tools
 from edgevid.provision.image.recipe import FOLDER, ImageRecipe
@@ -108,7 +108,7 @@ def _fill(root: Path, archive: Archive, release: str, modules: list[str]) -> Non
     (root / "bin/busybox").write_bytes(archive.read("bin/busybox"))
     for applet in APPLETS:
         (root / "bin" / applet).symlink_to("busybox")
-    (root / "init").write_bytes((firmware.folder() / FOLDER / "init").read_bytes())
+    (root / "init").write_bytes((boards_and_cameras.folder() / FOLDER / "init").read_bytes())
     order = []
     for path in modules:
         data = archive.read(f"usr/lib/modules/{release}/{path}")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
+from edgevid.boards_and_cameras import Release
 from edgevid.errors import DeploymentError
-from edgevid.firmware import Release
 from edgevid.provision.deployment import Deployment
 from edgevid.schema import from_toml, legal, read_toml
 
@@ -49,7 +49,7 @@ class ImageRecipe:
 @cache
 def recipes() -> Mapping[str, ImageRecipe]:
     """Read all recipes, by the codename of the release."""
-    paths = sorted((firmware.folder() / FOLDER).glob("*.toml"))
+    paths = sorted((boards_and_cameras.folder() / FOLDER).glob("*.toml"))
     return {path.stem: from_toml(ImageRecipe, read_toml(path), f"{FOLDER}/{path.name}") for path in paths}
 
 

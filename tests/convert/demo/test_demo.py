@@ -67,7 +67,7 @@ def test_a_conversion_that_is_refused_ends_the_demo_with_its_exit_code(
 
 @pytest.mark.tf
 def test_training_writes_a_model_that_knows_its_labels_and_its_rule(tmp_path: Path) -> None:
-    from convert.demo.recipe import RULE, train_gestures, train_options
+    from convert.demo.training import RULE, train_gestures, train_options
     from convert.training_info import read_info
 
     dataset: Dataset = write_dataset(tmp_path / "clips", SPEC, Silent(), processes=1)

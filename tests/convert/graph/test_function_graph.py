@@ -30,7 +30,7 @@ MODELS = {"frames": (frames, {}), "a mask, any length": (masked, {"frames": 3}),
 
 def exported(name, k, folder):
     """A model, and its export loaded and taken apart."""
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
 
@@ -81,7 +81,7 @@ def given(made, windows):
 def test_a_loop_whose_end_depends_on_the_window_is_refused(tmp_path):
     import tensorflow as tf
 
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
 

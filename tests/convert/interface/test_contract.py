@@ -9,7 +9,8 @@ import pytest
 from convert.clips import Clip, ClipRef, ClipSet
 from convert.commands.convert import _threshold
 from convert.graph.layer_graph import Call, LayerGraph
-from convert.interface.contract import resolve_contract, resolve_input
+from convert.interface.contract import resolve_contract
+from convert.interface.input_frame import resolve_input
 from convert.options import Options, seconds
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Window
@@ -181,7 +182,7 @@ def test_a_color_that_does_not_go_with_the_channels_is_refused(channels, color):
         resolve_input(graph(), (8, 8, channels), Options(color=color), None)
 
 
-def test_frames_with_channels_first_are_refused():
+def test_frames_of_neither_one_nor_three_channels_are_refused():
     with pytest.raises(ModelError, match="channels last"):
         resolve_input(graph(), (3, 8, 8), Options(), None)
 

@@ -85,8 +85,8 @@ def test_an_answer_for_every_frame_is_no_classifier(framework):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_an_output_with_an_axis_of_one_is_read_from_the_layer_before_its_adapter(framework):
     """A trial on noise would read these logits, all of them 0.5, as probabilities."""
-    from convert.interface.arrange import arrange
     from convert.interface.scores import scores_of
+    from convert.interface.window_to_scores import arrange
 
     k = build(framework)
     inputs = k.Input((4, 8))

@@ -430,7 +430,7 @@ def test_a_sequential_that_never_saw_its_input_is_refused_with_what_to_do(keras2
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("used", BOTH)
 def test_layers_of_the_files_own_need_their_module_and_get_the_right_keras(used, suffix, tmp_path):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.custom_objects import load_objects
     from convert.splitting.split import split
 
@@ -485,8 +485,8 @@ def test_a_module_of_years_ago_finds_layers_where_they_were(line, tmp_path):
 def test_activations_that_were_given_as_functions_of_tensorflow_are_found(used, tmp_path):
     import tensorflow as tf
 
-    from convert.interface.arrange import arrange
     from convert.interface.scores import scores_of
+    from convert.interface.window_to_scores import arrange
 
     k = framework(used)
     inputs = k.Input((5, 8))
@@ -502,7 +502,7 @@ def test_activations_that_were_given_as_functions_of_tensorflow_are_found(used, 
 
 @pytest.mark.parametrize("used", BOTH)
 def test_a_mask_is_not_taken_for_an_input_of_the_layers_that_a_file_writes_it_beside(used, tmp_path):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.splitting.split import split
 
     k = framework(used)
@@ -547,8 +547,8 @@ def test_a_savedmodel_of_keras_2_holds_its_layers(keras2, tmp_path):
 
 
 def test_an_exported_function_is_the_trained_model(tmp_path):
-    from convert.interface.arrange import arrange
     from convert.interface.scores import scores_of
+    from convert.interface.window_to_scores import arrange
     from convert.splitting.split import split
 
     k = framework("keras")

@@ -69,7 +69,7 @@ def beyond_keras_3(layer):
     ("writer", "change", "reader"), [("tf_keras", beyond_keras_2, "keras"), ("keras", beyond_keras_3, "tf_keras")]
 )
 def test_a_file_that_the_other_framework_loads_answers_as_in_its_own(writer, change, reader, tmp_path):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.splitting.split import split
 
     model = gated(framework(writer))

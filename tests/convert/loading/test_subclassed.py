@@ -61,7 +61,7 @@ def windows():
 
 
 def parts_of(path, options):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
 

@@ -17,7 +17,7 @@ def export(model, path):
 
 
 def opened(path):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
 
@@ -43,7 +43,7 @@ def windows(seed=0):
 
 # Keras 3 takes a window apart for TimeDistributed, Keras 2 lays it into the batch.
 @pytest.mark.parametrize(("used", "head"), [("keras", "bilstm"), ("tf_keras", "lstm_stack"), ("keras", "attention")])
-def test_an_exports_frames_are_encoded_once(used, head, tmp_path):
+def test_the_frames_of_an_exported_function_are_encoded_once(used, head, tmp_path):
     model = cnn_rnn(head, framework=used)
     _, parts = opened(export(model, tmp_path / "exported"))
     assert parts.encoder is not None

@@ -7,8 +7,8 @@ import pytest
 
 from convert.precision.recipes import NAMES, candidates
 from convert.progress import Silent
-from convert.verification.stages import Budget, ProofStage, check_split, measure
-from edgevid.errors import UsageError, VerificationFailed
+from convert.verification.budget import Budget
+from edgevid.errors import UsageError
 from tests.models.conversions import Workshop
 from tests.models.keras_models import FRAMES, cnn_rnn
 
@@ -18,59 +18,6 @@ def run_search(builder, examples, budget):
 
     trials = try_recipes(builder, candidates("auto", parts=2), examples, budget, Silent())
     return Search(tuple(trials), builder)
-
-
-def stage(agreement=1.0, accuracy=None, error=0.0):
-    return ProofStage(name="x", clips=100, agreement=agreement, max_abs_error=error, accuracy=accuracy)
-
-
-@pytest.mark.parametrize(
-    ("agreement", "before", "after", "broken"),
-    [
-        (1.0, None, None, ""),
-        (0.98, None, None, ""),
-        (0.979, None, None, "agreement"),
-        (1.0, 0.80, 0.79, ""),
-        (1.0, 0.80, 0.78, "accuracy drops by 2.0 points"),
-        (0.99, 0.80, 0.85, ""),
-        (0.90, 0.80, 0.85, "agreement"),
-    ],
-)
-def test_the_budget_bounds_agreement_and_accuracy(agreement, before, after, broken):
-    reason = Budget(max_drop=1.0, min_agreement=0.98).broken(stage(accuracy=before), stage(agreement, after))
-    assert reason.startswith(broken)
-    assert bool(reason) == bool(broken)
-
-
-def test_a_single_clip_lost_is_forgiven_unless_nothing_may_be_lost():
-    few = [dataclasses.replace(stage(agreement=0.98, accuracy=accuracy), clips=50) for accuracy in (0.80, 0.78, 0.76)]
-    assert Budget(max_drop=1.0, min_agreement=0.98).broken(few[0], few[1]) == ""
-    assert Budget(max_drop=1.0, min_agreement=0.98).broken(few[0], few[2]).startswith("accuracy drops by 4.0")
-    assert Budget(max_drop=0.0, min_agreement=0.98).broken(few[0], few[1]).startswith("accuracy drops by 2.0")
-
-
-def test_a_stage_counts_agreement_error_and_accuracy():
-    reference = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
-    scores = np.array([[0.7, 0.3], [0.6, 0.4], [0.55, 0.45]], np.float32)
-    found = measure("x", scores, reference, np.array([0, 0, 1]))
-    assert (found.clips, found.agreement, found.accuracy) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert found.max_abs_error == pytest.approx(0.4)
-    assert measure("x", scores, reference, None).accuracy is None
-
-
-def test_a_split_that_is_another_model_is_refused_even_when_it_is_nan():
-    check_split(stage(error=1e-6))
-    for error in (1e-3, float("nan")):
-        with pytest.raises(VerificationFailed) as caught:
-            check_split(stage(error=error))
-        assert caught.value.exit_code == 3
-
-
-def test_a_model_that_differs_from_itself_by_rounding_lets_its_split_differ_as_much():
-    check_split(stage(error=3e-3), rounding=2e-3)
-    for error, rounding in ((3e-3, 1e-3), (2e-2, 1.0), (3e-3, float("nan"))):
-        with pytest.raises(VerificationFailed, match="a layer was misread"):
-            check_split(stage(error=error), rounding=rounding)
 
 
 def test_recipes_come_cheapest_first_and_unknown_ones_are_refused():

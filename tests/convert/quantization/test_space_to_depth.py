@@ -190,6 +190,6 @@ def test_a_conversion_for_a_board_is_proven_like_any_other(tmp_path):
 
 def test_every_board_has_a_core_whose_kernels_are_known():
     from convert.quantization.space_to_depth import ANY, core_of
-    from edgevid.firmware import boards
+    from edgevid.boards_and_cameras import boards
 
     assert {name for name in boards() if core_of(name) == ANY} == set()

@@ -62,7 +62,7 @@ def test_a_convlstm_over_frames_convolves_each_frame_once(framework):
     assert np.allclose(parts.whole.function(window)[0], model(window), atol=TOLERANCE)
 
 
-def test_a_convlstm_whose_products_would_fill_the_memory_is_left_whole(monkeypatch):
+def test_a_convlstm_whose_products_would_fill_the_memory_is_not_split(monkeypatch):
     monkeypatch.setattr(
         "convert.splitting.split.MOST_FEATURES", 4 * math.prod(convlstm().layers[0].output.shape[2:]) * 4 - 1
     )

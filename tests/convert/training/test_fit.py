@@ -8,8 +8,8 @@ pytest.importorskip("keras")
 from convert.clips import ClipSet
 from convert.loading.load import load
 from convert.training.augment import NONE, Augmentation
-from convert.training.evaluate import evaluate, keras_scorer
 from convert.training.fit import FitOptions, save, train
+from convert.training.metrics import evaluate, keras_scorer
 from convert.training.models import ModelOptions
 from convert.training_info import read_info
 from edgevid.bundle.manifest import Window

@@ -9,7 +9,7 @@ import pytest
 
 from edgevid.board import BoardHistory, BoardSampler, identify, read_state
 from edgevid.board.throttling import parse
-from edgevid.firmware import boards
+from edgevid.boards_and_cameras import boards
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, ZERO_2_W, Tree
 
 

@@ -154,9 +154,9 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
     import io
     import urllib.request
 
-    from edgevid.api import assembly
-    from edgevid.api.assembly import Context, assemble
+    from edgevid.api import open_outputs
     from edgevid.api.model import load
+    from edgevid.api.open_outputs import Context, assemble
     from edgevid.board import BoardSampler
     from edgevid.capture.noise import NoiseSource
     from edgevid.commands.run import GROUPS
@@ -171,7 +171,7 @@ def test_what_a_slow_reader_of_standard_output_costs_is_in_the_metrics_and_on_th
             self.reader.wait(20)
             return len(text)
 
-    monkeypatch.setattr(assembly, "_STDOUT_DECISIONS", 8)
+    monkeypatch.setattr(open_outputs, "_STDOUT_DECISIONS", 8)
     monkeypatch.setattr(sys, "stdout", pipe := NobodyReads())
     model, ports = load(BUNDLE), (free_port(), free_port())
     served_at = ["--page", f"localhost:{ports[0]}", "--metrics", f"localhost:{ports[1]}"]

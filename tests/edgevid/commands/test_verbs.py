@@ -20,8 +20,8 @@ from edgevid.commands import bench
 from edgevid.commands import run as run_command
 from edgevid.events.rule import DecisionRule
 from edgevid.frames import Frame
-from edgevid.inference import engine, startup
-from edgevid.inference.startup import Startup
+from edgevid.inference import engine, startup_cost
+from edgevid.inference.startup_cost import Startup
 from tests.boards import PI_4B, PI_5
 from tests.edgevid.inference.test_selftest import Machine
 from tests.edgevid.inference.test_selftest import bundle as golden_bundle
@@ -235,7 +235,7 @@ def test_selftest_fails_with_3_and_prints_no_result(
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the measurement of the start-up: a child process has no fake interpreter."""
     start = Startup(import_ms=1.0, load_ms=2.0, first_decision_ms=3.0, import_rss_mib=30.0, rss_mib=40.0)
-    monkeypatch.setattr(startup, "measure", lambda _path, *, threads: start)
+    monkeypatch.setattr(startup_cost, "measure", lambda _path, *, threads: start)
 
 
 @pytest.mark.usefixtures("no_child")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from edgevid.boards_and_cameras import Board, boards
 from edgevid.errors import FlashError
-from edgevid.firmware import Board, boards
 
 _EVERY, _NEVER = "all", "none"
 # Filters by display, cable or serial number. This reader treats them as not met.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 
 MIB = 2**20
 TOOLS = {
@@ -82,10 +82,10 @@ def boot_files(kind: str) -> dict[str, bytes]:
         "initramfs_2712",
         "LICENCE.broadcom",
     ]
-    names += [tree for board in firmware.boards().values() for tree in board.device_trees]
-    names += [f"overlays/{camera.overlay}.dtbo" for camera in firmware.cameras().values() if camera.overlay] + [
-        "overlays/vc4-kms-v3d.dtbo"
-    ]
+    names += [tree for board in boards_and_cameras.boards().values() for tree in board.device_trees]
+    names += [
+        f"overlays/{camera.overlay}.dtbo" for camera in boards_and_cameras.cameras().values() if camera.overlay
+    ] + ["overlays/vc4-kms-v3d.dtbo"]
     files = {name: f"stands for {name}\n".encode() for name in names}
     files["config.txt"], files["cmdline.txt"] = CONFIG.encode(), CMDLINE[release].encode()
     files["issue.txt"] = b"Raspberry Pi reference 2025-11-24\nGenerated using pi-gen, stage2\n"

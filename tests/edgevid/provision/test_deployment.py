@@ -93,7 +93,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_each_example_is_legal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_example_deployment_is_legal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("EDGEVID_WIFI_PASSWORD", "EDGEVID_MQTT_PASSWORD"):
         monkeypatch.setenv(name, "correct horse")
     assert read_deployment(path).hostname.startswith("edgevid-")

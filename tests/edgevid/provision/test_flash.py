@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import cli, firmware
+from edgevid import boards_and_cameras, cli
 from edgevid.errors import DeploymentError, FlashError, UsageError
 from edgevid.provision import boot_partition, deployment, flash, raspberry_pi_os, target, wheels
 from edgevid.updates.slots import sha256
@@ -75,7 +75,7 @@ def test_a_flashed_image_holds_everything_that_the_first_boot_needs(
         f"edgevid/wheels/{python}.txt",
     } <= files
     assert ("firstrun.sh" in files) == (official.FIRST_BOOT[kind] == "firstrun")
-    assert config_txt.parse(card.boot.read("config.txt").decode(), firmware.board("4b")).overlays == [
+    assert config_txt.parse(card.boot.read("config.txt").decode(), boards_and_cameras.board("4b")).overlays == [
         "vc4-kms-v3d",
         "imx219",
     ]
@@ -185,7 +185,7 @@ def spoil(folder: Path, *, remove: str = "", add: str = "") -> Path:
 def test_a_card_with_the_examples_key_only_is_refused_for_nobody_could_log_in(tmp_path: Path, house: Path) -> None:
     folder = official.make_folder(tmp_path / "bootfs", "trixie")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    shipped = deployment.read(firmware.folder() / "deployments/usb-camera-4b.toml")
+    shipped = deployment.read(boards_and_cameras.folder() / "deployments/usb-camera-4b.toml")
     with pytest.raises(
         DeploymentError, match=r"Expected your own key in \[user\] ssh_keys, the line of ~/\.ssh/id_ed25519\.pub, got"
     ):
@@ -429,7 +429,7 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
 
 def test_a_card_that_was_flashed_again_is_installed_again_and_one_that_was_not_is_left_alone(tmp_path: Path) -> None:
     """Run first-boot.sh in a folder, with a systemctl that records its arguments."""
-    text = (firmware.folder() / "boot/first-boot.sh").read_text()
+    text = (boards_and_cameras.folder() / "boot/first-boot.sh").read_text()
     for place in ("/boot/firmware", "/opt/edgevid", "/etc/systemd"):
         text = text.replace(place, f"{tmp_path}{place}")
         (tmp_path / place[1:] / "edgevid").mkdir(parents=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import cli, firmware
+from edgevid import boards_and_cameras, cli
 from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.provision import deployment, raspberry_pi_os, service
 from tests.boards import PI_4B
@@ -117,4 +117,4 @@ def test_edgevids_own_read_only_root_keeps_bundles_and_refuses_the_rest(tmp_path
         SlotsError, match=r"Remove the word init=/usr/local/lib/edgevid/overlay-root from /boot/firmware/cmdline\.txt"
     ):
         service.refuse_volatile_root(tmp_path, bundles_only=False)
-    assert f" {service.OVERLAY_DEVICE} " in (firmware.folder() / "boot/overlay-root.sh").read_text()
+    assert f" {service.OVERLAY_DEVICE} " in (boards_and_cameras.folder() / "boot/overlay-root.sh").read_text()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import cli, firmware
+from edgevid import boards_and_cameras, cli
 from edgevid.commands import run
 from edgevid.errors import DeploymentError, FlashError
 from edgevid.provision import deployment, first_boot, unit
@@ -24,7 +24,7 @@ from tests.repo.files import ROOT
 
 PAIRS = [
     (board.name, camera.name)
-    for board, camera in itertools.product(firmware.boards().values(), firmware.cameras().values())
+    for board, camera in itertools.product(boards_and_cameras.boards().values(), boards_and_cameras.cameras().values())
     if board.camera_ports or camera.interface == "usb"
 ]
 CASES = [*itertools.product(PAIRS, ("bookworm", "trixie"))]
@@ -46,7 +46,9 @@ def need(tool: str, package: str) -> None:
 
 
 @pytest.mark.parametrize(("pair", "release"), CASES, ids=str)
-def test_every_template_is_filled_for_every_board_and_camera(pair: tuple[str, str], release: firmware.Release) -> None:
+def test_every_template_is_filled_for_every_board_and_camera(
+    pair: tuple[str, str], release: boards_and_cameras.Release
+) -> None:
     device = made(*pair)
     files = {
         **unit.unit_files(device, release=release),
@@ -74,12 +76,12 @@ def test_another_camera_replaces_the_one_before_in_config_txt() -> None:
     text = first_boot.config_txt(
         made("5", "imx708", camera_port=1), first_boot.config_txt(made("5", "imx219"), official.CONFIG)
     )
-    assert config_txt.parse(text, firmware.board("5")).overlays == ["vc4-kms-v3d", "imx708,cam1"]
+    assert config_txt.parse(text, boards_and_cameras.board("5")).overlays == ["vc4-kms-v3d", "imx708,cam1"]
 
 
 def test_sections_of_config_txt_are_for_their_boards() -> None:
     text = "gpu_mem=1\n[pi4]\ngpu_mem=4\ndtoverlay=four\n[pi5]\ngpu_mem=5\n[all]\ndtparam=x=1\n[strange]\na=1\n"
-    four, five = (config_txt.parse(text, firmware.board(name)) for name in ("4b", "5"))
+    four, five = (config_txt.parse(text, boards_and_cameras.board(name)) for name in ("4b", "5"))
     assert (four.values["gpu_mem"], four.overlays, five.values["gpu_mem"], five.overlays) == (
         "4",
         ["four,x=1"],
@@ -88,7 +90,7 @@ def test_sections_of_config_txt_are_for_their_boards() -> None:
     )
     assert four.unknown_sections == ["strange"]
     with pytest.raises(FlashError, match=r"line 1 of config\.txt"):
-        config_txt.parse("what is this", firmware.board("5"))
+        config_txt.parse("what is this", boards_and_cameras.board("5"))
 
 
 @pytest.mark.parametrize("has_firstrun", [True, False])

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid import cli, firmware
+from edgevid import boards_and_cameras, cli
 from edgevid.errors import DeploymentError, FlashError, MissingDependency, UsageError
 from edgevid.provision import boot_partition, deployment, wheels
 from edgevid.provision.image import assemble, debian_base, disk, host_tools, initrd, recipe
@@ -124,7 +124,7 @@ def test_the_firmware_finds_what_config_txt_names(made):
 @pytest.mark.parametrize("board", sorted(BOOKWORM.device_trees))
 def test_each_board_finds_its_device_tree(made, board):
     assert BOOKWORM.device_trees[board] in boot(made).files()
-    assert board in firmware.boards()
+    assert board in boards_and_cameras.boards()
 
 
 def test_the_kernel_is_told_of_the_root_partition_by_the_label_that_it_has(made, root):
@@ -192,7 +192,7 @@ def test_the_bundle_is_in_service_in_a_slot_of_the_services_own(made, root, tmp_
 
 
 def test_every_file_that_a_flashed_card_installs_is_at_the_same_place(root):
-    script = (firmware.folder() / "boot/install.sh").read_text()
+    script = (boards_and_cameras.folder() / "boot/install.sh").read_text()
     installed = re.findall(r'install -D -m (\d+) "\$here/[^"]+" "\$root(/[^"]+)"', script)
     assert len(installed) >= 5
     for mode, path in installed:
@@ -313,7 +313,7 @@ def test_the_initrd_has_what_the_script_calls(tmp_path):
         .stdout.decode()
         .split()
     )
-    script = (firmware.folder() / "image/init").read_text()
+    script = (boards_and_cameras.folder() / "image/init").read_text()
     assert {"init", "bin/busybox", "lib/modules/order", "lib/modules/ext4.ko"} <= set(names)
     called = {
         applet
@@ -412,7 +412,7 @@ def test_cloud_init_takes_what_the_image_sets_for_it(tmp_path):
     if shutil.which("cloud-init") is None:
         pytest.skip("needs cloud-init: apt-get install cloud-init")
     path = tmp_path / "cloud.cfg"
-    path.write_text("#cloud-config\n" + (firmware.folder() / "image/cloud.cfg").read_text())
+    path.write_text("#cloud-config\n" + (boards_and_cameras.folder() / "image/cloud.cfg").read_text())
     done = subprocess.run(
         ["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False
     )

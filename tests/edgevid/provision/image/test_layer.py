@@ -12,9 +12,9 @@ import subprocess
 import pytest
 import yaml
 
-from edgevid import firmware
+from edgevid import boards_and_cameras
 
-FOLDER = firmware.folder() / "rpi-image-gen"
+FOLDER = boards_and_cameras.folder() / "rpi-image-gen"
 LAYERS = sorted((FOLDER / "layer").glob("*.yaml"))
 CONFIGS = sorted((FOLDER / "config").glob("*.yaml"))
 ATTRIBUTES = {
@@ -126,7 +126,7 @@ def test_the_hooks_install_with_the_installer_of_a_flashed_card(tmp_path):
         ).stdout
     assert output == "installed below /\n"
     assert list((root / "var/tmp").iterdir()) == []
-    assert "EDGEVID_ROOT" in (firmware.folder() / "boot/install.sh").read_text()
+    assert "EDGEVID_ROOT" in (boards_and_cameras.folder() / "boot/install.sh").read_text()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

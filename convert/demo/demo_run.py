@@ -11,7 +11,7 @@ from convert.clips import Clip, centre_window, read_folder
 from convert.demo.dataset import Dataset
 from convert.demo.figures import TimelineStrip
 from convert.progress import Progress
-from convert.training.evaluate import Evaluation, Prediction, bundle_scorer, evaluate
+from convert.training.metrics import Evaluation, Prediction, bundle_scorer, evaluate
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
 from edgevid.capture.opencv import VideoFile

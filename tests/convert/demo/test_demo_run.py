@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from convert.demo.dataset import Dataset, DatasetSpec, write_dataset
+from convert.demo.demo_run import DemoRun, clip_strips, watch_stream
 from convert.demo.sections import sections
-from convert.demo.watch import DemoRun, clip_strips, watch_stream
 from convert.progress import Silent
 from edgevid.commands.demo import shipped_bundle
 from edgevid.synthetic.gestures import GESTURES

@@ -1,6 +1,6 @@
 """Start-up cost: time and memory from a fresh Python process to the first answer.
 
-`python -m edgevid.inference.startup BUNDLE THREADS` prints one measurement as JSON.
+`python -m edgevid.inference.startup_cost BUNDLE THREADS` prints one measurement as JSON.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure(bundle: Path, *, threads: int = 1) -> Startup:
     Raises:
         EdgevidError: The child failed or took longer than two minutes.
     """
-    command = [sys.executable, "-m", "edgevid.inference.startup", str(bundle), str(threads)]
+    command = [sys.executable, "-m", "edgevid.inference.startup_cost", str(bundle), str(threads)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:

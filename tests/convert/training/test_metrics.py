@@ -7,7 +7,7 @@ pytest.importorskip("sklearn")
 
 from convert.clips import Clip, ClipRef
 from convert.training.console import metrics_text
-from convert.training.evaluate import Prediction, bundle_scorer, check_labels, evaluate, measure
+from convert.training.metrics import Prediction, bundle_scorer, check_labels, evaluate, measure
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
 from tests.clips.moving import moving_clips

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import edgevid
-from edgevid.api.presentation import as_html
+from edgevid.api.notebook import as_html
 from edgevid.bundle import read
 
 SHIPPED = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"

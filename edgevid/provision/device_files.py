@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from edgevid import bundle
+from edgevid.boards_and_cameras import folder
 from edgevid.errors import DeploymentError
-from edgevid.firmware import folder
 from edgevid.provision import wheels
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.first_boot import OVERLAY_PROGRAM

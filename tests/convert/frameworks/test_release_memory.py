@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.frameworks import memory
+from convert.frameworks import release_memory
 
 MIB = 2**20
 
@@ -30,19 +30,19 @@ class Knot:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_garbage_of_a_large_process_goes_back_to_the_system(monkeypatch):
-    monkeypatch.setattr(memory, "_LARGE_KIB", 1)
-    memory.give_back()  # what other tests left would be used again, and hide what this one takes
+    monkeypatch.setattr(release_memory, "_LARGE_KIB", 1)
+    release_memory.give_back()  # what other tests left would be used again, and hide what this one takes
     kept = []
     gc.disable()
     try:
         before = resident_bytes()
         Knot(kept)
         held = resident_bytes()
-        monkeypatch.setattr(memory, "_LARGE_KIB", 2**40)
-        memory.give_back()
+        monkeypatch.setattr(release_memory, "_LARGE_KIB", 2**40)
+        release_memory.give_back()
         left_alone = resident_bytes()
-        monkeypatch.setattr(memory, "_LARGE_KIB", 1)
-        memory.give_back()
+        monkeypatch.setattr(release_memory, "_LARGE_KIB", 1)
+        release_memory.give_back()
     finally:
         gc.enable()
     assert held - before > 100 * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.demo.moments import SHARE_MADE, SHARE_NONE, plan_moment
+from convert.demo.training_clips import SHARE_MADE, SHARE_NONE, plan_moment
 from edgevid.synthetic.gestures import BACKGROUND, GESTURES, Track
 
 CLIP_S, WINDOW_S = 2.0, 1.5

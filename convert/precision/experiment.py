@@ -19,9 +19,10 @@ from convert.progress import Progress
 from convert.quantization.calibration import choose
 from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import Split
+from convert.verification.budget import Budget
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
 from convert.verification.reference_answers import ReferenceAnswers
-from convert.verification.stages import Budget, ProofStage, unlike_training
+from convert.verification.stages import ProofStage, unlike_training
 from edgevid.bundle.manifest import Plan, Scores
 from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
 from edgevid.frames.preprocess import InputSpec

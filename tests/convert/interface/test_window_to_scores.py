@@ -106,7 +106,7 @@ LAYOUTS = {
 
 
 def arranged(model, **options):
-    from convert.interface.arrange import arrange
+    from convert.interface.window_to_scores import arrange
     from convert.splitting.split import split
 
     given = arrange(model, **options)

@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("keras")
 import keras
 
-from convert.frameworks.layers import FrameDifference
+from convert.frameworks.frame_difference import FrameDifference
 from convert.loading.load import load
 from convert.training_info import read_info, write_info
 from tests.convert.test_training_info import INFO
@@ -29,7 +29,7 @@ def test_keeping_puts_the_newer_frame_after_the_difference():
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_two_frames_give_what_the_whole_clip_gives_there(keep):
+def test_the_frame_difference_of_two_frames_equals_that_of_the_whole_clip(keep):
     clip, layer = frames(6), FrameDifference(keep=keep)
     whole = np.asarray(layer(clip))
     for step in range(5):

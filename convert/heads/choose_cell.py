@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.heads.cell import Cell
+from convert.heads.cell_interface import Cell
 from convert.heads.composed import KerasCell, StackedCell
 from convert.heads.convlstm import ConvLstmCell
 from convert.heads.gru import GruCell

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.demo.video import CODECS, annotate, write_video
+from convert.demo.annotated_video import CODECS, annotate, write_video
 from edgevid.capture.opencv import VideoFile
 from edgevid.errors import SourceError
 from edgevid.events.decide import Decision, Event
@@ -68,7 +68,7 @@ def test_the_annotated_video_shows_every_frame_and_flashes_during_an_event(tmp_p
     assert not edge[5] and edge[9] and not edge[25]
 
 
-def test_bars_are_as_long_as_the_scores(tmp_path: Path) -> None:
+def test_the_bars_in_the_annotated_video_are_as_long_as_the_scores(tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", np.full((10, 32, 48, 3), 0, np.uint8), fps=10, codec="FFV1")
     decisions = [Decision(0.0, "wave", 1.0, [0.0, 1.0], 1.0)]
     annotate(tmp_path / "a.avi", tmp_path / "b.mp4", labels=("none", "wave"), decisions=decisions, events=[])

@@ -1,0 +1,85 @@
+"""Resolves the model's input frame: channels, colour order, pixel range, resizing.
+
+Options win over training metadata, and metadata over defaults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from convert.graph.layer_graph import LayerGraph
+from convert.interface.pixel_range import takes_bytes
+from convert.options import Options
+from convert.training_info import TrainingInfo
+from edgevid.errors import ModelError, UsageError
+from edgevid.frames import Color
+from edgevid.frames.preprocess import InputSpec
+
+BYTES = (0.0, 255.0)
+_CHANNEL_COLORS: dict[int, tuple[Color, ...]] = {1: ("gray",), 3: ("rgb", "bgr")}
+
+
+def resolve_input(
+    graph: LayerGraph, frame_shape: tuple[int, ...], options: Options, info: TrainingInfo | None
+) -> InputSpec:
+    """Resolve the model's input frame.
+
+    Args:
+        graph: The model; one that scales pixels itself gets them as 0 to 255.
+        frame_shape: (H, W, C) or (F,).
+        options: Options of the conversion.
+        info: Training metadata, if the model file has any.
+
+    Raises:
+        UsageError: The colour order does not fit the number of channels.
+        ModelError: Frames have neither 1 nor 3 channels.
+    """
+    if len(frame_shape) == 1:
+        return InputSpec(kind="features", height=1, width=1, channels=frame_shape[0], color="none")
+    channels = frame_shape[2]
+    if channels not in _CHANNEL_COLORS:
+        raise ModelError(
+            expected="frames of 1 or 3 channels, channels last", got=frame_shape, found=f"shape {frame_shape}"
+        )
+    legal = _CHANNEL_COLORS[channels]
+    UsageError.unless(
+        options.color is None or options.color in legal,
+        expected=f"--color {' or '.join(legal)} for a model of {channels} channel(s)",
+        got=options.color,
+        found=str(options.color),
+    )
+    # Metadata of other frames describes another model.
+    known = info.input if info is not None and info.input.shape == frame_shape else None
+    spec = known or _default_input(graph, frame_shape, legal[0])
+    stated = {
+        "color": options.color,
+        "range": options.range,
+        "resize": options.resize,
+        "interpolation": options.interpolation,
+    }
+    changes: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+    return replace(spec, **changes)
+
+
+def _default_input(graph: LayerGraph, frame_shape: tuple[int, ...], color: Color) -> InputSpec:
+    height, width, channels = frame_shape
+    pixel_range = BYTES if takes_bytes(graph) else (0.0, 1.0)
+    return InputSpec(height=height, width=width, channels=channels, color=color, range=pixel_range)
+
+
+def range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:
+    """Return the assumptions about the range of the pixels, one line each."""
+    if spec.kind == "features" or info is not None or not takes_bytes(graph):
+        return []
+    if options.range is None:
+        return [
+            "pixels are passed as 0 to 255, because the model scales them itself; "
+            "pass --range LOW,HIGH if training scaled them before"
+        ]
+    if options.range == BYTES:
+        return []
+    low, high = options.range
+    return [
+        f"the model scales pixels itself, and receives {low:g} to {high:g}: make sure that training scaled them twice"
+    ]

@@ -1,0 +1,1 @@
+"""The options of `edgevid run`, from the command line and the configuration file to the API."""
