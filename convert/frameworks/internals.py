@@ -132,6 +132,15 @@ def graph_of(definition: Any) -> tuple[Any, dict[str, str]]:
     return graph, names
 
 
+def use_one_grid_per_dense_layer(converter: Any) -> None:
+    """Let a TFLite converter quantize the weights of a dense layer on one grid, not on one per output.
+
+    Args:
+        converter: A `tf.lite.TFLiteConverter`.
+    """
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+
+
 def operator_definition(name: str) -> Any:
     """Return TensorFlow's definition of an operator: its attributes and arguments. TensorFlow 2.21."""
     from tensorflow.python.framework import op_def_registry

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from convert.clips import evenly_spread
+from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.frameworks.release_memory import give_back
 from edgevid.backends.litert import LiteRt
@@ -218,7 +219,8 @@ def _converter(tf: Any, job: dict[str, Any]) -> Any:
         ]
         converter.inference_input_type = converter.inference_output_type = tf.int16
     # The Edge TPU's last compiler (16, of 2021) is older than per-channel grids of dense weights (TensorFlow 2.16).
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = bool(job.get("edgetpu"))
+    if job.get("edgetpu"):
+        internals.use_one_grid_per_dense_layer(converter)
     if precision in ("int8", "int16x8"):
         converter.representative_dataset = _representative(job["calibration"])
     return converter
