@@ -54,7 +54,7 @@ CONVERTER = {
 INTERNALS = Path("convert/frameworks/internals.py")
 PRIVATE_MODULES = ("keras.src.", "tf_keras.src.", "tensorflow.python.", "tensorflow.lite.python.")
 # The type of argparse's groups has no public name, and this setting of the converter no public form.
-ALLOWED = {"_ArgumentGroup", "_experimental_disable_per_channel_quantization_for_dense_layers"}
+ALLOWED = {"_ArgumentGroup"}
 
 
 def private_modules(tree):
