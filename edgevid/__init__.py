@@ -11,10 +11,6 @@ on first use, so `import edgevid` loads neither numpy nor the interpreter. The p
 makes the bundles, on a workstation.
 """
 
-from __future__ import annotations
-
-import importlib
-
 __version__ = "0.1.0"
 
 # Public name -> module, or "module:attribute" if the attribute has another name.
@@ -56,6 +52,9 @@ __all__ = [  # noqa: RUF022  # most used first
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use (PEP 562)."""
+    # Here, so that `import edgevid` imports no module at all.
+    import importlib
+
     # `errors` is a module, not an attribute of one.
     if name == "errors":
         return importlib.import_module("edgevid.errors")
