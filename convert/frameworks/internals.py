@@ -6,9 +6,13 @@ whose source it was read from. Functions import the frameworks when they are cal
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
+
+from edgevid.errors import ModelError
 
 # Modules in which each framework turns the code of a Lambda layer into functions. Such a function sees the names of
 # its module. Read from Keras 3.15 and tf_keras 2.21.
@@ -96,11 +100,7 @@ def built_shapes(model: Any) -> list[Any]:
 
 def code_allowed(model: Any) -> AbstractContextManager[Any]:
     """Return a context in which the model's framework builds Lambda layers from their configuration."""
-    if type(model).__module__.startswith("tf_keras"):
-        from tf_keras.src.saving.serialization_lib import SafeModeScope
-    else:
-        from keras.src.saving.serialization_lib import SafeModeScope
-    return SafeModeScope(safe_mode=False)
+    return safe_mode("tf_keras" if type(model).__module__.startswith("tf_keras") else "keras", is_safe=False)
 
 
 def from_description(config: Any, *, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
@@ -163,3 +163,68 @@ def operators_of(interpreter: Any) -> list[Mapping[str, Any]]:
 def tensor_details(interpreter: Any, index: int) -> dict[str, Any]:
     """Return name, shape, type and grid of a tensor in a loaded `.tflite` file. LiteRT 2.3 has no public way."""
     return dict(interpreter._get_tensor_details(index, 0))
+
+
+def parse_saved_model(path: Path) -> Any:
+    """Return the description of a SavedModel, as TensorFlow reads it: a `SavedModel` message. TensorFlow 2.21.
+
+    Raises:
+        OSError: There is none, or it cannot be parsed.
+    """
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model as parse
+
+    return parse(str(path))
+
+
+def keras_metadata(path: Path) -> Iterator[str]:
+    """Yield the description of each Keras object in a SavedModel, as JSON. tf_keras 2.21.
+
+    Keras 2.5 and later write them to a file of their own, earlier versions into the object graph.
+
+    Raises:
+        ModelError: The file cannot be parsed.
+        OSError: The object graph cannot be parsed.
+    """
+    from google.protobuf.message import DecodeError
+    from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
+
+    file = path / "keras_metadata.pb"
+    if file.is_file():
+        try:
+            nodes = SavedMetadata.FromString(file.read_bytes()).nodes
+        except DecodeError as error:
+            raise ModelError(expected="layers that can be parsed", found=f"{file}: {error}", path=file) from error
+        yield from (node.metadata for node in nodes if node.metadata)
+    for meta_graph in parse_saved_model(path).meta_graphs:
+        for node in meta_graph.object_graph_def.nodes:
+            if node.user_object.identifier.startswith("_tf_keras") and node.user_object.metadata:
+                yield node.user_object.metadata
+
+
+def operator_of(definition: Any) -> str:
+    """Return the operator's name in the `NodeDef` that a layer of Keras 2 holds, or "" without one. tf_keras 2.21."""
+    from google.protobuf import json_format
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+    try:
+        if isinstance(definition, dict):
+            return str(json_format.ParseDict(definition, NodeDef()).op)
+        return str(NodeDef.FromString(str(definition).encode()).op)
+    except (DecodeError, json_format.ParseError):
+        return ""
+
+
+def is_operator_class(name: str) -> bool:
+    """Return whether Keras 3 has a class of tensor operators of a name. Keras 3.15."""
+    modules = map(importlib.import_module, OPERATOR_MODULES)
+    return any(isinstance(vars(module).get(name), type) for module in modules)
+
+
+def safe_mode(framework: str, *, is_safe: bool) -> AbstractContextManager[Any]:
+    """Return a context in which a framework rejects functions in files, of any format. Keras 3.15, tf_keras 2.21.
+
+    The argument `safe_mode` of `load_model` only counts for `.keras` files in tf_keras.
+    """
+    module = importlib.import_module(f"{framework}.src.saving.serialization_lib")
+    return cast("AbstractContextManager[Any]", module.SafeModeScope(safe_mode=is_safe))

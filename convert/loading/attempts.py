@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.graph.arguments import flat
+from convert.guard.check import check_weights, configuration_guard, is_refusal
+from convert.guard.findings import Finding, unsafe_error
 from convert.loading.custom_objects import application_objects, common_aliases, load_objects
 from convert.loading.h5_operators import has_operators, load_model
 from convert.loading.hard_sigmoid import changes_in_code, pin_hard_sigmoid
@@ -84,15 +87,53 @@ class FileLoader:
             ModelError: Every way fails; the message is about the first one. Or a repaired model has
                 other answers than the file in the other framework.
         """
-        attempts, errors = self._attempts(), []
+        check_weights(self._path)
+        attempts, errors = self._safe(self._attempts()), []
         for attempt in attempts:
             try:
                 model, notes = self._load(attempt.framework, attempt.config)
-            except Exception as error:  # noqa: BLE001  # a framework can raise anything
+            except Exception as error:  # a framework can raise anything
+                if not self._allow_code and is_refusal(error):
+                    raise self._load_error(error, attempts) from error
                 errors.append(error)
             else:
                 return model, attempt.framework, (*self._notes(attempt, model), *notes)
         raise self._load_error(errors[0], attempts) from errors[0]
+
+    def _safe(self, attempts: list[Attempt]) -> list[Attempt]:
+        """Return the attempts whose configuration names nothing that is not allowed.
+
+        Raises:
+            ModelError: There are none.
+        """
+        safe = [each for each in attempts if not self._findings(each.config)]
+        if safe:
+            return safe
+        # The second attempt has every repair for the framework that wrote the file.
+        config = attempts[1].config
+        found = self._findings(config)
+        strangers = unknown_layers(config, import_framework(self._writer))
+        known_by = {name.rpartition(">")[2] for name in strangers}
+        if not self._module and all(
+            each.kind == "class" and re.split("[.>]", each.name)[-1] in known_by for each in found
+        ):
+            raise self._strangers_error(strangers)
+        raise unsafe_error(found, self._path)
+
+    def _findings(self, config: Any) -> list[Finding]:
+        if self._allow_code:
+            return []
+        guard = configuration_guard(self._custom_objects(self._writer))
+        return guard.findings(self._header.config if config is None else config)
+
+    def _strangers_error(self, strangers: Sequence[str]) -> ModelError:
+        return ModelError(
+            expected="built-in layers",
+            found=f"{', '.join(strangers)} in {self._path}",
+            hint="Pass the Python file that defines them, or imports them from their package: "
+            "--custom-objects module.py",
+            path=self._path,
+        )
 
     def _attempts(self) -> list[Attempt]:
         # The user's module runs first: an error in it is not the file's.
@@ -156,11 +197,15 @@ class FileLoader:
                 ways.append(lambda: load_model(target, effective, safe_mode=safe_mode, custom_objects=objects))
             # Keras 3 may read an operator as the layer of its name without an error, so our reader
             # goes first.
-            return _first_success(ways[::-1] if has_operators(effective) else ways)
+            with internals.safe_mode(framework, is_safe=safe_mode):
+                return _first_success(ways[::-1] if has_operators(effective) else ways)
 
     def _compare(self, model: Any, framework: Framework) -> list[str]:
         """Compare a repaired model with the unrepaired file, if the other framework can load it."""
         other = OTHER[framework]
+        # A repair may have replaced code, which must not run for the comparison.
+        if self._findings(None):
+            return []
         try:
             original, _ = self._load(other, None)
         # The other framework cannot load most files, and then there is nothing to compare.
@@ -198,13 +243,7 @@ class FileLoader:
         module = import_framework(self._writer)
         strangers = unknown_layers(config, module)
         if strangers and not self._module:
-            return ModelError(
-                expected="built-in layers",
-                found=f"{', '.join(strangers)} in {path}",
-                hint="Pass the Python file that defines them, or imports them from their package: "
-                "--custom-objects module.py",
-                path=path,
-            )
+            return self._strangers_error(strangers)
         other = OTHER[self._writer]
         skipped = (
             ""

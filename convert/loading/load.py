@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from convert.frameworks import internals
 from convert.frameworks.tensorflow_setup import import_tensorflow
+from convert.guard.check import check_saved_model
 from convert.loading import saved_model
 from convert.loading.attempts import FileLoader, Framework
 from convert.loading.custom_objects import load_objects
-from convert.loading.lambda_layers import holds_code
 from convert.loading.model_file import read as read_header
 from convert.loading.model_file import weights_only_error
-from convert.loading.repairs import repair_for_cpu
 from edgevid.errors import ModelError, UsageError
 
 
@@ -74,9 +74,6 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
             path=path,
         )
     header = read_header(path)
-    # GPU-only layers and known sums count as their replacements, which hold no code.
-    if not allow_code and holds_code(repair_for_cpu(header.config)[0]):
-        raise _code_error(path)
     writer: Framework = "keras" if header.version.startswith("3") else "tf_keras"
     loader = FileLoader(path, header, writer, allow_code=allow_code, custom_objects=custom_objects)
     model, framework, notes = loader.load()
@@ -86,10 +83,10 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
 
 def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -> LoadedModel:
     import_tensorflow()
-    if not allow_code and saved_model.holds_code(path):
-        raise _code_error(path)
     objects = load_objects(custom_objects, "tf_keras") if custom_objects else {}
-    model, framework, version, notes = saved_model.load(path, objects)
+    rejected = () if allow_code else check_saved_model(path, custom=objects)
+    with internals.safe_mode("tf_keras", is_safe=not allow_code):
+        model, framework, version, notes = saved_model.load(path, objects, rejected_layers=rejected)
     _check_weights(model, path)
     return LoadedModel(model, framework, path, saved_model.hash_folder(path), version, notes)
 
@@ -107,12 +104,3 @@ def _check_weights(model: Any, path: Path) -> None:
                 hint="Either training diverged or the file is damaged.",
                 path=path,
             )
-
-
-def _code_error(path: Path) -> ModelError:
-    return ModelError(
-        expected="a model without code",
-        found=f"a Lambda layer in {path}: loading it would run Python from the file",
-        hint="Replace it by a built-in layer, or pass --allow-code if you trust the file.",
-        path=path,
-    )

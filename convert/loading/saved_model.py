@@ -12,6 +12,7 @@ import numpy as np
 from convert.frameworks.messages import reason_of
 from convert.graph.function_graph import LOOPS, Unrolled
 from convert.graph.layer_graph import Call, ModelGraph, is_nested
+from convert.guard.findings import Finding, unsafe_error
 from convert.loading.subclassed import to_functional
 from edgevid.errors import ModelError
 
@@ -24,13 +25,6 @@ def is_saved_model(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
 
-def holds_code(path: Path) -> bool:
-    """Return whether a SavedModel holds a Lambda layer, whose code Keras would run."""
-    description = path / _KERAS
-    # As bytes: the JSON is embedded in a protocol buffer.
-    return description.is_file() and b'"class_name": "Lambda"' in description.read_bytes()
-
-
 def hash_folder(path: Path) -> str:
     """Return one hash over the names and contents of all files of a folder."""
     total = hashlib.sha256()
@@ -39,12 +33,16 @@ def hash_folder(path: Path) -> str:
     return total.hexdigest()
 
 
-def load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Any, str, str, tuple[str, ...]]:
+def load(
+    path: Path, custom_objects: Mapping[str, Any], *, rejected_layers: Sequence[Finding] = ()
+) -> tuple[Any, str, str, tuple[str, ...]]:
     """Load a SavedModel.
 
     Args:
         path: The folder.
         custom_objects: Classes of the model's own layers by name.
+        rejected_layers: Why the layers may not be loaded. The exported function, which holds no
+            code, is loaded instead.
 
     Returns:
         The model, its framework, the version that wrote it, and notes.
@@ -52,8 +50,8 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Any, str, str, 
     Raises:
         ModelError: TensorFlow cannot load the folder, or it has no function from windows to scores.
     """
-    layers_error: ModelError | None = None
-    if (path / _KERAS).is_file():
+    layers_error = unsafe_error(rejected_layers, path) if rejected_layers else None
+    if (path / _KERAS).is_file() and not rejected_layers:
         try:
             model, note = _with_layers(_load_keras(path, custom_objects), custom_objects)
             if is_nested(model):

@@ -593,5 +593,5 @@ def test_code_in_a_savedmodel_is_refused_unless_allowed(tmp_path):
 
 def test_a_folder_that_is_no_savedmodel_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x00nonsense")
-    with pytest.raises(ModelError, match="SavedModel with the signature"):
+    with pytest.raises(ModelError, match="a SavedModel that TensorFlow can parse"):
         load(tmp_path)
