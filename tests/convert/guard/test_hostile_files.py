@@ -274,6 +274,33 @@ class TestSavedModels:
         with pytest.raises(ModelError, match=r"the operator (SaveV2|RestoreV2|MergeV2Checkpoints)"):
             load(folder)
 
+    def test_a_function_of_the_saver_that_an_object_calls_too_is_refused(self):
+        import tensorflow as tf
+        from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+        def write():
+            saved = tf.raw_ops.SaveV2(prefix="PROOF", tensor_names=["a"], shape_and_slices=[""], tensors=[1.0])
+            with tf.control_dependencies([saved]):
+                return tf.constant(1.0)
+
+        folder = self.save(lambda x: tf.nn.softmax(tf.reduce_mean(x, 1)), other=write)
+        message = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+        graph, saver = message.meta_graphs[0].graph_def, message.meta_graphs[0].saver_def
+        writing = next(
+            each.signature.name
+            for each in graph.library.function
+            if any(node.op == "SaveV2" for node in each.node_def) and "traced_save" not in each.signature.name
+        )
+        saving = next(node for node in graph.node if node.name == saver.save_tensor_name.partition(":")[0])
+        saving.attr["f"].func.name = writing
+        # The saver's own function would be found as well, now that nothing calls it.
+        kept = [each for each in graph.library.function if "traced_save" not in each.signature.name]
+        del graph.library.function[:]
+        graph.library.function.extend(kept)
+        (folder / "saved_model.pb").write_bytes(message.SerializeToString())
+        with pytest.raises(ModelError, match="the operator SaveV2"):
+            load(folder)
+
     @pytest.mark.parametrize("between", [b": ", b" :", b":\t"])
     def test_a_lambda_layer_is_found_however_its_json_is_spaced(self, between):
         import tf_keras
