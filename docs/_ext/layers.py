@@ -30,13 +30,17 @@ def draw(layers: list[list[str]]) -> str:
     """Draw layers as rows of boxes, as SVG."""
     boxes = []
     for row, names in enumerate(layers):
-        width = (_WIDTH_PX - _GAP_PX * (len(names) - 1)) / len(names)
-        for column, name in enumerate(names):
-            x, y = column * (width + _GAP_PX), row * (_BOX_HEIGHT_PX + _GAP_PX)
+        free_px = _WIDTH_PX - _GAP_PX * (len(names) - 1)
+        # In proportion to the names, with room for a margin, so that a long one fits its box.
+        shares = [len(name) + 6 for name in names]
+        x, y = 0.0, row * (_BOX_HEIGHT_PX + _GAP_PX)
+        for name, share in zip(names, shares, strict=True):
+            width = free_px * share / sum(shares)
             boxes.append(
                 f'<rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{_BOX_HEIGHT_PX}" rx="6" class="layer"/>'
                 f'<text x="{x + width / 2:.0f}" y="{y + 22}" text-anchor="middle">{escape(name)}</text>'
             )
+            x += width + _GAP_PX
     height = len(layers) * (_BOX_HEIGHT_PX + _GAP_PX) - _GAP_PX
     label = f"{len(layers)} layers; each imports only what is below it"
     return (
