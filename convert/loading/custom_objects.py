@@ -28,7 +28,8 @@ def load_objects(path: Path, framework: str) -> dict[str, Any]:
             `tensorflow.keras`.
 
     Returns:
-        Objects by name, for a framework's `custom_objects`.
+        Objects by name, for a framework's `custom_objects`. They are the classes and functions that
+        the module defines, or imports from packages other than Python's own.
 
     Raises:
         UsageError: `path` is not a Python file.
@@ -46,10 +47,18 @@ def load_objects(path: Path, framework: str) -> dict[str, Any]:
             raise ModelError(
                 expected=f"--custom-objects {path} to run with {framework}", found=reason_of(error), path=path
             ) from error
-    objects = {name: each for name, each in vars(module).items() if inspect.isclass(each) or inspect.isfunction(each)}
+    objects = {name: each for name, each in vars(module).items() if _is_for_models(each)}
     for each in objects.values():
         _accept_full_config(each, framework)
     return objects
+
+
+def _is_for_models(each: Any) -> bool:
+    """Return whether a model file may name an object of the user's module."""
+    if not (inspect.isclass(each) or inspect.isfunction(each)):
+        return False
+    # What the module imports from Python's own library, such as `subprocess.run`, is no part of a model.
+    return str(each.__module__).partition(".")[0] not in sys.stdlib_module_names
 
 
 def _keras_as(framework: str) -> AbstractContextManager[Any]:

@@ -318,6 +318,14 @@ class TestSavedModels:
             load(Path("saved"))
 
 
+def test_what_the_users_module_imports_from_python_is_not_allowed(tmp_path):
+    module = tmp_path / "mine.py"
+    module.write_text("from os.path import exists\nfrom subprocess import run, Popen\n")
+    path = write_h5("hostile.h5", [described("Activation", {"activation": "run"})], end="activation")
+    with pytest.raises(ModelError, match="the function run"):
+        load(path, custom_objects=module)
+
+
 FUZZ = Path(__file__).with_name("fuzz_fields.py")
 
 
