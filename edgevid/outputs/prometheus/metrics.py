@@ -26,6 +26,7 @@ from edgevid.outputs.prometheus.buckets import Histogram
 from edgevid.outputs.prometheus.server import ScrapeServer
 from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
+from edgevid.telemetry.thread_faults import thread_faults
 
 _PURPOSE = "--metrics"
 # Fact of the board: name of the metric, help, and factor to its base unit.
@@ -164,6 +165,8 @@ class MetricsServer(ThreadedOutput):
         fallbacks = [({"model": name, "reason": each.fallback}, 1.0) for name, each in models if each.fallback]
         text = "1 for a model that runs on the CPU because its accelerator is not available."
         yield _family("gauge", "edgevid_delegate_fallback", text, fallbacks)
+        faults = [({"thread": thread}, count) for thread, count in thread_faults().items()]
+        yield _family("counter", "edgevid_thread_faults", "Turns of a background thread that failed.", faults)
 
     def _answers(self) -> Iterator[Any]:
         text = "Decisions, by the label with the highest probability."
