@@ -87,6 +87,7 @@ def test_a_clip_shows_the_time_before_the_event_the_event_and_the_time_after_it(
         on.show(37, 60)
         until(lambda: on.clips.report().delivered["clip"] == 1)
     (video,) = on.shelf.clips()
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o640, 0o640]
     assert levels(video) == list(range(10, 46))
     told = json.loads(video.with_suffix(".json").read_text())
     assert (told["event"], told["phase"], told["id"]) == ("wave", "end", "run-tiny-wave-2.000")
