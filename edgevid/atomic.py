@@ -93,6 +93,18 @@ def put(temporary: Path, path: Path, *, durable: bool = True) -> None:
         flush(path.parent)
 
 
+def create_private(path: Path) -> None:
+    """Create an empty file that its owner may write, its group may read, and nobody else.
+
+    Args:
+        path: A new file; pictures of people are written into it later.
+
+    Raises:
+        OSError: The file exists or cannot be created.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640))
+
+
 def flush(path: Path) -> None:
     """Flush a file, or the directory entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY | (os.O_DIRECTORY if path.is_dir() else 0))

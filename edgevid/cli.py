@@ -79,8 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 failure, 2 wrong usage, 3 failed verification, 130 Ctrl-C.
     """
+    _fill_closed_streams()
     _log_to_stderr()
     try:
+        _check_stdout()
         code = _dispatch(sys.argv[1:] if argv is None else list(argv))
         # Here, so that a closed pipe or a full disk is caught below and not at interpreter exit.
         sys.stdout.flush()
@@ -177,6 +179,29 @@ def _overview() -> str:
         "Run 'edgevid COMMAND --help' for the options of a command, 'edgevid --version' for the version.\n"
         "Start with: edgevid demo"
     )
+
+
+def _fill_closed_streams() -> None:
+    """Open /dev/null for each closed standard stream.
+
+    The next file or socket would get its number, and whatever a library prints would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is the one that is missing.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole process
+
+
+def _check_stdout() -> None:
+    """Reject a standard output that was closed when the interpreter started."""
+    if sys.stdout is None:
+        raise UsageError(
+            expected="an open standard output", found="a closed one", hint="Redirect it to a file or to /dev/null."
+        )
 
 
 def _report_error(message: str, code: int) -> int:

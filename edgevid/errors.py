@@ -52,7 +52,7 @@ class EdgevidError(Exception):
         path: str | Path | None = None,
     ) -> None:
         choices = tuple(choices)
-        shown = found or ("" if got is NOTHING else repr(got))
+        shown = found or ("" if got is NOTHING else _shown(got))
         super().__init__(message or _one_line(expected, choices, shown, hint.strip()))
         # Set after super().__init__: ImportError has a `path` too and would reset it to None.
         self.expected, self.choices, self.got, self.hint = expected, choices, got, hint.strip()
@@ -75,6 +75,13 @@ class EdgevidError(Exception):
         """
         if not is_legal:
             raise cls(expected=expected, choices=choices, got=got, found=found, hint=hint)
+
+
+def _shown(got: object) -> str:
+    try:
+        return repr(got)
+    except RecursionError:
+        return f"a {type(got).__name__} that is nested too deeply"
 
 
 def _one_line(expected: str, choices: tuple[object, ...], got: str, hint: str) -> str:

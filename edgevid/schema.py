@@ -110,6 +110,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(
             expected="a TOML file that can be read", found=f"{path}: {error.strerror}", path=path
         ) from error
+    except RecursionError:
+        raise DeploymentError(
+            expected=f"TOML in {path}", found="arrays or tables that are nested too deeply", path=path
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeploymentError(expected=f"TOML in {path}", found=str(error), path=path) from error
 

@@ -10,6 +10,7 @@ from typing import Self
 from edgevid.board.history import BoardHistory
 from edgevid.board.state import BoardState, read_state
 from edgevid.board.throttling import NOW
+from edgevid.telemetry.thread_faults import Turns
 
 INTERVAL_S = 1.0
 # `vcgencmd` is a process, by far the most expensive part of a sample: run it for every fifth one.
@@ -38,11 +39,12 @@ class BoardSampler:
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self._samples = 0
+        self._turns = Turns("board")
 
     @property
     def state(self) -> BoardState | None:
-        """The newest sample; safe to read from any thread."""
-        return self.history.latest
+        """The newest sample, safe to read from any thread; None while samples fail."""
+        return None if self._turns.problem else self.history.latest
 
     def facts(self) -> dict[str, float]:
         """Return the newest sample as plain numbers, for metrics and pages.
@@ -75,7 +77,7 @@ class BoardSampler:
 
     def start(self) -> None:
         """Take the first sample and start the thread."""
-        self.sample()
+        self._turns.attempt(self.sample)
         self._thread = threading.Thread(target=self._run, name="edgevid-board", daemon=True)
         self._thread.start()
 
@@ -88,7 +90,7 @@ class BoardSampler:
         self._thread = None
         # Let the last sample run the tool, so that the summary ends with a fresh reading.
         self._samples = 0
-        self.sample()
+        self._turns.attempt(self.sample)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -101,4 +103,4 @@ class BoardSampler:
 
     def _run(self) -> None:
         while not self._done.wait(self._interval_s):
-            self.sample()
+            self._turns.attempt(self.sample)

@@ -1,11 +1,11 @@
-"""Addresses of cameras, `kind:where?option=value&...`, and what may be shown of a stream's address."""
+"""Addresses of cameras: `kind:where?option=value&...`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from edgevid.errors import UsageError
 
@@ -51,23 +51,6 @@ def _value(name: str, text: str, option: CameraOption) -> Value:
         return option.read(text)
     except ValueError:
         raise UsageError(expected=f"{name}={option.legal}", got=text) from None
-
-
-def public_address(url: str) -> str:
-    """Return the part of an address that is safe to show.
-
-    User, password, query and fragment are left out: each may contain a secret.
-
-    Args:
-        url: The address as the user wrote it.
-
-    Returns:
-        Scheme, host, port and path.
-    """
-    parts = urlsplit(url)
-    # From the last @: a password that was not escaped may contain one itself.
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def _read_width_by_height(text: str) -> tuple[int, int]:

@@ -12,12 +12,12 @@ from time import monotonic_ns
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from edgevid.capture.address import public_address
 from edgevid.capture.clock import StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv, silence_opencv
+from edgevid.redaction import public_address
 from edgevid.units import NS_PER_MS
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,6 +11,7 @@ from edgevid.capture.address import split_options
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.frames import Color
+from edgevid.redaction import public_address
 
 Policy = Literal["live", "file"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -58,8 +58,8 @@ def _open_path(text: str, manifest: Manifest) -> Source:
     if not path.exists():
         if path.suffix and ":" not in text:
             raise UsageError(expected="an existing file for --source", found=f"none at {text}", path=path)
-        # A mistyped scheme leaves a password in the text, so cut out user, password and query.
-        shown = re.sub(r"//[^/]*@", "//", text).partition("?")[0]
+        # A mistyped scheme leaves a password in the text.
+        shown = public_address(text) if set(text) & set("@?#") or "//" in text else text
         raise UsageError(expected=f"a source: {SOURCES_HELP}", found=f"{shown!r}, which is none of these")
     if path.is_dir():
         return _pictures(path, manifest)

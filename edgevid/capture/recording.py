@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from edgevid import atomic
 from edgevid.capture.opencv import VideoFile, VideoWriter
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
@@ -157,16 +158,30 @@ class RecordingWriter:
         Raises:
             SourceError: The frame has another size, or cannot be written.
         """
-        self._video.write(frame)
         if self._times is None:
-            # Opened only now, so that a first frame that the video rejects leaves no file of times.
-            self._times = times_path(self.path).open("x", encoding="utf-8")
-            self._times.write(f"{HEADING}\n")
-            self._start_ns = frame.timestamp_ns
+            self._times = self._begin(frame)
+        else:
+            self._video.write(frame)
         self._times.write(f"{(frame.timestamp_ns - self._start_ns) / NS_PER_MS:.6f}\n")
         # Flushed line by line: after a power failure a line is complete or missing.
         self._times.flush()
         self.written += 1
+
+    def _begin(self, frame: Frame) -> TextIO:
+        """Write the first frame and return the file of times; if the video rejects it, leave neither."""
+        # OpenCV keeps the permissions of a file that exists.
+        atomic.create_private(self.path)
+        try:
+            self._video.write(frame)
+            atomic.create_private(times_path(self.path))
+        except BaseException:
+            self._video.close()
+            self.path.unlink(missing_ok=True)
+            raise
+        times = times_path(self.path).open("w", encoding="utf-8")
+        times.write(f"{HEADING}\n")
+        self._start_ns = frame.timestamp_ns
+        return times
 
     def close(self) -> None:
         """Finish both files."""

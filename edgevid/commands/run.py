@@ -99,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def stopped_by_signals(session: Session) -> Iterator[None]:
-    """Stop the session on the first SIGINT or SIGTERM; a second one has its usual effect.
+    """Stop the session on the first SIGINT, SIGTERM or SIGHUP; a second one has its usual effect.
+
+    A closed terminal sends SIGHUP. `nohup` makes the process ignore it, and so it stays then.
 
     Args:
         session: The session to stop.
@@ -107,7 +109,9 @@ def stopped_by_signals(session: Session) -> Iterator[None]:
     Yields:
         Nothing; the handlers are installed until the context exits.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, before[signal.Signals(number)])

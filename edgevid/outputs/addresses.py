@@ -1,7 +1,7 @@
 """Addresses that a user writes: HOST:PORT, MQTT URLs and webhook URLs.
 
 A URL may hold a password, so no message, log line or `repr` shows more of one than
-`without_secrets` returns.
+`edgevid.redaction.public_address` returns.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from edgevid.errors import UsageError
+from edgevid.redaction import public_address
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MQTT_FORM = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"
@@ -76,22 +77,6 @@ class Broker:
     def __str__(self) -> str:
         """Return the URL without user and password."""
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}/{self.prefix}"
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL without user, password and query, fit for logs.
-
-    Args:
-        url: Any text; if it is not a URL, none of it is returned.
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(not a URL)"
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}{port}{parts.path}" if parts.scheme and host else "(not a URL)"
 
 
 def endpoint(text: str) -> Endpoint:
@@ -209,10 +194,18 @@ _MQTT_CHECKS = (
         ),
     ),
     _Check(
+        is_met=lambda url: not re.search(r"[/?].*@", url.text.partition("://")[2], re.DOTALL),
+        error=lambda _url: UsageError(
+            expected="an MQTT URL without @ in prefix and options",
+            found="one with it",
+            hint="Percent-encode special characters in a password, such as %2F for a slash.",
+        ),
+    ),
+    _Check(
         is_met=lambda url: url.scheme in _MQTT_PORTS and bool(url.host) and url.port != 0,
         error=lambda url: UsageError(
             expected=_MQTT_FORM,
-            found=without_secrets(url.text),
+            found=public_address(url.text),
             hint="Percent-encode special characters in a password.",
         ),
     ),
@@ -266,15 +259,16 @@ def webhook_url(url: str) -> str:
         url: `http://` or `https://`.
 
     Raises:
-        UsageError: The URL has another scheme, no host, or a space or control character.
+        UsageError: The URL has another scheme, no host, or a character that is not printable ASCII.
     """
     try:
         parts = urlsplit(url)
         is_legal = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_legal = False
-    if not is_legal or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise UsageError(expected="http[s]://HOST[:PORT]/PATH", found=without_secrets(url))
+    # HTTP has no other characters; a client library rejects them and shows the URL.
+    if not is_legal or not re.fullmatch(r"[!-~]+", url):
+        raise UsageError(expected="http[s]://HOST[:PORT]/PATH", found=public_address(url))
     return url
 
 

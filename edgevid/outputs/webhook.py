@@ -28,9 +28,9 @@ from urllib.parse import unquote, urlsplit
 from edgevid import __version__
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.events.decide import Event
-from edgevid.outputs.addresses import without_secrets
 from edgevid.outputs.delivery.sink import Sink
 from edgevid.outputs.payload import EventFormatter
+from edgevid.redaction import public_address
 
 TIMEOUT_S = 5.0
 _TRIES = 8
@@ -59,7 +59,7 @@ class WebhookSender(Sink):
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
-        self._shown = without_secrets(url)
+        self._shown = public_address(url)
         self._host, self._port = parts.hostname, parts.port
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -24,6 +24,7 @@ from edgevid.supervision.pace import Change, Pacer
 from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.systemd import Notifier
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.telemetry.thread_faults import Turns
 from edgevid.units import NS_PER_S
 
 # EX_TEMPFAIL of sysexits.h: a temporary failure, try again. The command line itself uses 0 to 3.
@@ -201,12 +202,13 @@ class Supervisor:
         self._notifier.stopping()
 
     def _run(self) -> None:
+        turns = Turns("supervisor")
         try:
             while not self._done.wait(self._tick_s):
                 if self._leave is not None:
                     # Restart the C timer with every tick: it fires only if ticks stop.
                     faulthandler.dump_traceback_later(_LAST_RESORT_S, exit=True, file=_STDERR)
-                self.tick(monotonic_ns())
+                turns.attempt(lambda: self.tick(monotonic_ns()))
         finally:
             faulthandler.cancel_dump_traceback_later()
 

@@ -163,6 +163,22 @@ def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["slots", "--slots", "."], ["run", "x", "--source", "y"]])
+def test_a_closed_standard_output_is_one_line_and_a_usage_error(arguments: list[str]) -> None:
+    command = f"exec {sys.executable} -m edgevid.cli {' '.join(arguments)} >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgevid: Expected an open standard output, got a closed one.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_closed_input_and_error_streams_end_no_command_and_their_numbers_go_to_no_file() -> None:
+    program = "import os; from edgevid.cli import main; assert main(['--version']) == 0; print(os.open('/', 0))"
+    command = f'exec {sys.executable} -c "{program}" <&- 2>&-'
+    done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["edgevid", __version__, "3"])
+
+
 def test_looking_at_the_overview_imports_no_verb_and_not_even_numpy() -> None:
     script = (
         "import sys; from edgevid.cli import main; main(['--help']); "

@@ -51,3 +51,14 @@ def test_an_error_survives_the_way_out_of_a_child_process(kind):
 )
 def test_every_refusal_of_a_bundle_is_a_bundle_error(kind):
     assert issubclass(kind, errors.BundleError)
+
+
+def test_a_value_that_is_nested_too_deeply_to_be_shown_is_described() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert (
+        str(errors.UsageError(expected="a text", got=deep)) == "Expected a text, got a list that is nested too deeply."
+    )
+    while deep:
+        deep = deep.pop()  # type: ignore[assignment]  # level by level: the interpreter would recurse

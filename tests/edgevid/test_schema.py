@@ -68,3 +68,11 @@ def test_a_file_that_is_not_there_and_one_that_is_no_toml_are_told_apart(tmp_pat
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(DeploymentError, match=r"Expected TOML in .*bad\.toml"):
         read_toml(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "{b = " * 50_000])
+def test_toml_that_is_nested_too_deeply_is_rejected_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(text)
+    with pytest.raises(DeploymentError, match="nested too deeply"):
+        read_toml(path)

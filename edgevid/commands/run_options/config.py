@@ -34,6 +34,16 @@ _TOML_TYPES: Mapping[object, tuple[str, tuple[type, ...]]] = {
     int: ("a whole number", (int,)),
     float: ("a number", (int, float)),
 }
+# In this order: in Python, True is an int as well.
+_TYPE_WORDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "an array",
+    dict: "a table",
+    type(None): "nothing",
+}
 _TEXT_OR_NUMBER = ("a text or a number", (str, int, float))
 
 
@@ -108,7 +118,7 @@ def _with_camera(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(camera, dict) or not isinstance(table.get("source"), str):
         raise DeploymentError(
             expected=f"[{_CAMERA}] in {path} as a table, with a source such as source = 'picamera2'",
-            got=camera,
+            found=_type_of(camera),
             path=path,
         )
     source = table["source"]
@@ -121,7 +131,9 @@ def _camera_value(value: object, where: str) -> str:
     if isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value):
         return f"{value[0]}x{value[1]}"
     if not isinstance(value, (bool, int, float, str)):
-        raise DeploymentError(expected=f"a number, true or false, a text or [width, height] for {where}", got=value)
+        raise DeploymentError(
+            expected=f"a number, true or false, a text or [width, height] for {where}", found=_type_of(value)
+        )
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
@@ -141,32 +153,52 @@ def _words(option: Option, value: object, where: str) -> list[str]:
     """Return one key as a person would have typed it."""
     if option.is_switch:
         if not isinstance(value, bool):
-            raise DeploymentError(expected=f"true or false for {where}", got=value)
+            raise DeploymentError(expected=f"true or false for {where}", found=_type_of(value))
         return [option.name] if value else []
     kind, types = _TOML_TYPES.get(option.type, _TEXT_OR_NUMBER)
     # In Python, True is an int as well.
     if isinstance(value, bool) or not isinstance(value, types):
-        raise DeploymentError(expected=f"{kind} for {where}", got=value)
+        raise DeploymentError(expected=f"{kind} for {where}", found=_type_of(value))
     # With an equals sign, so that argparse takes a value such as -1 for a value.
     return [f"{option.name}={value}"]
+
+
+def _type_of(value: object) -> str:
+    """Return the type of a value in words. No message shows the value: it may contain a password."""
+    for kind, words in _TYPE_WORDS.items():
+        if isinstance(value, kind):
+            return words
+    return "a date or time"
 
 
 def _bundle_names(value: object, path: Path) -> list[str]:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
         raise DeploymentError(
-            expected=f"the file of a bundle, or an array of them, for {_BUNDLES} in {path}", got=value
+            expected=f"the file of a bundle, or an array of them, for {_BUNDLES} in {path}", found=_type_of(value)
         )
     return list(map(str, names))
 
 
 def _has_bundle(argv: Sequence[str], options: Sequence[Option]) -> bool:
     """Return whether a word of the command line is neither an option nor an option's value."""
-    with_value = {option.name for option in options if not option.is_switch and not option.is_positional}
-    words = iter(argv)
-    for word in words:
-        if word in with_value:
-            next(words, None)
-        elif not word.startswith("-"):
+    takes_value = False
+    for index, word in enumerate(argv):
+        if word == "--":
+            return index + 1 < len(argv)
+        # The value of --motion-gate may be left out.
+        if takes_value and not word.startswith("--"):
+            takes_value = False
+            continue
+        takes_value = _takes_next_word(word, options)
+        if not word.startswith("-"):
             return True
     return False
+
+
+def _takes_next_word(word: str, options: Sequence[Option]) -> bool:
+    """Return whether a word is an option, in full or abbreviated as argparse accepts it, whose value follows."""
+    named = [option for option in options if option.name == word]
+    meant = named or [option for option in options if word.startswith("--") and option.name.startswith(word)]
+    # Of an ambiguous abbreviation argparse complains later.
+    return bool(meant) and not any(option.is_switch or option.is_positional for option in meant)

@@ -6,11 +6,13 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic_ns
 
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.delivery.threaded import ThreadedOutput
+from edgevid.telemetry.thread_faults import Turns
 from edgevid.units import NS_PER_S
 
 CLOSE_S = 5.0
@@ -80,9 +82,11 @@ class FanOut:
         return event if values is None else dataclasses.replace(event, values=values)
 
     def _check(self) -> None:
+        # Each member has turns of its own: a fault of one must not leave the others unwatched.
+        turns = [(Turns("outputs"), member) for member in self._members]
         while not self._closed.wait(_CHECK_S):
-            for member in self._members:
-                member.check(monotonic_ns())
+            for each, member in turns:
+                each.attempt(partial(member.check, monotonic_ns()))
 
 
 def _log_drops(report: Report) -> None:

@@ -140,7 +140,10 @@ class Worker:
             if self._finishing:
                 return
             run = self._current
-            if run is not None and (silent_s := run.silent_s(now_ns)) > self._stuck_s:
+            if run is not None and not self._threads[-1].is_alive():
+                # By SystemExit, for instance, which a user's function may raise.
+                self._end_run(run, "its thread ended", now_ns)
+            elif run is not None and (silent_s := run.silent_s(now_ns)) > self._stuck_s:
                 self.hangs += 1
                 self._end_run(run, f"no progress for {silent_s:.0f} s", now_ns)
                 self._rescue()
@@ -163,7 +166,8 @@ class Worker:
         Returns:
             Whether the thread ended.
         """
-        thread = self._threads[-1] if self._current is not None else None
+        with self._lock:
+            thread = self._threads[-1] if self._current is not None else None
         if thread is None:
             return True
         thread.join(max(0.0, (deadline_ns - monotonic_ns()) / NS_PER_S))

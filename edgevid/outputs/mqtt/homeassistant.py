@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevid import __version__
+from edgevid.events.decide import UNKNOWN
 from edgevid.outputs.payload import slugs
 
 # Diagnostic entities of the device. Key in the telemetry: name, unit, device class.
@@ -88,7 +89,9 @@ def messages(
         f"{discovery}/{component}/{node}/{name}/config": {
             **entity,
             "unique_id": f"{node}_{name}",
+            # The second replaces the first from 2025.10 on; from 2026.4 on the first is ignored.
             "object_id": f"{node}_{name}",
+            "default_entity_id": f"{component}.{node}_{name}".lower().replace("-", "_"),
             **shared,
         }
         for (component, name), entity in entities.items()
@@ -114,7 +117,8 @@ def _model_entities(topic: str, slug: str, model: PublishedModel) -> dict[tuple[
             "state_topic": state,
             "value_template": "{{ value_json.label }}",
             "device_class": "enum",
-            "options": list(model.labels),
+            # Home Assistant rejects a state that is not listed.
+            "options": list(dict.fromkeys((*model.labels, UNKNOWN))),
             "json_attributes_topic": state,
         },
         ("sensor", f"{slug}_score"): {

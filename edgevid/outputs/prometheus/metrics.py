@@ -10,7 +10,6 @@ Source: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -27,6 +26,7 @@ from edgevid.outputs.prometheus.buckets import Histogram
 from edgevid.outputs.prometheus.server import ScrapeServer
 from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
+from edgevid.telemetry.thread_faults import thread_faults
 
 _PURPOSE = "--metrics"
 # Fact of the board: name of the metric, help, and factor to its base unit.
@@ -77,8 +77,6 @@ class MetricsServer(ThreadedOutput):
         self._buckets = {
             name: {stage: Histogram(getattr(each, stage)) for stage in STAGES} for name, each in self._telemetry.items()
         }
-        # Scrapes run in threads of their own.
-        self._folding = threading.Lock()
         self._app = _application(self, endpoint)
         bound = listen(endpoint, purpose=_PURPOSE)
         self.endpoint = Endpoint(host=endpoint.host, port=bound.getsockname()[1])
@@ -107,9 +105,10 @@ class MetricsServer(ThreadedOutput):
         self._stop()
 
     def report(self) -> Report:
-        """Return the number of scrapes, as `delivered`, and the current problem."""
-        scrapes = 0 if self._server is None else self._server.answered
-        return self._report(delivered={"scrape": scrapes})
+        """Return scrapes and displaced clients, as `delivered`, and the current problem."""
+        server = self._server
+        delivered = {} if server is None else {"scrape": server.answered, "displaced": server.clients.displaced}
+        return self._report(delivered=delivered)
 
     def collect(self) -> Iterator[Any]:
         """Yield all metric families; prometheus-client calls it for each scrape."""
@@ -124,13 +123,12 @@ class MetricsServer(ThreadedOutput):
         yield from self._outputs()
 
     def _latency(self) -> Iterator[Any]:
-        with self._folding:
-            rows = [
-                (model, stage, each.cumulative(), each.sum_s)
-                for model, stages in self._buckets.items()
-                for stage, each in stages.items()
-                if each.sum_s
-            ]
+        rows = [
+            (model, stage, each.cumulative(), each.sum_s)
+            for model, stages in self._buckets.items()
+            for stage, each in stages.items()
+            if each.sum_s
+        ]
         stages = [
             ({"model": model, "stage": stage}, buckets, sum_s)
             for model, stage, buckets, sum_s in rows
@@ -167,6 +165,8 @@ class MetricsServer(ThreadedOutput):
         fallbacks = [({"model": name, "reason": each.fallback}, 1.0) for name, each in models if each.fallback]
         text = "1 for a model that runs on the CPU because its accelerator is not available."
         yield _family("gauge", "edgevid_delegate_fallback", text, fallbacks)
+        faults = [({"thread": thread}, count) for thread, count in thread_faults().items()]
+        yield _family("counter", "edgevid_thread_faults", "Turns of a background thread that failed.", faults)
 
     def _answers(self) -> Iterator[Any]:
         text = "Decisions, by the label with the highest probability."
@@ -201,10 +201,9 @@ class MetricsServer(ThreadedOutput):
         yield _family("counter", "edgevid_output_restarts", "Restarts of an output after a fault.", restarts)
 
     def _fold(self) -> None:
-        with self._folding:
-            for stages in self._buckets.values():
-                for each in stages.values():
-                    each.fold()
+        for stages in self._buckets.values():
+            for each in stages.values():
+                each.fold()
 
     def _serve(self, run: WorkerRun) -> None:
         server = self._server
@@ -215,7 +214,7 @@ class MetricsServer(ThreadedOutput):
             server.serve(run)
         finally:
             self._server = None
-            server.server_close()
+            server.close()
 
     def _stop(self) -> None:
         if self._server is not None:

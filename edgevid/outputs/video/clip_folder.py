@@ -16,9 +16,10 @@ from pathlib import Path
 from edgevid import atomic
 from edgevid.errors import OutputError, UsageError
 
-# Only files with such names are ever deleted: 20261121T101530.250Z_gestures_wave, or
-# t000012.300_gestures_wave for a source without a clock. A second clip of one name ends in "_2".
-_NAME = re.compile(r"(?:\d{8}T\d{6}\.\d{3}Z|t\d+\.\d{3})_[A-Za-z0-9_-]+")
+# Only files with such names are ever deleted: 000001_20261121T101530.250Z_gestures_wave, or
+# 000001_t000012.300_gestures_wave for a source without a clock. The number orders them: a board
+# without a battery starts with a wrong date, which is later set back or forth.
+_NAME = re.compile(r"(?:(\d{6,})_)?(?:\d{8}T\d{6}\.\d{3}Z|t\d+\.\d{3})_[A-Za-z0-9_-]+")
 # Other programs, and the system's logs, need room on the same disk.
 RESERVE_BYTES = 64 * 2**20
 
@@ -59,7 +60,7 @@ class ClipFolder:
     def __init__(self, folder: Path, *, quota_bytes: int, reserve_bytes: int = RESERVE_BYTES) -> None:
         self.folder = folder
         self._quota_bytes, self._reserve_bytes = quota_bytes, reserve_bytes
-        self.removed = 0
+        self.removed = self._last = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Write a file: permissions do not cover network mounts and read-only disks.
@@ -73,20 +74,18 @@ class ClipFolder:
         self._clean()
 
     def slot(self, name: str) -> ClipPaths:
-        """Return unused file names for a new clip.
+        """Return file names for a new clip, with a number above those of all others.
 
         Args:
             name: Time, model and label, joined by _.
         """
-        count, free = 1, name
-        while any(path.exists() for path in (self.folder / f"{free}.avi", self.folder / f".{free}.avi.part")):
-            count += 1
-            free = f"{name}_{count}"
+        self._last = max([self._last, *map(_number, self.clips())]) + 1
+        stem = f"{self._last:06d}_{name}"
         return ClipPaths(
-            video=self.folder / f"{free}.avi",
-            video_part=self.folder / f".{free}.avi.part",
-            text=self.folder / f"{free}.json",
-            text_part=self.folder / f".{free}.json.part",
+            video=self.folder / f"{stem}.avi",
+            video_part=self.folder / f".{stem}.avi.part",
+            text=self.folder / f"{stem}.json",
+            text_part=self.folder / f".{stem}.json.part",
         )
 
     def make_room(self, wanted_bytes: int) -> None:
@@ -135,7 +134,7 @@ class ClipFolder:
     def clips(self) -> list[Path]:
         """Return the videos of all clips, oldest first."""
         found = [path for path in self.folder.glob("*.avi") if _NAME.fullmatch(path.stem)]
-        return sorted(found, key=lambda path: (_changed_ns(path), path.name))
+        return sorted(found, key=lambda path: (_number(path), path.name))
 
     def _clean(self) -> None:
         """Delete incomplete files of an earlier process: parts, and texts without a video."""
@@ -154,11 +153,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _changed_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+def _number(path: Path) -> int:
+    """Return the number of a clip; 0 for one without, which is older than all others."""
+    match = _NAME.fullmatch(path.stem)
+    return int(match[1] or 0) if match else 0
 
 
 def _mib(count: int) -> str:

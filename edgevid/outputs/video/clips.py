@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from time import monotonic, time
 from typing import Any, BinaryIO
 
+from edgevid import atomic
 from edgevid.errors import OutputError
 from edgevid.events.decide import Event
 from edgevid.outputs.delivery.backlog import Backlog, EventMessage, Key, event_key
@@ -214,6 +215,8 @@ class ClipRecorder(ThreadedOutput):
         event = clip.event
         label = slugs((event.label,))[event.label]
         clip.slot = self._folder.slot(f"{self._stamp(event)}_{self._slugs[event.model]}_{label}")
+        for part in (clip.slot.video_part, clip.slot.text_part):
+            atomic.create_private(part)
         clip.file = clip.slot.video_part.open("wb")
         clip.writer = AviWriter(clip.file, width_px=size_px[0], height_px=size_px[1])
         clip.size_px = size_px

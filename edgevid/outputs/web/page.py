@@ -74,8 +74,11 @@ class LivePage(ThreadedOutput):
         self._hub.add_event(event)
 
     def report(self) -> Report:
-        """Return visits and pictures sent, as `delivered`, and the current problem."""
-        delivered = {} if self._server is None else {"visit": self._server.visits, "picture": self._server.sent}
+        """Return visits, pictures sent and displaced clients, as `delivered`, and the current problem."""
+        served = self._server
+        if served is None:
+            return self._report(delivered={})
+        delivered = {"visit": served.visits, "picture": served.sent, "displaced": served.clients.displaced}
         return self._report(delivered=delivered)
 
     def _work(self, run: WorkerRun) -> None:

@@ -3,8 +3,8 @@
 One socket per viewer carries everything: messages as JSON texts, and pictures as eight bytes of
 time followed by a JPEG. The next picture is sent when the page has shown the last (it answers
 "ok"), so a slow connection gets fewer pictures and never old ones. Each text and each JPEG is
-created once for all viewers. A viewer that receives nothing for `PATIENCE_S` is disconnected, as is
-a client that connects without a request.
+created once for all viewers. A viewer that receives nothing for `PATIENCE_S` is disconnected.
+`edgevid.outputs.pending` limits clients whose request was not accepted yet.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from importlib import resources
 from typing import Any
 
 from edgevid.errors import MissingDependency
+from edgevid.outputs import pending
+from edgevid.outputs.pending import PendingClients
 from edgevid.outputs.video.jpeg_ring import Picture
 from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.gate import Gate
 from edgevid.outputs.web.hub import Hub
 from edgevid.units import NS_PER_S
 
-PATIENCE_S, REQUEST_S = 10.0, 10.0
+PATIENCE_S = 10.0
 MOST_VIEWERS = 16
 # New content is sent every step, vitals every 20 steps, that is once a second.
 _STEP_S, _VITALS_STEPS = 0.05, 20
@@ -70,6 +72,7 @@ class PageServer:
     Attributes:
         visits: The number of sockets opened.
         sent: The number of pictures sent, to all viewers together.
+        clients: The clients that are connected and are no viewers.
     """
 
     def __init__(self, hub: Hub, gate: Gate, pictures: Pictures | None) -> None:
@@ -80,6 +83,7 @@ class PageServer:
         self._viewers: set[_Viewer] = set()
         self._picture: Picture | None = None
         self.visits = self.sent = 0
+        self.clients = PendingClients()
 
     async def serve(self, bound: socket.socket, beat: Callable[[], bool]) -> None:
         """Serve until `beat` returns False.
@@ -92,8 +96,10 @@ class PageServer:
             self._handle,
             sock=bound,
             process_request=self._answer,
+            create_connection=_connection_type(self.clients),
+            backlog=pending.MOST_PENDING,
             compression=None,  # JPEGs are compressed, and texts are short
-            open_timeout=REQUEST_S,
+            open_timeout=pending.REQUEST_S,
             ping_interval=PATIENCE_S,
             ping_timeout=PATIENCE_S,
             close_timeout=1,
@@ -110,6 +116,8 @@ class PageServer:
                 if self._viewers:
                     self._broadcast(with_vitals=step % _VITALS_STEPS == 0)
             serving.close(code=_GOING_AWAY)
+            # Exiting the context waits for every connection.
+            self.clients.abort()
 
     def _broadcast(self, *, with_vitals: bool) -> None:
         """Queue new content for every viewer; disconnect one whose queue is full."""
@@ -135,6 +143,7 @@ class PageServer:
 
     async def _handle(self, connection: Any) -> None:
         """Serve one viewer until it leaves."""
+        self.clients.discard(connection.transport)
         if len(self._viewers) >= MOST_VIEWERS:
             await connection.close(_TRY_LATER, "too many viewers")
             return
@@ -197,6 +206,33 @@ class PageServer:
             return _response(404, b"There is nothing here.\n", _PLAIN, "")
         body, kind = self._files[path]
         return _response(200, body, kind, host)
+
+
+def _connection_type(clients: PendingClients) -> type:
+    """Return a connection that is limited until its request is accepted."""
+    from websockets.asyncio.server import ServerConnection
+    from websockets.protocol import State
+
+    class LimitedConnection(ServerConnection):
+        head_bytes = 0
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            clients.add(self.transport)
+
+        def data_received(self, data: bytes) -> None:
+            if self.protocol.state is State.CONNECTING:
+                self.head_bytes += len(data)
+                if self.head_bytes > pending.HEAD_BYTES:
+                    self.transport.abort()
+                    return
+            super().data_received(data)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            clients.discard(self.transport)
+            super().connection_lost(exc)
+
+    return LimitedConnection
 
 
 def check() -> None:

@@ -10,7 +10,9 @@ import pytest
 from edgevid.board import BoardHistory, BoardSampler, identify, read_state
 from edgevid.board.throttling import parse
 from edgevid.boards_and_cameras import boards
+from edgevid.telemetry.thread_faults import thread_faults
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, ZERO_2_W, Tree
+from tests.edgevid.outputs.sinks import until
 
 
 @pytest.mark.parametrize(
@@ -217,3 +219,21 @@ def test_the_sampler_runs_the_firmwares_tool_only_now_and_then(tmp_path: Path) -
         assert board.state.throttling is not None
         assert board.state.throttling.told_by == "vcgencmd"
     assert len(asked.read_text().splitlines()) == 2
+
+
+def test_the_samplers_thread_outlives_a_sample_that_fails_and_reports_no_stale_state(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    PI_5.but(celsius=50).plant(tmp_path)
+    faults = thread_faults().get("board", 0)
+    with BoardSampler(tmp_path, interval_s=0.01) as board:
+        assert board.facts()["temperature_c"] == 50
+        (tmp_path / "proc/meminfo").write_text("MemAvailable:   much kB\n")
+        until(lambda: thread_faults()["board"] > faults + 2)
+        assert board.facts() == {}
+        PI_5.but(celsius=60).plant(tmp_path)
+        until(lambda: board.facts().get("temperature_c") == 60)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2, "one line for many equal faults, and one for their end"
+    assert said[0].startswith("edgevid: a turn of the thread board failed: ValueError")
+    assert said[1] == "edgevid: the thread board works again."

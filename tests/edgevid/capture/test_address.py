@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from edgevid.capture import open_source
-from edgevid.capture.address import POSITIVE, SIZE, SWITCH, public_address, split_options
+from edgevid.capture.address import POSITIVE, SIZE, SWITCH, split_options
 from edgevid.capture.clock import MAX_AGE_NS, MAX_AHEAD_NS, FrameCounter, StreamClock, sensor_ns
 from edgevid.errors import MissingDependency, UsageError
 from tests.models.bundles import features_manifest, window_manifest
@@ -41,18 +41,6 @@ def test_options_stand_behind_a_question_mark() -> None:
 def test_options_that_are_unknown_or_illegal_are_refused(query: str) -> None:
     with pytest.raises(UsageError, match="Expected"):
         split_options(f"0?{query}", LEGAL)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://cam:p%40ss@host:8554/a/b?token=x#y", "rtsp://host:8554/a/b"),
-        ("rtsp://cam:p@ss@host/a", "rtsp://host/a"),
-        ("http://[::1]:80/video", "http://[::1]:80/video"),
-    ],
-)
-def test_an_address_is_shown_without_user_password_and_query(url: str, shown: str) -> None:
-    assert public_address(url) == shown
 
 
 @pytest.mark.parametrize(

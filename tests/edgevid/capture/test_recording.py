@@ -42,6 +42,19 @@ def test_a_recording_gives_its_frames_back_with_their_times(tmp_path: Path) -> N
     assert all(abs(gray - level(index)) <= 5 for _, gray, index in frames)
 
 
+def test_a_recording_is_not_readable_by_everyone(tmp_path: Path) -> None:
+    path = record(tmp_path / "seen.avi")
+    assert [each.stat().st_mode & 0o777 for each in (path, path.with_suffix(".pts"))] == [0o640, 0o640]
+
+
+def test_a_first_frame_that_the_video_rejects_leaves_no_file(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path / "seen.avi")
+    with pytest.raises(UsageError, match="pictures to record"):
+        writer.write(Frame(np.zeros(5, np.float32), "none", 0, 0))
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_times_of_other_programs_are_read(tmp_path: Path) -> None:
     path = tmp_path / "clip.pts"
     path.write_text("# timecode format v2\n0\n40.5\n\n81\n")

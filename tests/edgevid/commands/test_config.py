@@ -89,6 +89,35 @@ def test_an_options_value_on_the_command_line_is_not_taken_for_a_bundle(write) -
     assert args.json
 
 
+def test_the_value_of_a_shortened_option_is_not_taken_for_a_bundle(write) -> None:
+    path = write('bundles = ["a.edgevid"]\nsource = "synthetic"\n')
+    args = parsed(["--thr", "2", "--js", "--config", path])
+    assert ([path.name for path in args.bundles], args.threads, args.json) == (["a.edgevid"], 2, True)
+    args = parsed(["--motion-gate", "--source", "synthetic:2", "--config", path])
+    assert ([path.name for path in args.bundles], args.source) == (["a.edgevid"], "synthetic:2")
+    args = parsed(["--thr=2", "--config", path, "--", "b.edgevid"])
+    assert [path.name for path in args.bundles] == ["b.edgevid"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "webhook = ['https://me:geheim@host/x']",
+        "mqtt = {url = 'mqtt://me:geheim@host'}",
+        "source = ['rtsp://me:geheim@host']",
+        "json = 'geheim'",
+        "bundles = [['geheim']]",
+        "source = 'picamera2'\n[camera]\ntoken = ['geheim']",
+        "camera = 'geheim'",
+        "threads = ['geheim']",
+    ],
+)
+def test_no_message_about_a_configuration_shows_a_value_of_it(write, line: str) -> None:
+    with pytest.raises((DeploymentError, UsageError)) as refused:
+        parsed(["--config", write(line), SHIPPED])
+    assert "geheim" not in str(refused.value)
+
+
 def test_the_cameras_controls_go_behind_the_sources_address(write) -> None:
     table = "[camera]\nsize = [640, 480]\nfps = 30\nexposure_us = 8000.5\nhflip = true\n"
     args = parsed(["--config", write(f'bundles = ["a"]\nsource = "picamera2"\n{table}')])

@@ -61,6 +61,45 @@ def test_one_run_with_every_output_tells_each_of_the_same_events(
     receiver.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_an_event_ends_the_run_and_delivers_the_end_of_the_event(
+    number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    receiver = Receiver()
+    request.addfinalizer(receiver.close)
+    process = subprocess.Popen(
+        command("--source", "synthetic:3", "--policy", "live", "--webhook", receiver.url),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    until(lambda: len(receiver.received) % 2 == 1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said.decode()
+    phases = [(body["id"], body["phase"]) for body, _ in receiver.received]
+    started = [name for name, phase in phases if phase == "start"]
+    assert phases == [(name, phase) for name in started for phase in ("start", "end")]
+
+
+def test_a_run_that_nohup_started_ignores_the_end_of_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits
+    try:
+        process = subprocess.Popen(
+            command("--source", "synthetic:3", "--max-frames", "100"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.02)
+    _, said = process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
 def test_a_terminated_live_run_ends_in_a_bounded_time_although_its_outputs_and_its_reader_hang() -> None:
     """Nobody reads standard output until its pipe is full, and the broker is away."""
     read_end, write_end = os.pipe()

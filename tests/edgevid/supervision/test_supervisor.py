@@ -30,8 +30,10 @@ from edgevid.supervision.pace import PacePolicy, Pacer
 from edgevid.supervision.pulse import Pulse
 from edgevid.supervision.supervisor import STUCK_EXIT_CODE, Supervisor
 from edgevid.supervision.systemd import Notifier
+from edgevid.telemetry.thread_faults import thread_faults
 from tests.boards import PI_4B
 from tests.edgevid.backends.delegates import noop
+from tests.edgevid.outputs.sinks import until
 from tests.models.bundles import bundle_for, window_manifest
 from tests.streams import Script, answer, encode, engine_for
 
@@ -344,3 +346,17 @@ def test_a_service_tells_systemd_that_it_is_ready_alive_and_stopping(manager: so
     assert process.returncode == 0, err
     assert all(json.loads(line) for line in lines)
     assert received(manager)[-1] == "STOPPING=1"
+
+
+def test_the_supervisors_thread_outlives_a_tick_that_fails(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, supervisor = supervised(manager, tick_s=0.01)
+    monkeypatch.setattr(pipeline._feed, "connected", False)
+    status, before = supervisor.status, thread_faults().get("supervisor", 0)
+    monkeypatch.setattr(supervisor, "status", lambda: "" if thread_faults()["supervisor"] > before + 2 else 1 / 0)
+    supervisor._leave = None
+    with supervisor:
+        until(lambda: supervisor._ticks > 0)
+    assert status()
+    assert thread_faults()["supervisor"] == before + 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
@@ -12,12 +13,14 @@ import pytest
 
 from edgevid.errors import OutputRefused
 from edgevid.events.decide import Decision, Event
+from edgevid.outputs.delivery import fanout
 from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.delivery.fanout import FanOut
 from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 from edgevid.outputs.delivery.sink import Sink
 from edgevid.outputs.delivery.worker import Pause, Worker, WorkerRun
 from edgevid.outputs.output import Output, QuietOutput
+from edgevid.telemetry.thread_faults import thread_faults
 from tests.edgevid.outputs.sinks import Away, Gate, Told, decision, event, until
 
 SOON = 10_000_000_000
@@ -398,3 +401,39 @@ def test_threads_that_hang_for_ever_are_not_piled_up() -> None:
         worker.check(monotonic_ns() + step * SOON)
     assert len(terms) == 4
     forever.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_a_function_ends_by_sys_exit_is_noticed_and_replaced() -> None:
+    runs = []
+
+    def work(run: WorkerRun) -> None:
+        runs.append(run)
+        run.idle()
+        if len(runs) == 1:
+            sys.exit()
+        run.cancelled.wait(20)
+
+    worker = Worker("test", work, pause=Pause(0.0, 0.0))
+    worker.start()
+    until(lambda: not worker._threads[-1].is_alive())
+    worker.check(monotonic_ns())
+    assert worker.problem == "its thread ended"
+    until(lambda: len(runs) == 2)
+    worker.finish()
+    assert worker.join(deadline_ns())
+
+
+def test_the_watch_over_outputs_outlives_a_check_that_fails_and_reaches_the_members_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fanout, "_CHECK_S", 0.01)
+    broken, sound = SinkRunner("broken", Told), SinkRunner("sound", Told)
+    checks: list[int] = []
+    monkeypatch.setattr(broken, "check", lambda _now_ns: 1 / 0)
+    monkeypatch.setattr(sound, "check", checks.append)
+    before = thread_faults().get("outputs", 0)
+    outputs = FanOut([broken, sound])
+    until(lambda: len(checks) > 3)
+    outputs.close()
+    assert thread_faults()["outputs"] > before + 2

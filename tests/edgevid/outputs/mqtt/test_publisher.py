@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import socket
 import subprocess
 import threading
@@ -19,7 +20,7 @@ from edgevid.outputs.addresses import Broker, broker
 from edgevid.outputs.delivery.fanout import FanOut
 from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
 from edgevid.outputs.mqtt import publisher
-from edgevid.outputs.mqtt.homeassistant import PublishedModel
+from edgevid.outputs.mqtt.homeassistant import PublishedModel, messages
 from edgevid.outputs.mqtt.publisher import IN_FLIGHT, MqttPublisher
 from edgevid.outputs.payload import EventFormatter
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
@@ -361,3 +362,15 @@ def test_without_paho_the_message_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(__import__("sys").modules, "paho.mqtt.client", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[mqtt\]"):
         publisher.check(broker("mqtt://localhost", {}))
+
+
+def test_home_assistant_is_told_of_the_unknown_label_and_of_entity_ids_in_the_old_and_the_new_form() -> None:
+    models = [PublishedModel("tiny", ("none", "Wave"), ("Wave",)), PublishedModel("own", ("unknown", "up"), ("up",))]
+    found = messages("Hall/camera-2", "homeassistant", models)
+    assert found["homeassistant/sensor/Hall_camera-2/tiny_label/config"]["options"] == ["none", "Wave", "unknown"]
+    assert found["homeassistant/sensor/Hall_camera-2/own_label/config"]["options"] == ["unknown", "up"]
+    for topic, entity in found.items():
+        _, component, node, name, _ = topic.split("/")
+        assert entity["object_id"] == entity["unique_id"] == f"{node}_{name}"
+        assert entity["default_entity_id"] == f"{component}.hall_camera_2_{name}"
+        assert re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", entity["default_entity_id"])

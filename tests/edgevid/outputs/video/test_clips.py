@@ -87,6 +87,7 @@ def test_a_clip_shows_the_time_before_the_event_the_event_and_the_time_after_it(
         on.show(37, 60)
         until(lambda: on.clips.report().delivered["clip"] == 1)
     (video,) = on.shelf.clips()
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o640, 0o640]
     assert levels(video) == list(range(10, 46))
     told = json.loads(video.with_suffix(".json").read_text())
     assert (told["event"], told["phase"], told["id"]) == ("wave", "end", "run-tiny-wave-2.000")
@@ -95,8 +96,8 @@ def test_a_clip_shows_the_time_before_the_event_the_event_and_the_time_after_it(
     assert told["video"]["times_s"] == [level / 10 for level in range(10, 46)]
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FPS) == pytest.approx(FPS)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "t000002.000_tiny_wave.avi",
-        "t000002.000_tiny_wave.json",
+        "000001_t000002.000_tiny_wave.avi",
+        "000001_t000002.000_tiny_wave.json",
     ]
 
 
@@ -145,8 +146,29 @@ def test_the_oldest_clips_make_room_and_other_files_are_never_touched(tmp_path: 
     assert shelf.removed == 3
 
 
+def test_clips_are_in_the_order_of_their_numbers_whatever_the_clock_says(tmp_path: Path) -> None:
+    names = [
+        "t000009.000_tiny_wave",  # of a version without numbers
+        "000002_20361121T101530.250Z_tiny_wave",  # recorded before the clock was set
+        "000003_20261121T101530.250Z_tiny_wave",
+        "1000000_20261121T101531.250Z_tiny_wave",
+    ]
+    for index, name in enumerate(names):
+        for suffix in (".avi", ".json"):
+            (tmp_path / f"{name}{suffix}").write_bytes(b"x" * MIB)
+            os.utime(tmp_path / f"{name}{suffix}", (9000 - index, 9000 - index))
+    shelf = ClipFolder(tmp_path, quota_bytes=6 * MIB, reserve_bytes=0)
+    assert [path.stem for path in shelf.clips()] == names
+    shelf.make_room(MIB)
+    assert [path.stem for path in shelf.clips()] == names[2:]
+    first, second = shelf.slot("t000001.000_tiny_wave"), shelf.slot("t000001.000_tiny_wave")
+    assert first.video.name == "1000001_t000001.000_tiny_wave.avi"
+    assert second.text_part.name == ".1000002_t000001.000_tiny_wave.json.part"
+
+
 def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tmp_path: Path) -> None:
     for name in (
+        ".000007_t000001.000_tiny_wave.avi.part",
         ".t000001.000_tiny_wave.avi.part",
         ".t000001.000_tiny_wave.json.part",
         "t000002.000_tiny_wave.json",

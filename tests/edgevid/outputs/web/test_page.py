@@ -22,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.events.decide import Decision
+from edgevid.outputs import pending
 from edgevid.outputs.web import server
 from edgevid.outputs.web.page import LivePage
 from tests.browser import Browser, chromium, needs_chromium
@@ -172,7 +173,7 @@ def test_a_viewer_that_takes_nothing_is_dropped_and_the_others_see_on(monkeypatc
 
 
 def test_clients_that_connect_and_do_not_ask_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "REQUEST_S", 0.2)
+    monkeypatch.setattr(pending, "REQUEST_S", 0.2)
     show = Show()
     idle = [socket.create_connection(("localhost", show.page.endpoint.port)) for _ in range(20)]
     for client in idle[:10]:
