@@ -9,15 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from time import monotonic_ns
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from edgevid.capture.address import public_address
 from edgevid.capture.clock import StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
+from edgevid.capture.video.decoder import Decoder
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
-from edgevid.frames.imaging import opencv, silence_opencv
+from edgevid.frames.imaging import opencv
 from edgevid.units import NS_PER_MS
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -52,11 +53,8 @@ class NetworkStream(BufferedSource):
         self.name = public_address(url)
         self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
         self._url, self._timeout_ms = url, timeout_ms
-        self._cv2 = opencv("reading a network stream")
-        # Before the first call that may fail: OpenCV would print the address with its password.
-        silence_opencv()
         super().__init__()
-        self._capture = self._open()
+        self._decoder = self._open()
 
     def frames(self) -> Iterator[Frame]:
         """Decode frames as they arrive.
@@ -70,14 +68,14 @@ class NetworkStream(BufferedSource):
         clock = StreamClock()
         buffer: Array | None = None
         for index in itertools.count():
-            is_grabbed = self._capture.grab()
+            is_grabbed = self._decoder.grab()
             stamp_ns = self._stamp_ns(clock, monotonic_ns()) if is_grabbed else 0
             if is_grabbed and not self.wanted(stamp_ns):
                 # FFmpeg has decoded it, because the next frame may be coded as a difference. Only
                 # the conversion to BGR is saved.
                 continue
-            is_decoded, buffer = self._capture.retrieve(buffer) if is_grabbed else (False, None)
-            if not is_decoded or buffer is None:
+            buffer = self._decoder.retrieve(buffer) if is_grabbed else None
+            if buffer is None:
                 raise SourceError(expected=f"a frame from {self.name}", found="a stream that broke off")
             yield Frame(buffer, "bgr", stamp_ns, index)
             buffer = self._buffers.take(buffer.shape)
@@ -95,21 +93,23 @@ class NetworkStream(BufferedSource):
 
     def close(self) -> None:
         """Disconnect."""
-        self._capture.release()
+        self._decoder.close()
 
-    def _open(self) -> Any:
-        cv2 = self._cv2
+    def _open(self) -> Decoder:
+        cv2 = opencv("reading a network stream")
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._timeout_ms]
-        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
-        if not capture.isOpened():
+        decoder = Decoder(self._url, name=self.name, limits=limits, can_reopen=False)
+        if not decoder.is_open:
             raise SourceError(
                 expected=f"a video stream at {self.name}",
                 found="none that opens",
                 hint="Check that the server runs, and that path and password are right.",
             )
-        return capture
+        # Now, because a run does not recover from frames that cannot be converted by opening it again.
+        decoder.peek()
+        return decoder
 
     def _stamp_ns(self, clock: StreamClock, arrived_ns: int) -> int:
         if self.time_base == "arrival":
             return arrived_ns
-        return clock.to_monotonic_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS), arrived_ns)
+        return clock.to_monotonic_ns(round(self._decoder.get("POS_MSEC") * NS_PER_MS), arrived_ns)

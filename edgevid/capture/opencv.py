@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
+from edgevid.capture.video.decoder import Decoder
 from edgevid.errors import SourceError, UsageError
-from edgevid.frames import Frame, Pixels
+from edgevid.frames import Array, Frame, Pixels
 from edgevid.frames.imaging import converter, opencv
 from edgevid.units import NS_PER_MS, NS_PER_S
 
@@ -33,12 +34,11 @@ class VideoFile(ClosingSource):
     live = False
 
     def __init__(self, path: str | Path) -> None:
-        self._cv2 = opencv("reading video files")
         self.name = str(path)
-        self._capture = self._cv2.VideoCapture(self.name)
-        if not self._capture.isOpened():
+        self._decoder = Decoder(self.name, name=self.name, can_reopen=Path(path).is_file())
+        if not self._decoder.is_open:
             raise SourceError(expected="a video file that OpenCV can read", found=str(path), path=path)
-        fps = float(self._capture.get(self._cv2.CAP_PROP_FPS))
+        fps = self._decoder.get("FPS")
         self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
         """Nominal frames per second; 25 where the container has none."""
 
@@ -49,14 +49,11 @@ class VideoFile(ClosingSource):
             Frames (H, W, 3) uint8 BGR, which share one buffer.
 
         Raises:
-            SourceError: Not one frame could be decoded.
+            SourceError: Not one frame could be decoded, or a frame was decoded and not written.
         """
-        buffer: Pixels | None = None
+        buffer: Array | None = None
         index, last_ns = 0, -1
-        while True:
-            is_decoded, buffer = self._capture.read(buffer)
-            if not is_decoded or buffer is None:
-                break
+        while self._decoder.grab() and (buffer := self._decoder.retrieve(buffer)) is not None:
             stamp_ns = self._timestamp_ns(index, last_ns)
             yield Frame(buffer, "bgr", stamp_ns, index)
             index, last_ns = index + 1, stamp_ns
@@ -65,14 +62,14 @@ class VideoFile(ClosingSource):
 
     def _timestamp_ns(self, index: int, last_ns: int) -> int:
         """Return the container's time where it advances, else the index over the frame rate."""
-        stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS)
+        stamp_ns = round(self._decoder.get("POS_MSEC") * NS_PER_MS)
         nominal_ns = round(index / self.fps * NS_PER_S)
         # Containers without times report 0 for every frame.
         return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
 
     def close(self) -> None:
         """Release the file."""
-        self._capture.release()
+        self._decoder.close()
 
 
 class PictureFolder(ClosingSource):

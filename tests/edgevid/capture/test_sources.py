@@ -54,17 +54,10 @@ def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_ra
     tmp_path, monkeypatch, stamps_ms, wanted_ms
 ):
     source = VideoFile(write_video(tmp_path / "clip.avi", count=3, fps=25))
-    real, given = source._capture, iter(stamps_ms)
-
-    class Capture:
-        read = staticmethod(real.read)
-
-        def get(self, _property):
-            return float(next(given))
-
-    monkeypatch.setattr(source, "_capture", Capture())
+    given = iter(stamps_ms)
+    monkeypatch.setattr(source._decoder, "get", lambda _name: float(next(given)))
     stamps = [frame.timestamp_ns for frame in source.frames()]
-    real.release()
+    source.close()
     assert [round(stamp / 1e6) for stamp in stamps] == wanted_ms
     assert stamps == sorted(set(stamps)), "time never stands still"
 
@@ -99,19 +92,9 @@ def test_an_mp4_without_its_index_is_named(tmp_path):
 
 def test_a_video_that_opens_and_has_no_frame_is_named(tmp_path, monkeypatch):
     with VideoFile(write_video(tmp_path / "clip.avi")) as source:
-        monkeypatch.setattr(source, "_capture", Empty())
+        monkeypatch.setattr(source._decoder, "grab", lambda: False)
         with pytest.raises(SourceError, match=r"Expected frames in .*clip\.avi, got none that can be decoded"):
             list(source.frames())
-
-
-class Empty:
-    """A file that OpenCV opens and cannot decode."""
-
-    def read(self, _buffer):
-        return False, None
-
-    def release(self):
-        pass
 
 
 def test_a_video_may_be_closed_twice(tmp_path):
