@@ -1,6 +1,6 @@
 """Train the reference CNN-LSTM on a folder of clips, and write a Keras model.
 
-CLIPS_DIR contains one folder of videos per class, <class>/<clip>.<avi|mp4|mkv|webm>,
+CLIPS_DIR contains one folder of videos per class, <class>/<clip>.mp4,
 or it is a CSV file with the columns path and label, and optionally group.
 
 Some clips are held out; with --group-by, whole groups of clips. Training ends

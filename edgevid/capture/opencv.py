@@ -10,13 +10,12 @@ import numpy as np
 
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.video.decoder import Decoder
+from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame, Pixels
 from edgevid.frames.imaging import converter, opencv
 from edgevid.units import NS_PER_MS, NS_PER_S
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # Containers without a frame rate report 0 or an absurd number.
 _MAX_FPS, _DEFAULT_FPS = 1000, 25.0
 
@@ -73,7 +72,7 @@ class VideoFile(ClosingSource):
 
 
 class PictureFolder(ClosingSource):
-    """The pictures of a folder, ordered by name, at a fixed interval.
+    """The pictures of a folder at a fixed interval, ordered by the numbers in their names.
 
     Args:
         path: The folder.
@@ -89,7 +88,9 @@ class PictureFolder(ClosingSource):
         self._cv2 = opencv("reading pictures")
         self.name = str(path)
         self._interval_s = interval_s
-        self._files = sorted(file for file in Path(path).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        folder = Path(path)
+        pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        self._files = in_order(pictures, folder)
         if not self._files:
             raise SourceError(expected=f"pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}", found="none", path=path)
 

@@ -117,6 +117,19 @@ def test_a_folder_gives_its_pictures_by_name_a_fixed_time_apart(tmp_path):
     assert seen == [(0, 0, level(1), "bgr"), (1, 100_000_000, level(0), "bgr"), (2, 200_000_000, level(2), "bgr")]
 
 
+def test_a_folder_gives_its_pictures_by_the_numbers_in_their_names(tmp_path):
+    write_pictures(tmp_path / "shots", *(f"f_{number}.png" for number in (1, 2, 3, 10, 11, 100)))
+    with PictureFolder(tmp_path / "shots", interval_s=0.1) as source:
+        assert [int(frame.data[0, 0, 0]) for frame in source.frames()] == [level(index) for index in range(6)]
+
+
+def test_files_of_the_file_manager_are_no_pictures(tmp_path):
+    folder = write_pictures(tmp_path / "shots", "a.jpg")
+    (folder / "._a.jpg").write_bytes(b"metadata of macOS")
+    with PictureFolder(folder, interval_s=0.1) as source:
+        assert len(list(source.frames())) == 1
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(SourceError, match=r"Expected pictures \(\.jpg, .* got none"):
         PictureFolder(tmp_path, interval_s=0.1)
