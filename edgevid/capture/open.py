@@ -18,7 +18,8 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 SOURCES_HELP = (
     "picamera2[:N] for a CSI camera, v4l2:DEVICE for a USB camera, an rtsp:// or http:// stream, "
     "a video FILE (.mp4 .mov .avi .mkv and others that FFmpeg reads), a DIR of pictures, "
-    "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, such as v4l2:0?size=1280x720&fps=30"
+    "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; "
+    "cameras take options, such as v4l2:0?size=1280x720&fps=30"
 )
 # The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
 # size.

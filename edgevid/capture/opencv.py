@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.video.decoder import Decoder
+from edgevid.capture.video.file_clock import FileClock
 from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame, Pixels
@@ -18,6 +20,9 @@ from edgevid.units import NS_PER_MS, NS_PER_S
 
 # Containers without a frame rate report 0 or an absurd number.
 _MAX_FPS, _DEFAULT_FPS = 1000, 25.0
+# Frames in a row without a stamp, after the first, that show a stream without times.
+_NO_TIMES_AFTER = 3
+_log = logging.getLogger(__name__)
 
 
 class VideoFile(ClosingSource):
@@ -50,21 +55,49 @@ class VideoFile(ClosingSource):
         Raises:
             SourceError: Not one frame could be decoded, or a frame was decoded and not written.
         """
+        clock, index, held = FileClock(round(NS_PER_S / self.fps)), 0, list[Array]()
+        for picture in self.pictures():
+            times_ns = clock.offer(round(self._decoder.get("POS_MSEC") * NS_PER_MS))
+            if not times_ns:
+                # The decoder writes its next frame into the same buffer.
+                held.append(picture.copy())
+            for pixels, stamp_ns in zip((*held, picture), times_ns, strict=False):
+                yield Frame(pixels, "bgr", stamp_ns, index)
+                index += 1
+            if times_ns:
+                held.clear()
+            if clock.missing == _NO_TIMES_AFTER and index == _NO_TIMES_AFTER + 1:
+                self._warn_of_no_times()
+        for pixels, stamp_ns in zip(held, clock.flush(), strict=True):
+            yield Frame(pixels, "bgr", stamp_ns, index)
+            index += 1
+        if clock.assumed and clock.missing < index - 1:
+            _log.warning("%s: the times of %d of its %d frames are assumed.", self.name, clock.assumed, index)
+
+    def pictures(self) -> Iterator[Array]:
+        """Decode the file from its current position to its end, without the times.
+
+        Yields:
+            (H, W, 3) uint8 BGR, in one buffer.
+
+        Raises:
+            SourceError: Not one frame could be decoded, or a frame was decoded and not written.
+        """
         buffer: Array | None = None
-        index, last_ns = 0, -1
+        count = 0
         while self._decoder.grab() and (buffer := self._decoder.retrieve(buffer)) is not None:
-            stamp_ns = self._timestamp_ns(index, last_ns)
-            yield Frame(buffer, "bgr", stamp_ns, index)
-            index, last_ns = index + 1, stamp_ns
-        if index == 0:
+            yield buffer
+            count += 1
+        if count == 0:
             raise SourceError(expected=f"frames in {self.name}", found="none that can be decoded", path=self.name)
 
-    def _timestamp_ns(self, index: int, last_ns: int) -> int:
-        """Return the container's time where it advances, else the index over the frame rate."""
-        stamp_ns = round(self._decoder.get("POS_MSEC") * NS_PER_MS)
-        nominal_ns = round(index / self.fps * NS_PER_S)
-        # Containers without times report 0 for every frame.
-        return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
+    def _warn_of_no_times(self) -> None:
+        _log.warning(
+            "%s has no times; %g frames a second are assumed. Name its rate with: "
+            "ffmpeg -framerate FPS -i IN -c copy OUT.mp4, or replay it with its times in a .pts file.",
+            self.name,
+            self.fps,
+        )
 
     def close(self) -> None:
         """Release the file."""

@@ -104,9 +104,9 @@ class Recording(ClosingSource):
             SourceError: The video has more or fewer frames than times.
         """
         count = 0
-        for frame in self._video.frames():
+        for picture in self._video.pictures():
             if count < len(self._times_ns):
-                yield Frame(frame.data, frame.color, self._times_ns[count], frame.index)
+                yield Frame(picture, "bgr", self._times_ns[count], count)
             # Surplus frames are counted for the message, but not delivered.
             count += 1
         if count != len(self._times_ns):

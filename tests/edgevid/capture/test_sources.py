@@ -48,7 +48,14 @@ def test_the_frames_of_a_video_share_one_buffer(tmp_path):
 
 @pytest.mark.parametrize(
     ("stamps_ms", "wanted_ms"),
-    [([0, 40, 80], [0, 40, 80]), ([0, 0, 0], [0, 40, 80]), ([0, 90, 50], [0, 90, 90]), ([7, 47, 87], [7, 47, 87])],
+    [
+        ([0, 40, 80], [0, 40, 80]),
+        ([0, 0, 0], [0, 40, 80]),
+        ([0, 90, 50], [0, 90, 90]),
+        ([0, 40_000, 80], [0, 40, 80]),
+        ([400, 440, 0], [400, 440, 480]),
+        ([7, 47, 87], [7, 47, 87]),
+    ],
 )
 def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_rate(
     tmp_path, monkeypatch, stamps_ms, wanted_ms
@@ -60,6 +67,26 @@ def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_ra
     source.close()
     assert [round(stamp / 1e6) for stamp in stamps] == wanted_ms
     assert stamps == sorted(set(stamps)), "time never stands still"
+
+
+def test_frames_held_at_a_wrong_time_stamp_are_delivered_with_their_pictures(tmp_path, monkeypatch, caplog):
+    source = VideoFile(write_video(tmp_path / "clip.avi", count=12, fps=25))
+    given = iter([0, 40, 80, 50_000, 60_000, 200, 240, 280, 320, 360, 400, 90_000])
+    monkeypatch.setattr(source._decoder, "get", lambda _name: float(next(given)))
+    seen = [(frame.index, frame.timestamp_ns // 10**6, int(frame.data[5, 5, 0])) for frame in source.frames()]
+    source.close()
+    assert [stamp for _, stamp, _ in seen] == [*range(0, 440, 40), 90_000]
+    assert [index for index, *_ in seen] == list(range(12))
+    assert all(abs(gray - level(index)) <= 5 for index, _, gray in seen)
+    assert "the times of 2 of its 12 frames are assumed" in caplog.text
+
+
+def test_a_video_without_times_says_which_rate_is_assumed(tmp_path, monkeypatch, caplog):
+    source = VideoFile(write_video(tmp_path / "clip.avi", count=8, fps=25))
+    monkeypatch.setattr(source._decoder, "get", lambda _name: 0.0)
+    assert len(list(source.frames())) == 8
+    source.close()
+    assert "has no times; 25 frames a second are assumed" in caplog.text
 
 
 def test_a_video_that_ends_early_gives_the_frames_it_has(tmp_path):
