@@ -98,9 +98,9 @@ def _replay(path: str, _manifest: Manifest) -> Source:
 
 
 def _stream(url: str, _manifest: Manifest) -> Source:
-    from edgevid.capture.network import NetworkStream
+    from edgevid.capture.network import open_stream
 
-    return NetworkStream(url)
+    return open_stream(url)
 
 
 def _v4l2(text: str, _manifest: Manifest) -> Source:

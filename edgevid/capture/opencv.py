@@ -38,11 +38,14 @@ class VideoFile(ClosingSource):
     live = False
 
     def __init__(self, path: str | Path) -> None:
-        self.name = str(path)
-        self._decoder = Decoder(self.name, name=self.name, can_reopen=Path(path).is_file())
-        if not self._decoder.is_open:
+        decoder = Decoder(str(path), name=str(path), can_reopen=Path(path).is_file())
+        if not decoder.is_open:
             raise SourceError(expected="a video file that OpenCV can read", found=str(path), path=path)
-        fps = self._decoder.get("FPS")
+        self._set_up(decoder, name=str(path))
+
+    def _set_up(self, decoder: Decoder, *, name: str) -> None:
+        self.name, self._decoder = name, decoder
+        fps = decoder.get("FPS")
         self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
         """Nominal frames per second; 25 where the container has none."""
 
