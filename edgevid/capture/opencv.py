@@ -1,11 +1,10 @@
-"""Video files and folders of pictures as sources, and a video writer, all through OpenCV."""
+"""Video files and folders of pictures as sources, through OpenCV."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,9 @@ from edgevid.capture.source import ClosingSource
 from edgevid.capture.video.decoder import Decoder
 from edgevid.capture.video.file_clock import FileClock
 from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order
-from edgevid.errors import SourceError, UsageError
-from edgevid.frames import Array, Frame, Pixels
-from edgevid.frames.imaging import converter, opencv
+from edgevid.errors import SourceError
+from edgevid.frames import Array, Frame
+from edgevid.frames.imaging import opencv
 from edgevid.units import NS_PER_MS, NS_PER_S
 
 # Containers without a frame rate report 0 or an absurd number.
@@ -144,66 +143,3 @@ class PictureFolder(ClosingSource):
             if pixels is None:
                 raise SourceError(expected="a picture that OpenCV can read", found=str(file), path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * NS_PER_S), index)
-
-
-class VideoWriter:
-    """Writes pictures to a Motion JPEG video. The file is created with the first picture.
-
-    Args:
-        path: An `.avi` file.
-        fps: The container's frame rate. True times are stored elsewhere, see
-            `edgevid.capture.recording`.
-    """
-
-    def __init__(self, path: Path, *, fps: float = 30.0) -> None:
-        self._cv2 = opencv("writing video files")
-        self._path, self._fps = path, fps
-        self._writer: Any = None
-        self._shape: tuple[int, ...] = ()
-
-    def write(self, frame: Frame) -> None:
-        """Append a picture.
-
-        Args:
-            frame: A picture of the size of the first one.
-
-        Raises:
-            UsageError: The frame is a feature vector.
-            SourceError: The frame has another size, or the file cannot be created.
-        """
-        if self._writer is None:
-            self._writer = self._open(frame)
-        if frame.data.shape != self._shape:
-            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape)
-        self._recolor(frame.data, self._buffer)
-        self._writer.write(self._buffer)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-
-    def _open(self, frame: Frame) -> Any:
-        if frame.color == "none":
-            raise UsageError(expected="pictures to record", found="feature vectors")
-        self._shape = frame.data.shape
-        height, width = self._shape[:2]
-        self._buffer: Pixels = np.zeros((height, width, 3), np.uint8)
-        self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
-        writer = self._cv2.VideoWriter(
-            str(self._path),
-            # OpenCV's own writer: it needs no FFmpeg.
-            self._cv2.CAP_OPENCV_MJPEG,
-            self._cv2.VideoWriter.fourcc(*"MJPG"),
-            self._fps,
-            (width, height),
-        )
-        if not writer.isOpened():
-            raise SourceError(
-                expected="a video file that can be written",
-                found=str(self._path),
-                hint="Check that the folder exists and that this user may write there.",
-                path=self._path,
-            )
-        return writer

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from edgevid.commands.options import Option, add_options
 from edgevid.commands.run_options import config, lines, models, outputs, record, sources
 from edgevid.commands.run_options.group import OptionGroup
-from edgevid.errors import SourceError
+from edgevid.errors import OutputError, SourceError
 
 if TYPE_CHECKING:
     from edgevid.api.session import Session
@@ -94,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
             sys.stderr.write(session.summary())
             raise
         sys.stderr.write(session.summary())
+        if session.failures:
+            raise OutputError("; ".join(session.failures))
         silent = _silent_models(session)
         # A stream that somebody stopped early owes no answer.
         if silent and not stopped and args.max_frames is None:
