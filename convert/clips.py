@@ -18,7 +18,8 @@ import numpy as np
 from convert.progress import Progress
 from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
-from edgevid.capture.opencv import VIDEO_SUFFIXES, VideoFile
+from edgevid.capture.opencv import VideoFile
+from edgevid.capture.video.files import VIDEO_SUFFIXES, in_order, natural_key
 from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
 from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
@@ -75,7 +76,7 @@ class ClipSet:
 
     Attributes:
         clips: In the order of their paths.
-        skipped: Path and reason of each clip that could not be read.
+        skipped: Path and reason of each clip that could not be read, and of each file that is none.
     """
 
     clips: tuple[Clip, ...]
@@ -98,7 +99,7 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
         group: From a clip's path to its group; a group in the CSV file takes precedence.
 
     Returns:
-        References sorted by path.
+        References sorted by path, numbers in it by their value. Hidden files are left out.
 
     Raises:
         UsageError: `root` does not exist.
@@ -110,15 +111,40 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
     name_group = group or (lambda _path: "")
     if root.is_file():
         return _from_csv(root, name_group)
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
+    files = [path for path in in_order(root.rglob("*"), root) if _is_clip(path, kind)]
     if not files:
+        others = passed_over(root, kind=kind)
         raise ClipsError(
-            expected=f"clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>", found="none", path=root
+            expected=f"clips ({', '.join(SUFFIXES[kind])}) in {root}, as <class>/<clip>",
+            found=f"{len(others)} other files, such as {others[0][0]}" if others else "none",
+            path=root,
         )
     return [
         ClipRef(path, None if path.parent == root else path.relative_to(root).parts[0], name_group(path))
         for path in files
     ]
+
+
+def passed_over(root: str | Path, *, kind: Kind = "frames") -> tuple[tuple[Path, str], ...]:
+    """List the files of a folder that `find_clips` leaves out, apart from hidden ones.
+
+    Args:
+        root: As for `find_clips`; a CSV file leaves out nothing.
+        kind: As for `find_clips`.
+
+    Returns:
+        Path and reason of each, sorted by path.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return ()
+    reason = f"no clip ({', '.join(SUFFIXES[kind])})"
+    others = (path for path in root.rglob("*") if not path.is_dir() and not _is_clip(path, kind))
+    return tuple((path, reason) for path in in_order(others, root))
+
+
+def _is_clip(path: Path, kind: Kind) -> bool:
+    return path.suffix.lower() in SUFFIXES[kind] and path.is_file()
 
 
 def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
@@ -141,7 +167,7 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
         ClipRef(path.parent / row["path"], row["label"] or None, row.get("group") or group(path.parent / row["path"]))
         for row in rows
     ]
-    return sorted(refs, key=lambda ref: str(ref.path))
+    return sorted(refs, key=lambda ref: natural_key(ref.path))
 
 
 def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
@@ -221,7 +247,8 @@ def read_folder(
         ClipsError: There are no clips, or none can be read.
     """
     refs = find_clips(root, kind=spec.kind)
-    return decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, task)))
+    read = decode_all(refs, spec, interval_s=interval_s, progress=lambda items: iter(progress.track(items, task)))
+    return replace(read, skipped=(*read.skipped, *passed_over(root, kind=spec.kind)))
 
 
 def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:

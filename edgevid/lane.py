@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 
 from edgevid.bundle.manifest import Manifest
@@ -10,10 +11,14 @@ from edgevid.errors import UsageError
 from edgevid.events.decide import Decider
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
+from edgevid.frames.rate_watch import RateWatch
 from edgevid.frames.sampling import IntervalSampler
 from edgevid.inference.engine import Engine
 from edgevid.supervision.pace import Pace
 from edgevid.telemetry.telemetry import Telemetry
+from edgevid.units import NS_PER_S
+
+_log = logging.getLogger(__name__)
 
 
 class Lane:
@@ -59,6 +64,7 @@ class Lane:
         self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
         self.stride = 1
+        self._rate = RateWatch()
         self._unanswered = 0
 
     def keep_pace(self, pace: Pace) -> None:
@@ -72,6 +78,24 @@ class Lane:
         if pace.slowdown != self.slowdown:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
+
+    def watch_rate(self, timestamp_ns: int, *, is_late: bool) -> None:
+        """Warn when the source begins to deliver too few frames for the model, and when it recovers.
+
+        Args:
+            timestamp_ns: Sensor time of a frame that the sampler took.
+            is_late: Whether frames were dropped since the start because the loop was too slow.
+        """
+        telemetry, missed = self.telemetry, self.sampler.missed
+        if missed == telemetry.missed and not self._rate.is_slow and telemetry.taken:
+            return
+        telemetry.missed = missed
+        # An overloaded device misses due times too, and the pace levels report it.
+        if self._rate.has_changed(timestamp_ns, taken=telemetry.taken, missed=missed) and not is_late:
+            telemetry.is_starved = self._rate.is_slow
+            found = "too few frames" if self._rate.is_slow else "enough frames again"
+            interval_s = self.sampler.interval_ns / NS_PER_S
+            _log.warning("%s: the source delivers %s; training had one every %g s.", self.name, found, interval_s)
 
     def wants_answer(self) -> bool:
         """Count a taken frame; return whether the model answers it."""

@@ -205,6 +205,7 @@ class Pipeline:
             if sample is Sample.RESTART:
                 self._restart(lane)
             if sample is not Sample.SKIP:
+                lane.watch_rate(frame.timestamp_ns, is_late=self._late > 0)
                 self._process_lane(lane, frame, arrived_ns)
 
     def _wants(self, timestamp_ns: int) -> bool:

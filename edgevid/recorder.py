@@ -33,13 +33,14 @@ class Recorder(QuietOutput):
 
     Attributes:
         dropped: Frames that were not written.
+        problem: Why the recording ended before the run; None if it did not.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
             raise UsageError(expected="a folder to record into", found=f"none at {path.parent}", path=path.parent)
         self.dropped = self._written = 0
-        self._problem: str | None = None
+        self.problem: str | None = None
         self._writer = RecordingWriter(path)
         self._buffers = Buffers()
         self._queue: Queue[Frame | None] = Queue(_QUEUE_FRAMES)
@@ -69,14 +70,14 @@ class Recorder(QuietOutput):
         """Report the frames written and dropped, and the error that ended the recording."""
         delivered, dropped = {"frame": self._written}, {"busy": self.dropped}
         return Report(
-            name="record", waiting=self._queue.qsize(), delivered=delivered, dropped=dropped, problem=self._problem
+            name="record", waiting=self._queue.qsize(), delivered=delivered, dropped=dropped, problem=self.problem
         )
 
     def close(self) -> None:
         """Write the queued frames and finish the files."""
         self._queue.put(None)
         self._thread.join(_CLOSE_TIMEOUT_S)
-        if self.dropped:
+        if self.dropped and not self._is_broken:
             _log.warning("%s lacks %d frames, for which writing was too slow.", self._writer.path, self.dropped)
 
     def _run(self) -> None:
@@ -87,7 +88,7 @@ class Recorder(QuietOutput):
                     self._write(frame)
                 self._buffers.give(frame.data)
         finally:
-            self._writer.close()
+            self._finish()
 
     def _write(self, frame: Frame) -> None:
         try:
@@ -95,5 +96,15 @@ class Recorder(QuietOutput):
             self._written += 1
         except (EdgevidError, OSError) as error:
             # A full disk ends the recording but not the run.
-            self._is_broken, self._problem = True, f"recording ended: {error}"
-            _log.error("Recording ended: %s", error)
+            self._fail(error)
+
+    def _finish(self) -> None:
+        try:
+            self._writer.close()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._is_broken = True
+        self.problem = f"recording {self._writer.path} ended after {self._writer.written} frames: {error}"
+        _log.error("%s", self.problem)

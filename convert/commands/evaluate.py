@@ -64,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
         ClipsError: No clip can be read, or a clip shows no class of the model.
     """
     from convert import EvaluateOptions, Terminal, evaluate
-    from convert.training.console import metrics_text, skipped_text
+    from convert.training.console import metrics_text, short_text, skipped_text
 
     def announce(subject: EvaluationSubject) -> None:
-        sys.stderr.write("".join(f"Note: {note}\n" for note in subject.notes) + skipped_text(subject.clips))
+        notes = "".join(f"Note: {note}\n" for note in subject.notes)
+        sys.stderr.write(notes + skipped_text(subject.clips) + short_text(subject.clips, subject.window))
 
     result = evaluate(
         args.model, args.clips, options=options_from(args, EvaluateOptions), progress=Terminal(), on_start=announce

@@ -1,6 +1,6 @@
 """Train the reference CNN-LSTM on a folder of clips, and write a Keras model.
 
-CLIPS_DIR contains one folder of videos per class, <class>/<clip>.<avi|mp4|mkv|webm>,
+CLIPS_DIR contains one folder of videos per class, <class>/<clip>.mp4,
 or it is a CSV file with the columns path and label, and optionally group.
 
 Some clips are held out; with --group-by, whole groups of clips. Training ends
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert import Terminal, TrainOptions
     from convert.frameworks.tensorflow_setup import import_tensorflow
-    from convert.training.console import EpochsBar, metrics_text, skipped_text
+    from convert.training.console import EpochsBar, metrics_text, short_text, skipped_text
 
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
     with EpochsBar() as bar:
 
         def announce(clips: ClipSet) -> None:
-            sys.stderr.write(skipped_text(clips))
+            sys.stderr.write(skipped_text(clips) + short_text(clips, options.window))
             bar.start()
 
         trained = train(args.clips, args.output, options=options, progress=Terminal(), on_clips=announce, on_epoch=bar)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from convert.clips import ClipSet
 from convert.training.metrics import Evaluation
+from edgevid.bundle.manifest import Window
+from edgevid.frames.sampling import interval_indices
 from edgevid.tables import table
 
 if TYPE_CHECKING:
@@ -102,6 +104,30 @@ def skipped_text(clips: ClipSet) -> str:
         return ""
     lines = [f"Skipped {path}: {reason}" for path, reason in clips.skipped]
     return "\n".join([*lines, f"Skipped {len(clips.skipped)} of {len(clips.skipped) + len(clips.clips)} clips."]) + "\n"
+
+
+def short_text(clips: ClipSet, window: Window) -> str:
+    """Name the clips that are shorter than the window, and count them.
+
+    Args:
+        clips: The decoded clips.
+        window: Window of the model.
+
+    Returns:
+        One line per clip and one with the count, each with a newline; empty if all are long enough.
+    """
+    if window.sampling == "uniform":
+        counts = [len(clip.timestamps_ns) for clip in clips.clips]
+    else:
+        counts = [len(interval_indices(clip.timestamps_ns.tolist(), window.interval_s)) for clip in clips.clips]
+    short = [
+        f"{clip.ref.path} has {count} of the {window.frames} frames of a window: its last one is repeated."
+        for clip, count in zip(clips.clips, counts, strict=True)
+        if count < window.frames
+    ]
+    if not short:
+        return ""
+    return "\n".join([*short, f"{len(short)} of {len(counts)} clips are shorter than the window."]) + "\n"
 
 
 def _confusion(evaluation: Evaluation) -> str:

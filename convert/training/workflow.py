@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from convert.clips import ClipSet, decode_all, find_clips
+from convert.clips import ClipSet, decode_all, find_clips, passed_over
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
@@ -51,6 +52,7 @@ def train(
     refs = find_clips(clips, group=grouper(options.group_by))
     fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
     decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
+    decoded = replace(decoded, skipped=(*decoded.skipped, *passed_over(clips)))
     on_clips(decoded)
     trained = fit.train(decoded, fit_options, on_epoch=on_epoch)
     fit.save(trained, out)

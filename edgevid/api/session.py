@@ -95,6 +95,7 @@ class Session:
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
         self._threaded = False
+        self._failures: Callable[[], tuple[str, ...]] = tuple
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class Session:
             self.source = stack.enter_context(self._open_source(lanes))
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
-            self._threaded = opened.threaded
+            self._threaded, self._failures = opened.threaded, opened.failures
             # Last, so that an answer counts for the trial only after every output has accepted it.
             outputs = [*opened.outputs, *self._trials()]
             self.pipeline = Pipeline(
@@ -164,6 +165,11 @@ class Session:
     def telemetry(self) -> Mapping[str, Telemetry]:
         """Latency and counts so far, by name of the model."""
         return {lane.name: lane.telemetry for lane in self.pipeline.lanes}
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why each output that cannot go on ended before the run, such as a recording on a full disk."""
+        return self._failures()
 
     def summary(self) -> str:
         """Summarise the run: latency and counts of each model, and the state of the board.

@@ -66,6 +66,36 @@ class StreamClock:
         return stamp_ns + self._offset_ns
 
 
+class PlaybackClock:
+    """Maps the stamps of a stream that comes in bursts, such as HLS, onto the time to play each frame.
+
+    The first frame plays at its arrival, the others at the stream's own intervals.
+    """
+
+    def __init__(self) -> None:
+        self._last_stamp_ns: int | None = None
+        self._due_ns = 0
+
+    def to_monotonic_ns(self, stamp_ns: int, arrived_ns: int) -> int:
+        """Map the time of one frame.
+
+        Args:
+            stamp_ns: The stream's own time.
+            arrived_ns: Arrival of the frame, on the monotonic clock.
+
+        Returns:
+            A monotonic time, up to seconds after `arrived_ns`. `arrived_ns` for the first frame, at
+            a jump of the stream's time, and after a break of the network.
+        """
+        step_ns = 0 if self._last_stamp_ns is None else stamp_ns - self._last_stamp_ns
+        self._last_stamp_ns = stamp_ns
+        due_ns = self._due_ns + step_ns
+        is_jump = not 0 < step_ns < _RESET_NS or arrived_ns - due_ns > _RESET_NS
+        # A jump must not move time backwards while frames of a burst still wait.
+        self._due_ns = max(arrived_ns, self._due_ns + 1) if is_jump else due_ns
+        return self._due_ns
+
+
 class FrameCounter:
     """Numbers frames by their times, for drivers without sequence numbers.
 

@@ -7,21 +7,28 @@ without it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from time import monotonic_ns
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException
+from time import monotonic_ns, sleep
+from typing import Self
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
-from edgevid.capture.clock import StreamClock, TimeBase
+from edgevid.capture.clock import PlaybackClock, StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
+from edgevid.capture.opencv import VideoFile
+from edgevid.capture.source import Source
+from edgevid.capture.video.decoder import Decoder
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
-from edgevid.frames.imaging import opencv, silence_opencv
+from edgevid.frames.imaging import opencv
 from edgevid.redaction import public_address
-from edgevid.units import NS_PER_MS
+from edgevid.units import NS_PER_MS, NS_PER_S
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 8000
+_MJPG = int.from_bytes(b"MJPG", "little")
+_WHOLE_SHARE = 0.9
 
 
 class NetworkStream(BufferedSource):
@@ -38,8 +45,9 @@ class NetworkStream(BufferedSource):
         SourceError: The stream cannot be opened.
 
     Attributes:
-        time_base: "stream" where the sender's time stamps are used (RTSP), else "arrival": MJPEG
-            over HTTP has none.
+        time_base: "stream" where the sender's time stamps are used, else "arrival": Motion JPEG over
+            HTTP has none.
+        is_video_file: Whether the address is that of a video with an end.
     """
 
     live = True
@@ -50,13 +58,23 @@ class NetworkStream(BufferedSource):
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
         self.name = public_address(url)
-        self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
         self._url, self._timeout_ms = url, timeout_ms
-        self._cv2 = opencv("reading a network stream")
-        # Before the first call that may fail: OpenCV would print the address with its password.
-        silence_opencv()
         super().__init__()
-        self._capture = self._open()
+        self._decoder = self._open()
+        self._is_pushed = parts.scheme.startswith("rtsp")
+        self.frame_count = self._decoder.get("FRAME_COUNT")
+        is_jpeg = self._decoder.get("FOURCC") == _MJPG and self.frame_count <= 0
+        self.time_base: TimeBase = "arrival" if is_jpeg and not self._is_pushed else "stream"
+        headers = {} if self._is_pushed or self.frame_count > 0 else _headers(url, self._timeout_ms)
+        if self.frame_count == 1 or headers.get("content-type", "").startswith("image/"):
+            self.close()
+            raise SourceError(
+                expected=f"a video stream at {self.name}",
+                found="a single picture",
+                hint="Use the address of the camera's stream, not of its snapshot.",
+            )
+        has_end = self.frame_count > 0 or ("content-length" in headers and not parts.path.endswith(".m3u8"))
+        self.is_video_file = has_end and not self._is_pushed and not is_jpeg
 
     def frames(self) -> Iterator[Frame]:
         """Decode frames as they arrive.
@@ -67,17 +85,17 @@ class NetworkStream(BufferedSource):
         Raises:
             SourceError: The stream broke off.
         """
-        clock = StreamClock()
+        clock = StreamClock() if self._is_pushed else PlaybackClock()
         buffer: Array | None = None
         for index in itertools.count():
-            is_grabbed = self._capture.grab()
+            is_grabbed = self._decoder.grab()
             stamp_ns = self._stamp_ns(clock, monotonic_ns()) if is_grabbed else 0
             if is_grabbed and not self.wanted(stamp_ns):
                 # FFmpeg has decoded it, because the next frame may be coded as a difference. Only
                 # the conversion to BGR is saved.
                 continue
-            is_decoded, buffer = self._capture.retrieve(buffer) if is_grabbed else (False, None)
-            if not is_decoded or buffer is None:
+            buffer = self._decoder.retrieve(buffer) if is_grabbed else None
+            if buffer is None:
                 raise SourceError(expected=f"a frame from {self.name}", found="a stream that broke off")
             yield Frame(buffer, "bgr", stamp_ns, index)
             buffer = self._buffers.take(buffer.shape)
@@ -95,21 +113,94 @@ class NetworkStream(BufferedSource):
 
     def close(self) -> None:
         """Disconnect."""
-        self._capture.release()
+        self._decoder.close()
 
-    def _open(self) -> Any:
-        cv2 = self._cv2
+    def _open(self) -> Decoder:
+        cv2 = opencv("reading a network stream")
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._timeout_ms]
-        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
-        if not capture.isOpened():
+        decoder = Decoder(self._url, name=self.name, limits=limits, can_reopen=False)
+        if not decoder.is_open:
             raise SourceError(
                 expected=f"a video stream at {self.name}",
                 found="none that opens",
                 hint="Check that the server runs, and that path and password are right.",
             )
-        return capture
+        # Now, because a run does not recover from frames that cannot be converted by opening it again.
+        decoder.peek()
+        return decoder
 
-    def _stamp_ns(self, clock: StreamClock, arrived_ns: int) -> int:
+    def as_video_file(self) -> ServedVideo:
+        """Return the same open video as a source that ends; this one must not be used any more."""
+        return ServedVideo(self._decoder, name=self.name, frame_count=self.frame_count)
+
+    def _stamp_ns(self, clock: StreamClock | PlaybackClock, arrived_ns: int) -> int:
         if self.time_base == "arrival":
             return arrived_ns
-        return clock.to_monotonic_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS), arrived_ns)
+        stamp_ns = clock.to_monotonic_ns(round(self._decoder.get("POS_MSEC") * NS_PER_MS), arrived_ns)
+        # Segments of HLS come in bursts: without a wait, most of each burst would be dropped.
+        sleep(max(0, stamp_ns - monotonic_ns()) / NS_PER_S)
+        return stamp_ns
+
+
+class ServedVideo(VideoFile):
+    """A video file on a web server, with the container's time stamps.
+
+    Args:
+        decoder: Its open decoder.
+        name: Its address without user and password.
+        frame_count: Frames that the container announces; 0 or less if it does not.
+    """
+
+    def __init__(self, decoder: Decoder, *, name: str, frame_count: float) -> None:
+        self._set_up(decoder, name=name)
+        self._frame_count = frame_count
+
+    def pictures(self) -> Iterator[Array]:
+        """Decode the video to its end.
+
+        Yields:
+            (H, W, 3) uint8 BGR, in one buffer.
+
+        Raises:
+            SourceError: The connection broke off before the end.
+        """
+        count = 0
+        for picture in super().pictures():
+            yield picture
+            count += 1
+        # Containers without an index announce an estimate.
+        if count < _WHOLE_SHARE * self._frame_count:
+            raise SourceError(
+                expected=f"{self._frame_count:.0f} frames from {self.name}",
+                got=count,
+                hint="Check the connection to the server.",
+            )
+
+
+def open_stream(url: str) -> Source:
+    """Open a stream, or a video file on a web server.
+
+    Args:
+        url: As for `NetworkStream`.
+
+    Returns:
+        A live source, or a file that ends.
+
+    Raises:
+        UsageError: The address has another scheme, or no host.
+        SourceError: Nothing can be read there, or a single picture.
+    """
+    stream = NetworkStream(url)
+    return stream.as_video_file() if stream.is_video_file else stream
+
+
+def _headers(url: str, timeout_ms: int) -> Mapping[str, str]:
+    """Return what a web server says of a resource, by lower-case name; empty if it does not answer."""
+    parts = urlsplit(url)
+    # Without user and password: a redirection would hand them to another host.
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    try:
+        with urlopen(Request(bare, method="HEAD"), timeout=timeout_ms * NS_PER_MS / NS_PER_S) as answer:
+            return {name.lower(): value for name, value in answer.headers.items()}
+    except (OSError, ValueError, HTTPException):
+        return {}

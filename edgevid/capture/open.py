@@ -17,8 +17,9 @@ Policy = Literal["live", "file"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SOURCES_HELP = (
     "picamera2[:N] for a CSI camera, v4l2:DEVICE for a USB camera, an rtsp:// or http:// stream, "
-    "a video FILE (.avi .mp4 .mkv .webm), a DIR of pictures, replay:FILE for a recording at its own pace, "
-    "a .npy FILE of features, or 'synthetic[:SEED]'; cameras take options, such as v4l2:0?size=1280x720&fps=30"
+    "a video FILE (.mp4 .mov .avi .mkv and others that FFmpeg reads), a DIR of pictures, "
+    "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; "
+    "cameras take options, such as v4l2:0?size=1280x720&fps=30"
 )
 # The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
 # size.
@@ -97,9 +98,9 @@ def _replay(path: str, _manifest: Manifest) -> Source:
 
 
 def _stream(url: str, _manifest: Manifest) -> Source:
-    from edgevid.capture.network import NetworkStream
+    from edgevid.capture.network import open_stream
 
-    return NetworkStream(url)
+    return open_stream(url)
 
 
 def _v4l2(text: str, _manifest: Manifest) -> Source:

@@ -1,23 +1,27 @@
-"""Video files and folders of pictures as sources, and a video writer, all through OpenCV."""
+"""Video files and folders of pictures as sources, through OpenCV."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.errors import SourceError, UsageError
-from edgevid.frames import Frame, Pixels
-from edgevid.frames.imaging import converter, opencv
+from edgevid.capture.video.decoder import Decoder
+from edgevid.capture.video.file_clock import FileClock
+from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order
+from edgevid.errors import SourceError
+from edgevid.frames import Array, Frame
+from edgevid.frames.imaging import opencv
 from edgevid.units import NS_PER_MS, NS_PER_S
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # Containers without a frame rate report 0 or an absurd number.
 _MAX_FPS, _DEFAULT_FPS = 1000, 25.0
+# Frames in a row without a stamp, after the first, that show a stream without times.
+_NO_TIMES_AFTER = 3
+_log = logging.getLogger(__name__)
 
 
 class VideoFile(ClosingSource):
@@ -33,12 +37,14 @@ class VideoFile(ClosingSource):
     live = False
 
     def __init__(self, path: str | Path) -> None:
-        self._cv2 = opencv("reading video files")
-        self.name = str(path)
-        self._capture = self._cv2.VideoCapture(self.name)
-        if not self._capture.isOpened():
+        decoder = Decoder(str(path), name=str(path), can_reopen=Path(path).is_file())
+        if not decoder.is_open:
             raise SourceError(expected="a video file that OpenCV can read", found=str(path), path=path)
-        fps = float(self._capture.get(self._cv2.CAP_PROP_FPS))
+        self._set_up(decoder, name=str(path))
+
+    def _set_up(self, decoder: Decoder, *, name: str) -> None:
+        self.name, self._decoder = name, decoder
+        fps = decoder.get("FPS")
         self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
         """Nominal frames per second; 25 where the container has none."""
 
@@ -49,34 +55,59 @@ class VideoFile(ClosingSource):
             Frames (H, W, 3) uint8 BGR, which share one buffer.
 
         Raises:
-            SourceError: Not one frame could be decoded.
+            SourceError: Not one frame could be decoded, or a frame was decoded and not written.
         """
-        buffer: Pixels | None = None
-        index, last_ns = 0, -1
-        while True:
-            is_decoded, buffer = self._capture.read(buffer)
-            if not is_decoded or buffer is None:
-                break
-            stamp_ns = self._timestamp_ns(index, last_ns)
-            yield Frame(buffer, "bgr", stamp_ns, index)
-            index, last_ns = index + 1, stamp_ns
-        if index == 0:
+        clock, index, held = FileClock(round(NS_PER_S / self.fps)), 0, list[Array]()
+        for picture in self.pictures():
+            times_ns = clock.offer(round(self._decoder.get("POS_MSEC") * NS_PER_MS))
+            if not times_ns:
+                # The decoder writes its next frame into the same buffer.
+                held.append(picture.copy())
+            for pixels, stamp_ns in zip((*held, picture), times_ns, strict=False):
+                yield Frame(pixels, "bgr", stamp_ns, index)
+                index += 1
+            if times_ns:
+                held.clear()
+            if clock.missing == _NO_TIMES_AFTER and index == _NO_TIMES_AFTER + 1:
+                self._warn_of_no_times()
+        for pixels, stamp_ns in zip(held, clock.flush(), strict=True):
+            yield Frame(pixels, "bgr", stamp_ns, index)
+            index += 1
+        if clock.assumed and clock.missing < index - 1:
+            _log.warning("%s: the times of %d of its %d frames are assumed.", self.name, clock.assumed, index)
+
+    def pictures(self) -> Iterator[Array]:
+        """Decode the file from its current position to its end, without the times.
+
+        Yields:
+            (H, W, 3) uint8 BGR, in one buffer.
+
+        Raises:
+            SourceError: Not one frame could be decoded, or a frame was decoded and not written.
+        """
+        buffer: Array | None = None
+        count = 0
+        while self._decoder.grab() and (buffer := self._decoder.retrieve(buffer)) is not None:
+            yield buffer
+            count += 1
+        if count == 0:
             raise SourceError(expected=f"frames in {self.name}", found="none that can be decoded", path=self.name)
 
-    def _timestamp_ns(self, index: int, last_ns: int) -> int:
-        """Return the container's time where it advances, else the index over the frame rate."""
-        stamp_ns = round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS)
-        nominal_ns = round(index / self.fps * NS_PER_S)
-        # Containers without times report 0 for every frame.
-        return stamp_ns if stamp_ns > last_ns and (stamp_ns > 0 or index == 0) else max(nominal_ns, last_ns + 1)
+    def _warn_of_no_times(self) -> None:
+        _log.warning(
+            "%s has no times; %g frames a second are assumed. Name its rate with: "
+            "ffmpeg -framerate FPS -i IN -c copy OUT.mp4, or replay it with its times in a .pts file.",
+            self.name,
+            self.fps,
+        )
 
     def close(self) -> None:
         """Release the file."""
-        self._capture.release()
+        self._decoder.close()
 
 
 class PictureFolder(ClosingSource):
-    """The pictures of a folder, ordered by name, at a fixed interval.
+    """The pictures of a folder at a fixed interval, ordered by the numbers in their names.
 
     Args:
         path: The folder.
@@ -92,7 +123,9 @@ class PictureFolder(ClosingSource):
         self._cv2 = opencv("reading pictures")
         self.name = str(path)
         self._interval_s = interval_s
-        self._files = sorted(file for file in Path(path).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        folder = Path(path)
+        pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        self._files = in_order(pictures, folder)
         if not self._files:
             raise SourceError(expected=f"pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}", found="none", path=path)
 
@@ -110,66 +143,3 @@ class PictureFolder(ClosingSource):
             if pixels is None:
                 raise SourceError(expected="a picture that OpenCV can read", found=str(file), path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * NS_PER_S), index)
-
-
-class VideoWriter:
-    """Writes pictures to a Motion JPEG video. The file is created with the first picture.
-
-    Args:
-        path: An `.avi` file.
-        fps: The container's frame rate. True times are stored elsewhere, see
-            `edgevid.capture.recording`.
-    """
-
-    def __init__(self, path: Path, *, fps: float = 30.0) -> None:
-        self._cv2 = opencv("writing video files")
-        self._path, self._fps = path, fps
-        self._writer: Any = None
-        self._shape: tuple[int, ...] = ()
-
-    def write(self, frame: Frame) -> None:
-        """Append a picture.
-
-        Args:
-            frame: A picture of the size of the first one.
-
-        Raises:
-            UsageError: The frame is a feature vector.
-            SourceError: The frame has another size, or the file cannot be created.
-        """
-        if self._writer is None:
-            self._writer = self._open(frame)
-        if frame.data.shape != self._shape:
-            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape)
-        self._recolor(frame.data, self._buffer)
-        self._writer.write(self._buffer)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-
-    def _open(self, frame: Frame) -> Any:
-        if frame.color == "none":
-            raise UsageError(expected="pictures to record", found="feature vectors")
-        self._shape = frame.data.shape
-        height, width = self._shape[:2]
-        self._buffer: Pixels = np.zeros((height, width, 3), np.uint8)
-        self._recolor = converter(frame.color, "bgr") or (lambda pixels, out: np.copyto(out, pixels))
-        writer = self._cv2.VideoWriter(
-            str(self._path),
-            # OpenCV's own writer: it needs no FFmpeg.
-            self._cv2.CAP_OPENCV_MJPEG,
-            self._cv2.VideoWriter.fourcc(*"MJPG"),
-            self._fps,
-            (width, height),
-        )
-        if not writer.isOpened():
-            raise SourceError(
-                expected="a video file that can be written",
-                found=str(self._path),
-                hint="Check that the folder exists and that this user may write there.",
-                path=self._path,
-            )
-        return writer

@@ -9,18 +9,28 @@ Source: "timestamp format v2", https://mkvtoolnix.download/doc/mkvmerge.html#mkv
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
 
 from edgevid import atomic
-from edgevid.capture.opencv import VideoFile, VideoWriter
+from edgevid.capture.opencv import VideoFile
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame
+from edgevid.frames.imaging import Encoder
+from edgevid.outputs.video.avi import AviWriter
 from edgevid.units import NS_PER_MS
 
+# The RIFF container counts its bytes in 32 bits.
+MOST_BYTES = 4_000_000_000
+_QUALITY = 95
+# The errors of a disk, quota or file that is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HEADING = "# timestamp format v2"
 # Older versions of mkvmerge called it "timecode".
 _HEADINGS = (HEADING, "# timecode format v2")
@@ -105,9 +115,9 @@ class Recording(ClosingSource):
             SourceError: The video has more or fewer frames than times.
         """
         count = 0
-        for frame in self._video.frames():
+        for picture in self._video.pictures():
             if count < len(self._times_ns):
-                yield Frame(frame.data, frame.color, self._times_ns[count], frame.index)
+                yield Frame(picture, "bgr", self._times_ns[count], count)
             # Surplus frames are counted for the message, but not delivered.
             count += 1
         if count != len(self._times_ns):
@@ -145,7 +155,9 @@ class RecordingWriter:
                     path=file,
                 )
         self.written = 0
-        self._video = VideoWriter(self.path)
+        self._encoder = Encoder(_QUALITY)
+        self._shape: tuple[int, ...] = ()
+        self._video: BinaryIO | None = None
         self._times: TextIO | None = None
         self._start_ns = 0
 
@@ -156,36 +168,91 @@ class RecordingWriter:
             frame: A picture of the size of the first one.
 
         Raises:
-            SourceError: The frame has another size, or cannot be written.
+            UsageError: The frame is a feature vector.
+            SourceError: The frame has another size, or the recording has reached the size of an AVI.
+            OSError: The file cannot be written: the disk is full, for example.
         """
-        if self._times is None:
-            self._times = self._begin(frame)
-        else:
-            self._video.write(frame)
+        if frame.color == "none":
+            raise UsageError(expected="pictures to record", found="feature vectors")
+        if self._video is None:
+            self._open(frame)
+        if frame.data.shape != self._shape:
+            raise SourceError(expected=f"frames of one size in a recording, {self._shape}", got=frame.data.shape)
+        if self._avi.size_bytes > MOST_BYTES:
+            raise SourceError(
+                expected=f"a recording of at most {MOST_BYTES} bytes", found="a longer one", hint="Start another file."
+            )
+        self._avi.add(self._encoder.encode(frame.data, frame.color).tobytes(), frame.timestamp_ns)
+        assert self._times is not None, "opened with the video"
         self._times.write(f"{(frame.timestamp_ns - self._start_ns) / NS_PER_MS:.6f}\n")
         # Flushed line by line: after a power failure a line is complete or missing.
         self._times.flush()
         self.written += 1
 
-    def _begin(self, frame: Frame) -> TextIO:
-        """Write the first frame and return the file of times; if the video rejects it, leave neither."""
-        # OpenCV keeps the permissions of a file that exists.
-        atomic.create_private(self.path)
-        try:
-            self._video.write(frame)
-            atomic.create_private(times_path(self.path))
-        except BaseException:
-            self._video.close()
-            self.path.unlink(missing_ok=True)
-            raise
-        times = times_path(self.path).open("w", encoding="utf-8")
-        times.write(f"{HEADING}\n")
-        self._start_ns = frame.timestamp_ns
-        return times
-
     def close(self) -> None:
-        """Finish both files."""
-        self._video.close()
-        if self._times is not None:
-            self._times.close()
-            self._times = None
+        """Finish both files. On a full disk, drop the last frames that leave no room for the index.
+
+        Raises:
+            OSError: The files cannot be finished for another reason.
+        """
+        if self._video is None or self._times is None:
+            return
+        video, times = self._video, self._times
+        self._video = self._times = None
+        with video, closing_quietly(times):
+            while True:
+                try:
+                    # The picture of a time that was not written.
+                    while self._avi.frames > self.written:
+                        self._avi.drop_last()
+                    self._avi.finish()
+                    break
+                except OSError as error:
+                    if error.errno not in _FULL or self.written == 0:
+                        raise
+                    self.written -= 1
+        _keep_lines(times_path(self.path), 1 + self.written)
+
+    def _open(self, frame: Frame) -> None:
+        self._shape = height, width, _ = frame.data.shape
+        # Unbuffered: a full disk is reported with the picture that does not fit, not when the file is closed.
+        self._video = cast("BinaryIO", WholeWrites(self.path))
+        self._avi = AviWriter(self._video, width_px=width, height_px=height)
+        # Opened only now, so that a first frame that is rejected leaves no file of times.
+        atomic.create_private(times_path(self.path))
+        self._times = times_path(self.path).open("r+", encoding="utf-8")
+        self._times.write(f"{HEADING}\n")
+        self._start_ns = frame.timestamp_ns
+
+
+class WholeWrites(FileIO):
+    """A new file whose `write` writes everything or raises."""
+
+    def __init__(self, path: Path) -> None:
+        atomic.create_private(path)
+        super().__init__(path, "r+")
+
+    def write(self, content: bytes, /) -> int:  # type: ignore[override]  # its writer has no other type
+        """Write all bytes."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[super().write(rest) or 0 :]
+        return len(content)
+
+
+@contextmanager
+def closing_quietly(file: TextIO) -> Iterator[None]:
+    """Close a file of times, of which the last line may not fit on the disk."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
+def _keep_lines(path: Path, count: int) -> None:
+    """Cut a file after a number of lines, and a line that was written in part."""
+    with path.open("r+b") as file:
+        for _ in range(count):
+            file.readline()
+        file.truncate(file.tell())

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from edgevid.commands.options import Option, add_options
 from edgevid.commands.run_options import config, lines, models, outputs, record, sources
 from edgevid.commands.run_options.group import OptionGroup
-from edgevid.errors import SourceError
+from edgevid.errors import OutputError, SourceError
 
 if TYPE_CHECKING:
     from edgevid.api.session import Session
@@ -87,18 +87,43 @@ def run(args: argparse.Namespace) -> int:
     )
     with session:
         try:
-            with stopped_by_signals(session):
+            with stopped_by_signals(session) as stopped:
                 session.run(max_frames=args.max_frames)
         except SourceError:
             # A run of a week that loses its camera should still report what it saw.
             sys.stderr.write(session.summary())
             raise
         sys.stderr.write(session.summary())
+        if session.failures:
+            raise OutputError("; ".join(session.failures))
+        silent = _silent_models(session)
+        # A stream that somebody stopped early owes no answer.
+        if silent and not stopped and args.max_frames is None:
+            if len(silent) == len(session.pipeline.lanes):
+                raise silent[0]
+            sys.stderr.write("".join(f"{error}\n" for error in silent))
     return 0
 
 
+def _silent_models(session: Session) -> list[SourceError]:
+    """Return an error for each model that never answered."""
+    errors = []
+    for lane in session.pipeline.lanes:
+        telemetry, window = lane.telemetry, lane.engine.bundle.manifest.window
+        if telemetry.decisions == 0:
+            gaps = f" with {telemetry.gaps} gaps between them" if telemetry.gaps else ""
+            errors.append(
+                SourceError(
+                    expected=f"{window.frames} frames, {window.interval_s:g} s apart, for an answer of {lane.name}",
+                    found=f"{telemetry.taken}{gaps} from {session.source.name}",
+                    hint="Use a longer source.",
+                )
+            )
+    return errors
+
+
 @contextmanager
-def stopped_by_signals(session: Session) -> Iterator[None]:
+def stopped_by_signals(session: Session) -> Iterator[list[int]]:
     """Stop the session on the first SIGINT, SIGTERM or SIGHUP; a second one has its usual effect.
 
     A closed terminal sends SIGHUP. `nohup` makes the process ignore it, and so it stays then.
@@ -107,20 +132,23 @@ def stopped_by_signals(session: Session) -> Iterator[None]:
         session: The session to stop.
 
     Yields:
-        Nothing; the handlers are installed until the context exits.
+        The numbers of the signals that came; the handlers are installed until the context exits.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]
 
+    stopped: list[int] = []
+
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, before[signal.Signals(number)])
+        stopped.append(number)
         session.stop()
 
     for number in before:
         signal.signal(number, stop)
     try:
-        yield
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ A frame in the model's size and colour, such as from a camera whose ISP resizes,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ def opencv(purpose: str) -> ModuleType:
     Raises:
         MissingDependency: If OpenCV is not installed.
     """
+    if "OPENCV_FFMPEG_DEBUG" not in os.environ:
+        # libavutil/log.h: AV_LOG_QUIET. FFmpeg writes raw lines to stderr; our errors report failures.
+        # OpenCV reads the variable with the first video.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         import cv2
     except ImportError as error:
@@ -44,7 +49,7 @@ def silence_opencv() -> None:
 
     FFmpeg's own log is off unless OPENCV_FFMPEG_DEBUG is set. Our errors report the failure.
     """
-    cv2 = opencv("reading a network stream")
+    cv2 = opencv("reading video")
     if hasattr(cv2, "setLogLevel"):  # OpenCV 4
         cv2.setLogLevel(0)
     else:  # OpenCV 5

@@ -43,6 +43,7 @@ class IntervalSampler:
 
     Attributes:
         interval_ns: Current time between two taken frames.
+        missed: Number of due times that passed without a frame of their own.
         gaps: Number of jumps in time; the first frame and `slow_down` do not count.
         late_ns: Delay of the last taken frame after its due time: the error of the time base. At
             most one frame interval of the source; 0 for a frame up to 1 ms early.
@@ -56,7 +57,7 @@ class IntervalSampler:
         self._trained_ns = self.interval_ns = round(interval_s * NS_PER_S)
         self._due_ns: int | None = None
         self._last_ns = 0
-        self.gaps = 0
+        self.missed = self.gaps = 0
         self.late_ns = 0
 
     def slow_down(self, times: int) -> None:
@@ -83,14 +84,17 @@ class IntervalSampler:
             return self._anchor(timestamp_ns)
         if timestamp_ns < self._last_ns or timestamp_ns - self._last_ns > MAX_GAP_INTERVALS * self.interval_ns:
             self.gaps += 1
+            self.missed += max(0, (timestamp_ns - self._last_ns) // self.interval_ns - 1)
             return self._anchor(timestamp_ns)
         if timestamp_ns < self._due_ns - _TOLERANCE_NS:
             return Sample.SKIP
         self._last_ns = timestamp_ns
         self.late_ns = max(0, timestamp_ns - self._due_ns)
         # Due times that passed without a frame are dropped; the grid stays where it was.
+        self.missed -= 1
         while self._due_ns <= timestamp_ns + _TOLERANCE_NS:
             self._due_ns += self.interval_ns
+            self.missed += 1
         return Sample.TAKE
 
     def wants(self, timestamp_ns: int) -> bool:

@@ -79,7 +79,8 @@ class RunStatus:
 
         Returns:
             `camera_fps`, `model_fps` (of the first model), `frames`, `decisions`, `events`,
-            `dropped` (frames, all causes), `gaps`, `age_p50_ms`, `age_p99_ms`, `rss_mib`,
+            `dropped` (frames, all causes), `gaps`, `starved` (models for which the
+            source is too slow), `age_p50_ms`, `age_p99_ms`, `rss_mib`,
             `pace_level` (the highest), `fallbacks` (models that lost their accelerator), and the
             board's facts.
         """
@@ -93,6 +94,7 @@ class RunStatus:
             "events": sum(each.events for each in every),
             "dropped": sum(self._first.drops.values()),
             "gaps": self._first.gaps,
+            "starved": sum(each.is_starved for each in every),
             "age_p50_ms": round(age.p50_ms, 2),
             "age_p99_ms": round(age.p99_ms, 2),
             "pace_level": max(each.pace_level for each in every),

@@ -33,6 +33,8 @@ class Telemetry:
     Attributes:
         seen: Frames that the source delivered.
         taken: Frames that the sampler took.
+        missed: Due times of the model that passed without a frame.
+        is_starved: Whether the source now delivers too few frames for the model.
         gaps: Restarts of the window because of a jump in time.
         decisions: Answers of the model.
         events: Events that ended.
@@ -54,6 +56,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.seen = self.taken = self.gaps = self.decisions = self.events = self.reconnects = self.still = 0
+        self.missed = 0
+        self.is_starved = False
         self.unanswered = self.pace_level = self.pace_changes = 0
         self.fallback = ""
         self.began_ns = self.latest_ns = 0
@@ -116,6 +120,7 @@ class Telemetry:
                 "gaps": self.gaps,
                 "reconnects": self.reconnects,
                 "still": self.still,
+                "missed": self.missed,
             },
             "fps": {name: round(value, 2) for name, value in self.fps.items()},
             "drops": dict(self.drops),
@@ -147,8 +152,10 @@ class Telemetry:
         )
 
     def _degradations(self) -> str:
-        """Return lines on a fallback and pace changes, each with a newline before it."""
+        """Return lines on a fallback, a slow source and pace changes, each with a newline before it."""
         lines = f"\non the CPU in place of the accelerator: {self.fallback}" if self.fallback else ""
+        if self.missed:
+            lines += f"\ndue times without a frame: {self.missed}, for {self.taken} frames taken"
         if self.pace_changes:
             lines += (
                 f"\npace: changed {self.pace_changes} times, now at level {self.pace_level}; "

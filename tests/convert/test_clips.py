@@ -5,7 +5,19 @@ from hypothesis import strategies as st
 
 pytest.importorskip("cv2")
 
-from convert.clips import Clip, ClipRef, centre_window, decode, decode_all, evenly_spread, find_clips, window_indices
+from convert.clips import (
+    Clip,
+    ClipRef,
+    centre_window,
+    decode,
+    decode_all,
+    evenly_spread,
+    find_clips,
+    passed_over,
+    read_folder,
+    window_indices,
+)
+from convert.progress import Silent
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, SourceError, UsageError
 from edgevid.frames.preprocess import InputSpec
@@ -42,6 +54,42 @@ def test_clips_are_found_by_class_folder_and_sorted_by_path(tmp_path):
         ("wave/b.MP4", "wave", ""),
     ]
     assert found(tmp_path, kind="features") == [("wave/rows.npy", "wave", "")]
+
+
+def test_clips_of_every_container_of_phones_and_cameras_are_found(tmp_path):
+    names = ["IMG_0001.MOV", "a.m4v", "b.mpg", "c.mpeg", "d.3gp", "e.ts", "f.MTS", "g.m2ts", "h.wmv"]
+    folder_of(tmp_path / "wave", *names)
+    assert sorted(name for name, *_ in found(tmp_path / "wave")) == sorted(names)
+
+
+def test_clips_are_sorted_by_the_numbers_in_their_names(tmp_path):
+    folder_of(tmp_path, *(f"c{number}/f_{number}.mp4" for number in (1, 10, 9, 100, 2)))
+    assert [label for _, label, _ in found(tmp_path)] == ["c1", "c2", "c9", "c10", "c100"]
+
+
+def test_clips_listed_in_a_csv_file_are_sorted_by_their_numbers(tmp_path):
+    (tmp_path / "clips.csv").write_text("path,label\n" + "".join(f"f_{number}.mp4,x\n" for number in (10, 2, 1)))
+    assert [ref.path.name for ref in find_clips(tmp_path / "clips.csv")] == ["f_1.mp4", "f_2.mp4", "f_10.mp4"]
+
+
+def test_files_of_the_file_manager_are_no_clips(tmp_path):
+    folder_of(tmp_path, "wave/a.mp4", "wave/._a.mp4", "__MACOSX/wave/a.mp4", ".trash/b.mp4", "wave/.DS_Store")
+    assert found(tmp_path) == [("wave/a.mp4", "wave", "")]
+    assert passed_over(tmp_path) == ()
+
+
+def test_files_that_are_no_clips_are_named_among_the_skipped_ones(tmp_path):
+    write_video(tmp_path / "wave/a.avi")
+    folder_of(tmp_path, "none/b.heic", "none/notes.txt")
+    clips = read_folder(tmp_path, SPEC, progress=Silent())
+    assert [path.name for path, _ in clips.skipped] == ["b.heic", "notes.txt"]
+    assert "no clip (.avi, " in clips.skipped[0][1]
+
+
+def test_a_folder_of_other_files_is_refused_and_one_of_them_named(tmp_path):
+    folder_of(tmp_path, "wave/a.heic", "wave/b.heic")
+    with pytest.raises(ClipsError, match=r"got 2 other files, such as .*a\.heic"):
+        find_clips(tmp_path)
 
 
 def test_clips_directly_in_the_folder_have_no_label(tmp_path):
@@ -104,7 +152,7 @@ def test_a_file_that_is_no_table_of_clips_is_refused(tmp_path, content):
 
 
 def test_a_folder_without_clips_is_refused(tmp_path):
-    with pytest.raises(ClipsError, match=r"Expected clips \(\.avi, \.mp4, \.mkv, \.webm\) in .*got none"):
+    with pytest.raises(ClipsError, match=r"Expected clips \(\.avi, \.mp4, .*\) in .*got none"):
         find_clips(tmp_path)
 
 

@@ -46,6 +46,30 @@ def test_frames_become_decisions_from_the_first_full_window_on() -> None:
     assert pipeline.telemetry.taken == 6
 
 
+@pytest.mark.parametrize(("step_s", "is_slow"), [(0.2, True), (0.125, True), (1.0, True), (0.1, False), (0.04, False)])
+def test_a_source_slower_than_the_models_interval_is_a_warning_within_a_second(
+    step_s: float, is_slow: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, pipeline = run(Script([NONE] * (round(1 / step_s) + 1), step_s=step_s))
+    assert pipeline.telemetry.is_starved is is_slow
+    assert ("the source delivers too few frames; training had one every 0.1 s" in caplog.text) is is_slow
+    assert (pipeline.telemetry.missed > 0) is is_slow
+
+
+def test_a_source_that_becomes_fast_enough_is_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    class Recovering(Script):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                slow_s = min(frame.index, 10) * 0.1
+                yield Frame(frame.data, frame.color, frame.timestamp_ns + round(slow_s * 1e9), frame.index)
+
+    _, pipeline = run(Recovering([NONE] * 40))
+    assert pipeline.telemetry.is_starved is False
+    assert [record.message.split("; ")[0] for record in caplog.records] == [
+        f"{pipeline.lanes[0].name}: the source delivers {what}" for what in ("too few frames", "enough frames again")
+    ]
+
+
 def test_an_event_has_the_sensor_times_of_what_was_shown() -> None:
     collector, pipeline = run(Script([NONE] * 5 + [WAVE] * 5 + [NONE] * 5))
     (event,) = collector.events

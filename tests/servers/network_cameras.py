@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -83,6 +84,38 @@ class MjpegServer:
 
     def __exit__(self, *_exc: object) -> None:
         self.leaving.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class FileServer:
+    """A web server for the files of a folder, without byte ranges.
+
+    Args:
+        folder: The files.
+        announces_length: Whether answers have a Content-Length; a live stream has none.
+    """
+
+    def __init__(self, folder: Path, *, announces_length: bool = True) -> None:
+        class Handler(SimpleHTTPRequestHandler):
+            def send_header(self, keyword: str, value: str) -> None:
+                if announces_length or keyword != "Content-Length":
+                    super().send_header(keyword, value)
+
+            def log_message(self, *_args: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> FileServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

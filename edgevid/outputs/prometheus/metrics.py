@@ -159,6 +159,11 @@ class MetricsServer(ThreadedOutput):
         models = self._telemetry.items()
         levels = [({"model": name}, each.pace_level) for name, each in models]
         yield _family("gauge", "edgevid_pace_level", "Reduction of work to keep up; 0 for none.", levels)
+        missed = [({"model": name}, each.missed) for name, each in models]
+        yield _family("counter", "edgevid_due_times_missed", "Due times that passed without a frame.", missed)
+        starved = [({"model": name}, float(each.is_starved)) for name, each in models]
+        text = "1 while the source delivers too few frames for the model."
+        yield _family("gauge", "edgevid_source_too_slow", text, starved)
         unanswered = [({"model": name}, each.unanswered) for name, each in models]
         text = "Frames taken without an answer of their own, to keep up."
         yield _family("counter", "edgevid_frames_unanswered", text, unanswered)

@@ -14,6 +14,7 @@ _HAS_INDEX, _KEYFRAME = 0x10, 0x10
 _MICROSECONDS = 1_000_000
 _DEFAULT_PERIOD_US = 100_000
 _LIST_MOVI_BYTES = 4
+_INDEX_ENTRY_BYTES = 16
 _UNKNOWN_QUALITY = 0xFFFFFFFF
 
 
@@ -59,16 +60,31 @@ class AviWriter:
         self._times_ns = (self._times_ns[0] if self.frames else timestamp_ns, timestamp_ns)
         self.frames += 1
 
+    def drop_last(self) -> None:
+        """Remove the last picture, to make room for the index on a full disk."""
+        _, offset, _ = struct.unpack("<III", self._index[-_INDEX_ENTRY_BYTES + 4 :])
+        del self._index[-_INDEX_ENTRY_BYTES:]
+        self._movi_bytes = offset - _LIST_MOVI_BYTES
+        self.frames -= 1
+
     def finish(self) -> None:
         """Write the index, and replace the header by the final one.
 
         Raises:
             OSError: The disk is full.
         """
+        # A picture that was written in part, or dropped, may follow the last whole one.
+        self._file.seek(len(self._header()) + self._movi_bytes)
+        self._file.truncate()
         self._file.write(b"idx1" + struct.pack("<I", len(self._index)) + self._index)
         self._file.seek(0)
         self._file.write(self._header())
         self._file.seek(0, 2)
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file with its index so far."""
+        return self._movi_bytes + len(self._index)
 
     @property
     def period_us(self) -> int:

@@ -73,6 +73,19 @@ def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
     assert "Skipped 1 of 4 clips." in err
 
 
+def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_bundle, tmp_path, capsys):
+    clips = write_grays(tmp_path / "clips", none=[40], wave=[130])
+    writer = cv2.VideoWriter(str(clips / "wave" / "cut.avi"), cv2.VideoWriter.fourcc(*CODECS[".avi"]), 10.0, (64, 48))
+    for _ in range(3):
+        writer.write(np.full((48, 64, 3), 130, np.uint8))
+    writer.release()
+    assert main(["evaluate", str(bright_bundle), str(clips)]) == 0
+    out, err = capsys.readouterr()
+    assert "cut.avi has 3 of the 4 frames of a window: its last one is repeated." in err
+    assert "1 of 3 clips are shorter than the window." in err
+    assert "accuracy 1.000 over 3 clips" in out
+
+
 @pytest.mark.parametrize(
     ("extra", "message"), [({"jump": [40]}, "(none, wave, swipe), got 'jump'"), ({".": [40]}, "got none for")]
 )

@@ -67,17 +67,8 @@ def test_a_frame_that_is_being_looked_at_is_not_written_over() -> None:
 def test_a_frame_that_nobody_wants_is_counted_and_not_brought_to_bgr() -> None:
     retrieved = []
     with MjpegServer(fps=200) as server, NetworkStream(f"http://{server.address}/video") as source:
-        capture = source._capture
-
-        class Counted:
-            grab, release = capture.grab, capture.release
-
-            @staticmethod
-            def retrieve(buffer: object) -> tuple[bool, object]:
-                retrieved.append(1)
-                return capture.retrieve(buffer)
-
-        source._capture = Counted()
+        retrieve = source._decoder.retrieve
+        source._decoder.retrieve = lambda buffer: retrieved.append(1) or retrieve(buffer)
         asked = itertools.count()
         source.wanted = lambda _ns: next(asked) % 3 == 0
         frames = source.frames()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import resource
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +150,45 @@ def test_run_records_what_it_sees_and_replays_it(tmp_path: Path, capsys: pytest.
     out, err = capsys.readouterr()
     assert f"{len(times_ns)} seen" in err
     assert out.count('"t_s"') >= 3
+
+
+@pytest.fixture
+def small_file() -> Iterator[int]:
+    """Let no file grow beyond a limit, as a full disk would."""
+    limit = 60_000
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield limit
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_recording_that_fills_the_disk_can_be_replayed_up_to_there(tmp_path: Path, small_file: int) -> None:
+    path = tmp_path / "seen.avi"
+    writer = RecordingWriter(path)
+    rng = np.random.default_rng(0)
+    stamps = [40_000_000 * index for index in range(50)]
+    with pytest.raises(OSError, match="File too large"):
+        for index, stamp_ns in enumerate(stamps):
+            pixels = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            writer.write(Frame(pixels, "rgb", stamp_ns, index))
+    writer.close()
+    assert path.stat().st_size <= small_file
+    with Recording(path) as source:
+        replayed = [frame.timestamp_ns for frame in source.frames()]
+    assert len(replayed) > 5
+    assert replayed == stamps[: len(replayed)]
+
+
+def test_run_fails_with_the_reason_when_its_recording_cannot_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "seen.avi"
+    monkeypatch.setattr("edgevid.capture.recording.MOST_BYTES", 40_000)
+    assert cli.main(["run", str(SHIPPED), "--source", "synthetic:7", "--max-frames", "90", "--record", str(path)]) == 1
+    assert f"recording {path} ended after" in capsys.readouterr().err
+    with Recording(path) as replayed:
+        assert len(list(replayed.frames())) > 2

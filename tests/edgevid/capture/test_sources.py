@@ -48,25 +48,45 @@ def test_the_frames_of_a_video_share_one_buffer(tmp_path):
 
 @pytest.mark.parametrize(
     ("stamps_ms", "wanted_ms"),
-    [([0, 40, 80], [0, 40, 80]), ([0, 0, 0], [0, 40, 80]), ([0, 90, 50], [0, 90, 90]), ([7, 47, 87], [7, 47, 87])],
+    [
+        ([0, 40, 80], [0, 40, 80]),
+        ([0, 0, 0], [0, 40, 80]),
+        ([0, 90, 50], [0, 90, 90]),
+        ([0, 40_000, 80], [0, 40, 80]),
+        ([400, 440, 0], [400, 440, 480]),
+        ([7, 47, 87], [7, 47, 87]),
+    ],
 )
 def test_a_containers_times_are_used_where_they_go_forward_and_else_the_frame_rate(
     tmp_path, monkeypatch, stamps_ms, wanted_ms
 ):
     source = VideoFile(write_video(tmp_path / "clip.avi", count=3, fps=25))
-    real, given = source._capture, iter(stamps_ms)
-
-    class Capture:
-        read = staticmethod(real.read)
-
-        def get(self, _property):
-            return float(next(given))
-
-    monkeypatch.setattr(source, "_capture", Capture())
+    given = iter(stamps_ms)
+    monkeypatch.setattr(source._decoder, "get", lambda _name: float(next(given)))
     stamps = [frame.timestamp_ns for frame in source.frames()]
-    real.release()
+    source.close()
     assert [round(stamp / 1e6) for stamp in stamps] == wanted_ms
     assert stamps == sorted(set(stamps)), "time never stands still"
+
+
+def test_frames_held_at_a_wrong_time_stamp_are_delivered_with_their_pictures(tmp_path, monkeypatch, caplog):
+    source = VideoFile(write_video(tmp_path / "clip.avi", count=12, fps=25))
+    given = iter([0, 40, 80, 50_000, 60_000, 200, 240, 280, 320, 360, 400, 90_000])
+    monkeypatch.setattr(source._decoder, "get", lambda _name: float(next(given)))
+    seen = [(frame.index, frame.timestamp_ns // 10**6, int(frame.data[5, 5, 0])) for frame in source.frames()]
+    source.close()
+    assert [stamp for _, stamp, _ in seen] == [*range(0, 440, 40), 90_000]
+    assert [index for index, *_ in seen] == list(range(12))
+    assert all(abs(gray - level(index)) <= 5 for index, _, gray in seen)
+    assert "the times of 2 of its 12 frames are assumed" in caplog.text
+
+
+def test_a_video_without_times_says_which_rate_is_assumed(tmp_path, monkeypatch, caplog):
+    source = VideoFile(write_video(tmp_path / "clip.avi", count=8, fps=25))
+    monkeypatch.setattr(source._decoder, "get", lambda _name: 0.0)
+    assert len(list(source.frames())) == 8
+    source.close()
+    assert "has no times; 25 frames a second are assumed" in caplog.text
 
 
 def test_a_video_that_ends_early_gives_the_frames_it_has(tmp_path):
@@ -99,19 +119,9 @@ def test_an_mp4_without_its_index_is_named(tmp_path):
 
 def test_a_video_that_opens_and_has_no_frame_is_named(tmp_path, monkeypatch):
     with VideoFile(write_video(tmp_path / "clip.avi")) as source:
-        monkeypatch.setattr(source, "_capture", Empty())
+        monkeypatch.setattr(source._decoder, "grab", lambda: False)
         with pytest.raises(SourceError, match=r"Expected frames in .*clip\.avi, got none that can be decoded"):
             list(source.frames())
-
-
-class Empty:
-    """A file that OpenCV opens and cannot decode."""
-
-    def read(self, _buffer):
-        return False, None
-
-    def release(self):
-        pass
 
 
 def test_a_video_may_be_closed_twice(tmp_path):
@@ -132,6 +142,19 @@ def test_a_folder_gives_its_pictures_by_name_a_fixed_time_apart(tmp_path):
     with PictureFolder(folder, interval_s=0.1) as source:
         seen = [(frame.index, frame.timestamp_ns, int(frame.data[0, 0, 0]), frame.color) for frame in source.frames()]
     assert seen == [(0, 0, level(1), "bgr"), (1, 100_000_000, level(0), "bgr"), (2, 200_000_000, level(2), "bgr")]
+
+
+def test_a_folder_gives_its_pictures_by_the_numbers_in_their_names(tmp_path):
+    write_pictures(tmp_path / "shots", *(f"f_{number}.png" for number in (1, 2, 3, 10, 11, 100)))
+    with PictureFolder(tmp_path / "shots", interval_s=0.1) as source:
+        assert [int(frame.data[0, 0, 0]) for frame in source.frames()] == [level(index) for index in range(6)]
+
+
+def test_files_of_the_file_manager_are_no_pictures(tmp_path):
+    folder = write_pictures(tmp_path / "shots", "a.jpg")
+    (folder / "._a.jpg").write_bytes(b"metadata of macOS")
+    with PictureFolder(folder, interval_s=0.1) as source:
+        assert len(list(source.frames())) == 1
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):

@@ -145,6 +145,14 @@ def test_hold_last_cuts_or_repeats(given_indices, wanted):
     assert hold_last(given_indices, 2) == wanted
 
 
+@pytest.mark.parametrize(("step_ms", "missed"), [(10, 0), (50, 0), (100, 0), (200, 20), (125, 5), (1000, 36)])
+def test_due_times_that_pass_without_a_frame_are_counted(step_ms: int, missed: int) -> None:
+    sampler = IntervalSampler(0.1)
+    for stamp_ms in range(0, 4001, step_ms):
+        sampler.offer(stamp_ms * 1_000_000)
+    assert sampler.missed == pytest.approx(missed, abs=3 if step_ms == 125 else 0)
+
+
 def test_the_error_of_the_time_base_is_how_late_a_frame_is_that_is_taken() -> None:
     sampler = IntervalSampler(0.1)
     stamps_ms = (0, 40, 80, 120, 160, 200, 240, 900, 1000)

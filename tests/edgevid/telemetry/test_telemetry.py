@@ -83,7 +83,7 @@ def test_the_json_form_names_every_recorded_stage_and_every_fate_of_a_frame() ->
     for name in STAGES:
         getattr(telemetry, name).record(2_000_000)
     data = json.loads(json.dumps(telemetry.as_json()))
-    assert data["frames"] == {"seen": 10, "taken": 4, "skipped": 6, "gaps": 0, "reconnects": 0, "still": 0}
+    assert data["frames"] == {"seen": 10, "taken": 4, "skipped": 6, "gaps": 0, "reconnects": 0, "still": 0, "missed": 0}
     assert data["drops"] == {"source": 2, "late": 0}
     assert list(data["latency_ms"]) == list(STAGES)
     assert data["latency_ms"]["total"] == {"count": 1, "p50": 2.0, "p95": 2.0, "p99": 2.0, "max": 2.0}

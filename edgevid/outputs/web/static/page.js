@@ -270,6 +270,7 @@ function showTroubles(message) {
     const cost = message.pace_level === 1 ? "fewer answers" : "fewer answers, of longer windows than trained";
     troubles.push(`The device cannot keep up: pace level ${message.pace_level} of 3, ${cost}.`);
   }
+  if (message.starved) troubles.push("The source delivers too few frames: windows are longer than trained.");
   if (message.fallbacks) troubles.push("The accelerator is lost; the model runs on the CPU.");
   for (const { name, problem } of message.outputs) if (problem) troubles.push(`${name}: ${problem}`);
   $("troubles").replaceChildren(...troubles.map((text) => make("li", text)));

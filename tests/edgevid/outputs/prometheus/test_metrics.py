@@ -33,6 +33,7 @@ def telemetry() -> Telemetry:
     made = Telemetry()
     made.seen, made.taken, made.gaps = 100, 50, 2
     made.drops["source"] = 7
+    made.missed, made.is_starved = 7, True
     made.pace_level, made.unanswered, made.fallback = 2, 9, "the device is gone"
     for ms in (1, 2, 3, 400):
         made.total.record(ms * 1_000_000)
@@ -241,5 +242,7 @@ def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(
     found = samples(scraped(served[0]))
     model = ("model", "tiny")
     assert found["edgevid_pace_level", frozenset([model])] == 2
+    assert found["edgevid_source_too_slow", frozenset([model])] == 1
+    assert found["edgevid_due_times_missed_total", frozenset([model])] == 7
     assert found["edgevid_frames_unanswered_total", frozenset([model])] == 9
     assert found["edgevid_delegate_fallback", frozenset([model, ("reason", "the device is gone")])] == 1

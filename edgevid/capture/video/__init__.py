@@ -1,0 +1,1 @@
+"""Video files: their containers and names, their decoder, and the times of their frames."""
