@@ -17,7 +17,8 @@ from typing import IO
 
 from edgevid.errors import DeployError, SelftestFailed
 from edgevid.schema import from_toml
-from edgevid.updates.slots import State, sha256
+from edgevid.updates.state import State
+from edgevid.updates.stored import sha256
 
 PROGRAM = "sudo /opt/edgevid/current/bin/python -m edgevid.cli"
 # Exit code of ssh itself, as opposed to the remote command's. Source: ssh(1), "EXIT STATUS".

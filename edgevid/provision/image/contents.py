@@ -148,7 +148,8 @@ def _add_bundle(tree: Tree, deployment: Deployment) -> None:
     tree.folder(state, owner=accounts.OWNER)
     with tempfile.TemporaryDirectory() as folder:
         Slots(Path(folder), vet).activate(Path(deployment.bundle))
-        for path in sorted(Path(folder).iterdir()):
+        # Without the locks, which the device creates with its own modes.
+        for path in sorted(Path(folder).glob("[!.]*")):
             # Read now: the folder is gone when the tar is written.
             tree.file(f"{state}/{path.name}", path.read_bytes(), owner=accounts.OWNER)
 
