@@ -59,4 +59,4 @@ def _proven(folder: Path) -> State | None:
 def _from_bundles(folder: Path) -> State | None:
     whole = whole_slots(folder)
     # Nothing tells which of two was active. Both passed their self-test on this device.
-    return State(active=min(whole), slots={**whole}) if whole else None
+    return State(active=min(whole), slots={str(name): slot for name, slot in whole.items()}) if whole else None
