@@ -20,7 +20,8 @@ from edgevid.schema import from_toml
 from edgevid.updates.state import State
 from edgevid.updates.stored import sha256
 
-PROGRAM = "sudo /opt/edgevid/current/bin/python -m edgevid.cli"
+# -P: without it, root would run an argparse.py of the folder that ssh starts in.
+PROGRAM = "sudo /opt/edgevid/current/bin/python -P -m edgevid.cli"
 # Exit code of ssh itself, as opposed to the remote command's. Source: ssh(1), "EXIT STATUS".
 _SSH_FAILED = 255
 # The limit covers sending a large bundle over a slow network, and a self-test of up to ten minutes.

@@ -22,7 +22,7 @@ from edgevid.updates.slots import Slots
 from tests.edgevid.provision.deployments import SHIPPED
 from tests.repo.files import ROOT
 
-PROGRAM = f"cd {ROOT} && {sys.executable} -m edgevid.cli"
+PROGRAM = f"PYTHONPATH={ROOT} {sys.executable} -P -m edgevid.cli"
 
 
 @pytest.fixture(scope="module")
