@@ -18,7 +18,7 @@ import json
 import sys
 from functools import partial
 
-from edgevid.commands.options import add_bundle, add_slots, positive_int
+from edgevid.commands.options import add_bundle, add_slots, positive_int, trial_period_s
 
 EXAMPLES = """examples:
   edgevid activate action.edgevid --restart
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_slots(parser)
     parser.add_argument(
         "--trial-s",
-        type=float,
+        type=trial_period_s,
         default=120.0,
         metavar="SECONDS",
         help="how long the bundle must give answers to be confirmed (default: 120)",

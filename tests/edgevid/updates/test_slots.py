@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from edgevid import atomic, bundle, cli
+from edgevid.commands import options
 from edgevid.errors import BundleTruncated, SelftestFailed, SlotsError, UsageError
 from edgevid.events.decide import Decision
 from edgevid.updates.slots import Slots
+from edgevid.updates.state import MAX_TRIAL_S
 from edgevid.updates.trial import TrialPeriod
 from tests.edgevid.updates.cuts import Recorder, after_cuts
 from tests.models.bundles import bundle_for, window_manifest
@@ -281,4 +283,37 @@ def test_a_bundle_with_other_golden_answers_does_not_go_live(
     assert (state.trial, sorted(path.name for path in (tmp_path / "device").iterdir())) == (
         None,
         [".activate.lock", ".lock", "a.edgevid", "proven.json", "state.json"],
+    )
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e9", "soon", ""])
+@pytest.mark.parametrize("command", [["activate", "b.edgevid"], ["deploy", "b.edgevid", "--to", "pi"]])
+def test_a_trial_period_that_is_no_time_is_a_usage_error(
+    command: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, f"--trial-s={text}"])
+    assert stopped.value.code == UsageError.exit_code
+    assert "Expected a number of seconds from 0 to 604800" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("period_s", [float("nan"), float("inf"), -1.0])
+def test_an_illegal_trial_period_is_rejected_before_anything_is_copied(
+    four: Path, slots: Slots, period_s: float
+) -> None:
+    before = slots.state()
+    with pytest.raises(UsageError, match="trial period"):
+        slots.activate(four / "2.edgevid", period_s=period_s)
+    assert (slots.state(), slots.path("b").exists()) == (before, False)
+
+
+def test_the_longest_trial_is_the_same_on_the_command_line_and_in_the_state() -> None:
+    assert options.MAX_TRIAL_S == MAX_TRIAL_S
+
+
+def test_rollback_without_a_folder_of_slots_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rollback", "--slots", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == (
+        f"edgevid: Expected a bundle in service in {tmp_path / 'none'}, got no such folder. "
+        "Run: edgevid activate BUNDLE.\n"
     )
