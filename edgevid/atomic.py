@@ -75,6 +75,10 @@ def prepare(path: Path, chunks: Iterable[bytes], *, durable: bool = True) -> Pat
             _write_all(handle, chunk)
         if durable:
             os.fsync(handle)
+    except BaseException:
+        # Half a file would fill the rest of a card that is full already.
+        path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(handle)
     return path
@@ -139,16 +143,27 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, name: str = ".lock", wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on a folder; it works between processes that use this function.
 
+    Only the folder's owner and root can hold it. Any user who may read the folder itself could
+    lock that.
+
     Args:
-        folder: An existing folder; read permission suffices.
+        folder: An existing folder.
+        name: File of the lock in the folder. It is created, and never removed.
+        wait: Whether to wait for a process that holds the lock.
+
+    Raises:
+        BlockingIOError: Another process holds the lock, and `wait` is false.
+        OSError: The file cannot be created or opened.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    # O_NOFOLLOW: root must not create a file where a link of the folder's owner points.
+    handle = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
+        _match_folder_owner(handle, folder)
         # flock(2): the kernel releases the lock if this process dies.
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(handle)

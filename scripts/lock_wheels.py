@@ -50,7 +50,7 @@ def locked(requirements: list[str], python: str) -> list[str]:
     Returns:
         A line of the lock file for each package.
     """
-    command = [sys.executable, "-m", *PIP_INSTALL, *platform_options(python), *requirements]
+    command = [sys.executable, "-P", "-m", *PIP_INSTALL, *platform_options(python), *requirements]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(result.stderr)

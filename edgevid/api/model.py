@@ -25,7 +25,7 @@ from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import STALL_S
 from edgevid.telemetry.telemetry import Telemetry
-from edgevid.updates.slots import Slots
+from edgevid.updates.slots import Slots, Started
 
 _log = logging.getLogger(__name__)
 DEMO = Path(__file__).parents[1] / "data" / "gestures.edgevid"
@@ -55,8 +55,14 @@ def load(
         BackendError: The interpreter rejects a part.
     """
     path = Path(path)
+    started = _begin(path) if path.is_dir() else None
     return Model(
-        bundles.read(_in_service(path)), path=path, threads=threads, delegate=delegate, motion_gate=motion_gate
+        bundles.read(started.path if started else path),
+        path=path,
+        threads=threads,
+        delegate=delegate,
+        motion_gate=motion_gate,
+        started=started,
     )
 
 
@@ -75,10 +81,12 @@ class Model:
         threads: See `load`.
         delegate: See `load`.
         motion_gate: See `load`.
+        started: The counted start, for a bundle from a device's folder.
 
     Attributes:
         bundle: The contents of the file.
         path: The path that was passed to `load`; None for a bundle in memory.
+        started: The counted start, for a bundle from a device's folder; None for another one.
     """
 
     def __init__(
@@ -89,9 +97,11 @@ class Model:
         threads: Threads = 1,
         delegate: str | DelegateChoice = AUTO,
         motion_gate: float | None = None,
+        started: Started | None = None,
     ) -> None:
         self.bundle = bundle
         self.path = path
+        self.started = started
         self._delegate = parse_delegate(delegate) if isinstance(delegate, str) else delegate
         self._motion_gate = motion_gate
         self._lock = threading.Lock()
@@ -256,7 +266,9 @@ class Model:
         """
         pooled = self._borrow()
         try:
-            yield pooled.lane(self._motion_gate)
+            lane = pooled.lane(self._motion_gate)
+            lane.telemetry.unsaved = self.started.unsaved if self.started else ""
+            yield lane
         finally:
             self._release(pooled)
 
@@ -300,13 +312,10 @@ class _PooledEngine:
             self._telemetry.fallback = reason
 
 
-def _in_service(path: Path) -> Path:
-    """Return the bundle in service, if the path is the folder of a device."""
-    if not path.is_dir():
-        return path
-    # This counts a start of a bundle on trial before anything of it is read, so that a crash counts
-    # too.
-    started = Slots(path).begin()
+def _begin(folder: Path) -> Started:
+    """Count a start in the folder of a device, and report what the count changed."""
+    # Before anything of the bundle is read, so that a crash counts too.
+    started = Slots(folder).begin()
     if started.message:
         _log.warning("edgevid: %s: %s", started.path, started.message)
-    return started.path
+    return started

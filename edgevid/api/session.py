@@ -23,7 +23,7 @@ from edgevid.supervision.pace import Pacer, paces
 from edgevid.supervision.supervisor import Supervisor, leave
 from edgevid.supervision.systemd import Notifier
 from edgevid.telemetry.telemetry import Telemetry
-from edgevid.updates.slots import Slots
+from edgevid.updates.slots import Slots, Started
 from edgevid.updates.trial import TrialPeriod
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class LaneProvider(Protocol):
     @property
     def path(self) -> Path | None:
         """The file or folder of the bundle; None for a bundle in memory."""
+        ...
+
+    @property
+    def started(self) -> Started | None:
+        """The start that was counted in a device's folder; None for another bundle."""
         ...
 
     def lent_lane(self) -> AbstractContextManager[Lane]:
@@ -204,9 +209,14 @@ class Session:
 
     def _trials(self) -> list[Output]:
         """Return an output for each bundle on trial, which confirms it after the trial period."""
-        folders = [Slots(model.path) for model in self.models if model.path is not None and model.path.is_dir()]
-        trials = [(slots, state.trial) for slots in folders if (state := slots.state()) and state.trial]
-        return [TrialPeriod(slots, period_s=trial.period_s) for slots, trial in trials]
+        # Not the state on the card: it may name a trial although the active bundle runs, because
+        # the start could not be counted.
+        starts = [(model.path, model.started) for model in self.models if model.path and model.started]
+        return [
+            TrialPeriod(Slots(path), period_s=started.trial.period_s, sha256=started.sha256)
+            for path, started in starts
+            if started.trial is not None
+        ]
 
     def _supervisor(self) -> Supervisor:
         levels = paces(keeps_state=all(lane.engine.keeps_state for lane in self.pipeline.lanes))

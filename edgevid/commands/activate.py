@@ -1,7 +1,8 @@
 """Put a new bundle into service on this device, on trial.
 
 The device stores two bundles. The new one is copied next to the bundle in
-service, and must pass its self-test on this machine. Then its trial begins:
+service, and must pass its self-test on this machine, as the service's user and
+within its limit of memory. Then its trial begins:
 
   - when it has given answers for the trial period, it is confirmed
   - each start of the service uses up one of its starts
@@ -15,8 +16,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 
-from edgevid.commands.options import add_bundle, add_slots, positive_int
+from edgevid.commands.options import add_bundle, add_slots, positive_int, trial_period_s
 
 EXAMPLES = """examples:
   edgevid activate action.edgevid --restart
@@ -31,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_slots(parser)
     parser.add_argument(
         "--trial-s",
-        type=float,
+        type=trial_period_s,
         default=120.0,
         metavar="SECONDS",
         help="how long the bundle must give answers to be confirmed (default: 120)",
@@ -57,11 +59,12 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.provision.service import refuse_volatile_root, restart
     from edgevid.schema import to_json
     from edgevid.updates.slots import Slots
-    from edgevid.updates.vetting import vet
+    from edgevid.updates.vetting import service_memory_mib, vet
 
     refuse_volatile_root()
     args.slots.mkdir(parents=True, exist_ok=True)
-    state = Slots(args.slots, vet).activate(args.bundle, starts=args.starts, period_s=args.trial_s)
+    check = partial(vet, memory_mib=service_memory_mib())
+    state = Slots(args.slots, check).activate(args.bundle, starts=args.starts, period_s=args.trial_s)
     if args.restart:
         restart()
     outcome = f"on trial for {args.trial_s:g} s" if state.trial else "in service"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Literal
 
 # The folder that `StateDirectory=edgevid` of the systemd unit creates.
 DEVICE_FOLDER = "/var/lib/edgevid"
+# A copy of `edgevid.updates.state.MAX_TRIAL_S`, whose module a parser need not import; a test holds them equal.
+MAX_TRIAL_S = 7 * 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +139,28 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"Expected a whole number of at least 1, got {text!r}.")
     return int(text)
+
+
+def trial_period_s(text: str) -> float:
+    """Read the length of a trial.
+
+    Args:
+        text: A number of seconds, 0 to a week.
+
+    Returns:
+        The number.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    # False for NaN too.
+    if not 0 <= value <= MAX_TRIAL_S:
+        raise argparse.ArgumentTypeError(f"Expected a number of seconds from 0 to {MAX_TRIAL_S:g}, got {text!r}.")
+    return value
 
 
 def size_px(text: str) -> tuple[int, int]:

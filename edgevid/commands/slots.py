@@ -33,15 +33,18 @@ def run(args: argparse.Namespace) -> int:
     """Print the slots.
 
     Raises:
-        SlotsError: No bundle is in service, or the state cannot be read.
+        SlotsError: No bundle is in service.
     """
     from edgevid.schema import to_json
     from edgevid.tables import table
     from edgevid.updates.slots import Slots
 
     slots = Slots(args.slots)
-    current, state = slots.current(), slots.state()
+    current = slots.current()
+    state, rebuilt = slots.look()
     assert state is not None  # `current` has raised otherwise
+    if rebuilt:
+        sys.stderr.write(f"edgevid: {rebuilt}\n")
     if args.json:
         sys.stdout.write(json.dumps(to_json(state)) + "\n")
         return 0

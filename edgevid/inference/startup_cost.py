@@ -45,7 +45,7 @@ def measure(bundle: Path, *, threads: int = 1) -> Startup:
     Raises:
         EdgevidError: The child failed or took longer than two minutes.
     """
-    command = [sys.executable, "-m", "edgevid.inference.startup_cost", str(bundle), str(threads)]
+    command = [sys.executable, "-P", "-m", "edgevid.inference.startup_cost", str(bundle), str(threads)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:

@@ -10,7 +10,8 @@ from edgevid.boards_and_cameras import Release, folder
 from edgevid.provision.deployment import Deployment, Service
 from edgevid.provision.templates import fill
 
-PROGRAM = "/opt/edgevid/current/bin/python -m edgevid.cli"
+# -P: no module of the working folder, which the service may write, comes before the real one.
+PROGRAM = "/opt/edgevid/current/bin/python -P -m edgevid.cli"
 STATE_FOLDER, RUN_CONFIG = "/var/lib/edgevid", "/etc/edgevid/run.toml"
 # Share of MemoryMax= at which systemd slows the service down before it kills it (MemoryHigh=).
 _HIGH = 0.9

@@ -194,7 +194,7 @@ def _download(python: str, house: Path, pins: Iterable[Pin]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lines:
         lines.write(requirements(pins))
         lines.flush()
-        command = [sys.executable, "-m", *_DOWNLOAD, *platform_options(python)]
+        command = [sys.executable, "-P", "-m", *_DOWNLOAD, *platform_options(python)]
         command += ["--dest", str(house), "--requirement", lines.name]
         result = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, check=False)
     if result.returncode != 0:

@@ -186,6 +186,8 @@ class Supervisor:
             parts.append(f"{state.temperature_c:.0f} °C")
         if telemetry.pace_level:
             parts.append(f"pace level {telemetry.pace_level}")
+        if telemetry.unsaved:
+            parts.append(f"the folder of bundles cannot be written: {telemetry.unsaved}")
         if not self._pipeline.connected:
             parts.append("lost the camera, opening it again")
         return ", ".join(parts)

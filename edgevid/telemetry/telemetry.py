@@ -45,6 +45,8 @@ class Telemetry:
         pace_changes: Times that the level changed.
         fallback: Reason why the model runs on the CPU and not on an accelerator; empty if it runs
             as requested.
+        unsaved: Reason why the device's folder of bundles could not be written at the start; empty
+            if it could.
         began_ns: Arrival of the first frame on this machine's monotonic clock; 0 before.
         latest_ns: Arrival of the latest frame.
         drops: Lost frames by cause. "source": dropped by the source. "late": dropped because the
@@ -59,7 +61,7 @@ class Telemetry:
         self.missed = 0
         self.is_starved = False
         self.unanswered = self.pace_level = self.pace_changes = 0
-        self.fallback = ""
+        self.fallback = self.unsaved = ""
         self.began_ns = self.latest_ns = 0
         # The other causes are rare; they appear with their first frame.
         self.drops: dict[str, int] = {"source": 0, "late": 0}
@@ -152,8 +154,10 @@ class Telemetry:
         )
 
     def _degradations(self) -> str:
-        """Return lines on a fallback, a slow source and pace changes, each with a newline before it."""
+        """Return what made this run less than it could be, each on a line with a newline before it."""
         lines = f"\non the CPU in place of the accelerator: {self.fallback}" if self.fallback else ""
+        if self.unsaved:
+            lines += f"\nthe folder of bundles could not be written: {self.unsaved}"
         if self.missed:
             lines += f"\ndue times without a frame: {self.missed}, for {self.taken} frames taken"
         if self.pace_changes:

@@ -6,6 +6,7 @@ missing key is an error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -15,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from edgevid.errors import DeployError, SelftestFailed
+from edgevid.errors import DeployError, SelftestFailed, SlotsError
 from edgevid.schema import from_toml
-from edgevid.updates.slots import State, sha256
+from edgevid.updates.state import State
+from edgevid.updates.stored import sha256
 
-PROGRAM = "sudo /opt/edgevid/current/bin/python -m edgevid.cli"
+# -P: without it, root would run an argparse.py of the folder that ssh starts in.
+PROGRAM = "sudo /opt/edgevid/current/bin/python -P -m edgevid.cli"
 # Exit code of ssh itself, as opposed to the remote command's. Source: ssh(1), "EXIT STATUS".
 _SSH_FAILED = 255
 # The limit covers sending a large bundle over a slow network, and a self-test of up to ten minutes.
@@ -96,14 +99,16 @@ class Device:
             "--slots",
             self.slots,
             "--trial-s",
-            f"{trial_s:g}",
+            repr(float(trial_s)),
             "--json",
             *(["--restart"] if restart else []),
         ]
         try:
             return _state(self._edgevid(words))
         finally:
-            self._ssh(f"rm -rf {shlex.quote(str(Path(path).parent))}")
+            # A copy that stays is less than the reason why the activation failed.
+            with contextlib.suppress(DeployError):
+                self._ssh(f"rm -rf {shlex.quote(str(Path(path).parent))}")
 
     def state(self) -> State:
         """Return the state of the device's slots."""
@@ -178,6 +183,11 @@ def wait(
 
 
 def _state(text: str) -> State:
-    # The last line of stdout is the JSON; `from_toml` knows no null.
-    content = {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}
-    return from_toml(State, content, "the device's answer")
+    try:
+        # The last line of stdout is the JSON; `from_toml` knows no null.
+        content = {name: value for name, value in json.loads(text.splitlines()[-1]).items() if value is not None}
+        return from_toml(State, content, "the device's answer")
+    except (ValueError, IndexError, AttributeError, RecursionError, SlotsError) as error:
+        raise DeployError(
+            expected="the state of the slots as the device's answer", found=f"something else ({error})"
+        ) from error

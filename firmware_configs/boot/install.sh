@@ -19,7 +19,8 @@ check() {
 
 # Each set of packages has its own folder, so a power cut leaves the packages in use as they are.
 install_packages() {
-    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    # -I and -P: root runs no module of the current folder.
+    version=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     wanted=$here/wheels/$version.txt
     [ -f "$wanted" ] || give_up "Expected wheels for Python $version, got none. Flash the card again for this release of Raspberry Pi OS."
     name=$(sha256sum "$wanted" | cut -c 1-12)
@@ -27,10 +28,10 @@ install_packages() {
     if [ ! -f "$home/complete" ]; then
         say "installing packages for Python $version"
         rm -rf "$home"
-        "$python" -m venv --without-pip {{venv_options}} "$home"
+        "$python" -I -m venv --without-pip {{venv_options}} "$home"
         # The wheel of pip in the checksums: an earlier flash may have left another version on the card.
         pip=$(sed -n 's|.*  \(wheels/pip-.*\.whl\)$|\1|p' "$here/SHA256SUMS")
-        PYTHONPATH=$here/$pip "$home/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+        PYTHONPATH=$here/$pip "$home/bin/python" -P -m pip install --quiet --disable-pip-version-check --no-cache-dir \
             --no-index --find-links "$here/wheels" --only-binary :all: --require-hashes --requirement "$wanted"
         # Flush first, or the mark could survive a power cut that the packages do not.
         sync
@@ -77,6 +78,8 @@ start() {
     fi
     # The secrets are in /etc now, so they leave the FAT.
     rm -f "$here/environment"
+    # Flush first, or the sign could survive a power cut that the installation does not.
+    sync
     # Last: first-boot.sh takes this as the sign of a complete installation.
     cp "$here/SHA256SUMS" "$root/opt/edgevid/installed"
     sync

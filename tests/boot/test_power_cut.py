@@ -66,7 +66,7 @@ def bundles() -> Bundles:
 
 def steps(first: int) -> str:
     """Return a script that shows the slots, then updates with new bundles and prints a line at each step."""
-    edgevid = f"{PYTHON} -m edgevid.cli"
+    edgevid = f"{PYTHON} -P -m edgevid.cli"
     names = " ".join(f"{number}.edgevid" for number in range(first, first + UPDATES))
     update = (
         f"echo BEGUN $b; {edgevid} activate /mnt/$b && echo ON TRIAL $b && {PYTHON} -c '{CONFIRM}' "

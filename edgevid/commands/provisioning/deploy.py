@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.options import DEVICE_FOLDER, add_bundle
+from edgevid.commands.options import DEVICE_FOLDER, add_bundle, trial_period_s
 
 if TYPE_CHECKING:
     from edgevid.updates.slots import State
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--trial-s",
-        type=float,
+        type=trial_period_s,
         default=120.0,
         metavar="SECONDS",
         help="how long the bundle must give answers to be confirmed (default: 120)",

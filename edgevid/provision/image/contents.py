@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from edgevid import boards_and_cameras
@@ -147,8 +148,10 @@ def _add_bundle(tree: Tree, deployment: Deployment) -> None:
     state = STATE_FOLDER.lstrip("/")
     tree.folder(state, owner=accounts.OWNER)
     with tempfile.TemporaryDirectory() as folder:
-        Slots(Path(folder), vet).activate(Path(deployment.bundle))
-        for path in sorted(Path(folder).iterdir()):
+        check = partial(vet, memory_mib=deployment.service.memory_mib)
+        Slots(Path(folder), check).activate(Path(deployment.bundle))
+        # Without the locks, which the device creates with its own modes.
+        for path in sorted(Path(folder).glob("[!.]*")):
             # Read now: the folder is gone when the tar is written.
             tree.file(f"{state}/{path.name}", path.read_bytes(), owner=accounts.OWNER)
 

@@ -127,7 +127,7 @@ def compile_folder(folder: Path, device_path: str) -> None:
     # A fixed hash seed: the order of sets is part of the bytecode.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     result = subprocess.run(
-        (sys.executable, "-m", "compileall", *modes, *paths),
+        (sys.executable, "-P", "-m", "compileall", *modes, *paths),
         capture_output=True,
         text=True,
         check=False,

@@ -97,7 +97,7 @@ def _pip_install(found: Mapping[Pin, Path], site: Path, scratch: Path, python: s
     lock.write_text(requirements(found))
     platform = (f"--python-version={python}", *(f"--platform={name}" for name in _PLATFORMS))
     sources = ("--find-links", house, "--requirement", lock, "--target", site)
-    host_tools.run((sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, *platform, *sources), epoch_s=epoch_s)
+    host_tools.run((sys.executable, "-P", "-m", "pip", "install", *_PIP_OPTIONS, *platform, *sources), epoch_s=epoch_s)
     # Scripts with the path of this machine's Python, and pip's note on how it was called.
     for path in [*(site / "bin").glob("*"), *site.glob("*.dist-info/REQUESTED")]:
         path.unlink()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic_ns
 
 import pytest
@@ -218,3 +222,43 @@ def test_no_answer_whatever_it_is_breaks_the_sink(answer: bytes) -> None:
                 f"http://127.0.0.1:{odd.getsockname()[1]}/", formatter=FORMATTER, timeout_s=5, environment={}
             ).started(event(1.0))
         thread.join()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of this machine's name that no authority has signed, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
+    subprocess.run(
+        ["openssl", *words.split(), *files, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True
+    )
+    return tmp_path / "certificate.pem"
+
+
+@pytest.fixture
+def tls_receiver(receiver: Receiver, certificate: Path) -> Receiver:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    receiver.serve_tls(context)
+    return receiver
+
+
+def test_a_server_without_a_trusted_certificate_gets_no_event(tls_receiver: Receiver) -> None:
+    sender = WebhookSender(f"https://localhost:{tls_receiver.port}/", formatter=FORMATTER, environment={})
+    with pytest.raises(OutputError, match="CERTIFICATE_VERIFY_FAILED"):
+        sender.started(event(1.0))
+    assert (tls_receiver.tries, tls_receiver.received) == (0, [])
+
+
+def test_a_trusted_certificate_counts_for_its_own_name_only(
+    tls_receiver: Receiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    WebhookSender(f"https://localhost:{tls_receiver.port}/", formatter=FORMATTER, environment={}).started(event(1.0))
+    assert tls_receiver.told() == [("start", 1.0)]
+    other = WebhookSender(f"https://127.0.0.1:{tls_receiver.port}/", formatter=FORMATTER, environment={})
+    with pytest.raises(OutputError, match="IP address mismatch"):
+        other.started(event(2.0))
+    assert tls_receiver.told() == [("start", 1.0)]

@@ -95,19 +95,22 @@ class Card:
             }
 
 
-def after_cuts(recorder: Recorder, folder: Path) -> Iterator[Path]:
+def after_cuts(recorder: Recorder, folder: Path, *, only_last: bool = False) -> Iterator[Path]:
     """Every folder that may be found after a power cut.
 
     Args:
         recorder: What was done.
         folder: Made anew for each.
+        only_last: Cut once, after all that was done.
 
     Yields:
         The folder.
     """
     card = Card(recorder.before)
-    for step in recorder.steps:
+    for number, step in enumerate(recorder.steps, 1):
         card.do(step)
+        if only_last and number < len(recorder.steps):
+            continue
         for files in card.after_cut():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from edgevid.updates.slots import Slots
 from tests.edgevid.provision.deployments import SHIPPED
 from tests.repo.files import ROOT
 
-PROGRAM = f"cd {ROOT} && {sys.executable} -m edgevid.cli"
+PROGRAM = f"PYTHONPATH={ROOT} {sys.executable} -P -m edgevid.cli"
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +211,21 @@ def test_a_key_that_is_not_taken_is_an_error_and_not_a_question(device: Device, 
     (tmp_path / "config").write_text(text)
     with pytest.raises(DeployError, match="Permission denied"):
         replace(device, ssh_config=tmp_path / "config").state()
+
+
+def test_a_cleaning_that_fails_does_not_hide_why_the_bundle_was_refused(device: Device, tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text(
+        '#!/bin/sh\ncase "$*" in *"rm -rf"*) exit 255;; esac\necho "edgevid: no room" >&2; exit 1\n'
+    )
+    (tmp_path / "ssh").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        with pytest.raises(DeployError, match="no room"):
+            device.activate("/var/tmp/edgevid.none/b.edgevid", trial_s=1, restart=False)
+
+
+@pytest.mark.parametrize("answer", ["", "hello", "[]", "[" * 100_000, '{"active": "a", "slots": {}}', '{"active": 1}'])
+def test_an_answer_of_the_device_that_is_no_state_is_one_line(device: Device, tmp_path: Path, answer: str) -> None:
+    (tmp_path / "answer").write_text(answer)
+    with pytest.raises(DeployError, match="the state of the slots as the device's answer"):
+        replace(device, program=f"cat {tmp_path}/answer; true").state()

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from edgevid import atomic, bundle, cli
+from edgevid.commands import options
 from edgevid.errors import BundleTruncated, SelftestFailed, SlotsError, UsageError
 from edgevid.events.decide import Decision
 from edgevid.updates.slots import Slots
+from edgevid.updates.state import MAX_TRIAL_S
 from edgevid.updates.trial import TrialPeriod
 from tests.edgevid.updates.cuts import Recorder, after_cuts
 from tests.models.bundles import bundle_for, window_manifest
@@ -138,12 +140,6 @@ def test_without_any_bundle_the_message_says_what_to_run(tmp_path: Path) -> None
             action()
 
 
-def test_a_state_that_is_none_is_one_line(slots: Slots) -> None:
-    (slots.folder / "state.json").write_text('{"active": "c"}')
-    with pytest.raises(SlotsError, match=r"Expected a valid state in .*state\.json"):
-        slots.current()
-
-
 def test_what_root_writes_belongs_to_the_owner_of_the_folder(four: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to give files away")
@@ -168,7 +164,9 @@ def test_200_kills_between_and_inside_writes_leave_a_valid_bundle_in_service_eac
     assert sum(seen["steps"].values()) == sum(seen["survivors"].values()) == 200
     assert set(seen["steps"]) == {"write", "fsync", "rename", "after rename"}
     assert len(seen["survivors"]) == 4, "bundles really changed"
-    assert set(seen["left"]) <= {"a.edgevid", "b.edgevid", "state.json", ".incoming.edgevid", ".state.json.new"}
+    bundles = {"a.edgevid", "b.edgevid", ".incoming.edgevid"}
+    states = {"state.json", ".state.json.new", "proven.json", ".proven.json.new"}
+    assert set(seen["left"]) <= {*bundles, *states, ".lock", ".activate.lock"}
 
 
 def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(
@@ -185,6 +183,7 @@ def test_a_power_cut_after_any_step_leaves_a_valid_bundle_in_service(
     cuts = 0
     for left in after_cuts(recorder, four / "after"):
         assert in_service(Slots(left)) in ("model-1", "model-2", "model-3")
+        assert Slots(left).look()[1] == "", "the state itself is whole, without a recovery"
         cuts += 1
     assert cuts > 60
 
@@ -195,9 +194,17 @@ def test_a_flush_that_is_left_out_is_seen_by_the_test_of_power_cuts(
     recorder = Recorder(slots.folder, blind_to_flushes_of=".state.json.new")
     with recorder.installed(monkeypatch):
         slots.activate(four / "2.edgevid")
-    with pytest.raises(SlotsError):
-        for left in after_cuts(recorder, four / "after"):
-            in_service(Slots(left))
+    assert any("rebuilt" in Slots(left).look()[1] for left in after_cuts(recorder, four / "after"))
+
+
+def test_what_an_activation_has_reported_outlives_a_power_cut(
+    four: Path, slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(slots.folder)
+    with recorder.installed(monkeypatch):
+        slots.activate(four / "2.edgevid")
+    left = [in_service(Slots(folder)) for folder in after_cuts(recorder, four / "after", only_last=True)]
+    assert set(left) == {"model-2"}, "the folder's names are flushed as well as the files"
 
 
 def test_a_trial_is_confirmed_by_answers_over_its_period_and_only_once(
@@ -275,5 +282,38 @@ def test_a_bundle_with_other_golden_answers_does_not_go_live(
     state = Slots(tmp_path / "device").state()
     assert (state.trial, sorted(path.name for path in (tmp_path / "device").iterdir())) == (
         None,
-        ["a.edgevid", "state.json"],
+        [".activate.lock", ".lock", "a.edgevid", "proven.json", "state.json"],
+    )
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e9", "soon", ""])
+@pytest.mark.parametrize("command", [["activate", "b.edgevid"], ["deploy", "b.edgevid", "--to", "pi"]])
+def test_a_trial_period_that_is_no_time_is_a_usage_error(
+    command: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, f"--trial-s={text}"])
+    assert stopped.value.code == UsageError.exit_code
+    assert "Expected a number of seconds from 0 to 604800" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("period_s", [float("nan"), float("inf"), -1.0])
+def test_an_illegal_trial_period_is_rejected_before_anything_is_copied(
+    four: Path, slots: Slots, period_s: float
+) -> None:
+    before = slots.state()
+    with pytest.raises(UsageError, match="trial period"):
+        slots.activate(four / "2.edgevid", period_s=period_s)
+    assert (slots.state(), slots.path("b").exists()) == (before, False)
+
+
+def test_the_longest_trial_is_the_same_on_the_command_line_and_in_the_state() -> None:
+    assert options.MAX_TRIAL_S == MAX_TRIAL_S
+
+
+def test_rollback_without_a_folder_of_slots_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rollback", "--slots", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err == (
+        f"edgevid: Expected a bundle in service in {tmp_path / 'none'}, got no such folder. "
+        "Run: edgevid activate BUNDLE.\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 
 import pytest
@@ -174,3 +175,17 @@ def test_a_broker_is_shown_without_its_user_and_password() -> None:
     assert (found.username, found.password, found.port) == ("me", "pass word", 8883)
     assert "word" not in f"{found} {found!r}"
     assert str(found) == "mqtts://pi.local:8883/hall"
+
+
+def test_a_token_is_compared_in_a_time_that_does_not_depend_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is measured: the comparison of the standard library decides, and nothing else."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def never(offered: bytes, wanted: bytes) -> bool:
+        compared.append((offered, wanted))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", never)
+    request = Gate(OPEN, TOKEN).judge(f"/?token={TOKEN}", {"Host": "raspberrypi.local:8080"})
+    assert request.status not in (200, 303)
+    assert (TOKEN.encode(), TOKEN.encode()) in compared
