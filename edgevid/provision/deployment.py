@@ -7,9 +7,7 @@ card happens here, before anything is written.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +16,15 @@ from typing import Any, Literal
 import edgevid
 from edgevid.boards_and_cameras import Board, Camera, board, camera
 from edgevid.errors import DeploymentError
+from edgevid.provision.releases import check_country, check_timezone, check_user
 from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
 from edgevid.schema import from_toml, read_toml
 
 # One label of a host name as in RFC 1123, 2.1; user names as in useradd(8).
 _HOSTNAME, _USER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-_COUNTRY, _VARIABLE = re.compile(r"[A-Z]{2}"), re.compile(r"[A-Z_][A-Z0-9_]*")
-# `edgevid` is the service's account. Raspberry Pi OS renames `rpi-first-boot-wizard` to the new user.
-_RESERVED_USERS = ("root", "edgevid", "rpi-first-boot-wizard")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+# The service's account, with its group.
+_SERVICE_USER = "edgevid"
 DEMO = "demo"
 # The comment of the placeholder key in `firmware_configs/deployments`.
 EXAMPLE_KEY_COMMENT = "replace@me"
@@ -52,10 +51,11 @@ class User:
     def __post_init__(self) -> None:
         """Reject an illegal account name, and an account without a login."""
         DeploymentError.unless(
-            bool(_USER.fullmatch(self.name)) and self.name not in _RESERVED_USERS,
+            bool(_USER.fullmatch(self.name)) and self.name != _SERVICE_USER,
             expected="a user's name in small letters, none of the system's",
             got=self.name,
         )
+        check_user(self.name)
         for key in self.ssh_keys:
             check_ssh_key(key)
         check_password_hash(self.password_hash)
@@ -92,11 +92,7 @@ class Wifi:
             expected="[wifi] ssid of 1 to 32 bytes in one line",
             got=self.ssid,
         )
-        DeploymentError.unless(
-            bool(_COUNTRY.fullmatch(self.country)),
-            expected="[wifi] country as two capital letters, as CH or US",
-            got=self.country,
-        )
+        check_country(self.country)
         DeploymentError.unless(
             not (self.password and self.password_env),
             expected="[wifi] password or password_env, not both",
@@ -217,7 +213,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         """Reject illegal values, and values that cannot work together."""
-        _check_timezone(self.timezone)
+        check_timezone(self.timezone, of=self.facts.releases, is_each=False)
         DeploymentError.unless(
             bool(_HOSTNAME.fullmatch(self.hostname)),
             expected="a hostname of small letters, digits and hyphens, at most 63",
@@ -332,11 +328,3 @@ def _check_limits(facts: Board, service: Service) -> None:
         expected=f"[service] memory_mib of at most {max_mib} on the board {facts.name!r}",
         got=service.memory_mib,
     )
-
-
-def _check_timezone(name: str) -> None:
-    known = zoneinfo.available_timezones()
-    if name not in known:
-        # The database has about 600 names, so the message lists only similar ones.
-        similar = difflib.get_close_matches(name, known, n=3) or ["Europe/Zurich", "America/New_York", "UTC"]
-        raise DeploymentError(expected=f"a time zone of the IANA database, as {', '.join(similar)}", got=name)

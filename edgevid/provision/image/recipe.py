@@ -10,6 +10,7 @@ from edgevid import boards_and_cameras
 from edgevid.boards_and_cameras import Release
 from edgevid.errors import DeploymentError
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.releases import check_timezone
 from edgevid.schema import from_toml, legal, read_toml
 
 FOLDER = "image"
@@ -74,9 +75,10 @@ def check(made_of: ImageRecipe, deployment: Deployment) -> None:
 
     Raises:
         DeploymentError: The kernel has no device tree for the board or no driver for the camera, or the
-            deployment asks for a read-only root.
+            deployment asks for a read-only root or a time zone that the release lacks.
     """
     board, camera = deployment.facts, deployment.optics
+    check_timezone(deployment.timezone, of=[made_of.suite], is_each=True)
     if board.name not in made_of.device_trees:
         raise DeploymentError(
             expected=f"a board that Debian {made_of.suite} starts on",
