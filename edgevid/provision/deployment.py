@@ -16,8 +16,9 @@ from typing import Any, Literal
 import edgevid
 from edgevid.boards_and_cameras import Board, Camera, board, camera
 from edgevid.errors import DeploymentError
-from edgevid.provision.releases import check_country, check_timezone, check_user
-from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
+from edgevid.provision.network import Ethernet, Wifi
+from edgevid.provision.releases import check_timezone, check_user
+from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret
 from edgevid.schema import from_toml, read_toml
 
 # One label of a host name as in RFC 1123, 2.1; user names as in useradd(8).
@@ -64,52 +65,6 @@ class User:
             expected="[user] with ssh_keys or a password_hash",
             found="neither, so nobody could log in",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wifi:
-    """A wireless network.
-
-    Attributes:
-        ssid: Network name, 1 to 32 bytes.
-        country: ISO 3166-1 alpha-2 code of the regulatory domain.
-        password: 8 to 63 characters, or the key as 64 hexadecimal digits. Without any password the network is open.
-        password_env: Environment variable to read the password from when the card is flashed.
-        hidden: Whether the network does not announce its name.
-    """
-
-    ssid: str
-    country: str
-    # repr=False, here and below: no traceback or log may show a secret.
-    password: str = field(default="", repr=False)
-    password_env: str = ""
-    hidden: bool = False
-
-    def __post_init__(self) -> None:
-        """Reject a network that no radio can join."""
-        DeploymentError.unless(
-            1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(),
-            expected="[wifi] ssid of 1 to 32 bytes in one line",
-            got=self.ssid,
-        )
-        check_country(self.country)
-        DeploymentError.unless(
-            not (self.password and self.password_env),
-            expected="[wifi] password or password_env, not both",
-            found="both",
-        )
-
-    def psk(self) -> str:
-        """Derive the key of the network, so that no card holds the password itself.
-
-        Returns:
-            64 hexadecimal digits; empty for an open network.
-
-        Raises:
-            DeploymentError: The password has an illegal length, or its variable is not set.
-        """
-        password = secret(self.password_env, "[wifi] password_env") if self.password_env else self.password
-        return wifi_psk(self.ssid, password) if password else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +145,8 @@ class Deployment:
         timezone: Name in the IANA database, such as "Europe/Zurich".
         user: The account for people.
         camera_port: Connector of the camera on a board with two, from 0.
-        wifi: Wireless network; None for Ethernet.
+        wifi: Wireless network; None for Ethernet only.
+        ethernet: Address of the wired interface; None for DHCP.
         run: Options of `edgevid run`, without the leading dashes.
         environment: Variables of the service. A value "env:NAME" is replaced by the variable NAME when the
             card is flashed.
@@ -206,6 +162,7 @@ class Deployment:
     user: User
     camera_port: int | None = None
     wifi: Wifi | None = None
+    ethernet: Ethernet | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     service: Service = field(default_factory=Service)
@@ -311,6 +268,12 @@ def _check_hardware(deployment: Deployment) -> None:
         deployment.wifi is None or facts.wifi,
         expected=f"no [wifi] for the board {facts.name!r}, which has no radio",
         found="one",
+    )
+    addresses = [each.address.partition("/")[0] for each in (deployment.wifi, deployment.ethernet) if each]
+    DeploymentError.unless(
+        len(addresses) < 2 or not addresses[0] or addresses[0] != addresses[1],
+        expected="another address in [ethernet] than in [wifi]",
+        got=addresses[0] if addresses else "",
     )
 
 

@@ -158,6 +158,9 @@ def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
             "an address in [run] has a password, which would be in clear on the boot partition. "
             "Use the options that read it from [environment]."
         )
+    for name, interface in (("wifi", deployment.wifi), ("ethernet", deployment.ethernet)):
+        if interface and interface.address and not interface.dns:
+            yield f"[{name}] has an address and no dns, so the device finds nothing by its name, not even the time."
     if deployment.card.read_only_root:
         yield (
             "the root file system is read-only from the second boot on. Changes made on the device "

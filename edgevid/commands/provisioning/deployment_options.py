@@ -49,7 +49,7 @@ def read_deployment(path: Path) -> Deployment:
     # Both look up environment variables, which must be set now rather than after minutes of work.
     read.variables()
     if read.wifi:
-        read.wifi.psk()
+        read.wifi.key()
     check_run(read)
     check_bundle(read)
     return read

@@ -154,7 +154,8 @@ def test_what_cloud_init_reads_says_what_the_deployment_says() -> None:
     )
     wifi = files["network-config"]["network"]["wifis"]["wlan0"]
     assert wifi["regulatory-domain"] == "CH"
-    assert wifi["access-points"] == {device.wifi.ssid: {"hidden": False, "password": device.wifi.psk()}}
+    auth = {"key-management": "psk", "password": device.wifi.key()}
+    assert wifi["access-points"] == {device.wifi.ssid: {"hidden": False, "auth": auth}}
     assert (
         "wifis"
         not in yaml.safe_load(first_boot.cloud_init(made("4b", "uvc", wifi=None), contents={})["network-config"])[
