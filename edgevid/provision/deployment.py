@@ -77,7 +77,7 @@ class Service:
         watchdog_s: Longest time without a sign of life before a restart.
         restart_s: Pause before a restart.
         start_limit_s: Longest time from the start to the first frame.
-        trial_s: How long a new bundle must answer before it is confirmed.
+        trial_s: How long the bundle of a card that is flashed again must answer before it is confirmed.
     """
 
     memory_mib: int = 256
@@ -89,10 +89,10 @@ class Service:
 
     def __post_init__(self) -> None:
         """Reject limits with which nothing runs."""
-        for name in ("watchdog_s", "restart_s", "start_limit_s"):
-            DeploymentError.unless(
-                1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name)
-            )
+        longest_s = {"watchdog_s": 3600, "restart_s": 3600, "start_limit_s": 3600, "trial_s": 86_400}
+        for name, longest in longest_s.items():
+            value = getattr(self, name)
+            DeploymentError.unless(1 <= value <= longest, expected=f"[service] {name} from 1 to {longest}", got=value)
         DeploymentError.unless(
             self.memory_mib >= _MIN_MEMORY_MIB,
             expected=f"[service] memory_mib of at least {_MIN_MEMORY_MIB}",

@@ -137,6 +137,7 @@ def device_files(deployment: Deployment, system: System) -> dict[str, str | byte
         "install.sh": fill(
             "boot/install.sh",
             bundle=name,
+            trial_s=deployment.service.trial_s,
             venv_options="--system-site-packages" if needs_system_packages else "",
             read_only=read_only,
         ),
