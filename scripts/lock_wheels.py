@@ -26,31 +26,42 @@ PIP_INSTALL = "pip install --quiet --dry-run --ignore-installed --report - --tar
 HEADING = (
     "# Pinned packages of a device with Python {python}, and the hashes of their aarch64 wheels.\n"
     "# Written by scripts/lock_wheels.py.\n"
+    "# For: {requirements}\n"
 )
 
 
 def main() -> None:
     """Write a lock file for each Python."""
+    for python in BOUNDS:
+        wanted = requirements(python)
+        heading = HEADING.format(python=python, requirements="; ".join(wanted))
+        lines = "".join(f"{line}\n" for line in sorted(locked(wanted, python)))
+        (ROOT / "firmware_configs/wheels" / f"{python}.txt").write_text(heading + lines)
+
+
+def requirements(python: str) -> list[str]:
+    """Return what a device needs, from `pyproject.toml` and `BOUNDS`. A test holds the lock files against it.
+
+    Args:
+        python: Python version of the device, as "3.13".
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [each for extra in EXTRAS for each in project["optional-dependencies"].get(extra, [])]
     # install.sh runs pip from its wheel: Raspberry Pi OS may not have it.
-    requirements = [*project["dependencies"], *extras, "pip"]
-    for python, bounds in BOUNDS.items():
-        lines = "".join(f"{line}\n" for line in sorted(locked([*requirements, *bounds], python)))
-        (ROOT / "firmware_configs/wheels" / f"{python}.txt").write_text(HEADING.format(python=python) + lines)
+    return [*project["dependencies"], *extras, "pip", *BOUNDS[python]]
 
 
-def locked(requirements: list[str], python: str) -> list[str]:
+def locked(wanted: list[str], python: str) -> list[str]:
     """Resolve requirements for the device's platform.
 
     Args:
-        requirements: As in `pip install`.
+        wanted: Requirements, as in `pip install`.
         python: Python version of the device, as "3.13".
 
     Returns:
         A line of the lock file for each package.
     """
-    command = [sys.executable, "-P", "-m", *PIP_INSTALL, *platform_options(python), *requirements]
+    command = [sys.executable, "-P", "-m", *PIP_INSTALL, *platform_options(python), *wanted]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(result.stderr)

@@ -7,9 +7,7 @@ card happens here, before anything is written.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +16,16 @@ from typing import Any, Literal
 import edgevid
 from edgevid.boards_and_cameras import Board, Camera, board, camera
 from edgevid.errors import DeploymentError
-from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret, wifi_psk
+from edgevid.provision.network import Ethernet, Wifi
+from edgevid.provision.releases import check_timezone, check_user
+from edgevid.provision.secrets import check_password_hash, check_ssh_key, secret
 from edgevid.schema import from_toml, read_toml
 
 # One label of a host name as in RFC 1123, 2.1; user names as in useradd(8).
 _HOSTNAME, _USER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-_COUNTRY, _VARIABLE = re.compile(r"[A-Z]{2}"), re.compile(r"[A-Z_][A-Z0-9_]*")
-# `edgevid` is the service's account. Raspberry Pi OS renames `rpi-first-boot-wizard` to the new user.
-_RESERVED_USERS = ("root", "edgevid", "rpi-first-boot-wizard")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+# The service's account, with its group.
+_SERVICE_USER = "edgevid"
 DEMO = "demo"
 # The comment of the placeholder key in `firmware_configs/deployments`.
 EXAMPLE_KEY_COMMENT = "replace@me"
@@ -52,10 +52,11 @@ class User:
     def __post_init__(self) -> None:
         """Reject an illegal account name, and an account without a login."""
         DeploymentError.unless(
-            bool(_USER.fullmatch(self.name)) and self.name not in _RESERVED_USERS,
+            bool(_USER.fullmatch(self.name)) and self.name != _SERVICE_USER,
             expected="a user's name in small letters, none of the system's",
             got=self.name,
         )
+        check_user(self.name)
         for key in self.ssh_keys:
             check_ssh_key(key)
         check_password_hash(self.password_hash)
@@ -64,56 +65,6 @@ class User:
             expected="[user] with ssh_keys or a password_hash",
             found="neither, so nobody could log in",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wifi:
-    """A wireless network.
-
-    Attributes:
-        ssid: Network name, 1 to 32 bytes.
-        country: ISO 3166-1 alpha-2 code of the regulatory domain.
-        password: 8 to 63 characters, or the key as 64 hexadecimal digits. Without any password the network is open.
-        password_env: Environment variable to read the password from when the card is flashed.
-        hidden: Whether the network does not announce its name.
-    """
-
-    ssid: str
-    country: str
-    # repr=False, here and below: no traceback or log may show a secret.
-    password: str = field(default="", repr=False)
-    password_env: str = ""
-    hidden: bool = False
-
-    def __post_init__(self) -> None:
-        """Reject a network that no radio can join."""
-        DeploymentError.unless(
-            1 <= len(self.ssid.encode()) <= 32 and self.ssid.isprintable(),
-            expected="[wifi] ssid of 1 to 32 bytes in one line",
-            got=self.ssid,
-        )
-        DeploymentError.unless(
-            bool(_COUNTRY.fullmatch(self.country)),
-            expected="[wifi] country as two capital letters, as CH or US",
-            got=self.country,
-        )
-        DeploymentError.unless(
-            not (self.password and self.password_env),
-            expected="[wifi] password or password_env, not both",
-            found="both",
-        )
-
-    def psk(self) -> str:
-        """Derive the key of the network, so that no card holds the password itself.
-
-        Returns:
-            64 hexadecimal digits; empty for an open network.
-
-        Raises:
-            DeploymentError: The password has an illegal length, or its variable is not set.
-        """
-        password = secret(self.password_env, "[wifi] password_env") if self.password_env else self.password
-        return wifi_psk(self.ssid, password) if password else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +77,7 @@ class Service:
         watchdog_s: Longest time without a sign of life before a restart.
         restart_s: Pause before a restart.
         start_limit_s: Longest time from the start to the first frame.
-        trial_s: How long a new bundle must answer before it is confirmed.
+        trial_s: How long the bundle of a card that is flashed again must answer before it is confirmed.
     """
 
     memory_mib: int = 256
@@ -138,10 +89,10 @@ class Service:
 
     def __post_init__(self) -> None:
         """Reject limits with which nothing runs."""
-        for name in ("watchdog_s", "restart_s", "start_limit_s"):
-            DeploymentError.unless(
-                1 <= getattr(self, name) <= 3600, expected=f"[service] {name} from 1 to 3600", got=getattr(self, name)
-            )
+        longest_s = {"watchdog_s": 3600, "restart_s": 3600, "start_limit_s": 3600, "trial_s": 86_400}
+        for name, longest in longest_s.items():
+            value = getattr(self, name)
+            DeploymentError.unless(1 <= value <= longest, expected=f"[service] {name} from 1 to {longest}", got=value)
         DeploymentError.unless(
             self.memory_mib >= _MIN_MEMORY_MIB,
             expected=f"[service] memory_mib of at least {_MIN_MEMORY_MIB}",
@@ -194,7 +145,8 @@ class Deployment:
         timezone: Name in the IANA database, such as "Europe/Zurich".
         user: The account for people.
         camera_port: Connector of the camera on a board with two, from 0.
-        wifi: Wireless network; None for Ethernet.
+        wifi: Wireless network; None for Ethernet only.
+        ethernet: Address of the wired interface; None for DHCP.
         run: Options of `edgevid run`, without the leading dashes.
         environment: Variables of the service. A value "env:NAME" is replaced by the variable NAME when the
             card is flashed.
@@ -210,6 +162,7 @@ class Deployment:
     user: User
     camera_port: int | None = None
     wifi: Wifi | None = None
+    ethernet: Ethernet | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     service: Service = field(default_factory=Service)
@@ -217,7 +170,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         """Reject illegal values, and values that cannot work together."""
-        _check_timezone(self.timezone)
+        check_timezone(self.timezone, of=self.facts.releases, is_each=False)
         DeploymentError.unless(
             bool(_HOSTNAME.fullmatch(self.hostname)),
             expected="a hostname of small letters, digits and hyphens, at most 63",
@@ -316,6 +269,12 @@ def _check_hardware(deployment: Deployment) -> None:
         expected=f"no [wifi] for the board {facts.name!r}, which has no radio",
         found="one",
     )
+    addresses = [each.address.partition("/")[0] for each in (deployment.wifi, deployment.ethernet) if each]
+    DeploymentError.unless(
+        len(addresses) < 2 or not addresses[0] or addresses[0] != addresses[1],
+        expected="another address in [ethernet] than in [wifi]",
+        got=addresses[0] if addresses else "",
+    )
 
 
 def _check_limits(facts: Board, service: Service) -> None:
@@ -332,11 +291,3 @@ def _check_limits(facts: Board, service: Service) -> None:
         expected=f"[service] memory_mib of at most {max_mib} on the board {facts.name!r}",
         got=service.memory_mib,
     )
-
-
-def _check_timezone(name: str) -> None:
-    known = zoneinfo.available_timezones()
-    if name not in known:
-        # The database has about 600 names, so the message lists only similar ones.
-        similar = difflib.get_close_matches(name, known, n=3) or ["Europe/Zurich", "America/New_York", "UTC"]
-        raise DeploymentError(expected=f"a time zone of the IANA database, as {', '.join(similar)}", got=name)

@@ -101,6 +101,21 @@ class Payload:
         )
 
 
+def secrets_on_card(deployment: Deployment) -> list[str]:
+    """Describe the secrets that the boot partition holds until the first boot moves them to the root file system."""
+    wifi, variables = deployment.wifi, sorted(deployment.environment)
+    moved = "on the first partition until the first boot, then for root only (0600) on the second"
+    found = []
+    if wifi and wifi.kind != "open":
+        what = "the Wi-Fi password itself, which WPA3 needs" if wifi.needs_password_on_card else "the Wi-Fi key"
+        found.append(f"{what}, {moved}")
+    if variables:
+        found.append(f"[environment] {', '.join(variables)}, {moved}")
+    if deployment.user.password_hash:
+        found.append("the hash of the console password")
+    return found
+
+
 def device_files(deployment: Deployment, system: System) -> dict[str, str | bytes | Path]:
     """Render the files of a device, except for the wheels.
 
@@ -122,6 +137,7 @@ def device_files(deployment: Deployment, system: System) -> dict[str, str | byte
         "install.sh": fill(
             "boot/install.sh",
             bundle=name,
+            trial_s=deployment.service.trial_s,
             venv_options="--system-site-packages" if needs_system_packages else "",
             read_only=read_only,
         ),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.network import connections, network_config
 from edgevid.provision.templates import fill, shell, yaml
 
 _BEGIN, _END = "# edgevid: begin", "# edgevid: end"
@@ -25,6 +26,7 @@ _CGROUP = "cgroup_enable=memory"
 OVERLAY_PROGRAM = "/usr/local/lib/edgevid/overlay-root"
 # No password hashes to this, so it locks the password. Source: shadow(5)
 _LOCKED = "*"
+_INSTANCE_ROUNDS = 200_000
 
 
 def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict[str, str]:
@@ -48,7 +50,7 @@ def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict
             passwd=f"    passwd: {yaml(user.password_hash)}" if user.password_hash else "",
             ssh_keys=yaml(user.ssh_keys),
         ),
-        "network-config": fill("cloud-init/network-config", wifi=_netplan_wifi(deployment)),
+        "network-config": network_config(deployment.ethernet, deployment.wifi),
     }
     # cloud-init applies its files once per instance ID. A hash over the whole card makes it apply
     # them again after the card was flashed with anything else.
@@ -57,7 +59,10 @@ def cloud_init(deployment: Deployment, *, contents: Mapping[str, bytes]) -> dict
         card.update(name.encode() + b"\0" + contents[name])
     for name, text in files.items():
         card.update(name.encode() + b"\0" + text.encode())
-    return {**files, "meta-data": fill("cloud-init/meta-data", instance=yaml(f"edgevid-{card.hexdigest()[:16]}"))}
+    # Slow on purpose: the ID stays on the card after the secrets have left it, and a fast hash would
+    # let its finder try passwords.
+    instance = hashlib.pbkdf2_hmac("sha256", card.digest(), b"edgevid", _INSTANCE_ROUNDS).hex()[:16]
+    return {**files, "meta-data": fill("cloud-init/meta-data", instance=yaml(f"edgevid-{instance}"))}
 
 
 def firstrun(deployment: Deployment) -> dict[str, str]:
@@ -67,6 +72,7 @@ def firstrun(deployment: Deployment) -> dict[str, str]:
         File name to text.
     """
     user = deployment.user
+    wired, wireless = connections(deployment.ethernet, deployment.wifi)
     text = fill(
         "firstrun/firstrun.sh",
         hostname=shell(deployment.hostname),
@@ -74,7 +80,8 @@ def firstrun(deployment: Deployment) -> dict[str, str]:
         user=shell(user.name),
         password_hash=shell(user.password_hash or _LOCKED),
         ssh_keys=" ".join(map(shell, user.ssh_keys)) or "''",
-        wifi=_network_manager_wifi(deployment),
+        ethernet=wired,
+        wifi=wireless,
     )
     return {"firstrun.sh": text}
 
@@ -122,30 +129,3 @@ def _camera_lines(deployment: Deployment) -> str:
     port = "" if deployment.camera_port is None else f",cam{deployment.camera_port}"
     # With auto-detection on, the firmware would load overlays of its own choice as well.
     return f"camera_auto_detect=0\ndtoverlay={overlay}{port}"
-
-
-def _netplan_wifi(deployment: Deployment) -> str:
-    wifi = deployment.wifi
-    if wifi is None:
-        return ""
-    psk = wifi.psk()
-    # A password here, and not below `auth:`, makes netplan offer WPA2 and WPA3.
-    # Source: github.com/canonical/netplan, src/parse.c.
-    password = f"          password: {yaml(psk)}" if psk else ""
-    return fill(
-        "cloud-init/wifi", country=yaml(wifi.country), ssid=yaml(wifi.ssid), hidden=yaml(wifi.hidden), password=password
-    ).rstrip("\n")
-
-
-def _network_manager_wifi(deployment: Deployment) -> str:
-    wifi = deployment.wifi
-    if wifi is None:
-        return ""
-    psk = wifi.psk()
-    # A keyfile accepts any SSID as a list of bytes, and needs no quoting then.
-    # Source: nm-settings-keyfile(5), "ssid".
-    ssid = "".join(f"{byte};" for byte in wifi.ssid.encode())
-    security = f"\n[wifi-security]\nkey-mgmt=wpa-psk\npsk={psk}\n" if psk else ""
-    return fill(
-        "firstrun/wifi", country=shell(wifi.country), ssid=ssid, hidden=yaml(wifi.hidden), security=security
-    ).rstrip("\n")

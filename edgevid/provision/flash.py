@@ -23,7 +23,12 @@ from edgevid.provision.target import Target
 
 # An update of Raspberry Pi OS writes the new kernel and initramfs before it removes the old ones.
 _RESERVE_MIB = 48
-_CREDENTIALS = re.compile(r"//[^/@\s]+:[^/@\s]+@")
+# A password before an @ (but no port before a path with one), or in a query, or a long word in a
+# path, as in the address of a webhook. A warning may be wrong; a silence would be worse.
+_CREDENTIALS = re.compile(
+    r"//[^:/\s]*:(?!\d+/)\S+@|[?&](pass\w*|pwd|token|\w*key|secret|auth)=[^&]|//[^/]+/.*[\w-]{20}", re.I
+)
+_VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +158,24 @@ def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
             "the boot partition does not show whether picamera2 is in this image. "
             "The official Lite images of Bookworm have it."
         )
-    if any(isinstance(value, str) and _CREDENTIALS.search(value) for value in deployment.run.values()):
+    if any(_CREDENTIALS.search(_VARIABLE.sub("", text)) for text in _texts(deployment.run)):
         yield (
-            "an address in [run] has a password, which would be in clear on the boot partition. "
-            "Use the options that read it from [environment]."
+            "an address in [run] has a password, which would be in clear on the boot partition, and readable "
+            "by everyone on the device. Write ${NAME} in its place, and NAME in [environment]."
         )
+    for name, interface in (("wifi", deployment.wifi), ("ethernet", deployment.ethernet)):
+        if interface and interface.address and not interface.dns:
+            yield f"[{name}] has an address and no dns, so the device finds nothing by its name, not even the time."
     if deployment.card.read_only_root:
         yield (
             "the root file system is read-only from the second boot on. Changes made on the device "
             "are lost at a restart, except for its bundles."
         )
+
+
+def _texts(table: Mapping[str, object]) -> Iterator[str]:
+    for value in table.values():
+        if isinstance(value, Mapping):
+            yield from _texts(value)
+        elif isinstance(value, str):
+            yield value

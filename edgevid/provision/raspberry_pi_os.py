@@ -10,6 +10,7 @@ from edgevid.boards_and_cameras import Release, boards
 from edgevid.errors import FlashError
 from edgevid.provision.boot_partition import read_root
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.releases import check_timezone
 from edgevid.provision.target import Target
 
 FirstBoot = Literal["cloud-init", "firstrun"]
@@ -68,11 +69,14 @@ def detect(target: Target, files: frozenset[str]) -> System:
             found="the 32-bit one, for which LiteRT has no wheels",
         )
     first_boot: FirstBoot = "cloud-init" if files >= _SEED else "firstrun"
-    release = _release(target) or ("trixie" if first_boot == "cloud-init" else None)
+    read_release = _release(target)
+    release = read_release or ("trixie" if first_boot == "cloud-init" else None)
     # The first Trixie image has firstrun.sh, too. From its boot partition alone it looks like
     # Bookworm, so the card gets the wheels of both Pythons.
     pythons = (PYTHONS[release],) if release else tuple(PYTHONS.values())
-    return System(release=release, first_boot=first_boot, pythons=pythons, has_picamera=_has_picamera(target))
+    return System(
+        release=release, first_boot=first_boot, pythons=pythons, has_picamera=_has_picamera(target, read_release)
+    )
 
 
 def check_compatible(system: System, deployment: Deployment, files: frozenset[str]) -> None:
@@ -85,6 +89,7 @@ def check_compatible(system: System, deployment: Deployment, files: frozenset[st
 
     Raises:
         FlashError: The release, the device tree or the overlay does not match.
+        DeploymentError: The release lacks the time zone.
     """
     facts, overlay = deployment.facts, deployment.optics.overlay
     if system.release and system.release not in facts.releases:
@@ -93,6 +98,8 @@ def check_compatible(system: System, deployment: Deployment, files: frozenset[st
             got=system.release,
             found=system.release,
         )
+    # Without a known release, the card may have any that starts on the board.
+    check_timezone(deployment.timezone, of=[system.release] if system.release else facts.releases, is_each=True)
     if not files & set(facts.device_trees):
         known = [each.name for each in boards().values() if files & set(each.device_trees)]
         raise FlashError(
@@ -122,8 +129,8 @@ def _release(target: Target) -> Release | None:
     return cast("Release", name)
 
 
-def _has_picamera(target: Target) -> bool | None:
+def _has_picamera(target: Target, release: Release | None) -> bool | None:
     # Without a release debugfs could not read the root, and a missing file would prove nothing.
-    if target.disk is None or target.root is None or _release(target) is None:
+    if target.disk is None or target.root is None or release is None:
         return None
     return read_root(target.disk, target.root, _PICAMERA) is not None

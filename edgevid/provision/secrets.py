@@ -138,6 +138,22 @@ def wifi_psk(ssid: str, password: str) -> str:
     return hashlib.pbkdf2_hmac("sha1", password.encode(), ssid.encode(), _PSK_ROUNDS, _PSK_BYTES).hex()
 
 
+def check_sae_password(password: str) -> None:
+    """Reject a password that WPA3 cannot use.
+
+    Args:
+        password: 8 to 63 printable ASCII characters.
+
+    Raises:
+        DeploymentError: It is a derived key, or has another length. The message does not contain it.
+    """
+    DeploymentError.unless(
+        8 <= len(password) <= 63 and password.isascii() and password.isprintable(),
+        expected="a Wi-Fi password of 8 to 63 ASCII characters for a network with WPA3",
+        found="a derived key, from which WPA3 cannot start" if _HEX_KEY.fullmatch(password) else "another",
+    )
+
+
 def _blob_fields(text: str) -> list[bytes]:
     """Split the blob of a key into its fields; empty if the blob does not end with the last field."""
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from edgevid.boards_and_cameras import Release, folder
 from edgevid.provision.deployment import Deployment, Service
-from edgevid.provision.templates import fill
+from edgevid.provision.templates import fill, toml
 
 # -P: no module of the working folder, which the service may write, comes before the real one.
 PROGRAM = "/opt/edgevid/current/bin/python -P -m edgevid.cli"
@@ -114,5 +113,4 @@ def _pause(service: Service) -> str:
 
 
 def _pairs(table: Mapping[str, Any]) -> str:
-    """Render keys and values. Texts, numbers and arrays of JSON are legal TOML (https://toml.io/en/v1.0.0)."""
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items())
+    return "".join(f"{name} = {toml(value, f'{name} in [run]')}\n" for name, value in table.items())

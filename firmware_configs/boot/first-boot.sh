@@ -4,6 +4,16 @@
 #
 #   first-boot.sh [later]    later: start nothing, because this boot is about to end
 #
+# cloud-init has copied the network to the root file system, where Bookworm's lets anyone read it. The Wi-Fi key
+# leaves the FAT, which has no owners. cloud-init reads the file again only for another instance ID.
+netplan=/etc/netplan/50-cloud-init.yaml
+config=/boot/firmware/network-config
+if [ -e "$netplan" ]; then
+    chmod 600 "$netplan"
+    if grep -q 'password:' "$netplan" && grep -q '^          .*password:' "$config"; then
+        sed '/^          .*password:/d' "$config" >"$config.new" && sync && mv "$config.new" "$config" && sync
+    fi
+fi
 # An image of `edgevid image build` has nothing to install.
 [ -e /boot/firmware/edgevid/install.sh ] || exit 0
 # install.sh copies the checksums at its end, so equal ones mean that it succeeded with these files.

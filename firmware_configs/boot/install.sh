@@ -55,6 +55,10 @@ install_files() {
     # FAT has no owners and modes, so the secrets move to the root file system.
     if [ -f "$here/environment" ]; then
         install -D -m 600 "$here/environment" "$root/etc/edgevid/environment"
+        # Now, and not at the end: a bundle that fails its self-test would keep them there for good. Flush
+        # first, so that a power cut leaves one of the two.
+        sync
+        rm -f "$here/environment"
     fi
 }
 
@@ -64,7 +68,7 @@ install_bundle() {
     # From the database of the new root: the account's number may differ from this system's.
     owner=$(awk -F: '$1 == "edgevid" { print $3 ":" $4 }' "$root/etc/passwd")
     chown "$owner" "$root/var/lib/edgevid"
-    "$edgevid" activate "$here/{{bundle}}" --slots "$root/var/lib/edgevid"
+    "$edgevid" activate "$here/{{bundle}}" --slots "$root/var/lib/edgevid" --trial-s {{trial_s}}
 }
 
 start() {

@@ -12,11 +12,12 @@ printf '%s\n' {{ssh_keys}} >"$home/.ssh/authorized_keys"
 chown {{user}}:"$group" "$home/.ssh/authorized_keys"
 chmod 600 "$home/.ssh/authorized_keys"
 install -D -m 644 /dev/stdin /etc/ssh/sshd_config.d/50-edgevid.conf <<<'PasswordAuthentication no'
+{{ethernet}}
 {{wifi}}
 sh /boot/firmware/edgevid/first-boot.sh later
 # Without this the next boot would run the script again.
 sed -i 's| systemd\.[^ ]*||g' /boot/firmware/cmdline.txt
-# It has the Wi-Fi key and the password hash.
+# It has the Wi-Fi key or password, and the hash of the user's.
 rm -f /boot/firmware/firstrun.sh
 sync
 exit 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ def read_deployment(path: Path) -> Deployment:
     # Both look up environment variables, which must be set now rather than after minutes of work.
     read.variables()
     if read.wifi:
-        read.wifi.psk()
+        read.wifi.key()
     check_run(read)
     check_bundle(read)
     return read
@@ -62,19 +61,16 @@ def check_run(deployment: Deployment) -> None:
         deployment: The deployment with that `[run]`.
 
     Raises:
-        DeploymentError: An option is unknown or has an illegal value, requests more threads than
-            the board has cores, or names a folder outside of the service's own.
+        DeploymentError: An option is unknown or has an illegal value, or a service cannot have it.
     """
-    from edgevid.provision.unit import STATE_FOLDER
+    from edgevid.commands.provisioning.service_options import check_service_options
 
-    args = _parse_run(deployment)
-    _check_threads(args.threads, deployment)
-    for name in ("clips", "record"):
-        _check_folder(name, getattr(args, name, None), Path(STATE_FOLDER))
+    check_service_options(_parse_run(deployment), deployment)
 
 
 def _parse_run(deployment: Deployment) -> argparse.Namespace:
     from edgevid.commands import run
+    from edgevid.commands.run_options import config
     from edgevid.provision.unit import STATE_FOLDER, run_toml
 
     parser = argparse.ArgumentParser(prog="edgevid run", exit_on_error=False)
@@ -86,7 +82,8 @@ def _parse_run(deployment: Deployment) -> argparse.Namespace:
         path = Path(folder) / "[run]"
         path.write_text(run_toml(deployment), encoding="utf-8")
         try:
-            return parser.parse_args(run.expand([STATE_FOLDER, "--config", str(path)], parser))
+            words = [STATE_FOLDER, "--config", str(path)]
+            return parser.parse_args(config.expand(words, run.OPTIONS, environment=deployment.variables()))
         except (SystemExit, argparse.ArgumentError) as error:
             reason = printed.getvalue().rpartition(_PREFIX)[2].strip() or str(error)
             raise DeploymentError(
@@ -96,17 +93,3 @@ def _parse_run(deployment: Deployment) -> argparse.Namespace:
             raise DeploymentError(
                 str(error).replace(str(path), "[run]"), expected=error.expected, got=error.got
             ) from error
-
-
-def _check_threads(threads: object, deployment: Deployment) -> None:
-    cores = deployment.facts.cores
-    if isinstance(threads, int) and threads > cores:
-        raise DeploymentError(
-            expected=f"[run] threads of at most {cores}, the cores of the board {deployment.board!r}", got=threads
-        )
-
-
-def _check_folder(name: str, path: Path | None, folder: Path) -> None:
-    # The unit lets the service write to its own folder only. A relative path is inside it.
-    if path is not None and not os.path.normpath(folder / path).startswith(f"{folder}/"):
-        raise DeploymentError(expected=f"[run] {name} below {folder}, where the service may write", found=str(path))

@@ -14,7 +14,8 @@ TARGET is one of:
   raspios.img       an unpacked image, to write to cards later. Work on a copy
 
 Without --yes the command shows the plan and writes nothing. It reads back
-everything that it writes. It never writes or shows a password in clear text.
+everything that it writes. It never shows a password. The plan names the secrets
+that the card holds, and where the first boot moves them.
 
 The first boot installs from the card, without a network. It logs to
 edgevid/first-boot.log on the first partition. If a Pi does not start, see
@@ -105,6 +106,7 @@ def _progress(path: str, size: int) -> None:
 
 
 def _as_json(deployment: Deployment, plan: Plan) -> dict[str, Any]:
+    from edgevid.provision.device_files import secrets_on_card
     from edgevid.provision.unit import writes_per_hour
 
     return {
@@ -113,6 +115,8 @@ def _as_json(deployment: Deployment, plan: Plan) -> dict[str, Any]:
         "first_boot": plan.system.first_boot,
         "board": deployment.board,
         "camera": deployment.camera,
+        "network": _network(deployment),
+        "secrets": secrets_on_card(deployment),
         "files": {path: source.stat().st_size for path, source in plan.files.items()},
         "bytes": plan.bytes,
         "writes_per_hour": writes_per_hour(deployment),
@@ -121,6 +125,7 @@ def _as_json(deployment: Deployment, plan: Plan) -> dict[str, Any]:
 
 
 def _as_text(deployment: Deployment, plan: Plan) -> str:
+    from edgevid.provision.device_files import secrets_on_card
     from edgevid.provision.unit import writes_sentence
     from edgevid.tables import table
 
@@ -135,8 +140,18 @@ def _as_text(deployment: Deployment, plan: Plan) -> str:
         ("camera", deployment.optics.title),
         ("bundle", deployment.bundle),
         ("device", f"{deployment.hostname}, {deployment.timezone}, user {deployment.user.name} with {logins}"),
-        ("network", f"Wi-Fi {deployment.wifi.ssid!r} ({deployment.wifi.country})" if deployment.wifi else "Ethernet"),
+        ("network", _network(deployment)),
+        ("secrets", "; ".join(secrets_on_card(deployment)) or "none"),
         ("to write", f"{len(plan.files)} files, {plan.bytes / _MIB:.1f} MiB"),
         ("wear", f"once it runs: {writes_sentence(deployment)}"),
     ]
     return "\n".join([table(rows), *(f"Note: {warning}" for warning in plan.warnings)])
+
+
+def _network(deployment: Deployment) -> str:
+    wifi, ethernet = deployment.wifi, deployment.ethernet
+    wired = f"Ethernet {(ethernet and ethernet.address) or 'by DHCP'}"
+    if wifi is None:
+        return wired
+    hidden = ", hidden" if wifi.hidden else ""
+    return f"Wi-Fi {wifi.ssid!r} ({wifi.country}, {wifi.kind}{hidden}) {wifi.address or 'by DHCP'}, {wired}"

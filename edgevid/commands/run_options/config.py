@@ -3,6 +3,7 @@
 A key is the long name of an option without its dashes, with `-` or `_` inside; `bundles` names the
 bundles, one or an array of them. A table only groups keys, so `[outputs]` may head some of them.
 The exception is `[camera]`: its keys are camera options, as they follow the `?` of an address.
+`${NAME}` in a text is replaced by a variable of the environment, so that the file holds no password.
 
 The file becomes the words that a person would have typed. So the parser checks both alike, and
 rejects both in the same words.
@@ -11,6 +12,8 @@ rejects both in the same words.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ OPTION = Option(
     help="a TOML file with any of these options; the command line wins over it",
 )
 _BUNDLES, _CAMERA = "bundles", "camera"
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 # What TOML types an option accepts, by its `type`. The option itself checks the value.
 _TEXT = ("a text", (str,))
 _TOML_TYPES: Mapping[object, tuple[str, tuple[type, ...]]] = {
@@ -62,12 +66,13 @@ def reject_abbreviation(args: argparse.Namespace) -> None:
         raise UsageError(expected=f"{OPTION.name} written in full", found="an abbreviation")
 
 
-def expand(argv: Sequence[str], options: Sequence[Option]) -> list[str]:
+def expand(argv: Sequence[str], options: Sequence[Option], *, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Insert the options of the file before those of the command line.
 
     Args:
         argv: The command line, without the command.
         options: The options that a file may contain.
+        environment: Values of the variables that the file names.
 
     Returns:
         Words to parse; without `--config`, those of `argv`.
@@ -75,13 +80,14 @@ def expand(argv: Sequence[str], options: Sequence[Option]) -> list[str]:
     Raises:
         UsageError: The file is missing, or `--config` has no file.
         DeploymentError: The file is no TOML, or has a key that is unknown or occurs twice, or a
-            value of another type than its option.
+            value of another type than its option, or names a variable that is not set.
     """
     path, words = _extract_path(argv)
     if path is None:
         return words
     by_key = {option.key: option for option in options}
-    values = dict(_flatten(_with_camera(read_toml(path), path), path))
+    table = _with_variables(read_toml(path), path, environment)
+    values = dict(_flatten(_with_camera(table, path), path))
     for key in values:
         legal(key, by_key, f"a key of {path}")
     bundles = values.pop(_BUNDLES, None)
@@ -108,6 +114,24 @@ def _extract_path(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
             raise UsageError(expected=f"{OPTION.name} once, with a file", found="two" if path else "no file")
         path = Path(value)
     return path, others
+
+
+def _with_variables(value: Any, path: Path, environment: Mapping[str, str]) -> Any:
+    """Replace the variables in every text of the file, at any depth."""
+    if isinstance(value, dict):
+        return {name: _with_variables(each, path, environment) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_variables(each, path, environment) for each in value]
+    if not isinstance(value, str):
+        return value
+    missing = [name for name in VARIABLE.findall(value) if not environment.get(name)]
+    DeploymentError.unless(
+        not missing,
+        expected=f"the variable {missing[0] if missing else ''}, which {path} names",
+        found="none",
+        hint="A service has the variables of [environment] in its deployment.",
+    )
+    return VARIABLE.sub(lambda name: environment[name[1]], value)
 
 
 def _with_camera(table: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from edgevid import boards_and_cameras
 from edgevid.boards_and_cameras import Release
 from edgevid.errors import DeploymentError
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.releases import check_timezone
 from edgevid.schema import from_toml, legal, read_toml
 
 FOLDER = "image"
@@ -30,6 +31,7 @@ class ImageRecipe:
         boot_mib: Size of the boot partition.
         spare_mib: Free space in the root file system before the first boot, which grows it to the size of the card.
         device_trees: File name of each supported board's device tree.
+        wifi_security: Values of `[wifi] security` that its network tools know.
         sources: Reference for each fact.
     """
 
@@ -43,6 +45,7 @@ class ImageRecipe:
     boot_mib: int
     spare_mib: int
     device_trees: Mapping[str, str]
+    wifi_security: tuple[str, ...]
     sources: Mapping[str, str]
 
 
@@ -74,9 +77,10 @@ def check(made_of: ImageRecipe, deployment: Deployment) -> None:
 
     Raises:
         DeploymentError: The kernel has no device tree for the board or no driver for the camera, or the
-            deployment asks for a read-only root.
+            deployment asks for a read-only root or a time zone or Wi-Fi that the release lacks.
     """
     board, camera = deployment.facts, deployment.optics
+    check_timezone(deployment.timezone, of=[made_of.suite], is_each=True)
     if board.name not in made_of.device_trees:
         raise DeploymentError(
             expected=f"a board that Debian {made_of.suite} starts on",
@@ -89,6 +93,14 @@ def check(made_of: ImageRecipe, deployment: Deployment) -> None:
             expected="a USB camera",
             got=camera.interface,
             found=f"{camera.title}, for which Debian's kernel has no driver",
+            hint="Use edgevid flash with Raspberry Pi OS.",
+        )
+    if deployment.wifi:
+        DeploymentError.unless(
+            deployment.wifi.kind in made_of.wifi_security,
+            expected=f"[wifi] security that netplan of Debian {made_of.suite} knows",
+            choices=made_of.wifi_security,
+            got=deployment.wifi.kind,
             hint="Use edgevid flash with Raspberry Pi OS.",
         )
     if deployment.card.read_only_root:

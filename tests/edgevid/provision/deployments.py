@@ -34,10 +34,14 @@ def table(**changes: Any) -> dict[str, Any]:
 def write(folder: Path, **changes: Any) -> Path:
     """Write the deployment of `table` to a file."""
     deployment = table(**changes)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in deployment.items() if not isinstance(value, dict)]
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in deployment.items()
+        if not isinstance(value, dict)
+    ]
     for name, value in deployment.items():
         if isinstance(value, dict):
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(item)}" for key, item in value.items())]
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(item, ensure_ascii=False)}" for key, item in value.items())]
     path = folder / "device.toml"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -154,7 +154,8 @@ def test_what_cloud_init_reads_says_what_the_deployment_says() -> None:
     )
     wifi = files["network-config"]["network"]["wifis"]["wlan0"]
     assert wifi["regulatory-domain"] == "CH"
-    assert wifi["access-points"] == {device.wifi.ssid: {"hidden": False, "password": device.wifi.psk()}}
+    auth = {"key-management": "psk", "password": device.wifi.key()}
+    assert wifi["access-points"] == {device.wifi.ssid: {"hidden": False, "auth": auth}}
     assert (
         "wifis"
         not in yaml.safe_load(first_boot.cloud_init(made("4b", "uvc", wifi=None), contents={})["network-config"])[
@@ -186,7 +187,11 @@ def test_firstrun_is_a_script_that_shells_can_read_and_quotes_what_is_nasty(tmp_
 @pytest.mark.parametrize("name", ["install.sh", "first-boot.sh", "overlay-root.sh"])
 def test_the_scripts_of_the_card_are_plain_sh(name: str, tmp_path: Path) -> None:
     read_only = fill("boot/read-only.sh", program=first_boot.OVERLAY_PROGRAM)
-    values = {"bundle": "a.edgevid", "venv_options": "", "read_only": read_only} if name == "install.sh" else {}
+    values = (
+        {"bundle": "a.edgevid", "trial_s": 120, "venv_options": "", "read_only": read_only}
+        if name == "install.sh"
+        else {}
+    )
     (tmp_path / name).write_text(fill(f"boot/{name}", **values))
     for shell in ("sh", "bash"):
         subprocess.run([shell, "-n", str(tmp_path / name)], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from edgevid.errors import FlashError
 from edgevid.provision import wheels
+from tests.repo.files import ROOT
 
 
 def test_edgevids_own_wheel_is_the_same_each_time_and_holds_its_data(tmp_path: Path) -> None:
@@ -46,6 +50,24 @@ def test_a_device_gets_its_own_half_alone_and_says_so(tmp_path: Path) -> None:
     assert done.stdout.startswith("[2, 2, 2, 2]"), done.stderr
     assert done.stderr.count("workstation's half of edgevid") == 4
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_the_lock_file_of_each_python_is_made_from_the_requirements_of_pyproject(python: str) -> None:
+    """The mend is to run scripts/lock_wheels.py."""
+    wanted = runpy.run_path(str(ROOT / "scripts/lock_wheels.py"))["requirements"](python)
+    recorded = next(line for line in wheels.lock_path(python).read_text().splitlines() if line.startswith("# For: "))
+    assert recorded == f"# For: {'; '.join(wanted)}"
+    pins = {canonicalize_name(pin.name): pin.version for pin in wheels.read_lock(wheels.lock_path(python))}
+    for requirement in map(Requirement, wanted):
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_a_card_has_the_package_of_each_output_and_no_servers_that_nothing_uses(python: str) -> None:
+    pins = {pin.name for pin in wheels.read_lock(wheels.lock_path(python))}
+    assert "websockets" in pins
+    assert pins & {"starlette", "uvicorn", "anyio", "h11"} == set()
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
