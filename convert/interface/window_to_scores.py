@@ -7,7 +7,7 @@ from typing import Any
 
 from convert.graph.arguments import as_listed, positional
 from convert.graph.layer_graph import Call, Extra, LayerGraph, needed
-from convert.interface.axes import AllTrueMask, InputAdapter
+from convert.interface.input_adapters import AllTrueMask, InputAdapter
 from convert.interface.inputs import AdaptedInputs, adapt_inputs
 from convert.interface.outputs import ChosenOutputs, OutputAdapter, choose_outputs, ordered_outputs
 
