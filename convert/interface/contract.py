@@ -98,7 +98,15 @@ def resolve_contract(
         scores,
         _decision(labels, options, info),
         is_labelled,
-        (*notes, *task_notes, *range_notes(graph, spec, options, info), *label_notes, *window_notes, *clip_notes),
+        (
+            *notes,
+            *task_notes,
+            *range_notes(graph, spec, options, info),
+            *label_notes,
+            *window_notes,
+            *_short_notes(window, clips.clips),
+            *clip_notes,
+        ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
     )
 
@@ -194,6 +202,27 @@ def _window(
     )
     step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
     return Window(frames=frames, interval_s=round(step_s, 6), sampling="uniform"), notes
+
+
+def _short_notes(window: Window, clips: Sequence[Clip]) -> list[str]:
+    """Return a note on clips that hold less than a window: the last frame stands in for the rest."""
+    short = [clip for clip in clips if _is_short(window, clip)]
+    if not short:
+        return []
+    length = f"{window.frames} frames"
+    if window.sampling != "uniform":
+        length += f", {window.frames * window.interval_s:g} s"
+    return [
+        f"{len(short)} of {len(clips)} clips are shorter than the window ({length}), such as {short[0].ref.path}: "
+        "their windows repeat frames, which training may not have done"
+    ]
+
+
+def _is_short(window: Window, clip: Clip) -> bool:
+    if window.sampling == "uniform":
+        return len(clip.frames) < window.frames
+    # Half a frame's time is lost to rounding of the frame rate.
+    return clip.duration_s < (window.frames - 0.5) * window.interval_s
 
 
 def _uniform_step_s(clip: Clip, frames: int) -> float:

@@ -163,5 +163,8 @@ def _notes(layouts: Sequence[InputLayout], graph: ModelGraph, axes: str | None, 
             "int8 has one grid for a row, so inputs of unlike ranges need float16"
         )
     elif len(layouts) > 1:
-        notes.append(f"all {len(layouts)} inputs receive the same frames")
+        notes.append(
+            f"all {len(layouts)} inputs ({', '.join(graph.input_names)}) receive the same frames, of one camera; "
+            "views of several cameras cannot be fed"
+        )
     return notes + [f"the mask {name} is all True, because a device's windows are full" for name in masks.values()]

@@ -201,7 +201,7 @@ def test_two_streams_get_the_same_frames_and_feature_inputs_their_columns(used):
         k.Model([first, second], classes(k, k.layers.Concatenate()([flat_lstm(k, first), flat_lstm(k, second)])))
     )
     assert parts.step is not None
-    assert any("the same frames" in note for note in given.notes)
+    assert any("receive the same frames, of one camera; views" in note for note in given.notes)
     first, second = k.Input((5, 6)), k.Input((5, 4))
     given, parts = check(
         k.Model([first, second], classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)])))
