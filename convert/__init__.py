@@ -168,7 +168,7 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     spec = resolve_input(graph, parts.frame_shape, options, info)
     clips = _decode(clips_dir, spec, options, progress)
     contract = resolve_contract(
-        graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes
+        graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes, loss=opened.loss
     )
     subject = Subject(
         name=options.name or model.stem,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convert.graph.layer_graph import LayerGraph
+from convert.interface.task import loss_of
 from convert.interface.window_to_scores import arrange
 from convert.loading.load import LoadedModel, load
 from convert.options import Options
@@ -21,6 +22,7 @@ from convert.verification.reference import Reference
 from convert.verification.reference_answers import ReferenceAnswers
 from edgevid.backends.survey import is_tflite
 from edgevid.bundle.manifest import Scores
+from edgevid.errors import UsageError
 from edgevid.frames.preprocess import InputSpec
 
 
@@ -37,6 +39,7 @@ class OpenedModel:
             compared with.
         notes: Assumptions about the model, one line each.
         recipes: The only precision of a file that is converted already; None for a trained model.
+        loss: Name of the loss of the scores; "" if the file holds none.
     """
 
     trained: LoadedModel
@@ -46,6 +49,7 @@ class OpenedModel:
     reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     notes: tuple[str, ...]
     recipes: tuple[Recipe, ...] | None = None
+    loss: str = ""
 
 
 def open_model(path: Path, options: Options) -> AbstractContextManager[OpenedModel]:
@@ -76,12 +80,19 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         The file as a model in one part.
 
     Raises:
+        UsageError: `options.regression` is set.
         ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
             window.
     """
     # A damaged file can pass a trial run in a child process and crash this one later
     # (tflite-runtime 2.14).
     check_whole(path.read_bytes(), str(path))
+    UsageError.unless(
+        not options.regression,
+        expected="a trained model for --regression",
+        found=f"a .tflite file, which is used unchanged: {path}",
+        hint="Convert the trained model.",
+    )
     prebuilt = adopt(path, axes=options.axes, frames=options.frames)
     precision = prebuilt.part.part.precision
     yield OpenedModel(
@@ -122,6 +133,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
             frame_size=options.frame_size,
             output=options.scores,
             scores_only=options.scores_only,
+            regression=options.regression,
         )
         parts = split(arranged.graph)
         yield OpenedModel(
@@ -131,6 +143,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
             converter,
             lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
             (*trained.notes, *_export_notes(trained, parts), *arranged.notes),
+            loss=loss_of(trained.loss, arranged.ask.outputs.name, arranged.ask.outputs.index),
         )
 
 

@@ -37,6 +37,7 @@ class Options:
         axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`.
         scores: Name or number of the output that holds the scores, of a model with several.
         scores_only: Drop the other outputs.
+        regression: Deliver the numbers of the output `scores` as values; the bundle names no class.
         max_value_error: Limit for the mean error of each other output, as a share (0 to 1) of its
             span on the clips.
         frame_size: (height, width) in pixels, of a model that accepts frames of any size.
@@ -67,6 +68,7 @@ class Options:
     axes: str | None = None
     scores: str | None = None
     scores_only: bool = False
+    regression: bool = False
     max_value_error: float = 0.05
     frame_size: tuple[int, int] | None = None
     plan: Plan | str = "auto"

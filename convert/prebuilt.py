@@ -16,7 +16,8 @@ import numpy as np
 from convert.clips import to_real
 from convert.graph.arguments import positional
 from convert.graph.layer_graph import Call, LayerGraph
-from convert.interface.axes import InputLayout, axes_note, read_layout
+from convert.interface.axes import PLAIN, InputLayout, axes_note, read_layout
+from convert.interface.first_layers import FirstLayers
 from convert.loading.load import LoadedModel
 from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
@@ -77,7 +78,7 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     # A model of one frame has no axis of time in its file.
     whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
     notes = ["the file is used as it was converted: there is no float model, so agreement is with the file itself"]
-    notes += [] if layout.axes in ("t,h,w,c", "t,f") else [axes_note(shape, layout)]
+    notes += [axes_note(shape, layout)] if layout.axes not in PLAIN or layout.reason else []
     return PrebuiltModel(
         LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file"),
         LayerGraph((call,), 0, 1, window),
@@ -106,7 +107,7 @@ def _describe(found: Survey, data: bytes, path: Path) -> Part:
 
 def _layout(shape: tuple[int, ...], path: Path, *, axes: str | None, frames: int | None) -> InputLayout:
     # "Conv2D": a shape of three axes is read as one picture, as an image classifier's is.
-    layout = read_layout(shape, "Conv2D", axes=axes, frames=frames)
+    layout = read_layout(shape, FirstLayers("Conv2D"), axes=axes, frames=frames)
     if layout.axes not in _FED_UNCHANGED or (layout.frames, *layout.frame) not in (shape, (1, *shape)):
         raise ModelError(
             expected="a .tflite file that takes frames or rows as they are",

@@ -56,6 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
     parser.add_argument(
+        "--regression",
+        action="store_true",
+        help="the model computes numbers and no classes: deliver them as values with each decision",
+    )
+    parser.add_argument(
         "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
     )
     parser.add_argument(

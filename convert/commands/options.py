@@ -66,7 +66,8 @@ def _add_tensors(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--axes",
         metavar="AXES",
-        help="axes of the model's input, such as t,h,w,c or h,w,tc or t,f (default: derived from the model)",
+        help="axes of the model's input, such as t,h,w,c or h,w,t,c or h,w,tc or t,f; flat pixels are t*h*w*c, with "
+        "--frames and --frame-size (default: derived from the model, with a note where there is a choice)",
     )
     group.add_argument(
         "--scores",

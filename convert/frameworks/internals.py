@@ -228,3 +228,10 @@ def safe_mode(framework: str, *, is_safe: bool) -> AbstractContextManager[Any]:
     """
     module = importlib.import_module(f"{framework}.src.saving.serialization_lib")
     return cast("AbstractContextManager[Any]", module.SafeModeScope(safe_mode=is_safe))
+
+
+def saved_loss(model: Any) -> Any:
+    """Return the loss in the metadata of a SavedModel of tf_keras, as it describes it; None for none."""
+    metadata = (getattr(model, "_serialized_attributes", None) or {}).get("metadata") or {}
+    compiled = metadata.get("training_config")
+    return compiled.get("loss") if isinstance(compiled, dict) else None

@@ -12,17 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.interface.first_layers import FirstLayers
+from convert.interface.readings import CHANNELS, Reading, infer
 from edgevid.errors import ModelError, UsageError
 
 Shape = tuple[int, ...]
-CHANNELS = (1, 3)
-# A plane with sides from this size on is a grey image; smaller ones are joints, such as (17, 2).
-_IMAGE_PX = 16
-# Layers whose three axes can only be height, width and channels.
-_PLANE_LAYERS = frozenset(
-    "Conv2D SeparableConv2D DepthwiseConv2D MaxPooling2D AveragePooling2D ZeroPadding2D GlobalAveragePooling2D "
-    "Resizing CenterCrop RandomFlip".split()
-)
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,7 @@ class InputLayout:
             numpy.
         by_frame: Whether time stays axis 1, so that any number of frames can be converted.
         shape: Shape of the model's input without the batch, with every open size filled in.
+        reason: Why the axes were read so, if there was another reading.
     """
 
     axes: str
@@ -45,86 +40,70 @@ class InputLayout:
     convert: Callable[[Any], Any]
     by_frame: bool
     shape: tuple[int | None, ...] = ()
+    reason: str = ""
 
 
-class InputAdapter:
-    """The conversion from a window to one input, as the first layer of a graph.
+@dataclass(frozen=True)
+class _Stated:
+    """Sizes that the shape of an input may not hold.
 
-    Args:
-        layout: Layout of the input.
-        name: Name of the input.
-        columns: Columns of the feature row that belong to this input; None for all.
+    Attributes:
+        frames: Length of the window.
+        size: (height, width) in pixels.
     """
 
-    trainable_weights = ()
-
-    def __init__(self, layout: InputLayout, name: str, columns: slice | None = None) -> None:
-        self.name = name
-        # 0 lets the splitter run the adapter on single frames; None keeps it on whole windows.
-        self.lookback = 0 if layout.by_frame else None
-        self._convert, self._columns = layout.convert, columns
-
-    def __call__(self, window: Any) -> Any:
-        """Convert a window (N, T, *frame) to the model's input."""
-        return self._convert(window if self._columns is None else window[..., self._columns])
-
-
-class AllTrueMask:
-    """The mask of a full window, since a device never pads one.
-
-    Args:
-        name: Name of the input.
-    """
-
-    trainable_weights = ()
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, window: Any) -> Any:
-        """Return (N, T) booleans, all of them True."""
-        import tensorflow as tf
-
-        return tf.ones(tf.shape(window)[:2], tf.bool)
+    frames: int | None
+    size: tuple[int, int] | None
 
 
 def read_layout(
     shape: Sequence[int | None],
-    first: str,
+    first: FirstLayers,
     *,
     axes: str | None = None,
     frames: int | None = None,
     size: tuple[int, int] | None = None,
-    channels_first: bool = False,
 ) -> InputLayout:
     """Identify the layout of an input.
 
     Args:
         shape: Shape of the input without the batch; None for an open size.
-        first: Class of the first layer that reveals the input's kind, such as "Conv2D".
-        axes: The layout, one of `AXES`; None to infer it.
+        first: What the model's first layers reveal.
+        axes: The layout, one of `AXES`, with or without "*"; None to infer it.
         frames: Length of the window, if the shape does not hold it.
-        size: (height, width) in pixels, if the model leaves it open.
-        channels_first: Whether the layer `first` takes channels before pixels.
+        size: (height, width) in pixels, if the shape does not hold it.
 
     Raises:
         UsageError: `axes` is not a layout, or `axes` or `size` does not fit the shape.
-        ModelError: The window's length or a frame's size is open, or no layout has such a shape.
+        ModelError: The window's length or a frame's size is open, no layout has such a shape, or the
+            layers contradict the only one.
     """
-    UsageError.unless(axes is None or axes in AXES, expected="--axes", choices=AXES, got=axes)
-    name = axes or _infer(tuple(shape), first, frames, channels_first=channels_first)
-    kind = AXES[name]
+    stated = None if axes is None else axes.replace("*", "")
+    UsageError.unless(stated is None or stated in AXES, expected="--axes", choices=AXES, got=axes)
+    reading = Reading(stated) if stated else infer(tuple(shape), first, frames, known=frozenset(AXES))
+    name, kind = reading.axes, AXES[reading.axes]
     if kind.rank is not None and len(shape) != kind.rank:
         raise UsageError(
             expected=f"an input of {kind.rank} axes for --axes {name}",
             got=len(shape),
             found=f"{len(shape)}: {tuple(shape)}",
         )
-    full = _fill_size(_fill_window(tuple(shape), kind.time, frames), name, size)
+    frames = _agreed(frames, reading.frames)
+    full = _fill_window(tuple(shape), kind.time, frames)
+    if not kind.is_flat:
+        full = _fill_size(full, name, size)
     if any(each is None for each in full):
         raise _open_sizes_error(full, name)
-    layout = kind.layout(name, tuple(int(each) for each in full if each is not None), frames)
-    return replace(layout, shape=full)
+    stated_sizes = _Stated(frames, size or reading.size)
+    layout = kind.layout(name, tuple(int(each) for each in full if each is not None), stated_sizes)
+    return replace(layout, shape=full, reason=reading.reason)
+
+
+def _agreed(frames: int | None, found: int | None) -> int | None:
+    """Return the window's length by the user or by the layers."""
+    if frames is not None and found is not None and frames != found:
+        raise ModelError(expected=f"--frames {found}, by which the model's layers cut its input", got=frames)
+    return found if frames is None else frames
 
 
 def axes_note(shape: Sequence[int | None], layout: InputLayout) -> str:
@@ -134,7 +113,8 @@ def axes_note(shape: Sequence[int | None], layout: InputLayout) -> str:
         shape: Shape of the input without the batch.
         layout: The layout that was inferred.
     """
-    return f"the axes of input {tuple(shape)} are read as {layout.axes}; pass --axes if they are others"
+    because = f", because {layout.reason}" if layout.reason else ""
+    return f"the axes of input {tuple(shape)} are read as {layout.axes}{because}; pass --axes if they are others"
 
 
 def _fill_window(shape: tuple[int | None, ...], place: int | None, frames: int | None) -> tuple[int | None, ...]:
@@ -184,49 +164,6 @@ def _open_sizes_error(shape: tuple[int | None, ...], axes: str) -> ModelError:
     )
 
 
-def _infer(shape: tuple[int | None, ...], first: str, frames: int | None, *, channels_first: bool) -> str:
-    # A layer that states its data format is better evidence than the sizes of the axes.
-    stated = _channels_first_axes(shape, first) if channels_first else ""
-    return stated or _guess(shape, first, frames)
-
-
-def _guess(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
-    rank = len(shape)
-    if rank == 1:
-        return "tf" if frames is not None and frames > 1 else "f"
-    if rank == 2:
-        return "t,f"
-    if rank == 3:
-        return _guess_plane(shape, first, frames)
-    if rank == 4:
-        if shape[-1] in CHANNELS:
-            return "t,h,w,c"
-        # Without such a layer, an axis of 3 may as well be the coordinates of joints.
-        return "t,c,h,w" if shape[1] in CHANNELS and first in ("Permute", "TimeDistributed") else "t,f"
-    if rank == 5:
-        return "n,t,h,w,c" if shape[-1] in CHANNELS else "n,t,f"
-    raise ModelError(expected="an input of (frames, height, width, channels) or (frames, features)", got=shape)
-
-
-def _channels_first_axes(shape: tuple[int | None, ...], first: str) -> str:
-    """Return the layout that a channels-first layer implies, or "" for none."""
-    # Channels precede time in the input of 3-D layers, and follow it elsewhere.
-    if len(shape) != 4:
-        return ""
-    if first.endswith("3D") and shape[0] in CHANNELS:
-        return "c,t,h,w"
-    return "t,c,h,w" if shape[1] in CHANNELS else ""
-
-
-def _guess_plane(shape: tuple[int | None, ...], first: str, frames: int | None) -> str:
-    """Choose between an image, images stacked on channels, grey images in time, and rows of joints."""
-    has_short_side = any(size is not None and size < _IMAGE_PX for size in shape[:2])
-    if first in _PLANE_LAYERS and not has_short_side:
-        return "h,w,c" if shape[-1] in CHANNELS and frames in (None, 1) else "h,w,tc"
-    are_images = all(size is None or size >= _IMAGE_PX for size in shape[1:])
-    return "t,h,w" if are_images else "t,f"
-
-
 def _unchanged(window: Any) -> Any:
     return window
 
@@ -243,11 +180,11 @@ def _reshaped(*sizes: int) -> Callable[[Any], Any]:
     return lambda window: tf.reshape(window, (-1, *sizes))
 
 
-def _images(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _images(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     return InputLayout(axes, shape[0], shape[1:], _unchanged, True)
 
 
-def _rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _rows(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     import tensorflow as tf
 
     width = math.prod(shape[1:])
@@ -258,26 +195,26 @@ def _rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
     )
 
 
-def _channels_first(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
-    return InputLayout(axes, shape[0], (*shape[2:], shape[1]), _permuted(0, 1, 4, 2, 3), True)
+def _volume(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
+    """Lay out frames whose four axes come in any order."""
+    names = axes.split(",")
+    time, *frame = (shape[names.index(each)] for each in "thwc")
+    order = (0, *(1 + "thwc".index(each) for each in names))
+    return InputLayout(axes, time, tuple(frame), _permuted(*order), names[0] == "t")
 
 
-def _channels_before_time(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
-    return InputLayout(axes, shape[1], (*shape[2:], shape[0]), _permuted(0, 4, 1, 2, 3), False)
-
-
-def _grey(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _grey(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     return InputLayout(axes, shape[0], (*shape[1:], 1), lambda window: window[..., 0], True)
 
 
-def _one_frame(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _one_frame(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     return InputLayout(axes, 1, shape, lambda window: window[:, 0], False)
 
 
-def _stacked(axes: str, shape: Shape, frames: int | None) -> InputLayout:
+def _stacked(axes: str, shape: Shape, stated: _Stated) -> InputLayout:
     import tensorflow as tf
 
-    height, width, depth = shape
+    (height, width, depth), frames = shape, stated.frames
     # 15 channels are 15 grey frames or 5 colour frames: both work, so the user has to choose.
     if frames is None or depth % frames or depth // frames not in CHANNELS:
         legal = " or ".join(
@@ -299,7 +236,8 @@ def _stacked(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     )
 
 
-def _flat(axes: str, shape: Shape, frames: int | None) -> InputLayout:
+def _flat(axes: str, shape: Shape, stated: _Stated) -> InputLayout:
+    frames = stated.frames
     if frames is None or shape[0] % frames:
         raise ModelError(
             expected=f"--frames N that divides the {shape[0]} numbers of the input",
@@ -309,11 +247,38 @@ def _flat(axes: str, shape: Shape, frames: int | None) -> InputLayout:
     return InputLayout(axes, frames, (shape[0] // frames,), _reshaped(shape[0]), False)
 
 
-def _clips_of_images(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _flat_pixels(axes: str, shape: Shape, stated: _Stated) -> InputLayout:
+    """Lay out frames whose pixels are one row, for each frame or for the whole window."""
+    by_frame = len(shape) == 2
+    frames, size = shape[0] if by_frame else stated.frames, stated.size
+    if frames is None or size is None:
+        raise ModelError(
+            expected=f"{'' if by_frame else '--frames N and '}--frame-size HEIGHT,WIDTH for --axes {axes}",
+            got=shape,
+            found=f"{shape[-1]} numbers in a row",
+        )
+    channels, rest = divmod(shape[-1], size[0] * size[1] * (1 if by_frame else frames))
+    if rest or channels not in CHANNELS:
+        count = "" if by_frame else f"{frames} "
+        raise ModelError(
+            expected=f"{count}grey or colour frames of {size[0]}x{size[1]} px in a row",
+            got=shape,
+            found=f"{shape[-1]} numbers",
+        )
+    if not by_frame:
+        return InputLayout(axes, frames, (*size, channels), _reshaped(shape[0]), False)
+    import tensorflow as tf
+
+    return InputLayout(
+        axes, frames, (*size, channels), lambda window: tf.reshape(window, (-1, int(window.shape[1]), shape[1])), True
+    )
+
+
+def _clips_of_images(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     return InputLayout(axes, shape[0] * shape[1], shape[2:], _reshaped(*shape), False)
 
 
-def _clips_of_rows(axes: str, shape: Shape, _frames: int | None) -> InputLayout:
+def _clips_of_rows(axes: str, shape: Shape, _stated: _Stated) -> InputLayout:
     return InputLayout(axes, shape[0] * shape[1], (math.prod(shape[2:]),), _reshaped(*shape), False)
 
 
@@ -324,24 +289,30 @@ class _Kind:
     Attributes:
         rank: Number of axes; None for any.
         time: The axis that may be open, for --frames to fill in; None for none.
-        layout: From name, full shape and --frames to the layout.
+        layout: From name, full shape and stated sizes to the layout.
+        is_flat: Whether height and width share an axis, so that the shape does not hold them.
     """
 
     rank: int | None
     time: int | None
-    layout: Callable[[str, Shape, int | None], InputLayout]
+    layout: Callable[[str, Shape, _Stated], InputLayout]
+    is_flat: bool = False
 
 
 AXES: dict[str, _Kind] = {
     "t,h,w,c": _Kind(4, 0, _images),
-    "t,c,h,w": _Kind(4, 0, _channels_first),
-    "c,t,h,w": _Kind(4, 1, _channels_before_time),
+    "t,c,h,w": _Kind(4, 0, _volume),
+    "c,t,h,w": _Kind(4, 1, _volume),
+    "h,w,t,c": _Kind(4, 2, _volume),
+    "c,h,w,t": _Kind(4, 3, _volume),
     "t,h,w": _Kind(3, 0, _grey),
     "h,w,c": _Kind(3, None, _one_frame),
     "h,w,tc": _Kind(3, None, _stacked),
     "n,t,h,w,c": _Kind(5, None, _clips_of_images),
     "t,f": _Kind(None, 0, _rows),
     "n,t,f": _Kind(None, None, _clips_of_rows),
+    "t,hwc": _Kind(2, 0, _flat_pixels, is_flat=True),
+    "thwc": _Kind(1, None, _flat_pixels, is_flat=True),
     "tf": _Kind(1, None, _flat),
     "f": _Kind(1, None, _one_frame),
 }

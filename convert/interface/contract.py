@@ -15,6 +15,7 @@ from convert.clips import Clip, ClipSet
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.input_frame import range_notes
 from convert.interface.scores import scores_of
+from convert.interface.task import class_notes
 from convert.options import UNIFORM, Options, seconds
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Scores, Value, Window
@@ -25,6 +26,10 @@ from edgevid.frames.sampling import MIN_INTERVAL_S
 
 # The step of clips of one frame, which have none of their own: 25 frames a second.
 _DEFAULT_STEP_S = 0.04
+
+
+# Labels of a bundle without classes: the first is constant, and none starts an event.
+NO_CLASSES = ("value", "no value")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def resolve_contract(
     options: Options,
     info: TrainingInfo | None,
     notes: tuple[str, ...] = (),
+    loss: str = "",
 ) -> Contract:
     """Resolve everything else that the bundle states about the model.
 
@@ -72,13 +78,15 @@ def resolve_contract(
         options: Options of the conversion.
         info: Training metadata, if the model file has any.
         notes: Earlier assumptions, which come first in the contract's notes.
+        loss: Name of the loss of the scores; "" if the file holds none.
 
     Raises:
         UsageError: The labels file cannot be read or does not fit, or an option is out of range.
         ClipsError: Some of the clips' classes are the model's and some are not.
-        ModelError: The model's output is not a vector of classes.
+        ModelError: The model's output is not a vector of classes, or its loss is a regression's.
     """
     scores, width = scores_of(graph)
+    task_notes = class_notes(scores, width, loss, options, info)
     # One sigmoid distinguishes two classes.
     labels, label_notes = _labels(max(width, 2), clips, options, info)
     window, window_notes = _window(frames, clips.clips, options, info)
@@ -90,7 +98,15 @@ def resolve_contract(
         scores,
         _decision(labels, options, info),
         is_labelled,
-        (*notes, *range_notes(graph, spec, options, info), *label_notes, *window_notes, *clip_notes),
+        (
+            *notes,
+            *task_notes,
+            *range_notes(graph, spec, options, info),
+            *label_notes,
+            *window_notes,
+            *_short_notes(window, clips.clips),
+            *clip_notes,
+        ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
     )
 
@@ -100,6 +116,8 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
     # Options have to name the model's labels. Metadata is filtered instead: --labels may rename a
     # class.
     background = options.background
+    if options.regression and background is None:
+        background = labels
     if background is None:
         background = tuple(label for label in rule.background if label in labels)
     thresholds = options.thresholds
@@ -116,6 +134,9 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
 def _labels(
     count: int, clips: ClipSet, options: Options, info: TrainingInfo | None
 ) -> tuple[tuple[str, ...], list[str]]:
+    if options.regression:
+        UsageError.unless(options.labels is None, expected="no --labels with --regression", got=str(options.labels))
+        return NO_CLASSES, []
     if options.labels is not None:
         return _read_labels(options.labels, count), []
     if info is not None and len(info.labels) == count:
@@ -181,6 +202,27 @@ def _window(
     )
     step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
     return Window(frames=frames, interval_s=round(step_s, 6), sampling="uniform"), notes
+
+
+def _short_notes(window: Window, clips: Sequence[Clip]) -> list[str]:
+    """Return a note on clips that hold less than a window: the last frame stands in for the rest."""
+    short = [clip for clip in clips if _is_short(window, clip)]
+    if not short:
+        return []
+    length = f"{window.frames} frames"
+    if window.sampling != "uniform":
+        length += f", {window.frames * window.interval_s:g} s"
+    return [
+        f"{len(short)} of {len(clips)} clips are shorter than the window ({length}), such as {short[0].ref.path}: "
+        "their windows repeat frames, which training may not have done"
+    ]
+
+
+def _is_short(window: Window, clip: Clip) -> bool:
+    if window.sampling == "uniform":
+        return len(clip.frames) < window.frames
+    # Half a frame's time is lost to rounding of the frame rate.
+    return clip.duration_s < (window.frames - 0.5) * window.interval_s
 
 
 def _uniform_step_s(clip: Clip, frames: int) -> float:

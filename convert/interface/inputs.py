@@ -9,17 +9,11 @@ from itertools import accumulate
 from typing import Any
 
 from convert.graph.layer_graph import ModelGraph, read_model
-from convert.graph.operators import is_operator
-from convert.interface.axes import PLAIN, AllTrueMask, InputAdapter, InputLayout, axes_note, read_layout
+from convert.interface.axes import PLAIN, InputLayout, axes_note, read_layout
+from convert.interface.first_layers import first_layers
+from convert.interface.input_adapters import AllTrueMask, InputAdapter
 from convert.loading.rebuild import with_input_shapes
 from edgevid.errors import ModelError
-
-# Layers that accept frames and feature rows alike, so that the layer behind them shows which of the
-# two an input is.
-_TRANSPARENT = frozenset(
-    "Rescaling Normalization BatchNormalization Dropout GaussianNoise "
-    "Activation ActivityRegularization Identity".split()
-)
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,8 @@ def adapt_inputs(
     if masks:
         graph = graph.without_inputs({graph.inputs[place] for place in masks})
     layouts = [
-        _read_layout(graph, place, axes=axes, frames=frames, frame_size=frame_size)
-        for place in range(len(graph.inputs))
+        read_layout(shape, first_layers(graph, place), axes=axes, frames=frames, size=frame_size)
+        for place, shape in enumerate(graph.input_shapes)
     ]
     if frame_size is not None:
         if masks:
@@ -108,28 +102,6 @@ def _masks(graph: ModelGraph) -> dict[int, str]:
         for place, (shape, dtype, name) in enumerate(inputs)
         if len(shape) == 1 and shape[0] in lengths and (dtype == "bool" or "mask" in name)
     }
-
-
-def _read_layout(
-    graph: ModelGraph, place: int, *, axes: str | None, frames: int | None, frame_size: tuple[int, int] | None
-) -> InputLayout:
-    kind, is_channels_first = _first_reader(graph, graph.inputs[place])
-    return read_layout(
-        graph.input_shapes[place], kind, axes=axes, frames=frames, size=frame_size, channels_first=is_channels_first
-    )
-
-
-def _first_reader(graph: ModelGraph, tensor: int) -> tuple[str, bool]:
-    """Return class of the first layer that reveals an input's kind, and if it is channels-first."""
-    readers = [call for call in graph.calls if tensor in call.inputs]
-    while len(readers) == 1 and (is_operator(readers[0]) or readers[0].kind in _TRANSPARENT):
-        tensor = readers[0].outputs[0]
-        readers = [call for call in graph.calls if tensor in call.inputs]
-    if not readers:
-        return "", False
-    layer = readers[0].layer
-    # A wrapper such as TimeDistributed has no data_format of its own.
-    return readers[0].kind, getattr(getattr(layer, "layer", layer), "data_format", None) == "channels_first"
 
 
 def _adapters(layouts: Sequence[InputLayout], graph: ModelGraph) -> tuple[tuple[InputAdapter, ...], tuple[int, ...]]:
@@ -183,7 +155,7 @@ def _notes(layouts: Sequence[InputLayout], graph: ModelGraph, axes: str | None, 
     notes = [
         axes_note(shape, layout)
         for layout, shape in zip(layouts, graph.input_shapes, strict=True)
-        if axes is None and layout.axes not in PLAIN
+        if axes is None and (layout.axes not in PLAIN or layout.reason)
     ]
     if len(layouts) > 1 and len(layouts[0].frame) == 1:
         notes.append(
@@ -191,5 +163,8 @@ def _notes(layouts: Sequence[InputLayout], graph: ModelGraph, axes: str | None, 
             "int8 has one grid for a row, so inputs of unlike ranges need float16"
         )
     elif len(layouts) > 1:
-        notes.append(f"all {len(layouts)} inputs receive the same frames")
+        notes.append(
+            f"all {len(layouts)} inputs ({', '.join(graph.input_names)}) receive the same frames, of one camera; "
+            "views of several cameras cannot be fed"
+        )
     return notes + [f"the mask {name} is all True, because a device's windows are full" for name in masks.values()]

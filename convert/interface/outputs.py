@@ -44,6 +44,24 @@ class OutputAdapter:
         return tf.reshape(answer[:, -1] if self.newest_only else answer, (-1, self.classes))
 
 
+# A bundle has two labels at least.
+LABELS = 2
+
+
+class NoScores(OutputAdapter):
+    """The scores of a model that has no classes: the first of two labels, always.
+
+    A bundle has scores, so a regression gets constant ones next to its values.
+    """
+
+    def __call__(self, answer: Any) -> Any:
+        """Return (N, 2): ones and zeros for an output with a batch of N."""
+        import tensorflow as tf
+
+        nothing = super().__call__(answer)[:, :1] * 0.0
+        return tf.concat([nothing + 1.0, nothing], axis=-1)
+
+
 @dataclass(frozen=True)
 class ChosenOutputs:
     """The outputs of a model that a bundle delivers.
@@ -53,20 +71,24 @@ class ChosenOutputs:
         scores: Its adapter; None if the output is a flat vector already.
         auxiliary: Adapters of the other outputs, by their place; None for a flat vector.
         notes: Assumptions, one line each.
+        name: Name of the output that holds the scores.
     """
 
     index: int
     scores: OutputAdapter | None
     auxiliary: Mapping[int, OutputAdapter | None]
     notes: tuple[str, ...]
+    name: str
 
     @property
-    def adapters(self) -> dict[int, OutputAdapter | None]:
-        """All adapters by the place of their output, that of the scores first."""
-        return {self.index: self.scores, **self.auxiliary}
+    def adapters(self) -> list[tuple[int, OutputAdapter | None]]:
+        """Place of an output and its adapter, for each vector to deliver, that of the scores first."""
+        return [(self.index, self.scores), *self.auxiliary.items()]
 
 
-def choose_outputs(graph: ModelGraph, frames: int, *, name: str | None, scores_only: bool) -> ChosenOutputs:
+def choose_outputs(
+    graph: ModelGraph, frames: int, *, name: str | None, scores_only: bool, regression: bool = False
+) -> ChosenOutputs:
     """Choose the output that holds the scores, and the outputs that are delivered with them.
 
     Args:
@@ -75,15 +97,40 @@ def choose_outputs(graph: ModelGraph, frames: int, *, name: str | None, scores_o
         name: Name or number of the output that holds the scores; None for the first that ends in
             probabilities.
         scores_only: Drop the other outputs.
+        regression: The output `name` holds numbers and no scores: deliver it as values.
 
     Raises:
         UsageError: There is no output `name`.
-        ModelError: The output is not a vector of classes.
+        ModelError: The output is not a vector of classes, or cannot be delivered as values.
     """
     index = _scores_index(graph, name)
-    auxiliary = {} if scores_only else _auxiliary(graph, index, frames)
+    if regression:
+        return _values_alone(graph, index, frames, scores_only=scores_only)
+    auxiliary = {} if scores_only else _auxiliary(graph, frames, scores=index)
     scores = _scores_adapter(graph, index, frames)
-    return ChosenOutputs(index, scores, auxiliary, tuple(_notes(graph, index, auxiliary, name)))
+    notes = tuple(_notes(graph, index, auxiliary, name))
+    return ChosenOutputs(index, scores, auxiliary, notes, graph.output_names[index])
+
+
+def _values_alone(graph: ModelGraph, index: int, frames: int, *, scores_only: bool) -> ChosenOutputs:
+    """Choose the outputs of a model without classes: all of them are values."""
+    values = _auxiliary(graph, frames, scores=None)
+    name = graph.output_names[index]
+    if index not in values:
+        raise ModelError(
+            expected=f"an output of 1 to {MAX_VALUES} numbers for --regression",
+            got=graph.output_shapes[index],
+            found=f"{graph.output_shapes[index]} from {name!r}",
+            hint="Choose another output with --scores NAME.",
+        )
+    if scores_only:
+        values = {index: values[index]}
+    shape, adapter = graph.output_shapes[index], values[index]
+    size = int(shape[0] or 1) if adapter is None else adapter.classes
+    newest = adapter is not None and adapter.newest_only
+    delivered = ", ".join(graph.output_names[place] for place in values)
+    note = f"{delivered}: numbers, delivered as values with each decision; the label is constant"
+    return ChosenOutputs(index, NoScores(newest=newest, classes=size), values, (note,), name)
 
 
 def ordered_outputs(model: Any, answers: Any) -> list[Any]:
@@ -117,13 +164,13 @@ def _scores_index(graph: ModelGraph, name: str | None) -> int:
     return 0
 
 
-def _auxiliary(graph: ModelGraph, index: int, frames: int) -> dict[int, OutputAdapter | None]:
+def _auxiliary(graph: ModelGraph, frames: int, *, scores: int | None) -> dict[int, OutputAdapter | None]:
     adapters: dict[int, OutputAdapter | None] = {}
     for place, (shape, name) in enumerate(zip(graph.output_shapes, graph.output_names, strict=True)):
         has_time = len(shape) > 1 and shape[0] in (None, frames)
         sizes = shape[1:] if has_time else shape
         count = math.prod(size or 1 for size in sizes)
-        is_scores = place == index or graph.outputs[place] == graph.outputs[index]
+        is_scores = scores is not None and graph.outputs[place] == graph.outputs[scores]
         # Feature maps and outputs of an open size do not fit into an event.
         if is_scores or None in sizes or not 1 <= count <= MAX_VALUES:
             continue

@@ -7,9 +7,9 @@ from typing import Any
 
 from convert.graph.arguments import as_listed, positional
 from convert.graph.layer_graph import Call, Extra, LayerGraph, needed
-from convert.interface.axes import AllTrueMask, InputAdapter
+from convert.interface.input_adapters import AllTrueMask, InputAdapter
 from convert.interface.inputs import AdaptedInputs, adapt_inputs
-from convert.interface.outputs import ChosenOutputs, OutputAdapter, choose_outputs, ordered_outputs
+from convert.interface.outputs import LABELS, ChosenOutputs, NoScores, OutputAdapter, choose_outputs, ordered_outputs
 
 # Number of the window's tensor; `read_model` numbers those of a model from 1.
 _WINDOW = 0
@@ -75,6 +75,7 @@ def arrange(
     frame_size: tuple[int, int] | None = None,
     output: str | None = None,
     scores_only: bool = False,
+    regression: bool = False,
 ) -> ArrangedModel:
     """Arrange a model of any inputs and outputs as one window in and one vector of scores out.
 
@@ -85,6 +86,7 @@ def arrange(
         frame_size: (height, width) in pixels, if the model leaves it open.
         output: Name or number of the output that holds the scores; None to choose it.
         scores_only: Drop the other outputs, which are delivered as values otherwise.
+        regression: Deliver the output `output` as values too: it holds no scores.
 
     Raises:
         UsageError: `axes`, `frame_size` or `output` does not fit the model.
@@ -92,7 +94,9 @@ def arrange(
             classes.
     """
     inputs = adapt_inputs(model, axes=axes, frames=frames, frame_size=frame_size)
-    outputs = choose_outputs(inputs.graph, inputs.window[0], name=output, scores_only=scores_only)
+    outputs = choose_outputs(
+        inputs.graph, inputs.window[0], name=output, scores_only=scores_only, regression=regression
+    )
     return ArrangedModel(
         assemble(inputs, outputs),
         WindowModel(inputs.model, inputs.feeds, outputs),
@@ -114,12 +118,12 @@ def assemble(inputs: AdaptedInputs, outputs: ChosenOutputs) -> LayerGraph:
     calls = [] if inputs.is_plain else _input_calls(inputs)
     calls += graph.calls
     delivered: list[Extra] = []
-    for place, adapter in outputs.adapters.items():
+    for place, adapter in outputs.adapters:
         tensor = graph.outputs[place]
         if adapter is None:
             size = int(graph.output_shapes[place][0] or 1)
         else:
-            source, size = tensor, adapter.classes
+            source, size = tensor, LABELS if isinstance(adapter, NoScores) else adapter.classes
             tensor = 1 + max(number for call in calls for number in call.outputs)
             calls.append(Call(adapter, (source,), (tensor,), positional((source,)), (None, size)))
         delivered.append(Extra(graph.output_names[place], tensor, size))

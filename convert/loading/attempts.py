@@ -21,9 +21,10 @@ from convert.guard.findings import Finding, unsafe_error
 from convert.loading.custom_objects import application_objects, common_aliases, load_objects
 from convert.loading.h5_operators import has_operators, load_model
 from convert.loading.hard_sigmoid import changes_in_code, pin_hard_sigmoid
-from convert.loading.lambda_layers import holds_code, replacement_names
 from convert.loading.model_config import (
+    holds_code,
     lacks_input_shape,
+    replacement_names,
     unknown_layers,
     uses_half_precision,
     without_half,
@@ -33,6 +34,7 @@ from convert.loading.model_file import Header, write_copy
 from convert.loading.rebuild import rebuild
 from convert.loading.repairs import repair_for, repair_for_cpu, replace_lambdas
 from convert.loading.subclassed import to_functional
+from convert.loading.weight_names import with_plain_names
 from edgevid.errors import ModelError
 
 Framework = Literal["keras", "tf_keras"]
@@ -76,6 +78,7 @@ class FileLoader:
         self._path, self._header, self._writer = path, header, writer
         self._allow_code, self._module = allow_code, custom_objects
         self._objects: dict[Framework, dict[str, Any]] = {}
+        self._renamed: tuple[str, ...] = ()
 
     def load(self) -> tuple[Any, Framework, tuple[str, ...]]:
         """Load the file in the first way that works.
@@ -147,11 +150,13 @@ class FileLoader:
         attempts = []
         for framework in frameworks:
             attempts.append(Attempt(framework, config if needed else None, needed))
-            attempts.append(Attempt(framework, *repair_for(config, framework)))
+            repaired, names = repair_for(config, framework)
+            attempts.append(Attempt(framework, repaired, (*needed, *names)))
         return attempts
 
     def _notes(self, attempt: Attempt, model: Any) -> list[str]:
-        notes = [f"repaired to load: {', '.join(attempt.notes)}"] if attempt.notes else []
+        repairs = (*attempt.notes, *self._renamed)
+        notes = [f"repaired to load: {', '.join(repairs)}"] if repairs else []
         if attempt.framework != self._writer:
             notes.append(f"loaded by {attempt.framework}, which did not write it")
         if attempt.config is not None:
@@ -188,6 +193,7 @@ class FileLoader:
             # Both frameworks choose their reader by the suffix, which may be wrong: HDF5 is often
             # called `.keras`.
             target = write_copy(self._path, Path(folder), config)
+            target, self._renamed = with_plain_names(target, Path(folder))
             ways = [
                 lambda: module.models.load_model(
                     str(target), compile=False, safe_mode=safe_mode, custom_objects=objects

@@ -39,6 +39,7 @@ class LoadedModel:
         sha256: Hash of the file, or of all files of the folder.
         written_by: Version of Keras that wrote the file, or "unknown".
         notes: Repairs and assumptions, one line each.
+        loss: The loss that the model was compiled with, as the file describes it; None for none.
     """
 
     model: Any
@@ -47,6 +48,7 @@ class LoadedModel:
     sha256: str
     written_by: str
     notes: tuple[str, ...] = ()
+    loss: Any = None
 
 
 def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> LoadedModel:
@@ -78,7 +80,8 @@ def load(path: str | Path, *, allow_code: bool = False, custom_objects: Path | N
     loader = FileLoader(path, header, writer, allow_code=allow_code, custom_objects=custom_objects)
     model, framework, notes = loader.load()
     _check_weights(model, path)
-    return LoadedModel(model, framework, path, hashlib.sha256(path.read_bytes()).hexdigest(), header.version, notes)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return LoadedModel(model, framework, path, digest, header.version, notes, header.loss)
 
 
 def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -> LoadedModel:
@@ -88,7 +91,8 @@ def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -
     with internals.safe_mode("tf_keras", is_safe=not allow_code):
         model, framework, version, notes = saved_model.load(path, objects, rejected_layers=rejected)
     _check_weights(model, path)
-    return LoadedModel(model, framework, path, saved_model.hash_folder(path), version, notes)
+    loss = internals.saved_loss(model)
+    return LoadedModel(model, framework, path, saved_model.hash_folder(path), version, notes, loss)
 
 
 def _check_weights(model: Any, path: Path) -> None:

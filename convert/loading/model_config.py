@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from typing import Any
 
 # Policies and dtypes that compute in half precision.
@@ -126,3 +127,25 @@ def _is_namesake(layer: Mapping[str, Any], framework: Any) -> bool:
         return False
     arguments = set(inspect.signature(built_in).parameters) - {"args", "kwargs", "name", "dtype", "trainable"}
     return len(arguments) > 1 and not arguments & set(layer["config"])
+
+
+def holds_code(config: Any) -> bool:
+    """Return whether a configuration contains a Lambda layer or a serialized function."""
+    return any(isinstance(each, dict) and each.get("class_name") in ("Lambda", "__lambda__") for each in walk(config))
+
+
+def replacement_names(config: Any) -> list[str]:
+    """Return the sorted names of the functions that can replace Lambda layers."""
+    layers = [
+        each.get("config") for each in walk(config) if isinstance(each, dict) and each.get("class_name") == "Lambda"
+    ]
+    return sorted({function_name(str(each.get("name"))) for each in layers if isinstance(each, dict)})
+
+
+def function_name(layer: str) -> str:
+    """Return the name of the function that replaces a Lambda layer.
+
+    It is the layer's own name if Python allows it. Keras 2 calls the first Lambda layer `lambda`,
+    which is a keyword; its function is `lambda_`.
+    """
+    return f"{layer}_" if iskeyword(layer) else layer

@@ -25,10 +25,12 @@ class Header:
     Attributes:
         config: The model's configuration.
         version: Version of Keras that wrote the file, such as "2.15.0".
+        loss: The loss that the model was compiled with, as the file describes it; None for none.
     """
 
     config: dict[str, Any]
     version: str
+    loss: Any = None
 
 
 def read(path: Path) -> Header:
@@ -57,13 +59,14 @@ def read(path: Path) -> Header:
         with h5py.File(path, "r") as file:
             # Early releases of Keras 2 wrote no version.
             config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
+            compiled = file.attrs.get("training_config")
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise ModelError(
             expected="a whole HDF5 file", found=f"a damaged one: {path} ({reason_of(error)})", path=path
         ) from error
     if config is None:
         raise weights_only_error(path, "holds no model_config")
-    return Header(_parse(config, path), _text(version))
+    return Header(_parse(config, path), _text(version), _loss(None if compiled is None else _parse(compiled, path)))
 
 
 def weights_only_error(path: Path, reason: str) -> ModelError:
@@ -97,7 +100,12 @@ def _read_zip(path: Path) -> Header:
             found=f"a damaged or other zip: {path} ({reason_of(error)})",
             path=path,
         ) from error
-    return Header(_parse(config, path), str(version))
+    parsed = _parse(config, path)
+    return Header(parsed, str(version), _loss(parsed.get("compile_config")))
+
+
+def _loss(compiled: Any) -> Any:
+    return compiled.get("loss") if isinstance(compiled, dict) else None
 
 
 def _text(value: Any) -> str:

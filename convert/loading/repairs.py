@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from convert.loading.lambda_layers import function_name
+from convert.loading.model_config import function_name
 from convert.loading.shared_layers import restore_shared_ids
 
 # Anything that a JSON file can hold.

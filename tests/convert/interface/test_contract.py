@@ -242,3 +242,14 @@ def test_thresholds_of_a_class_are_checked_and_kept():
 def test_a_threshold_is_written_as_a_label_and_two_scores(text):
     with pytest.raises(argparse.ArgumentTypeError, match="LABEL=ENTER,EXIT"):
         _threshold(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "interval", "is_noted"),
+    [(20, 0.5, False), (20, 0.6, True), (20, "uniform", False), (3, "uniform", True), (1, 0.1, True)],
+)
+def test_clips_shorter_than_the_window_are_counted_and_noted(count, interval, is_noted):
+    found = ClipSet((*clips(*LABELS, count=100).clips, clip("down", count=count, number=9)))
+    notes = [note for note in settle(found, interval=interval).notes if "shorter than the window" in note]
+    assert len(notes) == is_noted
+    assert all("1 of 4 clips" in note and "down/9.avi" in note for note in notes)

@@ -79,6 +79,41 @@ LAYOUTS = {
         (5, 16, 16, 3),
         "stack",
     ),
+    "time as the third axis": (
+        (16, 16, 5, 1),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv3D(2, (3, 3, 2), activation="relu")(x)),
+        {},
+        (5, 16, 16, 1),
+        "stack",
+    ),
+    "time as the last axis of channels first": (
+        (3, 16, 16, 5),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv3D(2, 3, strides=2, data_format="channels_first")(x)),
+        {},
+        (5, 16, 16, 3),
+        "stack",
+    ),
+    "pixels of the window in one row": (
+        (5 * 16 * 16 * 3,),
+        lambda k, x: k.layers.Dense(4, activation="tanh")(x),
+        {"axes": "t*h*w*c", "frames": 5, "frame_size": (16, 16)},
+        (5, 16, 16, 3),
+        "stack",
+    ),
+    "pixels of the window in one row, as a layer says": (
+        (5 * 16 * 16,),
+        lambda k, x: k.layers.Flatten()(k.layers.Conv3D(2, 3)(k.layers.Reshape((5, 16, 16, 1))(x))),
+        {},
+        (5, 16, 16, 1),
+        "stack",
+    ),
+    "pixels of each frame in one row": (
+        (5, 16 * 16 * 3),
+        lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.Reshape((16, 16, 3)))(x)),
+        {},
+        (5, 16, 16, 3),
+        "window",
+    ),
     "clips of a clip": (
         (2, 3, 8, 8, 3),
         lambda k, x: flat_lstm(k, k.layers.TimeDistributed(k.layers.ConvLSTM2D(2, 3))(x)),
@@ -166,7 +201,7 @@ def test_two_streams_get_the_same_frames_and_feature_inputs_their_columns(used):
         k.Model([first, second], classes(k, k.layers.Concatenate()([flat_lstm(k, first), flat_lstm(k, second)])))
     )
     assert parts.step is not None
-    assert any("the same frames" in note for note in given.notes)
+    assert any("receive the same frames, of one camera; views" in note for note in given.notes)
     first, second = k.Input((5, 6)), k.Input((5, 4))
     given, parts = check(
         k.Model([first, second], classes(k, k.layers.Concatenate()([k.layers.LSTM(3)(first), k.layers.GRU(3)(second)])))

@@ -396,6 +396,22 @@ def test_cudnn_layers_run_on_a_cpu_with_the_same_answers(tmp_path):
     assert "cuDNN" in trained.notes[0]
 
 
+def test_a_note_lists_each_repair_of_the_way_that_loaded_a_file(tmp_path):
+    k = framework("tf_keras")
+    model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), k.layers.Dense(3)])
+    model.save(tmp_path / "model.h5")
+
+    def change(value):
+        if value.get("class_name") == "LSTM":
+            value["class_name"] = "CuDNNLSTM"
+            value["config"] = {"name": "lstm", "units": 4}
+        if value.get("class_name") == "Dense":
+            value["config"]["kernel_initializer"] = {"class_name": "Unheard", "config": {}}
+
+    (note, *_) = load(rewritten(tmp_path / "model.h5", tmp_path / "old.h5", change, "2.2.4-tf")).notes
+    assert "cuDNN layers" in note and "initialisers" in note
+
+
 @pytest.mark.parametrize("used", BOTH)
 def test_layers_that_keep_a_state_begin_each_window_with_zeros(used, tmp_path):
     k = framework(used)
