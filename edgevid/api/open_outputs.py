@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
+from edgevid.api.described_models import page_model, published_model
 from edgevid.api.outputs import (
     OUTPUT_SPECS,
     Clips,
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from edgevid.lane import Lane
     from edgevid.outputs.delivery.sink import Report
     from edgevid.outputs.delivery.threaded import ThreadedOutput
-    from edgevid.outputs.mqtt.homeassistant import PublishedModel
     from edgevid.outputs.prometheus.metrics import MetricsServer
     from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
-    from edgevid.outputs.web.hub import Hub, PageModel
+    from edgevid.outputs.web.hub import Hub
     from edgevid.recorder import Recorder
     from edgevid.telemetry.telemetry import Telemetry
 
@@ -245,7 +245,7 @@ class _Assembly:
         from edgevid.outputs.web.hub import Hub
         from edgevid.outputs.web.page import LivePage
 
-        models, source = [_shown(lane) for lane in self._context.lanes], self._context.source.name
+        models, source = [page_model(lane) for lane in self._context.lanes], self._context.source.name
         hub = Hub(
             source=source,
             models=models,
@@ -267,7 +267,7 @@ class _Assembly:
         # A missing library or a wrong certificate is the caller's error: raise it here, not in the
         # thread.
         publisher.check(where)
-        models = [_published(lane) for lane in self._context.lanes]
+        models = [published_model(lane) for lane in self._context.lanes]
         snapshot, formatter = self._run_status().snapshot, self._formatter
 
         def connect() -> publisher.MqttPublisher:
@@ -335,23 +335,3 @@ def _lines(wanted: Lines, stream: TextIO, *, several: bool) -> Output:
     from edgevid.outputs.jsonl import EventLines, JsonLines
 
     return JsonLines(stream, several=several) if wanted.json else EventLines(stream, sys.stderr, several=several)
-
-
-def _published(lane: Lane) -> PublishedModel:
-    from edgevid.outputs.mqtt.homeassistant import PublishedModel
-
-    decider = lane.decider
-    return PublishedModel(
-        lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background)
-    )
-
-
-def _shown(lane: Lane) -> PageModel:
-    from edgevid.outputs.web.hub import PageModel
-
-    manifest = lane.engine.bundle.manifest
-    window = manifest.window
-    # A dict instead of a set keeps the order of the parts.
-    precisions = "+".join(dict.fromkeys(part.precision for part in manifest.parts))
-    about = f"{manifest.plan}, {precisions}, {window.frames} frames of {window.interval_s:g} s"
-    return PageModel(lane.name, lane.decider.labels, lane.decider.rule, about)
