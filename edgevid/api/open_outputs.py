@@ -269,10 +269,11 @@ class _Assembly:
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
         from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
-        from edgevid.outputs.webhook import WebhookSender
+        from edgevid.outputs.webhook import WebhookSender, check
 
         url, formatter = webhook_url(wanted.url), self._formatter
         environment = _environment(EDGEVID_WEBHOOK_TOKEN=wanted.token)
+        check(url, environment)
         self._members.append(
             SinkRunner(
                 name,
