@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 import urllib.request
@@ -208,6 +209,28 @@ def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be(model: 
     with pytest.raises(UsageError, match="folder to record into"):
         edgevid.run(model, source="synthetic:3", outputs=[Closing(), edgevid.Record(tmp_path / "none" / "seen.avi")])
     assert len(closed) == 1
+
+
+@pytest.mark.parametrize(
+    ("outputs", "options"),
+    [
+        ([edgevid.Webhook("no url")], {}),
+        ([edgevid.Record("no folder/seen.avi")], {}),
+        ([], {"stall_s": float("nan")}),
+    ],
+    ids=["before the threads start", "after the threads have started", "after all outputs are open"],
+)
+def test_ports_are_free_again_after_a_run_that_could_not_begin(
+    model: edgevid.Model, outputs: list[OutputLike], options: dict[str, float]
+) -> None:
+    ports = [free_port(), free_port()]
+    servers = [edgevid.Metrics(f"127.0.0.1:{ports[0]}"), edgevid.Page(f"127.0.0.1:{ports[1]}")]
+    with pytest.raises(UsageError):
+        edgevid.run(model, source="synthetic:3", outputs=[*servers, *outputs], **options)  # type: ignore[arg-type]
+    for port in ports:
+        # Without SO_REUSEADDR: the kernel refuses while anyone listens.
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", port))
 
 
 def test_too_little_room_for_clips_is_rejected_when_it_is_stated() -> None:
