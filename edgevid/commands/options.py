@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+# A hundred years: the kernel's timers take no much longer time.
+LONGEST_S = 3.2e9
 # The folder that `StateDirectory=edgevid` of the systemd unit creates.
 DEVICE_FOLDER = "/var/lib/edgevid"
 
@@ -136,6 +138,28 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"Expected a whole number of at least 1, got {text!r}.")
     return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    """Read a time above 0 and below a hundred years.
+
+    Args:
+        text: A number.
+
+    Returns:
+        The time in seconds, never infinite or not a number.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # Written so that NaN is rejected as well.
+    if not 0 < seconds < LONGEST_S:
+        raise argparse.ArgumentTypeError(f"Expected a number of seconds above 0, got {text!r}.")
+    return seconds
 
 
 def size_px(text: str) -> tuple[int, int]:

@@ -299,3 +299,15 @@ def test_a_source_that_breaks_raises_through_the_loop(model: edgevid.Model) -> N
 
     with pytest.raises(SourceError, match="unplugged"):
         list(model.events(Broken(seed=3, height_px=48, width_px=48)))
+
+
+def test_an_encoder_that_fails_ends_the_recording_and_neither_the_run_nor_its_end(
+    model: edgevid.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_writer: object, _frame: object) -> None:
+        raise RuntimeError("a fault of the encoder")
+
+    monkeypatch.setattr("edgevid.capture.recording.RecordingWriter.write", fail)
+    with edgevid.Session(model, source="synthetic:3", outputs=[edgevid.Record(tmp_path / "seen.avi")]) as session:
+        telemetry = session.run(max_frames=30)
+    assert telemetry["gestures"].seen == 30
