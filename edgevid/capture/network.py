@@ -17,6 +17,7 @@ from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv, silence_opencv
+from edgevid.outputs.credentials import warn_if_readable
 from edgevid.redaction import public_address
 from edgevid.units import NS_PER_MS
 
@@ -46,9 +47,15 @@ class NetworkStream(BufferedSource):
     reopens = True
 
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        try:
+            parts, host = urlsplit(url), urlsplit(url).hostname
+        except ValueError:  # such as a bracket that is not closed
+            parts, host = urlsplit(""), None
+        if parts.scheme not in SCHEMES or not host:
             raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
+        # RTSP cameras ask for a hash of the password.
+        if parts.scheme == "http" and "@" in parts.netloc:
+            warn_if_readable(output="source", host=host, address=public_address(url), encrypted="https")
         self.name = public_address(url)
         self.time_base: TimeBase = "stream" if parts.scheme.startswith("rtsp") else "arrival"
         self._url, self._timeout_ms = url, timeout_ms
