@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from threading import TIMEOUT_MAX
 from time import monotonic_ns
 
 from edgevid.capture.feeds.file_feed import FrameFeed
@@ -51,10 +52,10 @@ class Pipeline:
         policy: "live" takes the newest frame, drops frames that arrive too late and reopens a
             camera that fails. "file" processes every frame and lets the source wait. None for the
             source's own kind.
-        stall_s: Longest wait for a frame in seconds, above 0.
+        stall_s: Longest wait for a frame in seconds, above 0 and not infinite.
 
     Raises:
-        UsageError: If the policy is unknown, `stall_s` is not above 0, or two lanes have the same name.
+        UsageError: If the policy is unknown, `stall_s` is not legal, or two lanes have the same name.
 
     Attributes:
         lanes: One per model, each with its telemetry.
@@ -72,8 +73,8 @@ class Pipeline:
         policy: Policy | None = None,
         stall_s: float = STALL_S,
     ) -> None:
-        if not stall_s > 0:
-            raise UsageError(expected="a stall limit above 0 s", got=stall_s)
+        if not 0 < stall_s < TIMEOUT_MAX:
+            raise UsageError(expected="a stall limit above 0 s and not infinite", got=stall_s)
         if policy not in (None, *POLICIES):
             raise UsageError(expected="a policy", choices=POLICIES, got=policy)
         self.lanes = as_lanes(models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from edgevid.capture.feeds.buffers import Buffers
 from edgevid.capture.recording import RecordingWriter
-from edgevid.errors import EdgevidError, UsageError
+from edgevid.errors import UsageError
 from edgevid.frames import Frame
 from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.output import QuietOutput
@@ -75,7 +76,9 @@ class Recorder(QuietOutput):
 
     def close(self) -> None:
         """Write the queued frames and finish the files."""
-        self._queue.put(None)
+        # A thread that hangs in a write does not empty the queue.
+        with contextlib.suppress(Full):
+            self._queue.put(None, timeout=_CLOSE_TIMEOUT_S)
         self._thread.join(_CLOSE_TIMEOUT_S)
         if self.dropped and not self._is_broken:
             _log.warning("%s lacks %d frames, for which writing was too slow.", self._writer.path, self.dropped)
@@ -94,14 +97,14 @@ class Recorder(QuietOutput):
         try:
             self._writer.write(frame)
             self._written += 1
-        except (EdgevidError, OSError) as error:
-            # A full disk ends the recording but not the run.
+        except Exception as error:  # noqa: BLE001  # the top of a thread
+            # A full disk or a fault of the encoder ends the recording but not the run.
             self._fail(error)
 
     def _finish(self) -> None:
         try:
             self._writer.close()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # the top of a thread
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:

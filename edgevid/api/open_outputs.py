@@ -119,6 +119,7 @@ class _Assembly:
     def open(self, wanted: tuple[OutputLike, ...]) -> RunOutputs:
         from edgevid.outputs.delivery.fanout import FanOut
 
+        fan_out: FanOut | None = None
         try:
             # Standard output first and the recording last, in whatever order they come. All outputs
             # with threads share one fan-out between the two.
@@ -135,6 +136,8 @@ class _Assembly:
         except BaseException:
             for opened in self._outputs:
                 opened.close()
+            for member in self._members if fan_out is None else ():
+                member.release()
             raise
         return RunOutputs(
             outputs=self._outputs,
@@ -235,10 +238,8 @@ class _Assembly:
 
         assert self._pictures is not None
         folder = ClipFolder(Path(wanted.folder), quota_bytes=wanted.mib * 2**20)
-        names = slugs(tuple(self._telemetry))
-        self._members.append(
-            ClipRecorder(folder, self._pictures, formatter=self._formatter, slugs=names, live=self._context.source.live)
-        )
+        names, live = slugs(tuple(self._telemetry)), self._context.source.live
+        self._members.append(ClipRecorder(folder, self._pictures, formatter=self._formatter, slugs=names, live=live))
 
     def _add_page(self, wanted: Page) -> Hub:
         from edgevid.outputs.addresses import endpoint
@@ -279,10 +280,11 @@ class _Assembly:
     def _add_webhook(self, name: str, wanted: Webhook) -> None:
         from edgevid.outputs.addresses import webhook_url
         from edgevid.outputs.delivery.runner import DeliveryOptions, SinkRunner
-        from edgevid.outputs.webhook import WebhookSender
+        from edgevid.outputs.webhook import WebhookSender, check
 
         url, formatter = webhook_url(wanted.url), self._formatter
         environment = _environment(EDGEVID_WEBHOOK_TOKEN=wanted.token)
+        check(url, environment)
         self._members.append(
             SinkRunner(
                 name,

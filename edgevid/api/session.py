@@ -118,10 +118,15 @@ class Session:
             opened = self._assemble(lanes)
             self._threaded, self._failures = opened.threaded, opened.failures
             # Last, so that an answer counts for the trial only after every output has accepted it.
-            outputs = [*opened.outputs, *self._trials()]
-            self.pipeline = Pipeline(
-                lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s
-            )
+            with ExitStack() as closing:
+                for output in opened.outputs:
+                    closing.callback(output.close)
+                outputs = [*opened.outputs, *self._trials()]
+                self.pipeline = Pipeline(
+                    lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s
+                )
+                # The pipeline closes them when it runs.
+                closing.pop_all()
             # From here on `__exit__` closes them.
             self._stack = stack.pop_all()
         return self

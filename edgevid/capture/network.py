@@ -22,6 +22,7 @@ from edgevid.capture.video.decoder import Decoder
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv
+from edgevid.outputs.credentials import warn_if_readable
 from edgevid.redaction import public_address
 from edgevid.units import NS_PER_MS, NS_PER_S
 
@@ -54,9 +55,15 @@ class NetworkStream(BufferedSource):
     reopens = True
 
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        try:
+            parts, host = urlsplit(url), urlsplit(url).hostname
+        except ValueError:  # such as a bracket that is not closed
+            parts, host = urlsplit(""), None
+        if parts.scheme not in SCHEMES or not host:
             raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
+        # RTSP cameras ask for a hash of the password.
+        if parts.scheme == "http" and "@" in parts.netloc:
+            warn_if_readable(output="source", host=host, address=public_address(url), encrypted="https")
         self.name = public_address(url)
         self._url, self._timeout_ms = url, timeout_ms
         super().__init__()

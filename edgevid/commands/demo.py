@@ -17,6 +17,7 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from edgevid.commands.engine_options import add_engine, open_engine
+from edgevid.commands.options import positive_seconds
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=positive_seconds,
         default=_SECONDS,
         metavar="S",
         help="length of the stream (default: 60)",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+# A hundred years: the kernel's timers take no much longer time.
+LONGEST_S = 3.2e9
 # The folder that `StateDirectory=edgevid` of the systemd unit creates.
 DEVICE_FOLDER = "/var/lib/edgevid"
 # A copy of `edgevid.updates.state.MAX_TRIAL_S`, whose module a parser need not import; a test holds them equal.
@@ -161,6 +163,28 @@ def trial_period_s(text: str) -> float:
     if not 0 <= value <= MAX_TRIAL_S:
         raise argparse.ArgumentTypeError(f"Expected a number of seconds from 0 to {MAX_TRIAL_S:g}, got {text!r}.")
     return value
+
+
+def positive_seconds(text: str) -> float:
+    """Read a time above 0 and below a hundred years.
+
+    Args:
+        text: A number.
+
+    Returns:
+        The time in seconds, never infinite or not a number.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # Written so that NaN is rejected as well.
+    if not 0 < seconds < LONGEST_S:
+        raise argparse.ArgumentTypeError(f"Expected a number of seconds above 0, got {text!r}.")
+    return seconds
 
 
 def size_px(text: str) -> tuple[int, int]:

@@ -279,7 +279,10 @@ def _topic_level(text: str) -> str:
 def _password(environment: Mapping[str, str]) -> str | None:
     file = environment.get("EDGEVID_MQTT_PASSWORD_FILE")
     if file:
-        return _readable(Path(file)).read_text().rstrip("\n")
+        try:
+            return _readable(Path(file)).read_text(encoding="utf-8").rstrip("\n")
+        except UnicodeDecodeError:
+            raise UsageError(expected="a password in UTF-8", found=f"other bytes in {file}", path=file) from None
     return environment.get("EDGEVID_MQTT_PASSWORD")
 
 

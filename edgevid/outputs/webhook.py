@@ -28,15 +28,34 @@ from urllib.parse import unquote, urlsplit
 from edgevid import __version__
 from edgevid.errors import OutputError, OutputRefused
 from edgevid.events.decide import Event
+from edgevid.outputs.credentials import check_token, warn_if_readable
 from edgevid.outputs.delivery.sink import Sink
 from edgevid.outputs.payload import EventFormatter
 from edgevid.redaction import public_address
 
+TOKEN_VARIABLE = "EDGEVID_WEBHOOK_TOKEN"  # the variable's name, not a secret
 TIMEOUT_S = 5.0
 _TRIES = 8
 _AWAY = (408, 425, 429, 502, 503, 504)
 # The body of an answer is not used; reading some of it lets the server finish.
 _ANSWER_BYTES = 4096
+
+
+def check(url: str, environment: Mapping[str, str]) -> None:
+    """Check the credentials before the run. The server itself may be away.
+
+    Args:
+        url: A legal URL.
+        environment: As for `WebhookSender`.
+
+    Raises:
+        UsageError: The token cannot be sent in a header.
+    """
+    parts, token = urlsplit(url), environment.get(TOKEN_VARIABLE)
+    check_token(token, variable=TOKEN_VARIABLE)
+    if parts.scheme == "http" and (parts.username or token):
+        host = parts.hostname or ""
+        warn_if_readable(output="webhook", host=host, address=public_address(url), encrypted="https")
 
 
 class WebhookSender(Sink):
@@ -159,6 +178,6 @@ def _headers(username: str | None, password: str | None, environment: Mapping[st
     if username is not None:
         pair = f"{unquote(username)}:{unquote(password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    elif token := environment.get("EDGEVID_WEBHOOK_TOKEN"):
+    elif token := environment.get(TOKEN_VARIABLE):
         headers["Authorization"] = f"Bearer {token}"
     return headers

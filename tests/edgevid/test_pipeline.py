@@ -364,9 +364,10 @@ def test_the_age_of_a_live_answer_is_counted_from_the_sensor() -> None:
     assert recorded.decisions[0].age_ms < live.decisions[0].age_ms
 
 
-def test_a_wait_of_no_time_is_refused() -> None:
+@pytest.mark.parametrize("stall_s", [0, -1, float("nan"), float("inf"), 1e300])
+def test_a_wait_of_no_time_or_without_an_end_is_refused(stall_s: float) -> None:
     with pytest.raises(UsageError, match="above 0"):
-        Pipeline(engine_for(), Script([]), stall_s=0)
+        Pipeline(engine_for(), Script([]), stall_s=stall_s)
 
 
 def test_every_stage_is_timed_for_every_decision() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgevid.commands.options import Option
+from edgevid.commands.options import Option, positive_seconds
 from edgevid.errors import DeploymentError, UsageError
 from edgevid.schema import legal, read_toml
 
@@ -37,6 +37,7 @@ _TOML_TYPES: Mapping[object, tuple[str, tuple[type, ...]]] = {
     Path: _TEXT,
     int: ("a whole number", (int,)),
     float: ("a number", (int, float)),
+    positive_seconds: ("a number", (int, float)),
 }
 # In this order: in Python, True is an int as well.
 _TYPE_WORDS: Mapping[type, str] = {

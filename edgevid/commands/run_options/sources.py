@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP
-from edgevid.commands.options import Option, positive_int
+from edgevid.commands.options import Option, positive_int, positive_seconds
 
 OPTIONS: tuple[Option, ...] = (
     Option(name="--source", required=True, metavar="SOURCE", help=SOURCES_HELP),
@@ -22,7 +22,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="--stall",
-        type=float,
+        type=positive_seconds,
         default=10.0,
         metavar="SECONDS",
         help="longest wait for a frame. After it a camera is opened again; any other source fails (default: 10)",

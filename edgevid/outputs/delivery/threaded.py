@@ -40,6 +40,9 @@ class ThreadedOutput(QuietOutput, ABC):
         """Start the thread. Called once, before the first decision."""
         self._worker.start()
 
+    def release(self) -> None:
+        """Close what the constructor opened, of an output that is never started."""
+
     def check(self, now_ns: int) -> None:
         """Replace the thread if it hangs or died. Must not block.
 

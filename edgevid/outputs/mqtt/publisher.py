@@ -30,6 +30,7 @@ from edgevid.errors import MissingDependency, OutputError, UsageError
 from edgevid.events.decide import Decision, Event
 from edgevid.outputs import payload
 from edgevid.outputs.addresses import Broker
+from edgevid.outputs.credentials import check_login, warn_if_readable
 from edgevid.outputs.delivery.backlog import EventMessage
 from edgevid.outputs.delivery.sink import Sink
 from edgevid.outputs.mqtt import homeassistant
@@ -49,13 +50,18 @@ _STEP_S, _NO_WAIT_S = 0.05, 0.001
 
 
 def check(broker: Broker) -> None:
-    """Check library and certificates before the run. The broker itself may be away.
+    """Check library, log-in and certificates before the run. The broker itself may be away.
 
     Raises:
         MissingDependency: paho-mqtt is not installed.
-        UsageError: The certificate file holds no certificate.
+        UsageError: User or password has a control character, or the certificate file no certificate.
     """
     _paho()
+    check_login(broker.username, broker.password, purpose="--mqtt")
+    if broker.password and not broker.tls:
+        warn_if_readable(
+            output="mqtt", host=broker.host, address=f"mqtt://{broker.host}:{broker.port}", encrypted="mqtts"
+        )
     if broker.ca is not None:
         _trust(broker.ca)
 

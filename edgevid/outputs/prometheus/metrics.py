@@ -104,6 +104,11 @@ class MetricsServer(ThreadedOutput):
         super().finish(deadline_ns)
         self._stop()
 
+    def release(self) -> None:
+        """Close the listening socket."""
+        if self._server is not None:
+            self._server.close()
+
     def report(self) -> Report:
         """Return scrapes and displaced clients, as `delivered`, and the current problem."""
         server = self._server

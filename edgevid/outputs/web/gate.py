@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from edgevid.errors import UsageError
 from edgevid.outputs.addresses import Endpoint
+from edgevid.outputs.credentials import check_token
 from edgevid.outputs.host_check import is_allowed_host, is_same_origin
 
 TOKEN_VARIABLE = "EDGEVID_PAGE_TOKEN"  # the variable's name, not a secret
@@ -100,10 +101,11 @@ def choose_token(endpoint: Endpoint, environment: Mapping[str, str]) -> tuple[st
         (token, generated); the token is None if none is needed.
 
     Raises:
-        UsageError: The token is too short to be a secret.
+        UsageError: The token is too short to be a secret, or cannot be sent in a header.
     """
     token = environment.get(TOKEN_VARIABLE)
     if token is not None:
+        check_token(token, variable=TOKEN_VARIABLE)
         if len(token) < _LEAST_TOKEN:
             raise UsageError(expected=f"{TOKEN_VARIABLE} of at least {_LEAST_TOKEN} characters", got=len(token))
         return token, False

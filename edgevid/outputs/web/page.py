@@ -61,6 +61,11 @@ class LivePage(ThreadedOutput):
         sys.stderr.write(f"edgevid: live page at {self.address}\n")
         super().start()
 
+    def release(self) -> None:
+        """Close the listening socket."""
+        if self._bound is not None:
+            self._bound.close()
+
     def decided(self, decision: Decision) -> None:
         """Show a decision."""
         self._hub.add_decision(decision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 import urllib.request
@@ -210,6 +211,28 @@ def test_outputs_that_were_opened_are_closed_where_a_later_one_cannot_be(model: 
     assert len(closed) == 1
 
 
+@pytest.mark.parametrize(
+    ("outputs", "options"),
+    [
+        ([edgevid.Webhook("no url")], {}),
+        ([edgevid.Record("no folder/seen.avi")], {}),
+        ([], {"stall_s": float("nan")}),
+    ],
+    ids=["before the threads start", "after the threads have started", "after all outputs are open"],
+)
+def test_ports_are_free_again_after_a_run_that_could_not_begin(
+    model: edgevid.Model, outputs: list[OutputLike], options: dict[str, float]
+) -> None:
+    ports = [free_port(), free_port()]
+    servers = [edgevid.Metrics(f"127.0.0.1:{ports[0]}"), edgevid.Page(f"127.0.0.1:{ports[1]}")]
+    with pytest.raises(UsageError):
+        edgevid.run(model, source="synthetic:3", outputs=[*servers, *outputs], **options)  # type: ignore[arg-type]
+    for port in ports:
+        # Without SO_REUSEADDR: the kernel refuses while anyone listens.
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", port))
+
+
 def test_too_little_room_for_clips_is_rejected_when_it_is_stated() -> None:
     with pytest.raises(UsageError, match="at least 64"):
         edgevid.Clips("clips", mib=1)
@@ -276,3 +299,15 @@ def test_a_source_that_breaks_raises_through_the_loop(model: edgevid.Model) -> N
 
     with pytest.raises(SourceError, match="unplugged"):
         list(model.events(Broken(seed=3, height_px=48, width_px=48)))
+
+
+def test_an_encoder_that_fails_ends_the_recording_and_neither_the_run_nor_its_end(
+    model: edgevid.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_writer: object, _frame: object) -> None:
+        raise RuntimeError("a fault of the encoder")
+
+    monkeypatch.setattr("edgevid.capture.recording.RecordingWriter.write", fail)
+    with edgevid.Session(model, source="synthetic:3", outputs=[edgevid.Record(tmp_path / "seen.avi")]) as session:
+        telemetry = session.run(max_frames=30)
+    assert telemetry["gestures"].seen == 30

@@ -150,7 +150,7 @@ for url in (bad, gone):
 
 
 def test_a_wrong_address_is_a_usage_error_without_its_password() -> None:
-    for text in ("http://", "rtsp://cam:geheim@/x"):
+    for text in ("http://", "rtsp://cam:geheim@/x", "rtsp://cam:geheim@[::1/x"):
         with pytest.raises(UsageError, match="Expected an address") as caught:
             open_source(text, window_manifest())
         assert "geheim" not in str(caught.value)
@@ -178,3 +178,12 @@ def test_an_rtsp_camera_with_a_password_gives_frames_with_the_senders_intervals(
     steps = [after - before for before, after in itertools.pairwise(stamps[25:])]
     assert sum(abs(step - 40e6) < 1e6 for step in steps) >= len(steps) - 5
     assert all(stamp <= now_ns for stamp in stamps)
+
+
+def test_a_cameras_password_that_goes_over_plain_http_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    for url in ("http://cam:geheim@host.invalid/video", "http://host.invalid/video", "http://cam:geheim@127.0.0.1:9/x"):
+        with pytest.raises(SourceError):
+            NetworkStream(url, timeout_ms=500)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "goes to http://host.invalid unencrypted" in said
+    assert "geheim" not in said

@@ -195,6 +195,17 @@ def test_a_run_from_a_file_alone(write, capsys: pytest.CaptureFixture[str]) -> N
     )
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "1e300", "soon"])
+@pytest.mark.parametrize("words", [["run", SHIPPED, "--source", "synthetic", "--stall"], ["demo", "--seconds"]])
+def test_a_time_that_no_clock_can_count_is_rejected(
+    words: list[str], value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*words[:-1], f"{words[-1]}={value}"])
+    assert left.value.code == 2
+    assert f"Expected a number of seconds above 0, got '{value}'." in capsys.readouterr().err
+
+
 def test_the_file_on_the_page_is_one_that_run_takes(write) -> None:
     page = (ROOT / "docs" / "how-to" / "run-unattended.md").read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)

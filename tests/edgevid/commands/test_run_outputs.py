@@ -86,8 +86,8 @@ def test_a_run_that_nohup_started_ignores_the_end_of_its_terminal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits
     try:
         process = subprocess.Popen(
-            command("--source", "synthetic:3", "--max-frames", "100"),
-            stdout=subprocess.DEVNULL,
+            command("--source", "synthetic:3", "--max-frames", "100", "--json"),
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
         )
@@ -96,8 +96,9 @@ def test_a_run_that_nohup_started_ignores_the_end_of_its_terminal() -> None:
     while process.poll() is None:
         process.send_signal(signal.SIGHUP)
         time.sleep(0.02)
-    _, said = process.communicate()
+    printed, said = process.communicate()
     assert process.returncode == 0, said.decode()
+    assert max(json.loads(line).get("t_s", 0) for line in printed.splitlines()) > 3
 
 
 def test_a_terminated_live_run_ends_in_a_bounded_time_although_its_outputs_and_its_reader_hang() -> None:
