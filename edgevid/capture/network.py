@@ -1,4 +1,4 @@
-"""Network streams, rtsp:// and http://, through OpenCV's FFmpeg.
+"""Network streams, such as rtsp:// and http://, through OpenCV's FFmpeg.
 
 An address may contain a password. Only FFmpeg receives it: names, logs and errors show the address
 without it.
@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from edgevid.capture.address import public_address
+from edgevid.capture.address import SCHEMES, public_address
 from edgevid.capture.clock import PlaybackClock, StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.capture.opencv import VideoFile
@@ -25,7 +25,6 @@ from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv
 from edgevid.units import NS_PER_MS, NS_PER_S
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 8000
 _MJPG = int.from_bytes(b"MJPG", "little")
 _WHOLE_SHARE = 0.9
@@ -55,13 +54,14 @@ class NetworkStream(BufferedSource):
 
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        # A receiver of UDP may leave out the host: udp://@:5000.
+        if parts.scheme not in SCHEMES or not (parts.hostname or parts.scheme == "udp"):
             raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
         self.name = public_address(url)
         self._url, self._timeout_ms = url, timeout_ms
         super().__init__()
         self._decoder = self._open()
-        self._is_pushed = parts.scheme.startswith("rtsp")
+        self._is_pushed = not parts.scheme.startswith("http")
         self.frame_count = self._decoder.get("FRAME_COUNT")
         is_jpeg = self._decoder.get("FOURCC") == _MJPG and self.frame_count <= 0
         self.time_base: TimeBase = "arrival" if is_jpeg and not self._is_pushed else "stream"
