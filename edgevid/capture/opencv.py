@@ -92,7 +92,8 @@ class VideoFile(ClosingSource):
             yield buffer
             count += 1
         if count == 0:
-            codec = round(self._decoder.get("FOURCC")).to_bytes(4, "little", signed=True).decode("ascii", "replace")
+            tag = round(self._decoder.get("FOURCC")) & 0xFFFFFFFF
+            codec = tag.to_bytes(4, "little").decode("latin-1")
             raise SourceError(
                 expected=f"frames in {self.name}",
                 found=f"none that can be decoded (codec {codec!r})",
