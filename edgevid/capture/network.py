@@ -125,8 +125,16 @@ class NetworkStream(BufferedSource):
                 found="none that opens",
                 hint="Check that the server runs, and that path and password are right.",
             )
-        # Now, because a run does not recover from frames that cannot be converted by opening it again.
-        decoder.peek()
+        # Now, because a run does not recover from frames that cannot be decoded or converted by opening
+        # the stream again.
+        if not decoder.peek():
+            codec = decoder.codec
+            decoder.close()
+            raise SourceError(
+                expected=f"frames from {self.name}",
+                found=f"none that can be decoded (codec {codec!r})",
+                hint="Check the camera, or set it to another codec, such as H.264.",
+            )
         return decoder
 
     def as_video_file(self) -> ServedVideo:

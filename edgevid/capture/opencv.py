@@ -92,11 +92,9 @@ class VideoFile(ClosingSource):
             yield buffer
             count += 1
         if count == 0:
-            tag = round(self._decoder.get("FOURCC")) & 0xFFFFFFFF
-            codec = tag.to_bytes(4, "little").decode("latin-1")
             raise SourceError(
                 expected=f"frames in {self.name}",
-                found=f"none that can be decoded (codec {codec!r})",
+                found=f"none that can be decoded (codec {self._decoder.codec!r})",
                 hint="If other players show it, convert it with: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
                 path=self.name,
             )
