@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
     from edgevid.outputs.web.hub import Hub
-    from edgevid.recorder import Recorder
     from edgevid.telemetry.telemetry import Telemetry
 
 Kind = TypeVar("Kind")
@@ -74,13 +73,11 @@ class RunOutputs:
         outputs: Called with decisions and events.
         taps: Called with frames.
         threaded: Whether any of them has its own thread.
-        failures: Returns why a recording ended before the run, if one did.
     """
 
     outputs: Sequence[Output]
     taps: Sequence[Tap]
     threaded: bool
-    failures: Callable[[], tuple[str, ...]] = tuple
 
 
 def assemble(wanted: Iterable[OutputLike], context: Context) -> RunOutputs:
@@ -113,7 +110,6 @@ class _Assembly:
         self._outputs: list[Output] = []
         self._taps: list[Tap] = []
         self._members: list[ThreadedOutput] = []
-        self._recorders: list[Recorder] = []
         self._pictures: Pictures | None = None
 
     def open(self, wanted: tuple[OutputLike, ...]) -> RunOutputs:
@@ -139,12 +135,7 @@ class _Assembly:
             for member in self._members if fan_out is None else ():
                 member.release()
             raise
-        return RunOutputs(
-            outputs=self._outputs,
-            taps=self._taps,
-            threaded=bool(self._members),
-            failures=lambda: tuple(each.problem for each in self._recorders if each.problem),
-        )
+        return RunOutputs(outputs=self._outputs, taps=self._taps, threaded=bool(self._members))
 
     def _open_members(self, wanted: tuple[OutputLike, ...]) -> None:
         """Open the outputs that have their own threads, in a fixed order."""
@@ -197,7 +188,6 @@ class _Assembly:
             from edgevid.recorder import Recorder
 
             recorder = Recorder(Path(wanted.path))
-            self._recorders.append(recorder)
             self._reporters.append(lambda: (recorder.report(),))
             self._outputs.append(recorder)
             self._taps.append(recorder)

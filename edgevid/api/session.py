@@ -100,7 +100,7 @@ class Session:
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
         self._threaded = False
-        self._failures: Callable[[], tuple[str, ...]] = tuple
+        self._opened: tuple[Output, ...] = ()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -116,12 +116,13 @@ class Session:
             self.source = stack.enter_context(self._open_source(lanes))
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
-            self._threaded, self._failures = opened.threaded, opened.failures
+            self._threaded = opened.threaded
             # Last, so that an answer counts for the trial only after every output has accepted it.
             with ExitStack() as closing:
                 for output in opened.outputs:
                     closing.callback(output.close)
                 outputs = [*opened.outputs, *self._trials()]
+                self._opened = tuple(outputs)
                 self.pipeline = Pipeline(
                     lanes, self.source, outputs, taps=opened.taps, policy=self._policy, stall_s=self._stall_s
                 )
@@ -179,7 +180,10 @@ class Session:
     @property
     def failures(self) -> tuple[str, ...]:
         """Why each output that cannot go on ended before the run, such as a recording on a full disk."""
-        return self._failures()
+        from edgevid.recorder import Recorder
+
+        recorders = (each for each in self._opened if isinstance(each, Recorder))
+        return tuple(each.problem for each in recorders if each.problem)
 
     def summary(self) -> str:
         """Summarise the run: latency and counts of each model, and the state of the board.

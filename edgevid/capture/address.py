@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 from edgevid.errors import UsageError
 
+# The schemes of network streams.
+SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "tcp")
 Value = int | float | str | bool | tuple[int, int]
 
 

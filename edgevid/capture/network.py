@@ -1,4 +1,4 @@
-"""Network streams, rtsp:// and http://, through OpenCV's FFmpeg.
+"""Network streams, such as rtsp:// and http://, through OpenCV's FFmpeg.
 
 An address may contain a password. Only FFmpeg receives it: names, logs and errors show the address
 without it.
@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from edgevid.capture.address import SCHEMES
 from edgevid.capture.clock import PlaybackClock, StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.capture.opencv import VideoFile
@@ -26,7 +27,6 @@ from edgevid.outputs.credentials import warn_if_readable
 from edgevid.redaction import public_address
 from edgevid.units import NS_PER_MS, NS_PER_S
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 8000
 _MJPG = int.from_bytes(b"MJPG", "little")
 _WHOLE_SHARE = 0.9
@@ -59,16 +59,17 @@ class NetworkStream(BufferedSource):
             parts, host = urlsplit(url), urlsplit(url).hostname
         except ValueError:  # such as a bracket that is not closed
             parts, host = urlsplit(""), None
-        if parts.scheme not in SCHEMES or not host:
+        # A receiver of UDP may leave out the host: udp://@:5000.
+        if parts.scheme not in SCHEMES or not (host or parts.scheme == "udp"):
             raise UsageError(expected=f"an address {'://, '.join(SCHEMES)}://HOST/...", got=public_address(url))
         # RTSP cameras ask for a hash of the password.
-        if parts.scheme == "http" and "@" in parts.netloc:
+        if host and parts.scheme == "http" and "@" in parts.netloc:
             warn_if_readable(output="source", host=host, address=public_address(url), encrypted="https")
         self.name = public_address(url)
         self._url, self._timeout_ms = url, timeout_ms
         super().__init__()
         self._decoder = self._open()
-        self._is_pushed = parts.scheme.startswith("rtsp")
+        self._is_pushed = not parts.scheme.startswith("http")
         self.frame_count = self._decoder.get("FRAME_COUNT")
         is_jpeg = self._decoder.get("FOURCC") == _MJPG and self.frame_count <= 0
         self.time_base: TimeBase = "arrival" if is_jpeg and not self._is_pushed else "stream"
@@ -132,8 +133,16 @@ class NetworkStream(BufferedSource):
                 found="none that opens",
                 hint="Check that the server runs, and that path and password are right.",
             )
-        # Now, because a run does not recover from frames that cannot be converted by opening it again.
-        decoder.peek()
+        # Now, because a run does not recover from frames that cannot be decoded or converted by opening
+        # the stream again.
+        if not decoder.peek():
+            codec = decoder.codec
+            decoder.close()
+            raise SourceError(
+                expected=f"frames from {self.name}",
+                found=f"none that can be decoded (codec {codec!r})",
+                hint="Check the camera, or set it to another codec, such as H.264.",
+            )
         return decoder
 
     def as_video_file(self) -> ServedVideo:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import unquote, urlsplit
 
 from edgevid.bundle.manifest import Manifest
-from edgevid.capture.address import split_options
+from edgevid.capture.address import SCHEMES, split_options
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.frames import Color
@@ -21,6 +23,8 @@ SOURCES_HELP = (
     "replay:FILE for a recording at its own pace, a .npy FILE of features, or 'synthetic[:SEED]'; "
     "cameras take options, such as v4l2:0?size=1280x720&fps=30"
 )
+# A V4L2 device or its number, without the kind in front.
+_DEVICE = re.compile(r"(/dev/video)?[0-9]+(\?.*)?")
 # The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
 # size.
 _LETTERBOX_PX = (640, 480)
@@ -44,9 +48,10 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
         UsageError: The file or device is missing, or the address is of no known kind.
         SourceError: The source exists but cannot be read.
     """
+    text = _plain(text)
     kind, colon, rest = text.partition(":")
     # A file wins over a kind, so a clip may be called "synthetic" or "replay:1.avi".
-    if kind in _KINDS and (colon or kind in _KINDS_ALONE) and not Path(text).exists():
+    if kind in _KINDS and (colon or kind in _KINDS_ALONE) and not _exists(text):
         source = _KINDS[kind](text if rest.startswith("//") else rest, manifest)
     else:
         kind, source = "", _open_path(text, manifest)
@@ -54,14 +59,35 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
     return _paced(source) if wanted == "live" and not source.live else source
 
 
+def _plain(text: str) -> str:
+    """Return the address for a device, its number, or a file's URL."""
+    if _exists(text):
+        return f"v4l2:{text}" if Path(text).is_char_device() and _DEVICE.fullmatch(text) else text
+    if _DEVICE.fullmatch(text):
+        return f"v4l2:{text}"
+    return unquote(urlsplit(text).path) if text.startswith("file://") else text
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    # An address may be too long for a file name, or contain a byte that none can.
+    except (OSError, ValueError):
+        return False
+
+
 def _open_path(text: str, manifest: Manifest) -> Source:
     path = Path(text)
-    if not path.exists():
+    if not _exists(text):
         if path.suffix and ":" not in text:
             raise UsageError(expected="an existing file for --source", found=f"none at {text}", path=path)
         # A mistyped scheme leaves a password in the text.
         shown = public_address(text) if set(text) & set("@?#") or "//" in text else text
         raise UsageError(expected=f"a source: {SOURCES_HELP}", found=f"{shown!r}, which is none of these")
+    if path.is_fifo():
+        return _pipe(path)
+    if not path.is_file() and not path.is_dir():
+        raise UsageError(expected="a file or folder for --source", found=f"{text}, which is a device or socket")
     if path.is_dir():
         return _pictures(path, manifest)
     return _features(path, manifest) if path.suffix.lower() == ".npy" else _video(path)
@@ -89,6 +115,12 @@ def _video(path: Path) -> Source:
     from edgevid.capture.opencv import VideoFile
 
     return VideoFile(path)
+
+
+def _pipe(path: Path) -> Source:
+    from edgevid.capture.opencv import Pipe
+
+    return Pipe(path)
 
 
 def _replay(path: str, _manifest: Manifest) -> Source:
@@ -137,10 +169,7 @@ def _synthetic(seed: str, manifest: Manifest) -> Source:
 _KINDS: Mapping[str, Callable[[str, Manifest], Source]] = {
     "picamera2": _picamera2,
     "v4l2": _v4l2,
-    "rtsp": _stream,
-    "rtsps": _stream,
-    "http": _stream,
-    "https": _stream,
+    **dict.fromkeys(SCHEMES, _stream),
     "replay": _replay,
     "synthetic": _synthetic,
 }

@@ -11,7 +11,7 @@ import numpy as np
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.video.decoder import Decoder
 from edgevid.capture.video.file_clock import FileClock
-from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order
+from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order, opencv_name
 from edgevid.errors import SourceError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv
@@ -37,7 +37,8 @@ class VideoFile(ClosingSource):
     live = False
 
     def __init__(self, path: str | Path) -> None:
-        decoder = Decoder(str(path), name=str(path), can_reopen=Path(path).is_file())
+        where = opencv_name(Path(path))
+        decoder = Decoder(where, name=str(path), can_reopen=Path(path).is_file())
         if not decoder.is_open:
             raise SourceError(expected="a video file that OpenCV can read", found=str(path), path=path)
         self._set_up(decoder, name=str(path))
@@ -91,7 +92,12 @@ class VideoFile(ClosingSource):
             yield buffer
             count += 1
         if count == 0:
-            raise SourceError(expected=f"frames in {self.name}", found="none that can be decoded", path=self.name)
+            raise SourceError(
+                expected=f"frames in {self.name}",
+                found=f"none that can be decoded (codec {self._decoder.codec!r})",
+                hint="If other players show it, convert it with: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
+                path=self.name,
+            )
 
     def _warn_of_no_times(self) -> None:
         _log.warning(
@@ -104,6 +110,41 @@ class VideoFile(ClosingSource):
     def close(self) -> None:
         """Release the file."""
         self._decoder.close()
+
+
+class Pipe(ClosingSource):
+    """A video from a named pipe, opened when its first frame is requested.
+
+    Opening a pipe waits for its writer. Here the reader's thread waits, which a stall limit and
+    Ctrl-C can leave behind.
+
+    Args:
+        path: The pipe.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+        self._video: VideoFile | None = None
+
+    def frames(self) -> Iterator[Frame]:
+        """Wait for the writer, and decode the video to its end.
+
+        Yields:
+            Frames (H, W, 3) uint8 BGR, which share one buffer.
+
+        Raises:
+            SourceError: The pipe holds no video.
+        """
+        self._video = VideoFile(self._path)
+        yield from self._video.frames()
+
+    def close(self) -> None:
+        """Release the pipe, if it was opened."""
+        if self._video is not None:
+            self._video.close()
 
 
 class PictureFolder(ClosingSource):
@@ -139,7 +180,12 @@ class PictureFolder(ClosingSource):
             SourceError: A picture cannot be decoded.
         """
         for index, file in enumerate(self._files):
-            pixels = self._cv2.imread(str(file), self._cv2.IMREAD_COLOR)
+            where = opencv_name(file)
+            try:
+                pixels = self._cv2.imread(where, self._cv2.IMREAD_COLOR)
+            except self._cv2.error:
+                # Its header announces more pixels than `edgevid.frames.imaging` allows.
+                pixels = None
             if pixels is None:
                 raise SourceError(expected="a picture that OpenCV can read", found=str(file), path=file)
             yield Frame(np.asarray(pixels, np.uint8), "bgr", round(index * self._interval_s * NS_PER_S), index)

@@ -35,6 +35,8 @@ _DEFAULT_SIZE_PX = (640, 480)
 # V4L2_CID_EXPOSURE_ABSOLUTE, which counts in units of 100 us.
 _EXPOSURE_MANUAL = 1
 _EXPOSURE_UNIT_US = 100
+# Drivers round rates: 29.97 for 30.
+_FPS_TOLERANCE = 0.05
 
 
 class V4l2Camera(BufferedSource):
@@ -139,8 +141,8 @@ class V4l2Camera(BufferedSource):
         """Apply the options and return the size of the frames.
 
         Raises:
-            SourceError: The driver uses another size than the requested one: the scale of the
-                pictures would silently be another.
+            SourceError: The driver uses another size, format or frame rate than the requested one:
+                the scale of the pictures, for example, would silently be another.
         """
         cv2, wanted = self._cv2, self._options
         # The format first: drivers offer sizes and frame rates for each format.
@@ -166,6 +168,16 @@ class V4l2Camera(BufferedSource):
                 found=f"{got[0]}x{got[1]}",
                 hint=f"Use size={got[0]}x{got[1]}.",
             )
+        try:
+            check_mode(
+                wanted,
+                fourcc=round(self._capture.get(cv2.CAP_PROP_FOURCC)),
+                fps=self._capture.get(cv2.CAP_PROP_FPS),
+                path=self._path,
+            )
+        except SourceError:
+            self.close()
+            raise
         return got
 
     def _stamp_ns(self, arrived_ns: int) -> int:
@@ -173,6 +185,31 @@ class V4l2Camera(BufferedSource):
         stamp_ns = sensor_ns(round(self._capture.get(self._cv2.CAP_PROP_POS_MSEC) * NS_PER_MS), arrived_ns)
         self.time_base = "arrival" if stamp_ns is None else "sensor"
         return arrived_ns if stamp_ns is None else stamp_ns
+
+
+def check_mode(wanted: Mapping[str, Value], *, fourcc: int, fps: float, path: Path) -> None:
+    """Reject a driver that ignores the requested format or frame rate.
+
+    Args:
+        wanted: Values of `OPTIONS`.
+        fourcc: The format in use, as the driver reports it.
+        fps: The rate in use, as the driver reports it; 0 or less if it does not.
+        path: The device.
+
+    Raises:
+        SourceError: The driver uses another format or rate.
+    """
+    used = (fourcc & 0xFFFFFFFF).to_bytes(4, "little").decode("latin-1")
+    if "format" in wanted and used != wanted["format"]:
+        raise SourceError(
+            expected=f"format {wanted['format']} from {path}", found=used, hint=f"Use format={used}, or leave it out."
+        )
+    if "fps" in wanted and fps > 0 and abs(fps / float(wanted["fps"]) - 1) > _FPS_TOLERANCE:  # type: ignore[arg-type]  # POSITIVE reads a number
+        raise SourceError(
+            expected=f"{wanted['fps']:g} frames a second from {path}",
+            found=f"{fps:g}",
+            hint=f"Use fps={fps:g}, or another size or format: drivers offer rates for each.",
+        )
 
 
 def _check_device(path: Path) -> None:

@@ -17,6 +17,7 @@ from edgevid.frames import Array, Color
 if TYPE_CHECKING:
     from types import ModuleType
 
+_MOST_PIXELS = 2**26
 _CV_INTERPOLATION = {"nearest": "INTER_NEAREST", "linear": "INTER_LINEAR", "area": "INTER_AREA", "cubic": "INTER_CUBIC"}
 
 
@@ -33,6 +34,8 @@ def opencv(purpose: str) -> ModuleType:
         # libavutil/log.h: AV_LOG_QUIET. FFmpeg writes raw lines to stderr; our errors report failures.
         # OpenCV reads the variable with the first video.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    # Read with the import. A header can announce pictures of gigabytes; cameras have up to 64 megapixels.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
     try:
         import cv2
     except ImportError as error:

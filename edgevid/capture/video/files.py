@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgevid.errors import SourceError
+
 # Every command reads the same containers: those of phones, cameras and camcorders that FFmpeg reads.
 VIDEO_SUFFIXES = (
     *(".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -17,6 +19,26 @@ _NUMBER = re.compile(r"([0-9]+)")
 _METADATA_FOLDER = "__MACOSX"
 
 SortKey = tuple[tuple[str | int, ...], ...]
+
+
+def opencv_name(path: Path) -> str:
+    """Return the name by which OpenCV opens a local file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceError: The name is not UTF-8: OpenCV crashes on it.
+    """
+    # An absolute path: FFmpeg takes the start of "a:b.mp4" for a protocol.
+    name = str(path.absolute())
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise SourceError(
+            expected="a file name in UTF-8", got=str(path), hint="Rename the file or its folder.", path=path
+        ) from None
+    return name
 
 
 def natural_key(path: Path) -> tuple[SortKey, str]:

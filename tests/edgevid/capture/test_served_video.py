@@ -93,3 +93,11 @@ def test_playback_begins_anew_at_a_jump_and_after_a_break_of_the_network() -> No
     assert clock.to_monotonic_ns(8 * second, 100 * second) == 101 * second
     assert clock.to_monotonic_ns(0, 100 * second) == 101 * second + 1
     assert clock.to_monotonic_ns(1 * second, 110 * second) == 110 * second
+
+
+def test_a_stream_of_a_codec_without_a_decoder_is_an_error_that_names_the_codec(tmp_path: Path) -> None:
+    content = write_mpeg(tmp_path / "clip.avi").read_bytes()
+    # A camera's codec of the future.
+    (tmp_path / "clip.avi").write_bytes(content.replace(b"mpg2", b"AV99"))
+    with FileServer(tmp_path) as server, pytest.raises(SourceError, match=r"codec 'AV99'|none that opens"):
+        open_source(f"http://{server.address}/clip.avi", window_manifest())

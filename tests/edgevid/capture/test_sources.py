@@ -1,11 +1,18 @@
 import io
+import os
+import struct
+import subprocess
+import sys
+import threading
+import zlib
 
 import numpy as np
 import pytest
 
 from edgevid.capture import open_source
 from edgevid.capture.features import FeatureFile, read_features
-from edgevid.errors import SourceError, UsageError
+from edgevid.capture.feeds.file_feed import FrameFeed
+from edgevid.errors import SourceError, SourceStalled, UsageError
 from tests.models.bundles import window_manifest
 
 cv2 = pytest.importorskip("cv2")
@@ -241,6 +248,100 @@ def test_what_a_person_names_decides_the_kind_of_source(tmp_path, make, kind):
         (tmp_path / name).write_bytes(npy(np.zeros((4, 3))))
     with open_source(str(make(tmp_path)), window_manifest()) as source:
         assert type(source).__name__ == kind
+
+
+@pytest.mark.parametrize("text", ["7", "/dev/video7", "7?size=640x480", "/dev/video7?fps=30", "v4l2:7"])
+def test_a_device_or_its_number_is_a_v4l2_camera(text):
+    with pytest.raises(UsageError, match="a V4L2 device such as /dev/video0, got none at /dev/video7"):
+        open_source(text, window_manifest())
+
+
+def test_a_file_url_names_a_file(tmp_path):
+    video = write_video(tmp_path / "my clip.avi")
+    with open_source(video.as_uri(), window_manifest()) as source:
+        assert source.name == str(video)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp", "rtmp"])
+def test_streams_of_other_protocols_are_taken(monkeypatch, scheme):
+    opened = []
+    monkeypatch.setattr("edgevid.capture.network.open_stream", opened.append)
+    open_source(f"{scheme}://192.0.2.1:5000/x", window_manifest())
+    assert opened == [f"{scheme}://192.0.2.1:5000/x"]
+
+
+def test_an_address_too_long_for_a_file_name_is_a_usage_error():
+    with pytest.raises(UsageError, match="which is none of these"):
+        open_source("rstp://camera/" + "x" * 5000, window_manifest())
+
+
+@pytest.mark.parametrize("name", ["a:b.avi", "http:x.avi", "file:x.avi", "synthetic:1.avi", "50%d.avi", "-a.avi"])
+def test_a_video_with_an_odd_name_is_read(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.avi", count=3).rename(tmp_path / name)
+    with open_source(name, window_manifest()) as source:
+        assert len(list(source.frames())) == 3
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_file_name_that_is_not_utf8_is_named_and_refused(tmp_path, is_folder):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    if is_folder:
+        write_pictures(tmp_path / "shots", "a.png").rename(odd)
+    else:
+        write_video(tmp_path / "clip.avi").rename(odd)
+    with pytest.raises(SourceError, match=r"Expected a file name in UTF-8, got .*caf\\udce9"):
+        list(open_source(odd, window_manifest()).frames())
+
+
+def write_png(path, side_px):
+    """Write a black picture of one bit per pixel, small even where it has gigabytes of pixels."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    pack, row = zlib.compressobj(), bytes(1 + (side_px + 7) // 8)
+    content = b"".join(pack.compress(row) for _ in range(min(side_px, 9000))) + pack.flush()
+    header = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(("side_px", "is_read"), [(64, True), (9_000, False), (60_000, False), (2_000_000, False)])
+def test_a_picture_of_more_pixels_than_cameras_have_is_named_and_not_decoded(tmp_path, side_px, is_read):
+    write_png(tmp_path / "a.png", side_px)
+    # A process of its own: OpenCV reads its limit when it is imported.
+    program = (
+        "import sys; from edgevid.capture.opencv import PictureFolder; from edgevid.errors import SourceError\n"
+        "try:\n    print(len(list(PictureFolder(sys.argv[1], interval_s=0.1).frames())))\n"
+        "except SourceError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    wanted = "1\n" if is_read else f"Expected a picture that OpenCV can read, got {tmp_path / 'a.png'}.\n"
+    assert done.stdout == wanted
+
+
+def test_a_pipe_without_a_writer_is_left_at_the_stall_limit(tmp_path):
+    os.mkfifo(tmp_path / "clip.avi")
+    with open_source(str(tmp_path / "clip.avi"), window_manifest()) as source:
+        with pytest.raises(SourceStalled, match=r"within 0\.2 s"):
+            next(FrameFeed(source, stall_s=0.2).frames())
+        # Lets the reader's thread end.
+        (tmp_path / "clip.avi").write_bytes(b"no video")
+
+
+def test_a_video_from_a_pipe_is_read_to_its_end(tmp_path):
+    content = write_video(tmp_path / "clip.avi", count=5).read_bytes()
+    os.mkfifo(tmp_path / "pipe.avi")
+    writer = threading.Thread(target=(tmp_path / "pipe.avi").write_bytes, args=(content,))
+    writer.start()
+    with open_source(str(tmp_path / "pipe.avi"), window_manifest()) as source:
+        assert len(list(source.frames())) == 5
+    writer.join()
+
+
+def test_a_device_that_is_no_camera_is_a_usage_error():
+    with pytest.raises(UsageError, match="/dev/null, which is a device or socket"):
+        open_source("/dev/null", window_manifest())
 
 
 @pytest.mark.parametrize(
