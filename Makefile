@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev-installed
 DOCS := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-camera test-arm test-boot lint check docs bench demo-bundle clean
+.PHONY: help demo test mutants test-camera test-arm test-boot lint check docs bench demo-bundle clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,10 @@ test-boot: $(DEV) ## Boot flashed cards, whole images and cameras in QEMU; logs 
 
 test-camera: $(DEV) ## Our camera sources on a real kernel's camera and the real picamera2, in an emulated machine
 	$(BIN)/python -m pytest -m boot tests/camera
+
+mutants: $(DEV) ## Break the trust-bearing modules line by line and count what no test notices; hours
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	$(BIN)/python scripts/mutants.py
 
 lint: $(DEV) ## Style, types and import rules
 	$(BIN)/ruff check .

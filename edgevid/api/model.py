@@ -57,7 +57,7 @@ def load(
     path = Path(path)
     started = _begin(path) if path.is_dir() else None
     return Model(
-        bundles.read(started.path if started else path),
+        bundles.read(started.path if started else path, with_proof=False),
         path=path,
         threads=threads,
         delegate=delegate,

@@ -14,6 +14,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +35,10 @@ from edgevid.schema import to_json
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
 MAX_MEMBER_BYTES = 512 * 2**20
 MAX_MEMBERS = 64
+# Parsed JSON takes some twenty times its size in memory.
+MAX_TEXT_BYTES: Mapping[str, int] = {MANIFEST: 2**20, LABELS: 2**20, REPORT: 8 * 2**20}
+# Real manifests and reports nest six levels.
+MAX_DEPTH = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 # The first date that a zip archive can hold; a fixed one gives equal bundles equal bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -60,11 +65,37 @@ class Bundle:
     path: Path | None = field(default=None, compare=False)
 
 
-def read(path: str | Path) -> Bundle:
+class _StoredBundle(Bundle):
+    """A bundle whose golden vectors and report are read from its file when they are first used."""
+
+    @cached_property
+    def golden(self) -> Golden:
+        return _golden(self._proof_member(GOLDEN), self.manifest, self._file)
+
+    @cached_property
+    def report(self) -> Mapping[str, Any]:
+        return _json(self._proof_member(REPORT), REPORT, self._file)
+
+    @property
+    def _file(self) -> Path:
+        assert self.path is not None
+        return self.path
+
+    def _proof_member(self, name: str) -> bytes:
+        # The manifest in memory holds the hash, so a file that was replaced since is rejected.
+        with _opened(self._file) as handle:
+            archive = _open_archive(handle, self._file)
+            _checked_infos(archive, self._file)
+            return _checked_data(archive, name, self.manifest.members[name], self._file)
+
+
+def read(path: str | Path, *, with_proof: bool = True) -> Bundle:
     """Read a bundle into memory and check all of it.
 
     Args:
         path: The `.edgevid` file.
+        with_proof: Whether to read the golden vectors and the report. Without them, which running a
+            model does not need, they are read and checked when they are first used.
 
     Raises:
         UsageError: If there is no such file, or it cannot be opened.
@@ -76,16 +107,8 @@ def read(path: str | Path) -> Bundle:
         PartsDoNotJoin: If the tensors of the parts do not match.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UsageError(expected="a bundle file", found=f"none at {path}", path=path)
-    try:
-        handle = path.open("rb")
-    except OSError as error:
-        raise UsageError(
-            expected="a bundle file that can be read", found=f"{path}: {error.strerror}", path=path
-        ) from error
-    with handle:
-        return _read(handle, path)
+    with _opened(path) as handle:
+        return _read(handle, path, with_proof=with_proof)
 
 
 def write(bundle: Bundle, path: str | Path) -> Manifest:
@@ -113,10 +136,21 @@ def write(bundle: Bundle, path: str | Path) -> Manifest:
                 archive.writestr(zipfile.ZipInfo(name, _ZIP_EPOCH), data)
         # A device must never receive a bundle that its reader rejects.
         with temporary.open("rb") as handle:
-            _read(handle, path)
+            _read(handle, path, with_proof=True)
         # Readable by the device's service, whatever the umask.
         temporary.chmod(0o644)
     return manifest
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if not path.is_file():
+        raise UsageError(expected="a bundle file", found=f"none at {path}", path=path)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(
+            expected="a bundle file that can be read", found=f"{path}: {error.strerror}", path=path
+        ) from error
 
 
 def _members(bundle: Bundle) -> dict[str, bytes]:
@@ -133,21 +167,33 @@ def _labels(manifest: Manifest) -> bytes:
     return "".join(f"{label}\n" for label in manifest.labels).encode()
 
 
-def _read(handle: IO[bytes], path: Path) -> Bundle:
+def _read(handle: IO[bytes], path: Path, *, with_proof: bool) -> Bundle:
     archive = _open_archive(handle, path)
     infos = _checked_infos(archive, path)
     if MANIFEST not in infos:
         raise BundleMemberRefused(expected=f"a member {MANIFEST}", found=f"none in {path}", path=path)
     manifest = _read_manifest(_member(archive, MANIFEST, path), path)
     _check_member_names(manifest, set(infos), path)
-    data = {name: _checked_data(archive, name, member, path) for name, member in manifest.members.items()}
+    unread = () if with_proof else (GOLDEN, REPORT)
+    for name in unread:
+        _check_size(infos[name].file_size, name, manifest.members[name], path)
+    wanted = {name: member for name, member in manifest.members.items() if name not in unread}
+    data = {name: _checked_data(archive, name, member, path) for name, member in wanted.items()}
     if data[LABELS] != _labels(manifest):
         raise ManifestInvalid(
             expected=f"{LABELS} to hold the manifest's labels", found=f"other labels in {path}", path=path
         )
-    report = _json(data[REPORT], REPORT, path)
-    golden = read_golden(data[GOLDEN], manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES)
-    return Bundle(manifest, {file: data[file] for file in manifest.files}, golden, report, path)
+    models = {file: data[file] for file in manifest.files}
+    if with_proof:
+        return Bundle(manifest, models, _golden(data[GOLDEN], manifest, path), _json(data[REPORT], REPORT, path), path)
+    stored = object.__new__(_StoredBundle)
+    # Not through __init__, which would set the fields that are read later.
+    stored.__dict__.update(manifest=manifest, models=models, path=path)
+    return stored
+
+
+def _golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
+    return read_golden(data, manifest, path, name=GOLDEN, max_bytes=MAX_MEMBER_BYTES)
 
 
 def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
@@ -211,12 +257,18 @@ def _check_info(info: zipfile.ZipInfo, path: Path) -> None:
         raise BundleMemberRefused(
             expected="stored members", found=f"{info.filename!r} compressed or encrypted in {path}", path=path
         )
-    if max(info.file_size, info.compress_size) > MAX_MEMBER_BYTES:
+    limit = MAX_TEXT_BYTES.get(info.filename, MAX_MEMBER_BYTES)
+    if max(info.file_size, info.compress_size) > limit:
         raise BundleMemberRefused(
-            expected=f"members of at most {MAX_MEMBER_BYTES} bytes",
+            expected=f"members of at most {MAX_MEMBER_BYTES} bytes, and {info.filename} of at most {limit}",
             found=f"{info.filename!r} with {info.file_size} in {path}",
             path=path,
         )
+
+
+def _check_size(size: int, name: str, member: Member, path: Path) -> None:
+    if size != member.bytes:
+        raise BundleAltered(expected=f"{name} with {member.bytes} bytes", found=f"{size} bytes in {path}", path=path)
 
 
 def _checked_data(archive: zipfile.ZipFile, name: str, member: Member, path: Path) -> bytes:
@@ -243,6 +295,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique_names)
+        _check_depth(value)
         # Python parses more than RFC 8259 allows: NaN, numbers beyond a double, unpaired
         # surrogates. These fail here, where Python writes them strictly.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
@@ -251,6 +304,21 @@ def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ManifestInvalid(expected=f"a JSON object in {name} of {path}", found=type(value).__name__, path=path)
     return value
+
+
+def _check_depth(value: object) -> None:
+    """Reject a value that recursive code, such as a writer of the report, could not walk."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError(f"more than {MAX_DEPTH} levels")
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

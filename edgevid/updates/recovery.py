@@ -32,7 +32,7 @@ def read_or_rebuild(folder: Path) -> tuple[State | None, str]:
 
 
 def whole_slots(folder: Path) -> Mapping[Name, Slot]:
-    """Return the slots whose bundle matches the hashes in its own manifest."""
+    """Return the slots whose model matches the hashes in its own manifest."""
     # Imported here: numpy is slow to import, and only a damaged card needs it.
     from edgevid import bundle
 
@@ -40,7 +40,7 @@ def whole_slots(folder: Path) -> Mapping[Name, Slot]:
     for slot in get_args(Name):
         path = slot_path(folder, slot)
         try:
-            bundle.read(path)
+            bundle.read(path, with_proof=False)
             whole[slot] = Slot(name=path.name, bytes=path.stat().st_size, sha256=sha256(path))
         except (OSError, EdgevidError):
             continue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevid.atomic import check_folder, locked, prepare, put, replacing, write
+from edgevid.atomic import check_folder, chunks_of, locked, prepare, put, replacing, write
 from edgevid.errors import UsageError
 
 
@@ -94,3 +94,24 @@ def test_a_durable_file_is_flushed_before_its_name_and_its_name_after(tmp_path, 
     done.clear()
     write(tmp_path / "file", [b"x"], durable=False)
     assert done == ["rename"]
+
+
+def test_a_lock_that_is_held_stops_one_who_does_not_wait_and_is_free_afterwards(tmp_path):
+    with locked(tmp_path):
+        with pytest.raises(BlockingIOError), locked(tmp_path, wait=False):
+            pytest.fail("two held it")
+        with locked(tmp_path, name="another", wait=False):
+            pass
+    with locked(tmp_path, wait=False):
+        assert stat.S_IMODE((tmp_path / ".lock").stat().st_mode) == 0o600
+
+
+def test_a_file_is_read_in_chunks_of_a_mebibyte(tmp_path):
+    (tmp_path / "file").write_bytes(bytes(2**21 + 1))
+    assert [len(chunk) for chunk in chunks_of(tmp_path / "file")] == [2**20, 2**20, 1]
+
+
+def test_a_replacement_is_flushed_only_where_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _handle: pytest.fail("a flush wears the card"))
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_bytes(b"x")

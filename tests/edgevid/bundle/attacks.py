@@ -138,7 +138,13 @@ REFUSALS: dict[str, Refusal] = {
     "member-oversized": Refusal(
         BundleMemberRefused,
         "members of at most",
-        {"size": directory(24, "<I", 2**30), "stored size": directory(20, "<I", 2**30)},
+        {
+            "size": directory(24, "<I", 2**30),
+            "stored size": directory(20, "<I", 2**30),
+            "a manifest of 1 MiB and a byte": raw_manifest(lambda text: text.ljust(2**20 + 1)),
+            "labels of 1 MiB and a byte": forged(labels__txt=b"a" * (2**20 + 1)),
+            "a report of 8 MiB and a byte": forged(report__json=b"{}".ljust(8 * 2**20 + 1)),
+        },
     ),
     "member-overlap": Refusal(
         BundleMemberRefused, "members that do not overlap", {"the first where the second is": second_place}
@@ -216,6 +222,8 @@ REFUSALS: dict[str, Refusal] = {
             "a number beyond a double": text(b'"interval_s": 0.1', b'"interval_s": 1e999'),
             "a number of ten thousand digits": text(b'"frames": 4', b'"frames": ' + b"9" * 10_000),
             "nested too deeply": text(b'"tiny"', b"[" * 100_000 + b"]" * 100_000),
+            "a report of 33 levels": forged(report__json=b'{"a":' + b"[" * 32 + b"]" * 32 + b"}"),
+            "a report of 900 levels": forged(report__json=b'{"a":' * 900 + b"1" + b"}" * 900),
             "half of a surrogate pair": text(b'"tiny"', b'"\\ud800"'),
             "a name twice": text(b'"lookback": 0', b'"lookback": 1, "lookback": 0'),
             "a report that is no JSON": forged(report__json=b"{"),

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import edgevid
 from edgevid.bundle import read, write
 from edgevid.bundle.golden import Golden
-from edgevid.errors import BundleError, ManifestInvalid, UsageError
+from edgevid.errors import BundleAltered, BundleError, ManifestInvalid, UsageError
 from edgevid.events.rule import DecisionRule
 from tests.edgevid.bundle.attacks import REFUSALS
-from tests.edgevid.bundle.forgery import VALUES, golden_values
+from tests.edgevid.bundle.forgery import VALUES, forged, golden_values, unzipped, zipped
 from tests.models.bundles import (
     bundle_for,
     features_manifest,
@@ -174,6 +175,49 @@ def test_a_file_that_may_not_be_read_is_a_usage_error(tmp_path, monkeypatch):
         read(tmp_path / "a.edgevid")
 
 
+def test_a_bundle_that_only_runs_reads_its_proof_when_it_is_used(good, tmp_path):
+    path = tmp_path / "a.edgevid"
+    path.write_bytes(good)
+    whole, running = read(path), read(path, with_proof=False)
+    assert not {"golden", "report"} & set(vars(running)), "neither was read"
+    assert (running.manifest, running.models, running.report) == (whole.manifest, whole.models, whole.report)
+    assert np.array_equal(running.golden.frames, whole.golden.frames)
+    assert running.golden is running.golden, "read once"
+    assert dataclasses.replace(running, report={"new": 1}).report == {"new": 1}
+
+
+@pytest.mark.parametrize(("member", "attribute"), [("golden.npz", "golden"), ("report.json", "report")])
+def test_a_damaged_proof_does_not_keep_a_model_from_running_and_is_rejected_when_it_is_used(
+    good, tmp_path, member, attribute
+):
+    members = unzipped(good)
+    path = tmp_path / "a.edgevid"
+    path.write_bytes(zipped({**members, member: bytes(len(members[member]))}))
+    running = read(path, with_proof=False)
+    assert running.models == read_bytes(good, tmp_path).models
+    with pytest.raises(BundleAltered, match="listed SHA-256"):
+        getattr(running, attribute)
+    path.write_bytes(zipped({**members, member: members[member] + b"0"}))
+    with pytest.raises(BundleAltered, match=rf"Expected {member} with \d+ bytes"):
+        read(path, with_proof=False)
+
+
+def test_a_proof_is_never_that_of_another_bundle_that_took_the_place_of_the_file(good, tmp_path):
+    path = tmp_path / "a.edgevid"
+    path.write_bytes(good)
+    running = read(path, with_proof=False)
+    path.write_bytes(forged(report__json=b'{"of": "another"}')(good))
+    with pytest.raises(BundleAltered):
+        _ = running.report
+
+
+def test_a_model_is_loaded_without_its_proof():
+    pytest.importorskip("ai_edge_litert")
+    model = edgevid.load(ROOT / "edgevid" / "data" / "gestures.edgevid")
+    assert not {"golden", "report"} & set(vars(model.bundle))
+    assert model.report, "and has it when it is asked for"
+
+
 @pytest.mark.parametrize(("refusal", "attack"), ATTACKS)
 def test_each_attack_meets_its_refusal(good, tmp_path, refusal, attack):
     with pytest.raises(BundleError) as caught:
@@ -184,6 +228,11 @@ def test_each_attack_meets_its_refusal(good, tmp_path, refusal, attack):
     assert caught.value.exit_code == 1
     assert "\n" not in message
     assert message.startswith("Expected ")
+
+
+def test_a_report_of_32_levels_is_read(good, tmp_path):
+    report = b'{"a":' + b"[" * 31 + b"1" + b"]" * 31 + b"}"
+    assert read_bytes(forged(report__json=report)(good), tmp_path).report["a"]
 
 
 @pytest.mark.parametrize("attack", REFUSALS["golden-oversized"].attacks.values())

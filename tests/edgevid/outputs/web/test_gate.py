@@ -189,3 +189,13 @@ def test_a_token_is_compared_in_a_time_that_does_not_depend_on_it(monkeypatch: p
     request = Gate(OPEN, TOKEN).judge(f"/?token={TOKEN}", {"Host": "raspberrypi.local:8080"})
     assert request.status not in (200, 303)
     assert (TOKEN.encode(), TOKEN.encode()) in compared
+
+
+def test_a_token_has_at_least_16_characters() -> None:
+    assert choose_token(OPEN, {"EDGEVID_PAGE_TOKEN": "t" * 16}) == ("t" * 16, False)
+    with pytest.raises(UsageError, match="at least 16 characters"):
+        choose_token(OPEN, {"EDGEVID_PAGE_TOKEN": "t" * 15})
+
+
+def test_a_cookie_whose_name_is_illegal_is_no_pass() -> None:
+    assert Gate(OPEN, TOKEN).judge("/", {"Host": "raspberrypi.local:8080", "Cookie": "a,b=c"}).status == 401
