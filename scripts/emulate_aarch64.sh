@@ -7,6 +7,10 @@
 # Source: https://docs.kernel.org/admin-guide/binfmt-misc.html
 set -eu
 place=/proc/sys/fs/binfmt_misc
+[ -x "${1:-}" ] || [ -e "$place/qemu-aarch64" ] || {
+    echo "Expected QEMU's user emulator for aarch64, got none. Run: apt-get install qemu-user" >&2
+    exit 2
+}
 [ -e "$place/register" ] || mount -t binfmt_misc binfmt_misc "$place"
 [ ! -e "$place/qemu-aarch64" ] || exit 0
 # The ELF header of an aarch64 executable (type 2) or library (type 3). The mask ignores the OS ABI and

@@ -33,13 +33,13 @@ HEADING = (
 def main() -> None:
     """Write a lock file for each Python."""
     for python in BOUNDS:
-        wanted = requirements(python)
+        wanted = device_requirements(python)
         heading = HEADING.format(python=python, requirements="; ".join(wanted))
         lines = "".join(f"{line}\n" for line in sorted(locked(wanted, python)))
         (ROOT / "firmware_configs/wheels" / f"{python}.txt").write_text(heading + lines)
 
 
-def requirements(python: str) -> list[str]:
+def device_requirements(python: str) -> list[str]:
     """Return what a device needs, from `pyproject.toml` and `BOUNDS`. A test holds the lock files against it.
 
     Args:
@@ -51,17 +51,17 @@ def requirements(python: str) -> list[str]:
     return [*project["dependencies"], *extras, "pip", *BOUNDS[python]]
 
 
-def locked(wanted: list[str], python: str) -> list[str]:
+def locked(requirements: list[str], python: str) -> list[str]:
     """Resolve requirements for the device's platform.
 
     Args:
-        wanted: Requirements, as in `pip install`.
+        requirements: As in `pip install`.
         python: Python version of the device, as "3.13".
 
     Returns:
         A line of the lock file for each package.
     """
-    command = [sys.executable, "-P", "-m", *PIP_INSTALL, *platform_options(python), *wanted]
+    command = [sys.executable, "-P", "-m", *PIP_INSTALL, *platform_options(python), *requirements]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(result.stderr)

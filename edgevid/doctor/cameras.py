@@ -52,13 +52,12 @@ def permissions(host: Host) -> Finding:
         return Finding(
             check="permissions",
             status="fault",
-            found=f"{host.user.name} may not open {', '.join(closed)}",
+            found=f"{host.user.name} may open {len(nodes) - len(closed)} of {len(nodes)} devices, "
+            f"not {', '.join(closed)}",
             mend=mend,
         )
-    return ok(
-        "permissions",
-        f"{host.user.name} may open {len(nodes)} of {len(nodes)} devices" if nodes else "no device to open",
-    )
+    count = f"the {len(nodes)} devices" if len(nodes) > 1 else "the device"
+    return ok("permissions", f"{host.user.name} may open {count}" if nodes else "no device to open")
 
 
 def _cameras(root: Path) -> dict[str, str]:

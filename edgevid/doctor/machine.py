@@ -53,7 +53,7 @@ class Host:
         arch: Instruction set, as `uname -m`.
         packages: Version by name of the relevant installed packages.
         loads: Returns whether the dynamic linker loads a library.
-        free_mib: Free space on the disk of the home folder.
+        free_mib: Free space on the disk of `$EDGEVID_STATE`, else of the home folder.
         year: Year by the system clock, UTC.
     """
 
@@ -82,9 +82,16 @@ def current_host(root: Path = Path("/")) -> Host:
         arch=platform.machine(),
         packages=dict(filter(None, map(_package, _PACKAGES))),
         loads=_loads,
-        free_mib=shutil.disk_usage(Path.home()).free // 2**20,
+        free_mib=shutil.disk_usage(_state_folder()).free // 2**20,
         year=time.gmtime().tm_year,
     )
+
+
+def _state_folder() -> Path:
+    """Return the folder that edgevid writes to, or the nearest one above it that exists."""
+    state = os.environ.get("EDGEVID_STATE")
+    wanted = Path(state).absolute() if state else Path.home()
+    return next(folder for folder in (wanted, *wanted.parents) if folder.is_dir())
 
 
 def _user_name() -> str:

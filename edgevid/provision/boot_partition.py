@@ -6,6 +6,7 @@ needs neither root nor a mount. Both flush each file to the medium before `write
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -83,11 +84,22 @@ class MountedPartition:
         destination = self._folder / path
         destination.parent.mkdir(parents=True, exist_ok=True)
         written = destination.with_name(f"{destination.name}.new")
-        shutil.copyfile(source, written)
-        # FAT has no journal. Flush the data before the rename: after a power cut, the name then
-        # refers to either the old content or the new one.
-        atomic.flush(written)
-        atomic.put(written, destination)
+        try:
+            shutil.copyfile(source, written)
+            # FAT has no journal. Flush the data before the rename: after a power cut, the name then
+            # refers to either the old content or the new one.
+            atomic.flush(written)
+            atomic.put(written, destination)
+        except OSError as error:
+            # A full card or one that was pulled out. It may not let go of the file either.
+            with contextlib.suppress(OSError):
+                written.unlink(missing_ok=True)
+            raise FlashError(
+                expected=f"to write {path} to {self.name}",
+                found=error.strerror or str(error),
+                hint="Try again, or use another card.",
+                path=destination,
+            ) from error
 
     def free_bytes(self) -> int:
         """Return the free space of the file system."""

@@ -15,6 +15,7 @@ ANSWERS = ROOT / "tests/arm/answers.py"
 UNPACKED = ROOT / "build/tools/root"
 PACKAGES = {
     "mmdebstrap": "mmdebstrap",
+    "arch-test": "arch-test",
     "mcopy": "mtools",
     "sfdisk": "fdisk",
     "mke2fs": "e2fsprogs",

@@ -28,11 +28,12 @@ def add_deployment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_deployment(path: Path) -> Deployment:
+def read_deployment(path: Path, *, on_card: bool = True) -> Deployment:
     """Read a deployment and check everything that can be checked before anything is written.
 
     Args:
         path: The `.toml` file.
+        on_card: Whether it is for a new card, and not for a device that may have more libraries and files.
 
     Returns:
         The deployment.
@@ -49,23 +50,24 @@ def read_deployment(path: Path) -> Deployment:
     read.variables()
     if read.wifi:
         read.wifi.key()
-    check_run(read)
+    check_run(read, on_card=on_card)
     check_bundle(read)
     return read
 
 
-def check_run(deployment: Deployment) -> None:
+def check_run(deployment: Deployment, *, on_card: bool) -> None:
     """Reject options in `[run]` that `edgevid run` would reject on the device.
 
     Args:
         deployment: The deployment with that `[run]`.
+        on_card: As for `read_deployment`.
 
     Raises:
         DeploymentError: An option is unknown or has an illegal value, or a service cannot have it.
     """
     from edgevid.commands.provisioning.service_options import check_service_options
 
-    check_service_options(_parse_run(deployment), deployment)
+    check_service_options(_parse_run(deployment), deployment, on_card=on_card)
 
 
 def _parse_run(deployment: Deployment) -> argparse.Namespace:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.provision.service import check_machine, install, refuse_volatile_root
     from edgevid.provision.unit import writes_sentence
 
-    deployment = read_deployment(args.deployment)
+    deployment = read_deployment(args.deployment, on_card=False)
     system = check_machine(deployment)
     refuse_volatile_root(bundles_only=False)
     sys.stdout.write(

@@ -22,12 +22,13 @@ _FIRST_PORT = 1024
 _WITHOUT_END = "because systemd starts the service again whenever it ends"
 
 
-def check_service_options(args: argparse.Namespace, deployment: Deployment) -> None:
+def check_service_options(args: argparse.Namespace, deployment: Deployment, *, on_card: bool) -> None:
     """Reject options that would stop the service, or fail at its first or second start.
 
     Args:
         args: The parsed `[run]`.
         deployment: The deployment.
+        on_card: Whether the device has only what the card brings.
 
     Raises:
         DeploymentError: The message names the option and its legal values.
@@ -35,8 +36,10 @@ def check_service_options(args: argparse.Namespace, deployment: Deployment) -> N
     _check_once_only(args, deployment)
     _check_threads(args.threads, deployment)
     _check_clips(args.clips)
-    _check_source(args.source, deployment)
-    _check_delegate(args)
+    _check_camera(args.source, deployment)
+    if on_card:
+        _check_no_file(args.source)
+        _check_delegate(args)
     _check_packages(args, deployment)
     try:
         _check_addresses(args, deployment)
@@ -84,8 +87,8 @@ def _check_clips(path: Path | None) -> None:
     )
 
 
-def _check_source(source: str, deployment: Deployment) -> None:
-    kind, colon, _ = source.partition("?")[0].partition(":")
+def _check_camera(source: str, deployment: Deployment) -> None:
+    kind = source.partition("?")[0].partition(":")[0]
     is_csi = deployment.optics.interface == "csi"
     # install.sh makes the environment with picamera2 only for a CSI camera.
     DeploymentError.unless(
@@ -94,6 +97,10 @@ def _check_source(source: str, deployment: Deployment) -> None:
         found="picamera2, for CSI cameras",
         hint="Leave it out: the deployment's camera is the source.",
     )
+
+
+def _check_no_file(source: str) -> None:
+    kind, colon, _ = source.partition("?")[0].partition(":")
     is_file = kind in ("replay", "file") or (not colon and kind not in ("picamera2", "synthetic"))
     DeploymentError.unless(
         not is_file or kind.startswith("/dev/"),

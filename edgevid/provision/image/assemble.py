@@ -183,17 +183,24 @@ def _publish(
     raw_sha256: str,
     installed: tuple[python_packages.Package, ...],
 ) -> BuiltImage:
-    """Write the files next to the image, then rename the image into place."""
+    """Rename the image and the files next to it into place, or leave none of them."""
     document_path = out.with_name(f"{_stem(out)}.spdx.json")
     manifest_path = out.with_name(f"{_stem(out)}.rpi-imager-manifest")
-    for path, content in ((document_path, document), (manifest_path, manifest)):
-        # A build that a power cut interrupts is repeated, so nothing here is flushed.
-        atomic.write(path, [f"{json.dumps(content, indent=1)}\n".encode()], durable=False)
     packed_bytes = packed.stat().st_size
     # The image holds the deployment's secrets. Until here it was in a folder with mode 0700.
     packed.chmod(0o600)
-    # Last, so that an image at its final name always has its description.
+    beside = {document_path: document, manifest_path: manifest}
+    # A build that a power cut interrupts is repeated, so nothing here is flushed.
+    prepared = {
+        path: atomic.prepare(
+            packed.with_name(path.name), [f"{json.dumps(content, indent=1)}\n".encode()], durable=False
+        )
+        for path, content in beside.items()
+    }
+    # First: if this rename fails, the description of an image that is not there would be left.
     atomic.put(packed, out, durable=False)
+    for path, temporary in prepared.items():
+        atomic.put(temporary, path, durable=False)
     return BuiltImage(
         image=out,
         sbom=document_path,

@@ -78,7 +78,8 @@ def bootstrap(
     cached = path(recipe, cache)
     if cached.is_file():
         return cached
-    host_tools.require_programs(["mmdebstrap"])
+    is_foreign = os.uname().machine != "aarch64"
+    host_tools.require_programs(["mmdebstrap", "arch-test"] if is_foreign else ["mmdebstrap"])
     host_tools.require_emulation()
     check_python(recipe)
     cache.mkdir(parents=True, exist_ok=True)

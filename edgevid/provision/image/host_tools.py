@@ -17,6 +17,8 @@ from edgevid.errors import FlashError, MissingDependency
 
 PACKAGES: Mapping[str, str] = {
     "mmdebstrap": "mmdebstrap",
+    # mmdebstrap only recommends it, and cannot bootstrap another architecture without it.
+    "arch-test": "arch-test",
     "sfdisk": "fdisk",
     "mformat": "mtools",
     "mcopy": "mtools",

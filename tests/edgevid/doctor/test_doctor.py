@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from edgevid import cli
 from edgevid.doctor import Account, Finding, Host, examine, machine
+from edgevid.doctor.machine import current_host
 from tests.boards import PI_3B_PLUS, PI_4B, PI_5, TREES, Tree
 
 VIDEO = 44
@@ -67,7 +69,7 @@ def test_a_healthy_board_is_described(tmp_path: Path) -> None:
     assert look(machine, "board").found == "Raspberry Pi 5 Model B Rev 1.0: BCM2712, 4 x Cortex-A76"
     assert look(machine, "temperature").found == "61.7 °C, fan 2870 RPM; the cores throttle at 80 °C"
     assert look(machine, "cameras").found == "HD Pro Webcam C920 (/dev/video0)"
-    assert look(machine, "permissions").found == "pi may open 1 of 1 devices"
+    assert look(machine, "permissions").found == "pi may open the device"
     assert look(machine, "governor").found == "ondemand, 2400 of 2400 MHz"
 
 
@@ -195,6 +197,26 @@ def test_an_edge_tpu_with_its_driver_is_named(tmp_path: Path) -> None:
 def test_another_time_client_than_systemds_counts_as_well(tmp_path: Path) -> None:
     assert look(unsynchronised(plant(tmp_path), said="yes"), "clock").status == "ok"
     assert look(unsynchronised(plant(tmp_path), said="what"), "clock").status == "unknown"
+
+
+def test_the_permissions_count_what_is_open_and_what_is_not(tmp_path: Path) -> None:
+    machine = plant(tmp_path, cameras=("one", "two", "three"))
+    assert look(machine, "permissions").found == "pi may open the 3 devices"
+    (tmp_path / "dev/video1").chmod(0o600)
+    assert look(machine, "permissions").found == "pi may open 2 of 3 devices, not /dev/video1"
+
+
+def test_the_disk_is_that_of_the_state_folder_even_before_it_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    def free_mib(folder: Path) -> int:
+        return shutil.disk_usage(folder).free // 2**20
+
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or abs(free_mib(memory) - free_mib(Path.home())) < 100:
+        pytest.skip("needs two file systems that can be told apart")
+    monkeypatch.setenv("EDGEVID_STATE", str(memory / "edgevid-that-is-not-there/state"))
+    assert abs(current_host().free_mib - free_mib(memory)) < 50
+    monkeypatch.delenv("EDGEVID_STATE")
+    assert abs(current_host().free_mib - free_mib(Path.home())) < 50
 
 
 def test_root_may_open_everything(tmp_path: Path) -> None:

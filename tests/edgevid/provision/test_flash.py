@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,21 @@ def test_a_card_that_gives_back_other_bytes_is_named(tmp_path: Path, house: Path
         pytest.raises(FlashError, match=r"Expected edgevid/edgevid\.service on a worn card as it was written"),
     ):
         flash.write(made)
+
+
+def test_a_write_that_fails_half_way_is_one_error_and_leaves_no_file(tmp_path: Path) -> None:
+    folder = official.make_folder(tmp_path / "bootfs", "trixie")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    (tmp_path / "big").write_bytes(bytes(100_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The kernel refuses to let a file grow further, as on a full card.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, hard))
+    try:
+        with pytest.raises(FlashError, match=r"Expected to write config\.txt to .*, got File too large"):
+            boot_partition.MountedPartition(folder).write("config.txt", tmp_path / "big")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def spoil(folder: Path, *, remove: str = "", add: str = "") -> Path:

@@ -62,6 +62,15 @@ def test_flash_refuses_an_option_of_run_that_would_stop_the_service(
     assert (code, err.count("\n"), list(card.iterdir())) == (2, 1, [])
 
 
+@pytest.mark.parametrize("options", [{"delegate": "coral"}, {"source": "replay:seen.avi"}], ids=str)
+def test_a_device_that_runs_may_have_the_files_and_libraries_that_a_card_lacks(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    read_deployment(write(tmp_path, run=options), on_card=False)
+    with pytest.raises(DeploymentError, match="card"):
+        read_deployment(write(tmp_path, run=options))
+
+
 @pytest.mark.parametrize("options", LEGAL, ids=str)
 def test_flash_accepts_what_the_service_can_run(options: dict[str, object], tmp_path: Path) -> None:
     read_deployment(write(tmp_path, run=options))

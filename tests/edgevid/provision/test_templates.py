@@ -172,6 +172,13 @@ def test_another_content_of_the_card_is_another_instance() -> None:
     assert instance(a=b"1") == instance(a=b"1") != instance(a=b"2")
 
 
+def test_the_instance_id_is_a_slow_hash_because_it_outlives_the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first_boot._INSTANCE_ROUNDS >= 100_000
+    before = first_boot.cloud_init(made("4b", "uvc"), contents={})["meta-data"]
+    monkeypatch.setattr(first_boot, "_INSTANCE_ROUNDS", 1)
+    assert first_boot.cloud_init(made("4b", "uvc"), contents={})["meta-data"] != before
+
+
 def test_firstrun_is_a_script_that_shells_can_read_and_quotes_what_is_nasty(tmp_path: Path) -> None:
     device = made("4b", "uvc", **NASTY)
     script = tmp_path / "firstrun.sh"

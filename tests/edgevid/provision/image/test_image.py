@@ -28,10 +28,12 @@ from edgevid.provision import boot_partition, deployment, wheels
 from edgevid.provision.image import assemble, debian_base, disk, host_tools, initrd, recipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
 from edgevid.updates.slots import Slots
+from tests.boot import tools as boot_tools
 from tests.boot.tools import environment
 from tests.edgevid.provision import deployments
 from tests.edgevid.provision.image import debian
 from tests.edgevid.provision.repack import wheelhouse
+from tests.repo.files import ROOT
 
 BOOKWORM = recipe.recipe("bookworm")
 # 40 MiB is the smallest boot partition that is still FAT32.
@@ -417,3 +419,38 @@ def test_cloud_init_takes_what_the_image_sets_for_it(tmp_path):
         ["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, "Valid" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_an_image_that_cannot_get_its_name_leaves_no_description_behind(tmp_path):
+    scratch = tmp_path / ".scratch"
+    scratch.mkdir()
+    (scratch / "card.xz").write_bytes(b"image")
+    # A rename onto a folder fails.
+    (tmp_path / "card.img.xz").mkdir()
+    with pytest.raises(IsADirectoryError):
+        assemble._publish(
+            tmp_path / "card.img.xz", scratch / "card.xz", {}, {}, raw_bytes=5, raw_sha256="", installed=()
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".scratch", "card.img.xz"]
+
+
+def test_a_bootstrap_needs_the_program_that_mmdebstrap_only_recommends(tmp_path, monkeypatch):
+    (tmp_path / "mmdebstrap").write_text("#!/bin/sh\n")
+    (tmp_path / "mmdebstrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host_tools, "_SYSTEM_FOLDERS", ())
+    with pytest.raises(MissingDependency, match=r"the programs arch-test, got none\. Run: apt-get install arch-test"):
+        debian_base.bootstrap(recipe.recipe("bookworm"), tmp_path / "cache", epoch_s=0)
+    assert boot_tools.PACKAGES["arch-test"] == "arch-test"
+
+
+def test_the_registration_of_an_emulator_that_is_missing_says_what_to_install(tmp_path):
+    if host_tools.BINFMT.exists():
+        pytest.skip("an emulator is registered here")
+    done = subprocess.run(
+        ["sh", str(ROOT / "scripts/emulate_aarch64.sh"), ""], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Expected QEMU's user emulator for aarch64, got none. Run: apt-get install qemu-user\n",
+    )
