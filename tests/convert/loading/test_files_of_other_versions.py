@@ -396,6 +396,23 @@ def test_cudnn_layers_run_on_a_cpu_with_the_same_answers(tmp_path):
     assert "cuDNN" in trained.notes[0]
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_grus_that_state_no_reset_after_reset_before_the_product(use_bias, tmp_path):
+    k = framework("tf_keras")
+    k.utils.set_random_seed(5)
+    gru = k.layers.GRU(4, reset_after=False, use_bias=use_bias)
+    model = k.Sequential([k.Input((5, 8)), gru, k.layers.Dense(3)])
+    model.save(tmp_path / "model.h5")
+
+    def change(value):
+        if value.get("class_name") == "GRU":
+            del value["config"]["reset_after"]
+
+    trained = load(rewritten(tmp_path / "model.h5", tmp_path / "old.h5", change, "2.1.6"))
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    assert "GRUs without reset_after" in trained.notes[0]
+
+
 def test_a_note_lists_each_repair_of_the_way_that_loaded_a_file(tmp_path):
     k = framework("tf_keras")
     model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), k.layers.Dense(3)])
