@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.progress import Progress
+from convert.row_folders import RowFolder, gather
 from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
 from edgevid.capture.opencv import VideoFile
@@ -95,7 +96,7 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
     Args:
         root: A folder `<class>/<clip>` or of unlabelled clips, or a CSV file. The file has the
             columns path and label, and optionally group; its paths are relative to the file.
-        kind: "frames" for videos, "features" for `.npy` arrays.
+        kind: "frames" for videos, "features" for `.npy` arrays, or folders of `.npy` rows.
         group: From a clip's path to its group; a group in the CSV file takes precedence.
 
     Returns:
@@ -119,6 +120,8 @@ def find_clips(root: str | Path, *, kind: Kind = "frames", group: Callable[[Path
             found=f"{len(others)} other files, such as {others[0][0]}" if others else "none",
             path=root,
         )
+    if kind == "features":
+        files = gather(files, root)
     return [
         ClipRef(path, None if path.parent == root else path.relative_to(root).parts[0], name_group(path))
         for path in files
@@ -186,7 +189,8 @@ def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
     prepare = Preprocessor(spec)
     frames: list[Array] = []
     stamps: list[int] = []
-    with FeatureFile(ref.path, interval_s=interval_s) if spec.kind == "features" else VideoFile(ref.path) as source:
+    rows = RowFolder if ref.path.is_dir() else FeatureFile
+    with rows(ref.path, interval_s=interval_s) if spec.kind == "features" else VideoFile(ref.path) as source:
         for frame in source.frames():
             prepared = np.empty(spec.shape, spec.dtype)
             prepare.write(frame, prepared)

@@ -179,8 +179,9 @@ class TfliteModel:
     def _flatten_layers(self, **_options: bool) -> list[Any]:
         return []
 
-    def answers_on_noise(self) -> Array:
+    def answers_on_noise(self, place: int = 0) -> Array:
         """Return the scores (8, classes) of windows of noise, from which their kind is inferred."""
+        del place
         return self(np.random.default_rng(0).random((8, *self._part.inputs[0].shape[1:]), np.float32))
 
     def __call__(self, windows: Any, training: bool = False) -> Array:

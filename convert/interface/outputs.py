@@ -9,7 +9,7 @@ from typing import Any
 
 from convert.graph.arguments import flat
 from convert.graph.layer_graph import ModelGraph
-from convert.interface.scores import last_activation
+from convert.interface.scores import activation_of, last_activation
 from edgevid.bundle.manifest import MAX_VALUES
 from edgevid.errors import ModelError, UsageError
 
@@ -53,6 +53,8 @@ class NoScores(OutputAdapter):
 
     A bundle has scores, so a regression gets constant ones next to its values.
     """
+
+    is_constant = True
 
     def __call__(self, answer: Any) -> Any:
         """Return (N, 2): ones and zeros for an output with a batch of N."""
@@ -200,6 +202,10 @@ def _scores_each_frame(graph: ModelGraph, index: int) -> bool:
     # The output of an autoencoder has the same shape, and is a sequence that it reconstructs.
     call = next((each for each in graph.calls if graph.outputs[index] in each.outputs), None)
     layer = getattr(call, "layer", None)
+    if call is not None and layer is not None and hasattr(layer, "answers_on_noise"):
+        answers = layer.answers_on_noise(call.outputs.index(graph.outputs[index]))
+        # An autoencoder's numbers may lie between 0 and 1 as well, but never add up to 1.
+        return activation_of(answers, int(graph.output_shapes[index][-1] or 1)) == "softmax"
     if call is not None and call.kind == "TimeDistributed":
         layer = getattr(layer, "layer", layer)
     activation = getattr(getattr(layer, "activation", None), "__name__", "")

@@ -17,10 +17,10 @@ _DIVISIONS, _PRODUCTS = ("divide", "truedivide", "truediv"), ("multiply", "mul")
 _SHIFTS = ("subtract", "sub", "add", "bias_add")
 # Operators that move values and do not change them.
 _REARRANGEMENTS = ("cast", "getitem", "stack", "flip", "reverse")
-# Layers that do the same, outside of training.
+# Layers that do the same, outside of training; an InputAdapter is the conversion's own first call.
 _RANGE_KEEPING_LAYERS = frozenset(
     "Resizing CenterCrop Cropping2D ZeroPadding2D Permute Reshape GaussianNoise GaussianDropout Dropout "
-    "SpatialDropout2D Identity".split()
+    "SpatialDropout2D Identity InputAdapter".split()
 )
 
 

@@ -66,13 +66,16 @@ def last_activation(calls: Sequence[Call], tensor: int) -> str:
 def _score_activation(graph: LayerGraph, last: Call) -> str:
     # A SavedModel's function and a `.tflite` file are one call without layers, and run by
     # themselves.
-    run_file = next(
-        (call.layer.answers_on_noise for call in graph.calls if hasattr(call.layer, "answers_on_noise")), None
-    )
-    if run_file is not None:
-        return _activation_of(run_file())
+    width = int(last.shape[-1] or 1)
+    file = next((call for call in graph.calls if hasattr(call.layer, "answers_on_noise")), None)
+    if file is not None:
+        if getattr(last.layer, "is_constant", False):
+            return "softmax"
+        source = last.inputs[0] if hasattr(last.layer, "newest_only") else graph.output
+        place = file.outputs.index(source) if source in file.outputs else 0
+        return activation_of(file.layer.answers_on_noise(place), width)
     activation = _activation(graph, last)
-    return _activation_of(_answers_on_noise(graph)) if activation == _UNKNOWN else activation
+    return activation_of(_answers_on_noise(graph), width) if activation == _UNKNOWN else activation
 
 
 def _answers_on_noise(graph: LayerGraph) -> Any:
@@ -86,9 +89,14 @@ def _answers_on_noise(graph: LayerGraph) -> Any:
     return np.concatenate(answers) if answers else np.full((1, 2), -1.0)
 
 
-def _activation_of(answers: Any) -> str:
-    """Infer the activation from a model's answers: their range and their sum."""
-    rows = np.asarray(answers).reshape(len(answers), -1)
+def activation_of(answers: Any, width: int) -> str:
+    """Infer the activation from a model's answers: their range and their sum.
+
+    Args:
+        answers: Of any number of windows and frames.
+        width: Scores of each answer.
+    """
+    rows = np.asarray(answers).reshape(-1, width)
     if rows.min() < 0 or rows.max() > 1:
         return "linear"
     sums_to_one = rows.shape[1] > 1 and np.allclose(rows.sum(axis=1), 1, atol=_SUM_TOLERANCE)

@@ -120,6 +120,14 @@ def _without_cudnn(value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _reset_before(value: dict[str, Any]) -> dict[str, Any]:
+    # Keras 2.0 to 2.2 wrote GRUs before `reset_after` existed, and computed what False means. Both
+    # frameworks now take True for a GRU that does not state it.
+    if not _is_layer(value) or value["class_name"] not in ("GRU", "GRUCell") or "reset_after" in value["config"]:
+        return value
+    return {**value, "config": {**value["config"], "reset_after": False}}
+
+
 def _without_residual_lambdas(value: dict[str, Any]) -> dict[str, Any]:
     """Replace the Lambda layers of InceptionResNetV2 by the layer that tf_keras 2.21 has for them.
 
@@ -257,6 +265,7 @@ def _listed_layers(value: dict[str, Any]) -> dict[str, Any]:
 # Repairs by the words with which the report lists them.
 _FOR_CPU: dict[str, Repair] = {
     "cuDNN layers read as LSTM and GRU": _without_cudnn,
+    "GRUs without reset_after read as those of Keras 2.0 to 2.2": _reset_before,
     "sums of InceptionResNetV2 read as its layers": _without_residual_lambdas,
 }
 REPAIRS: dict[str, Repair] = {

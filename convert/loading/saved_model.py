@@ -128,6 +128,7 @@ class SignatureModel:
         # Sorted, since the signature keeps no order of its own.
         self._inputs = dict(sorted(self._function.structured_input_signature[1].items()))
         self._outputs = dict(sorted(self._function.structured_outputs.items()))
+        self._batch = next(iter(self._inputs.values())).shape[0] if self._inputs else None
         for name, spec in (*self._inputs.items(), *self._outputs.items()):
             if spec.shape.rank is None or spec.shape.rank < 2 or not spec.dtype.is_floating:
                 raise ModelError(
@@ -147,7 +148,18 @@ class SignatureModel:
             The outputs.
         """
         del training
-        results = self._function(**dict(zip(self._inputs, _listed(inputs), strict=True)))
+        tensors = _listed(inputs)
+        if self._batch is None or tensors[0].shape[0] == self._batch:
+            return self._run(tensors)
+        import tensorflow as tf
+
+        # An export may fix its batch. Each window then runs by itself and fills a batch alone.
+        windows = zip(*(tf.unstack(each) for each in tensors), strict=True)
+        answers = [self._run([tf.repeat(each[None], self._batch, axis=0) for each in window]) for window in windows]
+        return [tf.concat([each[:1] for each in column], axis=0) for column in zip(*answers, strict=True)]
+
+    def _run(self, tensors: Sequence[Any]) -> list[Any]:
+        results = self._function(**dict(zip(self._inputs, tensors, strict=True)))
         return [results[name] for name in self._outputs]
 
     def get_weights(self) -> list[Any]:
@@ -157,8 +169,8 @@ class SignatureModel:
     def _flatten_layers(self, **_options: bool) -> list[Any]:
         return []
 
-    def answers_on_noise(self) -> Any:
-        """Return the first output for windows of noise, (8, ...)."""
+    def answers_on_noise(self, place: int = 0) -> Any:
+        """Return an output, by its place, for windows of noise, (8, ...)."""
         rng = np.random.default_rng(0)
         windows = [
             rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32)
@@ -166,7 +178,7 @@ class SignatureModel:
         ]
         # One by one: an export may have a fixed batch of 1.
         return np.concatenate(
-            [np.asarray(self([each[index : index + 1] for each in windows])[0]) for index in range(8)]
+            [np.asarray(self([each[index : index + 1] for each in windows])[place]) for index in range(8)]
         )
 
     def traced(self, shapes: Sequence[Sequence[int]]) -> Any:
@@ -184,7 +196,7 @@ class SignatureModel:
 
     def as_graph(self) -> ModelGraph:
         """Return a graph whose only call is the function."""
-        shapes = [tuple(spec.shape) for spec in (*self._inputs.values(), *self._outputs.values())]
+        shapes = [(None, *spec.shape[1:]) for spec in (*self._inputs.values(), *self._outputs.values())]
         count = len(self._inputs)
         numbers = tuple(range(1, len(shapes) + 1))
         layer = self if self._unrolled is None else WithoutLoops(self, self._unrolled)

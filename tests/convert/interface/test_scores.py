@@ -143,6 +143,18 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_conversion_of_the_axes_keeps_the_range_of_pixels(framework):
+    from convert.interface.pixel_range import takes_bytes
+    from convert.interface.window_to_scores import arrange
+
+    k = build(framework)
+    inputs = k.Input((3, 4, 16, 16))
+    hidden = k.layers.Flatten()(k.layers.Rescaling(1 / 255)(inputs))
+    model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(hidden))
+    assert takes_bytes(arrange(model, axes="c,t,h,w").graph)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("case", INPUTS)
 def test_a_model_that_scales_pixels_itself_is_recognised(case, framework):
     from convert.interface.pixel_range import takes_bytes

@@ -396,6 +396,23 @@ def test_cudnn_layers_run_on_a_cpu_with_the_same_answers(tmp_path):
     assert "cuDNN" in trained.notes[0]
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_grus_that_state_no_reset_after_reset_before_the_product(use_bias, tmp_path):
+    k = framework("tf_keras")
+    k.utils.set_random_seed(5)
+    gru = k.layers.GRU(4, reset_after=False, use_bias=use_bias)
+    model = k.Sequential([k.Input((5, 8)), gru, k.layers.Dense(3)])
+    model.save(tmp_path / "model.h5")
+
+    def change(value):
+        if value.get("class_name") == "GRU":
+            del value["config"]["reset_after"]
+
+    trained = load(rewritten(tmp_path / "model.h5", tmp_path / "old.h5", change, "2.1.6"))
+    np.testing.assert_allclose(trained.model(windows((5, 8))), model(windows((5, 8))), atol=1e-6)
+    assert "GRUs without reset_after" in trained.notes[0]
+
+
 def test_a_note_lists_each_repair_of_the_way_that_loaded_a_file(tmp_path):
     k = framework("tf_keras")
     model = k.Sequential([k.Input((5, 8)), k.layers.LSTM(4), k.layers.Dense(3)])
@@ -611,3 +628,34 @@ def test_a_folder_that_is_no_savedmodel_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x00nonsense")
     with pytest.raises(ModelError, match="a SavedModel that TensorFlow can parse"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("each_frame", [False, True])
+def test_a_savedmodel_of_a_fixed_batch_answers_each_window_by_itself(tmp_path, batch, each_frame):
+    import tensorflow as tf
+
+    from convert.interface.scores import scores_of
+    from convert.interface.window_to_scores import arrange
+    from convert.splitting.split import split
+
+    rng = np.random.default_rng(0)
+    first, last = (tf.Variable(rng.normal(0, 1, shape).astype(np.float32)) for shape in ((6, 8), (8, 3)))
+
+    def answer(window):
+        hidden = tf.tanh(window @ first)
+        return tf.nn.softmax((hidden if each_frame else tf.reduce_mean(hidden, 1)) @ last)
+
+    module = tf.Module()
+    module.weights = (first, last)
+    module.serve = tf.function(
+        lambda window: {"output": answer(window)}, input_signature=[tf.TensorSpec((batch, 4, 6))]
+    )
+    tf.saved_model.save(module, str(tmp_path / "fixed"), signatures={"serving_default": module.serve})
+    arranged = arrange(load(tmp_path / "fixed").model)
+    window = rng.random((3, 4, 6), np.float32)
+    expected = np.asarray(answer(window))[:, -1] if each_frame else np.asarray(answer(window))
+    np.testing.assert_allclose(arranged.ask(window), expected, atol=1e-6)
+    assert scores_of(arranged.graph) == ("softmax", 3)
+    parts = split(arranged.graph)
+    np.testing.assert_allclose(parts.whole.function(window[:1])[0], expected[:1], atol=1e-5)
