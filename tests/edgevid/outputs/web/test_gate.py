@@ -199,3 +199,9 @@ def test_a_token_has_at_least_16_characters() -> None:
 
 def test_a_cookie_whose_name_is_illegal_is_no_pass() -> None:
     assert Gate(OPEN, TOKEN).judge("/", {"Host": "raspberrypi.local:8080", "Cookie": "a,b=c"}).status == 401
+
+
+def test_the_last_of_several_tokens_counts() -> None:
+    gate, headers = Gate(OPEN, TOKEN), {"Host": "raspberrypi.local:8080"}
+    assert gate.judge(f"/?token=first&token=wrong&token={TOKEN}", headers).status == 303
+    assert gate.judge(f"/?token={TOKEN}&token=wrong", headers).status == 401
