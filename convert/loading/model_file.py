@@ -52,7 +52,7 @@ def read(path: Path) -> Header:
         raise ModelError(
             expected="a Keras model (.keras zip or HDF5)",
             found=f"{kind}: {path}",
-            hint=_BUILD if is_json else "",
+            hint=_build_hint(path) if is_json else "",
             path=path,
         )
     try:
@@ -76,7 +76,26 @@ def weights_only_error(path: Path, reason: str) -> ModelError:
         path: The file or folder.
         reason: A verb phrase whose subject is the path, such as "holds no model_config".
     """
-    return ModelError(expected="a whole model", found=f"weights only: {path} {reason}", hint=_BUILD, path=path)
+    return ModelError(
+        expected="a whole model", found=f"weights only: {path} {reason}", hint=_build_hint(path), path=path
+    )
+
+
+def _build_hint(path: Path) -> str:
+    """Return how to make a whole model of weights and the description next to them."""
+    for file in [path] if path.suffix == ".json" else sorted(path.parent.glob("*.json")):
+        try:
+            described = json.loads(file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(described, dict) and "class_name" in described and "config" in described:
+            version = str(described.get("keras_version", "3" if "module" in described else "2"))
+            framework = "keras" if version.startswith("3") else "tf_keras"
+            return (
+                f"Load {file.name} with model_from_json of {framework}.models (Keras {version} wrote it), "
+                "then load_weights, and save the model."
+            )
+    return _BUILD
 
 
 def _read_zip(path: Path) -> Header:

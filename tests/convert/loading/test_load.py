@@ -107,6 +107,19 @@ def test_a_checkpoint_and_a_description_are_refused_with_what_to_do(tmp_path):
         load(tmp_path / "model.json")
 
 
+@pytest.mark.parametrize("used", ["keras", "tf_keras"])
+def test_weights_beside_a_description_are_refused_with_the_framework_that_reads_it(used, tmp_path):
+    import importlib
+
+    k = importlib.import_module(used)
+    model = k.Sequential([k.Input((4, 8)), k.layers.LSTM(3)])
+    (tmp_path / "a_list.json").write_text("[1]")
+    (tmp_path / "model.json").write_text(model.to_json())
+    model.save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(ModelError, match=rf"weights only.* Load model\.json with model_from_json of {used}\.models"):
+        load(tmp_path / "only.weights.h5")
+
+
 def test_a_configuration_that_is_nonsense_is_refused(models, tmp_path):
     path = tmp_path / "nonsense.keras"
     with zipfile.ZipFile(models / "keras3.keras") as source, zipfile.ZipFile(path, "w") as target:
