@@ -44,7 +44,7 @@ from edgevid import bundle
 from edgevid.backends import LoadedPart
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
-from edgevid.bundle.manifest import Part
+from edgevid.bundle.parts import Part
 from edgevid.capture.noise import NoiseSource
 from edgevid.capture.synthetic import GestureSource
 from edgevid.frames import Array, Color, Frame

@@ -24,7 +24,8 @@ from convert.quantization.layer_errors import LayerError
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.backends.survey import Survey, survey
-from edgevid.bundle.manifest import Part, Precision, Scores, Tensor
+from edgevid.bundle.manifest import Scores
+from edgevid.bundle.parts import Part, Precision, Tensor
 from edgevid.errors import ConversionError, ModelError
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec

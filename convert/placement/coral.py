@@ -20,7 +20,7 @@ from typing import Any
 from convert.placement.edgetpu_table import check, mapped, table
 from convert.tflite_file import TfliteFile, read_tflite
 from edgevid.bundle import Bundle
-from edgevid.bundle.manifest import Part
+from edgevid.bundle.parts import Part
 from edgevid.errors import ModelError
 
 # The compiler replaces all operators that it maps by one with this name.

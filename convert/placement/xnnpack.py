@@ -14,7 +14,7 @@ from typing import Any
 from convert.frameworks import internals
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
-from edgevid.bundle.manifest import Role
+from edgevid.bundle.parts import Role
 
 # The interpreter replaces each partition of a delegate by one node with this name.
 _DELEGATE = "DELEGATE"

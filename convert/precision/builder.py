@@ -20,7 +20,8 @@ from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
-from edgevid.bundle.manifest import PLANS, Manifest, Part, Plan, Precision
+from edgevid.bundle.manifest import PLANS, Manifest, Plan
+from edgevid.bundle.parts import Part, Precision
 from edgevid.errors import ConversionError, ModelError, UsageError
 from edgevid.frames import Array
 from edgevid.inference.model_input import input_quantizer

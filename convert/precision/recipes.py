@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgevid.bundle.manifest import Precision, Role
+from edgevid.bundle.parts import Precision, Role
 from edgevid.errors import UsageError
 
 

@@ -18,7 +18,7 @@ from convert.verification.value_drift import ValueDrift, broken, measure_values
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
-from edgevid.bundle.manifest import Part, Precision, Role
+from edgevid.bundle.parts import Part, Precision, Role
 from edgevid.errors import ConversionError, VerificationFailed
 from edgevid.frames import Array
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from convert.clips import ClipSet
 from convert.quantization.converter import ConvertedPart
-from edgevid.bundle.manifest import Role, Tensor
+from edgevid.bundle.parts import Role, Tensor
 from edgevid.errors import ConversionError
 from edgevid.frames import Array
 from edgevid.quant import QuantParams, dequantize

@@ -19,7 +19,7 @@ from convert.quantization.layer_errors import LayerError, rank
 from convert.quantization.worker import Child, WorkerTask
 from convert.splitting.split import PartFunction
 from edgevid.backends.litert import LiteRt
-from edgevid.bundle.manifest import Part, Precision
+from edgevid.bundle.parts import Part, Precision
 from edgevid.errors import ConverterCrashed, ModelError
 from edgevid.frames import Array
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgevid.bundle.manifest import Precision, Role
+from edgevid.bundle.parts import Precision, Role
 
 # Above this an operator only moves numbers; what remains is float32's own rounding.
 EXACT_DB = 90.0

@@ -7,7 +7,7 @@ from typing import Protocol
 from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
 from convert.splitting.split import PartFunction
-from edgevid.bundle.manifest import Precision
+from edgevid.bundle.parts import Precision
 from edgevid.frames import Array
 
 

@@ -22,7 +22,8 @@ from convert.verification.budget import Budget
 from convert.verification.latency import FrameLatency
 from convert.verification.stages import ProofStage
 from convert.verification.value_drift import ValueDrift
-from edgevid.bundle.manifest import Plan, Precision, Role, Window
+from edgevid.bundle.manifest import Plan, Window
+from edgevid.bundle.parts import Precision, Role
 from edgevid.frames.preprocess import InputSpec
 
 # "float" is a key of some sections, which hides the type of that name inside their classes.

@@ -14,7 +14,7 @@ import numpy as np
 
 from convert.tflite_file import FileTensor, read_tflite
 from edgevid.bundle import Bundle
-from edgevid.bundle.manifest import Role
+from edgevid.bundle.parts import Role
 from edgevid.frames import Array
 
 # A kernel with no more distinct values than a byte can count was clustered; a trained one has thousands.

@@ -20,7 +20,7 @@ from convert.passes import rewrite
 from convert.splitting.checks import check_layers, window_shape
 from convert.splitting.features import FeatureLayout
 from convert.splitting.prefix import Prefix, Stateful, causality_of
-from edgevid.bundle.manifest import Role
+from edgevid.bundle.parts import Role
 
 Tensor = Any
 # Most numbers of state of all windows in flight. The device copies them out of the interpreter and in again for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edgevid.bundle.manifest import Part
+from edgevid.bundle.parts import Part
 from edgevid.frames import Array
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from edgevid.backends.backend import Backend, LoadedPart
 from edgevid.bundle import Bundle
-from edgevid.bundle.manifest import Part
+from edgevid.bundle.parts import Part
 from edgevid.errors import BackendError
 from edgevid.frames import Array
 

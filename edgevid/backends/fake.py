@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgevid.bundle.manifest import Part, Role
+from edgevid.bundle.parts import Part, Role
 from edgevid.frames import Array
 
 PartFunction = Callable[[Sequence[Array]], Sequence[Array]]

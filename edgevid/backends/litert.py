@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevid.bundle.manifest import Part, Tensor
+from edgevid.bundle.parts import Part, Tensor
 from edgevid.errors import BackendError, DelegateError, EdgevidError, MissingDependency, PartsDoNotJoin
 from edgevid.frames import Array
 

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from edgevid import schema
-from edgevid.bundle.plans import check_tensors
+from edgevid.bundle.parts import Part, Role
+from edgevid.bundle.plans import PlanSizes, check_tensors
 from edgevid.errors import ManifestInvalid
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
-from edgevid.quant import Dtype, QuantParams
 from edgevid.schema import optional
 
 Plan = Literal["window", "stateful", "stack"]
-Role = Literal["encoder", "head", "step", "whole"]
-Precision = Literal["int8", "int16x8", "float16", "float32"]
 Scores = Literal["softmax", "logits", "sigmoid", "sigmoid_logits"]
 Sampling = Literal["interval", "uniform"]
 PLANS: tuple[Plan, ...] = get_args(Plan)
@@ -40,60 +38,6 @@ MAX_VALUES = 4096
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # A plain member name (at most 100 characters, see `archive`) that ends in .tflite.
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,92}\.tflite")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tensor:
-    """One input or output of a part.
-
-    Attributes:
-        name: Name in the `.tflite` file; the order of an interpreter may differ from the manifest's.
-        shape: Static shape of at least two axes; the first is the batch of 1.
-        dtype: Storage type.
-        scale: Quantisation scale; 1 for float32.
-        zero_point: Quantisation zero point; 0 for float32.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Dtype
-    scale: float = 1.0
-    zero_point: int = 0
-
-    def __post_init__(self) -> None:
-        # Building the grid checks dtype, scale and zero point.
-        _ = self.params
-        ManifestInvalid.unless(
-            len(self.shape) >= 2 and self.shape[0] == 1 and (min(self.shape) >= 1),
-            expected="a static shape with a batch of 1",
-            got=self.shape,
-        )
-
-    @property
-    def params(self) -> QuantParams:
-        """The quantisation grid."""
-        return QuantParams(self.dtype, self.scale, self.zero_point)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One `.tflite` file of a bundle.
-
-    Attributes:
-        role: Role in the plan.
-        file: Member name.
-        precision: Types of weights and activations.
-        inputs: Input tensors. Those of a part with states: the feature, then the states.
-        outputs: Output tensors. Those of the last part: the scores, then the values, then the states.
-        edgetpu: Member name of its twin, the same part compiled for the Edge TPU; empty without one.
-    """
-
-    role: Role
-    file: str
-    precision: Precision
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    edgetpu: str = optional("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +151,7 @@ class Manifest:
         _check_parts(self)
         _check_lookback(self)
         # Last: it relies on the roles and the lookback.
-        check_tensors(self)
+        check_tensors(self.parts, self._sizes())
 
     @property
     def seen_frames(self) -> int:
@@ -228,6 +172,17 @@ class Manifest:
     def in_flight(self) -> bool:
         """Whether each frame advances all begun windows by one step, instead of a run over a ring of features."""
         return self.plan == "window" and len(self.parts[-1].inputs) > 1
+
+    def _sizes(self) -> PlanSizes:
+        frames, frame = self.seen_frames, self.input.shape
+        return PlanSizes(
+            plan="in flight" if self.in_flight else self.plan,
+            frame=frame if frames == 1 else (frames, *frame),
+            steps=self.steps,
+            labels=len(self.labels),
+            is_sigmoid=self.scores.startswith("sigmoid"),
+            values={value.name: value.size for value in self.values},
+        )
 
     def part(self, role: Role) -> Part:
         """Return the part with a role.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from edgevid.bundle.parts import Part, Tensor
 from edgevid.errors import PartsDoNotJoin
-
-if TYPE_CHECKING:
-    from edgevid.bundle.manifest import Manifest, Part, Tensor
 
 # Name of a tensor in messages, and its shape without the batch axis.
 _Expected = tuple[str, tuple[int, ...]]
@@ -23,51 +22,68 @@ _TENSORS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def check_tensors(manifest: Manifest) -> None:
+@dataclass(frozen=True, kw_only=True)
+class PlanSizes:
+    """The sizes of a manifest that determine the shapes of its parts' tensors.
+
+    Attributes:
+        plan: A key of the table: the manifest's plan, or "in flight".
+        frame: Shape of the frame input, without the batch: (H, W, C) or (F,), with the number of
+            frames before it if the first part sees several.
+        steps: Features in a window.
+        labels: Number of labels.
+        is_sigmoid: Whether the scores are sigmoids, of which one is enough for two labels.
+        values: Size of each output besides the scores, by name.
+    """
+
+    plan: str
+    frame: tuple[int, ...]
+    steps: int
+    labels: int
+    is_sigmoid: bool
+    values: Mapping[str, int]
+
+
+def check_tensors(parts: Sequence[Part], sizes: PlanSizes) -> None:
     """Reject parts whose tensors do not match the manifest or each other.
 
     Args:
-        manifest: Its parts have the roles of its plan.
+        parts: Their roles are those of the plan.
+        sizes: The manifest's.
 
     Raises:
         PartsDoNotJoin: If the number of tensors or a shape differs from the plan's.
     """
-    groups = _groups(manifest)
-    plan = "in flight" if manifest.in_flight else manifest.plan
-    for part, (inputs, outputs) in zip(manifest.parts, _TENSORS[plan], strict=True):
+    groups = _groups(parts, sizes)
+    for part, (inputs, outputs) in zip(parts, _TENSORS[sizes.plan], strict=True):
         _compare(part, "input", part.inputs, [each for name in inputs.split() for each in groups[name]])
         _compare(part, "output", part.outputs, [each for name in outputs.split() for each in groups[name]])
 
 
-def _groups(manifest: Manifest) -> dict[str, list[_Expected]]:
+def _groups(parts: Sequence[Part], sizes: PlanSizes) -> dict[str, list[_Expected]]:
     """Return the tensors of each group in the table, with the sizes of this manifest."""
-    first, last = manifest.parts[0], manifest.parts[-1]
+    first, last = parts[0], parts[-1]
     # An encoder without outputs fails the comparison of its own tensors, before that of the head's.
     feature = first.outputs[0].shape[1:] if first.outputs else ()
+    is_in_flight = sizes.plan == "in flight"
     # A head of windows in flight holds one row per window, in scores, values and states alike.
-    rows = (manifest.steps,) if manifest.in_flight else ()
-    state = "a state of windows in flight" if manifest.in_flight else "a state"
+    rows = (sizes.steps,) if is_in_flight else ()
+    state = "a state of windows in flight" if is_in_flight else "a state"
     return {
-        "frame": [("the frame input", _stacked(manifest.seen_frames, manifest.input.shape))],
+        "frame": [("the frame input", sizes.frame)],
         "feature": [("the features", feature)],
-        "ring": [("the features", (manifest.steps, *feature))],
-        "scores": [("the scores", (*rows, _width(manifest, last)))],
-        "values": [(f"the value {value.name!r}", (*rows, value.size)) for value in manifest.values],
+        "ring": [("the features", (sizes.steps, *feature))],
+        "scores": [("the scores", (*rows, _width(sizes, last)))],
+        "values": [(f"the value {name!r}", (*rows, size)) for name, size in sizes.values.items()],
         # The units of a state are the model's own affair. Inputs set the shape; outputs must repeat it.
         "states": [(state, (*rows, *tensor.shape[1 + len(rows) :])) for tensor in last.inputs[1:]],
     }
 
 
-def _stacked(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if count == 1 else (count, *shape)
-
-
-def _width(manifest: Manifest, last: Part) -> int:
+def _width(sizes: PlanSizes, last: Part) -> int:
     """Return the number of scores: one per label, or 1 for two labels under a sigmoid."""
     has_one_score = bool(last.outputs) and last.outputs[0].shape[-1] == 1
-    if has_one_score and len(manifest.labels) == 2 and manifest.scores.startswith("sigmoid"):
-        return 1
-    return len(manifest.labels)
+    return 1 if has_one_score and sizes.labels == 2 and sizes.is_sigmoid else sizes.labels
 
 
 def _compare(

@@ -21,7 +21,8 @@ from edgevid.commands.options import add_bundle
 if TYPE_CHECKING:
     from edgevid.backends.survey import Survey
     from edgevid.bundle import Bundle
-    from edgevid.bundle.manifest import Manifest, Tensor
+    from edgevid.bundle.manifest import Manifest
+    from edgevid.bundle.parts import Tensor
     from edgevid.frames.preprocess import InputSpec
 
 EXAMPLES = """examples:

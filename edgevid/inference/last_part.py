@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from edgevid.backends import LoadedPart
-from edgevid.bundle.manifest import Manifest, Part
+from edgevid.bundle.manifest import Manifest
+from edgevid.bundle.parts import Part
 from edgevid.frames import Array
 from edgevid.inference.ring import Ring
 from edgevid.quant import QuantParams, joiner, passes, quantize

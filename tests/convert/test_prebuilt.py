@@ -142,7 +142,7 @@ def test_what_no_cpu_can_run_is_refused_by_name(name, says, tmp_path, rows, caps
 
 def test_a_fused_lstm_begins_each_window_with_zeros():
     from edgevid.backends.litert import LiteRt
-    from edgevid.bundle.manifest import Part
+    from edgevid.bundle.parts import Part
 
     path = SHARED / "apache" / "trained_lstm.tflite"
     if not path.is_file():

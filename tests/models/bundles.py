@@ -9,7 +9,8 @@ import numpy as np
 
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
-from edgevid.bundle.manifest import Manifest, Part, Tensor, Value, Window
+from edgevid.bundle.manifest import Manifest, Value, Window
+from edgevid.bundle.parts import Part, Tensor
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import Dtype

@@ -8,7 +8,7 @@ import pytest
 from convert.clips import Clip, ClipRef, ClipSet
 from convert.quantization.calibration_check import by_class, check, ranges, share_at_ends
 from convert.quantization.converter import ConvertedPart
-from edgevid.bundle.manifest import Part, Tensor
+from edgevid.bundle.parts import Part, Tensor
 from edgevid.errors import ConversionError
 from edgevid.quant import QuantParams
 

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from edgevid import schema
-from edgevid.bundle.manifest import PLAN_ROLES, Manifest, Tensor, Window, from_json
+from edgevid.bundle.manifest import PLAN_ROLES, Manifest, Window, from_json
+from edgevid.bundle.parts import Tensor
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
