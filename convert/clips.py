@@ -19,8 +19,8 @@ from convert.progress import Progress
 from convert.row_folders import RowFolder, gather
 from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
-from edgevid.capture.opencv import VideoFile
-from edgevid.capture.video.files import VIDEO_SUFFIXES, in_order, natural_key
+from edgevid.capture.video.containers import VIDEO_SUFFIXES, in_order, natural_key
+from edgevid.capture.video_files import VideoFile
 from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
 from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor

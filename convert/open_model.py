@@ -15,7 +15,7 @@ from convert.options import Options
 from convert.prebuilt import FileReference, PassthroughConverter, adopt
 from convert.precision.recipes import Recipe
 from convert.quantization.converter import Converter
-from convert.quantization.part_converter import PartConverter
+from convert.quantization.converter_protocol import PartConverter
 from convert.splitting.split import Split, split
 from convert.tflite_file import check_whole
 from convert.verification.reference import Reference

@@ -249,7 +249,7 @@ class FileReference:
 class PassthroughConverter:
     """A converter that returns a file which is converted already.
 
-    Implements `convert.quantization.part_converter.PartConverter`.
+    Implements `convert.quantization.converter_protocol.PartConverter`.
 
     Args:
         part: The file.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgevid.atomic import replacing
-from edgevid.capture.opencv import VideoFile
+from edgevid.capture.video_files import VideoFile
 from edgevid.errors import SourceError
 from edgevid.events.decide import Decision, Event
 from edgevid.frames import Array, Pixels

@@ -14,7 +14,7 @@ from convert.progress import Progress
 from convert.training.metrics import Evaluation, Prediction, bundle_scorer, evaluate
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
-from edgevid.capture.opencv import VideoFile
+from edgevid.capture.video_files import VideoFile
 from edgevid.events.timeline import EventScore, match
 from edgevid.inference.engine import Engine
 from edgevid.outputs.collect import Collector

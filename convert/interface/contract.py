@@ -6,27 +6,21 @@ the report.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convert.clips import Clip, ClipSet
+from convert.clips import ClipSet
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.input_frame import range_notes
 from convert.interface.scores import scores_of
 from convert.interface.task import class_notes
-from convert.options import UNIFORM, Options, seconds
+from convert.interface.window_sampling import resolve_window, short_notes
+from convert.options import Options
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Scores, Value, Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
-from edgevid.frames.sampling import MIN_INTERVAL_S
-
-# The step of clips of one frame, which have none of their own: 25 frames a second.
-_DEFAULT_STEP_S = 0.04
-
 
 # Labels of a bundle without classes: the first is constant, and none starts an event.
 NO_CLASSES = ("value", "no value")
@@ -89,7 +83,7 @@ def resolve_contract(
     task_notes = class_notes(scores, width, loss, options, info)
     # One sigmoid distinguishes two classes.
     labels, label_notes = _labels(max(width, 2), clips, options, info)
-    window, window_notes = _window(frames, clips.clips, options, info)
+    window, window_notes = resolve_window(frames, clips.clips, options, info)
     is_labelled, clip_notes = _labelled(labels, clips)
     return Contract(
         labels,
@@ -104,7 +98,7 @@ def resolve_contract(
             *range_notes(graph, spec, options, info),
             *label_notes,
             *window_notes,
-            *_short_notes(window, clips.clips),
+            *short_notes(window, clips.clips),
             *clip_notes,
         ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
@@ -182,50 +176,3 @@ def _labelled(labels: tuple[str, ...], clips: ClipSet) -> tuple[bool, list[str]]
             hint="Rename or remove these folders.",
         )
     return False, ["the clips' classes are not the model's: agreement is counted, not accuracy"]
-
-
-def _window(
-    frames: int, clips: Sequence[Clip], options: Options, info: TrainingInfo | None
-) -> tuple[Window, list[str]]:
-    interval = options.interval
-    if interval is None and info is not None and info.window.frames == frames:
-        return info.window, []
-    if interval is not None and interval != UNIFORM:
-        return Window(frames=frames, interval_s=seconds(interval)), []
-    notes = (
-        []
-        if interval is not None
-        else [
-            "sampling assumed to be uniform, as in the usual tutorials; "
-            "pass --interval SECONDS if training took frames a fixed time apart"
-        ]
-    )
-    step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
-    return Window(frames=frames, interval_s=round(step_s, 6), sampling="uniform"), notes
-
-
-def _short_notes(window: Window, clips: Sequence[Clip]) -> list[str]:
-    """Return a note on clips that hold less than a window: the last frame stands in for the rest."""
-    short = [clip for clip in clips if _is_short(window, clip)]
-    if not short:
-        return []
-    length = f"{window.frames} frames"
-    if window.sampling != "uniform":
-        length += f", {window.frames * window.interval_s:g} s"
-    return [
-        f"{len(short)} of {len(clips)} clips are shorter than the window ({length}), such as {short[0].ref.path}: "
-        "their windows repeat frames, which training may not have done"
-    ]
-
-
-def _is_short(window: Window, clip: Clip) -> bool:
-    if window.sampling == "uniform":
-        return len(clip.frames) < window.frames
-    # Half a frame's time is lost to rounding of the frame rate.
-    return clip.duration_s < (window.frames - 0.5) * window.interval_s
-
-
-def _uniform_step_s(clip: Clip, frames: int) -> float:
-    count = len(clip.frames)
-    step_s = clip.duration_s / count if count > 1 else _DEFAULT_STEP_S
-    return max(step_s * max(count // frames, 1), MIN_INTERVAL_S)

@@ -13,9 +13,9 @@ from convert.precision.recipes import Recipe
 from convert.quantization.calibration import Calibration, frame_samples, on_grid, on_own_grid, step_samples
 from convert.quantization.calibration_check import InputRange, check, ranges, share_at_ends
 from convert.quantization.converter import ConvertedPart
+from convert.quantization.converter_protocol import PartConverter
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantization.logits import LogitsPart
-from convert.quantization.part_converter import PartConverter
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle

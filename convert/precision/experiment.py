@@ -17,7 +17,7 @@ from convert.precision.recipes import Recipe, candidates
 from convert.precision.search import RecipeTrial, Search, try_recipes
 from convert.progress import Progress
 from convert.quantization.calibration import choose
-from convert.quantization.part_converter import PartConverter
+from convert.quantization.converter_protocol import PartConverter
 from convert.splitting.split import Split
 from convert.verification.budget import Budget
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from edgevid.backends.choose import choose_backend
-from edgevid.backends.delegates import DelegateChoice, parse_delegate
+from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
 from edgevid.errors import UsageError
 from edgevid.inference.engine import Engine

@@ -15,7 +15,7 @@ from edgevid.api.engines import AUTO, Threads, open_engine
 from edgevid.api.notebook import as_html, describe
 from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
-from edgevid.backends.delegates import DelegateChoice, parse_delegate
+from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
 from edgevid.capture import Policy, Source, open_source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevid.backends.backend import Backend
-from edgevid.backends.delegates import EDGETPU_LIBRARY, DelegateChoice, edgetpus
+from edgevid.backends.delegate_option import EDGETPU_LIBRARY, DelegateChoice, edgetpus
 from edgevid.backends.edgetpu import EdgeTpu
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle

@@ -17,9 +17,9 @@ from urllib.request import Request, urlopen
 from edgevid.capture.address import SCHEMES
 from edgevid.capture.clock import PlaybackClock, StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
-from edgevid.capture.opencv import VideoFile
 from edgevid.capture.source import Source
 from edgevid.capture.video.decoder import Decoder
+from edgevid.capture.video_files import VideoFile
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv

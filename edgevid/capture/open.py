@@ -100,7 +100,7 @@ def _paced(source: Source) -> Source:
 
 
 def _pictures(path: Path, manifest: Manifest) -> Source:
-    from edgevid.capture.opencv import PictureFolder
+    from edgevid.capture.video_files import PictureFolder
 
     return PictureFolder(path, interval_s=manifest.window.interval_s)
 
@@ -112,13 +112,13 @@ def _features(path: Path, manifest: Manifest) -> Source:
 
 
 def _video(path: Path) -> Source:
-    from edgevid.capture.opencv import VideoFile
+    from edgevid.capture.video_files import VideoFile
 
     return VideoFile(path)
 
 
 def _pipe(path: Path) -> Source:
-    from edgevid.capture.opencv import Pipe
+    from edgevid.capture.video_files import Pipe
 
     return Pipe(path)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from edgevid import atomic
-from edgevid.capture.opencv import VideoFile
 from edgevid.capture.source import ClosingSource
+from edgevid.capture.video_files import VideoFile
 from edgevid.errors import SourceError, UsageError
 from edgevid.frames import Frame
 from edgevid.frames.imaging import Encoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from edgevid.backends.delegates import AUTO, DELEGATE_HELP, DelegateChoice, parse_delegate
+from edgevid.backends.delegate_option import AUTO, DELEGATE_HELP, DelegateChoice, parse_delegate
 from edgevid.commands.options import Option, add_options, positive_int
 from edgevid.errors import UsageError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgevid.backends.delegates import EDGETPU_LIBRARY, edgetpus
+from edgevid.backends.delegate_option import EDGETPU_LIBRARY, edgetpus
 from edgevid.doctor.finding import Finding, ok
 from edgevid.doctor.machine import Host
 

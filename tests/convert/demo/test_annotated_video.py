@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convert.demo.annotated_video import CODECS, annotate, write_video
-from edgevid.capture.opencv import VideoFile
+from edgevid.capture.video_files import VideoFile
 from edgevid.errors import SourceError
 from edgevid.events.decide import Decision, Event
 

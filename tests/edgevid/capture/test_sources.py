@@ -17,7 +17,7 @@ from tests.models.bundles import window_manifest
 
 cv2 = pytest.importorskip("cv2")
 
-from edgevid.capture.opencv import PictureFolder, VideoFile  # noqa: E402  # after the skip
+from edgevid.capture.video_files import PictureFolder, VideoFile  # noqa: E402  # after the skip
 from tests.clips.videos import level, write_video  # noqa: E402
 
 SUFFIXES = [".avi", ".mp4"]
@@ -311,7 +311,7 @@ def test_a_picture_of_more_pixels_than_cameras_have_is_named_and_not_decoded(tmp
     write_png(tmp_path / "a.png", side_px)
     # A process of its own: OpenCV reads its limit when it is imported.
     program = (
-        "import sys; from edgevid.capture.opencv import PictureFolder; from edgevid.errors import SourceError\n"
+        "import sys; from edgevid.capture.video_files import PictureFolder; from edgevid.errors import SourceError\n"
         "try:\n    print(len(list(PictureFolder(sys.argv[1], interval_s=0.1).frames())))\n"
         "except SourceError as error:\n    print(error)\n"
     )

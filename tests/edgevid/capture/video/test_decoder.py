@@ -14,8 +14,8 @@ pytest.importorskip("cv2")
 
 import cv2  # after the skip
 
-from edgevid.capture.opencv import VideoFile
 from edgevid.capture.recording import HEADING, Recording, times_path
+from edgevid.capture.video_files import VideoFile
 from tests.clips.interlaced import write_interlaced
 from tests.clips.videos import level
 
@@ -78,7 +78,7 @@ def test_ffmpeg_writes_nothing_to_stderr(tmp_path: Path) -> None:
     content[len(content) // 2 : len(content) // 2 + 200] = b"\xff" * 200
     broken.write_bytes(content)
     program = (
-        "import sys; from edgevid.capture.opencv import VideoFile; from edgevid.errors import SourceError\n"
+        "import sys; from edgevid.capture.video_files import VideoFile; from edgevid.errors import SourceError\n"
         "for path in sys.argv[1:]:\n"
         "    try:\n        list(VideoFile(path).frames())\n    except SourceError:\n        pass\n"
     )

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from edgevid import bundle, cli
-from edgevid.backends import choose, delegates
+from edgevid.backends import choose, delegate_option
 from edgevid.backends.choose import choose_backend
-from edgevid.backends.delegates import AUTO, XNNPACK, DelegateChoice, edgetpus, parse_delegate
+from edgevid.backends.delegate_option import AUTO, XNNPACK, DelegateChoice, edgetpus, parse_delegate
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.errors import BackendError, DelegateError, UsageError
@@ -171,7 +171,7 @@ def test_coral_by_name_needs_a_part_that_was_compiled_for_it(shipped: Bundle) ->
 
 
 def test_coral_by_name_is_never_replaced_by_the_cpu(twinned: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delegates, "EDGETPU_LIBRARY", "libnowhere.so.1")
+    monkeypatch.setattr(delegate_option, "EDGETPU_LIBRARY", "libnowhere.so.1")
     with pytest.raises(DelegateError, match="libnowhere"):
         choose_backend(parse_delegate("coral"), twinned)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
+from edgevid.capture.video.containers import PICTURE_SUFFIXES, in_order, opencv_name
 from edgevid.capture.video.decoder import Decoder
 from edgevid.capture.video.file_clock import FileClock
-from edgevid.capture.video.files import PICTURE_SUFFIXES, in_order, opencv_name
 from edgevid.errors import SourceError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import opencv
