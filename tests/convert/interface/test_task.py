@@ -114,7 +114,9 @@ def test_a_number_becomes_no_classifier_and_with_regression_a_value(tmp_path):
     from convert import convert_model
 
     tf_keras.utils.set_random_seed(0)
-    model = tf_keras.Sequential([tf_keras.layers.Input((8, 6)), tf_keras.layers.LSTM(8), tf_keras.layers.Dense(1)])
+    model = tf_keras.Sequential(
+        [tf_keras.layers.Input((8, 6)), tf_keras.layers.LSTM(8), tf_keras.layers.Dense(1, name="speed")]
+    )
     model.compile("adam", "mse")
     model.save(tmp_path / "speed.h5")
     rng = np.random.default_rng(0)
@@ -129,5 +131,5 @@ def test_a_number_becomes_no_classifier_and_with_regression_a_value(tmp_path):
     manifest = convert_model(
         tmp_path / "speed.h5", tmp_path / "clips", tmp_path / "out.edgevid", options=options
     ).manifest
-    assert [(each.name, each.size) for each in manifest.values] == [("dense", 1)]
+    assert [(each.name, each.size) for each in manifest.values] == [("speed", 1)]
     assert (manifest.labels, manifest.decision.background) == (("value", "no value"),) * 2
