@@ -73,7 +73,7 @@ class Seen(ClosingSource):
 def answers_here(seen: Seen) -> list[list[float]]:
     collector = Collector()
     Pipeline(Engine(bundle.read(SHIPPED)), seen, [collector]).run()
-    return [list(decision.scores) for decision in collector.decisions]
+    return [list(decision.probabilities) for decision in collector.decisions]
 
 
 @pytest.mark.parametrize("check", ["v4l2", "picamera"])
