@@ -40,8 +40,7 @@ MODULES = (
     "cv2",
     "paho.mqtt.client",
     "prometheus_client",
-    "starlette",
-    "uvicorn",
+    "websockets",
 )
 
 
