@@ -13,8 +13,8 @@ converted twice, each time in a process of its own:
   agreement shows that the numbers are preserved, but not that real gestures are.
 
 A file without a model (weights only), or one that runs code, is rejected correctly. The results
-count it as rejected, with the reason. Goals: every file of `../shared/models` that contains a
-model, and 95 % of other people's.
+count it as rejected, with the reason. Goal: 95 % of the public
+files that contain a model.
 """
 
 from __future__ import annotations

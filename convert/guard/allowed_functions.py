@@ -86,7 +86,7 @@ def is_mathematical(name: str) -> bool:
     """
     name = name.removeprefix("compat.v1.").removeprefix("compat.v2.")
     namespace, _, function = name.rpartition(".")
-    # Classes begin with a capital letter.
     if namespace in _TF_NAMESPACES:
+        # Classes begin with a capital letter.
         return function[:1].islower()
     return function in _LISTED.get(namespace, frozenset())

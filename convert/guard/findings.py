@@ -1,4 +1,4 @@
-"""What a guard found in a model file, and the error that tells of it."""
+"""Findings of the guard in a model file, and the error that reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the outputs tell about a model: its name, its labels, its plan.
+"""Descriptions of a model for the outputs: its name, its labels, its plan.
 
 The libraries of the outputs are imported when a model is described to them.
 """

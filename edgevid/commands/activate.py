@@ -18,7 +18,7 @@ import json
 import sys
 from functools import partial
 
-from edgevid.commands.options import add_bundle, add_slots, positive_int, trial_period_s
+from edgevid.commands.options import add_bundle, add_slots, add_trial, positive_int
 
 EXAMPLES = """examples:
   edgevid activate action.edgevid --restart
@@ -31,13 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_slots(parser)
-    parser.add_argument(
-        "--trial-s",
-        type=trial_period_s,
-        default=120.0,
-        metavar="SECONDS",
-        help="how long the bundle must give answers to be confirmed (default: 120)",
-    )
+    add_trial(parser)
     parser.add_argument(
         "--starts",
         type=positive_int,

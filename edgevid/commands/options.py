@@ -13,8 +13,6 @@ from typing import Any, Literal
 LONGEST_S = 3.2e9
 # The folder that `StateDirectory=edgevid` of the systemd unit creates.
 DEVICE_FOLDER = "/var/lib/edgevid"
-# A copy of `edgevid.updates.state.MAX_TRIAL_S`, whose module a parser need not import; a test holds them equal.
-MAX_TRIAL_S = 7 * 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +117,17 @@ def add_slots(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trial(parser: argparse.ArgumentParser) -> None:
+    """Add `--trial-s`, `args.trial_s`: the length of a new bundle's trial."""
+    parser.add_argument(
+        "--trial-s",
+        type=trial_period_s,
+        default=120.0,
+        metavar="SECONDS",
+        help="how long the bundle must give answers to be confirmed (default: 120)",
+    )
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`, `args.threads`."""
     parser.add_argument(
@@ -155,6 +164,9 @@ def trial_period_s(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: The text is something else.
     """
+    # A parser without the option need not import it.
+    from edgevid.updates.state import MAX_TRIAL_S
+
     try:
         value = float(text)
     except ValueError:

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.options import DEVICE_FOLDER, add_bundle, trial_period_s
+from edgevid.commands.options import DEVICE_FOLDER, add_bundle, add_trial
 
 if TYPE_CHECKING:
     from edgevid.updates.slots import State
@@ -43,13 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", required=True, metavar="HOST", help="the device, as for ssh, such as pi@edgevid-porch.local"
     )
-    parser.add_argument(
-        "--trial-s",
-        type=trial_period_s,
-        default=120.0,
-        metavar="SECONDS",
-        help="how long the bundle must give answers to be confirmed (default: 120)",
-    )
+    add_trial(parser)
     parser.add_argument(
         "--no-wait", action="store_true", help="return when the trial begins, without waiting for its end"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
@@ -308,7 +309,9 @@ def test_an_illegal_trial_period_is_rejected_before_anything_is_copied(
 
 
 def test_the_longest_trial_is_the_same_on_the_command_line_and_in_the_state() -> None:
-    assert options.MAX_TRIAL_S == MAX_TRIAL_S
+    assert options.trial_period_s(str(MAX_TRIAL_S)) == MAX_TRIAL_S
+    with pytest.raises(argparse.ArgumentTypeError):
+        options.trial_period_s(str(MAX_TRIAL_S + 1))
 
 
 def test_rollback_without_a_folder_of_slots_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
