@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from convert.open_model import OpenedModel
     from convert.precision.experiment import Subject
     from convert.progress import Terminal
+    from convert.train_model import train
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.metrics import Evaluation
     from convert.training.options import TrainOptions
-    from convert.training.workflow import train
 
 # Module of each public name that is imported when first used: training needs Keras, and `Terminal`
 # needs rich.
 _LAZY = {
-    "train": "convert.training.workflow",
+    "train": "convert.train_model",
     "TrainOptions": "convert.training.options",
     "TrainedModel": "convert.training.fit",
     "Epoch": "convert.training.fit",

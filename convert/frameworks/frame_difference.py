@@ -21,6 +21,10 @@ class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not
 
     Args:
         keep: Whether to append the newer frame, as further channels after the difference.
+        gain: Factor on the difference.
+        offset: Added to the difference after `gain`.
+        limits: The range that a difference is clipped to, (low, high); None for no limits. With `gain` and
+            `offset`, differences get the range and the middle of the pictures that a pretrained encoder knows.
         **kwargs: As for every Keras layer.
 
     Attributes:
@@ -32,9 +36,21 @@ class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not
 
     lookback = 1
 
-    def __init__(self, *, keep: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        keep: bool = False,
+        gain: float = 1.0,
+        offset: float = 0.0,
+        limits: tuple[float, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.keep = keep
+        self.gain = float(gain)
+        self.offset = float(offset)
+        # A configuration in JSON has a list.
+        self.limits = None if limits is None else (float(limits[0]), float(limits[1]))
 
     def call(self, frames: Any) -> Any:
         """Return the differences.
@@ -47,8 +63,13 @@ class FrameDifference(keras.layers.Layer):  # type: ignore[misc]  # keras is not
         """
         newer = frames[:, 1:]
         difference = newer - frames[:, :-1]
+        if (self.gain, self.offset) != (1.0, 0.0):
+            difference = difference * self.gain + self.offset
+        if self.limits is not None:
+            difference = keras.ops.clip(difference, *self.limits)
         return keras.ops.concatenate([difference, newer], axis=-1) if self.keep else difference
 
     def get_config(self) -> dict[str, Any]:
         """Return the layer's configuration."""
-        return {**super().get_config(), "keep": self.keep}
+        own = {"keep": self.keep, "gain": self.gain, "offset": self.offset, "limits": self.limits}
+        return {**super().get_config(), **own}

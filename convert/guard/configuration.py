@@ -15,6 +15,8 @@ from convert.guard.allowed_operators import COMPUTE
 from convert.guard.findings import Finding
 
 _OWN_PACKAGE = "edgevid"
+# The modules of edgevid's own layers, beside those with which Keras marks a class of no module.
+_OWN_MODULES = (None, "builtins", "convert.frameworks.frame_difference", "convert.frameworks.temporal_statistics")
 _MODULE = re.compile(
     r"(?:keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras)(?:\.src)?(?:\.(?P<part>\w+)[\w.]*)?"
 )
@@ -109,7 +111,7 @@ class ConfigurationGuard:
         if self._is_custom(registered or name) or self._is_custom(name):
             return
         own = str(registered or name)
-        if own.startswith(f"{_OWN_PACKAGE}>") and module in (None, "convert.frameworks.frame_difference", "builtins"):
+        if own.startswith(f"{_OWN_PACKAGE}>") and module in _OWN_MODULES:
             return
         # A package before the name is a key of the framework's registry, which no file fills.
         plain = name.rpartition(">")[2]

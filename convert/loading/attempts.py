@@ -272,7 +272,9 @@ def import_framework(name: str) -> Any:
     if name == "keras":
         import keras
 
-        import convert.frameworks.frame_difference  # noqa: F401  # registers our layers with Keras
+        # Importing them registers our layers with Keras.
+        import convert.frameworks.frame_difference
+        import convert.frameworks.temporal_statistics  # noqa: F401
 
         return keras
     import tf_keras

@@ -13,9 +13,11 @@ import keras
 from convert.clips import Clip, ClipSet
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.training.augment import Augmentation
+from convert.training.cross_validation import CrossValidation
 from convert.training.holdout import check_classes, split
 from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
+from convert.training.transfer_facts import TransferFacts
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info
 from edgevid.atomic import check_folder, replacing
@@ -113,12 +115,16 @@ class TrainedModel:
         info: Labels, window, input and decision rule, which the file of the model carries.
         history: One entry per epoch.
         evaluation: Metrics on the held-out clips; None if nothing is held out.
+        cross_validation: Answers to clips that were held out in turn; None without folds.
+        transfer: How a head was chosen for a frozen encoder; None for the reference network.
     """
 
     model: keras.Model
     info: TrainingInfo
     history: tuple[Epoch, ...]
     evaluation: Evaluation | None
+    cross_validation: CrossValidation | None = None
+    transfer: TransferFacts | None = None
 
 
 def train(

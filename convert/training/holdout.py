@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.clips import Clip, ClipSet
+from convert.clips import Clip, ClipRef, ClipSet
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array
 
@@ -64,17 +64,30 @@ def check_classes(clips: ClipSet) -> tuple[str, ...]:
     Raises:
         ClipsError: A clip has no class, there is only one class, or a class has only one clip.
     """
-    for clip in clips.clips:
-        if clip.ref.label is None:
+    return check_references([clip.ref for clip in clips.clips])
+
+
+def check_references(refs: Sequence[ClipRef]) -> tuple[str, ...]:
+    """Reject clips, not yet decoded, that no classifier can be trained on.
+
+    Returns:
+        The classes, sorted.
+
+    Raises:
+        ClipsError: As for `check_classes`.
+    """
+    for ref in refs:
+        if ref.label is None:
             raise ClipsError(
                 expected="every clip in a folder of its class, <class>/<clip>",
-                found=f"{clip.ref.path} in none",
-                path=clip.ref.path,
+                found=f"{ref.path} in none",
+                path=ref.path,
             )
-    if len(clips.labels) < 2:
-        raise ClipsError(expected="at least two classes of clips", got=clips.labels, found=f"one: {clips.labels[0]}")
-    counts = Counter(clip.ref.label for clip in clips.clips)
-    single = [label for label in clips.labels if counts[label] < 2]
+    counts = Counter(str(ref.label) for ref in refs)
+    labels = tuple(sorted(counts))
+    if len(labels) < 2:
+        raise ClipsError(expected="at least two classes of clips", got=labels, found=f"one: {labels[0]}")
+    single = [label for label in labels if counts[label] < 2]
     if single:
         raise ClipsError(
             expected="at least two clips of every class",
@@ -82,7 +95,7 @@ def check_classes(clips: ClipSet) -> tuple[str, ...]:
             found=f"one of {', '.join(single)}",
             hint="Add clips, or remove the class.",
         )
-    return clips.labels
+    return labels
 
 
 def split(clips: Sequence[Clip], *, fraction: float, seed: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from convert.training.folds import GROUPS, Folds
 from convert.training.holdout import grouper
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
@@ -16,9 +17,27 @@ if TYPE_CHECKING:
     from convert.training.fit import FitOptions
 
 
+SMALL, AUTO = "small", "auto"
+# Options that mean nothing to the other kind of encoder, and would be ignored without a word.
+_OF_SMALL = (
+    "size",
+    "color",
+    "motion",
+    "pool",
+    "rnn",
+    "val_fraction",
+    "epochs",
+    "patience",
+    "batch",
+    "learning_rate",
+    "tensorboard",
+)
+_OF_FROZEN = ("range", "streams", "head", "loss", "cache")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """Options for training the reference network, named as those of `edgevid train`.
+    """Options for training a classifier, named as those of `edgevid train`.
 
     Attributes:
         frames: Number of frames in a window.
@@ -28,7 +47,20 @@ class TrainOptions:
         resize: Adapts frames of other aspect ratios: "stretch", "crop" or "letterbox".
         motion: Whether the network sees differences of frames instead of frames.
         pool: "columns" ignores the horizontal position of a movement; "none" keeps it.
-        rnn: The recurrent layer, "lstm" or "gru".
+        rnn: The recurrent layer of the small encoder, "lstm" or "gru".
+        encoder: "small", which is trained from scratch; "efficientnet-lite0" or
+            "efficientnet-lite0@SIZE", pretrained on ImageNet and frozen; or the path of a `.keras` file
+            with a network from one frame to features, frozen too.
+        range: Pixels 0 and 255 in the training of an encoder's file, (low, high).
+        streams: What a frozen encoder sees: "frames", "differences", both with a comma between, or
+            "auto" to choose by inner folds.
+        head: What reads the features of a frozen encoder: "mean", "stats", "lstm", "gru", "tcn",
+            "attention" or "bilstm", or "auto" to choose between the first two by inner folds.
+        loss: "every-frame" teaches a causal head to answer at every frame of a window, "last" at its
+            end alone.
+        folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
+            None is 5 with a frozen encoder and 0 with the small one.
+        cache: Folder for the features of a frozen encoder; None for the user's cache.
         background: A class that is never an event.
         flip: Classes that may be mirrored: "none", "all", or a list such as "wave,left=right".
         augment: Whether clips vary in training. Without it, only the start of a window is random.
@@ -57,6 +89,13 @@ class TrainOptions:
     motion: bool = True
     pool: Literal["none", "columns"] = "none"
     rnn: Literal["lstm", "gru"] = "lstm"
+    encoder: str = SMALL
+    range: tuple[float, float] = (0.0, 1.0)
+    streams: str = AUTO
+    head: str = AUTO
+    loss: Literal["every-frame", "last"] = "every-frame"
+    folds: Folds | None = None
+    cache: Path | None = None
     background: str | None = None
     flip: str = "none"
     augment: bool = True
@@ -74,6 +113,28 @@ class TrainOptions:
         # Both are built only to reject illegal options before any clip is read.
         grouper(self.group_by)
         _ = self.window
+        self._reject_unfit()
+
+    def _reject_unfit(self) -> None:
+        """Reject options that do not belong to the chosen encoder."""
+        UsageError.unless(
+            self.folds is None or self.folds == GROUPS or (isinstance(self.folds, int) and self.folds != 1),
+            expected=f"a number of folds of 2 or more, 0, or {GROUPS!r}",
+            got=self.folds,
+        )
+        UsageError.unless(
+            self.folds != GROUPS or self.group_by != "none",
+            expected="--group-by with --folds groups",
+            got=self.group_by,
+        )
+        others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
+        for name in others:
+            UsageError.unless(
+                getattr(self, name) == type(self).__dataclass_fields__[name].default,
+                expected=f"no --{name.replace('_', '-')} with --encoder {self.encoder}",
+                got=getattr(self, name),
+                hint=f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}.",
+            )
 
     @property
     def input(self) -> InputSpec:

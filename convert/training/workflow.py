@@ -9,7 +9,8 @@ from pathlib import Path
 from convert.clips import ClipSet, decode_all, find_clips, passed_over
 from convert.progress import Progress, Silent
 from convert.training import fit
-from convert.training.fit import Epoch, TrainedModel
+from convert.training.fit import Epoch, FitOptions, TrainedModel
+from convert.training.fold_training import cross_validate
 from convert.training.holdout import grouper
 from convert.training.options import TrainOptions
 from edgevid.atomic import check_folder
@@ -54,6 +55,23 @@ def train(
     decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
     decoded = replace(decoded, skipped=(*decoded.skipped, *passed_over(clips)))
     on_clips(decoded)
-    trained = fit.train(decoded, fit_options, on_epoch=on_epoch)
+    trained = _train(decoded, fit_options, options, progress, on_epoch)
     fit.save(trained, out)
     return trained
+
+
+def _train(
+    clips: ClipSet,
+    fit_options: FitOptions,
+    options: TrainOptions,
+    progress: Progress,
+    on_epoch: Callable[[Epoch], None],
+) -> TrainedModel:
+    if not options.folds:
+        return fit.train(clips, fit_options, on_epoch=on_epoch)
+    # No clip of a fold may decide when its training ends, so all networks train for all epochs, and
+    # so does the one that is written.
+    whole = replace(fit_options, val_fraction=0.0)
+    measured = cross_validate(clips, whole, folds=options.folds, progress=progress)
+    trained = fit.train(clips, whole, on_epoch=on_epoch)
+    return replace(trained, evaluation=measured.evaluation, cross_validation=measured)

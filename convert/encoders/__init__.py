@@ -1,0 +1,1 @@
+"""Pretrained networks that turn one frame into features, as encoders of a video classifier."""

@@ -1,0 +1,113 @@
+"""The entry of `convert.train` and `edgevid train`: from scratch, or on a frozen encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from convert.clips import ClipSet, find_clips, passed_over
+from convert.frameworks.tensorflow_setup import import_tensorflow
+from convert.progress import Progress, Silent
+from convert.training import workflow
+from convert.training.augment import NONE, Augmentation, parse_flip
+from convert.training.fit import Epoch, TrainedModel, save
+from convert.training.holdout import check_references, grouper
+from convert.training.options import SMALL, TrainOptions
+from convert.training_info import TrainingInfo
+from convert.transfer.cache import FeatureCache, default_folder
+from convert.transfer.candidates import candidates
+from convert.transfer.learn import LearnOptions, learn
+from edgevid.atomic import check_folder
+from edgevid.errors import UsageError
+from edgevid.events.rule import DecisionRule
+
+# With features on disk, folds take seconds.
+_USUAL_FOLDS = 5
+
+
+def train(
+    clips: str | Path,
+    out: str | Path,
+    *,
+    options: TrainOptions | None = None,
+    progress: Progress | None = None,
+    on_clips: Callable[[ClipSet], None] = lambda _clips: None,
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+) -> TrainedModel:
+    """Train a classifier on a folder of clips and write it as a Keras model.
+
+    The file also carries labels, window, input and decision rule, so that the conversion needs no
+    options for them.
+
+    Args:
+        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and
+            optionally group.
+        out: The `.keras` file, written atomically.
+        options: Options of training.
+        progress: Shows what is done.
+        on_clips: Called once before training, with the clips and those that cannot be read. With a
+            frozen encoder it has only the latter.
+        on_epoch: Called at the end of each epoch of the small encoder.
+
+    Returns:
+        The network, its history, and its metrics on held-out clips.
+
+    Raises:
+        UsageError: An option or path is not legal, or the package of an encoder's weights is missing.
+        ClipsError: No classifier can be trained on the clips, or the folds cannot be made.
+        ModelError: Training diverged, or an encoder cannot be used.
+    """
+    options, progress = options or TrainOptions(), progress or Silent()
+    if options.encoder == SMALL:
+        return workflow.train(clips, out, options=options, progress=progress, on_clips=on_clips, on_epoch=on_epoch)
+    # Before minutes of encoding, not after them.
+    check_folder(out, suffix=".keras")
+    trained = _transfer(Path(clips), options, progress, on_clips)
+    save(trained, out)
+    return trained
+
+
+def _transfer(
+    root: Path, options: TrainOptions, progress: Progress, on_clips: Callable[[ClipSet], None]
+) -> TrainedModel:
+    from convert.encoders.frame_encoder import open_encoder, parse_encoder
+
+    encoder_choice = parse_encoder(options.encoder)
+    refs = find_clips(root, group=grouper(options.group_by))
+    labels = check_references(refs)
+    background = () if options.background is None else (options.background,)
+    UsageError.unless(
+        set(background) <= set(labels), expected=f"a class of the clips ({', '.join(labels)})", got=options.background
+    )
+    augmentation = Augmentation(flip=parse_flip(options.flip, labels)) if options.augment else NONE
+    choices = candidates(options.streams, options.head)
+    import_tensorflow()
+    progress.step(f"Opening {options.encoder}")
+    encoder = open_encoder(encoder_choice, resize=options.resize, pixel_range=options.range)
+    learned = learn(
+        refs,
+        LearnOptions(
+            encoder=encoder,
+            window=options.window,
+            augmentation=augmentation,
+            windows_per_clip=options.windows_per_clip,
+            candidates=choices,
+            folds=_USUAL_FOLDS if options.folds is None else options.folds,
+            every_frame=options.loss == "every-frame",
+            seed=options.seed,
+        ),
+        cache=FeatureCache(options.cache or default_folder()),
+        progress=progress,
+        on_clips=lambda encoded: on_clips(ClipSet((), (*encoded.skipped, *passed_over(root)))),
+    )
+    measured = learned.cross_validation
+    return TrainedModel(
+        model=learned.model,
+        info=TrainingInfo(
+            labels=labels, window=options.window, input=encoder.input, decision=DecisionRule(background=background)
+        ),
+        history=(),
+        evaluation=None if measured is None else measured.evaluation,
+        cross_validation=measured,
+        transfer=learned.facts,
+    )

@@ -1,0 +1,97 @@
+"""Folds of clips, of which each is held out once, and intervals of what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgevid.errors import ClipsError
+from edgevid.frames import Array
+
+Folds = int | Literal["groups"]
+GROUPS: Literal["groups"] = "groups"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A split of clips.
+
+    Attributes:
+        training: Indices of the clips to fit to; they show every class.
+        held_out: Indices of the clips to answer.
+    """
+
+    training: Array
+    held_out: Array
+
+
+def make_folds(labels: Sequence[str], groups: Sequence[str], folds: Folds, *, seed: int) -> tuple[Fold, ...]:
+    """Split clips into folds; each clip is held out in exactly one.
+
+    Args:
+        labels: Class of each clip.
+        groups: Group of each clip, which is held out as a whole; all "" for no groups.
+        folds: Number of folds, or "groups" for one fold a group.
+        seed: Seed of the random choice.
+
+    Raises:
+        ClipsError: There are too few clips or groups, or a class lies in one fold alone.
+    """
+    made = tuple(Fold(training, held_out) for training, held_out in _splits(labels, groups, folds, seed))
+    for fold in made:
+        missing = sorted(set(labels) - {labels[index] for index in fold.training})
+        if missing:
+            held = sorted({groups[index] for index in fold.held_out})
+            raise ClipsError(
+                expected="every class in at least two groups",
+                got=missing,
+                found=f"{', '.join(missing)} in {', '.join(held)} alone",
+                hint="Use fewer folds, add clips of it from another group, or use --group-by none.",
+            )
+    return made
+
+
+def _splits(labels: Sequence[str], groups: Sequence[str], folds: Folds, seed: int) -> Iterator[tuple[Array, Array]]:
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+    nothing = np.zeros(len(labels))
+    names = sorted(set(groups))
+    if folds == "groups" or any(groups):
+        least = 2 if folds == "groups" else folds
+        if len(names) < least:
+            raise ClipsError(
+                expected=f"at least {least} groups to hold out",
+                got=names,
+                found=f"{len(names)}: {', '.join(map(repr, names))}",
+                hint="Use fewer --folds, or another --group-by.",
+            )
+        if folds == "groups":
+            return LeaveOneGroupOut().split(nothing, labels, groups)
+        return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(nothing, labels, groups)
+    rarest = min(sorted(set(labels)), key=list(labels).count)
+    if list(labels).count(rarest) < folds:
+        raise ClipsError(
+            expected=f"at least {folds} clips of every class for {folds} folds",
+            got=list(labels).count(rarest),
+            found=f"{list(labels).count(rarest)} of {rarest}",
+            hint="Add clips, or use fewer --folds.",
+        )
+    return StratifiedKFold(folds, shuffle=True, random_state=seed).split(nothing, labels)
+
+
+def interval(correct: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a fraction.
+
+    Args:
+        correct: Clips with the correct answer.
+        count: All clips, at least one.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927.
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(correct, count).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(found.low), float(found.high)

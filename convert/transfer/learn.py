@@ -1,0 +1,171 @@
+"""Trains a head on a frozen encoder: from clips to a Keras model, with folds that tell the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from convert.clips import ClipRef
+from convert.encoders.frame_encoder import FrameEncoder
+from convert.progress import Progress
+from convert.training.augment import Augmentation
+from convert.training.cross_validation import CrossValidation, summarise
+from convert.training.folds import Fold, Folds, make_folds
+from convert.training.metrics import Prediction
+from convert.training.transfer_facts import TransferFacts
+from convert.transfer.cache import FeatureCache
+from convert.transfer.candidates import Candidate, Choice, Chooser
+from convert.transfer.encode import WindowPlan
+from convert.transfer.feature_bank import FeatureBank
+from convert.transfer.heads import Head
+from convert.transfer.library import ClipLibrary, EncodedClips
+from convert.transfer.streams import STREAMS, video_encoder
+from edgevid.bundle.manifest import Window
+from edgevid.frames import Array
+from edgevid.inference.probabilities import softmax
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions:
+    """Options of training a head on a frozen encoder.
+
+    Attributes:
+        encoder: The frozen encoder.
+        window: Window of the model.
+        augmentation: Limits of the variation of clips.
+        windows_per_clip: Windows of each clip to learn from: the middle one, and varied ones.
+        candidates: Streams and heads to choose from.
+        folds: Number of outer folds, "groups" for one a group, or 0 for none.
+        every_frame: Whether causal heads learn to answer at every frame.
+        seed: Seed of windows, variations, folds and heads.
+    """
+
+    encoder: FrameEncoder
+    window: Window
+    augmentation: Augmentation
+    windows_per_clip: int
+    candidates: tuple[Candidate, ...]
+    folds: Folds
+    every_frame: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class LearnedModel:
+    """A trained model with what is known about it.
+
+    Attributes:
+        model: Maps windows (B, T, H, W, C) to probabilities.
+        cross_validation: Answers to held-out clips; None without folds.
+        facts: How the head was chosen.
+    """
+
+    model: keras.Model
+    cross_validation: CrossValidation | None
+    facts: TransferFacts
+
+
+def learn(
+    refs: Sequence[ClipRef],
+    options: LearnOptions,
+    *,
+    cache: FeatureCache,
+    progress: Progress,
+    on_clips: Callable[[EncodedClips], None] = lambda _clips: None,
+) -> LearnedModel:
+    """Encode clips, choose and measure by folds, and fit a head to all clips.
+
+    Args:
+        refs: Labelled clips of at least two classes.
+        options: What to train.
+        cache: Where features are kept.
+        progress: Shows what is done.
+        on_clips: Called once the clips are encoded.
+
+    Raises:
+        ClipsError: No classifier can be trained on the clips, or the folds cannot be made.
+        ConversionError: TensorFlow rejected the encoder.
+    """
+    classes = tuple(sorted({str(ref.label) for ref in refs}))
+    _check_folds(refs, options)
+    plan = WindowPlan(
+        window=options.window,
+        input=options.encoder.input,
+        augmentation=options.augmentation,
+        windows=options.windows_per_clip,
+        seed=options.seed,
+    )
+    streams = [stream for stream in STREAMS if any(stream in each.streams for each in options.candidates)]
+    encoded = ClipLibrary(options.encoder, plan, cache, progress=progress).read(refs, streams, classes=classes)
+    on_clips(encoded)
+    bank = encoded.bank
+    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
+    measured = _cross_validate(bank, chooser, options, progress) if options.folds else None
+    progress.step("Fitting the head to all clips")
+    every = np.arange(len(bank.refs))
+    choice = chooser.choose(every)
+    head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
+    model = assemble(options, choice.candidate, head)
+    return LearnedModel(model, measured, _facts(options, choice, encoded, cache))
+
+
+def _check_folds(refs: Sequence[ClipRef], options: LearnOptions) -> None:
+    """Reject folds that cannot be made before minutes of encoding, not after them."""
+    if options.folds:
+        make_folds([str(ref.label) for ref in refs], [ref.group for ref in refs], options.folds, seed=options.seed)
+
+
+def _facts(options: LearnOptions, choice: Choice, encoded: EncodedClips, cache: FeatureCache) -> TransferFacts:
+    return TransferFacts(
+        encoder=options.encoder.name,
+        streams=choice.candidate.streams,
+        head=choice.candidate.head,
+        losses=choice.losses,
+        temperature=choice.temperature,
+        cosine=encoded.cosine,
+        cached=encoded.cached,
+        encoded=encoded.encoded,
+        damaged=cache.damaged,
+    )
+
+
+def assemble(options: LearnOptions, candidate: Candidate, head: Head) -> keras.Model:
+    """Build the model from frames to probabilities.
+
+    Args:
+        options: Its encoder and window.
+        candidate: Its streams.
+        head: The fitted head.
+
+    Returns:
+        Maps (B, T, H, W, C) float32 in the encoder's range to (B, classes).
+    """
+    frames, features = video_encoder(options.encoder, candidate.streams, frames=options.window.frames)
+    return keras.Model(frames, head.connect(features), name="video_classifier")
+
+
+def _cross_validate(bank: FeatureBank, chooser: Chooser, options: LearnOptions, progress: Progress) -> CrossValidation:
+    folds = make_folds(bank.labels, bank.groups, options.folds, seed=options.seed)
+    predictions, int8, methods = [], [], []
+    for fold in progress.track(folds, "held-out folds"):
+        # The fold's clips take no part in the choice either.
+        choice = chooser.choose(fold.training)
+        head = chooser.fit(choice.candidate, fold.training).scaled(choice.temperature)
+        methods.append(str(choice.candidate))
+        predictions.append(_answer(bank, fold, head, choice.candidate, int8=False))
+        int8 += _answer(bank, fold, head, choice.candidate, int8=True)
+    groups = [[bank.groups[index] for index in fold.held_out] for fold in folds]
+    return summarise(predictions, groups, methods, labels=bank.classes, int8=int8)
+
+
+def _answer(bank: FeatureBank, fold: Fold, head: Head, candidate: Candidate, *, int8: bool) -> list[Prediction]:
+    scores = softmax(head.logits(bank.middle(candidate.streams, fold.held_out, int8=int8)).astype(np.float64))
+    return [_prediction(bank, int(index), row) for index, row in zip(fold.held_out, scores, strict=True)]
+
+
+def _prediction(bank: FeatureBank, index: int, scores: Array) -> Prediction:
+    answer = bank.classes[int(scores.argmax())]
+    return Prediction(bank.refs[index].path, bank.labels[index], answer, tuple(map(float, scores)))

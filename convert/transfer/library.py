@@ -1,0 +1,225 @@
+"""Encodes clips through the cache: what is on disk is read, the rest is decoded and encoded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from convert.clips import Clip, ClipRef, ClipSet, decode, evenly_spread
+from convert.encoders.frame_encoder import FrameEncoder
+from convert.progress import Progress
+from convert.quantization.calibration import MAX_CLIPS
+from convert.quantization.converter import Converter
+from convert.transfer.cache import FeatureCache, key_of
+from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
+from convert.transfer.encode import Way, WindowPlan, clip_digest, encode_clip, entry_key
+from convert.transfer.feature_bank import FeatureBank
+from convert.transfer.streams import Stream
+from edgevid.bundle.parts import Part, Precision
+from edgevid.errors import ClipsError, ContractError, SourceError
+from edgevid.frames import Array
+from edgevid.schema import from_json, to_json
+
+# Every window is encoded as the device will do it; the middle one also in float, for the answers of
+# the model that is written.
+_PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
+
+
+@dataclass(frozen=True)
+class EncodedClips:
+    """The features of clips, and how they were come by.
+
+    Attributes:
+        bank: The features.
+        skipped: Path and reason of each clip that cannot be read.
+        cosine: See `TransferFacts.cosine`.
+        cached: Clips that were on disk already.
+        encoded: Clips that were encoded now.
+    """
+
+    bank: FeatureBank
+    skipped: tuple[tuple[Path, str], ...]
+    cosine: float
+    cached: int
+    encoded: int
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """A compiled encoder with the key of its file's content and its interpreter."""
+
+    digest: str
+    opened: OpenedEncoder
+
+
+class ClipLibrary:
+    """The features of clips by one encoder, kept on disk.
+
+    Args:
+        encoder: The frozen encoder.
+        plan: The windows of each clip.
+        cache: The folder on disk.
+        progress: Shows what is done.
+    """
+
+    def __init__(self, encoder: FrameEncoder, plan: WindowPlan, cache: FeatureCache, *, progress: Progress) -> None:
+        self._encoder, self._cache, self._progress = encoder, cache, progress
+        self._plans: dict[Precision, WindowPlan] = {"int8": plan, "float32": replace(plan, windows=1)}
+
+    def read(self, refs: Sequence[ClipRef], streams: Sequence[Stream], *, classes: tuple[str, ...]) -> EncodedClips:
+        """Return the features of clips; encode those that are not on disk.
+
+        Args:
+            refs: The clips, with labels.
+            streams: What the encoder sees, each by itself.
+            classes: Names of the classes, in the order of the scores.
+
+        Raises:
+            ClipsError: No clip can be read.
+            ConversionError: TensorFlow rejected the encoder.
+        """
+        digests = {ref: clip_digest(ref) for ref in refs}
+        encoders = self._compile(digests, streams)
+        skipped: list[tuple[Path, str]] = []
+        found: dict[ClipRef, dict[Way, Mapping[str, Array]]] = {}
+        encoded = 0
+        for ref in self._progress.track(refs, "encoding clips"):
+            keys = self._keys(ref, digests[ref], encoders)
+            entries = self._entries(keys)
+            if missing := {way: key for way, key in keys.items() if way not in entries}:
+                try:
+                    clip = decode(ref, self._encoder.input)
+                except (SourceError, ContractError) as error:
+                    skipped.append((ref.path, str(error)))
+                    continue
+                encoded += 1
+                entries |= self._encode(clip, digests[ref], missing, encoders)
+            found[ref] = entries
+        if not found:
+            raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {skipped[0][1]}")
+        self._cache.prune()
+        bank = _bank(found, streams, classes)
+        return EncodedClips(bank, tuple(skipped), _cosine(bank), len(found) - encoded, encoded)
+
+    def _keys(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> dict[Way, str]:
+        return {
+            (stream, precision): entry_key(
+                self._plans[precision],
+                clip=digest,
+                label=str(ref.label),
+                encoder=encoder.digest,
+                stream=stream,
+                precision=precision,
+            )
+            for (stream, precision), encoder in encoders.items()
+        }
+
+    def _entries(self, keys: Mapping[Way, str]) -> dict[Way, Mapping[str, Array]]:
+        read = {way: self._cache.read(key) for way, key in keys.items()}
+        return {way: entry for way, entry in read.items() if entry is not None}
+
+    def _encode(
+        self, clip: Clip, digest: str, keys: Mapping[Way, str], encoders: Mapping[Way, _Encoder]
+    ) -> dict[Way, Mapping[str, Array]]:
+        made: dict[Way, Mapping[str, Array]] = {}
+        for precision, plan in self._plans.items():
+            opened = {way: encoders[way].opened for way in keys if way[1] == precision}
+            for way, entry in encode_clip(clip, digest, plan, opened).items():
+                self._cache.write(keys[way], entry)
+                made[way] = entry
+        return made
+
+    def _compile(self, digests: Mapping[ClipRef, str], streams: Sequence[Stream]) -> dict[Way, _Encoder]:
+        """Return the compiled encoders of all streams and precisions, from disk where they are there."""
+        refs = list(digests)
+        calibrating = [refs[index] for index in evenly_spread(len(refs), MAX_CLIPS)]
+        keys = {
+            (stream, precision): self._encoder_key(
+                stream, precision, [digests[ref] for ref in calibrating] if precision == "int8" else []
+            )
+            for stream in streams
+            for precision in _PRECISIONS
+        }
+        compiled = {way: _unpack(entry, self._encoder) for way, entry in self._entries(keys).items()}
+        if missing := [way for way in keys if way not in compiled]:
+            clips = self._decode(calibrating)
+            with Converter() as converter:
+                for way in self._progress.track(missing, "converting the encoder"):
+                    compiled[way] = compile_encoder(
+                        self._encoder,
+                        (way[0],),
+                        window=self._plans[way[1]].window,
+                        precision=way[1],
+                        clips=clips,
+                        converter=converter,
+                    )
+                    self._cache.write(keys[way], _pack(compiled[way]))
+        return {way: _Encoder(sha256(each.data).hexdigest(), each.open()) for way, each in compiled.items()}
+
+    def _encoder_key(self, stream: Stream, precision: Precision, calibrating: Sequence[str]) -> str:
+        plan = self._plans[precision]
+        return key_of(
+            {
+                "encoder": self._encoder.digest,
+                "stream": stream,
+                "precision": precision,
+                "window": to_json(plan.window),
+                "input": to_json(plan.input),
+                "calibrated": list(calibrating),
+            }
+        )
+
+    def _decode(self, refs: Iterable[ClipRef]) -> ClipSet:
+        clips, reason = [], ""
+        for ref in refs:
+            try:
+                clips.append(decode(ref, self._encoder.input))
+            except (SourceError, ContractError) as error:
+                reason = str(error)
+        if not clips:
+            raise ClipsError(expected="clips that can be read", found=f"none: {reason}")
+        return ClipSet(tuple(clips))
+
+
+def _pack(compiled: CompiledEncoder) -> dict[str, Array]:
+    part = json.dumps(to_json(compiled.part)).encode()
+    return {
+        "data": np.frombuffer(compiled.data, np.uint8),
+        "part": np.frombuffer(part, np.uint8),
+        "seen_frames": np.array(compiled.seen_frames),
+    }
+
+
+def _unpack(entry: Mapping[str, Array], encoder: FrameEncoder) -> CompiledEncoder:
+    part = from_json(Part, json.loads(entry["part"].tobytes()), "cached encoder")
+    return CompiledEncoder(part, entry["data"].tobytes(), encoder.input, int(entry["seen_frames"]))
+
+
+def _bank(
+    found: Mapping[ClipRef, Mapping[Way, Mapping[str, Array]]], streams: Sequence[Stream], classes: tuple[str, ...]
+) -> FeatureBank:
+    rows = list(found.values())
+    labels = [row[streams[0], "int8"]["labels"] for row in rows]
+    return FeatureBank(
+        refs=tuple(found),
+        classes=classes,
+        shown=np.array([[classes.index(str(label)) for label in each] for each in labels]),
+        trained={stream: np.stack([row[stream, "int8"]["features"] for row in rows]) for stream in streams},
+        centre={stream: np.stack([row[stream, "float32"]["features"][0] for row in rows]) for stream in streams},
+    )
+
+
+def _cosine(bank: FeatureBank) -> float:
+    """Return the lowest mean cosine of a stream between float and int8, without what all clips share."""
+    cosines = []
+    for stream, features in bank.centre.items():
+        pairs = [each.astype(np.float32).mean(axis=1) for each in (features, bank.trained[stream][:, 0])]
+        real, stored = (each - pairs[0].mean(axis=0) for each in pairs)
+        lengths = np.linalg.norm(real, axis=1) * np.linalg.norm(stored, axis=1)
+        cosines.append(float(((real * stored).sum(axis=1) / np.maximum(lengths, 1e-12)).mean()))
+    return min(cosines)
