@@ -40,7 +40,7 @@ def _add_frames(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--range",
-        type=_range,
+        type=pixel_range,
         metavar="LOW,HIGH",
         help="values of the pixels 0 and 255 in training: 0,1 or 0,255 or -1,1, written --range=-1,1 (default: 0,1)",
     )
@@ -101,7 +101,8 @@ def _size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _range(text: str) -> tuple[float, float]:
+def pixel_range(text: str) -> tuple[float, float]:
+    """Return the values of pixels 0 and 255 from `LOW,HIGH`."""
     try:
         low, high = map(float, text.split(","))
     except ValueError:

@@ -1,29 +1,43 @@
-"""Train the reference CNN-LSTM on a folder of clips, and write a Keras model.
+"""Train a classifier on a folder of clips, and write a Keras model.
 
 CLIPS_DIR contains one folder of videos per class, <class>/<clip>.mp4,
 or it is a CSV file with the columns path and label, and optionally group.
 
-Some clips are held out; with --group-by, whole groups of clips. Training ends
-when the model no longer improves on them, and their metrics are printed. The
-model file contains labels, sampling and colour, so that 'edgevid convert' needs
-no options for them.
+With few clips, learn on a pretrained encoder: --encoder efficientnet-lite0.
+Each clip is encoded once, and its features are kept; a second run takes seconds.
+Clips are held out in turn (--folds), whole groups of them with --group-by, and
+the answers to them are printed. The model that is written learned from all clips.
+
+The small encoder of the default learns from scratch, which takes hundreds of
+clips. A part of them is held out once; training ends when the model no longer
+improves on it, and its metrics are printed.
+
+The model file contains labels, sampling and colour, so that 'edgevid convert'
+needs no options for them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.commands.options import options_from
+from convert.commands.options import options_from, pixel_range
+from convert.training.folds import GROUPS, Folds
+from convert.training.options import AUTO, HEADS, SMALL
 from edgevid.commands.options import positive_int, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
     from convert.clips import ClipSet
+    from convert.training.fit import TrainedModel
 
 EXAMPLES = """examples:
+  edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject
+  edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
@@ -38,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="folder or CSV file of clips")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.keras", help="the model to write")
+    _add_encoder(parser.add_argument_group("learning from few clips"))
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
     _add_training(parser.add_argument_group("training"))
@@ -88,6 +103,58 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--background", metavar="LABEL", help="a class that is never an event, such as 'none'")
 
 
+def _add_encoder(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--encoder",
+        default=SMALL,
+        metavar="NAME|FILE",
+        help="'small', which is trained from scratch; 'efficientnet-lite0' or 'efficientnet-lite0@SIZE', pretrained "
+        "and frozen, for frames of SIZE pixels (224); or a .keras file with a network from one frame to features "
+        "(default: small)",
+    )
+    group.add_argument(
+        "--streams",
+        default=AUTO,
+        metavar="NAMES",
+        help="what a frozen encoder sees: 'frames', 'differences' of frames, or 'frames,differences', at twice the "
+        "cost; 'auto' chooses by inner folds (default: auto)",
+    )
+    group.add_argument(
+        "--head",
+        default=AUTO,
+        choices=(AUTO, *HEADS),
+        help="what reads the features: linear on their mean, or on statistics over the window; recurrent; "
+        "convolutional; attentive; 'auto' chooses between the first two by inner folds (default: auto)",
+    )
+    group.add_argument(
+        "--loss",
+        default="every-frame",
+        choices=("every-frame", "last"),
+        help="when lstm, gru and tcn learn to answer: at every frame, for early answers, or at the end of a window "
+        "(default: every-frame)",
+    )
+    group.add_argument(
+        "--range",
+        type=pixel_range,
+        default=(0.0, 1.0),
+        metavar="LOW,HIGH",
+        help="values of the pixels 0 and 255 in the training of an encoder's file (default: 0,1)",
+    )
+    group.add_argument(
+        "--folds",
+        type=_folds,
+        metavar="N|groups",
+        help="parts of the clips to hold out in turn, or 'groups' for one group after the other; 0 for none "
+        "(default: 5 with a frozen encoder, else 0)",
+    )
+    group.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
+    )
+
+
 def _add_variation(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--flip",
@@ -102,7 +169,8 @@ def _add_variation(group: argparse._ArgumentGroup) -> None:
         type=positive_int,
         default=4,
         metavar="N",
-        help="number of random windows of each clip in an epoch (default: 4)",
+        help="number of random windows of each clip in an epoch; of a frozen encoder all windows that it learns from, "
+        "the middle one among them (default: 4)",
     )
 
 
@@ -136,6 +204,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of weights, split, windows and variation (default: 0)"
     )
+    group.add_argument(
+        "--json", action="store_true", help="print the results as one JSON object, with the answers to each clip"
+    )
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for the logs of TensorBoard")
 
 
@@ -148,24 +219,55 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert import Terminal, TrainOptions
     from convert.frameworks.tensorflow_setup import import_tensorflow
-    from convert.training.console import EpochsBar, metrics_text, short_text, skipped_text
+    from convert.training.console import EpochsBar, short_text, skipped_text
 
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
     import_tensorflow()
     from convert import train
 
+    started = time.perf_counter()
     with EpochsBar() as bar:
 
         def announce(clips: ClipSet) -> None:
             sys.stderr.write(skipped_text(clips) + short_text(clips, options.window))
-            bar.start()
+            if options.encoder == SMALL and not options.folds:
+                bar.start()
 
         trained = train(args.clips, args.output, options=options, progress=Terminal(), on_clips=announce, on_epoch=bar)
-    if trained.evaluation is not None:
-        sys.stdout.write(f"{metrics_text(trained.evaluation)}\n")
-    sys.stderr.write(f"Wrote {args.output}: {trained.model.count_params()} weights, {len(trained.history)} epochs.\n")
+    seconds = time.perf_counter() - started
+    sys.stdout.write(_json(trained, seconds) if args.json else _text(trained))
+    sys.stderr.write(f"Wrote {args.output}: {_summary(trained)}, {seconds:.0f} s.\n")
     return 0
+
+
+def _text(trained: TrainedModel) -> str:
+    from convert.training.console import cross_validation_text, metrics_text, transfer_text
+
+    texts = [
+        "" if trained.evaluation is None else metrics_text(trained.evaluation),
+        "" if trained.cross_validation is None else cross_validation_text(trained.cross_validation),
+        "" if trained.transfer is None else transfer_text(trained.transfer),
+    ]
+    return "".join(f"{text}\n\n" for text in texts if text).rstrip("\n") + "\n" if any(texts) else ""
+
+
+def _json(trained: TrainedModel, seconds: float) -> str:
+    from convert.training.train_report import report
+
+    return json.dumps(report(trained, seconds=seconds), indent=1) + "\n"
+
+
+def _summary(trained: TrainedModel) -> str:
+    weights = f"{trained.model.count_params()} weights"
+    return f"{weights}, {len(trained.history)} epochs" if trained.history else weights
+
+
+def _folds(text: str) -> Folds:
+    """Return a number of folds, or "groups"."""
+    if text != GROUPS and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"Expected a number of folds, or {GROUPS}, got {text!r}.")
+    return GROUPS if text == GROUPS else int(text)
 
 
 def _on_off(text: str) -> bool:

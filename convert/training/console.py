@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from convert.clips import ClipSet
+from convert.training.cross_validation import CrossValidation, Score
 from convert.training.metrics import Evaluation
+from convert.training.transfer_facts import TransferFacts
 from edgevid.bundle.manifest import Window
 from edgevid.frames.sampling import interval_indices
 from edgevid.tables import table
@@ -90,7 +92,37 @@ def metrics_text(evaluation: Evaluation) -> str:
     count = len(evaluation.predictions)
     means = ("mean", evaluation.precision, evaluation.recall, evaluation.f1, count)
     summary = table([("class", "precision", "recall", "F1", "clips"), *classes, means])
-    return f"{summary}\n\naccuracy {evaluation.accuracy:.3f} over {count} clips\n\n{_confusion(evaluation)}"
+    accuracy = f"accuracy {evaluation.accuracy:.3f} [{evaluation.low:.3f}, {evaluation.high:.3f}] over {count} clips"
+    return f"{summary}\n\n{accuracy}\n\n{_confusion(evaluation)}"
+
+
+def cross_validation_text(measured: CrossValidation) -> str:
+    """Format the answers to held-out clips: by group, the worst first, by fold, and the whole with its interval."""
+    groups = [(name, *_score(score)) for name, score in measured.groups.items()]
+    folds = [(str(number), *_score(fold.score), fold.method) for number, fold in enumerate(measured.folds, 1)]
+    tables = [
+        table([("group", "accuracy", "low", "high", "clips"), *groups]) if groups else "",
+        table([("fold", "accuracy", "low", "high", "clips", "chosen without it"), *folds]),
+    ]
+    int8 = "" if measured.int8 is None else f"\nwith the encoder in int8: {_with_interval(measured.int8)}"
+    return "\n\n".join([*filter(None, tables), f"held-out accuracy {_with_interval(measured.score)}{int8}"])
+
+
+def transfer_text(facts: TransferFacts) -> str:
+    """Format what was chosen on a frozen encoder, and by what."""
+    losses = sorted(facts.losses.items(), key=lambda item: item[1])
+    chosen = f"chosen: {','.join(facts.streams)} + {facts.head} on {facts.encoder}"
+    by = "" if len(losses) < 2 else table([("candidate", "log loss on inner folds"), *losses]) + "\n\n"
+    features = f"{facts.cached} clips from the cache, {facts.encoded} encoded"
+    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}"
+
+
+def _score(score: Score) -> tuple[float, float, float, int]:
+    return score.accuracy, score.low, score.high, score.clips
+
+
+def _with_interval(score: Score) -> str:
+    return f"{score.accuracy:.3f} [{score.low:.3f}, {score.high:.3f}] over {score.clips} clips"
 
 
 def skipped_text(clips: ClipSet) -> str:

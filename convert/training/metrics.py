@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from convert.clips import Clip, centre_window, to_real
 from convert.frameworks.tensorflow_setup import import_tensorflow
+from convert.training.folds import interval
 from edgevid.bundle.manifest import Scores, Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array
@@ -78,6 +79,8 @@ class Evaluation:
     Attributes:
         labels: Classes of the model, in the order of the scores.
         accuracy: Fraction of clips with the correct answer.
+        low: Lower end of its 95 % interval, with the clips taken for independent.
+        high: Upper end of its 95 % interval.
         precision: Mean precision of the classes that the clips show.
         recall: Mean recall of the classes that the clips show.
         f1: Mean F1 of the classes that the clips show.
@@ -89,6 +92,8 @@ class Evaluation:
 
     labels: tuple[str, ...]
     accuracy: float
+    low: float
+    high: float
     precision: float
     recall: float
     f1: float
@@ -172,9 +177,13 @@ def measure(predictions: Sequence[Prediction], labels: Sequence[str]) -> Evaluat
     )
     # A class that no clip shows has no recall, and a 0 for it would lower the means.
     occurs = counts > 0
+    accuracy = float(accuracy_score(truths, answers))
+    low, high = interval(round(accuracy * len(truths)), len(truths))
     return Evaluation(
         labels=tuple(labels),
-        accuracy=float(accuracy_score(truths, answers)),
+        accuracy=accuracy,
+        low=low,
+        high=high,
         precision=float(precision[occurs].mean()),
         recall=float(recall[occurs].mean()),
         f1=float(f1[occurs].mean()),

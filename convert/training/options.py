@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from convert.training.folds import GROUPS, Folds
 from convert.training.holdout import grouper
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 SMALL, AUTO = "small", "auto"
+HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
+HEADS: tuple[HeadName, ...] = get_args(HeadName)
 # Options that mean nothing to the other kind of encoder, and would be ignored without a word.
 _OF_SMALL = (
     "size",

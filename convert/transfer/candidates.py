@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convert.training.folds import Fold, make_folds
-from convert.training.options import AUTO
+from convert.training.options import AUTO, HEADS, HeadName
 from convert.transfer.feature_bank import FeatureBank
-from convert.transfer.heads import HEADS, LINEAR, Head, HeadName, fit, log_loss, temperature_of
+from convert.transfer.heads import LINEAR, Head, fit, log_loss, temperature_of
 from convert.transfer.streams import STREAMS, Stream, Streams
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array
@@ -79,8 +79,8 @@ class Choice:
     Attributes:
         candidate: The one with the lowest loss.
         temperature: What its logits are to be divided by, from the inner folds.
-        losses: Log loss of each candidate over the inner folds; empty if there was nothing to
-            choose from and no inner fold possible.
+        losses: Log loss of each candidate over the inner folds, at its own temperature; empty if no
+            inner fold was possible.
     """
 
     candidate: Candidate
@@ -125,11 +125,11 @@ class Chooser:
         answers = self._answers(folds)
         held_out = np.concatenate([fold.held_out for fold in folds])
         truth = self._bank.truth[held_out]
-        losses = {candidate: log_loss(logits, truth) for candidate, logits in answers.items()}
+        # Each at its own temperature: how sure a head is of itself says nothing about how often it is right.
+        temperatures = {candidate: temperature_of(logits, truth) for candidate, logits in answers.items()}
+        losses = {each: log_loss(logits / temperatures[each], truth) for each, logits in answers.items()}
         best = min(losses, key=lambda candidate: losses[candidate])
-        return Choice(
-            best, temperature_of(answers[best], truth), {str(candidate): loss for candidate, loss in losses.items()}
-        )
+        return Choice(best, temperatures[best], {str(candidate): loss for candidate, loss in losses.items()})
 
     def _inner(self, clips: Array) -> tuple[Fold, ...]:
         """Return inner folds by group, else by clip; none if a class has a single clip."""

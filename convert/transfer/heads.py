@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 
+from convert.training.options import HeadName
 from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
 
-HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
-HEADS: tuple[HeadName, ...] = get_args(HeadName)
 LINEAR: tuple[HeadName, ...] = ("mean", "stats")
 CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
 """Heads that answer at every frame, and so can be trained to."""

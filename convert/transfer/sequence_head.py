@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.transfer.heads import CAUSAL, Examples, HeadName
+from convert.training.options import HeadName
+from convert.transfer.heads import CAUSAL, Examples
 from edgevid.frames import Array
 
 _UNITS, _HEADS, _KERNEL, _DILATIONS = 64, 4, 3, (1, 2, 4)

@@ -133,6 +133,6 @@ def test_a_bundle_is_streamed_from_a_fresh_start_and_scored_from_the_first_full_
 
 def test_metrics_are_printed_with_every_class_and_the_confusions():
     text = metrics_text(measure(predictions(("left", "left"), ("right", "left")), LABELS))
-    assert "accuracy 0.500 over 2 clips" in text
+    assert "accuracy 0.500 [0.095, 0.905] over 2 clips" in text
     assert "2 right" in text
     assert len([line for line in text.splitlines() if line.startswith(("left", "right", "still", "mean"))]) == 4

@@ -1,0 +1,179 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from convert import Options, TrainOptions, convert_model, train
+from convert.clips import to_real
+from convert.loading.load import load
+from convert.training_info import read_info
+from convert.transfer.cache import SUFFIX
+from edgevid.cli import main
+from edgevid.errors import ClipsError, UsageError
+from tests.clips.moving import CLASSES, write_moving
+from tests.convert.transfer.encoders import save_encoder
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Clips of two subjects, and an encoder."""
+    root = tmp_path_factory.mktemp("learn")
+    write_moving(root / "clips", 6)
+    save_encoder(root / "encoder.keras")
+    return root
+
+
+def options(folder, **changes):
+    usual = {
+        "encoder": str(folder / "encoder.keras"),
+        "frames": 5,
+        "windows_per_clip": 2,
+        "augment": False,
+        "group_by": "subject",
+        "folds": "groups",
+        "cache": folder / "cache",
+    }
+    return TrainOptions(**(usual | changes))
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    return train(folder / "clips", folder / "m.keras", options=options(folder))
+
+
+def test_held_out_subjects_are_answered_by_a_head_that_never_saw_them(trained):
+    measured = trained.cross_validation
+    assert measured is not None
+    assert set(measured.groups) == {"ann", "bob"}
+    assert [fold.groups for fold in measured.folds] == [("ann",), ("bob",)]
+    assert measured.score.clips == 18
+    assert trained.evaluation == measured.evaluation
+    assert measured.int8 is not None
+
+
+def test_motion_is_found_where_only_differences_show_it(trained):
+    # A single picture of a block could be of any class.
+    assert trained.transfer is not None
+    assert "differences" in trained.transfer.streams
+    assert trained.transfer.losses["differences + stats"] < trained.transfer.losses["frames + mean"]
+
+
+def test_the_written_model_carries_all_that_the_conversion_needs(folder, trained):
+    info = read_info(folder / "m.keras")
+    assert info == trained.info
+    assert info.labels == CLASSES
+    assert info.input.shape == (32, 32, 3)
+    loaded = load(folder / "m.keras").model
+    windows = to_real(np.random.default_rng(0).integers(0, 256, (2, 5, 32, 32, 3)).astype(np.uint8), info.input)
+    np.testing.assert_allclose(np.asarray(loaded(windows)), np.asarray(trained.model(windows)), atol=1e-6)
+
+
+def test_a_second_run_reads_all_features_from_disk_and_gives_the_same_model(folder, trained):
+    again = train(folder / "clips", folder / "again.keras", options=options(folder))
+    assert again.transfer is not None
+    assert (again.transfer.cached, again.transfer.encoded) == (18, 0)
+    for first, second in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_run_without_a_cache_gives_the_same_model_to_the_last_bit(folder, trained):
+    again = train(folder / "clips", folder / "again.keras", options=options(folder, cache=folder / "other"))
+    assert again.transfer is not None
+    assert again.transfer.encoded == 18
+    for first, second in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_torn_files_of_a_killed_run_are_encoded_again(folder, trained):
+    assert trained.transfer is not None
+    for path in sorted((folder / "cache").glob(f"*{SUFFIX}")):
+        path.write_bytes(path.read_bytes()[:-50])
+    again = train(folder / "clips", folder / "again.keras", options=options(folder))
+    assert again.transfer is not None
+    assert again.transfer.damaged > 0
+    assert again.transfer.encoded == 18
+
+
+@pytest.mark.parametrize("streams", ["frames", "differences", "frames,differences"])
+def test_each_choice_of_streams_converts_within_its_budget(folder, trained, streams):
+    del trained
+    made = train(folder / "clips", folder / "s.keras", options=options(folder, streams=streams, folds=0))
+    assert made.cross_validation is None
+    result = convert_model(folder / "s.keras", folder / "clips", folder / "s.edgevid", options=Options(bench=False))
+    assert result.bundle.exists()
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_used(folder, tmp_path):
+    write_moving(tmp_path / "clips", 4)
+    (tmp_path / "clips" / "left" / "ann_broken.avi").write_bytes(b"RIFF no video")
+    seen = []
+    made = train(
+        tmp_path / "clips",
+        tmp_path / "m.keras",
+        options=options(folder, group_by="none", folds=2),
+        on_clips=seen.append,
+    )
+    assert [path.name for path, _ in seen[0].skipped] == ["ann_broken.avi"]
+    assert made.cross_validation is not None
+    assert made.cross_validation.score.clips == 12
+
+
+def test_folds_that_cannot_be_made_are_refused_before_anything_is_encoded(folder, tmp_path):
+    with pytest.raises(ClipsError, match="5 groups"):
+        train(folder / "clips", tmp_path / "m.keras", options=options(folder, folds=5, cache=tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_command_prints_what_acceptance_reads(folder, trained, tmp_path, capsys):
+    del trained
+    command = ["train", folder / "clips", "-o", tmp_path / "m.keras", "--encoder", folder / "encoder.keras"]
+    more = ["--frames", "5", "--windows-per-clip", "2", "--no-augment", "--cache", folder / "cache"]
+    assert main([str(each) for each in (*command, *more, "--folds", "2", "--group-by", r"^([a-z]+)_", "--json")]) == 0
+    out, err = capsys.readouterr()
+    printed = json.loads(out)
+    assert printed["low"] <= printed["accuracy"] <= printed["high"]
+    assert [set(fold) >= {"accuracy", "low", "high", "groups", "method"} for fold in printed["folds"]] == [True, True]
+    assert set(printed["groups"]) == {"ann", "bob"}
+    assert printed["seconds"] > 0
+    assert printed["cached"] == 18
+    assert "Wrote" in err
+    assert zipfile.is_zipfile(tmp_path / "m.keras")
+
+
+def test_the_command_prints_the_worst_group_first_and_what_was_chosen(folder, trained, tmp_path, capsys):
+    command = ["train", folder / "clips", "-o", tmp_path / "m.keras", "--encoder", folder / "encoder.keras"]
+    more = ["--frames", "5", "--windows-per-clip", "2", "--no-augment", "--cache", folder / "cache"]
+    assert main([str(each) for each in (*command, *more, "--folds", "groups", "--group-by", "subject")]) == 0
+    out = capsys.readouterr().out
+    worst = next(iter(trained.cross_validation.groups))
+    assert out.index(worst) < out.index(next(name for name in ("ann", "bob") if name != worst))
+    assert "held-out accuracy" in out
+    assert "log loss on inner folds" in out
+    assert f"chosen: {','.join(trained.transfer.streams)} + {trained.transfer.head}" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"epochs": 3}, "--epochs"),
+        ({"size": (32, 32)}, "--size"),
+        ({"streams": "frames", "encoder": "small"}, "--streams"),
+        ({"head": "gru", "encoder": "small"}, "--head"),
+        ({"folds": 1}, "folds"),
+        ({"folds": "groups", "group_by": "none"}, "--group-by"),
+    ],
+)
+def test_options_of_the_other_kind_of_encoder_are_refused(folder, changes, word):
+    with pytest.raises(UsageError, match=word):
+        options(folder, **changes)
+
+
+@pytest.mark.parametrize("changes", [{"streams": "sound"}, {"head": "linear"}, {"streams": "frames,frames"}])
+def test_unknown_streams_and_heads_are_refused(folder, tmp_path, changes):
+    with pytest.raises(UsageError):
+        train(folder / "clips", tmp_path / "m.keras", options=options(folder, **changes))
