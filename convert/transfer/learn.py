@@ -89,8 +89,33 @@ def learn(
         ClipsError: No classifier can be trained on the clips, or the folds cannot be made.
         ConversionError: TensorFlow rejected the encoder.
     """
-    classes = tuple(sorted({str(ref.label) for ref in refs}))
     _check_folds(refs, options)
+    encoded = encode(refs, options, cache=cache, progress=progress)
+    on_clips(encoded)
+    bank = encoded.bank
+    measured = cross_validate(bank, options, progress=progress) if options.folds else None
+    progress.step("Fitting the head to all clips")
+    every = np.arange(len(bank.refs))
+    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
+    choice = chooser.choose(every)
+    head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
+    model = assemble(options, choice.candidate, head)
+    return LearnedModel(model, measured, _facts(options, choice, encoded, cache))
+
+
+def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCache, progress: Progress) -> EncodedClips:
+    """Encode clips by all streams that there are to choose from.
+
+    Args:
+        refs: Labelled clips.
+        options: What to train.
+        cache: Where features are kept.
+        progress: Shows what is done.
+
+    Raises:
+        ClipsError: No clip can be read.
+        ConversionError: TensorFlow rejected the encoder.
+    """
     plan = WindowPlan(
         window=options.window,
         input=options.encoder.input,
@@ -99,17 +124,8 @@ def learn(
         seed=options.seed,
     )
     streams = [stream for stream in STREAMS if any(stream in each.streams for each in options.candidates)]
-    encoded = ClipLibrary(options.encoder, plan, cache, progress=progress).read(refs, streams, classes=classes)
-    on_clips(encoded)
-    bank = encoded.bank
-    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
-    measured = _cross_validate(bank, chooser, options, progress) if options.folds else None
-    progress.step("Fitting the head to all clips")
-    every = np.arange(len(bank.refs))
-    choice = chooser.choose(every)
-    head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
-    model = assemble(options, choice.candidate, head)
-    return LearnedModel(model, measured, _facts(options, choice, encoded, cache))
+    classes = tuple(sorted({str(ref.label) for ref in refs}))
+    return ClipLibrary(options.encoder, plan, cache, progress=progress).read(refs, streams, classes=classes)
 
 
 def _check_folds(refs: Sequence[ClipRef], options: LearnOptions) -> None:
@@ -147,18 +163,39 @@ def assemble(options: LearnOptions, candidate: Candidate, head: Head) -> keras.M
     return keras.Model(frames, head.connect(features), name="video_classifier")
 
 
-def _cross_validate(bank: FeatureBank, chooser: Chooser, options: LearnOptions, progress: Progress) -> CrossValidation:
+def cross_validate(
+    bank: FeatureBank, options: LearnOptions, *, progress: Progress, clips_per_class: int | None = None
+) -> CrossValidation:
+    """Hold out each fold in turn; its clips take no part in the choice of streams and head either.
+
+    Args:
+        bank: Features of all clips.
+        options: Folds and candidates.
+        progress: Shows how many folds are done.
+        clips_per_class: Clips of each class to fit to, the first ones in the order of the bank; None
+            for all.
+
+    Raises:
+        ClipsError: The folds cannot be made.
+    """
+    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
     folds = make_folds(bank.labels, bank.groups, options.folds, seed=options.seed)
     predictions, int8, methods = [], [], []
     for fold in progress.track(folds, "held-out folds"):
-        # The fold's clips take no part in the choice either.
-        choice = chooser.choose(fold.training)
-        head = chooser.fit(choice.candidate, fold.training).scaled(choice.temperature)
+        training = _first_of_each(bank, fold.training, clips_per_class)
+        choice = chooser.choose(training)
+        head = chooser.fit(choice.candidate, training).scaled(choice.temperature)
         methods.append(str(choice.candidate))
         predictions.append(_answer(bank, fold, head, choice.candidate, int8=False))
         int8 += _answer(bank, fold, head, choice.candidate, int8=True)
     groups = [[bank.groups[index] for index in fold.held_out] for fold in folds]
     return summarise(predictions, groups, methods, labels=bank.classes, int8=int8)
+
+
+def _first_of_each(bank: FeatureBank, clips: Array, count: int | None) -> Array:
+    truth = bank.truth[clips]
+    kept = [clips[truth == each][:count] for each in np.unique(truth)]
+    return np.sort(np.concatenate(kept))
 
 
 def _answer(bank: FeatureBank, fold: Fold, head: Head, candidate: Candidate, *, int8: bool) -> list[Prediction]:
