@@ -1,9 +1,12 @@
 """Train the reference CNN-LSTM on a folder of clips, and write a Keras model.
 
-CLIPS_DIR contains one folder of videos per class, <class>/<clip>.mp4,
-or it is a CSV file with the columns path and label, and optionally group.
+CLIPS contains one folder per class, <class>/<clip>; a clip is a video or a
+folder of pictures. Or it is a CSV file with the columns path and label, and
+optionally start_s and end_s (a segment of a recording), group, and split.
+With --background, the seconds that no segment covers become clips of that class.
 
-Some clips are held out; with --group-by, whole groups of clips. Training ends
+Some clips are held out: those that the list keeps out of training (split test
+or val), or else a random part; with --group-by, whole groups. Training ends
 when the model no longer improves on them, and their metrics are printed. The
 model file contains labels, sampling and colour, so that 'edgevid convert' needs
 no options for them.
@@ -16,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.commands.options import options_from
+from convert.commands.options import add_reading, options_from
 from edgevid.commands.options import positive_int, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
+  edgevid train days.csv -o gestures.keras --videos recordings --background none
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
 GROUP_BY = (
     "'subject' (the file name up to its first '_'), 'none', or a regular expression with one group, which is searched "
@@ -36,11 +40,22 @@ GROUP_BY = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = EXAMPLES
-    parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="folder or CSV file of clips")
+    parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of clips, or a list of clips")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.keras", help="the model to write")
+    _add_clips(parser.add_argument_group("the clips"))
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
     _add_training(parser.add_argument_group("training"))
+
+
+def _add_clips(group: argparse._ArgumentGroup) -> None:
+    add_reading(group)
+    group.add_argument(
+        "--background",
+        metavar="LABEL",
+        help="a class that is never an event, such as 'none'; it also takes what no segment of a recording covers, "
+        "in pieces of two windows",
+    )
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
@@ -85,7 +100,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         help="'columns' ignores the horizontal position of a movement, as for people who walk past (default: none)",
     )
     group.add_argument("--rnn", choices=("lstm", "gru"), default="lstm", help="the recurrent layer (default: lstm)")
-    group.add_argument("--background", metavar="LABEL", help="a class that is never an event, such as 'none'")
 
 
 def _add_variation(group: argparse._ArgumentGroup) -> None:
@@ -148,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert import Terminal, TrainOptions
     from convert.frameworks.tensorflow_setup import import_tensorflow
-    from convert.training.console import EpochsBar, metrics_text, short_text, skipped_text
+    from convert.training.console import EpochsBar, metrics_text, notes_text, short_text, skipped_text
 
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
@@ -158,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
     with EpochsBar() as bar:
 
         def announce(clips: ClipSet) -> None:
-            sys.stderr.write(skipped_text(clips) + short_text(clips, options.window))
+            sys.stderr.write(notes_text(clips.notes) + skipped_text(clips) + short_text(clips, options.window))
             bar.start()
 
         trained = train(args.clips, args.output, options=options, progress=Terminal(), on_clips=announce, on_epoch=bar)

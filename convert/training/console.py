@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -91,6 +91,11 @@ def metrics_text(evaluation: Evaluation) -> str:
     means = ("mean", evaluation.precision, evaluation.recall, evaluation.f1, count)
     summary = table([("class", "precision", "recall", "F1", "clips"), *classes, means])
     return f"{summary}\n\naccuracy {evaluation.accuracy:.3f} over {count} clips\n\n{_confusion(evaluation)}"
+
+
+def notes_text(notes: Sequence[str]) -> str:
+    """Return one line for each assumption, each with a newline."""
+    return "".join(f"Note: {note}\n" for note in notes)
 
 
 def skipped_text(clips: ClipSet) -> str:

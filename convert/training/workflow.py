@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from convert.clips import ClipSet, decode_all, find_clips, passed_over
+from convert.clips import ClipSet, decode_all, list_clips
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
@@ -30,8 +30,8 @@ def train(
     options for them.
 
     Args:
-        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and
-            optionally group.
+        clips: Folder `<class>/<clip>`, or a list of clips: a CSV file with the columns path and
+            label, and optionally start_s, end_s, group and split, or the list of a public data set.
         out: The `.keras` file, written atomically.
         options: Options of training.
         progress: Shows the progress of reading the clips.
@@ -49,10 +49,11 @@ def train(
     options, progress = options or TrainOptions(), progress or Silent()
     # Before hours of training, not after them.
     check_folder(out, suffix=".keras")
-    refs = find_clips(clips, group=grouper(options.group_by))
+    listing = list_clips(clips, reading=options.reading, group=grouper(options.group_by))
+    refs = listing.refs
     fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
     decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
-    decoded = replace(decoded, skipped=(*decoded.skipped, *passed_over(clips)))
+    decoded = replace(decoded, skipped=(*decoded.skipped, *listing.passed_over), notes=listing.notes)
     on_clips(decoded)
     trained = fit.train(decoded, fit_options, on_epoch=on_epoch)
     fit.save(trained, out)
