@@ -15,18 +15,22 @@ no options for them.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.commands.options import add_reading, options_from
 from edgevid.commands.options import positive_int, size_px
+from edgevid.errors import ClipsError, UsageError
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 if TYPE_CHECKING:
     from convert.clips import ClipSet
+    from convert.training.options import TrainOptions
 
 EXAMPLES = """examples:
+  edgevid train clips --check --group-by subject
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train days.csv -o gestures.keras --videos recordings --background none
@@ -41,7 +45,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = EXAMPLES
     parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of clips, or a list of clips")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.keras", help="the model to write")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.keras", help="the model to write")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="read every clip, print a table of what training would find, and train nothing; the exit code is 0 if "
+        "the clips can be trained on",
+    )
+    parser.add_argument("--json", action="store_true", help="with --check: print the results as one JSON object")
     _add_clips(parser.add_argument_group("the clips"))
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
@@ -50,6 +61,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_clips(group: argparse._ArgumentGroup) -> None:
     add_reading(group)
+    group.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="accept clips that are nearly the same in different groups or splits; the metrics are too good then",
+    )
     group.add_argument(
         "--background",
         metavar="LABEL",
@@ -166,6 +182,10 @@ def run(args: argparse.Namespace) -> int:
 
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
+    if args.check:
+        return _check(args, options)
+    UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
+    UsageError.unless(not args.json, expected="--json with --check", found="it without")
     import_tensorflow()
     from convert import train
 
@@ -179,6 +199,20 @@ def run(args: argparse.Namespace) -> int:
     if trained.evaluation is not None:
         sys.stdout.write(f"{metrics_text(trained.evaluation)}\n")
     sys.stderr.write(f"Wrote {args.output}: {trained.model.count_params()} weights, {len(trained.history)} epochs.\n")
+    return 0
+
+
+def _check(args: argparse.Namespace, options: TrainOptions) -> int:
+    """Print what training would find; raise the first problem as an error."""
+    from convert.progress import Terminal
+    from convert.training.survey import survey
+    from convert.training.survey_text import survey_json, survey_text
+
+    found = survey(args.clips, options, Terminal())
+    text = json.dumps(survey_json(found, args.clips), indent=1) if args.json else survey_text(found)
+    sys.stdout.write(f"{text}\n")
+    if found.problems:
+        raise ClipsError(found.problems[0])
     return 0
 
 

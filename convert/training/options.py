@@ -46,6 +46,7 @@ class TrainOptions:
         seed: Seed of weights, split, windows and variations.
         videos: Folder that a list's paths are relative to; None for the folder of the list.
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
+        allow_duplicates: Whether clips in different groups or splits may be nearly the same.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
 
     Raises:
@@ -73,6 +74,7 @@ class TrainOptions:
     seed: int = 0
     videos: Path | None = None
     fps: float | None = None
+    allow_duplicates: bool = False
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, TrainedModel
 from convert.training.holdout import grouper
+from convert.training.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training.options import TrainOptions
 from edgevid.atomic import check_folder
 
@@ -43,7 +44,8 @@ def train(
 
     Raises:
         UsageError: An option or path is not legal.
-        ClipsError: No classifier can be trained on the clips.
+        ClipsError: No classifier can be trained on the clips, or clips that are nearly the same are
+            in different groups or splits.
         ModelError: Training diverged.
     """
     options, progress = options or TrainOptions(), progress or Silent()
@@ -54,7 +56,18 @@ def train(
     fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
     decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
     decoded = replace(decoded, skipped=(*decoded.skipped, *listing.passed_over), notes=listing.notes)
+    decoded = replace(decoded, notes=(*decoded.notes, *_check_duplicates(decoded, options)))
     on_clips(decoded)
     trained = fit.train(decoded, fit_options, on_epoch=on_epoch)
     fit.save(trained, out)
     return trained
+
+
+def _check_duplicates(clips: ClipSet, options: TrainOptions) -> tuple[str, ...]:
+    """Reject leaks through clips that are nearly the same, and describe those that may become one."""
+    if options.val_fraction == 0 and not any(clip.ref.is_held_out for clip in clips.clips):
+        return ()
+    pairs = near_duplicates_of(clips.clips, options.input.color)
+    if not options.allow_duplicates:
+        check_no_leak(pairs)
+    return describe_pairs(pairs)

@@ -69,11 +69,15 @@ def test_segments_of_recordings_are_trained_on_with_the_rest_as_background(tmp_p
             for n in range(3) for label, start in (("left", 1), ("right", 3.5))]  # fmt: skip
     (tmp_path / "days.csv").write_text("\n".join(["path,label,start_s,end_s,split", *rows]))
     options = ("--videos", str(tmp_path / "days"), "--background", "rest", *SMALL)
-    assert main(["train", str(tmp_path / "days.csv"), "-o", str(tmp_path / "m.keras"), *options]) == 0
+    command = ["train", str(tmp_path / "days.csv"), "-o", str(tmp_path / "m.keras"), *options]
+    assert main([*command, "--allow-duplicates"]) == 0
     out, err = capsys.readouterr()
     assert "15 of 15 pieces of up to 0.8 s that no segment covers are clips of 'rest'" in err
     assert "over 7 clips" in out
     assert read_info(tmp_path / "m.keras").labels == ("left", "rest", "right")
+    # The three recordings are the same.
+    assert main(command) == 1
+    assert "(1-1.8 s) in 'train' and" in capsys.readouterr().err
 
 
 def test_a_wrong_line_of_a_list_ends_the_training_with_its_number(tmp_path, capsys):
