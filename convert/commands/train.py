@@ -4,6 +4,8 @@ CLIPS contains one folder per class, <class>/<clip>; a clip is a video or a
 folder of pictures. Or it is a CSV file with the columns path and label, and
 optionally start_s and end_s (a segment of a recording), group, and split.
 With --background, the seconds that no segment covers become clips of that class.
+Or it is a list of UCF-101 (trainlist01.txt), HMDB-51 (the folder of lists),
+Kinetics, Jester or Something-Something; --videos is the folder of the videos.
 
 Some clips are held out: those that the list keeps out of training (split test
 or val), or else a random part; with --group-by, whole groups. Training ends
@@ -33,6 +35,7 @@ EXAMPLES = """examples:
   edgevid train clips --check --group-by subject
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
+  edgevid train trainlist01.txt -o actions.keras --videos UCF-101
   edgevid train days.csv -o gestures.keras --videos recordings --background none
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
 GROUP_BY = (

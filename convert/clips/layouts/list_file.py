@@ -72,6 +72,10 @@ class ListFile:
         """Return the error for a line."""
         return ClipsError(expected=expected, found=f"{found} in {self.origin(line)}", hint=hint, path=self.path)
 
+    def wrong_entry(self, place: int, *, expected: str, found: str) -> ClipsError:
+        """Return the error for an entry of a JSON array."""
+        return ClipsError(expected=expected, found=f"{found} in entry {place} of {self.path.name}", path=self.path)
+
     def nothing(self) -> ClipsError:
         """Return the error for a file without clips."""
         return ClipsError(expected=self.expected, found=str(self.path), path=self.path)

@@ -51,9 +51,9 @@ def check_overlaps(refs: Sequence[ClipRef], table: Path) -> None:
     for clips in _by_file(refs).values():
         for before, after in pairwise(clips):
             if before.segment is None or after.segment is None or after.segment.start_s < before.segment.end_s:
-                parts = " and ".join(f"{_part(clip)} in {clip.origin.partition(' of')[0]}" for clip in (before, after))
+                parts = " and ".join(f"{_part(clip)} in {clip.origin}" for clip in (before, after))
                 raise ClipsError(
-                    expected="clips that do not overlap", found=f"{parts} of {table}, both of {after.path}", path=table
+                    expected="clips that do not overlap", found=f"{parts}, both of {after.path}", path=table
                 )
 
 
