@@ -79,6 +79,22 @@ def test_held_out_segments_of_a_list_are_measured_and_named_by_their_times(brigh
     assert json.loads(capsys.readouterr().out)["clips"] == 1
 
 
+def test_folders_of_pictures_are_measured_at_the_stated_rate(bright_bundle, tmp_path, capsys):
+    for label, gray in (("none", 40), ("wave", 130)):
+        (tmp_path / "clips" / label / "a").mkdir(parents=True)
+        for number in range(8):
+            picture = np.full((48, 64, 3), gray, np.uint8)
+            cv2.imwrite(str(tmp_path / "clips" / label / "a" / f"{number}.png"), picture)
+    command = ["evaluate", str(bright_bundle), str(tmp_path / "clips"), "--json"]
+    assert main([*command, "--fps", "10"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["accuracy"], report["clips"]) == (1, 2)
+    assert "pictures a second" not in err
+    assert main(command) == 0
+    assert "25 pictures a second are assumed for 2 folders" in capsys.readouterr().err
+
+
 def test_the_splits_of_the_command_are_those_of_the_reader():
     assert evaluate.SPLITS == ROWS
 

@@ -92,14 +92,27 @@ def test_clips_that_stand_still_are_compared_by_their_pixels_alone():
     assert (pair.first.group, pair.second.group, pair.likeness) == ("a", "c", 1)
 
 
+def test_a_clock_in_the_picture_is_no_motion_that_makes_empty_scenes_alike():
+    def empty(group):
+        clip = person(1, group=group, count=50)
+        frames = [clip.frames[0].copy() for _ in range(50)]
+        for index, frame in enumerate(frames):
+            frame[4:8, 4 : 8 + index % 25 // 4] = 255
+        return clip_of(frames, clip.ref)
+
+    first, second = empty("ann"), empty("ben")
+    # Of another day, but with the same clock.
+    second = copy_of(second, lambda frame: cv2.convertScaleAbs(frame, alpha=0.9, beta=3), group="ben")
+    assert found(first, second) == []
+
+
 def test_a_lamp_that_is_switched_on_is_no_motion_that_two_clips_share():
     def lamp(seed):
         clip = person(seed, group=str(seed))
-        still = clip.frames[0].astype(int)
-        frames = [np.clip(still + 2 * min(index, 30), 0, 255).astype(np.uint8) for index in range(50)]
-        return clip_of(frames, clip.ref)
+        frames = [np.clip(frame // 2 + 2 * min(index, 40), 0, 255) for index, frame in enumerate(clip.frames)]
+        return clip_of([frame.astype(np.uint8) for frame in frames], clip.ref)
 
-    assert found(lamp(1), lamp(8)) == []
+    assert found(*(lamp(seed) for seed in range(20))) == []
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,16 @@ def test_a_segment_is_exactly_the_frames_of_its_seconds_and_its_time_begins_at_z
 
 def test_only_the_seconds_of_a_segment_are_decoded(tmp_path, monkeypatch):
     write_numbered(tmp_path / "day.mp4", count=1500)
-    (ref,) = find_clips(table(tmp_path, "day.mp4,wave,50,51"))
+    path = table(tmp_path, "day.mp4,wave,50.03,51")
     delivered = []
     pictures = VideoFile.pictures
     monkeypatch.setattr(VideoFile, "pictures", lambda self: (delivered.append(1) or each for each in pictures(self)))
-    assert numbers(decode(ref, SPEC)) == list(range(1250, 1275))
-    assert len(delivered) < 100
+    # The search for the recording's end takes its last seconds.
+    (ref,) = find_clips(path)
+    assert 0 < len(delivered) < 100
+    delivered.clear()
+    assert numbers(decode(ref, SPEC)) == list(range(1251, 1275))
+    assert 0 < len(delivered) < 100
 
 
 def test_a_segment_of_a_folder_of_pictures_is_cut_by_the_stated_rate(tmp_path):
@@ -112,6 +116,12 @@ def test_an_unknown_column_of_a_table_is_refused(tmp_path, header, message):
     with pytest.raises(ClipsError) as error:
         find_clips(table(tmp_path, "a.mp4,wave", header=header))
     assert message in str(error.value)
+
+
+def test_segments_that_touch_share_no_frame_and_are_accepted(tmp_path):
+    write_numbered(tmp_path / "a.mp4", count=100)
+    first, second = decode_all(find_clips(table(tmp_path, "a.mp4,wave,2,3", "a.mp4,jump,1,2")), SPEC).clips
+    assert numbers(first) + numbers(second) == list(range(25, 75))
 
 
 def test_a_segment_may_end_where_the_recording_ends_as_people_round_it(tmp_path):
