@@ -102,8 +102,8 @@ def convert_model(
 
     Args:
         model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is.
-        clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for
-            models over features.
+        clips: Folder of clips, as `<class>/<clip>` or without labels, or a list of clips; `.npy`
+            arrays for models over features.
         out: The bundle to write; an old one is replaced only by one within the budget.
         options: Options of the conversion; None for the defaults.
         progress: Shows the steps; None for no output.
@@ -183,12 +183,15 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
 
 
 def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> ClipSet:
-    from convert.clips import read_folder
+    from convert.clips import Reading, read_folder
     from convert.options import UNIFORM, seconds
 
     # Rows of features have no time of their own; 0.1 s is the default of training.
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
-    clips = read_folder(root, spec, interval_s=interval_s, progress=progress)
+    reading = Reading(videos=options.videos, fps=options.fps)
+    clips = read_folder(root, spec, interval_s=interval_s, reading=reading, progress=progress)
+    for note in clips.notes:
+        progress.step(f"  note: {note}")
     for path, reason in clips.skipped:
         progress.step(f"  skipped {path}: {reason}")
     return clips

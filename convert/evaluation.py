@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.clips import ClipSet, read_folder
+from convert.clips import ClipSet, Reading, read_folder
+from convert.clips.reading import Rows
 from convert.options import Options
 from convert.progress import Progress, Silent
 from convert.training import metrics as scoring
@@ -26,16 +27,23 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 class EvaluateOptions:
     """The options of `edgevid evaluate`.
 
-    All but `views` and `threads` describe how the model was trained, as in `convert.Options`.
+    From `labels` on, they describe how the model was trained, as in `convert.Options`.
     Bundles and models of `edgevid train` carry that description and do not need them.
 
     Attributes:
         views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its
             windows.
+        videos: Folder that a list's paths are relative to; None for the folder of the list.
+        fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
+        split: Clips to measure on, of a list that states splits: "held-out" (those of test and val),
+            "train", "val", "test" or "all".
         threads: Threads of the interpreter that runs a bundle, at least 1.
     """
 
     views: Views = "centre"
+    videos: Path | None = None
+    fps: float | None = None
+    split: Rows = "held-out"
     threads: int = 1
     labels: Path | None = None
     color: Color | None = None
@@ -51,6 +59,13 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         UsageError.unless(self.threads >= 1, expected="threads of at least 1", got=self.threads)
+        # Built only to reject illegal options before the model is loaded.
+        _ = self.reading
+
+    @property
+    def reading(self) -> Reading:
+        """How the clips are read."""
+        return Reading(videos=self.videos, fps=self.fps, rows=self.split)
 
     def conversion_options(self) -> Options:
         """Return the options that describe the training, as a conversion takes them."""
@@ -128,7 +143,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     checked = bundle.read(path)
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.
-    decoded = read_folder(clips, manifest.input, interval_s=manifest.window.interval_s, progress=progress)
+    decoded = read_folder(
+        clips, manifest.input, interval_s=manifest.window.interval_s, reading=options.reading, progress=progress
+    )
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
 
@@ -155,7 +172,7 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     graph = arranged.graph
     parts = split(graph)
     spec = resolve_input(graph, parts.frame_shape, training, info)
-    decoded = read_folder(clips, spec, progress=progress)
+    decoded = read_folder(clips, spec, reading=options.reading, progress=progress)
     contract = resolve_contract(
         graph,
         parts.frames,

@@ -54,6 +54,8 @@ class Options:
         allow_code: Load Lambda layers, which run code from the model file.
         custom_objects: Python file that defines the model's own layers and functions; it is run.
         report: The HTML report; None for a file next to the bundle.
+        videos: Folder that a list's paths are relative to; None for the folder of the list.
+        fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
         delegate: "xnnpack" or "coral", whose placement of operators is printed. "coral" also
             compiles the first part for the Edge TPU.
     """
@@ -83,6 +85,8 @@ class Options:
     allow_code: bool = False
     custom_objects: Path | None = None
     report: Path | None = None
+    videos: Path | None = None
+    fps: float | None = None
     delegate: str | None = None
 
     def __post_init__(self) -> None:

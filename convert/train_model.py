@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convert.clips import ClipSet, find_clips, passed_over
+from convert.clips import ClipRef, ClipSet, list_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Progress, Silent
 from convert.training import workflow
 from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import Epoch, TrainedModel, save
+from convert.training.folds import Folds
 from convert.training.holdout import check_references, grouper
 from convert.training.options import SMALL, TrainOptions
 from convert.training_info import TrainingInfo
@@ -40,8 +41,8 @@ def train(
     options for them.
 
     Args:
-        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and
-            optionally group.
+        clips: Folder `<class>/<clip>`, or a list of clips: a CSV file with the columns path and
+            label, and optionally start_s, end_s, group and split, or the list of a public data set.
         out: The `.keras` file, written atomically.
         options: Options of training.
         progress: Shows what is done.
@@ -73,7 +74,8 @@ def _transfer(
     from convert.encoders.frame_encoder import open_encoder, parse_encoder
 
     encoder_choice = parse_encoder(options.encoder)
-    refs = find_clips(root, group=grouper(options.group_by))
+    listing = list_clips(root, reading=options.reading, group=grouper(options.group_by))
+    refs = listing.refs
     labels = check_references(refs)
     background = () if options.background is None else (options.background,)
     UsageError.unless(
@@ -92,14 +94,17 @@ def _transfer(
             augmentation=augmentation,
             windows_per_clip=options.windows_per_clip,
             candidates=choices,
-            folds=_USUAL_FOLDS if options.folds is None else options.folds,
+            folds=_folds(refs, options),
             every_frame=options.loss == "every-frame",
             seed=options.seed,
+            allow_duplicates=options.allow_duplicates,
         ),
         cache=FeatureCache(options.cache or default_folder()),
         progress=progress,
-        on_clips=lambda encoded: on_clips(ClipSet((), (*encoded.skipped, *passed_over(root)))),
+        on_clips=lambda encoded: on_clips(ClipSet((), (*encoded.skipped, *listing.passed_over), notes=listing.notes)),
     )
+    for note in learned.notes:
+        progress.step(f"  note: {note}")
     measured = learned.cross_validation
     return TrainedModel(
         model=learned.model,
@@ -111,3 +116,11 @@ def _transfer(
         cross_validation=measured,
         transfer=learned.facts,
     )
+
+
+def _folds(refs: Sequence[ClipRef], options: TrainOptions) -> Folds:
+    """Return the folds to make; a list that states its split needs none."""
+    if not any(ref.is_held_out for ref in refs):
+        return _USUAL_FOLDS if options.folds is None else options.folds
+    UsageError.unless(not options.folds, expected="no --folds with a list that states its split", got=options.folds)
+    return 0

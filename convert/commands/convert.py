@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from convert.commands.options import add_input, options_from
+from convert.commands.options import add_input, add_reading, options_from
 from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
 from edgevid.events.rule import ClassThresholds
@@ -49,10 +49,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--clips",
         type=Path,
         required=True,
-        metavar="DIR",
-        help="real clips for calibration and proof, as <class>/<clip> or without classes",
+        metavar="CLIPS",
+        help="real clips for calibration and proof: a folder, as <class>/<clip> or without classes, or a list of clips",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
+    add_reading(parser.add_argument_group("the clips"))
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
     parser.add_argument(

@@ -1,6 +1,7 @@
 """Measure a trained Keras model, or a bundle, on labelled clips.
 
-CLIPS_DIR contains <class>/<clip>, with classes that the model knows. The command
+CLIPS contains <class>/<clip>, with classes that the model knows, or it is a list
+of clips. Of a list that states splits, the clips of test and val are used. It
 prints accuracy, precision, recall, F1 and the confusion matrix. A model and its
 bundle see the same frames, so their metrics can be compared.
 """
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.commands.options import add_input, options_from
+from convert.commands.options import add_input, add_reading, options_from
 from edgevid.commands.options import add_threads
 from edgevid.schema import to_json
 
@@ -28,6 +29,8 @@ EXAMPLES = """examples:
 # A copy of `convert.evaluation.MODEL_SUFFIXES`, so that a help text imports less; a test holds them
 # equal.
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+# Those of `convert.clips.reading`.
+SPLITS = ("held-out", "train", "val", "test", "all")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +42,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL_OR_BUNDLE",
         help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file",
     )
-    parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="folder or CSV file of labelled clips")
+    parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of labelled clips, or a list of clips")
     parser.add_argument(
         "--views",
         choices=("centre", "all"),
         default="centre",
         help="what determines the answer for a clip: the window in its middle, or the mean over all its windows "
         "(default: centre)",
+    )
+    add_reading(parser.add_argument_group("the clips"))
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="held-out",
+        help="which clips of a list that states splits: those of test and val, those of one split, or all "
+        "(default: held-out)",
     )
     add_threads(parser)
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train' and for bundles)"))
@@ -64,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
         ClipsError: No clip can be read, or a clip shows no class of the model.
     """
     from convert import EvaluateOptions, Terminal, evaluate
-    from convert.training.console import metrics_text, short_text, skipped_text
+    from convert.training.console import metrics_text, notes_text, short_text, skipped_text
 
     def announce(subject: EvaluationSubject) -> None:
-        notes = "".join(f"Note: {note}\n" for note in subject.notes)
+        notes = notes_text((*subject.clips.notes, *subject.notes))
         sys.stderr.write(notes + skipped_text(subject.clips) + short_text(subject.clips, subject.window))
 
     result = evaluate(

@@ -81,6 +81,26 @@ def _add_tensors(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_reading(group: argparse._ArgumentGroup) -> None:
+    """Add the options for how the clips are read.
+
+    Args:
+        group: A group of the parser of a command that reads clips.
+    """
+    group.add_argument(
+        "--videos",
+        type=Path,
+        metavar="DIR",
+        help="folder of the videos that a list names (default: the folder of the list)",
+    )
+    group.add_argument(
+        "--fps",
+        type=float,
+        metavar="N",
+        help="pictures per second in folders of pictures (default: the rate of the data set, or 25)",
+    )
+
+
 def options_from(args: argparse.Namespace, kind: type[OptionsT]) -> OptionsT:
     """Build the options of a call from the parsed options of the same names.
 

@@ -1,7 +1,11 @@
 """Train a classifier on a folder of clips, and write a Keras model.
 
-CLIPS_DIR contains one folder of videos per class, <class>/<clip>.mp4,
-or it is a CSV file with the columns path and label, and optionally group.
+CLIPS contains one folder per class, <class>/<clip>; a clip is a video or a
+folder of pictures. Or it is a CSV file with the columns path and label, and
+optionally start_s and end_s (a segment of a recording), group, and split.
+With --background, the seconds that no segment covers become clips of that class.
+Or it is a list of UCF-101 (trainlist01.txt), HMDB-51 (the folder of lists),
+Kinetics, Jester or Something-Something; --videos is the folder of the videos.
 
 With few clips, learn on a pretrained encoder: --encoder efficientnet-lite0.
 Each clip is encoded once, and its features are kept; a second run takes seconds.
@@ -10,7 +14,8 @@ the answers to them are printed. The model that is written learned from all clip
 
 The small encoder of the default learns from scratch, which takes hundreds of
 clips. A part of them is held out once; training ends when the model no longer
-improves on it, and its metrics are printed.
+improves on it, and its metrics are printed. A list that states its split (test
+or val) is taken at its word, with either encoder.
 
 The model file contains labels, sampling and colour, so that 'edgevid convert'
 needs no options for them.
@@ -25,189 +30,42 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.commands.options import options_from, pixel_range
-from convert.training.folds import GROUPS, Folds
-from convert.training.options import AUTO, HEADS, SMALL
-from edgevid.commands.options import positive_int, size_px
-from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
+from convert.commands.options import options_from
+from convert.commands.train_options import add_all
+from convert.training.options import SMALL
+from edgevid.errors import ClipsError, UsageError
 
 if TYPE_CHECKING:
     from convert.clips import ClipSet
     from convert.training.fit import TrainedModel
+    from convert.training.options import TrainOptions
 
 EXAMPLES = """examples:
+  edgevid train clips --check --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
+  edgevid train trainlist01.txt -o actions.keras --videos UCF-101
+  edgevid train days.csv -o gestures.keras --videos recordings --background none
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
-GROUP_BY = (
-    "'subject' (the file name up to its first '_'), 'none', or a regular expression with one group, which is searched "
-    "in the file name"
-)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = EXAMPLES
-    parser.add_argument("clips", type=Path, metavar="CLIPS_DIR", help="folder or CSV file of clips")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.keras", help="the model to write")
-    _add_encoder(parser.add_argument_group("learning from few clips"))
-    _add_network(parser.add_argument_group("input and network"))
-    _add_variation(parser.add_argument_group("random variation of clips"))
-    _add_training(parser.add_argument_group("training"))
-
-
-def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--frames", type=positive_int, default=16, metavar="N", help="number of frames in a window (default: 16)"
+    parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of clips, or a list of clips")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.keras", help="the model to write")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="read every clip, print a table of what training would find, and train nothing; the exit code is 0 if "
+        "the clips can be trained on",
     )
-    group.add_argument(
-        "--interval",
-        type=float,
-        default=0.1,
-        metavar="SECONDS",
-        help="time between two frames of a window (default: 0.1)",
-    )
-    group.add_argument(
-        "--size",
-        type=_frame_size,
-        default=(64, 64),
-        metavar="N|WxH",
-        help="size of a frame in pixels, square or WIDTHxHEIGHT (default: 64)",
-    )
-    group.add_argument(
-        "--color",
-        # "none" is for features, which this network does not take.
-        choices=[color for color in MODEL_COLORS if color != "none"],
-        default="rgb",
-        help="channels of a frame (default: rgb)",
-    )
-    group.add_argument(
-        "--resize", choices=RESIZE_RULES, default="stretch", help="how to fit other aspect ratios (default: stretch)"
-    )
-    group.add_argument(
-        "--motion",
-        type=_on_off,
-        default=True,
-        metavar="{on,off}",
-        help="use differences of frames instead of frames (default: on)",
-    )
-    group.add_argument(
-        "--pool",
-        choices=("none", "columns"),
-        default="none",
-        help="'columns' ignores the horizontal position of a movement, as for people who walk past (default: none)",
-    )
-    group.add_argument("--rnn", choices=("lstm", "gru"), default="lstm", help="the recurrent layer (default: lstm)")
-    group.add_argument("--background", metavar="LABEL", help="a class that is never an event, such as 'none'")
-
-
-def _add_encoder(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--encoder",
-        default=SMALL,
-        metavar="NAME|FILE",
-        help="'small', which is trained from scratch; 'efficientnet-lite0' or 'efficientnet-lite0@SIZE', pretrained "
-        "and frozen, for frames of SIZE pixels (224); or a .keras file with a network from one frame to features "
-        "(default: small)",
-    )
-    group.add_argument(
-        "--streams",
-        default=AUTO,
-        metavar="NAMES",
-        help="what a frozen encoder sees: 'frames', 'differences' of frames, or 'frames,differences', at twice the "
-        "cost; 'auto' chooses by inner folds (default: auto)",
-    )
-    group.add_argument(
-        "--head",
-        default=AUTO,
-        choices=(AUTO, *HEADS),
-        help="what reads the features: linear on their mean, or on statistics over the window; recurrent; "
-        "convolutional; attentive; 'auto' chooses between the first two by inner folds (default: auto)",
-    )
-    group.add_argument(
-        "--loss",
-        default="every-frame",
-        choices=("every-frame", "last"),
-        help="when lstm, gru and tcn learn to answer: at every frame, for early answers, or at the end of a window "
-        "(default: every-frame)",
-    )
-    group.add_argument(
-        "--range",
-        type=pixel_range,
-        default=(0.0, 1.0),
-        metavar="LOW,HIGH",
-        help="values of the pixels 0 and 255 in the training of an encoder's file (default: 0,1)",
-    )
-    group.add_argument(
-        "--folds",
-        type=_folds,
-        metavar="N|groups",
-        help="parts of the clips to hold out in turn, or 'groups' for one group after the other; 0 for none "
-        "(default: 5 with a frozen encoder, else 0)",
-    )
-    group.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
-    )
-
-
-def _add_variation(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--flip",
-        default="none",
-        metavar="CLASSES",
-        help="classes that may be mirrored: 'none', 'all', or a list such as 'wave,left=right', where the mirror image "
-        "of left shows right (default: none)",
-    )
-    group.add_argument("--no-augment", dest="augment", action="store_false", help="vary only the start of a window")
-    group.add_argument(
-        "--windows-per-clip",
-        type=positive_int,
-        default=4,
-        metavar="N",
-        help="number of random windows of each clip in an epoch; of a frozen encoder all windows that it learns from, "
-        "the middle one among them (default: 4)",
-    )
-
-
-def _add_training(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--group-by", default="none", metavar="RULE", help=f"clips to hold out together: {GROUP_BY} (default: none)"
-    )
-    group.add_argument(
-        "--val-fraction",
-        type=float,
-        default=0.2,
-        metavar="F",
-        help="fraction of the groups or clips to hold out; 0 holds nothing out (default: 0.2)",
-    )
-    group.add_argument(
-        "--epochs", type=positive_int, default=60, metavar="N", help="largest number of epochs (default: 60)"
-    )
-    group.add_argument(
-        "--patience",
-        type=positive_int,
-        default=30,
-        metavar="N",
-        help="stop after this many epochs without a lower loss on the held-out clips (default: 30)",
-    )
-    group.add_argument(
-        "--batch", type=positive_int, default=16, metavar="N", help="number of windows in a step (default: 16)"
-    )
-    group.add_argument(
-        "--learning-rate", type=float, default=2e-3, metavar="R", help="peak of Adam's learning rate (default: 0.002)"
-    )
-    group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of weights, split, windows and variation (default: 0)"
-    )
-    group.add_argument(
+    parser.add_argument(
         "--json", action="store_true", help="print the results as one JSON object, with the answers to each clip"
     )
-    group.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for the logs of TensorBoard")
+    add_all(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -219,10 +77,13 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert import Terminal, TrainOptions
     from convert.frameworks.tensorflow_setup import import_tensorflow
-    from convert.training.console import EpochsBar, short_text, skipped_text
+    from convert.training.console import EpochsBar, notes_text, short_text, skipped_text
 
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
+    if args.check:
+        return _check(args, options)
+    UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
     import_tensorflow()
     from convert import train
 
@@ -230,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     with EpochsBar() as bar:
 
         def announce(clips: ClipSet) -> None:
-            sys.stderr.write(skipped_text(clips) + short_text(clips, options.window))
+            sys.stderr.write(notes_text(clips.notes) + skipped_text(clips) + short_text(clips, options.window))
             if options.encoder == SMALL and not options.folds:
                 bar.start()
 
@@ -238,6 +99,20 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     sys.stdout.write(_json(trained, seconds) if args.json else _text(trained))
     sys.stderr.write(f"Wrote {args.output}: {_summary(trained)}, {seconds:.0f} s.\n")
+    return 0
+
+
+def _check(args: argparse.Namespace, options: TrainOptions) -> int:
+    """Print what training would find; raise the first problem as an error."""
+    from convert.progress import Terminal
+    from convert.training.survey import survey
+    from convert.training.survey_text import survey_json, survey_text
+
+    found = survey(args.clips, options, Terminal())
+    text = json.dumps(survey_json(found, args.clips), indent=1) if args.json else survey_text(found)
+    sys.stdout.write(f"{text}\n")
+    if found.problems:
+        raise ClipsError(found.problems[0])
     return 0
 
 
@@ -261,21 +136,3 @@ def _json(trained: TrainedModel, seconds: float) -> str:
 def _summary(trained: TrainedModel) -> str:
     weights = f"{trained.model.count_params()} weights"
     return f"{weights}, {len(trained.history)} epochs" if trained.history else weights
-
-
-def _folds(text: str) -> Folds:
-    """Return a number of folds, or "groups"."""
-    if text != GROUPS and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"Expected a number of folds, or {GROUPS}, got {text!r}.")
-    return GROUPS if text == GROUPS else int(text)
-
-
-def _on_off(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise argparse.ArgumentTypeError(f"Expected on or off, got {text!r}.")
-    return text == "on"
-
-
-def _frame_size(text: str) -> tuple[int, int]:
-    """Return (width, height) in pixels from `64` or `80x64`."""
-    return size_px(text) if "x" in text else (positive_int(text), positive_int(text))

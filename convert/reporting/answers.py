@@ -59,7 +59,7 @@ def _differences(clips: ClipSet, examples: Examples, scores: Array, labels: Sequ
     for index in worst_clips(examples, scores):
         ref, trained, own = clips.clips[index].ref, examples.scores[index], scores[index]
         yield ClipDifference(
-            path=short_path(ref.path),
+            path=short_path(Path(ref.name)),
             truth=ref.label,
             float=labels[int(trained.argmax())],
             float_score=round(float(trained.max()), 4),

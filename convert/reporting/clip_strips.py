@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def _strip(result: ConversionResult, index: int, scores: Array) -> ClipStrip:
     ]
     truth = [("truth", ref.label)] if ref.label is not None else []
     return ClipStrip(
-        name=short_path(ref.path),
+        name=short_path(Path(ref.name)),
         pictures=pictures(result.examples.windows[index], result.job.contract.input.color),
         facts=[*truth, *answers],
         right=int(scores.argmax()) == int(trained.argmax()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -123,6 +123,11 @@ def _score(score: Score) -> tuple[float, float, float, int]:
 
 def _with_interval(score: Score) -> str:
     return f"{score.accuracy:.3f} [{score.low:.3f}, {score.high:.3f}] over {score.clips} clips"
+
+
+def notes_text(notes: Sequence[str]) -> str:
+    """Return one line for each assumption, each with a newline."""
+    return "".join(f"Note: {note}\n" for note in notes)
 
 
 def skipped_text(clips: ClipSet) -> str:

@@ -54,6 +54,24 @@ def make_folds(labels: Sequence[str], groups: Sequence[str], folds: Folds, *, se
     return made
 
 
+def stated_fold(labels: Sequence[str], held_out: Array) -> Fold:
+    """Return the split that a list of clips states.
+
+    Args:
+        labels: Class of each clip.
+        held_out: (N,) bool, whether the list keeps a clip out of training.
+
+    Raises:
+        ClipsError: No clip is left to train on, or none of a class that is held out.
+    """
+    missing = sorted(set(labels) - {label for label, held in zip(labels, held_out, strict=True) if not held})
+    if missing:
+        raise ClipsError(
+            expected="clips to train on of every class", got=missing, found=f"none of {', '.join(missing)}"
+        )
+    return Fold(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+
 def _splits(labels: Sequence[str], groups: Sequence[str], folds: Folds, seed: int) -> Iterator[tuple[Array, Array]]:
     from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 

@@ -1,7 +1,8 @@
 """Splits clips into training and held-out clips.
 
 If the clips have groups, such as the person who is filmed, a whole group is held out. Otherwise the
-held-out clips would show people the model was trained on, and their accuracy would be too high.
+held-out clips would show people the model was trained on, and their accuracy would be too high. A
+list that states the split of its clips decides for itself.
 """
 
 from __future__ import annotations
@@ -80,31 +81,32 @@ def check_references(refs: Sequence[ClipRef]) -> tuple[str, ...]:
         if ref.label is None:
             raise ClipsError(
                 expected="every clip in a folder of its class, <class>/<clip>",
-                found=f"{ref.path} in none",
+                found=f"{ref.path} in none{_listed(ref)}",
                 path=ref.path,
             )
     counts = Counter(str(ref.label) for ref in refs)
     labels = tuple(sorted(counts))
     if len(labels) < 2:
         raise ClipsError(expected="at least two classes of clips", got=labels, found=f"one: {labels[0]}")
+    by_label = {str(ref.label): ref for ref in refs}
     single = [label for label in labels if counts[label] < 2]
     if single:
         raise ClipsError(
             expected="at least two clips of every class",
             got=single,
-            found=f"one of {', '.join(single)}",
+            found=f"one of {', '.join(single)}{_listed(by_label[single[0]])}",
             hint="Add clips, or remove the class.",
         )
     return labels
 
 
 def split(clips: Sequence[Clip], *, fraction: float, seed: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Hold out a random part of the clips.
+    """Hold out the clips that their list keeps out of training, or else a random part.
 
     Args:
         clips: Labelled clips. Clips of one group stay together.
         fraction: Fraction of the groups to hold out, or of the clips if they have no groups; 0
-            holds nothing out.
+            holds nothing out. Ignored if the list keeps clips out of training.
         seed: Seed of the random choice.
 
     Returns:
@@ -113,6 +115,8 @@ def split(clips: Sequence[Clip], *, fraction: float, seed: int) -> tuple[tuple[C
     Raises:
         ClipsError: There is only one group, or every choice removes a whole class from training.
     """
+    if any(clip.ref.is_held_out for clip in clips):
+        return _split_as_stated(clips)
     if fraction == 0:
         return tuple(clips), ()
     labels = np.array([clip.ref.label for clip in clips])
@@ -122,6 +126,25 @@ def split(clips: Sequence[Clip], *, fraction: float, seed: int) -> tuple[tuple[C
     else:
         training, held_out = _split_by_class(labels, fraction, seed)
     return tuple(clips[index] for index in training), tuple(clips[index] for index in held_out)
+
+
+def _split_as_stated(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Return the clips to train on and those of the splits val and test."""
+    training = tuple(clip for clip in clips if not clip.ref.is_held_out)
+    held_out = tuple(clip for clip in clips if clip.ref.is_held_out)
+    shown = {clip.ref.label for clip in training}
+    missing = [clip.ref for clip in held_out if clip.ref.label not in shown]
+    if missing:
+        raise ClipsError(
+            expected="every class among the clips of train",
+            got=missing[0].label,
+            found=f"{missing[0].label!r} in {missing[0].split} alone{_listed(missing[0])}",
+        )
+    return training, held_out
+
+
+def _listed(ref: ClipRef) -> str:
+    return f" ({ref.origin})" if ref.origin else ""
 
 
 def _split_by_class(labels: Array, fraction: float, seed: int) -> tuple[list[int], list[int]]:

@@ -25,6 +25,7 @@ from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.sampling import stream_indices
 from edgevid.inference.engine import Engine
 from edgevid.inference.probabilities import to_probabilities
+from edgevid.schema import optional
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
@@ -44,12 +45,16 @@ class Prediction:
         truth: The class of the clip.
         answer: The class with the highest mean score.
         scores: Mean score of each class over the clip's windows.
+        start_s: Where the clip begins in the file; None for a whole file.
+        end_s: Where it ends; None for a whole file.
     """
 
     path: Path
     truth: str
     answer: str
     scores: tuple[float, ...]
+    start_s: float | None = optional(None)
+    end_s: float | None = optional(None)
 
 
 @dataclass(frozen=True)
@@ -252,7 +257,15 @@ def _predict(scorer: Scorer, clip: Clip, labels: Sequence[str], window: Window, 
     is_one_window = views == "centre" or window.sampling == "uniform"
     frames = centre_window(clip, window) if is_one_window else _stream(clip, window)
     scores = scorer(frames).mean(axis=0)
-    return Prediction(clip.ref.path, str(clip.ref.label), labels[int(scores.argmax())], tuple(map(float, scores)))
+    part = clip.ref.segment
+    return Prediction(
+        clip.ref.path,
+        str(clip.ref.label),
+        labels[int(scores.argmax())],
+        tuple(map(float, scores)),
+        start_s=part.start_s if part else None,
+        end_s=part.end_s if part else None,
+    )
 
 
 def _stream(clip: Clip, window: Window) -> Array:

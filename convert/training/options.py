@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from convert.clips import Reading
 from convert.training.folds import GROUPS, Folds
 from convert.training.holdout import grouper
 from edgevid.bundle.manifest import Window
@@ -77,10 +78,13 @@ class TrainOptions:
         batch: Number of windows in a step.
         learning_rate: Peak of Adam's learning rate.
         seed: Seed of weights, split, windows and variations.
+        videos: Folder that a list's paths are relative to; None for the folder of the list.
+        fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
+        allow_duplicates: Whether clips in different groups or splits may be nearly the same.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
 
     Raises:
-        UsageError: `group_by`, `frames` or `interval` is not legal.
+        UsageError: `group_by`, `frames`, `interval`, `videos` or `fps` is not legal.
     """
 
     frames: int = 16
@@ -109,12 +113,15 @@ class TrainOptions:
     batch: int = 16
     learning_rate: float = 2e-3
     seed: int = 0
+    videos: Path | None = None
+    fps: float | None = None
+    allow_duplicates: bool = False
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
-        # Both are built only to reject illegal options before any clip is read.
+        # All are built only to reject illegal options before any clip is read.
         grouper(self.group_by)
-        _ = self.window
+        _ = self.window, self.reading
         self._reject_unfit()
 
     def _reject_unfit(self) -> None:
@@ -156,6 +163,12 @@ class TrainOptions:
             return Window(frames=self.frames, interval_s=self.interval)
         except ManifestInvalid as error:
             raise UsageError(expected=error.expected, got=error.got, hint="Change --frames or --interval.") from error
+
+    @property
+    def reading(self) -> Reading:
+        """How the clips are read."""
+        window_s = self.frames * self.interval
+        return Reading(videos=self.videos, fps=self.fps, background=self.background, window_s=window_s)
 
     def for_labels(self, labels: Sequence[str]) -> FitOptions:
         """Return the options for `convert.training.fit.train`.

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from convert.clips import ClipSet, decode_all, find_clips, passed_over
+from convert.clips import ClipSet, decode_all, list_clips
 from convert.progress import Progress, Silent
 from convert.training import fit
 from convert.training.fit import Epoch, FitOptions, TrainedModel
 from convert.training.fold_training import cross_validate
 from convert.training.holdout import grouper
+from convert.training.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training.options import TrainOptions
 from edgevid.atomic import check_folder
 
@@ -31,8 +32,8 @@ def train(
     options for them.
 
     Args:
-        clips: Folder `<class>/<clip>`, or a CSV file with the columns path and label, and
-            optionally group.
+        clips: Folder `<class>/<clip>`, or a list of clips: a CSV file with the columns path and
+            label, and optionally start_s, end_s, group and split, or the list of a public data set.
         out: The `.keras` file, written atomically.
         options: Options of training.
         progress: Shows the progress of reading the clips.
@@ -44,16 +45,19 @@ def train(
 
     Raises:
         UsageError: An option or path is not legal.
-        ClipsError: No classifier can be trained on the clips.
+        ClipsError: No classifier can be trained on the clips, or clips that are nearly the same are
+            in different groups or splits.
         ModelError: Training diverged.
     """
     options, progress = options or TrainOptions(), progress or Silent()
     # Before hours of training, not after them.
     check_folder(out, suffix=".keras")
-    refs = find_clips(clips, group=grouper(options.group_by))
+    listing = list_clips(clips, reading=options.reading, group=grouper(options.group_by))
+    refs = listing.refs
     fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
     decoded = decode_all(refs, fit_options.input, progress=lambda items: iter(progress.track(items, "reading clips")))
-    decoded = replace(decoded, skipped=(*decoded.skipped, *passed_over(clips)))
+    decoded = replace(decoded, skipped=(*decoded.skipped, *listing.passed_over), notes=listing.notes)
+    decoded = replace(decoded, notes=(*decoded.notes, *_check_duplicates(decoded, options)))
     on_clips(decoded)
     trained = _train(decoded, fit_options, options, progress, on_epoch)
     fit.save(trained, out)
@@ -75,3 +79,13 @@ def _train(
     measured = cross_validate(clips, whole, folds=options.folds, progress=progress)
     trained = fit.train(clips, whole, on_epoch=on_epoch)
     return replace(trained, evaluation=measured.evaluation, cross_validation=measured)
+
+
+def _check_duplicates(clips: ClipSet, options: TrainOptions) -> tuple[str, ...]:
+    """Reject leaks through clips that are nearly the same, and describe those that may become one."""
+    if not options.folds and options.val_fraction == 0 and not any(clip.ref.is_held_out for clip in clips.clips):
+        return ()
+    pairs = near_duplicates_of(clips.clips, options.input.color)
+    if not options.allow_duplicates:
+        check_no_leak(pairs)
+    return describe_pairs(pairs)

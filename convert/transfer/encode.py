@@ -72,8 +72,8 @@ class WindowPlan:
 
 
 def clip_digest(ref: ClipRef) -> str:
-    """Return the SHA-256 of a clip's file, or of the names and contents of a folder's files."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 of a clip: of its file, or a folder's names and files, and of its segment and rate."""
+    digest = hashlib.sha256(f"{ref.segment} {ref.fps}".encode())
     path = Path(ref.path)
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if path.is_dir():

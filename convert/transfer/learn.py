@@ -13,8 +13,9 @@ from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, summarise
-from convert.training.folds import Fold, Folds, make_folds
+from convert.training.folds import Fold, Folds, make_folds, stated_fold
 from convert.training.metrics import Prediction
+from convert.training.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
 from convert.transfer.candidates import Candidate, Choice, Chooser
@@ -41,6 +42,7 @@ class LearnOptions:
         folds: Number of outer folds, "groups" for one a group, or 0 for none.
         every_frame: Whether causal heads learn to answer at every frame.
         seed: Seed of windows, variations, folds and heads.
+        allow_duplicates: Whether nearly the same clips may lie in different groups or splits.
     """
 
     encoder: FrameEncoder
@@ -51,6 +53,7 @@ class LearnOptions:
     folds: Folds
     every_frame: bool
     seed: int
+    allow_duplicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,13 @@ class LearnedModel:
         model: Maps windows (B, T, H, W, C) to probabilities.
         cross_validation: Answers to held-out clips; None without folds.
         facts: How the head was chosen.
+        notes: What a reader of the numbers should know, one line each.
     """
 
     model: keras.Model
     cross_validation: CrossValidation | None
     facts: TransferFacts
+    notes: tuple[str, ...] = ()
 
 
 def learn(
@@ -93,14 +98,15 @@ def learn(
     encoded = encode(refs, options, cache=cache, progress=progress)
     on_clips(encoded)
     bank = encoded.bank
-    measured = cross_validate(bank, options, progress=progress) if options.folds else None
+    notes = _check_duplicates(encoded, options)
+    measured = cross_validate(bank, options, progress=progress) if _is_measured(refs, options) else None
     progress.step("Fitting the head to all clips")
-    every = np.arange(len(bank.refs))
+    every = np.array([index for index, ref in enumerate(bank.refs) if not ref.is_held_out])
     chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
     choice = chooser.choose(every)
     head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
     model = assemble(options, choice.candidate, head)
-    return LearnedModel(model, measured, _facts(options, choice, encoded, cache))
+    return LearnedModel(model, measured, _facts(options, choice, encoded, cache), notes)
 
 
 def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCache, progress: Progress) -> EncodedClips:
@@ -130,8 +136,31 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
 
 def _check_folds(refs: Sequence[ClipRef], options: LearnOptions) -> None:
     """Reject folds that cannot be made before minutes of encoding, not after them."""
-    if options.folds:
-        make_folds([str(ref.label) for ref in refs], [ref.group for ref in refs], options.folds, seed=options.seed)
+    if _is_measured(refs, options):
+        _folds(refs, options)
+
+
+def _is_measured(refs: Sequence[ClipRef], options: LearnOptions) -> bool:
+    return bool(options.folds) or any(ref.is_held_out for ref in refs)
+
+
+def _folds(refs: Sequence[ClipRef], options: LearnOptions) -> tuple[Fold, ...]:
+    """Return the folds, or the one that a list of clips states."""
+    labels = [str(ref.label) for ref in refs]
+    if any(ref.is_held_out for ref in refs):
+        held_out = np.array([ref.is_held_out for ref in refs])
+        return (stated_fold(labels, held_out),)
+    return make_folds(labels, [ref.group for ref in refs], options.folds, seed=options.seed)
+
+
+def _check_duplicates(encoded: EncodedClips, options: LearnOptions) -> tuple[str, ...]:
+    """Reject leaks through clips that are nearly the same, and describe those that may become one."""
+    if not _is_measured(encoded.bank.refs, options):
+        return ()
+    pairs = find_near_duplicates(encoded.fingerprints)
+    if not options.allow_duplicates:
+        check_no_leak(pairs)
+    return describe_pairs(pairs)
 
 
 def _facts(options: LearnOptions, choice: Choice, encoded: EncodedClips, cache: FeatureCache) -> TransferFacts:
@@ -179,7 +208,7 @@ def cross_validate(
         ClipsError: The folds cannot be made.
     """
     chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
-    folds = make_folds(bank.labels, bank.groups, options.folds, seed=options.seed)
+    folds = _folds(bank.refs, options)
     predictions, int8, methods = [], [], []
     for fold in progress.track(folds, "held-out folds"):
         training = _first_of_each(bank, fold.training, clips_per_class)

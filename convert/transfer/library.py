@@ -15,6 +15,7 @@ from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
 from convert.quantization.calibration import MAX_CLIPS
 from convert.quantization.converter import Converter
+from convert.training.near_duplicates import Fingerprint, fingerprint
 from convert.transfer.cache import FeatureCache, key_of
 from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
 from convert.transfer.encode import Way, WindowPlan, clip_digest, encode_clip, entry_key
@@ -37,6 +38,7 @@ class EncodedClips:
     Attributes:
         bank: The features.
         skipped: Path and reason of each clip that cannot be read.
+        fingerprints: What near-duplicates are found by, one for each clip.
         cosine: See `TransferFacts.cosine`.
         cached: Clips that were on disk already.
         encoded: Clips that were encoded now.
@@ -44,6 +46,7 @@ class EncodedClips:
 
     bank: FeatureBank
     skipped: tuple[tuple[Path, str], ...]
+    fingerprints: tuple[Fingerprint, ...]
     cosine: float
     cached: int
     encoded: int
@@ -87,24 +90,30 @@ class ClipLibrary:
         encoders = self._compile(digests, streams)
         skipped: list[tuple[Path, str]] = []
         found: dict[ClipRef, dict[Way, Mapping[str, Array]]] = {}
+        prints: list[Fingerprint] = []
         encoded = 0
         for ref in self._progress.track(refs, "encoding clips"):
             keys = self._keys(ref, digests[ref], encoders)
             entries = self._entries(keys)
-            if missing := {way: key for way, key in keys.items() if way not in entries}:
+            taken = self._cache.read(_fingerprint_key(digests[ref]))
+            missing = {way: key for way, key in keys.items() if way not in entries}
+            if missing or taken is None:
                 try:
                     clip = decode(ref, self._encoder.input)
                 except (SourceError, ContractError) as error:
-                    skipped.append((ref.path, str(error)))
+                    skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
                     continue
                 encoded += 1
                 entries |= self._encode(clip, digests[ref], missing, encoders)
+                taken = _pack_fingerprint(fingerprint(clip, self._encoder.input.color))
+                self._cache.write(_fingerprint_key(digests[ref]), taken)
             found[ref] = entries
+            prints.append(Fingerprint(ref, taken["digest"].tobytes().decode(), taken["pictures"]))
         if not found:
             raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {skipped[0][1]}")
         self._cache.prune()
         bank = _bank(found, streams, classes)
-        return EncodedClips(bank, tuple(skipped), _cosine(bank), len(found) - encoded, encoded)
+        return EncodedClips(bank, tuple(skipped), tuple(prints), _cosine(bank), len(found) - encoded, encoded)
 
     def _keys(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> dict[Way, str]:
         return {
@@ -184,6 +193,14 @@ class ClipLibrary:
         if not clips:
             raise ClipsError(expected="clips that can be read", found=f"none: {reason}")
         return ClipSet(tuple(clips))
+
+
+def _fingerprint_key(digest: str) -> str:
+    return key_of({"fingerprint": digest})
+
+
+def _pack_fingerprint(taken: Fingerprint) -> dict[str, Array]:
+    return {"digest": np.frombuffer(taken.digest.encode(), np.uint8), "pictures": taken.pictures}
 
 
 def _pack(compiled: CompiledEncoder) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevid.capture.source import ClosingSource
-from edgevid.capture.video.containers import PICTURE_SUFFIXES, in_order, opencv_name
+from edgevid.capture.video.containers import INDEXED_SUFFIXES, PICTURE_SUFFIXES, in_order, opencv_name
 from edgevid.capture.video.decoder import Decoder
 from edgevid.capture.video.file_clock import FileClock
 from edgevid.errors import SourceError
@@ -48,6 +48,21 @@ class VideoFile(ClosingSource):
         fps = decoder.get("FPS")
         self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
         """Nominal frames per second; 25 where the container has none."""
+
+    @property
+    def nominal_s(self) -> float:
+        """Length in seconds as the header states it; 0 where it states none."""
+        return max(self._decoder.get("FRAME_COUNT"), 0.0) / self.fps
+
+    def seek(self, time_s: float) -> None:
+        """Let `frames` begin shortly before a time, if the container can jump there.
+
+        Args:
+            time_s: Time in the file. Some earlier frames are delivered too: all of them, where the
+                container has no index or its times cannot be trusted.
+        """
+        if Path(self.name).suffix.lower() in INDEXED_SUFFIXES:
+            self._decoder.seek(time_s * 1000)
 
     def frames(self) -> Iterator[Frame]:
         """Decode the file from its current position to its end.
@@ -166,8 +181,8 @@ class PictureFolder(ClosingSource):
         self._interval_s = interval_s
         folder = Path(path)
         pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
-        self._files = in_order(pictures, folder)
-        if not self._files:
+        self.files = in_order(pictures, folder)
+        if not self.files:
             raise SourceError(expected=f"pictures ({', '.join(PICTURE_SUFFIXES)}) in {path}", found="none", path=path)
 
     def frames(self) -> Iterator[Frame]:
@@ -179,7 +194,7 @@ class PictureFolder(ClosingSource):
         Raises:
             SourceError: A picture cannot be decoded.
         """
-        for index, file in enumerate(self._files):
+        for index, file in enumerate(self.files):
             where = opencv_name(file)
             try:
                 pixels = self._cv2.imread(where, self._cv2.IMREAD_COLOR)

@@ -31,7 +31,7 @@ PUBLIC = [
 # Arguments of the call itself, and options that only a terminal has.
 NOT_OPTIONS = {
     "convert": {"model", "clips", "output", "json"},
-    "train": {"clips", "output"},
+    "train": {"clips", "output", "check", "json"},
     "evaluate": {"model", "clips", "json"},
 }
 

@@ -13,6 +13,9 @@ VIDEO_SUFFIXES = (
     *(".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".3gp", ".3g2", ".wmv", ".asf", ".flv", ".ogv"),
 )
+# Those with a table of the time of each frame. Others are searched by time stamps, which may begin
+# anew within a file.
+INDEXED_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".3gp", ".3g2")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _NUMBER = re.compile(r"([0-9]+)")
 # macOS packs its metadata into a folder of this name.

@@ -17,6 +17,8 @@ _COMPARED_ROWS = 8
 # Each proof decodes the file from its start, so a still scene is proven at its 1st, 8th, 64th …
 # repetition.
 _PROOF_STEP = 8
+# OpenCV rounds the time of a jump to a frame, and to the wrong one where the rate is uneven.
+_SEEK_MARGIN_MS = 1000
 
 
 class Decoder:
@@ -41,6 +43,7 @@ class Decoder:
         self._capture = self._open()
         self.is_open = bool(self._capture.isOpened())
         self._index = -1
+        self._seek_ms = 0.0
         self._is_held = False
         self._is_first = True
         self._last_rows: Array | None = None
@@ -79,6 +82,29 @@ class Decoder:
         is_grabbed = bool(self._capture.grab())
         self._index += is_grabbed
         return is_grabbed
+
+    def seek(self, time_ms: float) -> bool:
+        """Continue shortly before a time, without decoding the frames far before it.
+
+        Call it before the first `grab`.
+
+        Args:
+            time_ms: Time of the container.
+
+        Returns:
+            Whether the next frame is not after `time_ms`. Otherwise the next frame is the first one
+            of the file.
+        """
+        self._seek_ms = max(time_ms - _SEEK_MARGIN_MS, 0.0)
+        self._capture.set(self._cv2.CAP_PROP_POS_MSEC, self._seek_ms)
+        # A container with a poor index lands elsewhere.
+        if self.grab() and 0 < self.get("POS_MSEC") <= time_ms:
+            self._is_held = True
+            return True
+        self._capture.release()
+        self._seek_ms, self._index = 0.0, -1
+        self._capture = self._open()
+        return False
 
     def retrieve(self, buffer: Array | None) -> Array | None:
         """Convert the grabbed frame to BGR.
@@ -148,6 +174,8 @@ class Decoder:
             # Of a stream, only the first frame is checked: it is the mark itself.
             raise self._unwritten()
         capture = self._open()
+        if self._seek_ms:
+            capture.set(self._cv2.CAP_PROP_POS_MSEC, self._seek_ms)
         try:
             is_grabbed = all(capture.grab() for _ in range(self._index + 1))
             picture = self._retrieve_marked(capture, MARKS[1]) if is_grabbed else None

@@ -9,6 +9,7 @@ import cv2
 
 import edgevid.inference.engine
 from convert import evaluation
+from convert.clips.reading import ROWS
 from convert.commands import evaluate
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
@@ -61,6 +62,41 @@ def test_a_bundle_is_measured_and_each_answer_given_as_json(bright_bundle, tmp_p
     wrong = [each for each in report["predictions"] if each["truth"] != each["answer"]]
     assert [(each["path"], each["answer"]) for each in wrong] == [(str(clips / "none" / "1.avi"), "wave")]
     assert report["skipped"] == []
+
+
+def test_held_out_segments_of_a_list_are_measured_and_named_by_their_times(bright_bundle, tmp_path, capsys):
+    clips = write_grays(tmp_path / "clips", none=[40], wave=[130], swipe=[215])
+    rows = ["none/0.avi,none,0,0.4,,train", "none/0.avi,none,0.4,0.8,,test", "wave/0.avi,none,,,,val"]
+    (tmp_path / "a.csv").write_text("\n".join(["path,label,start_s,end_s,group,split", *rows]))
+    command = ["evaluate", str(bright_bundle), str(tmp_path / "a.csv"), "--videos", str(clips), "--json"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["accuracy"] == 0.5
+    assert [(each.get("start_s"), each.get("end_s")) for each in report["predictions"]] == [(0.4, 0.8), (None, None)]
+    assert "2 clips of val and test are used, and 1 others are not" in err
+    assert main([*command, "--split", "train"]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 1
+
+
+def test_folders_of_pictures_are_measured_at_the_stated_rate(bright_bundle, tmp_path, capsys):
+    for label, gray in (("none", 40), ("wave", 130)):
+        (tmp_path / "clips" / label / "a").mkdir(parents=True)
+        for number in range(8):
+            picture = np.full((48, 64, 3), gray, np.uint8)
+            cv2.imwrite(str(tmp_path / "clips" / label / "a" / f"{number}.png"), picture)
+    command = ["evaluate", str(bright_bundle), str(tmp_path / "clips"), "--json"]
+    assert main([*command, "--fps", "10"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["accuracy"], report["clips"]) == (1, 2)
+    assert "pictures a second" not in err
+    assert main(command) == 0
+    assert "25 pictures a second are assumed for 2 folders" in capsys.readouterr().err
+
+
+def test_the_splits_of_the_command_are_those_of_the_reader():
+    assert evaluate.SPLITS == ROWS
 
 
 def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):

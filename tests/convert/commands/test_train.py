@@ -5,6 +5,7 @@ pytest.importorskip("keras")
 from convert.training_info import read_info
 from edgevid.cli import main
 from tests.clips.moving import write_moving
+from tests.clips.videos import write_numbered
 
 pytestmark = pytest.mark.tf
 SMALL = ("--frames", "4", "--size", "32", "--epochs", "1", "--windows-per-clip", "1")
@@ -59,6 +60,29 @@ def test_a_clip_that_cannot_be_read_is_named_and_counted(tmp_path, capsys):
     assert "broken.avi" in err
     assert "Skipped 1 of 7 clips." in err
     assert out == ""
+
+
+def test_segments_of_recordings_are_trained_on_with_the_rest_as_background(tmp_path, capsys):
+    for number in range(3):
+        write_numbered(tmp_path / "days" / f"{number}.mp4", count=150)
+    rows = [f"{n}.mp4,{label},{start},{start + 0.8},{'test' if n == 2 else 'train'}"
+            for n in range(3) for label, start in (("left", 1), ("right", 3.5))]  # fmt: skip
+    (tmp_path / "days.csv").write_text("\n".join(["path,label,start_s,end_s,split", *rows]))
+    options = ("--videos", str(tmp_path / "days"), "--background", "rest", *SMALL)
+    command = ["train", str(tmp_path / "days.csv"), "-o", str(tmp_path / "m.keras"), *options]
+    assert main([*command, "--allow-duplicates"]) == 0
+    out, err = capsys.readouterr()
+    assert "15 of 15 pieces of up to 0.8 s that no segment covers are clips of 'rest'" in err
+    assert "over 7 clips" in out
+    assert read_info(tmp_path / "m.keras").labels == ("left", "rest", "right")
+    # The three recordings are the same.
+    assert main(command) == 1
+    assert "(1-1.8 s) in 'train' and" in capsys.readouterr().err
+
+
+def test_a_wrong_line_of_a_list_ends_the_training_with_its_number(tmp_path, capsys):
+    (tmp_path / "days.csv").write_text("path,label,start_s,end_s\na.mp4,left,3,2\n")
+    assert "got 3 and 2 in line 2 of days.csv" in refused(capsys, tmp_path / "days.csv", "-o", "m.keras", code=1)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,39 @@ def test_a_class_that_one_group_alone_shows_stays_in_training():
 def test_groups_of_which_each_shows_a_class_alone_are_refused():
     with pytest.raises(ClipsError, match="at least two of the 2 groups"):
         split(of_subjects(left="a", right="b"), fraction=0.5, seed=0)
+
+
+def with_splits(**classes):
+    """A clip of each class for each letter: t for train, v for val, e for test, - for none."""
+    words = {"t": "train", "v": "val", "e": "test", "-": ""}
+    clips = [moving_clip(label, seed=n) for label, letters in classes.items() for n, _ in enumerate(letters)]
+    splits = [words[letter] for letters in classes.values() for letter in letters]
+    return [
+        replace(clip, ref=replace(clip.ref, split=split, origin=f"line {n} of a.csv"))
+        for n, (clip, split) in enumerate(zip(clips, splits, strict=True), 2)
+    ]
+
+
+def test_clips_of_test_and_val_are_held_out_instead_of_random_ones():
+    clips = with_splits(left="tve", right="t-e")
+    kept, held = split(clips, fraction=0.5, seed=0)
+    assert (list(kept), list(held)) == ([clips[0], clips[3], clips[4]], [clips[1], clips[2], clips[5]])
+    assert split(clips, fraction=0, seed=0) == (kept, held)
+
+
+def test_a_list_that_holds_nothing_out_leaves_the_choice_to_chance():
+    _, held = split(with_splits(left="tt", right="tt"), fraction=0.5, seed=0)
+    assert len(held) == 2
+
+
+def test_a_class_that_is_held_out_entirely_is_refused_with_its_line():
+    with pytest.raises(ClipsError, match=r"'right' in val alone \(line 5 of a\.csv\)"):
+        split(with_splits(left="tte", right="ve"), fraction=0.2, seed=0)
+
+
+def test_a_label_that_occurs_once_is_refused_with_its_line():
+    with pytest.raises(ClipsError, match=r"one of right \(line 4 of a\.csv\)"):
+        check_classes(ClipSet(tuple(with_splits(left="tt", right="t"))))
 
 
 def test_classes_are_given_sorted():

@@ -9,7 +9,7 @@ from convert.training.windows import CentreWindows, RandomWindows, Task, random_
 from edgevid.bundle.manifest import Window
 from edgevid.frames.preprocess import InputSpec
 from tests.clips.moving import CLASSES, moving_clips
-from tests.convert.test_clips import made_clip
+from tests.convert.clips.test_clips import made_clip
 
 pytestmark = pytest.mark.tf
 WINDOW = Window(frames=4, interval_s=0.2)

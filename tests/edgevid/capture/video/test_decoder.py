@@ -15,9 +15,10 @@ pytest.importorskip("cv2")
 import cv2  # after the skip
 
 from edgevid.capture.recording import HEADING, Recording, times_path
+from edgevid.capture.video.decoder import Decoder
 from edgevid.capture.video_files import VideoFile
 from tests.clips.interlaced import write_interlaced
-from tests.clips.videos import level
+from tests.clips.videos import level, number_of, write_numbered
 
 
 def grays(path: Path) -> list[int]:
@@ -89,3 +90,37 @@ def test_ffmpeg_writes_nothing_to_stderr(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stderr == ""
+
+
+class LandsElsewhere:
+    """A capture of a container whose index is wrong: it jumps two seconds too far."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+
+    def set(self, name: int, value: float) -> bool:
+        return bool(self._capture.set(name, value + 3000))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._capture, name)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_a_jump_is_followed_by_a_frame_before_the_time_or_else_by_the_first_one(tmp_path: Path, is_exact: bool) -> None:
+    path = write_numbered(tmp_path / "a.mp4", count=250)
+    decoder = Decoder(str(path), name="a.mp4")
+    if not is_exact:
+        decoder._capture = LandsElsewhere(decoder._capture)
+    assert decoder.seek(5000) is is_exact
+    assert decoder.grab()
+    number = number_of(decoder.retrieve(None))
+    assert number in range(90, 126) if is_exact else number == 0
+    assert decoder.grab()
+    assert number_of(decoder.retrieve(None)) == number + 1
+
+
+def test_a_jump_beyond_the_end_begins_anew(tmp_path: Path) -> None:
+    decoder = Decoder(str(write_numbered(tmp_path / "a.mp4", count=50)), name="a.mp4")
+    assert decoder.seek(60_000) is False
+    assert decoder.grab()
+    assert number_of(decoder.retrieve(None)) == 0

@@ -104,7 +104,7 @@ def test_the_group_of_a_clip_is_what_the_caller_makes_of_its_path(tmp_path):
 
 @pytest.mark.parametrize("kind", ["frames", "features"])
 def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path, monkeypatch, kind):
-    import convert.clips
+    import convert.clips.decoding
 
     for number in range(5):
         if kind == "frames":
@@ -117,7 +117,9 @@ def test_frames_beyond_what_memory_may_hold_are_read_back_as_they_were(tmp_path,
     refs, spec = find_clips(tmp_path, kind=kind), SPEC if kind == "frames" else FEATURES
     in_memory = decode_all(refs, spec).clips
     # The fifth clip stays in memory; the others move to two files.
-    monkeypatch.setattr(convert.clips, "MOST_HELD_BYTES", sum(clip.frames.nbytes for clip in in_memory[:2]) - 1)
+    monkeypatch.setattr(
+        convert.clips.decoding, "MOST_HELD_BYTES", sum(clip.frames.nbytes for clip in in_memory[:2]) - 1
+    )
     on_disk = decode_all(refs, spec).clips
     for clip, read in zip(in_memory, on_disk, strict=True):
         np.testing.assert_array_equal(read.frames, clip.frames)

@@ -1,0 +1,77 @@
+"""The windows of prepared frames that a model reads from a decoded clip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convert.clips.clip import Clip
+from edgevid.bundle.manifest import Window
+from edgevid.frames import Array, sampling
+from edgevid.frames.preprocess import InputSpec
+from edgevid.quant import pixels_to_float
+
+
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Return indices spread evenly over a list, from its first to its last element.
+
+    Args:
+        count: Length of the list; 0 for no indices.
+        wanted: Indices to return, if the list is long enough.
+
+    Returns:
+        min(count, wanted) ascending indices.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int)).tolist()
+
+
+def window_indices(clip: Clip, window: Window, *, start: int = 0) -> list[int]:
+    """Return the frame indices of one window of a clip.
+
+    Args:
+        clip: Any clip.
+        window: Length and sampling of the window.
+        start: Index of the first frame; ignored for "uniform" sampling.
+
+    Returns:
+        `window.frames` indices; a clip that ends early repeats its last frame.
+    """
+    return sampling.window_indices(
+        clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window), start=start
+    )
+
+
+def centre_window(clip: Clip, window: Window) -> Array:
+    """Return the frames of the window in the middle of a clip, which evaluation and conversion use.
+
+    Args:
+        clip: Any clip.
+        window: Length and sampling of the window.
+
+    Returns:
+        (T, *frame) of the clip's dtype.
+    """
+    return clip.frames[
+        sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))
+    ]
+
+
+def _interval_s(window: Window) -> float | None:
+    return None if window.sampling == "uniform" else window.interval_s
+
+
+def to_real(frames: Array, spec: InputSpec) -> Array:
+    """Convert prepared frames to the numbers that the trained model was trained on.
+
+    Args:
+        frames: uint8 pixels or float32 features, with any leading axes.
+        spec: The model's input frame.
+
+    Returns:
+        float32 of the same shape.
+    """
+    out = np.empty(frames.shape, np.float32)
+    if spec.kind == "features":
+        out[...] = frames
+    else:
+        pixels_to_float(frames, *spec.range, out)
+    return out
