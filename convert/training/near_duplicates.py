@@ -3,7 +3,7 @@
 A hash of a picture alone fails here: every clip of a fixed camera shows the same wall. So the
 pictures are compared without what stands still in their clip: two people before one wall, who do
 the same, differ in where and when they move. A clip that stands still is compared by its bytes
-alone. `docs/explanation/decisions/0033-near-duplicate-clips.md` has the measurements behind the limits.
+alone. `docs/explanation/decisions/0034-near-duplicate-clips.md` has the measurements behind the limits.
 """
 
 from __future__ import annotations

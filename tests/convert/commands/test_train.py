@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 pytest.importorskip("keras")
@@ -129,3 +131,13 @@ def test_clips_of_which_none_can_be_read_are_refused(tmp_path, capsys):
         (tmp_path / label).mkdir()
         (tmp_path / label / "x.mp4").write_bytes(b"no video")
     assert "none of 2" in refused(capsys, tmp_path, "-o", tmp_path / "m.keras", code=1)
+
+
+def test_folds_of_the_small_network_are_held_out_in_turn(clips, tmp_path, capsys):
+    folds = ("--folds", "groups", "--group-by", "subject", "--json")
+    assert main(["train", str(clips), "-o", str(tmp_path / "m.keras"), *SMALL, *folds]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [fold["groups"] for fold in printed["folds"]] == [["ann"], ["bob"]]
+    assert sum(fold["clips"] for fold in printed["folds"]) == printed["clips"] == 12
+    assert set(printed["groups"]) == {"ann", "bob"}
+    assert printed["low"] <= printed["accuracy"] <= printed["high"]

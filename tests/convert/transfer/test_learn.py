@@ -177,3 +177,48 @@ def test_options_of_the_other_kind_of_encoder_are_refused(folder, changes, word)
 def test_unknown_streams_and_heads_are_refused(folder, tmp_path, changes):
     with pytest.raises(UsageError):
         train(folder / "clips", tmp_path / "m.keras", options=options(folder, **changes))
+
+
+def listed(folder, path, rows):
+    """A list with a split; `rows` maps a clip to it."""
+    lines = [f"{folder / 'clips' / name},{name.partition('/')[0]},{split}" for name, split in rows.items()]
+    path.write_text("\n".join(["path,label,split", *lines, ""]))
+    return path
+
+
+def test_a_stated_split_is_the_one_fold_and_its_test_clips_are_not_learned(folder, trained, tmp_path):
+    del trained
+    names = sorted(str(path.relative_to(folder / "clips")) for path in (folder / "clips").rglob("*.avi"))
+    held = {name: "test" if "ann" in name else "train" for name in names}
+    free = options(folder, group_by="none", folds=None)
+    stated = train(listed(folder, tmp_path / "s.csv", held), tmp_path / "s.keras", options=free)
+    assert stated.cross_validation is not None
+    assert len(stated.cross_validation.folds) == 1
+    assert stated.cross_validation.score.clips == 9
+    # All clips calibrate the encoder's grids in both runs; only who is learned from differs.
+    reverse = {name: "train" if split == "test" else "test" for name, split in held.items()}
+    other = train(listed(folder, tmp_path / "r.csv", reverse), tmp_path / "r.keras", options=free)
+    weights = [each.model.get_weights()[-2] for each in (stated, other)]
+    assert not np.array_equal(*weights)
+
+
+def test_folds_beside_a_stated_split_are_refused(folder, tmp_path):
+    names = ["left/ann_1.avi", "left/bob_0.avi", "right/ann_1.avi", "right/bob_0.avi"]
+    rows = {name: "test" if "ann" in name else "train" for name in names}
+    rows |= {"left/bob_2.avi": "train", "right/bob_2.avi": "train"}
+    with pytest.raises(UsageError, match="states its split"):
+        train(
+            listed(folder, tmp_path / "s.csv", rows),
+            tmp_path / "m.keras",
+            options=options(folder, group_by="none", folds=2),
+        )
+
+
+def test_copies_in_two_groups_are_refused_with_both_names(folder, tmp_path):
+    root = write_moving(tmp_path / "clips", 6)
+    (root / "left" / "cy_9.avi").write_bytes((root / "left" / "ann_1.avi").read_bytes())
+    with pytest.raises(ClipsError, match=r"ann_1\.avi.*cy_9\.avi"):
+        train(root, tmp_path / "m.keras", options=options(folder, folds=2))
+    assert not (tmp_path / "m.keras").exists()
+    made = train(root, tmp_path / "m.keras", options=options(folder, folds=2, allow_duplicates=True))
+    assert made.cross_validation is not None
