@@ -28,7 +28,7 @@ from convert.progress import Progress, Silent
 from edgevid.bundle.manifest import Manifest
 
 if TYPE_CHECKING:
-    from convert.clips import ClipSet
+    from convert.clips import ClipSet, Reading
     from convert.evaluation import EvaluateOptions, evaluate
     from convert.loading.load import LoadedModel
     from convert.open_model import OpenedModel
@@ -149,6 +149,7 @@ class _Read:
 
 def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
     """Pack the parts, decode the clips and resolve the contract."""
+    from convert.clips import Reading
     from convert.interface.contract import resolve_contract
     from convert.interface.input_frame import resolve_input
     from convert.precision.builder import choose_plan
@@ -166,7 +167,10 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     for caution in cautions:
         progress.step(f"  careful: {caution}")
     spec = resolve_input(graph, parts.frame_shape, options, info)
-    clips = _decode(clips_dir, spec, options, progress)
+    reading = Reading(videos=options.videos, fps=options.fps)
+    if info is not None:
+        reading = reading.for_model(info.decision.background, info.window)
+    clips = _decode(clips_dir, spec, reading, options, progress)
     contract = resolve_contract(
         graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes, loss=opened.loss
     )
@@ -182,13 +186,12 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     return _Read(subject, opened.trained, cautions)
 
 
-def _decode(root: Path, spec: Any, options: Options, progress: Progress) -> ClipSet:
-    from convert.clips import Reading, read_folder
+def _decode(root: Path, spec: Any, reading: Reading, options: Options, progress: Progress) -> ClipSet:
+    from convert.clips import read_folder
     from convert.options import UNIFORM, seconds
 
     # Rows of features have no time of their own; 0.1 s is the default of training.
     interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
-    reading = Reading(videos=options.videos, fps=options.fps)
     clips = read_folder(root, spec, interval_s=interval_s, reading=reading, progress=progress)
     for note in clips.notes:
         progress.step(f"  note: {note}")

@@ -143,8 +143,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     checked = bundle.read(path)
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.
+    reading = options.reading.for_model(manifest.decision.background, manifest.window)
     decoded = read_folder(
-        clips, manifest.input, interval_s=manifest.window.interval_s, reading=options.reading, progress=progress
+        clips, manifest.input, interval_s=manifest.window.interval_s, reading=reading, progress=progress
     )
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
@@ -172,7 +173,8 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     graph = arranged.graph
     parts = split(graph)
     spec = resolve_input(graph, parts.frame_shape, training, info)
-    decoded = read_folder(clips, spec, reading=options.reading, progress=progress)
+    reading = options.reading.for_model(info.decision.background, info.window) if info else options.reading
+    decoded = read_folder(clips, spec, reading=reading, progress=progress)
     contract = resolve_contract(
         graph,
         parts.frames,

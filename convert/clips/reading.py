@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from convert.clips.clip import TEST, VAL, ClipRef
+from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.units import NS_PER_S
 
@@ -52,6 +54,16 @@ class Reading:
         UsageError.unless(self.rows in ROWS, expected="a split", choices=ROWS, got=self.rows)
         if self.videos is not None and not self.videos.is_dir():
             raise UsageError(expected="a folder of videos", found=f"none at {self.videos}", path=self.videos)
+
+    def for_model(self, background: Sequence[str], window: Window) -> Reading:
+        """Return the reading for a trained model, whose background is cut as in its training.
+
+        Args:
+            background: Classes of the model that are never an event; the first one is used.
+            window: The model's window.
+        """
+        label = self.background or next(iter(background), None)
+        return replace(self, background=label, window_s=window.frames * window.interval_s)
 
     def keep(self, refs: tuple[ClipRef, ...], root: Path) -> tuple[tuple[ClipRef, ...], tuple[str, ...]]:
         """Return the clips of the wanted split, and a note with the number of the others.

@@ -53,6 +53,8 @@ def length_s(ref: ClipRef, kind: Kind = "frames", *, interval_s: float = 0.1) ->
         SourceError: The file cannot be read.
     """
     with _open(ref, kind, interval_s) as source:
+        if isinstance(source, ClipPictures):
+            return len(source.files) / (ref.fps or ASSUMED_PICTURES_PER_S)
         if isinstance(source, VideoFile):
             source.seek(max(source.nominal_s - _TAIL_S, 0.0))
         first_ns, last_ns, count = None, 0, 0
@@ -97,5 +99,5 @@ def _segment(source: Source, ref: ClipRef) -> Iterator[Frame]:
 
 def _too_short(ref: ClipRef, end_ns: int) -> SourceError:
     return SourceError(
-        expected=f"a segment within {ref.path}", found=f"{ref.segment} of {end_ns / NS_PER_S:.3f} s", path=ref.path
+        expected=f"a segment within the {end_ns / NS_PER_S:.3f} s of {ref.path}", found=str(ref.segment), path=ref.path
     )

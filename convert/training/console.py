@@ -158,7 +158,7 @@ def short_text(clips: ClipSet, window: Window) -> str:
     else:
         counts = [len(interval_indices(clip.timestamps_ns.tolist(), window.interval_s)) for clip in clips.clips]
     short = [
-        f"{clip.ref.path} has {count} of the {window.frames} frames of a window: its last one is repeated."
+        f"{clip.ref.name} has {count} of the {window.frames} frames of a window: its last one is repeated."
         for clip, count in zip(clips.clips, counts, strict=True)
         if count < window.frames
     ]

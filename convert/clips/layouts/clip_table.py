@@ -81,7 +81,7 @@ def _read(table: ListFile, folder: Path, fps: float, group: Callable[[Path], str
 
 def _check_header(table: ListFile, line: int, header: list[str]) -> None:
     if not set(REQUIRED) <= set(header):
-        raise table.nothing()
+        raise table.nothing("Separate the columns by commas." if any(";" in name for name in header) else "")
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
         close = difflib.get_close_matches(unknown[0], COLUMNS, n=1)

@@ -76,6 +76,6 @@ class ListFile:
         """Return the error for an entry of a JSON array."""
         return ClipsError(expected=expected, found=f"{found} in entry {place} of {self.path.name}", path=self.path)
 
-    def nothing(self) -> ClipsError:
-        """Return the error for a file without clips."""
-        return ClipsError(expected=self.expected, found=str(self.path), path=self.path)
+    def nothing(self, hint: str = "") -> ClipsError:
+        """Return the error for a file without clips, or of another kind."""
+        return ClipsError(expected=self.expected, found=str(self.path), hint=hint, path=self.path)

@@ -119,8 +119,8 @@ def _gaps(clips: Sequence[ClipRef], table: Path) -> list[_Gap]:
     for clip in clips:
         assert clip.segment is not None
         if clip.segment.end_s > end_s + ROUNDING_S:
-            found = f"{clip.segment} in {clip.origin} of {end_s:.3f} s"
-            raise ClipsError(expected=f"a segment within {clip.path}", found=found, path=table)
+            expected = f"a segment within the {end_s:.3f} s of {clip.path}"
+            raise ClipsError(expected=expected, found=f"{clip.segment} in {clip.origin}", path=table)
         gaps.append(_Gap(clip, covered_s, clip.segment.start_s))
         covered_s = clip.segment.end_s
     gaps.append(_Gap(clips[-1], covered_s, end_s))

@@ -77,6 +77,9 @@ def test_segments_of_recordings_are_trained_on_with_the_rest_as_background(tmp_p
     assert "15 of 15 pieces of up to 0.8 s that no segment covers are clips of 'rest'" in err
     assert "over 7 clips" in out
     assert read_info(tmp_path / "m.keras").labels == ("left", "rest", "right")
+    # The model's background is measured on the same clips.
+    assert main(["evaluate", str(tmp_path / "m.keras"), *command[1:2], "--videos", options[1], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 7
     # The three recordings are the same.
     assert main(command) == 1
     assert "(1-1.8 s) in 'train' and" in capsys.readouterr().err

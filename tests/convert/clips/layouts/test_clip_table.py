@@ -89,7 +89,7 @@ def test_rows_of_features_are_cut_into_segments(tmp_path):
         (["a.mp4,wave,1,2,,", "./a.mp4,wave,1,2,,"], "do not overlap"),
         (["a.mp4,wave,1,2,,", "a.mp4,jump,,,,"], "the whole file in line 3"),
         (["a.mp4,wave,,,,", "a.mp4,jump,,,,"], "the whole file in line 2 of clips.csv and the whole file in line 3"),
-        (["a.mp4,wave,1,9,,"], r"a segment within .*a\.mp4, got 1-9 s in line 2 of clips\.csv of 4\.000 s"),
+        (["a.mp4,wave,1,9,,"], r"a segment within the 4\.000 s of .*a\.mp4, got 1-9 s in line 2 of clips\.csv"),
         (["a.mp4,wave,,,,testing"], "one of train, val, test, got 'testing' in line 2"),
         (["a.mp4,wave,,,ann,train", "b.mp4,wave,,,ann,test"], "'ann' in test, and in train in line 2, in line 3"),
         (["a.mp4,wave,,,,,x"], "6 columns, got 7 in line 2"),
@@ -108,6 +108,8 @@ def test_a_wrong_line_of_a_table_is_named_in_one_sentence(tmp_path, lines, messa
     [
         ("path,label,start,end_s", "got 'start' in line 1 of clips.csv. Did you mean 'start_s'?"),
         ("path,label,weather", "got 'weather' in line 1 of clips.csv. Remove the column."),
+        ("path;label", "columns path and label, got"),
+        ("path;label", "Separate the columns by commas."),
         ("path,label,label", "two columns 'label' in line 1"),
         ("path,label,start_s", "both columns start_s and end_s, got one of them in line 1"),
     ],
@@ -134,7 +136,7 @@ def test_a_recording_that_turns_out_shorter_than_its_segment_is_a_source_error(t
     np.save(tmp_path / "day.npy", np.zeros((10, 3)))
     spec = InputSpec(kind="features", height=1, width=1, channels=3, color="none")
     (ref,) = find_clips(table(tmp_path, "day.npy,wave,0,2"), kind="features")
-    with pytest.raises(SourceError, match=r"a segment within .*day\.npy, got 0-2 s of 1\.000 s"):
+    with pytest.raises(SourceError, match=r"a segment within the 1\.000 s of .*day\.npy, got 0-2 s"):
         decode(ref, spec)
 
 
