@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from results_file import table, write
+from writing.results_file import table, write
 
 if TYPE_CHECKING:
     from edgevid.frames import Color

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results_file import goals_text, table, write
+from writing.results_file import goals_text, table, write
 
 from convert.clips import find_clips
 from convert.demo.annotated_video import write_video

@@ -22,16 +22,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from results_file import table, write
+from writing.results_file import table, write
 
 from convert.clips import find_clips
 from convert.encoders.frame_encoder import open_encoder, parse_encoder
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Terminal
+from convert.splits.folds import GROUPS, Folds
+from convert.splits.holdout import grouper
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, Score
-from convert.training.folds import GROUPS, Folds
-from convert.training.holdout import grouper
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
 from convert.transfer.feature_bank import FeatureBank
@@ -117,9 +117,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder with the sets")
     parser.add_argument("--sets", nargs="+", choices=tuple(SETS), default=tuple(SETS), help="sets to measure")
     parser.add_argument("--sizes", nargs="+", type=int, default=(224,), metavar="PX", help="sizes of a frame (224)")
-    parser.add_argument(
-        "--heads", nargs="+", default=("mean", "stats", "gru"), metavar="NAME", help="heads of the other rows"
-    )
+    parser.add_argument("--heads", nargs="+", default=("mean", "stats"), metavar="NAME", help="heads of the other rows")
     parser.add_argument(
         "--clips", nargs="+", type=_count, default=(None, 5), metavar="N", help="clips a class for 'auto' (all 5)"
     )

@@ -38,7 +38,7 @@ from time import monotonic_ns
 from typing import Any
 
 import numpy as np
-from results_file import summary, table, write
+from writing.results_file import summary, table, write
 
 from edgevid import bundle
 from edgevid.backends import LoadedPart

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results_file import summary, table, write
+from writing.results_file import summary, table, write
 
 from edgevid import bundle
 from edgevid.bundle import Bundle

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from results_file import table, write
+from writing.results_file import table, write
 
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.synthetic import GestureSource

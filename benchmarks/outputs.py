@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from results_file import MB_PER_MIB, summary, table, write
+from writing.results_file import MB_PER_MIB, summary, table, write
 
 from edgevid.api.model import DEMO, Model, load
 from edgevid.api.outputs import Clips, Metrics, Mqtt, OutputLike, Page, Webhook

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from results_file import goals_text, table, write
+from writing.results_file import goals_text, table, write
 
 from edgevid import DEMO, cli
 from edgevid.api.session import Session

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from results_file import MB_PER_MIB, goals_text, summary, table, write
+from writing.results_file import MB_PER_MIB, goals_text, summary, table, write
 
 from edgevid import DEMO
 from edgevid.inference import startup_cost

@@ -28,7 +28,7 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from results_file import summary, table, write
+from writing.results_file import summary, table, write
 
 from convert import Options, convert_model
 from convert.loading.load import load

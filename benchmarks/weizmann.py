@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results_file import table, write
+from writing.results_file import table, write
 
 from convert import Options, convert_model
 from convert.clips import Clip, ClipSet, decode_all, find_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Terminal
+from convert.splits.holdout import grouper
 from convert.training.augment import Augmentation
 from convert.training.console import epochs_bar
-from convert.training.holdout import grouper
 from convert.training.metrics import Evaluation, Scorer, bundle_scorer, evaluate, keras_scorer
 from edgevid import bundle
 from edgevid.bundle.manifest import Window

@@ -8,11 +8,11 @@ from pathlib import Path
 from convert.clips import ClipRef, ClipSet, list_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Progress, Silent
+from convert.splits.folds import Folds
+from convert.splits.holdout import check_references, grouper
 from convert.training import workflow
 from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import Epoch, TrainedModel, save
-from convert.training.folds import Folds
-from convert.training.holdout import check_references, grouper
 from convert.training.options import SMALL, TrainOptions
 from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder

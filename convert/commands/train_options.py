@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from convert.commands.options import add_reading, pixel_range
-from convert.training.folds import GROUPS, Folds
+from convert.splits.folds import GROUPS, Folds
 from convert.training.options import AUTO, HEADS, SMALL
 from edgevid.commands.options import positive_int, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
@@ -115,6 +115,10 @@ def _add_encoder(group: argparse._ArgumentGroup) -> None:
         help="when lstm, gru and tcn learn to answer: at every frame, for early answers, or at the end of a window "
         "(default: every-frame)",
     )
+    _add_folds(group)
+
+
+def _add_folds(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--range",
         type=pixel_range,

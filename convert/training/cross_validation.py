@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.training.folds import interval
+from convert.splits.folds import interval
 from convert.training.metrics import Evaluation, Prediction, measure
 
 

@@ -12,9 +12,9 @@ import keras
 
 from convert.clips import Clip, ClipSet
 from convert.frameworks.tensorflow_setup import import_tensorflow
+from convert.splits.holdout import check_classes, split
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation
-from convert.training.holdout import check_classes, split
 from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
 from convert.training.transfer_facts import TransferFacts

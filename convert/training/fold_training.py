@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from convert.clips import ClipSet
 from convert.progress import Progress
+from convert.splits.folds import Folds, make_folds
+from convert.splits.holdout import check_classes
 from convert.training import fit
 from convert.training.cross_validation import CrossValidation, summarise
 from convert.training.fit import FitOptions
-from convert.training.folds import Folds, make_folds
-from convert.training.holdout import check_classes
 from convert.training.metrics import evaluate, keras_scorer
 
 

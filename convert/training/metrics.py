@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from convert.clips import Clip, centre_window, to_real
 from convert.frameworks.tensorflow_setup import import_tensorflow
-from convert.training.folds import interval
+from convert.splits.folds import interval
 from edgevid.bundle.manifest import Scores, Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array

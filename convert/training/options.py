@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from convert.clips import Reading
-from convert.training.folds import GROUPS, Folds
-from convert.training.holdout import grouper
+from convert.splits.folds import GROUPS, Folds
+from convert.splits.holdout import grouper
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
 from edgevid.frames.preprocess import InputSpec, ResizeRule

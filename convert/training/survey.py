@@ -11,9 +11,9 @@ import numpy as np
 
 from convert.clips import Clip, ClipRef, ClipSet, Listing, clip_frames, list_clips
 from convert.progress import Progress
-from convert.training.groups import describe_groups
-from convert.training.holdout import check_classes, grouper, split
-from convert.training.near_duplicates import (
+from convert.splits.groups import describe_groups
+from convert.splits.holdout import check_classes, grouper, split
+from convert.splits.near_duplicates import (
     DuplicatePair,
     Fingerprint,
     Fingerprinter,

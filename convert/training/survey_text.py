@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from convert.training.near_duplicates import DuplicatePair
+from convert.splits.near_duplicates import DuplicatePair
 from convert.training.survey import ClassRow, Survey
 from edgevid.schema import to_json
 from edgevid.tables import table

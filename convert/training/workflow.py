@@ -8,11 +8,11 @@ from pathlib import Path
 
 from convert.clips import ClipSet, decode_all, list_clips
 from convert.progress import Progress, Silent
+from convert.splits.holdout import grouper
+from convert.splits.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training import fit
 from convert.training.fit import Epoch, FitOptions, TrainedModel
 from convert.training.fold_training import cross_validate
-from convert.training.holdout import grouper
-from convert.training.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training.options import TrainOptions
 from edgevid.atomic import check_folder
 

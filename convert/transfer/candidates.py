@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from convert.training.folds import Fold, make_folds
+from convert.splits.folds import Fold, make_folds
 from convert.training.options import AUTO, HEADS, HeadName
 from convert.transfer.feature_bank import FeatureBank
 from convert.transfer.heads import LINEAR, Head, fit, log_loss, temperature_of

@@ -11,11 +11,11 @@ import numpy as np
 from convert.clips import ClipRef
 from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
+from convert.splits.folds import Fold, Folds, make_folds, stated_fold
+from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, summarise
-from convert.training.folds import Fold, Folds, make_folds, stated_fold
 from convert.training.metrics import Prediction
-from convert.training.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
 from convert.transfer.candidates import Candidate, Choice, Chooser

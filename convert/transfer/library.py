@@ -15,7 +15,7 @@ from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
 from convert.quantization.calibration import MAX_CLIPS
 from convert.quantization.converter import Converter
-from convert.training.near_duplicates import Fingerprint, fingerprint
+from convert.splits.near_duplicates import Fingerprint, fingerprint
 from convert.transfer.cache import FeatureCache, key_of
 from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
 from convert.transfer.encode import Way, WindowPlan, clip_digest, encode_clip, entry_key

@@ -15,7 +15,7 @@ from edgevid import __version__
 @pytest.fixture(scope="module")
 def results_file() -> ModuleType:
     """The module, which is no package's: benchmarks are scripts."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "results_file.py"
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "writing" / "results_file.py"
     spec = importlib.util.spec_from_file_location("results_file", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,6 +1,6 @@
 """Result files of the benchmarks, with the environment of the measurement, and their tables.
 
-    from results_file import summary, write
+    from writing.results_file import summary, write
     write("frame_cost", question="...", numbers={...}, samples={"outside_us": [...]})
 
 The files are in `benchmarks/results` and are written atomically.
@@ -22,7 +22,7 @@ from edgevid import atomic
 from edgevid.schema import to_json
 from edgevid.telemetry.environment import machine, versions
 
-RESULTS = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 # The goals are stated in megabytes, while edgevid measures MiB.
 MB_PER_MIB = 2**20 / 1e6
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from convert.clips import ClipSet
-from convert.training.holdout import check_classes, grouper, split
+from convert.splits.holdout import check_classes, grouper, split
 from edgevid.errors import ClipsError, UsageError
 from tests.clips.moving import moving_clip, moving_clips
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convert.training.folds import interval, make_folds
+from convert.splits.folds import interval, make_folds
 from edgevid.errors import ClipsError
 
 LABELS = ["wave", "clap"] * 12

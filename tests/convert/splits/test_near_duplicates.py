@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convert.clips import Clip, ClipRef
-from convert.training.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates, fingerprint
+from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates, fingerprint
 from edgevid.errors import ClipsError
 
 HEIGHT, WIDTH = 120, 160

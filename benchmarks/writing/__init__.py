@@ -1,0 +1,1 @@
+"""What all benchmarks share: result files, and the pages that quote them."""
