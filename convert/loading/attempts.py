@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from convert.frameworks import internals
+from convert.frameworks import fixed_arguments, internals
 from convert.frameworks.messages import reason_of
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.graph.arguments import flat
@@ -203,7 +203,7 @@ class FileLoader:
                 ways.append(lambda: load_model(target, effective, safe_mode=safe_mode, custom_objects=objects))
             # Keras 3 may read an operator as the layer of its name without an error, so our reader
             # goes first.
-            with internals.safe_mode(framework, is_safe=safe_mode):
+            with internals.safe_mode(framework, is_safe=safe_mode), fixed_arguments.restored():
                 return _first_success(ways[::-1] if has_operators(effective) else ways)
 
     def _compare(self, model: Any, framework: Framework) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.frameworks import internals
+from convert.frameworks import fixed_arguments, internals
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.guard.check import check_saved_model
 from convert.loading import saved_model
@@ -88,7 +88,7 @@ def _load_folder(path: Path, *, allow_code: bool, custom_objects: Path | None) -
     import_tensorflow()
     objects = load_objects(custom_objects, "tf_keras") if custom_objects else {}
     rejected = () if allow_code else check_saved_model(path, custom=objects)
-    with internals.safe_mode("tf_keras", is_safe=not allow_code):
+    with internals.safe_mode("tf_keras", is_safe=not allow_code), fixed_arguments.restored():
         model, framework, version, notes = saved_model.load(path, objects, rejected_layers=rejected)
     _check_weights(model, path)
     loss = internals.saved_loss(model)
