@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from convert.options import Options
 from convert.progress import Progress, Silent
 from edgevid.bundle.manifest import Manifest
+from edgevid.errors import ClipsError
 
 if TYPE_CHECKING:
     from convert.clips import ClipSet
@@ -150,7 +151,7 @@ class _Read:
 def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
     """Pack the parts, decode the clips and resolve the contract."""
     from convert.interface.contract import resolve_contract
-    from convert.interface.input_frame import resolve_input
+    from convert.interface.input_frame import resolve_input, with_reading
     from convert.precision.builder import choose_plan
     from convert.precision.experiment import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
@@ -166,7 +167,11 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     for caution in cautions:
         progress.step(f"  careful: {caution}")
     spec = resolve_input(graph, parts.frame_shape, options, info)
-    clips = _decode(clips_dir, spec, options, progress)
+    try:
+        clips = _decode(clips_dir, spec, options, progress)
+    except ClipsError as error:
+        window = (parts.frames, *parts.frame_shape)
+        raise with_reading(error, clips_dir, spec, window=window, notes=opened.notes) from error
     contract = resolve_contract(
         graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes, loss=opened.loss
     )

@@ -13,7 +13,7 @@ from convert.progress import Progress, Silent
 from convert.training import metrics as scoring
 from convert.training.metrics import Evaluation, Scorer, Views
 from edgevid.bundle.manifest import Window
-from edgevid.errors import UsageError
+from edgevid.errors import ClipsError, UsageError
 
 if TYPE_CHECKING:
     from edgevid.frames import Color
@@ -135,7 +135,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.contract import resolve_contract
-    from convert.interface.input_frame import resolve_input
+    from convert.interface.input_frame import resolve_input, with_reading
     from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
@@ -155,7 +155,11 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     graph = arranged.graph
     parts = split(graph)
     spec = resolve_input(graph, parts.frame_shape, training, info)
-    decoded = read_folder(clips, spec, progress=progress)
+    try:
+        decoded = read_folder(clips, spec, progress=progress)
+    except ClipsError as error:
+        window = (parts.frames, *parts.frame_shape)
+        raise with_reading(error, clips, spec, window=window, notes=arranged.notes) from error
     contract = resolve_contract(
         graph,
         parts.frames,
