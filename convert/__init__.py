@@ -102,7 +102,8 @@ def convert_model(
     """Convert a trained model, prove the result on real clips and write a bundle.
 
     Args:
-        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is.
+        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is;
+            a `.json` description is joined with `options.weights`.
         clips: Folder or CSV file of clips, as `<class>/<clip>` or without labels; `.npy` arrays for
             models over features.
         out: The bundle to write; an old one is replaced only by one within the budget.

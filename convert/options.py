@@ -53,6 +53,7 @@ class Options:
         name: Name in the bundle's manifest; None for the name of the model file.
         allow_code: Load Lambda layers, which run code from the model file.
         custom_objects: Python file that defines the model's own layers and functions; it is run.
+        weights: The HDF5 file of the weights, of a model that is a description in JSON.
         report: The HTML report; None for a file next to the bundle.
         delegate: "xnnpack" or "coral", whose placement of operators is printed. "coral" also
             compiles the first part for the Edge TPU.
@@ -82,6 +83,7 @@ class Options:
     name: str | None = None
     allow_code: bool = False
     custom_objects: Path | None = None
+    weights: Path | None = None
     report: Path | None = None
     delegate: str | None = None
 

@@ -71,13 +71,22 @@ class FileLoader:
         writer: The framework that wrote the file.
         allow_code: Load Lambda layers.
         custom_objects: The user's Python module, or None.
+        content: The file to read, if `path` is only the name of it in messages.
     """
 
     def __init__(
-        self, path: Path, header: Header, writer: Framework, *, allow_code: bool, custom_objects: Path | None
+        self,
+        path: Path,
+        header: Header,
+        writer: Framework,
+        *,
+        allow_code: bool,
+        custom_objects: Path | None,
+        content: Path | None = None,
     ) -> None:
         import_tensorflow()
         self._path, self._header, self._writer = path, header, writer
+        self._content = content or path
         self._allow_code, self._module = allow_code, custom_objects
         self._objects: dict[Framework, dict[str, Any]] = {}
         self._renamed: tuple[str, ...] = ()
@@ -92,7 +101,7 @@ class FileLoader:
             ModelError: Every way fails; the message is about the first one. Or a repaired model has
                 other answers than the file in the other framework.
         """
-        check_weights(self._path)
+        check_weights(self._content)
         attempts, errors = self._safe(self._attempts()), []
         for attempt in attempts:
             try:
@@ -194,7 +203,7 @@ class FileLoader:
         with TemporaryDirectory(prefix="edgevid-load-") as folder:
             # Both frameworks choose their reader by the suffix, which may be wrong: HDF5 is often
             # called `.keras`.
-            target = write_copy(self._path, Path(folder), config)
+            target = write_copy(self._content, Path(folder), config)
             target, self._renamed = with_plain_names(target, Path(folder))
             ways = [
                 lambda: module.models.load_model(
