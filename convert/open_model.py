@@ -91,7 +91,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         not options.regression,
         expected="a trained model for --regression",
         found=f"a .tflite file, which is used unchanged: {path}",
-        hint="Convert the trained model.",
+        hint="Convert the trained model (.keras, .h5 or SavedModel) with --regression.",
     )
     UsageError.unless(
         options.weights is None,

@@ -407,3 +407,12 @@ def test_states_as_inputs_are_rejected_by_name_with_what_carries_them(used):
     model = k.Model([window, *states], [k.layers.Dense(3, activation="softmax")(last), *after])
     with pytest.raises(ModelError, match=r"its states as inputs \(hidden, memory\)\. .*--plan stateful"):
         arranged(model)
+
+
+@pytest.mark.parametrize("number", [-3.0, 0.0, 3.0])
+def test_the_constant_scores_of_a_regression_are_never_negative_zero(number):
+    from convert.interface.outputs import NoScores
+
+    scores = np.asarray(NoScores(newest=False, classes=1)(np.full((2, 1), number, np.float32)))
+    assert scores.tolist() == [[1.0, 0.0]] * 2
+    assert not np.signbit(scores).any()
