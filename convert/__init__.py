@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from convert.options import Options
 from convert.progress import Progress, Silent
 from edgevid.bundle.manifest import Manifest
+from edgevid.errors import ClipsError
 
 if TYPE_CHECKING:
     from convert.clips import ClipSet, Reading
@@ -101,7 +102,8 @@ def convert_model(
     """Convert a trained model, prove the result on real clips and write a bundle.
 
     Args:
-        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is.
+        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is;
+            a `.json` description is joined with `options.weights`.
         clips: Folder of clips, as `<class>/<clip>` or without labels, or a list of clips; `.npy`
             arrays for models over features.
         out: The bundle to write; an old one is replaced only by one within the budget.
@@ -151,7 +153,7 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     """Pack the parts, decode the clips and resolve the contract."""
     from convert.clips import Reading
     from convert.interface.contract import resolve_contract
-    from convert.interface.input_frame import resolve_input
+    from convert.interface.input_frame import resolve_input, with_reading
     from convert.precision.builder import choose_plan
     from convert.precision.experiment import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
@@ -170,7 +172,11 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     reading = Reading(videos=options.videos, fps=options.fps)
     if info is not None:
         reading = reading.for_model(info.decision.background, info.window)
-    clips = _decode(clips_dir, spec, reading, options, progress)
+    try:
+        clips = _decode(clips_dir, spec, reading, options, progress)
+    except ClipsError as error:
+        window = (parts.frames, *parts.frame_shape)
+        raise with_reading(error, clips_dir, spec, window=window, notes=opened.notes) from error
     contract = resolve_contract(
         graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes, loss=opened.loss
     )

@@ -14,7 +14,7 @@ from convert.progress import Progress, Silent
 from convert.training import metrics as scoring
 from convert.training.metrics import Evaluation, Scorer, Views
 from edgevid.bundle.manifest import Window
-from edgevid.errors import UsageError
+from edgevid.errors import ClipsError, UsageError
 
 if TYPE_CHECKING:
     from edgevid.frames import Color
@@ -153,7 +153,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.contract import resolve_contract
-    from convert.interface.input_frame import resolve_input
+    from convert.interface.input_frame import resolve_input, with_reading
     from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
@@ -174,7 +174,11 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     parts = split(graph)
     spec = resolve_input(graph, parts.frame_shape, training, info)
     reading = options.reading.for_model(info.decision.background, info.window) if info else options.reading
-    decoded = read_folder(clips, spec, reading=reading, progress=progress)
+    try:
+        decoded = read_folder(clips, spec, reading=reading, progress=progress)
+    except ClipsError as error:
+        window = (parts.frames, *parts.frame_shape)
+        raise with_reading(error, clips, spec, window=window, notes=arranged.notes) from error
     contract = resolve_contract(
         graph,
         parts.frames,

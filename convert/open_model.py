@@ -80,7 +80,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         The file as a model in one part.
 
     Raises:
-        UsageError: `options.regression` is set.
+        UsageError: `options.regression` or `options.weights` is set.
         ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
             window.
     """
@@ -91,7 +91,12 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         not options.regression,
         expected="a trained model for --regression",
         found=f"a .tflite file, which is used unchanged: {path}",
-        hint="Convert the trained model.",
+        hint="Convert the trained model (.keras, .h5 or SavedModel) with --regression.",
+    )
+    UsageError.unless(
+        options.weights is None,
+        expected="a model's description (.json) as MODEL with --weights",
+        found=f"a .tflite file, which has its weights: {path}",
     )
     prebuilt = adopt(path, axes=options.axes, frames=options.frames)
     precision = prebuilt.part.part.precision
@@ -111,7 +116,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
     """Open a trained model and split it.
 
     Args:
-        path: A `.keras` or `.h5` file or a SavedModel folder.
+        path: A `.keras` or `.h5` file, a SavedModel folder, or a description for `options.weights`.
         options: Options of the conversion.
 
     Yields:
@@ -124,8 +129,12 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
     with Converter() as converter:
         # The child loads the file first: HDF5 and TensorFlow can crash on a damaged one.
         if path.exists():
-            converter.load_in_worker(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
-        trained = load(path, allow_code=options.allow_code, custom_objects=options.custom_objects)
+            converter.load_in_worker(
+                path, allow_code=options.allow_code, custom_objects=options.custom_objects, weights=options.weights
+            )
+        trained = load(
+            path, allow_code=options.allow_code, custom_objects=options.custom_objects, weights=options.weights
+        )
         arranged = arrange(
             trained.model,
             axes=options.axes,

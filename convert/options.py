@@ -53,6 +53,7 @@ class Options:
         name: Name in the bundle's manifest; None for the name of the model file.
         allow_code: Load Lambda layers, which run code from the model file.
         custom_objects: Python file that defines the model's own layers and functions; it is run.
+        weights: The HDF5 file of the weights, of a model that is a description in JSON.
         report: The HTML report; None for a file next to the bundle.
         videos: Folder that a list's paths are relative to; None for the folder of the list.
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
@@ -84,6 +85,7 @@ class Options:
     name: str | None = None
     allow_code: bool = False
     custom_objects: Path | None = None
+    weights: Path | None = None
     report: Path | None = None
     videos: Path | None = None
     fps: float | None = None

@@ -42,8 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL",
-        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3, or a .tflite file, "
-        "which is packed unchanged",
+        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3; a .tflite file, which is packed unchanged; "
+        "or a .json description for --weights",
     )
     parser.add_argument(
         "--clips",
@@ -56,19 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser.add_argument_group("the clips"))
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
+    _add_file_options(parser)
     parser.add_argument(
         "--regression",
         action="store_true",
         help="the model computes numbers and no classes: deliver them as values with each decision",
-    )
-    parser.add_argument(
-        "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
-    )
-    parser.add_argument(
-        "--custom-objects",
-        type=Path,
-        metavar="MODULE.py",
-        help="a Python file that defines the model's own layers and functions; it is executed",
     )
     parser.add_argument(
         "--report",
@@ -80,6 +72,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--json",
         action="store_true",
         help="print the report as one JSON object; after a failure, with the error and the results so far",
+    )
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE.h5",
+        help="the weights (.h5 or .weights.h5) of a MODEL that is a description, as model.to_json() writes it",
+    )
+    parser.add_argument(
+        "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
+    )
+    parser.add_argument(
+        "--custom-objects",
+        type=Path,
+        metavar="MODULE.py",
+        help="a Python file that defines the model's own layers and functions; it is executed",
     )
 
 

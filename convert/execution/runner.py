@@ -18,7 +18,7 @@ from convert.frameworks.messages import reason_of
 from convert.graph.arguments import flat
 from convert.graph.layer_graph import Call, LayerGraph, is_nested, read_graph
 from convert.graph.masks import mask_of, with_mask
-from convert.graph.operators import is_operator
+from convert.graph.operators import fixed_tensors, is_operator
 from convert.heads import CausalConv, Recurrent, is_causal_convolution, is_recurrent
 from edgevid.errors import EdgevidError, ModelError
 
@@ -79,7 +79,7 @@ class GraphRunner:
         values = dict(inputs)
         for each in self._recurrent_calls(calls, values, projected):
             with _name_scope(each.call):
-                outputs = each.layer.run(each.sequence, mask=each.mask, initial=_initial_states(each.call, values))
+                outputs = each.layer.run(each.sequence, mask=each.mask, initial=each.initial)
             each.store(outputs, values)
         return values
 
@@ -126,12 +126,13 @@ class GraphRunner:
 
     def _prepare(self, call: Call, values: Mapping[int, Tensor], projected: Mapping[int, Tensor]) -> _RecurrentCall:
         source = call.inputs[0]
+        known = {**values, **projected}
         # A mask argument beats the mask that Keras propagates with the sequence.
-        mask = _mask_argument(call, values) if len(call.inputs) > 1 else None
+        mask = _mask_argument(call, known)
         if mask is None:
-            mask = mask_of(projected[source] if source in projected else values[source])
+            mask = mask_of(known[source])
         sequence = projected[source] if source in projected else self.project(call, values[source])
-        return _RecurrentCall(call, self.recurrent[call], sequence, mask)
+        return _RecurrentCall(call, self.recurrent[call], sequence, mask, _initial_states(call, known))
 
     def _run_plain(self, call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
         try:
@@ -183,12 +184,14 @@ class _RecurrentCall:
         layer: The object that runs it.
         sequence: (B, T, projected...).
         mask: (B, T) booleans, or None.
+        initial: The states that it starts from over a window; empty for zeros.
     """
 
     call: Call
     layer: Recurrent | CausalConv
     sequence: Tensor
     mask: Tensor
+    initial: list[Tensor]
 
     def store(self, outputs: list[Tensor], values: dict[int, Tensor]) -> None:
         """Add the outputs to the tensors by number; a sequence keeps the mask."""
@@ -205,19 +208,35 @@ def _name_scope(call: Call) -> AbstractContextManager[object]:
 
 
 def _mask_argument(call: Call, values: Mapping[int, Tensor]) -> Tensor:
-    return call.arguments(values)[1].get("mask")
+    """Return the mask that the model passes to a recurrent call, (B, T) booleans, or None."""
+    import tensorflow as tf
+
+    args, kwargs = call.arguments(values)
+    # By position it is the third argument, after the sequence and its states.
+    mask = kwargs.get("mask", args[2] if len(args) > 2 else None)
+    if mask is None:
+        return None
+    mask, windows = tf.cast(tf.convert_to_tensor(mask), tf.bool), values[call.inputs[0]].shape[0]
+    if mask.shape[0] not in (1, windows):
+        raise ModelError(
+            expected="a mask for one window",
+            found=f"one for a batch of {mask.shape[0]} in layer {call.name!r} ({call.kind})",
+            hint="Pass the layer a mask of shape (1, frames) and save the model again.",
+        )
+    return mask
 
 
 def _initial_states(call: Call, values: Mapping[int, Tensor]) -> list[Tensor]:
     """Return the initial states that the model passes to a recurrent call; empty for zeros."""
-    if len(call.inputs) == 1:
-        return []
+    import tensorflow as tf
+
     args, kwargs = call.arguments(values)
     states = kwargs.get("initial_state")
     if states is None:
         # Keras 3 passes the states by name; tf_keras lists them after the sequence.
         states = args[0][1:] if isinstance(args[0], (list, tuple)) else args[1:2]
-    return [each for each in flat(states) if each is not None]
+    # Arrays in a file may be of float64.
+    return [tf.cast(tf.convert_to_tensor(each), tf.float32) for each in flat(states) if each is not None]
 
 
 def _repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[Any]:
@@ -231,6 +250,8 @@ def _repeat(call: Call, values: Mapping[int, Any], *, by_frame: bool) -> list[An
     if is_operator(call):
         return run_call(call, values)
     window = values[call.inputs[0]]
+    if fixed_tensors(call):
+        return run_call(call, values)
     if call.kind == "TimeDistributed":
         return [with_mask(_apply_to_frames(call.layer.layer, window), mask_of(window))]
     if call.kind == "Reshape" and by_frame:

@@ -7,8 +7,8 @@ whose source it was read from. Functions import the frameworks when they are cal
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -228,6 +228,26 @@ def safe_mode(framework: str, *, is_safe: bool) -> AbstractContextManager[Any]:
     """
     module = importlib.import_module(f"{framework}.src.saving.serialization_lib")
     return cast("AbstractContextManager[Any]", module.SafeModeScope(safe_mode=is_safe))
+
+
+@contextmanager
+def node_data_changed(change: Callable[[Any], Any]) -> Iterator[None]:
+    """Let tf_keras build functional models from changed descriptions of calls inside the block. tf_keras 2.21.
+
+    Args:
+        change: From the calls of a layer, as a file describes them, to other ones.
+    """
+    module: Any = importlib.import_module("tf_keras.src.utils.tf_utils")
+    original = module.convert_inner_node_data
+
+    def convert(nested: Any, wrap: bool = False) -> Any:  # as tf_keras calls it
+        return original(change(nested) if wrap else nested, wrap=wrap)
+
+    module.convert_inner_node_data = convert
+    try:
+        yield
+    finally:
+        module.convert_inner_node_data = original
 
 
 def saved_loss(model: Any) -> Any:

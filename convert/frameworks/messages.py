@@ -21,4 +21,6 @@ def reason_of(error: BaseException) -> str:
     """
     lines = [line.strip() for line in _COLOR.sub("", str(error)).splitlines()]
     reasons = [line for line in lines if line and not line.startswith(_PREAMBLES)]
-    return reasons[0][:LONGEST] if reasons else type(error).__name__
+    # A line that ends in a colon introduces the next one.
+    first = " ".join(reasons[: 2 if reasons and reasons[0].endswith(":") else 1])
+    return first[:LONGEST] if first else type(error).__name__

@@ -249,6 +249,20 @@ def is_nested(layer: Any) -> bool:
     return internals.is_functional(layer) or type(layer).__name__ == "Sequential"
 
 
+def _check_nested(model: Any, inputs: Sequence[int], arguments: Arguments) -> None:
+    """Reject a mask that a model passes to a nested one, whose layers are inlined without it."""
+    args, kwargs = arguments(dict.fromkeys(inputs, object()))
+    # By position the mask follows the inputs and `training`.
+    masks = flat(kwargs.get("mask", args[2] if len(args) > 2 else None))
+    # A model of several inputs has a list with None for each input without a mask.
+    if any(mask is not None for mask in masks):
+        raise ModelError(
+            expected="nested models without a mask of their own",
+            found=f"a mask passed to {model.name!r}",
+            hint="Pass it to the layer inside of that model, and save the model again.",
+        )
+
+
 class _Reader:
     """Collects the calls of a model and numbers its tensors."""
 
@@ -293,6 +307,7 @@ class _Reader:
         if type(layer).__name__ == "InputLayer":
             return inputs
         if is_nested(layer):
+            _check_nested(layer, inputs, arguments)
             return self.inline(layer, inputs)
         outputs = flat(internals.first_node(layer).outputs) if outputs is None else outputs
         results = [self.new() for _ in outputs]

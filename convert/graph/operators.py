@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.graph.arguments import flat
 from convert.graph.layer_graph import Call
 
 # Lower-case class name in Keras 3, or last component of the symbol in tf_keras.
@@ -58,6 +59,15 @@ def constants(call: Call) -> list[Any]:
     tensor = object()
     args, kwargs = call.arguments(dict.fromkeys(call.inputs, tensor))
     return [each for each in (*args, *kwargs.values()) if each is not tensor]
+
+
+def fixed_tensors(call: Call) -> list[Any]:
+    """Return the tensors and arrays that a model passes to a layer and that no input changes, such as a mask.
+
+    Args:
+        call: A call of a layer.
+    """
+    return [each for each in flat(constants(call)) if hasattr(each, "dtype") and np.ndim(each) > 0]
 
 
 def takes_newest(call: Call) -> bool:

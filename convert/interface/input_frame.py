@@ -5,14 +5,18 @@ Options win over training metadata, and metadata over defaults.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.pixel_range import takes_bytes
 from convert.options import Options
 from convert.training_info import TrainingInfo
-from edgevid.errors import ModelError, UsageError
+from edgevid.errors import ClipsError, ModelError, UsageError
 from edgevid.frames import Color
 from edgevid.frames.preprocess import InputSpec
 
@@ -83,3 +87,51 @@ def range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: Trai
     return [
         f"the model scales pixels itself, and receives {low:g} to {high:g}: make sure that training scaled them twice"
     ]
+
+
+def with_reading(
+    error: ClipsError, clips: Path, spec: InputSpec, *, window: tuple[int, ...], notes: Sequence[str]
+) -> ClipsError:
+    """Return an error about clips with how the model's input was read, which may be what is wrong.
+
+    Args:
+        error: No clip of the right kind was found, or none could be read.
+        clips: The folder or CSV file of clips.
+        spec: The format of one frame.
+        window: Shape of the window, as the input was read.
+        notes: Assumptions about the model.
+    """
+    hint = _other_reading(clips, spec, window, notes) if spec.kind == "features" else ""
+    return ClipsError(f"{error} {hint}", expected=error.expected, got=error.got, path=error.path) if hint else error
+
+
+def _other_reading(clips: Path, spec: InputSpec, window: tuple[int, ...], notes: Sequence[str]) -> str:
+    width = _row_width(clips)
+    if width is not None and window[0] == 1 and width < spec.channels and spec.channels % width == 0:
+        return (
+            f"The {spec.channels} numbers of the input are {spec.channels // width} rows of {width}: "
+            f"--axes tf --frames {spec.channels // width}"
+        )
+    if width is not None:
+        return ""
+    note = next((each for each in notes if each.startswith("the axes of input")), "")
+    return (
+        f"{note[:1].upper()}{note[1:]}."
+        if note
+        else (
+            f"The input {window} is read as t,f, rows of features. "
+            "Pass --axes t,h*w*c and --frame-size HEIGHT,WIDTH if its rows are pixels."
+        )
+    )
+
+
+def _row_width(clips: Path) -> int | None:
+    """Return how many numbers the rows of the first clip have; None without one that can be read."""
+    file = next(iter(sorted(clips.rglob("*.npy"))), None) if clips.is_dir() else None
+    if file is None:
+        return None
+    try:
+        shape = np.load(file, mmap_mode="r", allow_pickle=False).shape
+    except (OSError, ValueError, EOFError):
+        return None
+    return int(shape[-1]) if len(shape) in (1, 2) else None

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from convert.graph.layer_graph import ModelGraph, read_model
+from convert.heads import is_recurrent
 from convert.interface.axes import PLAIN, InputLayout, axes_note, read_layout
 from convert.interface.first_layers import first_layers
 from convert.interface.input_adapters import AllTrueMask, InputAdapter
@@ -67,6 +68,7 @@ def adapt_inputs(
     masks = _masks(graph)
     if masks:
         graph = graph.without_inputs({graph.inputs[place] for place in masks})
+    _check_states(graph)
     layouts = [
         read_layout(shape, first_layers(graph, place), axes=axes, frames=frames, size=frame_size)
         for place, shape in enumerate(graph.input_shapes)
@@ -91,6 +93,24 @@ def adapt_inputs(
         len(adapters) == 1 and first.axes in PLAIN and len(graph.input_shapes[0]) == 1 + len(frame),
         tuple(_notes(layouts, graph, axes, masks)),
     )
+
+
+def _check_states(graph: ModelGraph) -> None:
+    """Reject inputs that are the states of recurrent layers."""
+    states = {
+        tensor
+        for call in graph.calls
+        if is_recurrent(call.layer) or call.kind.endswith("Cell")
+        for tensor in call.inputs[1:]
+    }
+    names = [name for number, name in zip(graph.inputs, graph.input_names, strict=True) if number in states]
+    if names:
+        raise ModelError(
+            expected="a model of a whole window, which begins with states of zero",
+            found=f"one that takes its states as inputs ({', '.join(names)})",
+            hint="Build it without initial_state and return_state, and copy its weights; "
+            "--plan stateful carries the states from frame to frame.",
+        )
 
 
 def _masks(graph: ModelGraph) -> dict[int, str]:

@@ -61,7 +61,8 @@ class NoScores(OutputAdapter):
         import tensorflow as tf
 
         nothing = super().__call__(answer)[:, :1] * 0.0
-        return tf.concat([nothing + 1.0, nothing], axis=-1)
+        # A negative number leaves -0.0, whose square is 0.0.
+        return tf.concat([nothing + 1.0, nothing * nothing], axis=-1)
 
 
 @dataclass(frozen=True)

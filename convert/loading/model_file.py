@@ -15,7 +15,9 @@ from edgevid.errors import ModelError
 
 # Nested models take about five levels each; a deeper file exhausts the recursion of the frameworks.
 MAX_DEPTH = 150
-_BUILD = "Build the model in Python, or with model_from_json from the .json that belongs to it, load_weights, save it."
+_BUILD = (
+    "Pass the .json that describes the model as MODEL, with --weights and the weights' file, or save a whole model."
+)
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,87 @@ def weights_only_error(path: Path, reason: str) -> ModelError:
 
 def _build_hint(path: Path) -> str:
     """Return how to make a whole model of weights and the description next to them."""
-    for file in [path] if path.suffix == ".json" else sorted(path.parent.glob("*.json")):
+    if path.suffix == ".json":
+        return "Pass the file of its weights with --weights."
+    for file in sorted(path.parent.glob("*.json")):
         try:
             described = json.loads(file.read_bytes())
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(described, dict) and "class_name" in described and "config" in described:
-            version = str(described.get("keras_version", "3" if "module" in described else "2"))
-            framework = "keras" if version.startswith("3") else "tf_keras"
-            return (
-                f"Load {file.name} with model_from_json of {framework}.models (Keras {version} wrote it), "
-                "then load_weights, and save the model."
-            )
+        if isinstance(described, dict) and "class_name" in described and "config" in described and path.is_file():
+            return f"{file.name} next to it describes a model: pass {file} as MODEL, with --weights {path}"
     return _BUILD
+
+
+def read_description(path: Path) -> Header:
+    """Read a model's description in JSON, as `to_json` of Keras 2 or 3 writes it.
+
+    Raises:
+        ModelError: The file is no such description.
+    """
+    parsed = _parse(path.read_bytes(), path)
+    if not isinstance(parsed.get("class_name"), str) or not isinstance(parsed.get("config"), dict):
+        raise ModelError(
+            expected="a model's description, as model.to_json() returns it", found=f"other JSON: {path}", path=path
+        )
+    # Only Keras 3 names the module of the model's class, and it omits its version.
+    version = str(parsed.get("keras_version", "3" if "module" in parsed else "2"))
+    return Header({key: value for key, value in parsed.items() if key not in ("keras_version", "backend")}, version)
+
+
+def join_weights(header: Header, weights: Path, folder: Path) -> Path:
+    """Write a whole model file from a description and a file of weights.
+
+    Args:
+        header: The description.
+        weights: An HDF5 file of weights that has passed the guard.
+        folder: The folder of the new file.
+
+    Returns:
+        The file: `.h5` for weights by layer, as Keras 2 writes them, and `.keras` for the layout of `.weights.h5`.
+    """
+    import h5py
+
+    with h5py.File(weights, "r") as source:
+        layers = source.get("model_weights", source)
+        if "layer_names" in layers.attrs or "layer_names0" in layers.attrs:
+            return _join_hdf5(header, layers, folder / "model.h5")
+    target = folder / "model.keras"
+    # Keras 2 names the module of the model's class in `.keras` files only.
+    name = header.config["class_name"]
+    named = {"module": "keras" if name == "Sequential" else "keras.src.engine.functional", "registered_name": name}
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("config.json", json.dumps({**named, **header.config}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": header.version}))
+        archive.write(weights, "model.weights.h5")
+    return target
+
+
+def layers_with_weights(weights: Path) -> list[str]:
+    """Return the names of the layers in a file of weights by layer; empty for the layout of `.weights.h5`.
+
+    Args:
+        weights: An HDF5 file that has passed the guard.
+    """
+    import h5py
+
+    with h5py.File(weights, "r") as source:
+        layers = source.get("model_weights", source)
+        return [name for name in layers if len(layers[name].attrs.get("weight_names", ()))]
+
+
+def _join_hdf5(header: Header, layers: Any, target: Path) -> Path:
+    import h5py
+
+    with h5py.File(target, "w") as file:
+        group = file.create_group("model_weights")
+        for key, value in layers.attrs.items():
+            group.attrs[key] = value
+        for name in layers:
+            layers.copy(name, group)
+        file.attrs["model_config"] = json.dumps(header.config)
+        file.attrs["keras_version"] = header.version
+    return target
 
 
 def _read_zip(path: Path) -> Header:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from convert.frameworks import internals
+from convert.frameworks import fixed_arguments, internals
 from convert.frameworks.messages import reason_of
 from edgevid.errors import ModelError
 
@@ -21,7 +21,7 @@ def rebuild(model: Any, change: Callable[[Any], Any]) -> Any:
         The new model, with all weights of the old one except the states of recurrent layers.
     """
     # Its Lambda layers were loaded before, so the user has allowed code.
-    with internals.code_allowed(model):
+    with internals.code_allowed(model), fixed_arguments.restored():
         again = type(model).from_config(change(model.get_config()), custom_objects=_custom_objects(model))
     weights = zip(model.get_weights(), model.weights, strict=True)
     again.set_weights([values for values, variable in weights if "rnn_state" not in variable.name])

@@ -114,13 +114,16 @@ class Converter:
         Path(answer["calibration"]).unlink()
         return self._describe(function, precision, Path(answer["out"]).read_bytes())
 
-    def load_in_worker(self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None) -> None:
+    def load_in_worker(
+        self, path: Path, *, allow_code: bool = False, custom_objects: Path | None = None, weights: Path | None = None
+    ) -> None:
         """Load a model file in the child process, so that a file that crashes its process does not crash this one.
 
         Args:
             path: Any model file. An error of its framework is ignored; the caller loads the file again.
             allow_code: See `convert.loading.load.load`.
             custom_objects: See `convert.loading.load.load`.
+            weights: See `convert.loading.load.load`.
 
         Raises:
             ModelError: The child process crashed.
@@ -130,6 +133,7 @@ class Converter:
             "model": str(path),
             "allow_code": allow_code,
             "custom_objects": str(custom_objects) if custom_objects else None,
+            "weights": str(weights) if weights else None,
         }
         try:
             self._child.submit(WorkerTask(path, "model file", request))

@@ -74,10 +74,10 @@ def _load(job: dict[str, Any]) -> None:
     from convert.loading.load import load
     from edgevid.errors import EdgevidError
 
-    custom = job["custom_objects"]
+    custom, weights = (Path(each) if each else None for each in (job["custom_objects"], job["weights"]))
     # The parent loads the file too, and reports the framework's errors.
     with contextlib.suppress(EdgevidError):
-        load(job["model"], allow_code=job["allow_code"], custom_objects=Path(custom) if custom else None)
+        load(job["model"], allow_code=job["allow_code"], custom_objects=custom, weights=weights)
 
 
 def convert(tf: Any, job: dict[str, Any]) -> bytes:

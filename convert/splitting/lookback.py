@@ -11,7 +11,7 @@ import numpy as np
 from convert.execution.conv3d import is_flat_in_time, is_volumetric
 from convert.execution.runner import TIME_AXIS, run_call
 from convert.graph.layer_graph import Call
-from convert.graph.operators import is_by_element, is_opaque_layer, is_operator, takes_newest
+from convert.graph.operators import fixed_tensors, is_by_element, is_opaque_layer, is_operator, takes_newest
 
 # Layers that act on the last axis or element by element, wherever time is. Noise and augmentation do nothing
 # outside training.
@@ -41,11 +41,16 @@ def lookback(call: Call, frames: int, shape: Sequence[int | None] = ()) -> int |
         0 for a call that treats each frame by itself, more for a layer that declares it, None for a call that
         mixes the window.
     """
-    layer, kind = call.layer, call.kind
-    if getattr(layer, "lookback", None) is not None:
-        return int(layer.lookback)
+    if getattr(call.layer, "lookback", None) is not None:
+        return int(call.layer.lookback)
     if is_operator(call):
         return 0 if is_by_element(call) or _keeps_frames_apart(call, frames, shape) else None
+    # A fixed mask has an entry for each frame of the window.
+    return None if fixed_tensors(call) else _lookback_of_layer(call, frames, shape)
+
+
+def _lookback_of_layer(call: Call, frames: int, shape: Sequence[int | None]) -> int | None:
+    layer, kind = call.layer, call.kind
     if kind == "TimeDistributed" or kind in _POINTWISE or kind.startswith("Random"):
         return 0
     rule = _RULES.get(kind)

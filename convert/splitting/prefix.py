@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convert.graph.layer_graph import Call, LayerGraph
+from convert.graph.operators import fixed_tensors
 from convert.heads import CausalConv, Recurrent
 from convert.splitting.lookback import lookback, sees_newest_only
 
@@ -147,4 +148,6 @@ def _obstacle(call: Call, layer: Stateful | None, temporal: set[int]) -> str:
         return "" if lookback(call, 0) == 0 or sees_newest_only(call) else "looks at the whole window"
     if len(call.inputs) > 1:
         return "starts from a computed state"
+    if fixed_tensors(call):
+        return "has a mask or initial state for fixed places in the window"
     return "" if layer.causal else "runs backwards in time"

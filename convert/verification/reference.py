@@ -101,6 +101,19 @@ class Reference:
         batched = self.scores(windows)
         return float(max(np.abs(nudged - batched).max(), np.abs(single - batched).max()))
 
+    def value_rounding(self, windows: Array) -> list[float]:
+        """Measure how much of each auxiliary output of the trained model is float32 rounding.
+
+        Args:
+            windows: Prepared frames (N, T, *frame).
+
+        Returns:
+            The largest change of each when every input changes by less than float32 can resolve.
+        """
+        rows = ([np.asarray(each)[0] for each in self._values(self._real(window) * _NUDGE)] for window in windows)
+        pairs = zip(_columns(rows), self.values(windows), strict=True)
+        return [float(np.abs(nudged - plain).max()) for nudged, plain in pairs]
+
     def values(self, windows: Array) -> list[Array]:
         """Return the trained model's auxiliary outputs.
 

@@ -34,3 +34,7 @@ class ReferenceAnswers(Protocol):
     def rounding(self, windows: Array) -> float:
         """Return how far the rounding of float32 alone can move a probability."""
         ...
+
+    def value_rounding(self, windows: Array) -> list[float]:
+        """Return how far the rounding of float32 alone can move each other output."""
+        ...

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convert.verification.reference_answers import ReferenceAnswers
-from convert.verification.stages import SPLIT_HINT
+from convert.verification.stages import SPLIT_HINT, is_unstable, unstable_error
 from edgevid.bundle.manifest import Value
 from edgevid.errors import VerificationFailed
 from edgevid.frames import Array
@@ -87,12 +87,16 @@ def check_split_values(
         One error per output.
 
     Raises:
-        VerificationFailed: An output differs by more than rounding.
+        VerificationFailed: An output differs by more than rounding, or the model is too unstable to be compared.
     """
     drifts = measure_values("float split", values, reference.split_values(windows), trained)
-    for drift in drifts:
+    for place, drift in enumerate(drifts):
+        limit = _SPLIT_SHARE * max(drift.span, 1.0)
         # Written with `not … <=`, because a NaN must fail too.
-        if not drift.max_abs_error <= _SPLIT_SHARE * max(drift.span, 1.0):
+        if not drift.max_abs_error <= limit:
+            rounding = reference.value_rounding(windows)[place]
+            if is_unstable(drift.max_abs_error, rounding, limit=limit):
+                raise unstable_error(f"{drift.name!r}", drift.max_abs_error, rounding)
             raise VerificationFailed(
                 expected=f"{drift.name!r} of the split model to equal the trained model's",
                 got=drift.max_abs_error,

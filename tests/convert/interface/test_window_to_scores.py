@@ -397,3 +397,22 @@ def test_a_sequence_made_up_again_gives_no_scores():
     )
     with pytest.raises(ModelError, match="no scores to decide by"):
         arranged(model)
+
+
+@pytest.mark.parametrize("used", BOTH)
+def test_states_as_inputs_are_rejected_by_name_with_what_carries_them(used):
+    k = framework(used)
+    window, *states = k.Input((6, 5)), k.Input((4,), name="hidden"), k.Input((4,), name="memory")
+    last, *after = k.layers.LSTM(4, return_state=True)(window, initial_state=states)
+    model = k.Model([window, *states], [k.layers.Dense(3, activation="softmax")(last), *after])
+    with pytest.raises(ModelError, match=r"its states as inputs \(hidden, memory\)\. .*--plan stateful"):
+        arranged(model)
+
+
+@pytest.mark.parametrize("number", [-3.0, 0.0, 3.0])
+def test_the_constant_scores_of_a_regression_are_never_negative_zero(number):
+    from convert.interface.outputs import NoScores
+
+    scores = np.asarray(NoScores(newest=False, classes=1)(np.full((2, 1), number, np.float32)))
+    assert scores.tolist() == [[1.0, 0.0]] * 2
+    assert not np.signbit(scores).any()

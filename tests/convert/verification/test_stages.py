@@ -30,6 +30,12 @@ def test_a_split_that_is_another_model_is_refused_even_when_it_is_nan():
 
 def test_a_model_that_differs_from_itself_by_rounding_lets_its_split_differ_as_much():
     check_split(stage(error=3e-3), rounding=2e-3)
-    for error, rounding in ((3e-3, 1e-3), (2e-2, 1.0), (3e-3, float("nan"))):
+    for error, rounding in ((3e-3, 1e-3), (0.5, 2e-3), (3e-3, float("nan")), (float("nan"), 1.0)):
         with pytest.raises(VerificationFailed, match="a layer was misread"):
+            check_split(stage(error=error), rounding=rounding)
+
+
+def test_a_split_of_an_unstable_model_is_rejected_for_the_model_with_numbers():
+    for error, rounding in ((2e-2, 1.0), (0.9, 0.2)):
+        with pytest.raises(VerificationFailed, match=f"move its own probabilities by {rounding:.2g} .*by {error:.2g}"):
             check_split(stage(error=error), rounding=rounding)
