@@ -13,8 +13,22 @@ import pytest
 from edgevid import __version__, cli, errors
 
 OPTIONS = {
-    "train": ["CLIPS_DIR", "-o", "--frames", "--size", "--interval", "--group-by", "--epochs"],
-    "evaluate": ["MODEL_OR_BUNDLE", "CLIPS_DIR", "--json"],
+    "train": [
+        "CLIPS",
+        "-o",
+        "--check",
+        "--json",
+        "--videos",
+        "--fps",
+        "--background",
+        "--allow-duplicates",
+        "--frames",
+        "--size",
+        "--interval",
+        "--group-by",
+        "--epochs",
+    ],
+    "evaluate": ["MODEL_OR_BUNDLE", "CLIPS", "--json", "--videos", "--fps", "--split"],
     "convert": [
         "MODEL",
         "--clips",
