@@ -6,6 +6,7 @@ The command `edgevid run`, `edgevid.run`, `Model.watch` and `Model.events` all u
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -22,6 +23,7 @@ from edgevid.pipeline import STALL_S, Pipeline
 from edgevid.supervision.pace import Pacer, paces
 from edgevid.supervision.supervisor import Supervisor, leave
 from edgevid.supervision.systemd import Notifier
+from edgevid.telemetry.environment import opencv_difference
 from edgevid.telemetry.telemetry import Telemetry
 from edgevid.updates.slots import Slots, Started
 from edgevid.updates.trial import TrialPeriod
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 # How long the thread of an output may hold the interpreter's lock while the loop waits for it.
 # Python's default of 5 ms is longer than the work for a frame.
 _SWITCH_S = 0.0005
+_log = logging.getLogger(__name__)
 
 
 class LaneProvider(Protocol):
@@ -114,6 +117,7 @@ class Session:
         with ExitStack() as stack:
             lanes = as_lanes([stack.enter_context(model.lent_lane()) for model in self.models])
             self.source = stack.enter_context(self._open_source(lanes))
+            self._warn_of_other_opencv(lanes)
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
             self._threaded = opened.threaded
@@ -211,6 +215,14 @@ class Session:
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return wanted
+
+    def _warn_of_other_opencv(self, lanes: Sequence[Lane]) -> None:
+        if not getattr(self.source, "decodes_video", False):
+            return
+        for lane in lanes:
+            difference = opencv_difference(lane.engine.bundle.manifest.versions)
+            if difference:
+                _log.warning("%s: %s", lane.name, difference)
 
     def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"

@@ -15,7 +15,7 @@ from edgevid.bundle import write
 from edgevid.cli import main
 from tests.clips.moving import write_moving
 from tests.clips.videos import CODECS
-from tests.models.bundles import LABELS, tiny_bundle
+from tests.models.bundles import LABELS, bundle_for, tiny_bundle, window_manifest
 from tests.streams import encode
 
 GRAYS = dict(zip(LABELS, (40, 130, 215), strict=True))
@@ -71,6 +71,12 @@ def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
     assert "accuracy 1.000 over 3 clips" in out
     assert "broken.avi" in err
     assert "Skipped 1 of 4 clips." in err
+
+
+def test_evaluate_reports_that_another_release_of_opencv_made_the_bundle(bright_bundle, tmp_path, capsys):
+    write(bundle_for(window_manifest(versions={"opencv-python-headless": "3.4.18.65"})), bright_bundle)
+    assert main(["evaluate", str(bright_bundle), str(write_grays(tmp_path / "clips", none=[40]))]) == 0
+    assert "Note: Expected OpenCV 3.4, which made the bundle" in capsys.readouterr().err
 
 
 def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_bundle, tmp_path, capsys):

@@ -231,6 +231,16 @@ def test_selftest_fails_with_3_and_prints_no_result(
     assert err.startswith("edgevid: Expected golden answer 0")
 
 
+def test_selftest_reports_that_another_release_of_opencv_made_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine, where = Machine(), tmp_path / "other.edgevid"
+    bundle.write(golden_bundle(window_manifest(versions={"opencv-python-headless": "3.4.18.65"})), where)
+    monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
+    assert cli.main(["selftest", str(where)]) == 0
+    assert "Expected OpenCV 3.4, which made the bundle" in capsys.readouterr().err
+
+
 @pytest.fixture
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the measurement of the start-up: a child process has no fake interpreter."""
