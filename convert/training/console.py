@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from convert.clips import ClipSet
 from convert.training.metrics import Evaluation
 from edgevid.bundle.manifest import Window
-from edgevid.frames.sampling import interval_indices
+from edgevid.frames.sampling import describe_short, interval_indices
 from edgevid.tables import table
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def short_text(clips: ClipSet, window: Window) -> str:
     else:
         counts = [len(interval_indices(clip.timestamps_ns.tolist(), window.interval_s)) for clip in clips.clips]
     short = [
-        f"{clip.ref.path} has {count} of the {window.frames} frames of a window: its last one is repeated."
+        describe_short(str(clip.ref.path), count, window.frames)
         for clip, count in zip(clips.clips, counts, strict=True)
         if count < window.frames
     ]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import cv2
 import edgevid.inference.engine
 from convert import evaluation
 from convert.commands import evaluate
+from edgevid import bundle
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
 from edgevid.cli import main
 from tests.clips.moving import write_moving
-from tests.clips.videos import CODECS
+from tests.clips.videos import CODECS, write_video
 from tests.models.bundles import LABELS, bundle_for, tiny_bundle, window_manifest
 from tests.streams import encode
 
@@ -90,6 +92,25 @@ def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_
     assert "cut.avi has 3 of the 4 frames of a window: its last one is repeated." in err
     assert "1 of 3 clips are shorter than the window." in err
     assert "accuracy 1.000 over 3 clips" in out
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_evaluate_and_run_answer_a_short_clip_alike_and_in_the_same_words(tmp_path, capfd, caplog, count):
+    shipped = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"
+    label = bundle.read(shipped).manifest.labels[0]
+    clip = write_video(tmp_path / "clips" / label / "cut.avi", count=count, fps=10.0)
+    assert main(["evaluate", str(shipped), str(tmp_path / "clips"), "--json"]) == 0
+    evaluated, words = capfd.readouterr()
+    assert main(["run", str(shipped), "--source", str(clip), "--json"]) == 0
+    (decision,) = [each for each in map(json.loads, capfd.readouterr().out.splitlines()) if "scores" in each]
+    scores = json.loads(evaluated)["predictions"][0]["scores"]
+    assert list(decision["scores"].values()) == pytest.approx(scores, abs=1e-6)
+    (line,) = [line for line in words.splitlines() if "repeated" in line]
+    assert line == f"{clip} has {count} of the 16 frames of a window: its last one is repeated."
+    assert line in caplog.messages
+    caplog.clear()
+    edgevid.load(shipped).classify(clip)
+    assert line in caplog.messages
 
 
 @pytest.mark.parametrize(
