@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.board import BoardSampler
-from edgevid.capture import Policy, Source, open_source
+from edgevid.capture import Flip, Orientation, Policy, Rotation, Source, open_source, oriented
 from edgevid.errors import UsageError
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output
@@ -71,6 +71,9 @@ class Session:
         policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
             selects the source's own.
         stall_s: Longest wait for a frame, in seconds.
+        rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270.
+        flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
+            both; "none" neither.
         exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
             systemd, for example, starts it again. Use it only if the process has nothing else to
             do.
@@ -93,12 +96,15 @@ class Session:
         outputs: Iterable[OutputLike] = (),
         policy: Policy | None = None,
         stall_s: float = STALL_S,
+        rotate: Rotation = 0,
+        flip: Flip = "none",
         exit_when_stuck: bool = False,
         board_root: Path = Path("/"),
     ) -> None:
         self.models = tuple(models) if isinstance(models, Sequence) else (models,)
         self.board = BoardSampler(board_root)
         self._wanted_source = source
+        self._orientation = Orientation(rotate=rotate, flip=flip)
         self._wanted_outputs = tuple(outputs)
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
@@ -211,10 +217,11 @@ class Session:
     def _open_source(self, lanes: Sequence[Lane]) -> Source:
         wanted = self._wanted_source
         if isinstance(wanted, (str, Path)):
-            return open_source(str(wanted), lanes[0].engine.bundle.manifest, policy=self._policy)
+            manifest, turn = lanes[0].engine.bundle.manifest, self._orientation
+            return open_source(str(wanted), manifest, policy=self._policy, rotate=turn.rotate, flip=turn.flip)
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
-        return wanted
+        return oriented(wanted, self._orientation)
 
     def _warn_of_other_opencv(self, lanes: Sequence[Lane]) -> None:
         if not getattr(self.source, "decodes_video", False):
@@ -258,6 +265,8 @@ def run(
     outputs: Iterable[OutputLike] = (),
     policy: Policy | None = None,
     stall_s: float = STALL_S,
+    rotate: Rotation = 0,
+    flip: Flip = "none",
     max_frames: int | None = None,
     exit_when_stuck: bool = False,
     on_start: Callable[[Session], None] = lambda _session: None,
@@ -273,6 +282,8 @@ def run(
         outputs: See `Session`.
         policy: See `Session`.
         stall_s: See `Session`.
+        rotate: See `Session`.
+        flip: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
         exit_when_stuck: See `Session`.
         on_start: Called with the session before the first frame. Use it to keep the session: any
@@ -285,7 +296,14 @@ def run(
         EdgevidError: See `Session` and its `run`.
     """
     session = Session(
-        models, source=source, outputs=outputs, policy=policy, stall_s=stall_s, exit_when_stuck=exit_when_stuck
+        models,
+        source=source,
+        outputs=outputs,
+        policy=policy,
+        stall_s=stall_s,
+        rotate=rotate,
+        flip=flip,
+        exit_when_stuck=exit_when_stuck,
     )
     with session:
         on_start(session)

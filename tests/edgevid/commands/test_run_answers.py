@@ -26,7 +26,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, path: Path, shown: Sequence[int | None], *options: str) -> int:
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: Script(shown))
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: Script(shown))
     return cli.main(["run", str(path), "--source", "any", *options])
 
 
@@ -85,6 +85,6 @@ def test_run_succeeds_and_repeats_no_frame_when_a_signal_ends_it_before_the_firs
                     os.kill(os.getpid(), signal.SIGINT)
                 yield frame
 
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: Interrupted([0] * 3))
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: Interrupted([0] * 3))
     assert cli.main(["run", str(path), "--source", "any"]) == 0
     assert "repeated" not in caplog.text

@@ -41,7 +41,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: source)
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: source)
 
 
 def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(
