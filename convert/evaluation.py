@@ -139,6 +139,7 @@ def evaluate(
 def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from edgevid import bundle
     from edgevid.inference.engine import Engine
+    from edgevid.telemetry.environment import opencv_difference
 
     checked = bundle.read(path)
     manifest = checked.manifest
@@ -148,7 +149,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
         clips, manifest.input, interval_s=manifest.window.interval_s, reading=reading, progress=progress
     )
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
-    return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window)
+    difference = opencv_difference(manifest.versions) if manifest.input.kind == "frames" else None
+    notes = (difference,) if difference else ()
+    return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window, notes)
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:

@@ -6,13 +6,16 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider
+from edgevid.frames import Array, Frame
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
 from edgevid.frames.rate_watch import RateWatch
-from edgevid.frames.sampling import IntervalSampler
+from edgevid.frames.sampling import IntervalSampler, describe_short
 from edgevid.inference.engine import Engine
 from edgevid.supervision.pace import Pace
 from edgevid.telemetry.telemetry import Telemetry
@@ -66,6 +69,42 @@ class Lane:
         self.stride = 1
         self._rate = RateWatch()
         self._unanswered = 0
+        self._last: Frame | None = None
+        self._prepared: Array | None = None
+
+    def keep_last(self, frame: Frame) -> None:
+        """Copy the prepared frame, in case the source ends before the first window is full.
+
+        Args:
+            frame: The frame in the engine's input buffer; only its time is kept.
+        """
+        buffer = self.engine.input_buffer()
+        if self._prepared is None:
+            self._prepared = np.empty_like(buffer)
+        np.copyto(self._prepared, buffer)
+        self._last = frame
+
+    def fill_window(self, name: str) -> tuple[Frame, list[float]] | None:
+        """Repeat the last frame of a clip that is shorter than a window, as training does.
+
+        Args:
+            name: The clip, for the warning.
+
+        Returns:
+            The last frame, with its time, and the scores of the window. None if the model has
+            answered, saw no frame, or restarted its window at a gap.
+        """
+        taken, frames = self.telemetry.taken, self.engine.bundle.manifest.window.frames
+        if self._last is None or self._prepared is None or self.telemetry.decisions or self.sampler.gaps:
+            return None
+        scores: list[float] | None = None
+        for _ in range(taken, frames):
+            np.copyto(self.engine.input_buffer(), self._prepared)
+            scores = self.engine.advance()
+        if scores is None:
+            return None
+        _log.warning("%s", describe_short(name, taken, frames))
+        return self._last, scores
 
     def keep_pace(self, pace: Pace) -> None:
         """Apply a pace level.

@@ -79,7 +79,8 @@ class Pipeline:
             raise UsageError(expected="a policy", choices=POLICIES, got=policy)
         self.lanes = as_lanes(models)
         self.telemetry = self.lanes[0].telemetry
-        self._live = source.live
+        self._live, self._name = source.live, source.name
+        self._is_stopped = False
         self._outputs = tuple(outputs)
         self._taps = tuple(taps)
         # The feed asks these before it decodes a frame: it skips frames that nobody will look at.
@@ -140,12 +141,15 @@ class Pipeline:
                     yield
                     if max_frames is not None and self.telemetry.seen >= max_frames:
                         break
+                else:
+                    self._fill_short_windows()
         finally:
             self.pulse.loop_ended()
             self.close()
 
     def stop(self) -> None:
         """End the run after the current frame. Signal handlers and other threads may call it."""
+        self._is_stopped = True
         self._feed.stop()
 
     @property
@@ -234,6 +238,8 @@ class Pipeline:
         if not self._prepare(lane, frame):
             return
         still = lane.gate is not None and lane.gate.is_still(engine.input_buffer())
+        if not self.live and telemetry.decisions == 0:
+            lane.keep_last(frame)
         prepared_ns = monotonic_ns()
         wanted = lane.stride == 1 or lane.wants_answer()
         scores = engine.advance(answer=wanted, still=still)
@@ -305,6 +311,12 @@ class Pipeline:
         if started is not None:
             for output in self._outputs:
                 output.started(started)
+
+    def _fill_short_windows(self) -> None:
+        """Answer a clip that ended before the first window was full, as `edgevid evaluate` does."""
+        for lane in () if self.live or self._is_stopped else self.lanes:
+            if (filled := lane.fill_window(self._name)) is not None:
+                self._answer(lane, *filled, monotonic_ns())
 
     def _change_pace(self, level: int) -> None:
         self._level = level

@@ -17,10 +17,8 @@ from edgevid.provision.wheels import platform_options
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("opencv", "mqtt", "metrics", "web")
-# Bookworm's picamera2 and simplejpeg were built for NumPy 1 and run in edgevid's process. OpenCV from
-# 4.12 on needs NumPy 2. OpenCV 4.11 returns V4L2 frames without conversion as one flat row
-# (opencv#27166, fixed in 4.12).
-BOUNDS = {"3.11": ["numpy<2", "opencv-python-headless<4.11"], "3.13": []}
+# Bookworm's picamera2 and simplejpeg were built for NumPy 1 and run in edgevid's process.
+BOUNDS = {"3.11": ["numpy<2"], "3.13": []}
 # --target, because pip requires it for a foreign platform. --dry-run writes nothing there.
 PIP_INSTALL = "pip install --quiet --dry-run --ignore-installed --report - --target unused".split()
 HEADING = (

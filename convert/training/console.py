@@ -11,7 +11,7 @@ from convert.training.cross_validation import CrossValidation, Score
 from convert.training.metrics import Evaluation
 from convert.training.transfer_facts import TransferFacts
 from edgevid.bundle.manifest import Window
-from edgevid.frames.sampling import interval_indices
+from edgevid.frames.sampling import describe_short, interval_indices
 from edgevid.tables import table
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def short_text(clips: ClipSet, window: Window) -> str:
     else:
         counts = [len(interval_indices(clip.timestamps_ns.tolist(), window.interval_s)) for clip in clips.clips]
     short = [
-        f"{clip.ref.name} has {count} of the {window.frames} frames of a window: its last one is repeated."
+        describe_short(clip.ref.name, count, window.frames)
         for clip, count in zip(clips.clips, counts, strict=True)
         if count < window.frames
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic_ns
 from typing import Literal, get_args
@@ -15,17 +16,18 @@ from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decision
 from edgevid.frames import Array, Frame
-from edgevid.frames.sampling import centre_indices, stream_indices
+from edgevid.frames.sampling import centre_indices, describe_short, interval_indices, stream_indices
 from edgevid.inference.engine import Engine
 from edgevid.lane import Lane
 from edgevid.units import NS_PER_MS, NS_PER_S
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
+_log = logging.getLogger(__name__)
 
 
 def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "centre") -> Decision:
-    """Classify a clip. If the clip is shorter than the window, its last frame is repeated.
+    """Classify a clip. If the clip is shorter than the window, log a warning and repeat its last frame.
 
     Args:
         lane: The lane of the model. Its engine is restarted.
@@ -54,6 +56,7 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
                 hint="Use watch() or events().",
             )
         stamps_ns = [frame.timestamp_ns for frame in clip.frames()]
+        _warn_if_short(lane, stamps_ns, clip.name)
     indices = _indices(lane, stamps_ns, views)
     with open_clip() as clip:
         mean = np.mean(list(_scores(lane, clip, indices)), axis=0)
@@ -63,6 +66,14 @@ def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "cen
     return Decision(
         stamps_ns[indices[-1]] / NS_PER_S, label, score, probabilities, age_ms, lane.decider.labels, lane.name
     )
+
+
+def _warn_if_short(lane: Lane, stamps_ns: Sequence[int], name: str) -> None:
+    window = lane.engine.bundle.manifest.window
+    is_uniform = window.sampling == "uniform"
+    count = len(stamps_ns) if is_uniform else len(interval_indices(stamps_ns, window.interval_s))
+    if count < window.frames:
+        _log.warning("%s", describe_short(name, count, window.frames))
 
 
 def _indices(lane: Lane, stamps_ns: Sequence[int], views: Views) -> list[int]:

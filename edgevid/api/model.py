@@ -18,7 +18,7 @@ from edgevid.api.stream import Colour, Stream
 from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
-from edgevid.capture import Policy, Source, open_source
+from edgevid.capture import Flip, Policy, Rotation, Source, open_source
 from edgevid.events.decide import Decision, Event
 from edgevid.frames.preprocess import InputSpec
 from edgevid.lane import Lane
@@ -142,7 +142,9 @@ class Model:
         """The report of the conversion, as in `report.json` of the bundle."""
         return self.bundle.report
 
-    def classify(self, clip: str | Path, *, views: Views = "centre") -> Decision:
+    def classify(
+        self, clip: str | Path, *, views: Views = "centre", rotate: Rotation = 0, flip: Flip = "none"
+    ) -> Decision:
         """Classify a clip, as `edgevid evaluate` does.
 
         If the clip is shorter than the window, its last frame is repeated.
@@ -151,6 +153,8 @@ class Model:
             clip: A video file, a folder of pictures, or a `.npy` file of features.
             views: "centre" for the window in the middle of the clip, "all" for the mean over every
                 window.
+            rotate: See `Session`.
+            flip: See `Session`.
 
         Returns:
             A decision. Its `t_s` is the time of the last frame that the model saw; its `age_ms` is
@@ -162,7 +166,8 @@ class Model:
             ContractError: The clip does not fit the model's input.
         """
         with self.lent_lane() as lane:
-            return classify(lane, lambda: open_source(str(clip), self.bundle.manifest), views=views)
+            manifest = self.bundle.manifest
+            return classify(lane, lambda: open_source(str(clip), manifest, rotate=rotate, flip=flip), views=views)
 
     def watch(
         self,
@@ -170,6 +175,8 @@ class Model:
         *,
         policy: Policy | None = None,
         stall_s: float = STALL_S,
+        rotate: Rotation = 0,
+        flip: Flip = "none",
         max_frames: int | None = None,
     ) -> Iterator[Decision]:
         """Run the model on a camera, a stream, a video or a folder of pictures.
@@ -181,6 +188,8 @@ class Model:
             policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
                 selects the source's own.
             stall_s: Longest wait for a frame, in seconds.
+            rotate: See `Session`.
+            flip: See `Session`.
             max_frames: Stop after this many frames of the source; None runs to its end.
 
         Yields:
@@ -193,7 +202,9 @@ class Model:
         """
         newest = Newest()
         with (
-            Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session,
+            Session(
+                self, source=source, outputs=[newest], policy=policy, stall_s=stall_s, rotate=rotate, flip=flip
+            ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
             for _ in steps:
@@ -207,6 +218,8 @@ class Model:
         started: bool = False,
         policy: Policy | None = None,
         stall_s: float = STALL_S,
+        rotate: Rotation = 0,
+        flip: Flip = "none",
         max_frames: int | None = None,
     ) -> Iterator[Event]:
         """Run the model on a source, for its events.
@@ -219,6 +232,8 @@ class Model:
                 event has `ended` False.
             policy: See `watch`.
             stall_s: See `watch`.
+            rotate: See `Session`.
+            flip: See `Session`.
             max_frames: See `watch`.
 
         Yields:
@@ -229,7 +244,9 @@ class Model:
         """
         newest = Newest(starts=started)
         with (
-            Session(self, source=source, outputs=[newest], policy=policy, stall_s=stall_s) as session,
+            Session(
+                self, source=source, outputs=[newest], policy=policy, stall_s=stall_s, rotate=rotate, flip=flip
+            ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
             for _ in steps:

@@ -6,6 +6,7 @@ The command `edgevid run`, `edgevid.run`, `Model.watch` and `Model.events` all u
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.board import BoardSampler
-from edgevid.capture import Policy, Source, open_source
+from edgevid.capture import Flip, Orientation, Policy, Rotation, Source, open_source, oriented
 from edgevid.errors import UsageError
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output
@@ -22,6 +23,7 @@ from edgevid.pipeline import STALL_S, Pipeline
 from edgevid.supervision.pace import Pacer, paces
 from edgevid.supervision.supervisor import Supervisor, leave
 from edgevid.supervision.systemd import Notifier
+from edgevid.telemetry.environment import opencv_difference
 from edgevid.telemetry.telemetry import Telemetry
 from edgevid.updates.slots import Slots, Started
 from edgevid.updates.trial import TrialPeriod
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 # How long the thread of an output may hold the interpreter's lock while the loop waits for it.
 # Python's default of 5 ms is longer than the work for a frame.
 _SWITCH_S = 0.0005
+_log = logging.getLogger(__name__)
 
 
 class LaneProvider(Protocol):
@@ -68,6 +71,9 @@ class Session:
         policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
             selects the source's own.
         stall_s: Longest wait for a frame, in seconds.
+        rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270.
+        flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
+            both; "none" neither.
         exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
             systemd, for example, starts it again. Use it only if the process has nothing else to
             do.
@@ -90,12 +96,15 @@ class Session:
         outputs: Iterable[OutputLike] = (),
         policy: Policy | None = None,
         stall_s: float = STALL_S,
+        rotate: Rotation = 0,
+        flip: Flip = "none",
         exit_when_stuck: bool = False,
         board_root: Path = Path("/"),
     ) -> None:
         self.models = tuple(models) if isinstance(models, Sequence) else (models,)
         self.board = BoardSampler(board_root)
         self._wanted_source = source
+        self._orientation = Orientation(rotate=rotate, flip=flip)
         self._wanted_outputs = tuple(outputs)
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
@@ -114,6 +123,7 @@ class Session:
         with ExitStack() as stack:
             lanes = as_lanes([stack.enter_context(model.lent_lane()) for model in self.models])
             self.source = stack.enter_context(self._open_source(lanes))
+            self._warn_of_other_opencv(lanes)
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
             self._threaded = opened.threaded
@@ -207,10 +217,19 @@ class Session:
     def _open_source(self, lanes: Sequence[Lane]) -> Source:
         wanted = self._wanted_source
         if isinstance(wanted, (str, Path)):
-            return open_source(str(wanted), lanes[0].engine.bundle.manifest, policy=self._policy)
+            manifest, turn = lanes[0].engine.bundle.manifest, self._orientation
+            return open_source(str(wanted), manifest, policy=self._policy, rotate=turn.rotate, flip=turn.flip)
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
-        return wanted
+        return oriented(wanted, self._orientation)
+
+    def _warn_of_other_opencv(self, lanes: Sequence[Lane]) -> None:
+        if not getattr(self.source, "decodes_video", False):
+            return
+        for lane in lanes:
+            difference = opencv_difference(lane.engine.bundle.manifest.versions)
+            if difference:
+                _log.warning("%s: %s", lane.name, difference)
 
     def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
@@ -246,6 +265,8 @@ def run(
     outputs: Iterable[OutputLike] = (),
     policy: Policy | None = None,
     stall_s: float = STALL_S,
+    rotate: Rotation = 0,
+    flip: Flip = "none",
     max_frames: int | None = None,
     exit_when_stuck: bool = False,
     on_start: Callable[[Session], None] = lambda _session: None,
@@ -261,6 +282,8 @@ def run(
         outputs: See `Session`.
         policy: See `Session`.
         stall_s: See `Session`.
+        rotate: See `Session`.
+        flip: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
         exit_when_stuck: See `Session`.
         on_start: Called with the session before the first frame. Use it to keep the session: any
@@ -273,7 +296,14 @@ def run(
         EdgevidError: See `Session` and its `run`.
     """
     session = Session(
-        models, source=source, outputs=outputs, policy=policy, stall_s=stall_s, exit_when_stuck=exit_when_stuck
+        models,
+        source=source,
+        outputs=outputs,
+        policy=policy,
+        stall_s=stall_s,
+        rotate=rotate,
+        flip=flip,
+        exit_when_stuck=exit_when_stuck,
     )
     with session:
         on_start(session)

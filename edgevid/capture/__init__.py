@@ -4,6 +4,17 @@ Each third-party capture library is imported in one module, when a source of its
 """
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP, Policy, open_source
+from edgevid.capture.oriented import Flip, Orientation, Rotation, oriented
 from edgevid.capture.source import Source
 
-__all__ = ["POLICIES", "SOURCES_HELP", "Policy", "Source", "open_source"]
+__all__ = [
+    "POLICIES",
+    "SOURCES_HELP",
+    "Flip",
+    "Orientation",
+    "Policy",
+    "Rotation",
+    "Source",
+    "open_source",
+    "oriented",
+]

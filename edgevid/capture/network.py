@@ -53,6 +53,7 @@ class NetworkStream(BufferedSource):
 
     live = True
     reopens = True
+    decodes_video = True
 
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
         try:

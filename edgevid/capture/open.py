@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgevid.bundle.manifest import Manifest
 from edgevid.capture.address import SCHEMES, split_options
+from edgevid.capture.oriented import UPRIGHT, Flip, Orientation, Rotation, oriented
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.frames import Color
@@ -30,7 +31,14 @@ _DEVICE = re.compile(r"(/dev/video)?[0-9]+(\?.*)?")
 _LETTERBOX_PX = (640, 480)
 
 
-def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) -> Source:
+def open_source(
+    text: str,
+    manifest: Manifest,
+    *,
+    policy: Policy | None = None,
+    rotate: Rotation = 0,
+    flip: Flip = "none",
+) -> Source:
     """Open a source by its address.
 
     Args:
@@ -40,21 +48,28 @@ def open_source(text: str, manifest: Manifest, *, policy: Policy | None = None) 
             camera's, and the interval of pictures and feature rows.
         policy: "live" plays a file or the synthetic stream at its own pace, as a camera would.
             "file" delivers a recording as fast as it is read. None selects the source's own.
+        rotate: Degrees clockwise by which pictures are turned: 0, 90, 180 or 270.
+        flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
+            both; "none" neither.
 
     Returns:
         An open source, to be used in a `with`.
 
     Raises:
-        UsageError: The file or device is missing, or the address is of no known kind.
+        UsageError: The file or device is missing, the address is of no known kind, or features
+            should be turned.
         SourceError: The source exists but cannot be read.
     """
+    orientation = Orientation(rotate=rotate, flip=flip)
+    if manifest.input.kind == "features" and not orientation.is_upright:
+        raise UsageError(expected="pictures to rotate or flip", found="a model of features")
     text = _plain(text)
     kind, colon, rest = text.partition(":")
     # A file wins over a kind, so a clip may be called "synthetic" or "replay:1.avi".
-    if kind in _KINDS and (colon or kind in _KINDS_ALONE) and not _exists(text):
-        source = _KINDS[kind](text if rest.startswith("//") else rest, manifest)
+    if kind in (*_KINDS, "picamera2") and (colon or kind in _KINDS_ALONE) and not _exists(text):
+        source = _open_kind(kind, text if rest.startswith("//") else rest, manifest, orientation)
     else:
-        kind, source = "", _open_path(text, manifest)
+        kind, source = "", oriented(_open_path(text, manifest), orientation)
     wanted = policy or ("live" if kind == "replay" else None)
     return _paced(source) if wanted == "live" and not source.live else source
 
@@ -74,6 +89,14 @@ def _exists(text: str) -> bool:
     # An address may be too long for a file name, or contain a byte that none can.
     except (OSError, ValueError):
         return False
+
+
+def _open_kind(kind: str, where: str, manifest: Manifest, orientation: Orientation) -> Source:
+    if kind != "picamera2":
+        return oriented(_KINDS[kind](where, manifest), orientation)
+    # The ISP flips at no cost. Only a quarter turn is left to the processor.
+    left = orientation if orientation.is_quarter else UPRIGHT
+    return oriented(_picamera2(where, manifest, orientation), left)
 
 
 def _open_path(text: str, manifest: Manifest) -> Source:
@@ -142,7 +165,7 @@ def _v4l2(text: str, _manifest: Manifest) -> Source:
     return V4l2Camera(device, options)
 
 
-def _picamera2(text: str, manifest: Manifest) -> Source:
+def _picamera2(text: str, manifest: Manifest, orientation: Orientation) -> Source:
     from edgevid.capture.picamera import OPTIONS, PiCamera
 
     number, options = split_options(text, OPTIONS)
@@ -151,7 +174,16 @@ def _picamera2(text: str, manifest: Manifest) -> Source:
     spec = manifest.input
     if spec.kind == "features":
         raise UsageError(expected="a source of feature vectors for this model", found="a camera")
+    if not orientation.is_upright and {"hflip", "vflip"} & options.keys():
+        raise UsageError(
+            expected="either --rotate and --flip, or hflip and vflip in the address", got=text, found="both"
+        )
     size_px = _LETTERBOX_PX if spec.resize == "letterbox" else (spec.width, spec.height)
+    if orientation.is_quarter:
+        # Turned, the picture has the model's size.
+        size_px = size_px[::-1]
+    elif not orientation.is_upright:
+        options["hflip"], options["vflip"] = orientation.flips
     color: Color = "bgr" if spec.color == "bgr" else "rgb"
     return PiCamera(
         int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options
@@ -167,7 +199,6 @@ def _synthetic(seed: str, manifest: Manifest) -> Source:
 
 
 _KINDS: Mapping[str, Callable[[str, Manifest], Source]] = {
-    "picamera2": _picamera2,
     "v4l2": _v4l2,
     **dict.fromkeys(SCHEMES, _stream),
     "replay": _replay,

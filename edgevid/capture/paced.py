@@ -24,6 +24,7 @@ class PacedSource(ClosingSource):
 
     def __init__(self, source: Source) -> None:
         self.name = source.name
+        self.decodes_video = getattr(source, "decodes_video", False)
         self._source = source
         self._buffers = Buffers()
 

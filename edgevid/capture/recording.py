@@ -92,6 +92,7 @@ class Recording(ClosingSource):
     """
 
     live = False
+    decodes_video = True
 
     def __init__(self, path: str | Path) -> None:
         video = Path(path)

@@ -71,10 +71,15 @@ class Source(Protocol):
 
 
 class ClosingSource:
-    """Base of sources: a context manager over `close`, for a source with one buffer that opens once."""
+    """Base of sources: a context manager over `close`, for a source with one buffer that opens once.
+
+    Attributes:
+        decodes_video: Whether OpenCV's FFmpeg decodes the frames: their colors depend on its release.
+    """
 
     name: str
     reopens = False
+    decodes_video = False
 
     def release(self, frame: Frame) -> None:
         """Do nothing by default: the source overwrites its own buffer."""

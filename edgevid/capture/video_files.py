@@ -35,6 +35,7 @@ class VideoFile(ClosingSource):
     """
 
     live = False
+    decodes_video = True
 
     def __init__(self, path: str | Path) -> None:
         where = opencv_name(Path(path))
@@ -138,6 +139,7 @@ class Pipe(ClosingSource):
     """
 
     live = False
+    decodes_video = True
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)

@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         outputs=requested,
         policy=args.policy,
         stall_s=args.stall,
+        rotate=args.rotate,
+        flip=args.flip,
         exit_when_stuck=True,
         board_root=BOARD_ROOT,
     )

@@ -7,7 +7,8 @@ frame is run through the model on this machine. Each answer must be
     class. The same holds for the model's other outputs
   - equal to the answer for its window when that is computed again from scratch
 
-The exit code is 0 if all are, and 3 if not.
+The exit code is 0 if all are, and 3 if not. The frames are decoded ones, so a line
+on standard error reports another release of OpenCV than that of the conversion.
 """
 
 from __future__ import annotations
@@ -46,9 +47,14 @@ def run(args: argparse.Namespace) -> int:
     from edgevid import bundle
     from edgevid.inference.selftest import selftest
     from edgevid.schema import to_json
+    from edgevid.telemetry.environment import opencv_difference
 
     checked = bundle.read(args.bundle)
     result = selftest(open_engine(checked, args))
+    # The golden frames are decoded ones, so the comparison cannot notice it.
+    difference = opencv_difference(checked.manifest.versions)
+    if difference:
+        sys.stderr.write(f"edgevid: {difference}\n")
     if checked.manifest.values and not result.values:
         sys.stderr.write(
             "edgevid: The golden answers of this bundle contain scores only, so its other outputs are not tested. "

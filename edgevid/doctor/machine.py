@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgevid.telemetry.environment import OPENCV_PACKAGES
+
 # Packages that the checks mention: interpreters first, then cameras, then outputs.
 _PACKAGES = (
     "ai-edge-litert",
     "tflite-runtime",
     "numpy",
-    "opencv-python-headless",
-    "opencv-python",
+    *OPENCV_PACKAGES,
     "picamera2",
     "paho-mqtt",
     "prometheus-client",

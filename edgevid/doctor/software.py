@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgevid.backends.delegate_option import EDGETPU_LIBRARY, edgetpus
 from edgevid.doctor.finding import Finding, ok
 from edgevid.doctor.machine import Host
+from edgevid.telemetry.environment import OPENCV_RELEASE, opencv_release
 
 _PYTHONS = ((3, 11), (3, 13))
 # The Linux architectures with wheels of the LiteRT interpreter.
@@ -66,9 +67,16 @@ def delegates(host: Host) -> Finding:
 
 
 def extras(host: Host) -> Finding:
-    """List the optional packages; warn if none of them reads a camera or a video."""
+    """List the optional packages; warn if none reads a camera or a video, or OpenCV is of another release."""
     installed = {name: version for name, version in host.packages.items() if name not in (*_INTERPRETERS, "numpy")}
     listed = ", ".join(f"{name} {version}" for name, version in installed.items())
+    if opencv_release(installed) not in (None, OPENCV_RELEASE):
+        return Finding(
+            check="extras",
+            status="warning",
+            found=f"{listed}: bundles are made with OpenCV {OPENCV_RELEASE}, others decode other colors",
+            mend=f"python3 -m pip install 'opencv-python-headless=={OPENCV_RELEASE}.*'",
+        )
     if any(name.startswith(("opencv", "picamera2")) for name in installed):
         return ok("extras", listed)
     mend = (

@@ -179,6 +179,37 @@ def _centred(outer: tuple[int, ...], inner: tuple[int, int]) -> tuple[slice, sli
     return slice(top, top + inner[0]), slice(left, left + inner[1])
 
 
+def turner(*, is_quarter: bool, flips: tuple[bool, bool]) -> Callable[[Array, Array], None]:
+    """Return a turn of whole pictures.
+
+    Args:
+        is_quarter: Whether to turn by 90 degrees clockwise.
+        flips: Whether to flip (left and right, top and bottom) after that.
+
+    Returns:
+        A function `(pixels, out)`, both (H, W, C) uint8, `out` contiguous and with the swapped height
+        and width after a quarter turn.
+
+    Raises:
+        MissingDependency: If OpenCV is not installed.
+    """
+    cv2 = opencv("turning pictures")
+    # A quarter turn clockwise is a transposition and a flip of left and right.
+    flip_x, flip_y = flips[0] != is_quarter, flips[1]
+    code = -1 if flip_x and flip_y else int(flip_x)
+
+    def turn(pixels: Array, out: Array) -> None:
+        # OpenCV's one-channel pictures have two axes; the view shares the memory of `out`.
+        into = out[:, :, 0] if out.shape[2] == 1 else out
+        if is_quarter:
+            cv2.transpose(pixels, into)
+            pixels = into
+        if flip_x or flip_y:
+            cv2.flip(pixels, code, into)
+
+    return turn
+
+
 def shrinker(size_px: tuple[int, int], *, gray: bool) -> Callable[[Array, Array], None]:
     """Return a fast resize for pictures that people look at.
 

@@ -202,6 +202,17 @@ def stream_indices(timestamps_ns: Sequence[int], *, frames: int, interval_s: flo
     return hold_last(indices, max(len(indices), frames))
 
 
+def describe_short(name: str, count: int, frames: int) -> str:
+    """Describe a clip that is shorter than a window, in the words of every command.
+
+    Args:
+        name: The clip.
+        count: Frames that the sampler takes of it.
+        frames: Frames in the window.
+    """
+    return f"{name} has {count} of the {frames} frames of a window: its last one is repeated."
+
+
 def hold_last(indices: Sequence[int], frames: int) -> list[int]:
     """Cut a list of indices to a length, or extend it by repeating the last one.
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevid import __version__
 
+# The release that `pyproject.toml` asks for on both halves; a test holds them equal.
+OPENCV_RELEASE = "4.10"
+OPENCV_PACKAGES = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 _PACKAGES = (
     "numpy",
     "ai-edge-litert",
     "tflite-runtime",
-    "opencv-python-headless",
-    "opencv-python",
+    *OPENCV_PACKAGES,
     "tensorflow",
     "keras",
     "tf-keras",
@@ -95,6 +99,41 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return installed
+
+
+def opencv_release(installed: Mapping[str, str]) -> str | None:
+    """Return the release of OpenCV, such as "4.10", among versions by package; None if there is none."""
+    version = next((installed[name] for name in OPENCV_PACKAGES if name in installed), None)
+    return None if version is None else _release(version)
+
+
+def opencv_difference(made_with: Mapping[str, str]) -> str | None:
+    """Describe the difference between the OpenCV of a bundle's conversion and the one on this machine.
+
+    Args:
+        made_with: Versions of the software that made the bundle.
+
+    Returns:
+        A sentence; None if the releases are equal, or one of them is unknown.
+    """
+    # Raspberry Pi OS's own package has no metadata for Python, but it is imported by the time of a run.
+    imported = getattr(sys.modules.get("cv2"), "__version__", None)
+    made, here = opencv_release(made_with), _release(imported) if imported else opencv_release(versions())
+    if made is None or here is None or made == here:
+        return None
+    mend = (
+        "Convert the model again."
+        if here == OPENCV_RELEASE
+        else f"Run: pip install 'opencv-python-headless=={OPENCV_RELEASE}.*'."
+    )
+    return (
+        f"Expected OpenCV {made}, which made the bundle, got {here}: it may decode other colors from the same "
+        f"video. {mend}"
+    )
+
+
+def _release(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def rss_mib(status: Path = Path("/proc/self/status")) -> float | None:

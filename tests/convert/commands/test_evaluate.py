@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ import edgevid.inference.engine
 from convert import evaluation
 from convert.clips.reading import ROWS
 from convert.commands import evaluate
+from edgevid import bundle
 from edgevid.backends.fake import Fake
 from edgevid.bundle import write
 from edgevid.cli import main
 from tests.clips.moving import write_moving
-from tests.clips.videos import CODECS
-from tests.models.bundles import LABELS, tiny_bundle
+from tests.clips.videos import CODECS, write_video
+from tests.models.bundles import LABELS, bundle_for, tiny_bundle, window_manifest
 from tests.streams import encode
 
 GRAYS = dict(zip(LABELS, (40, 130, 215), strict=True))
@@ -109,6 +111,12 @@ def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
     assert "Skipped 1 of 4 clips." in err
 
 
+def test_evaluate_reports_that_another_release_of_opencv_made_the_bundle(bright_bundle, tmp_path, capsys):
+    write(bundle_for(window_manifest(versions={"opencv-python-headless": "3.4.18.65"})), bright_bundle)
+    assert main(["evaluate", str(bright_bundle), str(write_grays(tmp_path / "clips", none=[40]))]) == 0
+    assert "Note: Expected OpenCV 3.4, which made the bundle" in capsys.readouterr().err
+
+
 def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_bundle, tmp_path, capsys):
     clips = write_grays(tmp_path / "clips", none=[40], wave=[130])
     writer = cv2.VideoWriter(str(clips / "wave" / "cut.avi"), cv2.VideoWriter.fourcc(*CODECS[".avi"]), 10.0, (64, 48))
@@ -120,6 +128,25 @@ def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_
     assert "cut.avi has 3 of the 4 frames of a window: its last one is repeated." in err
     assert "1 of 3 clips are shorter than the window." in err
     assert "accuracy 1.000 over 3 clips" in out
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_evaluate_and_run_answer_a_short_clip_alike_and_in_the_same_words(tmp_path, capfd, caplog, count):
+    shipped = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"
+    label = bundle.read(shipped).manifest.labels[0]
+    clip = write_video(tmp_path / "clips" / label / "cut.avi", count=count, fps=10.0)
+    assert main(["evaluate", str(shipped), str(tmp_path / "clips"), "--json"]) == 0
+    evaluated, words = capfd.readouterr()
+    assert main(["run", str(shipped), "--source", str(clip), "--json"]) == 0
+    (decision,) = [each for each in map(json.loads, capfd.readouterr().out.splitlines()) if "scores" in each]
+    scores = json.loads(evaluated)["predictions"][0]["scores"]
+    assert list(decision["scores"].values()) == pytest.approx(scores, abs=1e-6)
+    (line,) = [line for line in words.splitlines() if "repeated" in line]
+    assert line == f"{clip} has {count} of the 16 frames of a window: its last one is repeated."
+    assert line in caplog.messages
+    caplog.clear()
+    edgevid.load(shipped).classify(clip)
+    assert line in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import socket
 import threading
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import edgevid
+from edgevid import bundle
 from edgevid.api.outputs import OutputLike
 from edgevid.errors import OutputError, SourceError, UsageError
+from tests.clips.videos import write_video
 from tests.edgevid.outputs.sinks import until
 from tests.servers.broker import Mosquitto, free_port, listening, needs_mosquitto
 from tests.servers.receiver import Receiver
@@ -311,3 +314,30 @@ def test_an_encoder_that_fails_ends_the_recording_and_neither_the_run_nor_its_en
     with edgevid.Session(model, source="synthetic:3", outputs=[edgevid.Record(tmp_path / "seen.avi")]) as session:
         telemetry = session.run(max_frames=30)
     assert telemetry["gestures"].seen == 30
+
+
+@pytest.fixture
+def of_opencv_3(tmp_path: Path) -> edgevid.Model:
+    made = bundle.read(SHIPPED)
+    versions = {"opencv-python-headless": "3.4.18.65"}
+    path = tmp_path / "old.edgevid"
+    bundle.write(dataclasses.replace(made, manifest=dataclasses.replace(made.manifest, versions=versions)), path)
+    return edgevid.load(path)
+
+
+def test_a_video_run_by_another_opencv_than_the_bundles_is_warned_of(
+    of_opencv_3: edgevid.Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("cv2")
+    video = write_video(tmp_path / "clip.avi")
+    for source in (str(video), f"file://{video}"):
+        caplog.clear()
+        edgevid.run(of_opencv_3, source=source, policy="live", max_frames=2)
+        assert "gestures: Expected OpenCV 3.4, which made the bundle" in caplog.text
+
+
+def test_frames_that_opencv_does_not_decode_need_no_release_of_it(
+    of_opencv_3: edgevid.Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    edgevid.run(of_opencv_3, source="synthetic:3", max_frames=2)
+    assert "OpenCV" not in caplog.text

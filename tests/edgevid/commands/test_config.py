@@ -46,6 +46,7 @@ def test_every_option_of_run_may_stand_in_the_file(write) -> None:
         5.5,
         True,
     )
+    assert (args.rotate, args.flip, args.stream) == (90, "vertical", 0)
 
 
 def examples() -> dict[str, str]:
@@ -57,6 +58,9 @@ def examples() -> dict[str, str]:
         "delegate": '"xnnpack"',
         "max-frames": "600",
         "stall": "5.5",
+        "rotate": "90",
+        "flip": '"vertical"',
+        "stream": "0",
         "json": "true",
     }
 

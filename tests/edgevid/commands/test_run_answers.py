@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edgevid import bundle, cli
 from edgevid.backends.fake import Fake
 from edgevid.frames import Frame
 from edgevid.inference import engine
-from tests.models.bundles import bundle_for, window_manifest
+from tests.models.bundles import LABELS, bundle_for, window_manifest
 from tests.streams import Script, answer, encode
 
 
@@ -25,17 +26,37 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, path: Path, shown: Sequence[int | None], *options: str) -> int:
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: Script(shown))
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: Script(shown))
     return cli.main(["run", str(path), "--source", "any", *options])
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_run_fails_when_its_source_is_too_short_for_one_answer(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], count: int
+def test_run_answers_a_clip_shorter_than_a_window_once_and_names_the_repeated_frame(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    count: int,
 ) -> None:
-    assert run(monkeypatch, path, [0] * count) == 1
+    assert run(monkeypatch, path, [0] * (count - 1) + [2], "--json") == 0
+    (decision,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (decision["t_s"], decision["label"]) == (pytest.approx(0.1 * (count - 1)), LABELS[2])
+    assert caplog.messages == [f"script has {count} of the 4 frames of a window: its last one is repeated."]
+
+
+def test_run_repeats_no_frame_of_a_clip_with_a_whole_window(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(monkeypatch, path, [0] * 4) == 0
+    assert "repeated" not in caplog.text
+
+
+def test_run_fails_on_a_stream_too_short_for_one_answer_under_the_live_policy(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, path, [0] * 3, "--policy", "live") == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "Expected" in line]
-    assert f"Expected 4 frames, 0.1 s apart, for an answer of tiny, got {count} from script." in line
+    assert "Expected 4 frames, 0.1 s apart, for an answer of tiny, got" in line
 
 
 def test_run_fails_when_gaps_leave_no_window_whole(
@@ -45,18 +66,14 @@ def test_run_fails_when_gaps_leave_no_window_whole(
     assert "gaps between them from script" in capsys.readouterr().err
 
 
-def test_run_succeeds_with_one_answer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, path, [0] * 4) == 0
-
-
 def test_run_succeeds_when_the_user_asked_for_fewer_frames_than_a_window(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(monkeypatch, path, [0] * 9, "--max-frames", "2") == 0
 
 
-def test_run_succeeds_when_a_signal_ends_it_before_the_first_answer(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+def test_run_succeeds_and_repeats_no_frame_when_a_signal_ends_it_before_the_first_answer(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import os
     import signal
@@ -68,5 +85,6 @@ def test_run_succeeds_when_a_signal_ends_it_before_the_first_answer(
                     os.kill(os.getpid(), signal.SIGINT)
                 yield frame
 
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: Interrupted([0] * 3))
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: Interrupted([0] * 3))
     assert cli.main(["run", str(path), "--source", "any"]) == 0
+    assert "repeated" not in caplog.text

@@ -41,7 +41,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show(monkeypatch: pytest.MonkeyPatch, source: ClosingSource) -> None:
-    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, *, policy: source)
+    monkeypatch.setattr("edgevid.api.session.open_source", lambda _text, _manifest, **_options: source)
 
 
 def test_run_prints_an_event_a_line_and_the_latency_table_beside_it(
@@ -229,6 +229,16 @@ def test_selftest_fails_with_3_and_prints_no_result(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("edgevid: Expected golden answer 0")
+
+
+def test_selftest_reports_that_another_release_of_opencv_made_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine, where = Machine(), tmp_path / "other.edgevid"
+    bundle.write(golden_bundle(window_manifest(versions={"opencv-python-headless": "3.4.18.65"})), where)
+    monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
+    assert cli.main(["selftest", str(where)]) == 0
+    assert "Expected OpenCV 3.4, which made the bundle" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from edgevid.errors import FlashError
 from edgevid.provision import wheels
+from edgevid.telemetry.environment import OPENCV_RELEASE, opencv_release
 from tests.repo.files import ROOT
 
 
@@ -61,6 +63,21 @@ def test_the_lock_file_of_each_python_is_made_from_the_requirements_of_pyproject
     pins = {canonicalize_name(pin.name): pin.version for pin in wheels.read_lock(wheels.lock_path(python))}
     for requirement in map(Requirement, wanted):
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_workstation_and_every_device_have_the_same_release_of_opencv() -> None:
+    """Another release decodes other colors, and the answers of the conversion no longer hold."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = {line for extra in extras.values() for line in extra if line.startswith("opencv")}
+    assert asked == {f"opencv-python-headless>={OPENCV_RELEASE},<4.11"}
+    pins = {
+        pin.version
+        for path in wheels.lock_path("3.13").parent.glob("*.txt")
+        for pin in wheels.read_lock(path)
+        if pin.name.startswith("opencv")
+    }
+    assert len(pins) == 1
+    assert opencv_release({"opencv-python-headless": pins.pop()}) == OPENCV_RELEASE
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.13"])

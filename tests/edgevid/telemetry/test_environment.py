@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from edgevid.telemetry.environment import machine, rss_mib, versions
+from edgevid.telemetry import environment
+from edgevid.telemetry.environment import (
+    OPENCV_RELEASE,
+    machine,
+    opencv_difference,
+    opencv_release,
+    rss_mib,
+    versions,
+)
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -53,3 +63,33 @@ def test_resident_memory_is_in_mebibytes(tmp_path: Path) -> None:
 
 def test_versions_name_python_and_numpy() -> None:
     assert {"python", "edgevid", "numpy"} <= set(versions())
+
+
+def test_the_release_of_opencv_is_that_of_any_of_its_packages() -> None:
+    assert opencv_release({"opencv-python-headless": "4.10.0.84"}) == "4.10"
+    assert opencv_release({"opencv-contrib-python": "5.0.0.93", "numpy": "2.0"}) == "5.0"
+    assert opencv_release({"numpy": "2.0"}) is None
+
+
+@pytest.mark.parametrize(
+    ("imported", "made", "expected"),
+    [
+        ("4.10.0", "4.10.0.84", None),
+        ("4.10.0", "5.0.0.93", "Expected OpenCV 5.0, which made the bundle, got 4.10"),
+        ("5.0.0", "4.10.0.84", "Run: pip install 'opencv-python-headless==4.10.*'."),
+        ("4.12.0", "4.10.0.84", "got 4.12"),
+    ],
+)
+def test_opencv_of_another_release_than_the_bundles_is_described(
+    monkeypatch: pytest.MonkeyPatch, imported: str, made: str, expected: str | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(__version__=imported))
+    difference = opencv_difference({"opencv-python-headless": made})
+    assert difference is None if expected is None else expected in str(difference)
+    assert opencv_difference({"numpy": "2.0"}) is None
+
+
+def test_opencv_that_is_not_imported_is_known_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.setattr(environment, "versions", lambda: {"opencv-python-headless": f"{OPENCV_RELEASE}.0.84"})
+    assert "got 4.10" in str(opencv_difference({"opencv-python": "4.6.0.66"}))
