@@ -8,7 +8,7 @@ are skipped, named and counted; a run ends only if none is left.
 from __future__ import annotations
 
 import csv
-import tempfile
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 
 from convert.progress import Progress
 from convert.row_folders import RowFolder, gather
+from convert.rows import Store, StoredArray
 from edgevid.bundle.manifest import Window
 from edgevid.capture.features import FeatureFile
 from edgevid.capture.video.containers import VIDEO_SUFFIXES, in_order, natural_key
@@ -27,9 +28,9 @@ from edgevid.frames.preprocess import InputSpec, Kind, Preprocessor
 from edgevid.quant import pixels_to_float
 from edgevid.units import NS_PER_S
 
-# Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a
-# window reads a tenth of its clip.
-MOST_HELD_BYTES = 256 * 2**20
+# Decoded frames beyond this move to a temporary file, those of a longer clip as they are decoded: 150
+# clips of 5 s at 224x224 take 3 GiB, and a window reads a tenth of its clip.
+MOST_HELD_BYTES = 64 * 2**20
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"frames": VIDEO_SUFFIXES, "features": (".npy",)}
 
 
@@ -55,12 +56,13 @@ class Clip:
 
     Attributes:
         ref: The file that was decoded.
-        frames: (N, *frame) prepared frames, uint8 pixels or float32 features.
+        frames: (N, *frame) prepared frames, uint8 pixels or float32 features; in a file if they are
+            many.
         timestamps_ns: (N,) int64, ascending.
     """
 
     ref: ClipRef
-    frames: Array
+    frames: Array | StoredArray
     timestamps_ns: Array
 
     @property
@@ -173,7 +175,7 @@ def _from_csv(path: Path, group: Callable[[Path], str]) -> list[ClipRef]:
     return sorted(refs, key=lambda ref: natural_key(ref.path))
 
 
-def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
+def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1, store: Store | None = None) -> Clip:
     """Decode a clip and prepare each frame as the device does.
 
     Args:
@@ -181,22 +183,36 @@ def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
         spec: The model's input frame.
         interval_s: Time between the rows of a feature sequence; ignored for videos, which have
             timestamps.
+        store: Takes the frames of a long clip; None for a file of their own.
 
     Raises:
         SourceError: The file cannot be read.
         ContractError: Its frames do not fit `spec`.
     """
     prepare = Preprocessor(spec)
-    frames: list[Array] = []
     stamps: list[int] = []
     rows = RowFolder if ref.path.is_dir() else FeatureFile
     with rows(ref.path, interval_s=interval_s) if spec.kind == "features" else VideoFile(ref.path) as source:
-        for frame in source.frames():
-            prepared = np.empty(spec.shape, spec.dtype)
-            prepare.write(frame, prepared)
-            frames.append(prepared)
-            stamps.append(frame.timestamp_ns)
-    return Clip(ref, np.stack(frames), np.array(stamps, np.int64))
+
+        def prepared() -> Iterator[Array]:
+            for frame in source.frames():
+                row = np.empty(spec.shape, spec.dtype)
+                prepare.write(frame, row)
+                stamps.append(frame.timestamp_ns)
+                yield row
+
+        frames = _gather(prepared(), store)
+    return Clip(ref, frames, np.array(stamps, np.int64))
+
+
+def _gather(rows: Iterator[Array], store: Store | None) -> Array | StoredArray:
+    """Stack rows, at least one, in memory; in the store if they are many."""
+    first = next(rows)
+    few = [first, *itertools.islice(rows, MOST_HELD_BYTES // first.nbytes)]
+    following = next(rows, None)
+    if following is None:
+        return np.stack(few)
+    return (store or Store()).add(itertools.chain(few, [following], rows))
 
 
 def decode_all(
@@ -219,15 +235,15 @@ def decode_all(
     """
     clips: list[Clip] = []
     skipped: list[tuple[Path, str]] = []
-    # clips[:on_disk] have moved to files already.
-    on_disk = 0
+    # clips[:on_disk] have moved to the file already.
+    on_disk, store = 0, Store()
     for ref in progress(refs):
         try:
-            clips.append(decode(ref, spec, interval_s=interval_s))
+            clips.append(decode(ref, spec, interval_s=interval_s, store=store))
         except (SourceError, ContractError) as error:
             skipped.append((ref.path, str(error)))
         if sum(clip.frames.nbytes for clip in clips[on_disk:]) > MOST_HELD_BYTES:
-            clips[on_disk:] = _move_to_disk(clips[on_disk:])
+            clips[on_disk:] = [replace(clip, frames=_stored(clip.frames, store)) for clip in clips[on_disk:]]
             on_disk = len(clips)
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
@@ -255,21 +271,8 @@ def read_folder(
     return replace(read, skipped=(*read.skipped, *passed_over(root, kind=spec.kind)))
 
 
-def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:
-    """Return the clips with frames that are memory-mapped from one temporary file."""
-    # The file has no name: the system deletes it with the last clip, and keeps as much of it in
-    # memory as fits.
-    with tempfile.TemporaryFile(prefix="edgevid-frames-") as file:
-        for clip in clips:
-            file.write(np.ascontiguousarray(clip.frames).data)
-        file.flush()
-        mapped = np.asarray(np.memmap(file, np.uint8, "r"))
-    ends = np.cumsum([clip.frames.nbytes for clip in clips])
-    pieces = np.split(mapped, ends[:-1])
-    return [
-        replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape))
-        for clip, piece in zip(clips, pieces, strict=True)
-    ]
+def _stored(frames: Array | StoredArray, store: Store) -> StoredArray:
+    return frames if isinstance(frames, StoredArray) else store.add(frames)
 
 
 def evenly_spread(count: int, wanted: int) -> list[int]:
