@@ -1,9 +1,11 @@
 """What does a conversion cost in time and memory?
 
     python benchmarks/conversion.py [--lrcn MODEL --clips DIR]
+    python benchmarks/conversion.py --big-windows [--clips DIR]
 
 Goals: an LRCN in 20 s, MobileNetV2 with an LSTM in 60 s, both under 3 GiB, and `auto` under five
-times one conversion.
+times one conversion. Models of big windows, --big-windows, stay under 3 GB whatever the number of
+clips. They take minutes each.
 
 Each conversion is `edgevid convert` in a process of its own, from its start to its end. Memory is
 the sum over this process and its children, sampled every 50 ms. Without --lrcn, the benchmark builds
@@ -35,6 +37,13 @@ from convert.frameworks.tensorflow_setup import import_tensorflow
 
 GOALS_S = {"LRCN": 20.0, "MobileNetV2 + LSTM": 60.0}
 GOAL_GIB, GOAL_TIMES = 3.0, 5.0
+# Frames, height and width of the big windows, by name.
+BIG_WINDOWS = {
+    "ConvLSTM 20x128x128": (20, 128, 128),
+    "ConvLSTM 20x255x255": (20, 255, 255),
+    "Conv3D 64x224x224": (64, 224, 224),
+}
+GOAL_GB = 3.0
 # `edgevid convert` with a budget that no recipe meets, so that every recipe is tried.
 REJECT_ALL = """
 import sys
@@ -43,11 +52,15 @@ from convert.verification.budget import Budget
 Budget.broken = lambda *_: "nothing is good enough"
 sys.exit(edgevid.cli.main())
 """
+# Random weights have no accuracy to preserve.
+ANY_RESULT = ("--max-drop", "100", "--min-agreement", "0")
 # Keys of the results.
 INT8, WORST_CASE = "int8", "auto, nothing good enough"
 _SAMPLE_S = 0.05
 _KIB_PER_GIB = 2**20
+_GB_PER_GIB = 2**30 / 1e9
 _CLIPS, _FRAMES = 12, 48
+_CLIPS_OF_BIG_WINDOWS = 40
 
 
 @dataclass(frozen=True)
@@ -142,10 +155,10 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def make_clips(folder: Path) -> Path:
+def make_clips(folder: Path, count: int = _CLIPS) -> Path:
     """Write clips of squares that move to the left or to the right over noise."""
     rng = np.random.default_rng(1)
-    for index in range(_CLIPS):
+    for index in range(count):
         label = ("left", "right")[index % 2]
         frames = rng.integers(0, 90, (_FRAMES, 120, 160, 3)).astype(np.uint8)
         for step, frame in enumerate(frames):
@@ -191,6 +204,60 @@ def make_mobilenet(path: Path) -> Path:
     return path
 
 
+def make_convlstm(path: Path, window: tuple[int, int, int]) -> Path:
+    """Write the ConvLSTM of the usual tutorials, with random weights."""
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((*window, 3))])
+    for filters in (4, 8, 14, 16):
+        model.add(layers.ConvLSTM2D(filters, 3, activation="tanh", return_sequences=True))
+        model.add(layers.MaxPooling3D((1, 2, 2), padding="same"))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(2, activation="softmax"))
+    model.save(path)
+    return path
+
+
+def make_conv3d(path: Path, window: tuple[int, int, int]) -> Path:
+    """Write three convolutions over time and space, with random weights."""
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((*window, 3))])
+    for filters in (8, 16, 32):
+        model.add(layers.Conv3D(filters, 3, activation="relu", padding="same"))
+        model.add(layers.MaxPooling3D(2))
+    model.add(layers.GlobalAveragePooling3D())
+    model.add(layers.Dense(2, activation="softmax"))
+    model.save(path)
+    return path
+
+
+def measure_big_windows(folder: Path, clips: Path) -> int:
+    """Convert a model of each big window to int8, and write the results.
+
+    Args:
+        folder: For the models.
+        clips: The folder of clips.
+    """
+    peaks: dict[str, dict[str, float]] = {}
+    for name, window in BIG_WINDOWS.items():
+        make = make_conv3d if name.startswith("Conv3D") else make_convlstm
+        model = make(folder / f"{name.replace(' ', '-')}.keras", window)
+        cost = convert(model, clips, "--precision", "int8", "--interval", "uniform", *ANY_RESULT)
+        peaks[name] = {"gb": round(cost.gib * _GB_PER_GIB, 2), **_numbers(cost)}
+        print(f"{name}: {peaks[name]}", file=sys.stderr)
+    goals = {f"{name} under {GOAL_GB:g} GB": each["gb"] < GOAL_GB for name, each in peaks.items()}
+    numbers = {"clips": len(find_clips(clips)), "windows": peaks, "goals_met": goals}
+    question = "Peak memory of a whole `edgevid convert` of big windows, all processes together (goal: under 3 GB)."
+    print(table([("window", "GB", "seconds"), *((name, each["gb"], each["s"]) for name, each in peaks.items())]))
+    print(f"\n{goals_text(goals)}\nWrote {write('big_windows', question=question, numbers=numbers)}")
+    return 0
+
+
 def measure(models: dict[str, Path], clips: Path, more: Sequence[str]) -> dict[str, dict[str, Cost]]:
     """Convert each model to int8, and by `auto` with a budget that no recipe meets.
 
@@ -202,12 +269,10 @@ def measure(models: dict[str, Path], clips: Path, more: Sequence[str]) -> dict[s
     Returns:
         Costs by name of the model and kind of conversion.
     """
-    # Random weights have no accuracy to preserve.
-    any_result = ("--max-drop", "100", "--min-agreement", "0")
     costs = {}
     for name, model in models.items():
         costs[name] = {
-            INT8: convert(model, clips, "--precision", "int8", *any_result, *more),
+            INT8: convert(model, clips, "--precision", "int8", *ANY_RESULT, *more),
             WORST_CASE: convert(model, clips, *more, program=("-c", REJECT_ALL)),
         }
         for kind, cost in costs[name].items():
@@ -221,11 +286,14 @@ def main() -> int:
     parser.add_argument(
         "--lrcn", type=Path, metavar="MODEL", help="a trained LRCN to convert instead of one with random weights"
     )
-    parser.add_argument("--clips", type=Path, metavar="DIR", help="clips of the LRCN")
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="clips of the LRCN, or for --big-windows")
+    parser.add_argument("--big-windows", action="store_true", help="measure the memory of big windows instead")
     args = parser.parse_args()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        if args.big_windows:
+            return measure_big_windows(folder, args.clips or make_clips(folder / "clips", _CLIPS_OF_BIG_WINDOWS))
         clips = args.clips or make_clips(folder / "clips")
         models = {
             "LRCN": args.lrcn or make_lrcn(folder / "lrcn.keras"),

@@ -7,6 +7,7 @@ file returns and, on labelled clips, how often that is right.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from convert.interface.first_layers import FirstLayers
 from convert.loading.load import LoadedModel
 from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
+from convert.rows import AnyRows
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.backends.survey import Survey, survey
@@ -220,32 +222,32 @@ class FileReference:
         self._file, self._spec = model, spec
         self._probabilities = to_probabilities(kind)
 
-    def scores(self, windows: Array) -> Array:
+    def scores(self, windows: AnyRows) -> Array:
         """Run the file on windows (N, T, *frame) and return probabilities (N, classes) float32."""
         return self._probabilities(
             np.concatenate([self._file(to_real(window[None], self._spec)) for window in windows])
         )
 
-    def split_scores(self, windows: Array) -> Array:
+    def split_scores(self, windows: AnyRows) -> Array:
         """Return the same as `scores`: the file is the only part."""
         return self.scores(windows)
 
-    def values(self, windows: Array) -> list[Array]:
+    def values(self, windows: AnyRows) -> list[Array]:
         """Return no values: the file has one output."""
         del windows
         return []
 
-    def split_values(self, windows: Array) -> list[Array]:
+    def split_values(self, windows: AnyRows) -> list[Array]:
         """Return no values: the file has one output."""
         del windows
         return []
 
-    def rounding(self, windows: Array) -> float:
+    def rounding(self, windows: AnyRows) -> float:
         """Return 0: the file repeats its answers exactly."""
         del windows
         return 0.0
 
-    def value_rounding(self, windows: Array) -> list[float]:
+    def value_rounding(self, windows: AnyRows) -> list[float]:
         """Return none: the file has one output."""
         del windows
         return []
@@ -267,22 +269,22 @@ class PassthroughConverter:
         self._part = part
 
     def prefetch(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> None:
         """Start nothing: `convert` returns at once."""
 
-    def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+    def prefetch_layer_errors(self, function: PartFunction, calibration: Sequence[AnyRows], *, made: str = "") -> None:
         """Start nothing: `part_errors` measures nothing."""
 
     def convert(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> ConvertedPart:
         """Return the file; the arguments change nothing."""
         del function, precision, calibration, edgetpu
         return self._part
 
     def part_errors(
-        self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
+        self, made: ConvertedPart, function: PartFunction, calibration: Sequence[AnyRows], *, output: str
     ) -> list[LayerError]:
         """Raise, since layers are compared with those of a float model.
 

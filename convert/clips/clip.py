@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convert.rows import StoredArray
 from edgevid.frames import Array
 from edgevid.units import NS_PER_S
 
@@ -68,12 +69,13 @@ class Clip:
 
     Attributes:
         ref: The file that was decoded.
-        frames: (N, *frame) prepared frames, uint8 pixels or float32 features.
+        frames: (N, *frame) prepared frames, uint8 pixels or float32 features; in a file if they are
+            many.
         timestamps_ns: (N,) int64, ascending.
     """
 
     ref: ClipRef
-    frames: Array
+    frames: Array | StoredArray
     timestamps_ns: Array
 
     @property

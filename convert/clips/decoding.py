@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +14,17 @@ from convert.clips.find import list_clips
 from convert.clips.reading import DEFAULT, Reading
 from convert.clips.sources import clip_frames
 from convert.progress import Progress
+from convert.rows import Store, StoredArray
 from edgevid.errors import ClipsError, ContractError, SourceError
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec, Preprocessor
 
-# Decoded frames beyond this move to a temporary file: 150 clips of 5 s at 224x224 take 3 GiB, and a
-# window reads a tenth of its clip.
-MOST_HELD_BYTES = 256 * 2**20
+# Decoded frames beyond this move to a temporary file, those of a longer clip as they are decoded: 150
+# clips of 5 s at 224x224 take 3 GiB, and a window reads a tenth of its clip.
+MOST_HELD_BYTES = 64 * 2**20
 
 
-def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
+def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1, store: Store | None = None) -> Clip:
     """Decode a clip and prepare each frame as the device does.
 
     Args:
@@ -31,20 +32,34 @@ def decode(ref: ClipRef, spec: InputSpec, *, interval_s: float = 0.1) -> Clip:
         spec: The model's input frame.
         interval_s: Time between the rows of a feature sequence; ignored for videos, which have
             timestamps.
+        store: Takes the frames of a long clip; None for a file of their own.
 
     Raises:
         SourceError: The file cannot be read.
         ContractError: Its frames do not fit `spec`.
     """
     prepare = Preprocessor(spec)
-    frames: list[Array] = []
     stamps: list[int] = []
-    for frame in clip_frames(ref, spec.kind, interval_s=interval_s):
-        prepared = np.empty(spec.shape, spec.dtype)
-        prepare.write(frame, prepared)
-        frames.append(prepared)
-        stamps.append(frame.timestamp_ns)
-    return Clip(ref, np.stack(frames), np.array(stamps, np.int64))
+
+    def prepared() -> Iterator[Array]:
+        for frame in clip_frames(ref, spec.kind, interval_s=interval_s):
+            row = np.empty(spec.shape, spec.dtype)
+            prepare.write(frame, row)
+            stamps.append(frame.timestamp_ns)
+            yield row
+
+    frames = _gather(prepared(), store)
+    return Clip(ref, frames, np.array(stamps, np.int64))
+
+
+def _gather(rows: Iterator[Array], store: Store | None) -> Array | StoredArray:
+    """Stack rows, at least one, in memory; in the store if they are many."""
+    first = next(rows)
+    few = [first, *itertools.islice(rows, MOST_HELD_BYTES // first.nbytes)]
+    following = next(rows, None)
+    if following is None:
+        return np.stack(few)
+    return (store or Store()).add(itertools.chain(few, [following], rows))
 
 
 def decode_all(
@@ -67,16 +82,16 @@ def decode_all(
     """
     clips: list[Clip] = []
     skipped: list[tuple[Path, str]] = []
-    # clips[:on_disk] have moved to files already.
-    on_disk = 0
+    # clips[:on_disk] have moved to the file already.
+    on_disk, store = 0, Store()
     for ref in progress(refs):
         try:
-            clips.append(decode(ref, spec, interval_s=interval_s))
+            clips.append(decode(ref, spec, interval_s=interval_s, store=store))
         except (SourceError, ContractError) as error:
             where = f"{ref.origin}: " if ref.origin else ""
             skipped.append((ref.path, f"{where}{error}"))
         if sum(clip.frames.nbytes for clip in clips[on_disk:]) > MOST_HELD_BYTES:
-            clips[on_disk:] = _move_to_disk(clips[on_disk:])
+            clips[on_disk:] = [replace(clip, frames=_stored(clip.frames, store)) for clip in clips[on_disk:]]
             on_disk = len(clips)
     if not clips:
         reason = skipped[0][1] if skipped else "there are none"
@@ -112,18 +127,5 @@ def read_folder(
     return replace(read, skipped=(*read.skipped, *listing.passed_over), notes=listing.notes)
 
 
-def _move_to_disk(clips: Sequence[Clip]) -> list[Clip]:
-    """Return the clips with frames that are memory-mapped from one temporary file."""
-    # The file has no name: the system deletes it with the last clip, and keeps as much of it in
-    # memory as fits.
-    with tempfile.TemporaryFile(prefix="edgevid-frames-") as file:
-        for clip in clips:
-            file.write(np.ascontiguousarray(clip.frames).data)
-        file.flush()
-        mapped = np.asarray(np.memmap(file, np.uint8, "r"))
-    ends = np.cumsum([clip.frames.nbytes for clip in clips])
-    pieces = np.split(mapped, ends[:-1])
-    return [
-        replace(clip, frames=piece.view(clip.frames.dtype).reshape(clip.frames.shape))
-        for clip, piece in zip(clips, pieces, strict=True)
-    ]
+def _stored(frames: Array | StoredArray, store: Store) -> StoredArray:
+    return frames if isinstance(frames, StoredArray) else store.add(frames)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
+from convert.frameworks.release_memory import give_back
 from convert.interface.contract import Contract
 from convert.precision.recipes import Recipe
 from convert.quantization.calibration import Calibration, frame_samples, on_grid, on_own_grid, step_samples
@@ -16,6 +17,7 @@ from convert.quantization.converter import ConvertedPart
 from convert.quantization.converter_protocol import PartConverter
 from convert.quantization.layer_errors import LayerError, Losses, Unmeasured
 from convert.quantization.logits import LogitsPart
+from convert.rows import AnyRows, Rows, Store
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
@@ -125,11 +127,11 @@ def prefetch(
         converter.prefetch_layer_errors(parts.encoder, samples)
 
 
-def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Array:
+def _encoder_samples(parts: Split, contract: Contract, calibration: Calibration) -> Rows:
     return frame_samples(calibration, contract.input, parts.lookback + 1)
 
 
-def _no_samples(function: PartFunction) -> list[Array]:
+def _no_samples(function: PartFunction) -> list[AnyRows]:
     return [np.zeros((0, *shape[1:]), np.float32) for shape in function.input_shapes]
 
 
@@ -139,7 +141,7 @@ class _BuiltPart:
 
     part: ConvertedPart
     function: PartFunction
-    samples: Callable[[], list[Array]]
+    samples: Callable[[], list[AnyRows]]
 
 
 class Builder:
@@ -156,7 +158,7 @@ class Builder:
         self._job = job
         self.ranges: dict[ConvertedPart, list[InputRange]] = {}
         self._parts: dict[tuple[str, Precision, Precision | None], _BuiltPart] = {}
-        self._features: dict[Precision, Array] = {}
+        self._features: dict[Precision, Rows] = {}
         self._logits = LogitsPart(job.tail, job.contract.scores)
 
     def build(self, recipe: Recipe) -> Bundle:
@@ -185,7 +187,7 @@ class Builder:
     def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
         job, precision = self._job, recipe.precision("whole")
 
-        def make_samples() -> list[Array]:
+        def make_samples() -> list[AnyRows]:
             return [frame_samples(job.calibration, job.contract.input, job.parts.frames)]
 
         return [self._convert(self._last_part(precision), precision, make_samples)]
@@ -211,27 +213,28 @@ class Builder:
             job.parts.encoder, precision, lambda: [_encoder_samples(job.parts, job.contract, job.calibration)]
         )
 
-    def _tail_samples(self, encoder: ConvertedPart) -> list[Array]:
+    def _tail_samples(self, encoder: ConvertedPart) -> list[AnyRows]:
         """Return representative inputs of the head or step."""
         tail, params = self._job.tail, encoder.part.outputs[0].params
         # The converted encoder's features, not the float encoder's: the device sees only those.
         features = self._converted_features(encoder)
-        inputs = [features] if len(tail.input_shapes) == 1 else step_samples(tail, features)
+        inputs: list[AnyRows] = [features] if len(tail.input_shapes) == 1 else [*step_samples(tail, features)]
         inputs[0] = on_grid(inputs[0], params)
         return inputs if len(inputs) == 1 else on_own_grid(tail, inputs)
 
-    def _converted_features(self, encoder: ConvertedPart) -> Array:
+    def _converted_features(self, encoder: ConvertedPart) -> Rows:
         precision, job = encoder.part.precision, self._job
         if precision not in self._features:
-            stored = encode_windows(encoder, job.calibration.windows, job.contract, job.parts.lookback + 1)
-            self._features[precision] = dequantize(stored, encoder.part.outputs[0].params)
+            encoded = encode_windows(encoder, job.calibration.windows, job.contract, job.parts.lookback + 1)
+            params = encoder.part.outputs[0].params
+            self._features[precision] = Rows.of(Store().add(encoded)).map(lambda stored: dequantize(stored, params))
         return self._features[precision]
 
     def _convert(
         self,
         function: PartFunction,
         precision: Precision,
-        make_samples: Callable[[], list[Array]],
+        make_samples: Callable[[], list[AnyRows]],
         encoder_precision: Precision | None = None,
     ) -> ConvertedPart:
         is_calibrated = precision in CALIBRATED
@@ -262,6 +265,8 @@ class Builder:
         Returns:
             The layers, worst first, and the parts that could not be measured.
         """
+        # The float model has run its last window, and the child process needs memory to measure.
+        give_back()
         # Reported parts are sorted last, so that they replace their doubles in the dict.
         ordered = sorted(self._parts.values(), key=lambda built: built.part.part in reported)
         chosen = {(built.part.part.role, built.part.part.precision): built for built in ordered}
@@ -283,7 +288,7 @@ class Builder:
             output = next(iter(job.parts.hoisted or job.parts.prefix_layers[-1:]), "")
         return job.converter.part_errors(built.part, built.function, built.samples(), output=output)
 
-    def share_at_grid_ends(self, encoder: Part, data: bytes, windows: Array) -> float | None:
+    def share_at_grid_ends(self, encoder: Part, data: bytes, windows: AnyRows) -> float | None:
         """Return the share of a quantised encoder's features at the ends of their grid.
 
         Args:
@@ -302,7 +307,7 @@ class Builder:
         return share_at_ends(features, params)
 
 
-def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, seen_frames: int) -> Array:
+def encode_windows(encoder: ConvertedPart, windows: AnyRows, contract: Contract, seen_frames: int) -> Iterator[Array]:
     """Run a converted encoder over windows.
 
     Args:
@@ -311,20 +316,20 @@ def encode_windows(encoder: ConvertedPart, windows: Array, contract: Contract, s
         contract: Its `input` is the format of the frames.
         seen_frames: Number of frames in one input of the encoder.
 
-    Returns:
-        Features (N, T - seen_frames + 1, F) in the dtype of the encoder's output.
+    Yields:
+        The features (T - seen_frames + 1, F) of each window, in the dtype of the encoder's output.
     """
     model = LiteRt().load(encoder.part, encoder.data)
     quantize = input_quantizer(contract.input, encoder.part.inputs[0].params)
-    steps = windows.shape[1] - seen_frames + 1
-    features = np.empty((len(windows), steps, *encoder.part.outputs[0].shape[1:]), encoder.part.outputs[0].dtype)
+    steps, output = windows.shape[1] - seen_frames + 1, encoder.part.outputs[0]
     stored = np.empty(windows.shape[1:], encoder.part.inputs[0].dtype)
-    for window, rows in zip(windows, features, strict=True):
+    for window in windows:
         for frame, out in zip(window, stored, strict=True):
             quantize(frame, out)
+        rows = np.empty((steps, *output.shape[1:]), output.dtype)
         for start, row in enumerate(rows):
             frames = stored[start : start + seen_frames]
             model.write(0, frames if seen_frames == 1 else frames[None])
             model.invoke()
             row[...] = model.read(0)[0]
-    return features
+        yield rows

@@ -10,12 +10,16 @@ Three ranges are pinned rather than observed:
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from convert.clips import Clip, evenly_spread, to_real, window_indices
+from convert.rows import AnyRows, Rows
 from convert.splitting.split import PartFunction
 from convert.splitting.stepping import steps
 from edgevid.bundle.manifest import Window
@@ -26,6 +30,9 @@ from edgevid.units import NS_PER_S
 
 MAX_CLIPS = 32
 MAX_ENCODER_SAMPLES = 256
+# Samples of a step in memory, where their states are stretched: a hundred for a ConvLSTM of 64x64 over 20 frames.
+_MAX_SAMPLE_BYTES = 128 * 2**20
+_MIN_SAMPLES = 8
 # Each round brings the ranges of input and output states closer (four were enough for LSTM and GRU). A state
 # that only grows never converges.
 _MAX_ROUNDS = 16
@@ -44,7 +51,7 @@ class Calibration:
         clips: Indices of the clips that the windows come from.
     """
 
-    windows: Array
+    windows: AnyRows
     clips: tuple[int, ...]
 
 
@@ -59,8 +66,9 @@ def choose(clips: Sequence[Clip], window: Window) -> Calibration:
         Windows of at most `MAX_CLIPS` clips: one per clip, or two for interval sampling.
     """
     chosen = _spread(len(clips), MAX_CLIPS)
-    windows = [clips[index].frames[indices] for index in chosen for indices in _windows(clips[index], window)]
-    return Calibration(np.stack(windows), tuple(chosen))
+    places = [(clips[index], indices) for index in chosen for indices in _windows(clips[index], window)]
+    windows = Rows(lambda place: places[place][0].frames[places[place][1]], range(len(places)))
+    return Calibration(windows, tuple(chosen))
 
 
 def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
@@ -73,7 +81,7 @@ def _windows(clip: Clip, window: Window) -> Iterator[list[int]]:
             yield window_indices(clip, window, start=min(start, len(clip.frames) - 1))
 
 
-def frame_samples(calibration: Calibration, spec: InputSpec, seen_frames: int) -> Array:
+def frame_samples(calibration: Calibration, spec: InputSpec, seen_frames: int) -> Rows:
     """Return representative inputs of the first part.
 
     Args:
@@ -82,13 +90,19 @@ def frame_samples(calibration: Calibration, spec: InputSpec, seen_frames: int) -
         seen_frames: Number of frames in one input of the part.
 
     Returns:
-        (N, *frame) or (N, seen_frames, *frame) float32. Pixels are pinned to the trained range.
+        (*frame) or (seen_frames, *frame) float32 each. Pixels are pinned to the trained range.
     """
     windows = calibration.windows
     positions = windows.shape[1] - seen_frames + 1
-    picked = [divmod(index, positions) for index in _spread(len(windows) * positions, MAX_ENCODER_SAMPLES)]
-    samples = to_real(np.stack([windows[clip, start : start + seen_frames] for clip, start in picked]), spec)
-    samples = samples[:, 0] if seen_frames == 1 else samples
+    # Neighbouring samples are of one window, which is read once for them.
+    window = lru_cache(maxsize=1)(windows.__getitem__)
+
+    def sample(place: int) -> Array:
+        index, start = divmod(place, positions)
+        real = to_real(window(index)[start : start + seen_frames], spec)
+        return real[0] if seen_frames == 1 else real
+
+    samples = Rows(sample, _spread(len(windows) * positions, MAX_ENCODER_SAMPLES))
     return pin(samples, *spec.range) if spec.kind == "frames" else samples
 
 
@@ -97,7 +111,7 @@ def _spread(count: int, limit: int) -> list[int]:
     return evenly_spread(count, limit)
 
 
-def pin(samples: Array, low: float, high: float) -> Array:
+def pin(samples: AnyRows, low: float, high: float) -> Rows:
     """Return samples that reach exactly from `low` to `high`, by setting one number to each.
 
     Args:
@@ -106,15 +120,37 @@ def pin(samples: Array, low: float, high: float) -> Array:
         high: Largest number of the grid.
 
     Returns:
-        A copy, clipped to the range.
+        The samples, clipped to the range.
     """
-    pinned = np.ascontiguousarray(np.clip(samples, np.float32(low), np.float32(high)))
-    flat = pinned.reshape(-1)
-    flat[flat.argmin()], flat[flat.argmax()] = low, high
-    return pinned
+    clipped = Rows.of(samples).map(lambda row: np.clip(row, np.float32(low), np.float32(high)))
+    ends = _places_of_ends(clipped, low)
+
+    def pinned(place: int) -> Array:
+        row = np.ascontiguousarray(clipped[place])
+        for (at, number), end in zip(ends, (low, high), strict=True):
+            if at == place:
+                row.reshape(-1)[number] = end
+        return row
+
+    return Rows(pinned, range(len(clipped)))
 
 
-def on_grid(features: Array, params: QuantParams) -> Array:
+def _places_of_ends(samples: Rows, low: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return row and position of the first smallest number, and of the first largest one of the others."""
+    least = most = (0, 0)
+    smallest, largest = np.inf, -np.inf
+    for place, row in enumerate(samples):
+        if row.min() < smallest:
+            smallest, least = row.min(), (place, int(row.argmin()))
+        if row.max() > largest:
+            largest, most = row.max(), (place, int(row.argmax()))
+    if least == most and smallest > low:
+        # All numbers are equal, and the first one is taken.
+        return least, (0, 1) if samples[0].size > 1 else (1, 0)
+    return least, most
+
+
+def on_grid(features: AnyRows, params: QuantParams) -> AnyRows:
     """Pin features to the ends of the encoder's output grid, so that the head's input gets the same grid.
 
     Args:
@@ -122,7 +158,7 @@ def on_grid(features: Array, params: QuantParams) -> Array:
         params: The encoder's output grid.
 
     Returns:
-        float32; the array itself for a float encoder.
+        float32; the features themselves for a float encoder.
     """
     if params.is_float:
         return features
@@ -130,7 +166,7 @@ def on_grid(features: Array, params: QuantParams) -> Array:
     return pin(features, low, high)
 
 
-def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
+def on_own_grid(step: PartFunction, inputs: list[AnyRows]) -> list[AnyRows]:
     """Stretch a step's input states to the range of its output states, so that both get the same stored numbers.
 
     A state then stays the same integer from frame to frame. On two grids it was rounded twice per frame, and
@@ -148,18 +184,18 @@ def on_own_grid(step: PartFunction, inputs: list[Array]) -> list[Array]:
     import tensorflow as tf
 
     run = tf.function(step.function, autograph=False)
-    stretched = [inputs[0], *(np.array(state) for state in inputs[1:])]
-    after = [np.empty_like(state) for state in stretched[1:]]
-    stale = set(range(len(inputs[0])))
+    features, states = inputs[0], [np.array(state) for state in inputs[1:]]
+    after = [np.empty_like(state) for state in states]
+    stale = set(range(len(features)))
     for _ in range(_MAX_ROUNDS):
         for row in stale:
-            outputs = run(*(tf.constant(each[row][None]) for each in stretched))
+            outputs = run(*(tf.constant(each[row][None]) for each in (features, *states)))
             # The states are the last outputs.
             for state, output in zip(after, outputs[len(outputs) - len(after) :], strict=True):
                 state[row] = output[0]
-        stale = {row for state, output in zip(stretched[1:], after, strict=True) for row in _stretch(state, output)}
+        stale = {row for state, output in zip(states, after, strict=True) for row in _stretch(state, output)}
         if not stale:
-            return stretched
+            return [features, *states]
     return inputs
 
 
@@ -176,7 +212,7 @@ def _stretch(state: Array, after: Array) -> list[int]:
     return np.flatnonzero((state != before).reshape(len(state), -1).any(axis=1)).tolist()
 
 
-def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:
+def step_samples(step: PartFunction, features: AnyRows, *, limit: int = MAX_ENCODER_SAMPLES) -> list[Array]:
     """Return representative inputs of a step, or of a head of windows in flight.
 
     The float part runs over the windows, so the states are those that occur in use.
@@ -184,7 +220,7 @@ def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODE
     Args:
         step: The float part.
         features: (N, T, F) float32.
-        limit: Maximum number of samples.
+        limit: Maximum number of samples; fewer if they would take more than `_MAX_SAMPLE_BYTES`.
 
     Returns:
         For each input of the part an array (M, *shape).
@@ -192,7 +228,12 @@ def step_samples(step: PartFunction, features: Array, *, limit: int = MAX_ENCODE
     import tensorflow as tf
 
     run = tf.function(step.function, autograph=False)
-    picked = set(_spread(features.shape[0] * features.shape[1], limit))
+    fitting = _MAX_SAMPLE_BYTES // (4 * sum(map(math.prod, step.input_shapes)))
+    picked = _spread(features.shape[0] * features.shape[1], min(limit, max(fitting, _MIN_SAMPLES)))
+    columns = [np.empty((len(picked), *shape[1:]), np.float32) for shape in step.input_shapes]
     samples = (inputs for window in features for inputs, _ in steps(step, run, window))
-    rows = [[each[0] for each in inputs] for index, inputs in enumerate(samples) if index in picked]
-    return [np.stack(column) for column in zip(*rows, strict=True)]
+    wanted = np.isin(np.arange(features.shape[0] * features.shape[1]), picked)
+    for row, inputs in enumerate(itertools.compress(samples, wanted)):
+        for column, values in zip(columns, inputs, strict=True):
+            column[row] = values[0]
+    return columns

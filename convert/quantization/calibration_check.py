@@ -7,13 +7,14 @@ the frames on the device.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from convert.clips import ClipSet
 from convert.quantization.converter import ConvertedPart
+from convert.rows import AnyRows
 from edgevid.bundle.parts import Role, Tensor
 from edgevid.errors import ConversionError
 from edgevid.frames import Array
@@ -87,7 +88,7 @@ class CalibrationSummary:
     features_at_ends: GridEnds
 
 
-def ranges(part: ConvertedPart, samples: Sequence[Array]) -> list[InputRange]:
+def ranges(part: ConvertedPart, samples: Sequence[AnyRows]) -> list[InputRange]:
     """Return the ranges of samples and grid for each integer input of a quantised part.
 
     Args:
@@ -119,14 +120,15 @@ def check(inputs: Sequence[InputRange]) -> None:
             )
 
 
-def _range(role: Role, index: int, tensor: Tensor, values: Array) -> InputRange:
+def _range(role: Role, index: int, tensor: Tensor, values: AnyRows) -> InputRange:
+    ends_of_rows = [(float(row.min()), float(row.max())) for row in values]
     low, high = ends(tensor.params)
     return InputRange(
         part=role,
         input=index,
         samples=len(values),
-        low=float(values.min()),
-        high=float(values.max()),
+        low=min(least for least, _ in ends_of_rows),
+        high=max(most for _, most in ends_of_rows),
         grid_low=low,
         grid_high=high,
     )
@@ -138,19 +140,22 @@ def ends(params: QuantParams) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share_at_ends(stored: Array, params: QuantParams) -> float:
+def share_at_ends(stored: Iterable[Array], params: QuantParams) -> float:
     """Return the share of a tensor at the ends of its grid, where larger numbers would be clipped.
 
     Args:
-        stored: Any shape, in the grid's dtype.
+        stored: Pieces of the tensor of any shape, in the grid's dtype.
         params: The grid.
 
     Returns:
         0 to 1. A zero point at an end does not count: a ReLU's zeros were not clipped by the grid.
     """
     low, high = params.limits
-    clipped = (stored == high) & (params.zero_point != high) | (stored == low) & (params.zero_point != low)
-    return float(clipped.mean())
+    clipped = numbers = 0
+    for piece in stored:
+        at_end = (piece == high) & (params.zero_point != high) | (piece == low) & (params.zero_point != low)
+        clipped, numbers = clipped + int(np.count_nonzero(at_end)), numbers + at_end.size
+    return clipped / numbers
 
 
 def by_class(clips: ClipSet, calibrated: Sequence[int]) -> dict[str, dict[str, int]]:

@@ -7,21 +7,21 @@ TensorFlow's converter can crash its process, and so can the interpreter. The ch
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.quantization.export import INPUT, OUTPUT, export
 from convert.quantization.layer_errors import LayerError, rank
 from convert.quantization.worker import Child, WorkerTask
+from convert.rows import AnyRows
+from convert.sample_file import write_samples
 from convert.splitting.split import PartFunction
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle.parts import Part, Precision
 from edgevid.errors import ConverterCrashed, ModelError
-from edgevid.frames import Array
 
 
 # Compared by identity, to be a cheap key of a dict: equality would compare whole files.
@@ -65,7 +65,7 @@ class Converter:
         self._child.start()
 
     def prefetch(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> None:
         """Start to convert a part; `convert` with the same arguments waits for the result.
 
@@ -80,7 +80,7 @@ class Converter:
         request = {**inputs, "precision": precision, "out": str(target), "edgetpu": edgetpu}
         self._child.submit(WorkerTask((function, precision, edgetpu), f"{function.role} in {precision}", request))
 
-    def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+    def prefetch_layer_errors(self, function: PartFunction, calibration: Sequence[AnyRows], *, made: str = "") -> None:
         """Start to measure the layers of a part, after the jobs submitted before; `part_errors` waits for the result.
 
         Args:
@@ -93,14 +93,15 @@ class Converter:
         self._child.submit(WorkerTask(("layers", function, made), name, request))
 
     def convert(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> ConvertedPart:
         """Convert one part, or wait for its conversion if `prefetch` started it.
 
         Args:
             function: The part.
             precision: The part's precision.
-            calibration: For each input representative samples (N, *shape) float32; used for "int8" and "int16x8".
+            calibration: For each input representative samples (N, *shape) float32, read one at a time; used for
+                "int8" and "int16x8".
             edgetpu: Whether to use only features that the Edge TPU's compiler supports.
 
         Raises:
@@ -145,7 +146,7 @@ class Converter:
                 expected="a model file that TensorFlow can load", found=f"{path}: {error}", path=path
             ) from error
 
-    def layer_errors(self, function: PartFunction, calibration: list[Array], *, output: str) -> list[LayerError]:
+    def layer_errors(self, function: PartFunction, calibration: Sequence[AnyRows], *, output: str) -> list[LayerError]:
         """Measure the loss of each layer of a part in int8.
 
         Args:
@@ -162,7 +163,7 @@ class Converter:
         return self._measure(function, "int8", calibration, output=output)
 
     def part_errors(
-        self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
+        self, made: ConvertedPart, function: PartFunction, calibration: Sequence[AnyRows], *, output: str
     ) -> list[LayerError]:
         """Measure the loss of each layer of a converted part.
 
@@ -186,7 +187,13 @@ class Converter:
         return self._measure(function, made.part.precision, calibration, output=output, made=str(file))
 
     def _measure(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, output: str, made: str = ""
+        self,
+        function: PartFunction,
+        precision: Precision,
+        calibration: Sequence[AnyRows],
+        *,
+        output: str,
+        made: str = "",
     ) -> list[LayerError]:
         key = ("layers", function, made)
         if not self._child.has(key):
@@ -195,11 +202,11 @@ class Converter:
         Path(answer["calibration"]).unlink()
         return rank(function.role, precision, answer["layers"], output=output)
 
-    def _store_inputs(self, function: PartFunction, calibration: list[Array]) -> dict[str, Any]:
+    def _store_inputs(self, function: PartFunction, calibration: Sequence[AnyRows]) -> dict[str, Any]:
         """Write a part and its samples to the working folder; return the paths for a request."""
         arrays = Path(self._folder.name) / f"calibration-{self.jobs}.npz"
         self.jobs += 1
-        np.savez(arrays, *calibration)
+        write_samples(arrays, calibration)
         return {"saved_model": str(self._export(function)), "calibration": str(arrays)}
 
     def _export(self, function: PartFunction) -> Path:

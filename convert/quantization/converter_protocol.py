@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
+from convert.rows import AnyRows
 from convert.splitting.split import PartFunction
 from edgevid.bundle.parts import Precision
-from edgevid.frames import Array
 
 
 class PartConverter(Protocol):
@@ -25,17 +26,17 @@ class PartConverter(Protocol):
     calibrates: bool
 
     def prefetch(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> None:
         """Start a conversion in the background; `convert` with the same arguments waits for it."""
         ...
 
-    def prefetch_layer_errors(self, function: PartFunction, calibration: list[Array], *, made: str = "") -> None:
+    def prefetch_layer_errors(self, function: PartFunction, calibration: Sequence[AnyRows], *, made: str = "") -> None:
         """Start a comparison of layers in the background; `part_errors` waits for it."""
         ...
 
     def convert(
-        self, function: PartFunction, precision: Precision, calibration: list[Array], *, edgetpu: bool = False
+        self, function: PartFunction, precision: Precision, calibration: Sequence[AnyRows], *, edgetpu: bool = False
     ) -> ConvertedPart:
         """Convert one part.
 
@@ -52,7 +53,7 @@ class PartConverter(Protocol):
         ...
 
     def part_errors(
-        self, made: ConvertedPart, function: PartFunction, calibration: list[Array], *, output: str
+        self, made: ConvertedPart, function: PartFunction, calibration: Sequence[AnyRows], *, output: str
     ) -> list[LayerError]:
         """Measure what its precision costs each layer of a converted part.
 

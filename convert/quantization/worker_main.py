@@ -7,15 +7,13 @@ a job is "load", "layers", or absent for a conversion. The key "error" of an ans
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import os
-import re
+import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +21,12 @@ from convert.clips import evenly_spread
 from convert.frameworks import internals
 from convert.frameworks.messages import reason_of
 from convert.frameworks.release_memory import give_back
+from convert.sample_file import read_samples
 from edgevid.backends.litert import LiteRt
-from edgevid.quant import FLOAT32, QuantParams, quantize
+from edgevid.quant import quantize
+
+if TYPE_CHECKING:
+    from convert.quantization.operator_errors import OperatorOutputs
 
 # Samples for the comparison of layers: their errors hardly differ from one sample to the next.
 _COMPARED_SAMPLES = 4
@@ -104,90 +106,52 @@ def layers(tf: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
     Returns:
         One row per operator, for `convert.quantization.layer_errors.rank`.
     """
-    samples = list(_representative(job["calibration"])())
-    picked = [samples[index] for index in evenly_spread(len(samples), _COMPARED_SAMPLES)]
+    # Counted first, and then only the picked ones are held.
+    count = sum(1 for _ in read_samples(job["calibration"]))
+    wanted = set(evenly_spread(count, _COMPARED_SAMPLES))
+    picked = [sample for index, sample in enumerate(_representative(job["calibration"])()) if index in wanted]
     return _compare(tf, job, picked) if job["made"] else _debug(tf, job, picked)
 
 
 def _compare(tf: Any, job: dict[str, Any], samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from convert.quantization.operator_errors import compare_operators
 
-    rows: dict[int, dict[str, Any]] = {}
     floating = convert(tf, {**job, "precision": "float32"})
-    for each in compare_operators(tf, floating, Path(job["made"]).read_bytes(), samples):
-        start = {
-            "operator": each.operator,
-            "tensor": each.tensor,
-            "max_abs_error": 0.0,
-            **dict.fromkeys(_ENERGIES, 0.0),
-        }
-        row = rows.setdefault(each.number, start)
-        for name, energy in _ENERGIES.items():
-            row[name] += float(np.sum(energy(each.floating, each.stored)))
-        row["max_abs_error"] = max(row["max_abs_error"], float(np.abs(each.floating - each.stored).max(initial=0.0)))
-    return list(rows.values())
+    return _rows(compare_operators(tf, floating, Path(job["made"]).read_bytes(), samples), max)
 
 
 def _debug(tf: Any, job: dict[str, Any], samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from convert.quantization.operator_errors import compare_twins
+
     experimental = tf.lite.experimental
-    made = experimental.QuantizationDebugger(
+    debugged = experimental.QuantizationDebugger(
         converter=_converter(tf, {**job, "precision": "int8"}),
         debug_dataset=lambda: iter(()),
         debug_options=experimental.QuantizationDebugOptions(fully_quantize=True),
-    )
-    # A second debugger, from the first one's model: made from a converter, it does not preserve the tensors that
-    # it compares, and the arena reuses their memory (TensorFlow 2.21).
-    inputs = _inputs(tf, made.quant_model)
-    options = experimental.QuantizationDebugOptions(
-        layer_direct_compare_metrics={name: _metric(energy) for name, energy in _ENERGIES.items()}
-    )
-    debugger = experimental.QuantizationDebugger(
-        quant_debug_model_content=made.quant_model,
-        # Quantised here: from float inputs the debugger skips those whose zero point is 0 (TensorFlow 2.21).
-        debug_dataset=lambda: ([quantize(sample[name], params) for name, params in inputs] for sample in samples),
-        debug_options=options,
-    )
-    debugger.run()
-    return _rows(debugger)
+    ).quant_model
+    # Calibration is over, and the comparison needs memory of its own.
+    give_back()
+    return _rows(compare_twins(tf, debugged, samples), statistics.fmean)
 
 
-def _metric(energy: Callable[[Any, Any], Any]) -> Callable[[Any, Any, float, int], float]:
-    """Return an energy as a metric of the debugger: a function of a float tensor, its int8 twin and their grid."""
+def _rows(outputs: Iterable[OperatorOutputs], over_samples: Callable[[list[float]], float]) -> list[dict[str, Any]]:
+    """Return one row per operator.
 
-    def metric(floating: Any, stored: Any, scale: float, zero_point: int) -> float:
-        return float(np.sum(energy(floating.astype(np.float64), (stored.astype(np.float64) - zero_point) * scale)))
-
-    return metric
-
-
-def _inputs(tf: Any, model: bytes) -> list[tuple[str, QuantParams]]:
-    """Return the names and grids of a model's inputs, in the model's order."""
-    details = tf.lite.Interpreter(model_content=model).get_input_details()
-    return [(_signature_name(each["name"]), _input_grid(each)) for each in details]
-
-
-def _signature_name(tensor: str) -> str:
-    # `export` named the inputs; TensorFlow adds a prefix and a suffix.
-    found = re.search(r"input_\d+", tensor)
-    assert found is not None
-    return found[0]
-
-
-def _input_grid(detail: dict[str, Any]) -> QuantParams:
-    scale, zero_point = detail["quantization"]
-    return QuantParams("int8", float(scale), int(zero_point)) if detail["dtype"] is np.int8 else FLOAT32
-
-
-def _rows(debugger: Any) -> list[dict[str, Any]]:
-    # Only the CSV dump joins the statistics with the names of operators and tensors.
-    dump = io.StringIO()
-    debugger.layer_statistics_dump(dump)
-    numbers = (*_ENERGIES, "max_abs_error")
-    rows = csv.DictReader(io.StringIO(dump.getvalue()))
-    return [
-        {"operator": row["op_name"], "tensor": row["tensor_name"], **{name: float(row[name]) for name in numbers}}
-        for row in rows
-    ]
+    Args:
+        outputs: Of every operator, sample by sample.
+        over_samples: From the largest error on each sample to the one in the row.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    errors: dict[int, list[float]] = {}
+    for each in outputs:
+        start = {"operator": each.operator, "tensor": each.tensor, **dict.fromkeys(_ENERGIES, 0.0)}
+        row, worst = rows.setdefault(each.number, start), 0.0
+        for floating, stored in each.numbers():
+            for name, energy in _ENERGIES.items():
+                row[name] += float(np.sum(energy(floating, stored)))
+            worst = max(worst, float(np.abs(floating - stored).max(initial=0.0)))
+        errors.setdefault(each.number, []).append(worst)
+    return [rows[number] | {"max_abs_error": over_samples(errors[number])} for number in sorted(rows)]
 
 
 def _run_once(data: bytes, job: dict[str, Any]) -> None:
@@ -227,15 +191,12 @@ def _converter(tf: Any, job: dict[str, Any]) -> Any:
 
 
 def _representative(path: str) -> Callable[[], Iterator[dict[str, Any]]]:
-    with np.load(path) as archive:
-        arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
-
     def samples() -> Iterator[dict[str, Any]]:
         # The objects that the graph was read from are garbage by now, and calibration needs memory of its own.
         give_back()
         # By name: the converter matches lists by position, and may order inputs differently.
-        for row in zip(*arrays, strict=True):
-            yield {f"input_{index}": value[None].astype(np.float32) for index, value in enumerate(row)}
+        for sample in read_samples(path):
+            yield {f"input_{index}": values[None] for index, values in enumerate(sample)}
 
     return samples
 

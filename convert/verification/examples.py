@@ -9,6 +9,7 @@ import numpy as np
 
 from convert.clips import ClipSet, centre_window, evenly_spread, window_indices
 from convert.interface.contract import Contract
+from convert.rows import AnyRows, Rows
 from convert.splitting.split import Split
 from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import SPLIT_TOLERANCE, ProofStage, check_split, measure
@@ -37,7 +38,7 @@ class Examples:
         values: Auxiliary outputs of float Keras, (N, size) each.
     """
 
-    windows: Array
+    windows: AnyRows
     scores: Array
     truth: Array | None
     values: tuple[Array, ...] = ()
@@ -54,7 +55,7 @@ def prepare_examples(clips: ClipSet, contract: Contract, reference: ReferenceAns
     Raises:
         ModelError: A score is not a finite number.
     """
-    windows = np.stack([centre_window(clip, contract.window) for clip in clips.clips])
+    windows = Rows(lambda place: centre_window(clips.clips[place], contract.window), range(len(clips.clips)))
     truth = None
     if contract.labelled:
         truth = np.array([contract.labels.index(str(clip.ref.label)) for clip in clips.clips])
@@ -116,6 +117,5 @@ def golden_vectors(clips: ClipSet, contract: Contract, reference: ReferenceAnswe
     longest = max(clips.clips, key=lambda clip: clip.duration_s)
     stream = replace(contract.window, frames=frames_per_window + GOLDEN_STEPS)
     frames: Array = longest.frames[window_indices(longest, stream)]
-    windows = np.stack([frames[start : start + frames_per_window] for start in range(GOLDEN_STEPS + 1)])
-    scores = reference.scores(windows)
+    scores = reference.scores(Rows(lambda start: frames[start : start + frames_per_window], range(GOLDEN_STEPS + 1)))
     return Golden(frames, scores, scores, "float Keras")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from convert.clips import to_real
+from convert.rows import BATCH_BYTES, AnyRows
 from convert.splitting.split import Split
 from convert.splitting.stepping import last_answer, last_answers
 from edgevid.bundle.manifest import Scores
@@ -17,8 +19,7 @@ from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 from edgevid.inference.probabilities import to_probabilities
 
-# A batch holds as many windows as fit into this in float32, and at most `_MAX_BATCH`.
-_BATCH_BYTES = 32 * 2**20
+# A batch holds as many windows as fit into `BATCH_BYTES` in float32, and at most these.
 _MAX_BATCH = 4
 # A depthwise convolution uses only one processor, whatever TensorFlow's settings, so calls run in parallel. More
 # of them would cost memory.
@@ -49,7 +50,7 @@ class Reference:
         self._head = tf.function(parts.head.function, autograph=False) if parts.head is not None else None
         self._values = tf.function(lambda batch: model.values(batch), reduce_retracing=True)
 
-    def scores(self, windows: Array) -> Array:
+    def scores(self, windows: AnyRows) -> Array:
         """Run the trained model as it was loaded.
 
         Args:
@@ -58,9 +59,10 @@ class Reference:
         Returns:
             Probabilities (N, classes) float32.
         """
-        size = int(np.clip(_BATCH_BYTES // (windows[0].size * 4), 1, _MAX_BATCH))
+        size = int(np.clip(BATCH_BYTES // (math.prod(windows.shape[1:]) * 4), 1, _MAX_BATCH))
         return self._collect(
-            lambda start: self._batch(windows[start : start + size], size), range(0, len(windows), size)
+            lambda start: self._batch(np.stack(list(windows[start : start + size])), size),
+            range(0, len(windows), size),
         )
 
     def _batch(self, windows: Array, size: int) -> Any:
@@ -69,7 +71,7 @@ class Reference:
         full = np.concatenate([windows, np.repeat(windows[-1:], size - len(windows), axis=0)])
         return self._model(to_real(full, self._spec))[: len(windows)]
 
-    def split_scores(self, windows: Array) -> Array:
+    def split_scores(self, windows: AnyRows) -> Array:
         """Run the float parts as the device does: the encoder once per frame, then the head.
 
         Args:
@@ -80,10 +82,10 @@ class Reference:
         """
         head, run = self._parts.head, self._head
         if head is None or run is None:
-            return self._collect(lambda window: self._whole(self._real(window))[0], windows)
-        return self._collect(lambda window: last_answer(head, run, self.features(window)), windows)
+            return self._collect_each(lambda window: self._whole(self._real(window))[0], windows)
+        return self._collect_each(lambda window: last_answer(head, run, self.features(window)), windows)
 
-    def rounding(self, windows: Array) -> float:
+    def rounding(self, windows: AnyRows) -> float:
         """Measure how much of the trained model's output is float32 rounding.
 
         A deep network that was not trained well amplifies rounding: it differs as much when it runs one
@@ -96,12 +98,12 @@ class Reference:
             The largest change of a probability when every input changes by less than float32 can resolve,
             or when windows run one at a time.
         """
-        nudged = self._collect(lambda window: self._model(self._real(window) * _NUDGE), windows)
-        single = self._collect(lambda window: self._model(self._real(window)), windows)
+        nudged = self._collect_each(lambda window: self._model(self._real(window) * _NUDGE), windows)
+        single = self._collect_each(lambda window: self._model(self._real(window)), windows)
         batched = self.scores(windows)
         return float(max(np.abs(nudged - batched).max(), np.abs(single - batched).max()))
 
-    def value_rounding(self, windows: Array) -> list[float]:
+    def value_rounding(self, windows: AnyRows) -> list[float]:
         """Measure how much of each auxiliary output of the trained model is float32 rounding.
 
         Args:
@@ -114,7 +116,7 @@ class Reference:
         pairs = zip(_columns(rows), self.values(windows), strict=True)
         return [float(np.abs(nudged - plain).max()) for nudged, plain in pairs]
 
-    def values(self, windows: Array) -> list[Array]:
+    def values(self, windows: AnyRows) -> list[Array]:
         """Return the trained model's auxiliary outputs.
 
         Args:
@@ -125,7 +127,7 @@ class Reference:
         """
         return _columns([np.asarray(each)[0] for each in self._values(self._real(window))] for window in windows)
 
-    def split_values(self, windows: Array) -> list[Array]:
+    def split_values(self, windows: AnyRows) -> list[Array]:
         """Return the auxiliary outputs of the float parts.
 
         Args:
@@ -160,7 +162,11 @@ class Reference:
         """Return one window as a batch of real numbers (1, T, *frame)."""
         return to_real(window[None], self._spec)
 
-    def _collect(self, run: Callable[[Any], Any], items: Sequence[Any] | Array) -> Array:
+    def _collect_each(self, run: Callable[[Array], Any], windows: AnyRows) -> Array:
+        # By place: the pool takes its items at once, and each thread reads its own window.
+        return self._collect(lambda place: run(windows[place]), range(len(windows)))
+
+    def _collect(self, run: Callable[[int], Any], items: Sequence[int]) -> Array:
         # The first call traces, in the thread that loaded the model: Keras keeps some of its settings per thread.
         first = np.asarray(run(items[0]))
         with ThreadPoolExecutor(_MAX_THREADS) as pool:

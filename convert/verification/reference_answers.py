@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from convert.rows import AnyRows
 from edgevid.frames import Array
 
 
@@ -12,29 +13,29 @@ class ReferenceAnswers(Protocol):
 
     `convert.verification.reference.Reference` runs a trained model in float;
     `convert.prebuilt.FileReference` runs a `.tflite` file that was converted elsewhere.
-    Every method takes windows (N, T, *frame) of prepared frames.
+    Every method takes windows (N, T, *frame) of prepared frames, and holds a few of them at a time.
     """
 
-    def scores(self, windows: Array) -> Array:
+    def scores(self, windows: AnyRows) -> Array:
         """Return the probabilities (N, classes) float32 of the model as it was loaded."""
         ...
 
-    def split_scores(self, windows: Array) -> Array:
+    def split_scores(self, windows: AnyRows) -> Array:
         """Return the probabilities (N, classes) float32 of its parts, run as on the device."""
         ...
 
-    def values(self, windows: Array) -> list[Array]:
+    def values(self, windows: AnyRows) -> list[Array]:
         """Return the other outputs of the model, each as (N, size) float32."""
         ...
 
-    def split_values(self, windows: Array) -> list[Array]:
+    def split_values(self, windows: AnyRows) -> list[Array]:
         """Return the other outputs of the parts, each as (N, size) float32."""
         ...
 
-    def rounding(self, windows: Array) -> float:
+    def rounding(self, windows: AnyRows) -> float:
         """Return how far the rounding of float32 alone can move a probability."""
         ...
 
-    def value_rounding(self, windows: Array) -> list[float]:
+    def value_rounding(self, windows: AnyRows) -> list[float]:
         """Return how far the rounding of float32 alone can move each other output."""
         ...

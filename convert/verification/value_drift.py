@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convert.rows import AnyRows
 from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import SPLIT_HINT, is_unstable, unstable_error
 from edgevid.bundle.manifest import Value
@@ -73,7 +74,7 @@ def _drift(stage: str, value: Value, measured: Array, trained: Array) -> ValueDr
 
 
 def check_split_values(
-    reference: ReferenceAnswers, values: Sequence[Value], windows: Array, trained: Sequence[Array]
+    reference: ReferenceAnswers, values: Sequence[Value], windows: AnyRows, trained: Sequence[Array]
 ) -> list[ValueDrift]:
     """Reject a split whose auxiliary outputs are not the trained model's.
 

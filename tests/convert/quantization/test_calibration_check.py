@@ -46,8 +46,8 @@ def test_a_grid_that_nobody_calibrated_is_refused():
 
 def test_zero_is_no_end_of_a_grid():
     params = QuantParams("int8", 0.1, -128)
-    assert share_at_ends(np.array([-128, -128, 0, 127], np.int8), params) == 0.25
-    assert share_at_ends(np.array([-128, -128, 0, 127], np.int8), QuantParams("int8", 0.1, 3)) == 0.75
+    assert share_at_ends([np.array([-128, -128], np.int8), np.array([0, 127], np.int8)], params) == 0.25
+    assert share_at_ends([np.array([-128, -128, 0, 127], np.int8)], QuantParams("int8", 0.1, 3)) == 0.75
 
 
 def test_clips_are_counted_by_class():
@@ -73,7 +73,9 @@ def test_a_converter_that_ignores_its_samples_is_found_out(workshop, monkeypatch
     monkeypatch.setattr(
         workshop.converter,
         "convert",
-        lambda part, precision, samples, **more: convert(part, precision, [each * 0.01 for each in samples], **more),
+        lambda part, precision, samples, **more: convert(
+            part, precision, [np.stack(list(each)) * 0.01 for each in samples], **more
+        ),
     )
     with pytest.raises(ConversionError, match="ignored the calibration data"):
         Builder(job).build(RECIPES[0])

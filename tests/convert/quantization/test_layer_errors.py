@@ -209,3 +209,29 @@ def test_a_part_that_cannot_be_measured_is_named_with_the_reason(workshop, monke
     (left,) = parted.unmeasured
     assert (left.part, left.precision) == ("encoder", "float16")
     assert "the same operators" in left.reason
+
+
+@pytest.mark.tf
+@pytest.mark.filterwarnings(r"ignore:\s*Warning. tf.lite.Interpreter:UserWarning")
+@pytest.mark.parametrize("precision", ["int8", "int16x8", "float16"])
+def test_a_part_measured_in_pieces_has_the_errors_of_the_part_measured_as_a_whole(
+    workshop, outlier, monkeypatch, tmp_path, precision
+):
+    import tensorflow as tf
+
+    from convert.quantization import file_pieces
+    from convert.quantization.worker_main import layers
+    from convert.sample_file import write_samples
+
+    function, samples = outlier
+    write_samples(tmp_path / "samples.npz", samples)
+    (tmp_path / "made.tflite").write_bytes(workshop.converter.convert(function, precision, samples).data)
+    job = {
+        "saved_model": str(workshop.converter._export(function)),
+        "calibration": str(tmp_path / "samples.npz"),
+        "made": "" if precision == "int8" else str(tmp_path / "made.tflite"),
+    }
+    whole = layers(tf, job)
+    monkeypatch.setattr(file_pieces, "MOST_BYTES", 1)
+    assert layers(tf, job) == whole
+    assert len(whole) >= 4
