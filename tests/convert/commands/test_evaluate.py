@@ -106,7 +106,7 @@ def test_metrics_are_printed_as_a_table(bright_bundle, tmp_path, capsys):
     (clips / "wave" / "broken.avi").write_bytes(b"RIFF no video")
     assert main(["evaluate", str(bright_bundle), str(clips)]) == 0
     out, err = capsys.readouterr()
-    assert "accuracy 1.000 over 3 clips" in out
+    assert "accuracy 1.000 [0.439, 1.000] over 3 clips" in out
     assert "broken.avi" in err
     assert "Skipped 1 of 4 clips." in err
 
@@ -127,7 +127,7 @@ def test_clips_shorter_than_the_window_are_named_and_counted_by_evaluate(bright_
     out, err = capsys.readouterr()
     assert "cut.avi has 3 of the 4 frames of a window: its last one is repeated." in err
     assert "1 of 3 clips are shorter than the window." in err
-    assert "accuracy 1.000 over 3 clips" in out
+    assert "accuracy 1.000 [0.439, 1.000] over 3 clips" in out
 
 
 @pytest.mark.parametrize("count", [1, 5])
