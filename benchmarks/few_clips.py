@@ -102,6 +102,17 @@ def _scores(measured: CrossValidation) -> dict[str, Any]:
     }
 
 
+def by_name(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the rows by set and size of frame, as in "weizmann_224", and within by head, streams and clips."""
+    named: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        size = row["encoder"].partition("@")[2]
+        streams = "auto" if row["streams"] == "auto" else f"{row['streams'].replace(',', '_and_')}_{row['head']}"
+        clips = "" if row["clips_per_class"] is None else f"_{row['clips_per_class']}_clips"
+        named.setdefault(f"{row['set']}_{size}", {})[f"{streams}{clips}"] = row
+    return named
+
+
 def _text(score: dict[str, Any]) -> str:
     shown = Score(**score)
     return f"{shown.accuracy:.3f} [{shown.low:.2f}, {shown.high:.2f}]"
@@ -143,7 +154,7 @@ def main() -> int:
         for row in rows
     ]
     sys.stdout.write(table([("set", "encoder", "streams", "head", "clips a class", "float", "int8"), *shown]) + "\n")
-    write("few_clips", question=str(__doc__).partition("\n")[0], numbers={"rows": rows})
+    write("few_clips", question=str(__doc__).partition("\n")[0], numbers=by_name(rows))
     return 0
 
 

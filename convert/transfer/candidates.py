@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from convert.splits.folds import Fold, make_folds
 from convert.training.options import AUTO, HEADS, HeadName
 from convert.transfer.feature_bank import FeatureBank
-from convert.transfer.heads import LINEAR, Head, fit, log_loss, temperature_of
+from convert.transfer.heads import LINEAR, Head, fit, log_losses, temperature_of
 from convert.transfer.streams import STREAMS, Stream, Streams
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array
@@ -72,12 +72,30 @@ def candidates(streams: str, head: str) -> tuple[Candidate, ...]:
     return tuple(Candidate(each, name) for each in parse_streams(streams) for name in parse_head(head))
 
 
+def cheapest_of_the_best(losses: Mapping[Candidate, Array]) -> Candidate:
+    """Return the candidate with the fewest streams that is not clearly worse than the best one.
+
+    Each stream costs the device one run of the encoder for every frame. A candidate is clearly worse
+    if its mean loss exceeds the lowest by more than one standard error of the difference.
+
+    Args:
+        losses: The loss of each candidate on each held-out clip, (N,).
+
+    Source: the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984,
+        section 3.4.3, with the error of paired differences.
+    """
+    best = min(losses, key=lambda candidate: losses[candidate].mean())
+    excess = {candidate: loss - losses[best] for candidate, loss in losses.items()}
+    near = [each for each, extra in excess.items() if extra.mean() <= extra.std() / np.sqrt(len(extra))]
+    return min(near, key=lambda candidate: (len(candidate.streams), losses[candidate].mean()))
+
+
 @dataclass(frozen=True)
 class Choice:
     """The chosen candidate, with what it was chosen by.
 
     Attributes:
-        candidate: The one with the lowest loss.
+        candidate: See `cheapest_of_the_best`.
         temperature: What its logits are to be divided by, from the inner folds.
         losses: Log loss of each candidate over the inner folds, at its own temperature; empty if no
             inner fold was possible.
@@ -127,9 +145,9 @@ class Chooser:
         truth = self._bank.truth[held_out]
         # Each at its own temperature: how sure a head is of itself says nothing about how often it is right.
         temperatures = {candidate: temperature_of(logits, truth) for candidate, logits in answers.items()}
-        losses = {each: log_loss(logits / temperatures[each], truth) for each, logits in answers.items()}
-        best = min(losses, key=lambda candidate: losses[candidate])
-        return Choice(best, temperatures[best], {str(candidate): loss for candidate, loss in losses.items()})
+        losses = {each: log_losses(logits / temperatures[each], truth) for each, logits in answers.items()}
+        chosen = cheapest_of_the_best(losses)
+        return Choice(chosen, temperatures[chosen], {str(each): float(loss.mean()) for each, loss in losses.items()})
 
     def _inner(self, clips: Array) -> tuple[Fold, ...]:
         """Return inner folds by group, else by clip; none if a class has a single clip."""

@@ -65,15 +65,20 @@ def balanced_weights(classes: Array, clips: Array) -> Array:
     return weights / weights.mean()
 
 
-def log_loss(logits: Array, classes: Array) -> float:
-    """Return the mean negative logarithm of the true classes' probabilities.
+def log_losses(logits: Array, classes: Array) -> Array:
+    """Return the negative logarithms of the true classes' probabilities, (N,).
 
     Args:
         logits: (N, classes).
         classes: (N,) true classes.
     """
     probabilities = softmax(logits.astype(np.float64))
-    return float(-np.log(np.maximum(probabilities[np.arange(len(classes)), classes], 1e-12)).mean())
+    return -np.log(np.maximum(probabilities[np.arange(len(classes)), classes], 1e-12))
+
+
+def log_loss(logits: Array, classes: Array) -> float:
+    """Return the mean of `log_losses`."""
+    return float(log_losses(logits, classes).mean())
 
 
 def temperature_of(logits: Array, classes: Array) -> float:
