@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from convert.training.fit import Epoch
 
 
+_NOT_LEARNED = (
+    "\nNothing was learned that holds for unseen clips: always answering the most frequent class is right in "
+    "{chance:.3f}. Check the labels, add clips, or choose classes that look different."
+)
+
+
 class EpochsBar:
     """A progress bar of the epochs with their metrics, on standard error.
 
@@ -105,7 +111,8 @@ def cross_validation_text(measured: CrossValidation) -> str:
         table([("fold", "accuracy", "low", "high", "clips", "chosen without it"), *folds]),
     ]
     int8 = "" if measured.int8 is None else f"\nwith the encoder in int8: {_with_interval(measured.int8)}"
-    return "\n\n".join([*filter(None, tables), f"held-out accuracy {_with_interval(measured.score)}{int8}"])
+    doubt = "" if measured.is_learned else _NOT_LEARNED.format(chance=measured.chance)
+    return "\n\n".join([*filter(None, tables), f"held-out accuracy {_with_interval(measured.score)}{int8}{doubt}"])
 
 
 def transfer_text(facts: TransferFacts) -> str:

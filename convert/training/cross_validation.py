@@ -59,6 +59,16 @@ class CrossValidation:
     evaluation: Evaluation
     int8: Score | None = None
 
+    @property
+    def chance(self) -> float:
+        """Accuracy of always answering the most frequent class."""
+        return max(each.clips for each in self.evaluation.classes) / self.score.clips
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether the accuracy is above chance by more than its interval."""
+        return self.score.low > self.chance
+
 
 def score_of(predictions: Sequence[Prediction]) -> Score:
     """Return the accuracy of predictions, at least one, with its interval.

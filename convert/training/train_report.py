@@ -21,8 +21,8 @@ def report(trained: TrainedModel, *, seconds: float) -> dict[str, Any]:
     Returns:
         Always "labels", "seconds", "cached" (clips whose features were on disk already) and
         "epochs". With folds or a hold-out "accuracy", "low" and "high" (a 95 % interval), "clips",
-        "confusion" and "predictions"; with folds "folds" and "groups", the worst first; with a frozen
-        encoder "encoder", "streams", "head", "losses" and "int8".
+        "confusion" and "predictions"; with folds also "folds", "groups" (the worst first), "chance"
+        and "learned"; with a frozen encoder "encoder", "streams", "head", "losses" and "int8".
     """
     cached = 0 if trained.transfer is None else trained.transfer.cached
     return {
@@ -59,6 +59,8 @@ def _of_folds(measured: CrossValidation | None) -> dict[str, Any]:
         "folds": [{"groups": list(fold.groups), "method": fold.method, **score(fold.score)} for fold in measured.folds],
         "groups": {name: score(each) for name, each in measured.groups.items()},
         "int8": None if measured.int8 is None else score(measured.int8),
+        "chance": measured.chance,
+        "learned": measured.is_learned,
     }
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from convert.training.console import cross_validation_text
 from convert.training.cross_validation import summarise
 from convert.training.metrics import Prediction
 
@@ -39,3 +40,14 @@ def test_the_worst_group_comes_first():
 
 def test_clips_without_groups_have_no_rows_of_groups():
     assert summarise([[RIGHT]], [[""]], ["m"], labels=("clap", "wave")).groups == {}
+
+
+def test_answers_no_better_than_the_most_frequent_class_are_said_to_be_so():
+    guessed = summarise([[RIGHT] * 6 + [WRONG] * 4], [[""] * 10], ["m"], labels=("clap", "wave"))
+    assert guessed.chance == pytest.approx(0.6)
+    assert not guessed.is_learned
+    assert "most frequent class is right in 0.600" in cross_validation_text(guessed)
+    known = [RIGHT] * 10 + [answer("clap", "clap")] * 10
+    learned = summarise([known], [[""] * 20], ["m"], labels=("clap", "wave"))
+    assert learned.is_learned
+    assert "Nothing was learned" not in cross_validation_text(learned)
