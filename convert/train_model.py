@@ -10,10 +10,10 @@ from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Progress, Silent
 from convert.splits.folds import Folds
 from convert.splits.holdout import check_references, grouper
-from convert.training import workflow
 from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import Epoch, TrainedModel, save
 from convert.training.options import SMALL, TrainOptions
+from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
@@ -55,12 +55,13 @@ def train(
 
     Raises:
         UsageError: An option or path is not legal, or the package of an encoder's weights is missing.
-        ClipsError: No classifier can be trained on the clips, or the folds cannot be made.
+        ClipsError: No classifier can be trained on the clips, the folds cannot be made, or clips that
+            are nearly the same are in different groups or splits.
         ModelError: Training diverged, or an encoder cannot be used.
     """
     options, progress = options or TrainOptions(), progress or Silent()
     if options.encoder == SMALL:
-        return workflow.train(clips, out, options=options, progress=progress, on_clips=on_clips, on_epoch=on_epoch)
+        return train_small(clips, out, options=options, progress=progress, on_clips=on_clips, on_epoch=on_epoch)
     # Before minutes of encoding, not after them.
     check_folder(out, suffix=".keras")
     trained = _transfer(Path(clips), options, progress, on_clips)

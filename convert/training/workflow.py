@@ -1,4 +1,4 @@
-"""The steps of `convert.train` and `edgevid train`, from a folder of clips to a `.keras` file."""
+"""Training of the reference network, from a folder of clips to a `.keras` file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convert.clips import ClipSet, decode_all, list_clips
-from convert.progress import Progress, Silent
+from convert.progress import Progress
 from convert.splits.holdout import grouper
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training import fit
@@ -17,39 +17,20 @@ from convert.training.options import TrainOptions
 from edgevid.atomic import check_folder
 
 
-def train(
+def train_small(
     clips: str | Path,
     out: str | Path,
     *,
-    options: TrainOptions | None = None,
-    progress: Progress | None = None,
-    on_clips: Callable[[ClipSet], None] = lambda _clips: None,
-    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    options: TrainOptions,
+    progress: Progress,
+    on_clips: Callable[[ClipSet], None],
+    on_epoch: Callable[[Epoch], None],
 ) -> TrainedModel:
-    """Train the reference network on a folder of clips and write it as a Keras model.
-
-    The file also carries labels, window, input and decision rule, so that the conversion needs no
-    options for them.
-
-    Args:
-        clips: Folder `<class>/<clip>`, or a list of clips: a CSV file with the columns path and
-            label, and optionally start_s, end_s, group and split, or the list of a public data set.
-        out: The `.keras` file, written atomically.
-        options: Options of training.
-        progress: Shows the progress of reading the clips.
-        on_clips: Called once before training, with the clips and those that cannot be read.
-        on_epoch: Called at the end of each epoch.
+    """Train the reference network from scratch; arguments and errors are those of `convert.train`.
 
     Returns:
         The network, its history, and its metrics on the held-out clips.
-
-    Raises:
-        UsageError: An option or path is not legal.
-        ClipsError: No classifier can be trained on the clips, or clips that are nearly the same are
-            in different groups or splits.
-        ModelError: Training diverged.
     """
-    options, progress = options or TrainOptions(), progress or Silent()
     # Before hours of training, not after them.
     check_folder(out, suffix=".keras")
     listing = list_clips(clips, reading=options.reading, group=grouper(options.group_by))
