@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from convert.clips import ClipRef, ClipSet, list_clips
@@ -22,7 +24,7 @@ from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
 from edgevid.events.rule import DecisionRule
 
-# With features on disk, folds take seconds.
+# At most, without --folds: with features on disk, folds take seconds.
 _USUAL_FOLDS = 5
 
 
@@ -47,7 +49,7 @@ def train(
         options: Options of training.
         progress: Shows what is done.
         on_clips: Called once before training, with the clips and those that cannot be read. With a
-            frozen encoder it has only the latter.
+            frozen encoder the clips have times and no frames.
         on_epoch: Called at the end of each epoch of the small encoder.
 
     Returns:
@@ -87,6 +89,8 @@ def _transfer(
     import_tensorflow()
     progress.step(f"Opening {options.encoder}")
     encoder = open_encoder(encoder_choice, resize=options.resize, pixel_range=options.range)
+    if encoder_choice.path is not None:
+        progress.step("  pixels 0 and 255 enter it as {:g} and {:g}".format(*encoder.input.range))
     learned = learn(
         refs,
         LearnOptions(
@@ -102,7 +106,9 @@ def _transfer(
         ),
         cache=FeatureCache(options.cache or default_folder()),
         progress=progress,
-        on_clips=lambda encoded: on_clips(ClipSet((), (*encoded.skipped, *listing.passed_over), notes=listing.notes)),
+        on_clips=lambda encoded: on_clips(
+            replace(encoded.clips, skipped=(*encoded.clips.skipped, *listing.passed_over), notes=listing.notes)
+        ),
     )
     for note in learned.notes:
         progress.step(f"  note: {note}")
@@ -121,7 +127,12 @@ def _transfer(
 
 def _folds(refs: Sequence[ClipRef], options: TrainOptions) -> Folds:
     """Return the folds to make; a list that states its split needs none."""
-    if not any(ref.is_held_out for ref in refs):
-        return _USUAL_FOLDS if options.folds is None else options.folds
-    UsageError.unless(not options.folds, expected="no --folds with a list that states its split", got=options.folds)
-    return 0
+    if any(ref.is_held_out for ref in refs):
+        UsageError.unless(not options.folds, expected="no --folds with a list that states its split", got=options.folds)
+        return 0
+    if options.folds is not None:
+        return options.folds
+    rarest = min(Counter(str(ref.label) for ref in refs).values())
+    groups = {ref.group for ref in refs}
+    # With one group, two folds are refused, and the error says why.
+    return max(2, min(_USUAL_FOLDS, rarest, len(groups) if any(groups) else rarest))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from convert.commands.options import add_input, add_reading, options_from
 from edgevid.commands.options import add_threads
-from edgevid.schema import to_json
 
 if TYPE_CHECKING:
     from convert.evaluation import EvaluationSubject
@@ -89,14 +88,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace, result: Evaluation) -> dict[str, Any]:
-    metrics = to_json(result)
-    for prediction in metrics["predictions"]:
-        prediction["path"] = str(prediction["path"])
-    skipped = [{"path": str(path), "reason": reason} for path, reason in metrics.pop("skipped")]
-    return {
-        "model": str(args.model),
-        "clips": len(result.predictions),
-        "views": args.views,
-        **metrics,
-        "skipped": skipped,
-    }
+    from convert.training.train_report import evaluation_json
+
+    return {"model": str(args.model), "views": args.views, **evaluation_json(result)}

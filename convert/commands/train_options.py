@@ -122,16 +122,16 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--range",
         type=pixel_range,
-        default=(0.0, 1.0),
         metavar="LOW,HIGH",
-        help="values of the pixels 0 and 255 in the training of an encoder's file (default: 0,1)",
+        help="values of the pixels 0 and 255 in the training of an encoder's file (default: 0,1, or 0,255 if its "
+        "first layers scale pixels themselves)",
     )
     group.add_argument(
         "--folds",
         type=_folds,
         metavar="N|groups",
         help="parts of the clips to hold out in turn, or 'groups' for one group after the other; 0 for none "
-        "(default: 5 with a frozen encoder, else 0)",
+        "(default: up to 5 with a frozen encoder, else 0)",
     )
     group.add_argument(
         "--cache",

@@ -11,6 +11,9 @@ import keras
 import numpy as np
 
 from convert.encoders import packaged_weights
+from convert.graph.layer_graph import read_graph
+from convert.interface.input_frame import BYTES
+from convert.interface.pixel_range import takes_bytes
 from convert.loading.load import load
 from edgevid.errors import ModelError, UsageError
 from edgevid.frames.preprocess import InputSpec, ResizeRule
@@ -89,14 +92,15 @@ def parse_encoder(text: str) -> EncoderChoice:
 
 
 def open_encoder(
-    choice: EncoderChoice, *, resize: ResizeRule, pixel_range: tuple[float, float] = (0.0, 1.0)
+    choice: EncoderChoice, *, resize: ResizeRule, pixel_range: tuple[float, float] | None = None
 ) -> FrameEncoder:
     """Build or load an encoder with its weights.
 
     Args:
         choice: From `parse_encoder`.
         resize: Adapts frames of other aspect ratios.
-        pixel_range: Pixels 0 and 255 in the training of a file's network.
+        pixel_range: Pixels 0 and 255 in the training of a file's network; None to infer them from its
+            first layers.
 
     Raises:
         UsageError: The package of weights is not installed, or the file is missing.
@@ -109,7 +113,7 @@ def open_encoder(
     return _frozen(f"{LITE0}@{choice.size_px}", model, spec)
 
 
-def _from_file(path: Path, resize: ResizeRule, pixel_range: tuple[float, float]) -> FrameEncoder:
+def _from_file(path: Path, resize: ResizeRule, pixel_range: tuple[float, float] | None) -> FrameEncoder:
     UsageError.unless(path.is_file(), expected="a .keras file with an encoder", got=path, found=f"nothing at {path}")
     model = load(path).model
     _reject(model, path)
@@ -122,7 +126,7 @@ def _from_file(path: Path, resize: ResizeRule, pixel_range: tuple[float, float])
         width=width,
         channels=channels,
         color="gray" if channels == 1 else "rgb",
-        range=pixel_range,
+        range=pixel_range or (BYTES if takes_bytes(read_graph(model)) else (0.0, 1.0)),
         resize=resize,
     )
     return _frozen(f"{path.name}@{height}x{width}", model, spec)

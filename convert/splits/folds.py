@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,15 +89,17 @@ def _splits(labels: Sequence[str], groups: Sequence[str], folds: Folds, seed: in
             )
         if folds == "groups":
             return LeaveOneGroupOut().split(nothing, labels, groups)
-        return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(nothing, labels, groups)
-    rarest = min(sorted(set(labels)), key=list(labels).count)
-    if list(labels).count(rarest) < folds:
+    counts = Counter(labels)
+    rarest = min(sorted(counts), key=lambda label: counts[label])
+    if counts[rarest] < folds:
         raise ClipsError(
             expected=f"at least {folds} clips of every class for {folds} folds",
-            got=list(labels).count(rarest),
-            found=f"{list(labels).count(rarest)} of {rarest}",
+            got=counts[rarest],
+            found=f"{counts[rarest]} of {rarest}",
             hint="Add clips, or use fewer --folds.",
         )
+    if any(groups):
+        return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(nothing, labels, groups)
     return StratifiedKFold(folds, shuffle=True, random_state=seed).split(nothing, labels)
 
 

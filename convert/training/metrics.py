@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from convert.clips import Clip, centre_window, to_real
+from convert.clips import Clip, ClipRef, centre_window, to_real
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.splits.folds import interval
 from edgevid.bundle.manifest import Scores, Window
@@ -256,11 +256,21 @@ def _predict(scorer: Scorer, clip: Clip, labels: Sequence[str], window: Window, 
     # A window of uniform sampling spans its whole clip, so there is only one.
     is_one_window = views == "centre" or window.sampling == "uniform"
     frames = centre_window(clip, window) if is_one_window else _stream(clip, window)
-    scores = scorer(frames).mean(axis=0)
-    part = clip.ref.segment
+    return prediction(clip.ref, scorer(frames).mean(axis=0), labels)
+
+
+def prediction(ref: ClipRef, scores: Array, labels: Sequence[str]) -> Prediction:
+    """Return the answer for a clip.
+
+    Args:
+        ref: The clip.
+        scores: (classes,) its score of each class.
+        labels: Classes, in the order of the scores.
+    """
+    part = ref.segment
     return Prediction(
-        clip.ref.path,
-        str(clip.ref.label),
+        ref.path,
+        str(ref.label),
         labels[int(scores.argmax())],
         tuple(map(float, scores)),
         start_s=part.start_s if part else None,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SMALL, AUTO = "small", "auto"
 HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
+CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
+"""Heads that answer at every frame, and so can be trained to."""
 # Options that mean nothing to the other kind of encoder, and would be ignored without a word.
 _OF_SMALL = (
     "size",
@@ -54,7 +56,8 @@ class TrainOptions:
         encoder: "small", which is trained from scratch; "efficientnet-lite0" or
             "efficientnet-lite0@SIZE", pretrained on ImageNet and frozen; or the path of a `.keras` file
             with a network from one frame to features, frozen too.
-        range: Pixels 0 and 255 in the training of an encoder's file, (low, high).
+        range: Pixels 0 and 255 in the training of an encoder's file, (low, high); None for 0 to 1, or
+            0 to 255 if its first layers scale pixels themselves.
         streams: What a frozen encoder sees: "frames", "differences", both with a comma between, or
             "auto" to choose by inner folds.
         head: What reads the features of a frozen encoder: "mean", "stats", "lstm", "gru", "tcn",
@@ -62,7 +65,7 @@ class TrainOptions:
         loss: "every-frame" teaches a causal head to answer at every frame of a window, "last" at its
             end alone.
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
-            None is 5 with a frozen encoder and 0 with the small one.
+            None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
         background: A class that is never an event.
         flip: Classes that may be mirrored: "none", "all", or a list such as "wave,left=right".
@@ -96,7 +99,7 @@ class TrainOptions:
     pool: Literal["none", "columns"] = "none"
     rnn: Literal["lstm", "gru"] = "lstm"
     encoder: str = SMALL
-    range: tuple[float, float] = (0.0, 1.0)
+    range: tuple[float, float] | None = None
     streams: str = AUTO
     head: str = AUTO
     loss: Literal["every-frame", "last"] = "every-frame"
@@ -135,6 +138,16 @@ class TrainOptions:
             self.folds != GROUPS or self.group_by != "none",
             expected="--group-by with --folds groups",
             got=self.group_by,
+        )
+        UsageError.unless(
+            self.loss == "every-frame" or self.head in CAUSAL,
+            expected=f"--loss {self.loss} with --head {', '.join(CAUSAL)}",
+            got=self.head,
+        )
+        UsageError.unless(
+            self.range is None or self.encoder.endswith(".keras"),
+            expected="--range with an encoder from a file",
+            got=self.encoder,
         )
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:

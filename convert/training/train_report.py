@@ -1,14 +1,14 @@
-"""The results of training as JSON."""
+"""The results of training and evaluation as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from convert.training.cross_validation import CrossValidation, Score
+from convert.training.cross_validation import CrossValidation
 from convert.training.fit import TrainedModel
 from convert.training.metrics import Evaluation
 from convert.training.transfer_facts import TransferFacts
+from edgevid.schema import to_json
 
 
 def report(trained: TrainedModel, *, seconds: float) -> dict[str, Any]:
@@ -30,35 +30,30 @@ def report(trained: TrainedModel, *, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "cached": cached,
         "epochs": len(trained.history),
-        **_of_evaluation(trained.evaluation),
+        **({} if trained.evaluation is None else evaluation_json(trained.evaluation)),
         **_of_folds(trained.cross_validation),
         **_of_transfer(trained.transfer),
     }
 
 
-def _of_evaluation(evaluation: Evaluation | None) -> dict[str, Any]:
-    if evaluation is None:
-        return {}
-    return {
-        "accuracy": evaluation.accuracy,
-        "low": evaluation.low,
-        "high": evaluation.high,
-        "clips": len(evaluation.predictions),
-        "confusion": [list(row) for row in evaluation.confusion],
-        "predictions": [
-            {"path": str(each.path), "truth": each.truth, "answer": each.answer, "scores": list(each.scores)}
-            for each in evaluation.predictions
-        ],
-    }
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return metrics with the number of clips and the answer to each, as `json.dumps` accepts them."""
+    metrics = to_json(evaluation)
+    for each in metrics["predictions"]:
+        each["path"] = str(each["path"])
+    skipped = [{"path": str(path), "reason": reason} for path, reason in metrics.pop("skipped")]
+    return {"clips": len(evaluation.predictions), **metrics, "skipped": skipped}
 
 
 def _of_folds(measured: CrossValidation | None) -> dict[str, Any]:
     if measured is None:
         return {}
     return {
-        "folds": [{"groups": list(fold.groups), "method": fold.method, **score(fold.score)} for fold in measured.folds],
-        "groups": {name: score(each) for name, each in measured.groups.items()},
-        "int8": None if measured.int8 is None else score(measured.int8),
+        "folds": [
+            {"groups": list(fold.groups), "method": fold.method, **to_json(fold.score)} for fold in measured.folds
+        ],
+        "groups": {name: to_json(each) for name, each in measured.groups.items()},
+        "int8": None if measured.int8 is None else to_json(measured.int8),
         "chance": measured.chance,
         "learned": measured.is_learned,
     }
@@ -67,10 +62,5 @@ def _of_folds(measured: CrossValidation | None) -> dict[str, Any]:
 def _of_transfer(facts: TransferFacts | None) -> dict[str, Any]:
     if facts is None:
         return {}
-    stated = asdict(facts)
-    return {**stated, "streams": list(facts.streams), "losses": dict(facts.losses)}
-
-
-def score(value: Score) -> dict[str, Any]:
-    """Return an accuracy with its interval as JSON has it."""
-    return asdict(value)
+    stated: dict[str, Any] = to_json(facts)
+    return stated

@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ MOST_BYTES = 2 * 2**30
 # Raised with each change of the windows or of their encoding.
 VERSION = 1
 _DIGEST_BYTES = 32
+_LEFTOVER_S = 3600
 
 
 def default_folder() -> Path:
@@ -118,12 +121,12 @@ class FeatureCache:
         """
         if not self._written:
             return 0
-        entries = sorted(
-            ((path.stat(), path) for path in self.folder.glob(f"*{SUFFIX}")), key=lambda each: each[0].st_mtime_ns
-        )
-        excess = sum(stat.st_size for stat, _ in entries) - self.most_bytes
+        self._remove_leftovers()
+        # Another run may remove a file meanwhile.
+        stats = [(path, stat) for path in self.folder.glob(f"*{SUFFIX}") if (stat := _stat(path))]
+        excess = sum(stat.st_size for _, stat in stats) - self.most_bytes
         removed = 0
-        for stat, path in entries:
+        for path, stat in sorted(stats, key=lambda each: each[1].st_mtime_ns):
             if excess <= 0:
                 break
             path.unlink(missing_ok=True)
@@ -131,5 +134,19 @@ class FeatureCache:
             removed += 1
         return removed
 
+    def _remove_leftovers(self) -> None:
+        """Remove what killed runs left half-written; what is young may be of a run that still writes."""
+        for path in self.folder.glob(f".*{SUFFIX}.*"):
+            stat = _stat(path)
+            if stat and time.time() - stat.st_mtime > _LEFTOVER_S:
+                shutil.rmtree(path, ignore_errors=True)
+
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

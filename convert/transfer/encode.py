@@ -7,7 +7,7 @@ clip therefore has the same windows in every run, whatever other clips there are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from convert.transfer.compiled import OpenedEncoder
 from convert.transfer.streams import Stream
 from edgevid.bundle.manifest import Window
 from edgevid.bundle.parts import Precision
+from edgevid.errors import ModelError
 from edgevid.frames import Array, Pixels
 from edgevid.frames.preprocess import InputSpec
 from edgevid.schema import to_json
@@ -71,10 +72,23 @@ class WindowPlan:
             yield frames, self.augmentation.flip[label] if variation.mirrored else label
 
 
-def clip_digest(ref: ClipRef) -> str:
-    """Return the SHA-256 of a clip: of its file, or a folder's names and files, and of its segment and rate."""
-    digest = hashlib.sha256(f"{ref.segment} {ref.fps}".encode())
-    path = Path(ref.path)
+def clip_digest(ref: ClipRef, content: str) -> str:
+    """Return the SHA-256 of a clip: of its content, its segment and its rate.
+
+    Args:
+        ref: The clip.
+        content: From `content_digest`, which many clips of one recording share.
+    """
+    return hashlib.sha256(f"{content} {ref.segment} {ref.fps}".encode()).hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if path.is_dir():
             digest.update(f"/{file.relative_to(path)}/".encode())
@@ -116,18 +130,26 @@ def encode_clip(
         encoders: The encoders to run.
 
     Returns:
-        For each encoder: "features" (W, T', F) float16, and "labels" (W,), the class that each window
-        shows.
+        For each encoder: "features" (W, T', F) float16, or float32 if they are too large for it, and
+        "labels" (W,), the class that each window shows.
+
+    Raises:
+        ModelError: A feature is not a finite number.
     """
     if not encoders:
         return {}
     drawn = list(plan.draw(clip, digest))
     labels = np.array([label for _, label in drawn])
     return {
-        # Half precision keeps three digits, more than an int8 feature has, in half of the space.
-        way: {
-            "features": np.stack([encoder.encode(frames) for frames, _ in drawn]).astype(np.float16),
-            "labels": labels,
-        }
+        way: {"features": _packed([encoder.encode(frames) for frames, _ in drawn], clip.ref), "labels": labels}
         for way, encoder in encoders.items()
     }
+
+
+def _packed(features: Sequence[Array], ref: ClipRef) -> Array:
+    stacked = np.stack(features)
+    largest = float(np.abs(stacked).max())
+    if not np.isfinite(largest):
+        raise ModelError(expected="finite features", found=f"{largest} from the encoder on {ref.name}", path=ref.path)
+    # Half precision keeps three digits, more than an int8 feature has, in half of the space.
+    return stacked.astype(np.float16) if largest < float(np.finfo(np.float16).max) else stacked

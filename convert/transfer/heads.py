@@ -13,8 +13,6 @@ from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
 
 LINEAR: tuple[HeadName, ...] = ("mean", "stats")
-CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
-"""Heads that answer at every frame, and so can be trained to."""
 
 
 class Head(Protocol):

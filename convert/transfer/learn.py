@@ -15,7 +15,7 @@ from convert.splits.folds import Fold, Folds, make_folds, stated_fold
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, summarise
-from convert.training.metrics import Prediction
+from convert.training.metrics import Prediction, prediction
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
 from convert.transfer.candidates import Candidate, Choice, Chooser
@@ -100,7 +100,7 @@ def learn(
     bank = encoded.bank
     notes = _check_duplicates(encoded, options)
     measured = cross_validate(bank, options, progress=progress) if _is_measured(refs, options) else None
-    progress.step("Fitting the head to all clips")
+    progress.step("Fitting the head of the model to write")
     every = np.array([index for index, ref in enumerate(bank.refs) if not ref.is_held_out])
     chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
     choice = chooser.choose(every)
@@ -229,9 +229,4 @@ def _first_of_each(bank: FeatureBank, clips: Array, count: int | None) -> Array:
 
 def _answer(bank: FeatureBank, fold: Fold, head: Head, candidate: Candidate, *, int8: bool) -> list[Prediction]:
     scores = softmax(head.logits(bank.middle(candidate.streams, fold.held_out, int8=int8)).astype(np.float64))
-    return [_prediction(bank, int(index), row) for index, row in zip(fold.held_out, scores, strict=True)]
-
-
-def _prediction(bank: FeatureBank, index: int, scores: Array) -> Prediction:
-    answer = bank.classes[int(scores.argmax())]
-    return Prediction(bank.refs[index].path, bank.labels[index], answer, tuple(map(float, scores)))
+    return [prediction(bank.refs[index], row, bank.classes) for index, row in zip(fold.held_out, scores, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache as cached
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from convert.quantization.converter import Converter
 from convert.splits.near_duplicates import Fingerprint, fingerprint
 from convert.transfer.cache import FeatureCache, key_of
 from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
-from convert.transfer.encode import Way, WindowPlan, clip_digest, encode_clip, entry_key
+from convert.transfer.encode import Way, WindowPlan, clip_digest, content_digest, encode_clip, entry_key
 from convert.transfer.feature_bank import FeatureBank
 from convert.transfer.streams import Stream
 from edgevid.bundle.parts import Part, Precision
@@ -29,6 +30,7 @@ from edgevid.schema import from_json, to_json
 # Every window is encoded as the device will do it; the middle one also in float, for the answers of
 # the model that is written.
 _PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
+_NO_FRAMES = np.empty((0, 0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class EncodedClips:
 
     Attributes:
         bank: The features.
-        skipped: Path and reason of each clip that cannot be read.
+        clips: The clips with their times and without frames, and those that cannot be read.
         fingerprints: What near-duplicates are found by, one for each clip.
         cosine: See `TransferFacts.cosine`.
         cached: Clips that were on disk already.
@@ -45,11 +47,21 @@ class EncodedClips:
     """
 
     bank: FeatureBank
-    skipped: tuple[tuple[Path, str], ...]
+    clips: ClipSet
     fingerprints: tuple[Fingerprint, ...]
     cosine: float
     cached: int
     encoded: int
+
+
+@dataclass(frozen=True)
+class _ReadClip:
+    """A clip, without its frames, and what is known of it."""
+
+    clip: Clip
+    entries: Mapping[Way, Mapping[str, Array]]
+    fingerprint: Fingerprint
+    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -83,37 +95,47 @@ class ClipLibrary:
             classes: Names of the classes, in the order of the scores.
 
         Raises:
-            ClipsError: No clip can be read.
+            ClipsError: No clip of a class can be read.
             ConversionError: TensorFlow rejected the encoder.
+            ModelError: A feature is not a finite number.
         """
-        digests = {ref: clip_digest(ref) for ref in refs}
-        encoders = self._compile(digests, streams)
         skipped: list[tuple[Path, str]] = []
-        found: dict[ClipRef, dict[Way, Mapping[str, Array]]] = {}
-        prints: list[Fingerprint] = []
-        encoded = 0
-        for ref in self._progress.track(refs, "encoding clips"):
-            keys = self._keys(ref, digests[ref], encoders)
-            entries = self._entries(keys)
-            taken = self._cache.read(_fingerprint_key(digests[ref]))
-            missing = {way: key for way, key in keys.items() if way not in entries}
-            if missing or taken is None:
-                try:
-                    clip = decode(ref, self._encoder.input)
-                except (SourceError, ContractError) as error:
-                    skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
-                    continue
-                encoded += 1
-                entries |= self._encode(clip, digests[ref], missing, encoders)
-                taken = _pack_fingerprint(fingerprint(clip, self._encoder.input.color))
-                self._cache.write(_fingerprint_key(digests[ref]), taken)
-            found[ref] = entries
-            prints.append(Fingerprint(ref, taken["digest"].tobytes().decode(), taken["pictures"]))
-        if not found:
-            raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {skipped[0][1]}")
+        digests = _digests(refs, skipped)
+        encoders = self._compile(digests, streams)
+        read: list[_ReadClip] = []
+        for ref, digest in self._progress.track(list(digests.items()), "encoding clips"):
+            try:
+                read.append(self._read(ref, digest, encoders))
+            except (SourceError, ContractError) as error:
+                skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
         self._cache.prune()
-        bank = _bank(found, streams, classes)
-        return EncodedClips(bank, tuple(skipped), tuple(prints), _cosine(bank), len(found) - encoded, encoded)
+        _check_classes(read, classes, skipped)
+        bank = _bank(read, streams, classes)
+        encoded = sum(each.is_new for each in read)
+        return EncodedClips(
+            bank,
+            ClipSet(tuple(each.clip for each in read), tuple(skipped)),
+            tuple(each.fingerprint for each in read),
+            _cosine(bank),
+            len(read) - encoded,
+            encoded,
+        )
+
+    def _read(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> _ReadClip:
+        """Read a clip from disk; decode and encode what is missing there."""
+        keys = self._keys(ref, digest, encoders)
+        entries = self._entries(keys)
+        facts_key = key_of({"clip": digest, "input": to_json(self._encoder.input)})
+        facts = self._cache.read(facts_key)
+        missing = {way: key for way, key in keys.items() if way not in entries}
+        is_new = bool(missing) or facts is None
+        if missing or facts is None:
+            clip = decode(ref, self._encoder.input)
+            entries |= self._encode(clip, digest, missing, encoders)
+            facts = _facts(clip, fingerprint(clip, self._encoder.input.color))
+            self._cache.write(facts_key, facts)
+        taken = Fingerprint(ref, facts["digest"].tobytes().decode(), facts["pictures"])
+        return _ReadClip(Clip(ref, _NO_FRAMES, facts["timestamps_ns"]), entries, taken, is_new)
 
     def _keys(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> dict[Way, str]:
         return {
@@ -195,12 +217,35 @@ class ClipLibrary:
         return ClipSet(tuple(clips))
 
 
-def _fingerprint_key(digest: str) -> str:
-    return key_of({"fingerprint": digest})
+def _digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[ClipRef, str]:
+    """Return the digests of the clips; append those whose files cannot be read to `skipped`."""
+    # The segments of a recording share its file, which may be of an hour.
+    content = cached(content_digest)
+    digests: dict[ClipRef, str] = {}
+    for ref in refs:
+        try:
+            digests[ref] = clip_digest(ref, content(ref.path))
+        except OSError as error:
+            skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
+    if not digests:
+        raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {skipped[0][1]}")
+    return digests
 
 
-def _pack_fingerprint(taken: Fingerprint) -> dict[str, Array]:
-    return {"digest": np.frombuffer(taken.digest.encode(), np.uint8), "pictures": taken.pictures}
+def _check_classes(read: Sequence[_ReadClip], classes: Sequence[str], skipped: Sequence[tuple[Path, str]]) -> None:
+    lost = sorted(set(classes) - {str(each.clip.ref.label) for each in read})
+    if lost:
+        raise ClipsError(
+            expected="a clip of every class that can be read",
+            got=lost,
+            found=f"none of {', '.join(lost)}; {skipped[0][0]}: {skipped[0][1]}",
+            path=skipped[0][0],
+        )
+
+
+def _facts(clip: Clip, taken: Fingerprint) -> dict[str, Array]:
+    digest = np.frombuffer(taken.digest.encode(), np.uint8)
+    return {"digest": digest, "pictures": taken.pictures, "timestamps_ns": clip.timestamps_ns}
 
 
 def _pack(compiled: CompiledEncoder) -> dict[str, Array]:
@@ -217,13 +262,11 @@ def _unpack(entry: Mapping[str, Array], encoder: FrameEncoder) -> CompiledEncode
     return CompiledEncoder(part, entry["data"].tobytes(), encoder.input, int(entry["seen_frames"]))
 
 
-def _bank(
-    found: Mapping[ClipRef, Mapping[Way, Mapping[str, Array]]], streams: Sequence[Stream], classes: tuple[str, ...]
-) -> FeatureBank:
-    rows = list(found.values())
+def _bank(read: Sequence[_ReadClip], streams: Sequence[Stream], classes: tuple[str, ...]) -> FeatureBank:
+    rows = [each.entries for each in read]
     labels = [row[streams[0], "int8"]["labels"] for row in rows]
     return FeatureBank(
-        refs=tuple(found),
+        refs=tuple(each.clip.ref for each in read),
         classes=classes,
         shown=np.array([[classes.index(str(label)) for label in each] for each in labels]),
         trained={stream: np.stack([row[stream, "int8"]["features"] for row in rows]) for stream in streams},

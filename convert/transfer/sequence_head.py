@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.training.options import HeadName
-from convert.transfer.heads import CAUSAL, Examples
+from convert.training.options import CAUSAL, HeadName
+from convert.transfer.heads import Examples
 from edgevid.frames import Array
 
 _UNITS, _HEADS, _KERNEL, _DILATIONS = 64, 4, 3, (1, 2, 4)

@@ -74,3 +74,11 @@ def test_a_classifier_is_rejected_with_the_way_to_cut_it(tmp_path):
 def test_a_missing_file_is_a_wrong_option(tmp_path):
     with pytest.raises(UsageError, match="nothing"):
         opened(tmp_path / "none.keras")
+
+
+def test_a_network_that_scales_pixels_itself_gets_bytes(tmp_path):
+    frame = keras.Input((32, 32, 3))
+    values = keras.layers.Conv2D(5, 3)(keras.layers.Rescaling(1 / 127.5, offset=-1.0)(frame))
+    keras.Model(frame, values).save(tmp_path / "e.keras")
+    assert opened(tmp_path / "e.keras").input.range == (0.0, 255.0)
+    assert opened(save_encoder(tmp_path / "plain.keras")).input.range == (0.0, 1.0)

@@ -52,3 +52,9 @@ def test_the_interval_is_wilsons():
     assert (round(low, 3), round(high, 3)) == (0.49, 0.943)
     assert interval(10, 10)[1] == pytest.approx(1.0)
     assert interval(10, 10)[0] == pytest.approx(0.722, abs=1e-3)
+
+
+def test_more_folds_than_clips_of_a_class_are_refused_with_groups_too():
+    labels = ["wave", "clap"] * 2
+    with pytest.raises(ClipsError, match="2 of clap"):
+        make_folds(labels, ["p0", "p1", "p2", "p3"], 4, seed=0)

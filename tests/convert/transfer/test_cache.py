@@ -1,4 +1,5 @@
 import os
+import time
 
 import numpy as np
 import pytest
@@ -63,3 +64,15 @@ def test_the_usual_folder_is_that_of_the_desktop_standard(monkeypatch, tmp_path)
     # The standard says that a relative path is to be ignored.
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert default_folder().is_absolute()
+
+
+def test_what_killed_runs_left_is_removed_and_what_is_being_written_stays(tmp_path):
+    for name, age_s in (("old", 7200), ("young", 60)):
+        leftover = tmp_path / f".{name}{SUFFIX}.abc"
+        leftover.mkdir()
+        (leftover / "half").write_bytes(b"half")
+        os.utime(leftover, (time.time() - age_s,) * 2)
+    cache = FeatureCache(tmp_path)
+    cache.write("k", ENTRY)
+    cache.prune()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".young{SUFFIX}.abc", f"k{SUFFIX}"]

@@ -167,6 +167,8 @@ def test_the_command_prints_the_worst_group_first_and_what_was_chosen(folder, tr
         ({"streams": "frames", "encoder": "small"}, "--streams"),
         ({"head": "gru", "encoder": "small"}, "--head"),
         ({"folds": 1}, "folds"),
+        ({"loss": "last", "head": "stats"}, "--loss"),
+        ({"encoder": "efficientnet-lite0", "range": (0.0, 255.0)}, "--range"),
         ({"folds": "groups", "group_by": "none"}, "--group-by"),
     ],
 )
@@ -224,3 +226,41 @@ def test_copies_in_two_groups_are_refused_with_both_names(folder, tmp_path):
     assert not (tmp_path / "m.keras").exists()
     made = train(root, tmp_path / "m.keras", options=options(folder, folds=2, allow_duplicates=True))
     assert made.cross_validation is not None
+
+
+def test_unreadable_clips_are_counted_beside_all_and_short_ones_named(folder, tmp_path, capsys):
+    root = write_moving(tmp_path / "clips", 3)
+    (root / "left" / "ann_broken.avi").write_bytes(b"RIFF no video")
+    command = ["train", root, "-o", tmp_path / "m.keras", "--encoder", folder / "encoder.keras", "--frames", "20"]
+    more = ["--windows-per-clip", "2", "--cache", tmp_path / "cache"]
+    for _ in ("encoded", "from the cache"):
+        assert main([str(each) for each in (*command, *more)]) == 0
+        err = capsys.readouterr().err
+        assert "Skipped 1 of 10 clips." in err
+        assert "9 of 9 clips are shorter than the window." in err
+
+
+def test_a_class_without_a_readable_clip_is_an_error(folder, tmp_path):
+    root = write_moving(tmp_path / "clips", 3)
+    for path in (root / "right").iterdir():
+        path.write_bytes(b"RIFF no video")
+    with pytest.raises(ClipsError, match=r"none of right.*right/"):
+        train(root, tmp_path / "m.keras", options=options(folder, group_by="none", folds=2))
+
+
+def test_a_listed_file_that_is_gone_is_skipped_with_its_line(folder, tmp_path):
+    rows = [f"{folder / 'clips' / label / f'{who}.avi'},{label}" for label in CLASSES for who in ("ann_1", "bob_0")]
+    (tmp_path / "l.csv").write_text("\n".join(["path,label", *rows, "gone.avi,left", ""]))
+    seen = []
+    free = options(folder, group_by="none", folds=2)
+    train(tmp_path / "l.csv", tmp_path / "m.keras", options=free, on_clips=seen.append)
+    assert [path.name for path, _ in seen[0].skipped] == ["gone.avi"]
+    assert "line 8" in seen[0].skipped[0][1]
+
+
+@pytest.mark.parametrize(("group_by", "folds"), [("subject", 2), ("none", 5)])
+def test_without_a_number_there_are_as_many_folds_as_groups_or_clips_allow(folder, trained, tmp_path, group_by, folds):
+    del trained
+    made = train(folder / "clips", tmp_path / "m.keras", options=options(folder, group_by=group_by, folds=None))
+    assert made.cross_validation is not None
+    assert len(made.cross_validation.folds) == folds
