@@ -24,7 +24,7 @@ from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
 from edgevid.events.rule import DecisionRule
 
-# At most, without --folds: with features on disk, folds take seconds.
+# At most, without --folds: with features on disk, folds are cheap.
 _USUAL_FOLDS = 5
 
 

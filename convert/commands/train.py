@@ -8,9 +8,9 @@ Or it is a list of UCF-101 (trainlist01.txt), HMDB-51 (the folder of lists),
 Kinetics, Jester or Something-Something; --videos is the folder of the videos.
 
 With few clips, learn on a pretrained encoder: --encoder efficientnet-lite0.
-Each clip is encoded once, and its features are kept; a second run takes seconds.
+Each clip is encoded once, and its features are kept, which makes a second run fast.
 Clips are held out in turn (--folds), whole groups of them with --group-by, and
-the answers to them are printed. The model that is written learned from all clips.
+the answers to them are printed. The model that is written learns from all clips.
 
 The small encoder of the default learns from scratch, which takes hundreds of
 clips. A part of them is held out once; training ends when the model no longer

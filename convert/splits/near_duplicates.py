@@ -97,7 +97,7 @@ class Fingerprinter:
         self._first_ns = 0
 
     def add(self, frame: Frame) -> None:
-        """Take a frame into account.
+        """Add a frame to the fingerprint.
 
         Args:
             frame: The next frame of the clip.
@@ -125,7 +125,7 @@ class Fingerprinter:
 
 
 def fingerprint(clip: Clip, color: Color) -> Fingerprint:
-    """Take the fingerprint of a decoded clip.
+    """Compute the fingerprint of a decoded clip.
 
     Args:
         clip: The clip.

@@ -52,6 +52,7 @@ def network():
 
 
 def test_the_weights_give_their_golden_answer_at_every_size(network):
+    assert packaged_weights.GOLDEN
     packaged_weights.check(network)
     smaller = efficientnet_lite0.build(96)
     smaller.set_weights(network.get_weights())
