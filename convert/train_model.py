@@ -74,36 +74,16 @@ def train(
 def _transfer(
     root: Path, options: TrainOptions, progress: Progress, on_clips: Callable[[ClipSet], None]
 ) -> TrainedModel:
-    from convert.encoders.frame_encoder import open_encoder, parse_encoder
-
-    encoder_choice = parse_encoder(options.encoder)
     listing = list_clips(root, reading=options.reading, group=grouper(options.group_by))
-    refs = listing.refs
-    labels = check_references(refs)
+    labels = check_references(listing.refs)
     background = () if options.background is None else (options.background,)
     UsageError.unless(
         set(background) <= set(labels), expected=f"a class of the clips ({', '.join(labels)})", got=options.background
     )
-    augmentation = Augmentation(flip=parse_flip(options.flip, labels)) if options.augment else NONE
-    choices = candidates(options.streams, options.head)
-    import_tensorflow()
-    progress.step(f"Opening {options.encoder}")
-    encoder = open_encoder(encoder_choice, resize=options.resize, pixel_range=options.range)
-    if encoder_choice.path is not None:
-        progress.step("  pixels 0 and 255 enter it as {:g} and {:g}".format(*encoder.input.range))
+    learn_options = _learn_options(options, listing.refs, labels, progress)
     learned = learn(
-        refs,
-        LearnOptions(
-            encoder=encoder,
-            window=options.window,
-            augmentation=augmentation,
-            windows_per_clip=options.windows_per_clip,
-            candidates=choices,
-            folds=_folds(refs, options),
-            every_frame=options.loss == "every-frame",
-            seed=options.seed,
-            allow_duplicates=options.allow_duplicates,
-        ),
+        listing.refs,
+        learn_options,
         cache=FeatureCache(options.cache or default_folder()),
         progress=progress,
         on_clips=lambda encoded: on_clips(
@@ -113,15 +93,43 @@ def _transfer(
     for note in learned.notes:
         progress.step(f"  note: {note}")
     measured = learned.cross_validation
+    rule = DecisionRule(background=background)
+    frame = learn_options.encoder.input
     return TrainedModel(
         model=learned.model,
-        info=TrainingInfo(
-            labels=labels, window=options.window, input=encoder.input, decision=DecisionRule(background=background)
-        ),
+        info=TrainingInfo(labels=labels, window=options.window, input=frame, decision=rule),
         history=(),
         evaluation=None if measured is None else measured.evaluation,
         cross_validation=measured,
         transfer=learned.facts,
+    )
+
+
+def _learn_options(
+    options: TrainOptions, refs: Sequence[ClipRef], labels: Sequence[str], progress: Progress
+) -> LearnOptions:
+    """Check all options, then open the encoder, which takes seconds."""
+    from convert.encoders.frame_encoder import open_encoder, parse_encoder
+
+    encoder_choice = parse_encoder(options.encoder)
+    choices = candidates(options.streams, options.head)
+    folds = _folds(refs, options)
+    flip = parse_flip(options.flip, labels)
+    import_tensorflow()
+    progress.step(f"Opening {options.encoder}")
+    encoder = open_encoder(encoder_choice, resize=options.resize, pixel_range=options.range)
+    if encoder_choice.path is not None:
+        progress.step("  pixels 0 and 255 enter it as {:g} and {:g}".format(*encoder.input.range))
+    return LearnOptions(
+        encoder=encoder,
+        window=options.window,
+        augmentation=Augmentation(flip=flip) if options.augment else NONE,
+        windows_per_clip=options.windows_per_clip,
+        candidates=choices,
+        folds=folds,
+        every_frame=options.loss == "every-frame",
+        seed=options.seed,
+        allow_duplicates=options.allow_duplicates,
     )
 
 
