@@ -11,6 +11,7 @@ import numpy as np
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider
+from edgevid.events.rule import DecisionRule
 from edgevid.frames import Array, Frame
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
@@ -62,7 +63,7 @@ class Lane:
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
         self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
-        self.decider = Decider(manifest.labels, manifest.decision, model=self.name)
+        self.decider = decider_of(manifest, model=self.name)
         self.telemetry = telemetry or Telemetry()
         self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
@@ -118,6 +119,15 @@ class Lane:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
 
+    def saw(self, timestamp_ns: int) -> None:
+        """Note the first frame of the stream, and after a gap: no event begins before it.
+
+        Args:
+            timestamp_ns: Sensor time of a frame that the sampler took.
+        """
+        if self.decider.began_s is None:
+            self.decider.began_s = timestamp_ns / NS_PER_S
+
     def watch_rate(self, timestamp_ns: int, *, is_late: bool) -> None:
         """Warn when the source begins to deliver too few frames for the model, and when it recovers.
 
@@ -143,6 +153,19 @@ class Lane:
             return False
         self._unanswered = 0
         return True
+
+
+def decider_of(manifest: Manifest, *, model: str = "", rule: DecisionRule | None = None) -> Decider:
+    """Return the decider of a model.
+
+    Args:
+        manifest: The model's manifest.
+        model: Name of the model in the events.
+        rule: In place of the manifest's.
+    """
+    # An answer changes when about half of the window shows the new action.
+    delay_s = manifest.window.span_s / 2
+    return Decider(manifest.labels, rule or manifest.decision, model=model, delay_s=delay_s)
 
 
 def _motion_gate(manifest: Manifest, share: float) -> MotionGate:

@@ -210,6 +210,7 @@ class Pipeline:
             if sample is Sample.RESTART:
                 self._restart(lane)
             if sample is not Sample.SKIP:
+                lane.saw(frame.timestamp_ns)
                 lane.watch_rate(frame.timestamp_ns, is_late=self._late > 0)
                 self._process_lane(lane, frame, arrived_ns)
 
@@ -331,6 +332,7 @@ class Pipeline:
         if lane.gate is not None:
             lane.gate.restart()
         self._emit_events(lane, lane.decider.flush())
+        lane.decider.slow_down(lane.slowdown)
 
 
 def _extra_values(engine: Engine) -> Mapping[str, Sequence[float]]:

@@ -25,4 +25,4 @@ lamp = gpiozero.DigitalOutputDevice(args.pin)
 for event in edgevid.load(args.bundle).events(args.source, started=True, max_frames=args.max_frames):
     if event.label == args.label:
         lamp.value = not event.ended
-        print(f"{'off' if event.ended else 'on'} at {event.end_s:.1f} s")
+        print(f"{'off' if event.ended else 'on'}: {event.label} since {event.start_s:.1f} s")

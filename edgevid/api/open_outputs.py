@@ -215,8 +215,10 @@ class _Assembly:
         from edgevid.outputs.video.jpeg_ring import JpegRing
         from edgevid.outputs.video.pictures import FPS, Pictures
 
+        # A start is reported that much after its action begins, with which the clip begins.
+        delay_s = max(lane.decider.longest_delay_s for lane in self._context.lanes)
         self._pictures = Pictures(
-            ring_for(fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4)
+            ring_for(delay_s=delay_s, fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4)
         )
         self._members.append(self._pictures)
         self._taps.append(self._pictures)

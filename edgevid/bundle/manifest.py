@@ -69,6 +69,11 @@ class Window:
             self.sampling in get_args(Sampling), expected="a sampling", choices=get_args(Sampling), got=self.sampling
         )
 
+    @property
+    def span_s(self) -> float:
+        """Time from the first frame of a window to its last, in seconds."""
+        return (self.frames - 1) * self.interval_s
+
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
@@ -218,9 +223,12 @@ def _check_labels(manifest: Manifest) -> None:
         expected="labels that are one line of text without control characters",
         got=labels,
     )
-    unknown = {*decision.background, *(each.label for each in decision.thresholds)} - set(labels)
+    named = {*(each.label for each in decision.thresholds), *(each.label for each in decision.delays)}
+    unknown = {*decision.background, *named} - set(labels)
     ManifestInvalid.unless(
-        not unknown, expected="background and threshold labels that are among the labels", got=sorted(unknown)
+        not unknown,
+        expected="labels of background, thresholds and delays that are among the labels",
+        got=sorted(unknown),
     )
 
 

@@ -3,6 +3,10 @@
 A model's answer flickers from frame to frame. An event is a stretch of time in which one label
 holds: its smoothed score reached `enter` and then stayed at or above `exit`. One event is open at a
 time. It ends if another label leads and reaches its own `enter`.
+
+A model answers with an action when about half of its window shows it, and still does when half no
+longer does. So the score rises and falls later than the action begins and ends. The decider takes
+that delay off: an event lies where the action was, and `announced_s` tells when that was known.
 """
 
 from __future__ import annotations
@@ -31,16 +35,19 @@ class Event:
 
     Attributes:
         label: Class of the event.
-        start_s: Sensor time in seconds at which the smoothed score first reached `exit` on its way
-            to `enter`. Never before the end of the previous event.
-        end_s: Last sensor time in seconds at which the smoothed score was at or above `exit`. For
-            an open event, the last one so far.
-        score: Highest smoothed score between `start_s` and `end_s`, 0 to 1.
+        start_s: Estimated sensor time in seconds at which the action began: the smoothed score
+            first reached `exit` on its way to `enter`, less the label's delay at the start. Never
+            before the end of the previous event or the first frame.
+        end_s: Estimated sensor time in seconds at which the action ended: the last time at which
+            the smoothed score was at or above `exit`, less the label's delay at the end. For an
+            open event, the last one so far.
+        score: Highest smoothed score of the event, 0 to 1.
         age_ms: Age of the decision that started the event, see `Decision.age_ms`.
         model: Name of the model.
         ended: False if the event is still open, as in `started` and `ongoing`.
         values: The model's outputs besides its scores, by name, from the decision that started or
             ended the event.
+        announced_s: Sensor time in seconds of the decision that started the event.
     """
 
     label: str
@@ -51,6 +58,7 @@ class Event:
     model: str = ""
     ended: bool = True
     values: Mapping[str, Sequence[float]] = field(default_factory=lambda: NO_VALUES, repr=False)
+    announced_s: float = 0.0
 
 
 # Not frozen: one is created per frame, and a frozen dataclass takes six times as long (3 us on x86).
@@ -113,17 +121,22 @@ class Decider:
         labels: One label per class, in the order of the scores.
         rule: Thresholds and times.
         model: Name of the model in the events.
+        delay_s: How much later than an action its score rises and falls, in seconds, for labels
+            without a delay in the rule.
 
     Attributes:
+        began_s: Sensor time of the first frame that the scores are about; None for that of the
+            first scores. `flush` forgets it.
         ongoing: The open event, from `min_duration_s` on: a shorter one may still be dropped.
         started: `ongoing` if the last update made it an event, else None. Every event starts once
             before it ends.
     """
 
-    def __init__(self, labels: Sequence[str], rule: DecisionRule, *, model: str = "") -> None:
+    def __init__(self, labels: Sequence[str], rule: DecisionRule, *, model: str = "", delay_s: float = 0.0) -> None:
         self.labels = tuple(labels)
         self.rule = rule
         self.model = model
+        self.began_s: float | None = None
         self.ongoing: Event | None = None
         self.started: Event | None = None
         own = {each.label: each for each in rule.thresholds}
@@ -134,14 +147,23 @@ class Decider:
         self._exits = [
             math.inf if label in rule.background else exits[index] for index, label in enumerate(self.labels)
         ]
+        late = {each.label: (each.start_s, each.end_s) for each in rule.delays}
+        self._delays_s = [late.get(label, (delay_s, delay_s)) for label in self.labels]
+        self._slowdown = 1
         # Lists of floats: for tens of classes they are several times faster than numpy, with its
         # cost per call.
         self._smoothed: list[float] = []
         self._rises: dict[int, _Rise] = {}
         self._ended_s: dict[int, float] = {}
         self._last_s: float | None = None
-        self._last_end_s = -math.inf
+        # Where the score of the last event fell, and where its action is said to have ended.
+        self._last_fall_s = self._last_end_s = -math.inf
         self._open: int | None = None
+
+    @property
+    def longest_delay_s(self) -> float:
+        """The largest delay at the start of an action, in seconds; 0 or more."""
+        return max(0.0, *(start_s for start_s, _ in self._delays_s))
 
     def name(self, scores: Sequence[float]) -> tuple[str, float]:
         """Return the label and score of a decision.
@@ -177,15 +199,15 @@ class Decider:
             return ()
         # Before the rises change: this decision may end the event, whose end is the last time
         # before it.
-        so_far = None if self._open is None else self._so_far(self._open)
+        so_far = self._so_far(t_s)
         self._update_rises(t_s)
         leader = self._leader()
         ended = self._close(so_far) if self._is_over(leader) else ()
         if self._open is None and leader is not None:
             self._open = leader
             # The leader may have risen while the last event was open; events must not overlap.
-            self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_end_s)
-        self._announce(age_ms)
+            self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_fall_s)
+        self._announce(t_s, age_ms)
         self._last_s = t_s
         return ended
 
@@ -195,12 +217,19 @@ class Decider:
         Returns:
             The open event, if it lasted `min_duration_s`.
         """
-        ended = self._close(None if self._open is None else self._so_far(self._open))
-        self.started = None
-        self._last_s = None
-        self._last_end_s = -math.inf
+        ended = () if self._last_s is None else self._close(self._so_far(self._last_s))
+        self.started = self._last_s = self.began_s = None
+        self._last_fall_s = self._last_end_s = -math.inf
         self._rises = {}
         return ended
+
+    def slow_down(self, times: int) -> None:
+        """Take off a multiple of the delays, because windows last that much longer. Flush before.
+
+        Args:
+            times: Length of a window as a multiple of the one in training, at least 1.
+        """
+        self._slowdown = times
 
     def _smooth(self, t_s: float, scores: Sequence[float]) -> None:
         total = sum(scores)
@@ -209,6 +238,8 @@ class Decider:
             raise ContractError(expected=f"{len(self.labels)} finite scores", got=len(scores), found=str(scores))
         if self._last_s is None:
             self._smoothed = list(scores)
+            if self.began_s is None:
+                self.began_s = t_s
             return
         if not t_s > self._last_s:
             raise ContractError(
@@ -250,34 +281,60 @@ class Decider:
         """Return whether the open event ends: its score fell below `exit`, or another label leads."""
         return self._open is not None and (self._open not in self._rises or leader not in (None, self._open))
 
-    def _announce(self, age_ms: float) -> None:
+    def _announce(self, t_s: float, age_ms: float) -> None:
         """Update `ongoing` and `started`."""
+        self.started = None
         if self._open is None:
-            self.started = None
             return
-        before, rise = self.ongoing, self._rises[self._open]
-        if before is None and rise.duration_s < self.rule.min_duration_s - _SLACK_S:
-            self.started = None
-            return
-        self.ongoing = self._event(self._open, rise, age_ms if before is None else before.age_ms, ended=False)
-        self.started = self.ongoing if before is None else None
+        rise = self._rises[self._open]
+        if self.ongoing is not None:
+            self.ongoing = self._continued(self.ongoing, rise, t_s, ended=False)
+        elif rise.duration_s >= self.rule.min_duration_s - _SLACK_S:
+            self.ongoing = self.started = self._begun(rise, t_s, age_ms)
 
-    def _so_far(self, index: int) -> Event:
-        """Return the open event as of the last decision."""
-        return self._event(index, self._rises[index], 0.0 if self.ongoing is None else self.ongoing.age_ms, ended=True)
+    def _so_far(self, t_s: float) -> Event | None:
+        """Return the open event as of the last decision, if it lasted long enough."""
+        if self._open is None or self.ongoing is None:
+            return None
+        return self._continued(self.ongoing, self._rises[self._open], t_s, ended=True)
 
     def _close(self, event: Event | None) -> tuple[Event, ...]:
         """End the open event; return it if it lasted long enough."""
-        if self._open is None or event is None:
+        if self._open is None:
             return ()
-        index, self._open = self._open, None
-        announced, self.ongoing = self.ongoing, None
+        index, self._open, self.ongoing = self._open, None, None
         # The label must rise again before it begins another event.
         self._rises.pop(index, None)
-        if announced is None:  # shorter than min_duration_s
+        if event is None or self._last_s is None:
             return ()
-        self._last_end_s = self._ended_s[index] = event.end_s
+        # An open label was at or above its exit in every decision up to the last one.
+        self._last_fall_s = self._ended_s[index] = self._last_s
+        self._last_end_s = event.end_s
         return (event,)
 
-    def _event(self, index: int, rise: _Rise, age_ms: float, *, ended: bool) -> Event:
-        return Event(self.labels[index], rise.start_s, rise.end_s, rise.score, age_ms, self.model, ended)
+    def _begun(self, rise: _Rise, t_s: float, age_ms: float) -> Event:
+        """Return the event of a rise that has become long enough."""
+        assert self._open is not None
+        delay_s = self._delays_s[self._open][0] * self._slowdown
+        earliest_s = self._last_end_s if self.began_s is None else max(self._last_end_s, self.began_s)
+        # The bounds only bind for a rise near another event, and for delays below 0.
+        start_s = min(max(rise.start_s - delay_s, earliest_s), t_s)
+        event = Event(self.labels[self._open], start_s, start_s, rise.score, age_ms, self.model, False, announced_s=t_s)
+        return self._continued(event, rise, t_s, ended=False)
+
+    def _continued(self, event: Event, rise: _Rise, t_s: float, *, ended: bool) -> Event:
+        """Return an event with the end and score of its rise so far, as known at a time."""
+        assert self._open is not None
+        delay_s = self._delays_s[self._open][1] * self._slowdown
+        end_s = max(min(rise.end_s - delay_s, t_s), event.start_s)
+        return Event(
+            event.label,
+            event.start_s,
+            end_s,
+            rise.score,
+            event.age_ms,
+            event.model,
+            ended,
+            event.values,
+            event.announced_s,
+        )

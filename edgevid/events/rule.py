@@ -31,6 +31,33 @@ class ClassThresholds:
         )
 
 
+# An hour: a longer delay is a mistaken unit.
+MAX_DELAY_S = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassDelay:
+    """How much later than an action the score of its class rises and falls, as measured.
+
+    Attributes:
+        label: A label of the model.
+        start_s: Mean time from the start of an action to that of its event, in seconds. Below 0 if
+            the event comes first.
+        end_s: Mean time from the end of an action to that of its event, in seconds.
+    """
+
+    label: str
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        ManifestInvalid.unless(
+            abs(self.start_s) <= MAX_DELAY_S and abs(self.end_s) <= MAX_DELAY_S,
+            expected=f"delays of -{MAX_DELAY_S:.0f} to {MAX_DELAY_S:.0f} s for {self.label!r}",
+            got=(self.start_s, self.end_s),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionRule:
     """Thresholds and times that turn probabilities into events.
@@ -43,6 +70,8 @@ class DecisionRule:
         cooldown_s: Time after an event, in seconds, during which its label cannot begin another.
         background: Labels that are never events.
         thresholds: Classes with an `enter` and `exit` of their own; each label at most once.
+        delays: Classes whose delay was measured; each label at most once. The others are taken to
+            be late by half of a window.
         unknown_below: A decision is "unknown" if its highest score is below this, 0 to 1.
     """
 
@@ -54,10 +83,15 @@ class DecisionRule:
     background: tuple[str, ...] = ()
     thresholds: tuple[ClassThresholds, ...] = optional(())
     unknown_below: float = optional(0.0)
+    delays: tuple[ClassDelay, ...] = optional(())
 
     def __post_init__(self) -> None:
-        labels = [each.label for each in self.thresholds]
-        ManifestInvalid.unless(len(set(labels)) == len(labels), expected="thresholds once for each label", got=labels)
+        of_classes = {
+            "thresholds": [each.label for each in self.thresholds],
+            "delays": [each.label for each in self.delays],
+        }
+        for name, labels in of_classes.items():
+            ManifestInvalid.unless(len(set(labels)) == len(labels), expected=f"{name} once for each label", got=labels)
         ManifestInvalid.unless(
             0.0 <= self.unknown_below <= 1.0, expected="unknown_below of 0 to 1", got=self.unknown_below
         )

@@ -52,8 +52,8 @@ def unbuffered(stream: TextIO) -> TextIO:
 class JsonLines(QuietOutput):
     """A JSON object per decision and per event, each written as one line and flushed.
 
-    A decision has the fields of `payload.decision`; an event has `event`, `start_s`, `end_s` and
-    `score`.
+    A decision has the fields of `payload.decision`; an event has `event`, `start_s`, `end_s`,
+    `announced_s` and `score`.
 
     Args:
         stream: Stays open.
@@ -70,7 +70,7 @@ class JsonLines(QuietOutput):
 
     def ended(self, event: Event) -> None:
         """Write a whole event."""
-        times = {"start_s": round(event.start_s, _DIGITS), "end_s": round(event.end_s, _DIGITS)}
+        times = {name: round(getattr(event, name), _DIGITS) for name in ("start_s", "end_s", "announced_s")}
         self._write(event.model, {"event": event.label, **times, "score": round(event.score, _DIGITS)})
 
     def _write(self, model: str, fields: dict[str, Any]) -> None:

@@ -39,14 +39,14 @@ class EventFormatter:
 
         A receiver can use it to discard an event that is delivered twice.
         """
-        return f"{self._run}-{event.model}-{event.label}-{event.start_s:.3f}".replace(" ", "_")
+        return f"{self._run}-{event.model}-{event.label}-{event.announced_s:.3f}".replace(" ", "_")
 
     def event(self, event: Event) -> dict[str, Any]:
         """Return the start or the end of an event as a JSON object.
 
         Returns:
-            `event`, `phase`, `id`, `model`, `start_s`, `score`, `age_ms`; for an end also `end_s`
-            and `duration_s`; for a live source also the UTC dates `start` and `end`; `values` by
+            `event`, `phase`, `id`, `model`, `start_s`, `announced_s`, `score`, `age_ms`; for an end
+            also `end_s` and `duration_s`; for a live source also the UTC dates `start` and `end`; `values` by
             name if the model returns more than scores.
         """
         fields: dict[str, Any] = {
@@ -56,6 +56,7 @@ class EventFormatter:
             "model": event.model,
             "start_s": round(event.start_s, _DIGITS),
         }
+        fields["announced_s"] = round(event.announced_s, _DIGITS)
         if event.ended:
             fields["end_s"] = round(event.end_s, _DIGITS)
             fields["duration_s"] = round(event.end_s - event.start_s, _DIGITS)

@@ -85,6 +85,7 @@ def test_each_field_of_an_event_is_listed_and_no_other() -> None:
             "id",
             "model",
             "start_s",
+            "announced_s",
             "end_s",
             "duration_s",
             "score",

@@ -73,7 +73,9 @@ def test_a_source_that_becomes_fast_enough_is_said_to_be(caplog: pytest.LogCaptu
 def test_an_event_has_the_sensor_times_of_what_was_shown() -> None:
     collector, pipeline = run(Script([NONE] * 5 + [WAVE] * 5 + [NONE] * 5))
     (event,) = collector.events
-    assert (event.label, event.start_s, event.end_s) == ("wave", pytest.approx(0.5), pytest.approx(0.9))
+    # A window lasts 0.3 s: an answer is taken to be late by half of it.
+    assert (event.label, event.start_s, event.end_s) == ("wave", pytest.approx(0.35), pytest.approx(0.75))
+    assert event.announced_s == pytest.approx(0.6)
     assert pipeline.telemetry.events == 1
 
 
@@ -93,8 +95,8 @@ def test_a_gap_empties_the_window_and_ends_the_event() -> None:
     collector, pipeline = run(Script([WAVE] * 6 + [None] + [WAVE] * 6))
     assert [round(decision.t_s, 3) for decision in collector.decisions] == [0.3, 0.4, 0.5, 1.9, 2.0, 2.1]
     assert [(event.start_s, event.end_s) for event in collector.events] == [
-        pytest.approx((0.3, 0.5)),
-        pytest.approx((1.9, 2.1)),
+        pytest.approx((0.15, 0.35)),
+        pytest.approx((1.75, 1.95)),
     ]
     assert pipeline.telemetry.gaps == 1
 
@@ -225,10 +227,10 @@ def test_an_event_is_announced_when_it_starts_and_when_it_ends() -> None:
     order = Order()
     Pipeline(engine_for(SHARP_MANIFEST), Script([WAVE] * 6 + [SWIPE] * 6), [order]).run()
     assert order.calls == [
-        ("started", "wave", 0.3),
-        ("ended", "wave", 0.3),
-        ("started", "swipe", 0.6),
-        ("ended", "swipe", 0.6),
+        ("started", "wave", 0.15),
+        ("ended", "wave", 0.15),
+        ("started", "swipe", 0.45),
+        ("ended", "swipe", 0.45),
     ]
 
 

@@ -56,8 +56,9 @@ Key = tuple[str, str, float]
 
 
 def event_key(event: Event) -> Key:
-    """Return (model, label, start): unique within a run, equal for start and end of an event."""
-    return (event.model, event.label, event.start_s)
+    """Return (model, label, time announced): unique within a run, equal for start and end of an event."""
+    # Not `start_s`: the estimates of two events may be equal.
+    return (event.model, event.label, event.announced_s)
 
 
 class Backlog:

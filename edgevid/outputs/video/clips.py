@@ -282,15 +282,16 @@ class ClipRecorder(ThreadedOutput):
         return f"{start:%Y%m%dT%H%M%S}.{start.microsecond // 1000:03d}Z"
 
 
-def ring_for(*, before_s: float = BEFORE_S, fps: float, picture_bytes: int = 48_000) -> JpegRing:
+def ring_for(*, before_s: float = BEFORE_S, delay_s: float = 0.0, fps: float, picture_bytes: int = 48_000) -> JpegRing:
     """Return a ring that is large enough for the pictures before an event.
 
     Args:
         before_s: Time shown before the event.
+        delay_s: How much later than an action its event may be noticed.
         fps: Rate of the pictures.
         picture_bytes: Size of a large picture.
     """
-    pictures = max(_LEAST_PICTURES, round((before_s + _REPORT_S) * fps))
+    pictures = max(_LEAST_PICTURES, round((before_s + delay_s + _REPORT_S) * fps))
     return JpegRing(room_bytes=pictures * picture_bytes, pictures=pictures)
 
 

@@ -87,7 +87,7 @@ def test_starts_of_events_come_before_their_ends_and_say_that_they_are_starts(mo
 
 def test_the_event_that_is_open_when_the_source_ends_is_an_event_too(model: edgevid.Model) -> None:
     opened = next(each.started for each in model.watch("synthetic:3") if each.started is not None)
-    frames = round((opened.end_s + 0.3) * 20)
+    frames = round((opened.announced_s + 0.3) * 20)
     assert [each.label for each in model.events("synthetic:3", max_frames=frames)] == [opened.label]
 
 
@@ -160,7 +160,7 @@ def test_frames_of_any_size_and_grey_ones_are_taken(model: edgevid.Model) -> Non
 def test_a_gap_starts_a_new_window_and_the_next_decision_brings_the_event_it_ended(model: edgevid.Model) -> None:
     frames = list(synthetic())
     opened = next(each.started for each in model.watch("synthetic:3") if each.started is not None)
-    before = [frame for frame in frames if frame.timestamp_ns / 1e9 <= opened.end_s + 0.2]
+    before = [frame for frame in frames if frame.timestamp_ns / 1e9 <= opened.announced_s + 0.2]
     with model.stream(colour="rgb") as stream:
         decided = [stream.push(frame.data, t_s=frame.timestamp_ns / 1e9) for frame in before]
         assert decided[-1] is not None
@@ -176,7 +176,7 @@ def test_closing_a_stream_returns_the_open_event_once(model: edgevid.Model) -> N
     opened = next(each.started for each in model.watch("synthetic:3") if each.started is not None)
     stream = model.stream(colour="rgb")
     for frame in synthetic():
-        if frame.timestamp_ns / 1e9 > opened.end_s + 0.2:
+        if frame.timestamp_ns / 1e9 > opened.announced_s + 0.2:
             break
         stream.push(frame.data, t_s=frame.timestamp_ns / 1e9)
     assert [each.label for each in stream.close()] == [opened.label]

@@ -68,7 +68,13 @@ def test_run_json_prints_each_decision_and_each_event(
     assert len(decisions) == 7
     assert len(events) == 1
     assert set(decisions[0]["scores"]) == set(LABELS)
-    assert events[0] == {"event": "wave", "start_s": 0.5, "end_s": 0.9, "score": pytest.approx(230 / 256, abs=1e-6)}
+    assert events[0] == {
+        "event": "wave",
+        "start_s": 0.35,
+        "end_s": 0.75,
+        "announced_s": 0.6,
+        "score": pytest.approx(230 / 256, abs=1e-6),
+    }
 
 
 def test_several_bundles_run_on_one_source_and_every_line_names_its_model(

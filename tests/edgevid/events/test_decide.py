@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgevid.errors import ContractError
 from edgevid.events.decide import UNKNOWN, Decider, Event
-from edgevid.events.rule import ClassThresholds, DecisionRule
+from edgevid.events.rule import ClassDelay, ClassThresholds, DecisionRule
 
 LABELS = ("none", "left", "right")
 PLAIN = DecisionRule(smoothing_s=0, enter=0.6, exit=0.4, min_duration_s=0, cooldown_s=0, background=("none",))
@@ -268,3 +268,57 @@ def test_a_class_that_reaches_its_own_threshold_begins_though_a_higher_one_misse
 def test_a_decision_below_what_counts_as_known_names_no_class(top: float, label: str) -> None:
     decider = Decider(LABELS, rule(unknown_below=0.5))
     assert decider.name([0.0, top, 0.1]) == (label, top)
+
+
+def test_an_event_lies_earlier_by_the_delay_and_is_announced_when_it_was_known() -> None:
+    decider = Decider(LABELS, rule(min_duration_s=0.2), delay_s=0.3)
+    decider.began_s = -1.0
+    events = play(decider, [scores(p) for p in (0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.0)])
+    assert [(each.start_s, each.end_s, each.announced_s) for each in events] == [pytest.approx((-0.2, 0.2, 0.3))]
+
+
+def test_a_measured_delay_replaces_the_default_for_its_label_only() -> None:
+    own = rule(delays=(ClassDelay(label="left", start_s=0.1, end_s=0.2),))
+    decider = Decider(LABELS, own, delay_s=0.3)
+    decider.began_s = -1.0
+    events = play(decider, [scores(0.9)] * 4 + [scores(0.0)] * 8 + [scores(0.0, 0.9)] * 4 + [scores(0.0)])
+    assert [(each.label, each.start_s, each.end_s) for each in events] == [
+        ("left", pytest.approx(-0.1), pytest.approx(0.1)),
+        ("right", pytest.approx(0.9), pytest.approx(1.2)),
+    ]
+
+
+def test_no_event_begins_before_the_first_frame_or_within_the_event_before() -> None:
+    decider = Decider(LABELS, PLAIN, delay_s=0.5)
+    decider.began_s = -0.3
+    events = play(decider, [scores(0.9)] * 3 + [scores(0.0, 0.9)] * 3 + [scores(0.0)])
+    assert [(each.start_s, each.end_s) for each in events] == [pytest.approx((-0.3, -0.3)), pytest.approx((-0.2, 0.0))]
+    decider.flush()
+    decider.update(10.0, scores(0.9))
+    assert decider.ongoing is not None
+    assert decider.ongoing.start_s == 10.0
+
+
+def test_an_estimate_is_never_later_than_what_was_seen() -> None:
+    # The score of a long action may rise before the time that people call its start.
+    decider = Decider(LABELS, rule(delays=(ClassDelay(label="left", start_s=-0.15, end_s=-9.0),)))
+    events = play(decider, [scores(0.9)] * 4 + [scores(0.0)])
+    assert [(each.start_s, each.end_s, each.announced_s) for each in events] == [pytest.approx((0.0, 0.4, 0.0))]
+
+
+def test_start_and_end_of_an_event_report_the_same_start() -> None:
+    decider = Decider(LABELS, rule(delays=(ClassDelay(label="left", start_s=-0.15, end_s=0.0),)))
+    decider.update(0.0, scores(0.9))
+    started = decider.started
+    assert started is not None
+    decider.update(0.1, scores(0.9))
+    (ended,) = decider.flush()
+    assert ended.start_s == started.start_s
+
+
+def test_windows_that_last_longer_delay_events_by_as_much() -> None:
+    decider = Decider(LABELS, PLAIN, delay_s=0.2)
+    decider.slow_down(2)
+    decider.began_s = -1.0
+    (event,) = play(decider, [scores(0.9)] * 3 + [scores(0.0)])
+    assert (event.start_s, event.end_s) == pytest.approx((-0.4, -0.2))

@@ -29,7 +29,8 @@ def event(
 ) -> Event:
     """A whole event if an end is given or `ended` says so; else the report of its start."""
     until_s = start_s + 0.2 if end_s is None else end_s
-    return Event(label, start_s, until_s, 0.9, 40.0, model, end_s is not None if ended is None else ended)
+    is_end = end_s is not None if ended is None else ended
+    return Event(label, start_s, until_s, 0.9, 40.0, model, is_end, announced_s=start_s)
 
 
 class Told(Sink):

@@ -12,7 +12,7 @@ from edgevid.events.decide import Decision, Event
 from edgevid.outputs.jsonl import EventLines, JsonLines
 
 DECISION = Decision(1.25, "wave", 0.75, [0.25, 0.75], 12.3456, ("none", "wave"), "gestures")
-EVENT = Event("wave", 1.0, 2.5, 0.8125, 12.3456, "gestures")
+EVENT = Event("wave", 1.0, 2.5, 0.8125, 12.3456, "gestures", announced_s=1.0)
 
 
 class Terminal(io.StringIO):
@@ -50,7 +50,13 @@ def test_what_a_model_gives_beside_its_scores_is_told_by_name() -> None:
 def test_an_event_is_one_object() -> None:
     stream = io.StringIO()
     JsonLines(stream).ended(EVENT)
-    assert json.loads(stream.getvalue()) == {"event": "wave", "start_s": 1.0, "end_s": 2.5, "score": 0.8125}
+    assert json.loads(stream.getvalue()) == {
+        "event": "wave",
+        "start_s": 1.0,
+        "end_s": 2.5,
+        "announced_s": 1.0,
+        "score": 0.8125,
+    }
 
 
 def test_the_model_is_named_where_there_are_several() -> None:

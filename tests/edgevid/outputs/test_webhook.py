@@ -62,6 +62,7 @@ def test_the_start_and_the_end_of_an_event_are_posted_as_json(receiver: Receiver
         "id": "run-tiny-wave-1.000",
         "model": "tiny",
         "start_s": 1.0,
+        "announced_s": 1.0,
         "end_s": 2.5,
         "duration_s": 1.5,
         "score": 0.9,
