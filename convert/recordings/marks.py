@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,11 +46,32 @@ class Mark:
         return f"{what} in {self.origin}"
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of a file.
+
+    Attributes:
+        marks: In the order of the file.
+        notes: What was left out, one line each.
+    """
+
+    marks: list[Mark]
+    notes: list[str] = field(default_factory=list)
+
+
+def seconds(number: float) -> float:
+    """Return a number of JSON as seconds; an integer beyond all floats is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def check_marks(marks: Sequence[Mark], source: Path) -> None:
     """Reject marks of one recording that contradict each other.
 
     Args:
-        marks: The marks of one recording, at least one.
+        marks: The marks of one recording.
         source: The file that states them.
 
     Raises:
@@ -79,8 +100,7 @@ def _check_times(mark: Mark, source: Path) -> None:
 
 def _check_agreement(marks: Sequence[Mark], source: Path) -> None:
     """Reject rows of one recording with two groups or conditions: a recording has one of each."""
-    first = marks[0]
-    for mark in marks[1:]:
+    for first, mark in pairwise(marks):
         for name in ("group", "condition"):
             mine, other = getattr(mark, name), getattr(first, name)
             if mine != other:

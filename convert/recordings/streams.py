@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +61,50 @@ class StreamFolder:
             raise self._wrong(name, origin, expected=f"a video in {self.root}", hint=self._suggestion(name))
         return self.root / inside
 
+    def find(self, name: str, origin: str) -> Path | None:
+        """Return the video that another tool names, or None.
+
+        Args:
+            name: Its file name, with or without the suffix, and the folder on the tool's machine.
+            origin: Place of the name, for errors.
+
+        Raises:
+            TruthError: The name fits several videos.
+        """
+        plain = name.replace("\\", "/").rpartition("/")[2]
+        found = self._by_name.get(plain) or self._by_name.get(Path(plain).stem, ())
+        if len(found) > 1:
+            names = " and ".join(self.name_of(video) for video in found)
+            hint = "Rename one of them."
+            raise TruthError(expected=f"one video for {plain!r} in {origin}", found=names, hint=hint, path=self.root)
+        return found[0] if found else None
+
+    def require(self, name: str, origin: str) -> Path:
+        """Return the video that another tool names.
+
+        Raises:
+            TruthError: It is not there, or the name fits several videos.
+        """
+        found = self.find(name, origin)
+        if found is None:
+            hint = self._suggestion(name.replace("\\", "/").rpartition("/")[2], "Name its folder with --streams.")
+            raise self._wrong(name, origin, expected=f"a video in {self.root}", hint=hint)
+        return found
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Path, ...]]:
+        """The videos by their file name, and by the name without the suffix."""
+        found: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        for video in self.videos:
+            found[video.name] += (video,)
+            found[video.stem] += (video,)
+        return found
+
+    def unnamed(self, named: Iterable[Path]) -> tuple[Path, ...]:
+        """Return the videos that are not among the named ones."""
+        known = set(named)
+        return tuple(video for video in self.videos if video not in known)
+
     def check_named(self, named: Iterable[Path], source: Path) -> None:
         """Reject a folder with videos that the truth does not name: are they empty, or forgotten?
 
@@ -70,8 +115,7 @@ class StreamFolder:
         Raises:
             TruthError: At least one video is not named.
         """
-        known = set(named)
-        unnamed = [self.name_of(video) for video in self.videos if video not in known]
+        unnamed = [self.name_of(video) for video in self.unnamed(named)]
         if not unnamed:
             return
         more = f" and {len(unnamed) - _SHOWN} more" if len(unnamed) > _SHOWN else ""
@@ -96,10 +140,10 @@ class StreamFolder:
     def _wrong(self, name: str, origin: str, *, expected: str, hint: str) -> TruthError:
         return TruthError(expected=expected, found=f"{name!r} in {origin}", hint=hint, path=self.root)
 
-    def _suggestion(self, name: str) -> str:
+    def _suggestion(self, name: str, otherwise: str = "Correct the path, or delete the row.") -> str:
         names = [self.name_of(video) for video in self.videos]
         close = difflib.get_close_matches(name.replace("\\", "/"), names, n=1)
-        return f"Did you mean {close[0]!r}?" if close else "Correct the path, or delete the row."
+        return f"Did you mean {close[0]!r}?" if close else otherwise
 
 
 def empty_row(name: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.clips.sources import ROUNDING_S
-from convert.recordings.events_table import read_table, seconds_text, table_text
+from convert.recordings.events_table import seconds_text, table_text
+from convert.recordings.importers.options import DEFAULT, ImportOptions
+from convert.recordings.importing import read_marks
 from convert.recordings.marks import Mark, check_marks
 from convert.recordings.streams import StreamFolder
 from edgevid import atomic
@@ -53,27 +55,62 @@ class Recording:
     condition: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The truth of the recordings of a folder.
+
+    Attributes:
+        recordings: Sorted by path, numbers in it by their value.
+        notes: What was left out, one line each.
+    """
+
+    recordings: tuple[Recording, ...]
+    notes: tuple[str, ...] = ()
+
+
 def read_truth(path: Path, *, folder: Path) -> tuple[Recording, ...]:
     """Read the truth of the recordings in a folder.
 
     Args:
-        path: A table of events; see `docs/reference/truth.md`.
+        path: A table of events, or a file of another tool; see `docs/reference/truth.md`.
         folder: The recordings, at any depth. The truth names each video in it.
 
     Returns:
         At least one recording, sorted by path, numbers in it by their value.
 
     Raises:
-        UsageError: The file does not exist.
+        UsageError: The file does not exist, or leaves a choice that `import_truth` takes.
         TruthError: The file cannot be read, contradicts itself, or does not match the folder.
+    """
+    return import_truth(path, folder=folder).recordings
+
+
+def import_truth(path: Path, *, folder: Path, options: ImportOptions = DEFAULT) -> Truth:
+    """Read the truth of the recordings in a folder, with choices that other tools leave open.
+
+    Args:
+        path: As for `read_truth`.
+        folder: As for `read_truth`.
+        options: The choices.
+
+    Raises:
+        UsageError: The file does not exist, or a choice is missing or names nothing in it.
+        TruthError: As for `read_truth`.
     """
     if not path.exists():
         raise UsageError(expected="a file of events", found=f"none at {path}", path=path)
     streams = StreamFolder(folder)
-    marks = read_table(path, streams)
-    recordings = _recordings(marks, path)
-    streams.check_named((recording.path for recording in recordings), path)
-    return recordings
+    read = read_marks(path, streams, options)
+    _check_choices(read.marks, options, path)
+    recordings = _recordings(read.marks, options, path)
+    named = [recording.path for recording in recordings]
+    if options.rest_is_empty:
+        rest = tuple(Recording(path=video, events=()) for video in streams.unnamed(named))
+        recordings = tuple(sorted((*recordings, *rest), key=lambda each: natural_key(each.path)))
+    else:
+        streams.check_named(named, path)
+    TruthError.unless(bool(recordings), expected="recordings", found=f"none in {path}")
+    return Truth(recordings, tuple(read.notes))
 
 
 def write_truth(path: Path, recordings: Iterable[Recording], *, folder: Path) -> None:
@@ -146,23 +183,33 @@ def check_durations(recording: Recording, *, duration_s: float) -> None:
             )
 
 
-def _recordings(marks: Iterable[Mark], source: Path) -> tuple[Recording, ...]:
+def _check_choices(marks: Sequence[Mark], options: ImportOptions, source: Path) -> None:
+    """Reject labels to rename or omit that no mark has."""
+    labels = sorted({mark.label for mark in marks if mark.label})
+    for label in (*options.rename, *options.omit):
+        UsageError.unless(label in labels, expected=f"a label of {source.name}", choices=labels, got=label)
+
+
+def _recordings(marks: Iterable[Mark], options: ImportOptions, source: Path) -> tuple[Recording, ...]:
     """Join the marks of each video."""
     videos: defaultdict[Path, list[Mark]] = defaultdict(list)
     for mark in marks:
         videos[mark.video].append(mark)
-    for each in videos.values():
-        check_marks(each, source)
-    return tuple(_recording(video, videos[video]) for video in sorted(videos, key=natural_key))
+    return tuple(_recording(videos[video], options, source) for video in sorted(videos, key=natural_key))
 
 
-def _recording(video: Path, marks: Sequence[Mark]) -> Recording:
-    events = tuple(
-        TrueEvent(mark.label, mark.start_s, mark.end_s)
-        for mark in sorted(marks, key=lambda mark: mark.times)
-        if mark.label
-    )
-    return Recording(path=video, events=events, group=marks[0].group, condition=marks[0].condition)
+def _recording(marks: Sequence[Mark], options: ImportOptions, source: Path) -> Recording:
+    """Return one recording; it remains, without events, where all of them are omitted."""
+    kept = [
+        replace(mark, label=options.rename.get(mark.label, mark.label))
+        for mark in marks
+        if mark.label not in options.omit
+    ]
+    check_marks(kept, source)
+    ordered = sorted((mark for mark in kept if mark.label), key=lambda mark: mark.times)
+    events = tuple(TrueEvent(mark.label, mark.start_s, mark.end_s) for mark in ordered)
+    first = marks[0]
+    return Recording(path=first.video, events=events, group=first.group, condition=first.condition)
 
 
 def _rows(recording: Recording, streams: StreamFolder) -> list[dict[str, str]]:
