@@ -119,7 +119,7 @@ def _tiers(document: Element, path: Path, options: ImportOptions) -> Sequence[El
             expected=f"the tiers of {path.name} that are events",
             choices=used,
             found="none",
-            hint=f"Name each one, such as: --tier {used[0]!r}.",
+            hint=f"Name each one, such as: edgevid truth --tier {used[0]!r}.",
             path=path,
         )
     return [tiers[name] for name in options.tiers or used]

@@ -221,7 +221,7 @@ def test_annotations_of_elan_are_events_of_the_video_that_they_name(tmp_path):
 def test_of_several_tiers_of_elan_those_that_are_events_are_named(tmp_path):
     root = streams(tmp_path, "day 1.mp4")
     path = eaf(tmp_path, KINDS)
-    assert "one of actions, kind, got none. Name each one, such as: --tier 'actions'." in refusal(
+    assert "one of actions, kind, got none. Name each one, such as: edgevid truth --tier 'actions'." in refusal(
         path, root, UsageError
     )
     assert events(path, root, tiers=("kind",)) == {"day 1.mp4": [("leap", 2.0, 2.5)]}
