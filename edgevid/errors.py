@@ -168,6 +168,10 @@ class ClipsError(EdgevidError, ValueError):
     """A folder of clips is unusable for the command."""
 
 
+class TruthError(EdgevidError, ValueError):
+    """The truth of recordings is wrong, contradicts itself, or does not match their folder."""
+
+
 class ModelError(EdgevidError, ValueError):
     """A trained model cannot be loaded, or edgevid cannot convert its kind."""
 

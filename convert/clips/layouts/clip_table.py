@@ -6,7 +6,6 @@ each must lie within it.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -52,14 +51,8 @@ def list_table(path: Path, kind: Kind, reading: Reading, group: Callable[[Path],
 
 
 def _read(table: ListFile, folder: Path, fps: float, group: Callable[[Path], str]) -> list[ClipRef]:
-    rows = table.rows()
-    line, header = next(rows, (1, list[str]()))
-    _check_header(table, line, header)
     refs = []
-    for number, cells in rows:
-        if len(cells) > len(header):
-            raise table.wrong(number, expected=f"{len(header)} columns", found=f"{len(cells)}")
-        row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+    for number, row in table.records(required=REQUIRED, columns=COLUMNS):
         if not row["path"]:
             raise table.wrong(number, expected=f"a path in each row of {table.path}", found="none")
         clip = folder / row["path"]
@@ -79,23 +72,9 @@ def _read(table: ListFile, folder: Path, fps: float, group: Callable[[Path], str
     return refs
 
 
-def _check_header(table: ListFile, line: int, header: list[str]) -> None:
-    if not set(REQUIRED) <= set(header):
-        raise table.nothing("Separate the columns by commas." if any(";" in name for name in header) else "")
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown:
-        close = difflib.get_close_matches(unknown[0], COLUMNS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else "Remove the column."
-        expected = f"the columns {', '.join(COLUMNS)}"
-        raise table.wrong(line, expected=expected, found=repr(unknown[0]), hint=hint)
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise table.wrong(line, expected="each column once", found=f"two columns {twice[0]!r}")
-    if ("start_s" in header) != ("end_s" in header):
-        raise table.wrong(line, expected="both columns start_s and end_s", found="one of them")
-
-
 def _segment(table: ListFile, line: int, row: dict[str, str]) -> Segment | None:
+    if ("start_s" in row) != ("end_s" in row):
+        raise table.wrong(1, expected="both columns start_s and end_s", found="one of them")
     texts = row.get("start_s", ""), row.get("end_s", "")
     if texts == ("", ""):
         return None

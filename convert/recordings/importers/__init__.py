@@ -1,0 +1,1 @@
+"""Importers of truth from other tools, one module for each format. Each yields marks."""
