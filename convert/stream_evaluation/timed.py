@@ -1,0 +1,90 @@
+"""A recording as a source that measures its own length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgevid.bundle.manifest import Window
+from edgevid.capture import features, video_files
+from edgevid.capture.source import ClosingSource, Source
+from edgevid.errors import TruthError
+from edgevid.frames import Frame
+from edgevid.frames.preprocess import Kind
+from edgevid.units import NS_PER_S
+
+
+class TimedSource(ClosingSource):
+    """Passes the frames of another source on, and notes their times.
+
+    Args:
+        source: Any source; it is closed with this one.
+    """
+
+    live = False
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+        self.decodes_video = isinstance(source, video_files.VideoFile)
+        self._first_ns = self._last_ns = self._count = 0
+
+    def frames(self) -> Iterator[Frame]:
+        """Deliver the frames of the source.
+
+        Yields:
+            Frames, as the source does.
+        """
+        for frame in self._source.frames():
+            if self._count == 0:
+                self._first_ns = frame.timestamp_ns
+            self._last_ns = frame.timestamp_ns
+            self._count += 1
+            yield frame
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+    @property
+    def duration_s(self) -> float:
+        """Time from 0 to the end of the last frame so far, in seconds."""
+        usual_ns = (self._last_ns - self._first_ns) / (self._count - 1) if self._count > 1 else 0.0
+        return (self._last_ns + usual_ns) / NS_PER_S
+
+
+def open_recording(path: Path, kind: Kind, window: Window) -> TimedSource:
+    """Open a recording.
+
+    Args:
+        path: A video, or a file of feature rows.
+        kind: Kind of the model's frames.
+        window: The model's; rows of features have its interval.
+
+    Raises:
+        SourceError: The file cannot be read.
+    """
+    if kind == "features":
+        return TimedSource(features.FeatureFile(path, interval_s=window.interval_s))
+    return TimedSource(video_files.VideoFile(path))
+
+
+def check_length(path: Path, window: Window, taken: int) -> None:
+    """Reject a recording that is shorter than a window.
+
+    Args:
+        path: The recording.
+        window: The model's.
+        taken: Frames of it that the sampler took.
+
+    Raises:
+        TruthError: It is shorter.
+    """
+    TruthError.unless(
+        taken >= window.frames,
+        expected=f"recordings of at least one window, {window.frames} frames {window.interval_s:g} s apart",
+        got=taken,
+        found=f"{taken} such frames in {path}",
+        hint="Leave it out of the folder and of the truth.",
+        path=path,
+    )

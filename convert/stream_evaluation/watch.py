@@ -1,0 +1,66 @@
+"""The scores of a bundle over a recording, by the device's own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from convert.event_metrics.trace import ScoreTrace, Segment
+from convert.stream_evaluation.timed import check_length, open_recording
+from edgevid.events.decide import Decision
+from edgevid.inference.engine import Engine
+from edgevid.lane import Lane
+from edgevid.outputs.output import QuietOutput
+from edgevid.pipeline import Pipeline
+
+Watch = Callable[[Path], ScoreTrace]
+"""Runs a model over a recording."""
+
+
+class _TraceOutput(QuietOutput):
+    """Keeps times and scores, and where the decider began anew."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._decider = lane.decider
+        self.times_s: list[float] = []
+        self.scores: list[np.ndarray] = []
+        self.segments: list[Segment] = []
+
+    def decided(self, decision: Decision) -> None:
+        """Keep a decision."""
+        began_s = self._decider.began_s
+        assert began_s is not None
+        if not self.segments or self.segments[-1].began_s != began_s:
+            self.segments.append(Segment(len(self.times_s), began_s))
+        self.times_s.append(decision.t_s)
+        self.scores.append(np.asarray(decision.probabilities, np.float32))
+
+
+def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
+    """Return a watch that runs a bundle.
+
+    Args:
+        engine: Of the bundle; it restarts for each recording.
+        level: Pace level, an index into `edgevid.supervision.pace.LEVELS`.
+    """
+    manifest = engine.bundle.manifest
+
+    def watch(path: Path) -> ScoreTrace:
+        engine.restart()
+        lane = Lane(engine)
+        output = _TraceOutput(lane)
+        with open_recording(path, manifest.input.kind, manifest.window) as source:
+            pipeline = Pipeline(lane, source, [output])
+            pipeline.keep_pace(level)
+            pipeline.run()
+            check_length(path, manifest.window, lane.telemetry.taken)
+        return ScoreTrace(
+            times_s=np.array(output.times_s, np.float64),
+            scores=np.array(output.scores, np.float32).reshape(-1, len(manifest.labels)),
+            segments=tuple(output.segments),
+            duration_s=source.duration_s,
+        )
+
+    return watch
