@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from edgevid.frames import Color
     from edgevid.frames.preprocess import Interpolation, ResizeRule
 
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
     """The options of `edgevid evaluate`.
 
-    From `labels` on, they describe how the model was trained, as in `convert.Options`.
-    Bundles and models of `edgevid train` carry that description and do not need them.
+    From `labels` on, they describe how the model was trained, and how its file is loaded, as in
+    `convert.Options`. Bundles and models of `edgevid train` carry the first and do not need them.
 
     Attributes:
         views: "centre" scores a clip by the window in its middle, "all" by the mean over all of its
@@ -56,6 +56,9 @@ class EvaluateOptions:
     axes: str | None = None
     scores: str | None = None
     scores_only: bool = False
+    weights: Path | None = None
+    allow_code: bool = False
+    custom_objects: Path | None = None
 
     def __post_init__(self) -> None:
         UsageError.unless(self.threads >= 1, expected="threads of at least 1", got=self.threads)
@@ -106,7 +109,8 @@ def evaluate(
     compared.
 
     Args:
-        model: A `.keras` or `.h5` file, or an `.edgevid` bundle.
+        model: A `.keras` or `.h5` file, a `.json` description with `weights`, or an `.edgevid`
+            bundle.
         clips: Folder `<class>/<clip>` or CSV file, with classes of the model.
         options: Options of the measurement; None for the defaults.
         progress: Shows a bar while clips are read and scored; None for no output.
@@ -122,7 +126,9 @@ def evaluate(
         ClipsError: No clip can be read, or a clip's class is not one of the model's.
     """
     options, progress = options or EvaluateOptions(), progress or Silent()
-    open_subject = _open_model if Path(model).suffix in MODEL_SUFFIXES else _open_bundle
+    # Weights belong to no bundle, which loading a model reports.
+    is_model = Path(model).suffix in MODEL_SUFFIXES or options.weights is not None
+    open_subject = _open_model if is_model else _open_bundle
     subject = open_subject(Path(model), Path(clips), options, progress)
     on_start(subject)
     evaluation = scoring.evaluate(
@@ -163,7 +169,10 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
     from convert.training_info import read_info
 
     training = options.conversion_options()
-    trained, info = load(path), read_info(path)
+    trained = load(
+        path, allow_code=training.allow_code, custom_objects=training.custom_objects, weights=training.weights
+    )
+    info = read_info(path)
     arranged = arrange(
         trained.model,
         axes=training.axes,

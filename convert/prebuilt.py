@@ -185,7 +185,9 @@ class TfliteModel:
     def answers_on_noise(self, place: int = 0) -> Array:
         """Return the scores (8, classes) of windows of noise, from which their kind is inferred."""
         del place
-        return self(np.random.default_rng(0).random((8, *self._part.inputs[0].shape[1:]), np.float32))
+        rng, shape = np.random.default_rng(0), self._part.inputs[0].shape
+        # One by one, because windows may be large.
+        return np.concatenate([self(rng.random((1, *shape[1:]), np.float32)) for _ in range(8)])
 
     def __call__(self, windows: Any, training: bool = False) -> Array:
         """Run the file on windows (N, T, *frame), one after the other."""

@@ -84,7 +84,8 @@ class Store:
         """
         offset, count, row = self._file.tell(), 0, np.empty(0)
         for row in rows:
-            self._file.write(np.ascontiguousarray(row).data)
+            # As bytes: not every type of a number has a buffer of its own.
+            self._file.write(np.ascontiguousarray(row).reshape(-1).view(np.uint8).data)
             count += 1
         self._file.flush()
         return StoredArray(self, shape=(count, *row.shape), dtype=row.dtype, offset=offset)

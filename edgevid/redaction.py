@@ -23,6 +23,8 @@ _PUBLIC = re.compile(
 # Also a mistyped one, so that a message can show it.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+-]{0,9})://")
 _HIDDEN = "(hidden)"
+# What ends user, password and host of an address, and an @ after it.
+_LATE_AT = re.compile(r"[/?#].*@", re.DOTALL)
 
 
 def public_address(text: str) -> str:
@@ -41,3 +43,11 @@ def public_address(text: str) -> str:
         return f"{public['scheme'].lower()}://{public['host']}{port}"
     scheme = _SCHEME.match(text)
     return f"{scheme[1].lower()}://{_HIDDEN}" if scheme else "(not a URL)"
+
+
+def has_late_at(text: str) -> bool:
+    """Return whether an address has an @ after its host.
+
+    Its password may contain a slash. In `https://me:12/34@host/` every parser sees the host `me`.
+    """
+    return bool(_LATE_AT.search(text.partition("://")[2]))

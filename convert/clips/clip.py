@@ -62,6 +62,10 @@ class ClipRef:
         """Whether the list of clips keeps the clip out of training."""
         return self.split in (VAL, TEST)
 
+    def unreadable(self, error: Exception) -> tuple[Path, str]:
+        """Return path and reason for the list of clips that cannot be read."""
+        return self.path, f"{self.origin}: {error}" if self.origin else str(error)
+
 
 @dataclass(frozen=True)
 class Clip:

@@ -88,8 +88,7 @@ def decode_all(
         try:
             clips.append(decode(ref, spec, interval_s=interval_s, store=store))
         except (SourceError, ContractError) as error:
-            where = f"{ref.origin}: " if ref.origin else ""
-            skipped.append((ref.path, f"{where}{error}"))
+            skipped.append(ref.unreadable(error))
         if sum(clip.frames.nbytes for clip in clips[on_disk:]) > MOST_HELD_BYTES:
             clips[on_disk:] = [replace(clip, frames=_stored(clip.frames, store)) for clip in clips[on_disk:]]
             on_disk = len(clips)

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from convert.commands.options import add_input, add_reading, options_from
+from convert.commands.options import add_input, add_loading, add_reading, options_from
 from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
 from edgevid.events.rule import ClassThresholds
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser.add_argument_group("the clips"))
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
-    _add_file_options(parser)
+    add_loading(parser)
     parser.add_argument(
         "--regression",
         action="store_true",
@@ -72,24 +72,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--json",
         action="store_true",
         help="print the report as one JSON object; after a failure, with the error and the results so far",
-    )
-
-
-def _add_file_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE.h5",
-        help="the weights (.h5 or .weights.h5) of a MODEL that is a description, as model.to_json() writes it",
-    )
-    parser.add_argument(
-        "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
-    )
-    parser.add_argument(
-        "--custom-objects",
-        type=Path,
-        metavar="MODULE.py",
-        help="a Python file that defines the model's own layers and functions; it is executed",
     )
 
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.commands.options import add_input, add_reading, options_from
+from convert.commands.options import add_input, add_loading, add_reading, options_from
 from edgevid.commands.options import add_threads
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   edgevid evaluate gestures.keras clips/test
   edgevid evaluate gestures.edgevid clips/test --views all
-  edgevid evaluate gestures.edgevid clips/test --json > metrics.json"""
+  edgevid evaluate gestures.edgevid clips/test --json > metrics.json
+  edgevid evaluate model.json clips/test --weights model.weights.h5"""
 # A copy of `convert.evaluation.MODEL_SUFFIXES`, so that a help text imports less; a test holds them
 # equal.
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 # Those of `convert.clips.reading`.
 SPLITS = ("held-out", "train", "val", "test", "all")
 
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL_OR_BUNDLE",
-        help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file",
+        help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file; a .json needs --weights",
     )
     parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of labelled clips, or a list of clips")
     parser.add_argument(
@@ -59,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_threads(parser)
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train' and for bundles)"))
+    add_loading(parser)
     parser.add_argument(
         "--json", action="store_true", help="print all results as one JSON object, with the scores of each clip"
     )

@@ -101,6 +101,29 @@ def add_reading(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """Add the options for loading a model file.
+
+    Args:
+        parser: The parser of 'edgevid convert' or 'edgevid evaluate'.
+    """
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE.h5",
+        help="the weights (.h5 or .weights.h5) of a MODEL that is a description, as model.to_json() writes it",
+    )
+    parser.add_argument(
+        "--allow-code", action="store_true", help="load Lambda layers, which execute Python code from the model file"
+    )
+    parser.add_argument(
+        "--custom-objects",
+        type=Path,
+        metavar="MODULE.py",
+        help="a Python file that defines the model's own layers and functions; it is executed",
+    )
+
+
 def options_from(args: argparse.Namespace, kind: type[OptionsT]) -> OptionsT:
     """Build the options of a call from the parsed options of the same names.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from convert.execution.held_tensors import HeldTensors
 from convert.execution.runner import run_call
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.graph.operators import is_opaque
@@ -28,14 +29,14 @@ class NoiseProbe:
     def __init__(self, window: Sequence[int]) -> None:
         self.window = tuple(window)
         self._graph: LayerGraph | None = None
-        self._values: dict[int, Array] | None = None
+        self._values: HeldTensors | None = None
 
     @property
     def frames(self) -> int:
         """Length of the window, T."""
         return self.window[0]
 
-    def values(self, graph: LayerGraph) -> Mapping[int, Array] | None:
+    def values(self, graph: LayerGraph) -> HeldTensors | None:
         """Return the tensors of a graph.
 
         Returns:
@@ -48,7 +49,7 @@ class NoiseProbe:
         return self._values
 
 
-def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> dict[int, Array] | None:
+def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> HeldTensors | None:
     """Run every call of a graph once, on one window of noise.
 
     Args:
@@ -59,17 +60,42 @@ def run_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> 
     Returns:
         Each tensor by number, with a batch of 1; None if a call fails on such a window.
     """
-    import tensorflow as tf
-
-    values: dict[int, Any] = {
-        graph.input: tf.constant(np.random.default_rng(seed).normal(size=(1, *window)).astype(np.float32))
-    }
+    values = HeldTensors()
     try:
-        for call in graph.calls:
-            values.update(zip(call.outputs, run_call(call, values), strict=True))
-        return {number: np.asarray(value) for number, value in values.items()}
+        for number, value in _tensors_on_noise(graph, window, seed):
+            values[number] = np.asarray(value)
     except Exception:  # noqa: BLE001  # a custom layer may raise anything; the graph then stays as it is
         return None
+    return values
+
+
+def output_on_noise(graph: LayerGraph, window: Sequence[int], *, seed: int = 0) -> Array | None:
+    """Run a graph as `run_on_noise` does, and return only its scores."""
+    output = None
+    try:
+        for number, value in _tensors_on_noise(graph, window, seed):
+            output = np.asarray(value) if number == graph.output else output
+    except Exception:  # noqa: BLE001  # as above
+        return None
+    return output
+
+
+def _tensors_on_noise(graph: LayerGraph, window: Sequence[int], seed: int) -> Iterator[tuple[int, Any]]:
+    """Yield each tensor once, and hold it until the last call that reads it."""
+    import tensorflow as tf
+
+    last_readers = {number: place for place, call in enumerate(graph.calls) for number in call.inputs}
+    noise = np.random.default_rng(seed).standard_normal((1, *window), np.float32)
+    values: dict[int, Any] = {graph.input: tf.constant(noise)}
+    del noise
+    yield from values.items()
+    for place, call in enumerate(graph.calls):
+        made = dict(zip(call.outputs, run_call(call, values), strict=True))
+        yield from made.items()
+        values |= {number: value for number, value in made.items() if number in last_readers}
+        for number in call.inputs:
+            if last_readers[number] == place:
+                values.pop(number, None)
 
 
 def same_numbers(first: Array, second: Array) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.execution.probe import run_on_noise
+from convert.execution.probe import output_on_noise
 from convert.graph.layer_graph import Call, LayerGraph
 from convert.graph.operators import is_opaque, is_operator, name
 from edgevid.bundle.manifest import Scores
@@ -80,11 +80,8 @@ def _score_activation(graph: LayerGraph, last: Call) -> str:
 
 def _answers_on_noise(graph: LayerGraph) -> Any:
     window = [int(size or 1) for size in graph.input_shape]
-    answers = [
-        values[graph.output]
-        for seed in range(_TRIALS)
-        if (values := run_on_noise(graph, window, seed=seed)) is not None
-    ]
+    trials = (output_on_noise(graph, window, seed=seed) for seed in range(_TRIALS))
+    answers = [each for each in trials if each is not None]
     # A model that does not run on noise counts as linear, like any answer below 0.
     return np.concatenate(answers) if answers else np.full((1, 2), -1.0)
 

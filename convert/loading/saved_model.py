@@ -172,13 +172,10 @@ class SignatureModel:
     def answers_on_noise(self, place: int = 0) -> Any:
         """Return an output, by its place, for windows of noise, (8, ...)."""
         rng = np.random.default_rng(0)
-        windows = [
-            rng.random((8, *[size or 8 for size in spec.shape[1:]])).astype(np.float32)
-            for spec in self._inputs.values()
-        ]
-        # One by one: an export may have a fixed batch of 1.
+        shapes = [(1, *[size or 8 for size in spec.shape[1:]]) for spec in self._inputs.values()]
+        # One by one: an export may have a fixed batch of 1, and windows may be large.
         return np.concatenate(
-            [np.asarray(self([each[index : index + 1] for each in windows])[place]) for index in range(8)]
+            [np.asarray(self([rng.random(shape, np.float32) for shape in shapes])[place]) for _ in range(8)]
         )
 
     def traced(self, shapes: Sequence[Sequence[int]]) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.execution.held_tensors import HeldTensors
 from convert.execution.probe import NoiseProbe, same_numbers
 from convert.graph.arguments import positional
 from convert.graph.function_graph import run_node
@@ -95,7 +96,8 @@ class _FunctionReader:
 
     def __init__(self, call: Call, values: Mapping[int, Array], numbers: Iterator[int], frames: int) -> None:
         self._call, self._unused, self._frames = call, numbers, frames
-        self._values = {number: values[number] for number in call.inputs}
+        self._values = HeldTensors()
+        self._values.update({number: values[number] for number in call.inputs})
         # By tensor name: numbers of tensors that depend on the window, and values of those that do not.
         self._numbers: dict[str, int] = {}
         self._constants: dict[str, Any] = {}

@@ -7,12 +7,14 @@ layer, which the splitter runs once per frame like any other.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from convert.execution.held_tensors import HeldTensors
 from convert.execution.probe import NoiseProbe, allclose, same_numbers
 from convert.execution.runner import GraphRunner, recurrences
 from convert.graph.layer_graph import Call, LayerGraph, in_order, needed
@@ -36,7 +38,7 @@ def merge_frame_branches(graph: LayerGraph, probe: NoiseProbe) -> LayerGraph:
     if probed is None:
         return graph
     # A merged branch adds its window, which a later gather may read. Other passes share the probe's own values.
-    values = dict(probed)
+    values = ChainMap[int, Array](HeldTensors(), probed)
     for gather in gathers:
         branch = _Branches(graph, values, probe.frames).common(gather)
         if branch is not None:

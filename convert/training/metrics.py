@@ -7,6 +7,7 @@ score. scikit-learn computes the metrics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from convert.clips import Clip, ClipRef, centre_window, to_real
 from convert.frameworks.tensorflow_setup import import_tensorflow
+from convert.rows import BATCH_BYTES, AnyRows, Rows
 from convert.splits.folds import interval
 from edgevid.bundle.manifest import Scores, Window
 from edgevid.errors import ClipsError, UsageError
@@ -29,11 +31,11 @@ from edgevid.schema import optional
 
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
-Scorer = Callable[[Array], Array]
+Scorer = Callable[[AnyRows], Array]
 """Maps sampled frames (N, *frame), N >= T, to the scores (M, classes) of their windows, M >= 1."""
 
-# Bounds the memory of a long clip: neighbouring windows repeat almost all of their frames.
-_WINDOWS_PER_BATCH = 32
+# A batch holds as many windows as fit into `BATCH_BYTES` in float32, and at most these.
+_MAX_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -220,11 +222,17 @@ def keras_scorer(model: Any, spec: InputSpec, window: Window, *, kind: Scores = 
         input_signature=[tf.TensorSpec((None, window.frames, *spec.shape), tf.float32)],
     )
 
-    def score(frames: Array) -> Array:
-        # (M, T, *frame), a view: windows share their frames until TensorFlow copies a batch.
-        windows = np.moveaxis(sliding_window_view(to_real(frames, spec), window.frames, axis=0), -1, 1)
-        firsts = range(0, len(windows), _WINDOWS_PER_BATCH)
-        outputs = [np.asarray(graph(windows[first : first + _WINDOWS_PER_BATCH])) for first in firsts]
+    size = int(np.clip(BATCH_BYTES // (math.prod((window.frames, *spec.shape)) * 4), 1, _MAX_BATCH))
+    overlap = window.frames - 1
+
+    def batch(frames: AnyRows) -> Array:
+        real = to_real(np.stack(list(frames)), spec)
+        # (M, T, *frame), a view: windows share their frames until TensorFlow copies them.
+        return np.moveaxis(sliding_window_view(real, window.frames, axis=0), -1, 1)
+
+    def score(frames: AnyRows) -> Array:
+        firsts = range(0, len(frames) - overlap, size)
+        outputs = [np.asarray(graph(batch(frames[first : first + size + overlap]))) for first in firsts]
         return probabilities(np.concatenate(outputs))
 
     return score
@@ -237,7 +245,7 @@ def bundle_scorer(engine: Engine) -> Scorer:
     """
     frames_needed = engine.bundle.manifest.window.frames
 
-    def score(frames: Array) -> Array:
+    def score(frames: AnyRows) -> Array:
         engine.restart()
         scores: list[Array] = []
         for index, frame in enumerate(frames):
@@ -278,6 +286,7 @@ def prediction(ref: ClipRef, scores: Array, labels: Sequence[str]) -> Prediction
     )
 
 
-def _stream(clip: Clip, window: Window) -> Array:
-    """Return every frame that a stream would sample; a short clip repeats its last frame."""
-    return clip.frames[stream_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=window.interval_s)]
+def _stream(clip: Clip, window: Window) -> Rows:
+    """Return every frame that a stream would sample, unread; a short clip repeats its last frame."""
+    indices = stream_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=window.interval_s)
+    return Rows.of(clip.frames)[indices]

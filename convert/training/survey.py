@@ -112,7 +112,7 @@ def survey(root: str | Path, options: TrainOptions, progress: Progress) -> Surve
         try:
             facts.append(_read(ref, kind, options.interval))
         except (SourceError, ContractError) as error:
-            skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
+            skipped.append(ref.unreadable(error))
     pairs = find_near_duplicates([each.fingerprint for each in facts])
     return Survey(
         classes=_rows(facts),

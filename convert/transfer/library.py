@@ -107,7 +107,7 @@ class ClipLibrary:
             try:
                 read.append(self._read(ref, digest, encoders))
             except (SourceError, ContractError) as error:
-                skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
+                skipped.append(ref.unreadable(error))
         self._cache.prune()
         _check_classes(read, classes, skipped)
         bank = _bank(read, streams, classes)
@@ -211,7 +211,7 @@ class ClipLibrary:
             try:
                 clips.append(decode(ref, self._encoder.input))
             except (SourceError, ContractError) as error:
-                reason = str(error)
+                _, reason = ref.unreadable(error)
         if not clips:
             raise ClipsError(expected="clips that can be read", found=f"none: {reason}")
         return ClipSet(tuple(clips))
@@ -226,7 +226,7 @@ def _digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[C
         try:
             digests[ref] = clip_digest(ref, content(ref.path))
         except OSError as error:
-            skipped.append((ref.path, f"{ref.origin}: {error}" if ref.origin else str(error)))
+            skipped.append(ref.unreadable(error))
     if not digests:
         raise ClipsError(expected="clips that can be read", found=f"none of {len(refs)}: {skipped[0][1]}")
     return digests

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from edgevid.errors import UsageError
+from edgevid.redaction import has_late_at
 
 # The schemes of network streams.
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "tcp")
@@ -25,6 +26,25 @@ class CameraOption:
 
     read: Callable[[str], Value]
     legal: str
+
+
+def check_password(url: str) -> None:
+    """Reject an address whose host cannot be told from a part of its password.
+
+    Args:
+        url: The address of a network stream. With an @ before the host, one may follow in the path.
+
+    Raises:
+        UsageError: An @ comes after the host only.
+    """
+    authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    UsageError.unless(
+        "@" in authority or not has_late_at(url),
+        expected="an address without @ after the host",
+        found="one with it",
+        hint="Percent-encode special characters in a password, such as %2F for a slash. "
+        "If the path has an @, write one before the host too: SCHEME://@HOST/PATH.",
+    )
 
 
 def split_options(text: str, legal: Mapping[str, CameraOption]) -> tuple[str, dict[str, Value]]:

@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from edgevid.capture.address import SCHEMES
+from edgevid.capture.address import SCHEMES, check_password
 from edgevid.capture.clock import PlaybackClock, StreamClock, TimeBase
 from edgevid.capture.feeds.buffers import BufferedSource
 from edgevid.capture.source import Source
@@ -42,7 +42,7 @@ class NetworkStream(BufferedSource):
         timeout_ms: Longest wait for the connection, and for a frame.
 
     Raises:
-        UsageError: The address has another scheme, or no host.
+        UsageError: The address has another scheme, no host, or an @ after the host only.
         SourceError: The stream cannot be opened.
 
     Attributes:
@@ -56,6 +56,7 @@ class NetworkStream(BufferedSource):
     decodes_video = True
 
     def __init__(self, url: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
+        check_password(url)
         try:
             parts, host = urlsplit(url), urlsplit(url).hostname
         except ValueError:  # such as a bracket that is not closed

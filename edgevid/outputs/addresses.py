@@ -15,11 +15,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from edgevid.errors import UsageError
-from edgevid.redaction import public_address
+from edgevid.redaction import has_late_at, public_address
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MQTT_FORM = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"
 _MQTT_OPTIONS = {"discovery", "ca"}
+_ENCODE = "Percent-encode special characters in a password, such as %2F for a slash."
 _MAX_PORT = 65_535
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ANY_ADDRESS = "0.0.0.0"
@@ -194,11 +195,11 @@ _MQTT_CHECKS = (
         ),
     ),
     _Check(
-        is_met=lambda url: not re.search(r"[/?].*@", url.text.partition("://")[2], re.DOTALL),
+        is_met=lambda url: not has_late_at(url.text),
         error=lambda _url: UsageError(
             expected="an MQTT URL without @ in prefix and options",
             found="one with it",
-            hint="Percent-encode special characters in a password, such as %2F for a slash.",
+            hint=_ENCODE,
         ),
     ),
     _Check(
@@ -259,8 +260,16 @@ def webhook_url(url: str) -> str:
         url: `http://` or `https://`.
 
     Raises:
-        UsageError: The URL has another scheme, no host, or a character that is not printable ASCII.
+        UsageError: The URL has another scheme, no host, an @ after the host, or a character that is
+            not printable ASCII.
     """
+    # Before any parser, which would take a part of the password for the host.
+    UsageError.unless(
+        not has_late_at(url),
+        expected="a webhook URL without @ after the host",
+        found="one with it",
+        hint=f"{_ENCODE} Write %40 for an @ in the path.",
+    )
     try:
         parts = urlsplit(url)
         is_legal = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

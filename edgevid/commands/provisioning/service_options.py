@@ -135,8 +135,10 @@ def _check_packages(args: argparse.Namespace, deployment: Deployment) -> None:
 
 
 def _check_addresses(args: argparse.Namespace, deployment: Deployment) -> None:
+    from edgevid.capture.address import check_password
     from edgevid.outputs.addresses import broker, endpoint, webhook_url
 
+    check_password(args.source)
     ports = {name: endpoint(getattr(args, name)).port for name in ("page", "metrics") if getattr(args, name)}
     for name, port in ports.items():
         DeploymentError.unless(

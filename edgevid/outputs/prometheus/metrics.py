@@ -23,6 +23,7 @@ from edgevid.outputs.delivery.threaded import ThreadedOutput
 from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.host_check import is_allowed_host
 from edgevid.outputs.prometheus.buckets import Histogram
+from edgevid.outputs.prometheus.recent import RecentAnswers
 from edgevid.outputs.prometheus.server import ScrapeServer
 from edgevid.outputs.run_status import RunStatus
 from edgevid.telemetry.telemetry import STAGES, Telemetry
@@ -232,7 +233,7 @@ class MetricsServer(ThreadedOutput):
 
 
 def _application(metrics: MetricsServer, endpoint: Endpoint) -> Any:
-    """Return prometheus-client's WSGI application, behind a check of the Host header."""
+    """Return prometheus-client's WSGI application, behind its recent answers and a check of the Host header."""
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
     except ImportError as error:
@@ -243,7 +244,7 @@ def _application(metrics: MetricsServer, endpoint: Endpoint) -> Any:
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(metrics)
-    serve = make_wsgi_app(registry)
+    serve = RecentAnswers(make_wsgi_app(registry))
 
     def guarded(environ: dict[str, Any], start_response: Any) -> Any:
         if not is_allowed_host(environ.get("HTTP_HOST"), endpoint):

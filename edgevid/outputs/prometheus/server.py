@@ -10,15 +10,16 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 from time import monotonic_ns
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 from edgevid.outputs import pending
 from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.pending import PendingClients
+from edgevid.outputs.prometheus.recent import App, Environ
 from edgevid.units import NS_PER_S
 
 _MOST_HEADERS = 64
@@ -29,9 +30,6 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE = re.compile(r"([A-Z]+) (/[^ ?]*)(?:\?([^ ]*))? HTTP/1\.[01]")
 _HEADER = re.compile(r"([A-Za-z0-9_-]+):[ \t]*(.*?)[ \t]*")
 _log = logging.getLogger(__name__)
-# A WSGI environment, as far as it is used.
-_Environ = dict[str, Any]
-_App = Callable[[_Environ, Callable[[str, list[tuple[str, str]]], None]], Iterable[bytes]]
 
 
 class ScrapeServer:
@@ -47,7 +45,7 @@ class ScrapeServer:
         clients: The clients that are connected.
     """
 
-    def __init__(self, bound: socket.socket, app: _App, each_second: Callable[[], None]) -> None:
+    def __init__(self, bound: socket.socket, app: App, each_second: Callable[[], None]) -> None:
         self.answered = 0
         self.clients = PendingClients()
         self._bound, self._app, self._each_second = bound, app, each_second
@@ -145,7 +143,7 @@ class _Client(asyncio.Protocol):
         self._transport.close()
 
 
-def _environ(head: str) -> _Environ | HTTPStatus:
+def _environ(head: str) -> Environ | HTTPStatus:
     """Return the environment of a request, or the status that rejects it."""
     first, *lines = head.replace("\r\n", "\n").split("\n")
     if len(lines) > _MOST_HEADERS:

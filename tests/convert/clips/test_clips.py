@@ -286,3 +286,12 @@ def test_a_csv_row_that_names_no_clip_is_refused(tmp_path):
     (tmp_path / "clips.csv").write_text("label,path\nwave\n")
     with pytest.raises(ClipsError, match="a path in each row"):
         find_clips(tmp_path / "clips.csv")
+
+
+@pytest.mark.parametrize(("origin", "start"), [("", ""), ("line 4 of clips.csv", "line 4 of clips.csv: ")])
+def test_a_clip_that_cannot_be_read_is_listed_with_the_line_that_names_it(tmp_path, origin, start):
+    ref = ClipRef(tmp_path / "gone.mp4", "wave", origin=origin)
+    path, reason = ref.unreadable(SourceError(expected="a video", found="no such file"))
+    assert (path, reason) == (ref.path, f"{start}Expected a video, got no such file.")
+    with pytest.raises(ClipsError, match=f"none of 1: {start}Expected"):
+        decode_all([ref], SPEC)

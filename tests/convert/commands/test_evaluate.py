@@ -183,3 +183,60 @@ def test_a_trained_model_is_measured_as_its_information_says(tmp_path, capsys):
     assert report["labels"] == ["left", "right", "still"]
     assert len(report["predictions"]) == 6
     assert "Note" not in err
+
+
+@pytest.fixture
+def described(tmp_path):
+    """A description in JSON, its weights, and labelled sequences of features."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4, 3))
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.GRU(4)(inputs))
+    model = keras.Model(inputs, outputs)
+    (tmp_path / "model.json").write_text(model.to_json())
+    model.save_weights(str(tmp_path / "model.weights.h5"))
+    model.save(tmp_path / "model.keras")
+    for label, value in (("down", -1), ("up", 1)):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+        np.save(tmp_path / "clips" / label / "a.npy", np.full((8, 3), value, np.float32))
+    return tmp_path
+
+
+@pytest.mark.tf
+def test_a_description_with_its_weights_is_measured_as_the_whole_model(described, capsys):
+    reports = []
+    for words in (["model.json", "--weights", str(described / "model.weights.h5")], ["model.keras"]):
+        command = ["evaluate", str(described / words[0]), str(described / "clips"), "--json", *words[1:]]
+        assert main([*command, "--interval", "0.1"]) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0]["predictions"] == reports[1]["predictions"]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["model.json"], 1, "--weights"),
+        (["model.keras", "--weights", "model.weights.h5"], 2, "Expected a model's description (.json) as MODEL"),
+        (["tiny.edgevid", "--weights", "model.weights.h5"], 2, "Expected a model's description (.json) as MODEL"),
+    ],
+)
+def test_weights_and_a_description_need_each_other(described, capsys, monkeypatch, words, code, says):
+    monkeypatch.chdir(described)
+    (described / "tiny.edgevid").write_bytes(b"a bundle")
+    assert main(["evaluate", words[0], "clips", *words[1:]]) == code
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.tf
+def test_code_in_a_model_is_run_by_evaluate_only_if_allowed(described, capsys):
+    import keras
+
+    inputs = keras.Input((4, 3))
+    hidden = keras.layers.Lambda(lambda x: x[:, -1] * 2)(inputs)
+    keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(hidden)).save(described / "code.keras")
+    command = ["evaluate", str(described / "code.keras"), str(described / "clips"), "--interval", "0.1"]
+    assert main(command) == 1
+    assert "--allow-code" in capsys.readouterr().err
+    assert main([*command, "--allow-code"]) == 0

@@ -1,5 +1,7 @@
 """The range of pixels by a model's first layers, and the kind of scores by its last ones."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from edgevid.errors import ModelError
@@ -161,3 +163,49 @@ def test_a_model_that_scales_pixels_itself_is_recognised(case, framework):
 
     body, expected = INPUTS[case]
     assert takes_bytes(graph_of(framework, body, (4, 8, 8, 3))) is expected
+
+
+def test_an_exported_function_runs_on_one_window_of_noise_at_a_time(tmp_path, monkeypatch):
+    import numpy as np
+    import tensorflow as tf
+
+    from convert.loading.saved_model import SignatureModel
+
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda window: {"output": tf.nn.softmax(tf.reduce_mean(window, 1))},
+        input_signature=[tf.TensorSpec((None, 4, 6))],
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": module.serve})
+    model, drawn, make = SignatureModel(tmp_path / "model"), [], np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: _Noise(make(seed), drawn))
+    answers = model.answers_on_noise()
+    assert drawn == [(1, 4, 6)] * 8
+    assert answers.shape == (8, 6)
+    assert len(np.unique(answers, axis=0)) == 8
+
+
+def test_a_tflite_file_runs_on_one_window_of_noise_at_a_time(monkeypatch):
+    import numpy as np
+
+    from convert.prebuilt import TfliteModel
+
+    seen = []
+    monkeypatch.setattr(TfliteModel, "__init__", lambda model: None)
+    monkeypatch.setattr(TfliteModel, "__call__", lambda _, windows: seen.append(windows) or windows[:, 0])
+    model = TfliteModel()
+    model._part = SimpleNamespace(inputs=[SimpleNamespace(shape=(1, 4, 6))])
+    assert model.answers_on_noise().shape == (8, 6)
+    assert [each.shape for each in seen] == [(1, 4, 6)] * 8
+    assert len(np.unique(np.concatenate(seen), axis=0)) == 8
+
+
+class _Noise:
+    """A generator that lists the shapes that are drawn from it."""
+
+    def __init__(self, generator, drawn):
+        self._generator, self._drawn = generator, drawn
+
+    def random(self, shape, dtype):
+        self._drawn.append(shape)
+        return self._generator.random(shape, dtype)

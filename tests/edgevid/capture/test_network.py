@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -147,6 +148,21 @@ for url in (bad, gone):
     assert f"http://{server.address} (48, 64, 3)" in done.stdout
     assert done.stdout.count("none that opens") == 2
     assert "geheim" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://cam:gehe/im@host/1", "rtsp://cam:12/geheim@host", "http://cam:1?geheim@host", "udp://cam:1#geheim@host"],
+)
+def test_a_password_that_a_parser_would_cut_is_rejected_before_any_connection(address: str) -> None:
+    with pytest.raises(UsageError, match=r"without @ after the host, got one with it\. .* %2F for a slash") as caught:
+        open_source(address, window_manifest())
+    assert not re.search("gehe|cam|12", str(caught.value))
+
+
+def test_a_camera_may_have_an_at_in_its_path_behind_one_before_the_host() -> None:
+    with MjpegServer() as server, NetworkStream(f"http://@{server.address}/video/p@th") as source:
+        assert next(source.frames()).data.shape == (48, 64, 3)
 
 
 def test_a_wrong_address_is_a_usage_error_without_its_password() -> None:

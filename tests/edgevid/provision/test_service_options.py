@@ -27,6 +27,14 @@ REFUSED = {
     "an address without a port": ({"page": "8080"}, "Expected HOST:PORT, such as localhost:8080"),
     "a broker of another scheme": ({"mqtt": "http://broker"}, "mqtt[s]://"),
     "a webhook without a host": ({"webhook": "https://"}, "http[s]://HOST[:PORT]/PATH"),
+    "a webhook with a slash in its password": (
+        {"webhook": "https://me:12/34@host/"},
+        "Expected a webhook URL without @ after the host, got one with it.",
+    ),
+    "a stream with a slash in its password": (
+        {"source": "rtsp://me:pa/ss@camera/1"},
+        "Expected an address without @ after the host, got one with it.",
+    ),
     "an end after some frames": ({"max-frames": 100}, "[run] without max-frames, because systemd starts"),
     "a recording": ({"record": "seen.avi"}, "whose file would exist at the second start"),
     "other bundles": ({"bundles": "a.edgevid"}, "the bundle in `bundle` of the deployment"),
@@ -149,7 +157,7 @@ def test_run_reads_the_variable_from_its_environment_or_names_it(
         ({"webhook": "https://hooks.example/services/T0123456789ABCDEFGHIJ"}, True),
         ({"outputs": {"webhook": "https://me:secret@hooks.example/"}}, True),
         ({"source": SOURCE}, False),
-        ({"source": "http://camera:8080/a@b"}, False),
+        ({"source": "http://@camera:8080/a@b"}, False),
         ({"mqtt": "mqtt://broker.local/gate"}, False),
     ],
     ids=str,

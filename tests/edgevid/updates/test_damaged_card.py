@@ -19,6 +19,7 @@ import edgevid
 from edgevid import atomic, bundle, cli
 from edgevid.errors import SlotsError
 from edgevid.events.decide import Decision
+from edgevid.updates import trial
 from edgevid.updates.slots import Slots
 from edgevid.updates.trial import TrialPeriod
 from tests.models.bundles import bundle_for, window_manifest
@@ -159,17 +160,17 @@ def test_a_confirmation_that_could_not_be_written_is_tried_again(
     slots: Slots, caplog: pytest.LogCaptureFixture
 ) -> None:
     started = slots.begin()
-    trial = TrialPeriod(slots, period_s=0, sha256=started.sha256, retry_s=0)
+    period = TrialPeriod(slots, period_s=0, sha256=started.sha256, retry_s=0)
     with failing_writes():
         for _ in range(3):
-            trial.decided(DECISION)
-            trial.close()
+            period.decided(DECISION)
+            period.close()
     assert [record.getMessage() for record in caplog.records] == [
         "edgevid: the bundle on trial cannot be confirmed and is tried again: [Errno 27] File too large"
     ], "one line for one reason"
     assert slots.state().trial is not None
-    trial.decided(DECISION)
-    trial.close()
+    period.decided(DECISION)
+    period.close()
     assert (slots.state().trial, slots.state().active) == (None, "b")
 
 
@@ -293,3 +294,43 @@ def test_another_user_may_run_the_active_bundle_of_a_device(slots: Slots) -> Non
     finally:
         os.seteuid(0)
     assert (started.path, started.message) == (slots.path("a"), "")
+
+
+def test_the_second_slot_runs_where_neither_the_state_nor_the_first_slot_can_be_read(slots: Slots) -> None:
+    for name in ("state.json", "proven.json", "a.edgevid"):
+        (slots.folder / name).write_bytes(b"")
+    assert running(slots) == "model-2"
+    assert slots.state().active == "b"
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["missing", "unreadable"])
+@pytest.mark.parametrize(("lost", "runs"), [("a", "model-2"), ("b", "model-1")])
+def test_a_bundle_whose_file_cannot_be_opened_is_passed_over(
+    slots: Slots, lost: str, runs: str, is_folder: bool
+) -> None:
+    if lost == "a":
+        slots.begin()
+        slots.rollback()
+    slots.path(lost).unlink()
+    if is_folder:
+        slots.path(lost).mkdir()
+    assert running(slots) == runs
+
+
+def test_a_confirmation_that_failed_is_tried_again_after_a_pause_and_not_before(
+    slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns, attempts = 0, []
+
+    def confirm(_slots: Slots, running: str) -> None:
+        attempts.append(now_ns // 10**9)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Slots, "confirm", confirm)
+    monkeypatch.setattr(trial, "monotonic_ns", lambda: now_ns)
+    period = TrialPeriod(slots, period_s=10)
+    for second in range(0, 150, 5):
+        now_ns = second * 10**9
+        period.decided(DECISION)
+        period.close()
+    assert attempts == [10, 70, 130]

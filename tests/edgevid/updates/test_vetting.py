@@ -84,6 +84,16 @@ def test_roots_vetting_runs_as_the_owner_of_the_slots_without_any_other_group(
         Slots(open_folder / "slots", vet).activate(SHIPPED)
 
 
+def test_a_user_who_is_not_root_vets_as_itself(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter(monkeypatch, open_folder, '[ "$2" = -c ] && exit 0; echo "I am $(id -u)" >&2; exit 1')
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY + 1)
+    (open_folder / "slots").mkdir()
+    if os.getuid() == 0:
+        os.chown(open_folder / "slots", NOBODY, NOBODY)
+    with pytest.raises(SelftestFailed, match=rf"I am {os.getuid()}$"):
+        vet(shutil.copy(SHIPPED, open_folder / "slots" / "a.edgevid"))
+
+
 def test_root_vets_with_a_word_where_the_owner_cannot_reach_python(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,7 @@ from edgevid.outputs import pending
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.delivery.fanout import FanOut
 from edgevid.outputs.delivery.runner import SinkRunner
+from edgevid.outputs.prometheus import recent
 from edgevid.outputs.prometheus.buckets import BOUNDS_S, Histogram
 from edgevid.outputs.prometheus.metrics import MetricsServer
 from edgevid.outputs.run_status import Rate, RunStatus
@@ -246,3 +247,15 @@ def test_what_was_given_up_to_keep_up_or_for_want_of_an_accelerator_is_there(
     assert found["edgevid_due_times_missed_total", frozenset([model])] == 7
     assert found["edgevid_frames_unanswered_total", frozenset([model])] == 9
     assert found["edgevid_delegate_fallback", frozenset([model, ("reason", "the device is gone")])] == 1
+
+
+def test_a_flood_of_scrapes_reads_the_metrics_once_a_second(
+    served: tuple[MetricsServer, FanOut], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics, _ = served
+    read: list[int] = []
+    monkeypatch.setattr(recent, "RECENT_S", 1000.0)
+    monkeypatch.setattr(metrics, "_device", lambda: read.append(1) or iter(()))
+    assert len({scraped(metrics) for _ in range(20)}) == 1
+    assert len(read) == 1
+    assert "# EOF" in scraped(metrics, Accept="application/openmetrics-text; version=1.0.0; escaping=underscores")
