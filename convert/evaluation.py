@@ -17,8 +17,11 @@ from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
 
 if TYPE_CHECKING:
+    from convert.interface.contract import Contract
+    from convert.interface.window_to_scores import ArrangedModel
+    from convert.training_info import TrainingInfo
     from edgevid.frames import Color
-    from edgevid.frames.preprocess import Interpolation, ResizeRule
+    from edgevid.frames.preprocess import InputSpec, Interpolation, ResizeRule
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 
@@ -160,15 +163,68 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window, notes)
 
 
-def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
-    from convert.interface.contract import resolve_contract
-    from convert.interface.input_frame import resolve_input, with_reading
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model that is ready to be asked.
+
+    Attributes:
+        arranged: The model, from one window to one vector of scores.
+        frames: Frames of a window.
+        frame_shape: Shape of one.
+        spec: The input frame.
+        info: Metadata of its training, if the file has any.
+        training: The options that describe the training.
+        notes: Assumptions so far, one line each.
+    """
+
+    arranged: ArrangedModel
+    frames: int
+    frame_shape: tuple[int, ...]
+    spec: InputSpec
+    info: TrainingInfo | None
+    training: Options
+    notes: tuple[str, ...]
+
+    def contract(self, clips: ClipSet) -> Contract:
+        """Resolve what else is known about the model.
+
+        Args:
+            clips: Clips of its classes, or none.
+        """
+        from convert.interface.contract import resolve_contract
+
+        return resolve_contract(
+            self.arranged.graph,
+            self.frames,
+            spec=self.spec,
+            clips=clips,
+            options=self.training,
+            info=self.info,
+            notes=self.notes,
+        )
+
+    def scorer(self, contract: Contract) -> Scorer:
+        """Return a scorer of the model."""
+        return scoring.keras_scorer(self.arranged.ask, self.spec, contract.window, kind=contract.scores)
+
+
+def open_trained(path: Path, training: Options) -> TrainedModel:
+    """Load a trained model to ask it for its scores alone.
+
+    Args:
+        path: A `.keras` or `.h5` file.
+        training: Options that describe its training.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        UsageError: An option does not fit the model.
+    """
+    from convert.interface.input_frame import resolve_input
     from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
     from convert.splitting.split import split
     from convert.training_info import read_info
 
-    training = options.conversion_options()
     trained = load(
         path, allow_code=training.allow_code, custom_objects=training.custom_objects, weights=training.weights
     )
@@ -182,23 +238,23 @@ def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Pro
         # Metrics are computed from the scores alone.
         scores_only=True,
     )
-    graph = arranged.graph
-    parts = split(graph)
-    spec = resolve_input(graph, parts.frame_shape, training, info)
+    parts = split(arranged.graph)
+    spec = resolve_input(arranged.graph, parts.frame_shape, training, info)
+    return TrainedModel(
+        arranged, parts.frames, parts.frame_shape, spec, info, training, (*trained.notes, *arranged.notes)
+    )
+
+
+def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
+    from convert.interface.input_frame import with_reading
+
+    trained = open_trained(path, options.conversion_options())
+    info, spec = trained.info, trained.spec
     reading = options.reading.for_model(info.decision.background, info.window) if info else options.reading
     try:
         decoded = read_folder(clips, spec, reading=reading, progress=progress)
     except ClipsError as error:
-        window = (parts.frames, *parts.frame_shape)
-        raise with_reading(error, clips, spec, window=window, notes=arranged.notes) from error
-    contract = resolve_contract(
-        graph,
-        parts.frames,
-        spec=spec,
-        clips=decoded,
-        options=training,
-        info=info,
-        notes=(*trained.notes, *arranged.notes),
-    )
-    scorer = scoring.keras_scorer(arranged.ask, spec, contract.window, kind=contract.scores)
-    return EvaluationSubject(scorer, decoded, contract.labels, contract.window, contract.notes)
+        window = (trained.frames, *trained.frame_shape)
+        raise with_reading(error, clips, spec, window=window, notes=trained.arranged.notes) from error
+    contract = trained.contract(decoded)
+    return EvaluationSubject(trained.scorer(contract), decoded, contract.labels, contract.window, contract.notes)

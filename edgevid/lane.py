@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgevid.bundle.manifest import Manifest
+from edgevid.bundle.manifest import Manifest, Window
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider
-from edgevid.events.rule import DecisionRule
 from edgevid.frames import Array, Frame
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
@@ -63,7 +62,9 @@ class Lane:
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
         self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
-        self.decider = decider_of(manifest, model=self.name)
+        self.decider = Decider(
+            manifest.labels, manifest.decision, model=self.name, delay_s=default_delay_s(manifest.window)
+        )
         self.telemetry = telemetry or Telemetry()
         self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
@@ -155,17 +156,17 @@ class Lane:
         return True
 
 
-def decider_of(manifest: Manifest, *, model: str = "", rule: DecisionRule | None = None) -> Decider:
-    """Return the decider of a model.
+def default_delay_s(window: Window) -> float:
+    """Return how late a model is taken to answer, where nobody has measured it.
 
     Args:
-        manifest: The model's manifest.
-        model: Name of the model in the events.
-        rule: In place of the manifest's.
+        window: The model's window.
+
+    Returns:
+        Half of the window in seconds: an answer changes when about half of the window shows the
+        new action.
     """
-    # An answer changes when about half of the window shows the new action.
-    delay_s = manifest.window.span_s / 2
-    return Decider(manifest.labels, rule or manifest.decision, model=model, delay_s=delay_s)
+    return window.span_s / 2
 
 
 def _motion_gate(manifest: Manifest, share: float) -> MotionGate:

@@ -1,9 +1,13 @@
-"""Measure a trained Keras model, or a bundle, on labelled clips.
+"""Measure a trained Keras model, or a bundle, on labelled clips or long recordings.
 
 CLIPS contains <class>/<clip>, with classes that the model knows, or it is a list
 of clips. Of a list that states splits, the clips of test and val are used. It
 prints accuracy, precision, recall, F1 and the confusion matrix. A model and its
 bundle see the same frames, so their metrics can be compared.
+
+With --streams and --truth it measures events in long recordings instead: which of
+them are found, how late, how well they lie where they happened, and how many
+false alarms an hour there are. Frames take the device's own way to events.
 """
 
 from __future__ import annotations
@@ -15,7 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert.commands.options import add_input, add_loading, add_reading, options_from
+from convert.commands.stream_options import (
+    add_choices,
+    add_measure,
+    add_truth,
+    import_options,
+    measure_options,
+)
 from edgevid.commands.options import add_threads
+from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
     from convert.evaluation import EvaluationSubject
@@ -42,7 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL_OR_BUNDLE",
         help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file; a .json needs --weights",
     )
-    parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of labelled clips, or a list of clips")
+    clips = parser.add_argument(
+        "clips", type=Path, metavar="CLIPS", help="folder of labelled clips, or a list of clips"
+    )
     parser.add_argument(
         "--views",
         choices=("centre", "all"),
@@ -58,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="which clips of a list that states splits: those of test and val, those of one split, or all "
         "(default: held-out)",
     )
+    _add_streams(parser, clips)
     add_threads(parser)
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train' and for bundles)"))
     add_loading(parser)
@@ -66,15 +81,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_streams(parser: argparse.ArgumentParser, clips: argparse.Action) -> None:
+    group = parser.add_argument_group("long recordings, in place of CLIPS")
+    add_truth(group, in_place_of=clips)
+    add_measure(group)
+    group.add_argument(
+        "--paces", action="store_true", help="measure the pace levels of a device that is late or hot too"
+    )
+    group.add_argument("--page", type=Path, metavar="PAGE.html", help="write a page with each recording on a time line")
+    add_choices(parser.add_argument_group("what a truth of another tool leaves open"))
+
+
 def run(args: argparse.Namespace) -> int:
     """Evaluate the model and print its metrics.
 
     Raises:
-        UsageError: The model or the folder is missing.
+        UsageError: The model or the folder is missing, or options do not go together.
         ModelError: The model cannot be loaded.
         BundleError: The bundle is rejected.
         ClipsError: No clip can be read, or a clip shows no class of the model.
+        TruthError: The truth is wrong, or does not fit the recordings or the model.
     """
+    return _run_streams(args) if args.streams is not None else _run_clips(args)
+
+
+def _run_clips(args: argparse.Namespace) -> int:
+    of_streams = ("truth", "tolerance", "max_false_per_hour", "paces", "page")
+    given = [f"--{name.replace('_', '-')}" for name in of_streams if getattr(args, name) not in (None, False)]
+    UsageError.unless(not given, expected="--streams with its options", got=", ".join(given))
     from convert import EvaluateOptions, Terminal, evaluate
     from convert.training.console import metrics_text, notes_text, short_text, skipped_text
 
@@ -93,3 +127,39 @@ def _report(args: argparse.Namespace, result: Evaluation) -> dict[str, Any]:
     from convert.training.train_report import evaluation_json
 
     return {"model": str(args.model), "views": args.views, **evaluation_json(result)}
+
+
+def _run_streams(args: argparse.Namespace) -> int:
+    from convert import EvaluateOptions, Terminal
+    from convert.stream_evaluation import StreamOptions, evaluate_streams
+    from convert.stream_evaluation.text import evaluation_json, evaluation_text
+    from convert.training.console import notes_text
+
+    _check_streams(args)
+    result = evaluate_streams(
+        args.model,
+        args.streams,
+        args.truth,
+        options=StreamOptions(
+            model=options_from(args, EvaluateOptions),
+            measure=measure_options(args),
+            truth=import_options(args),
+            paces=args.paces,
+        ),
+        progress=Terminal(),
+    )
+    sys.stderr.write(notes_text(result.notes))
+    if args.json:
+        sys.stdout.write(json.dumps({"model": str(args.model), **evaluation_json(result)}, indent=1) + "\n")
+    else:
+        sys.stdout.write(evaluation_text(result) + "\n")
+    return 0
+
+
+def _check_streams(args: argparse.Namespace) -> None:
+    """Reject what is about clips."""
+    UsageError.unless(args.clips is None, expected="CLIPS or --streams, not both", got=str(args.clips))
+    UsageError.unless(args.truth is not None, expected="--truth with --streams", got=None)
+    defaults = {"views": "centre", "split": "held-out", "videos": None, "fps": None}
+    given = [f"--{name}" for name, default in defaults.items() if getattr(args, name) != default]
+    UsageError.unless(not given, expected="options of recordings with --streams", got=", ".join(given))

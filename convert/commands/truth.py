@@ -21,6 +21,8 @@ import json
 import sys
 from pathlib import Path
 
+from convert.commands.stream_options import add_choices, import_options
+
 EXAMPLES = """examples:
   edgevid truth events.csv --streams recordings
   edgevid truth interviews.eaf --streams recordings --tier actions -o events.csv
@@ -37,32 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--streams", type=Path, metavar="DIR", required=True, help="the folder of the recordings")
     parser.add_argument("-o", "--output", type=Path, metavar="EVENTS.csv", help="the table to write")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    group = parser.add_argument_group("what a file of another tool leaves open")
-    group.add_argument(
-        "--tier",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="ELAN: a tier whose annotations are events; repeatable",
-    )
-    group.add_argument(
-        "--attribute",
-        default="",
-        metavar="NAME",
-        help="CVAT: the attribute with the labels (default: the labels themselves)",
-    )
-    group.add_argument(
-        "--point", type=float, metavar="SECONDS", help="length of the event that a mark without a length stands for"
-    )
-    group.add_argument(
-        "--omit", action="append", default=[], metavar="LABEL", help="leave the events of a label out; repeatable"
-    )
-    group.add_argument(
-        "--rename", action="append", default=[], type=_pair, metavar="OLD=NEW", help="use another label; repeatable"
-    )
-    group.add_argument(
-        "--rest-is-empty", action="store_true", help="nothing happens in the videos that FILE does not name"
-    )
+    add_choices(parser.add_argument_group("what a file of another tool leaves open"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,31 +51,16 @@ def run(args: argparse.Namespace) -> int:
         SourceError: A recording cannot be read.
     """
     from convert import Terminal
-    from convert.recordings import ImportOptions, import_truth, write_truth
+    from convert.recordings import import_truth, write_truth
     from convert.recordings.summary import measure, summary_json, summary_text
     from edgevid.atomic import check_folder
 
     if args.output is not None:
         check_folder(args.output, suffix=".csv")
-    options = ImportOptions(
-        tiers=tuple(args.tier),
-        attribute=args.attribute,
-        point_s=args.point,
-        omit=tuple(args.omit),
-        rename=dict(args.rename),
-        rest_is_empty=args.rest_is_empty,
-    )
-    truth = import_truth(args.file, folder=args.streams, options=options)
+    truth = import_truth(args.file, folder=args.streams, options=import_options(args))
     summary = summary_json(truth.recordings, measure(truth.recordings, Terminal()))
     if args.output is not None:
         write_truth(args.output, truth.recordings, folder=args.streams)
     sys.stderr.write("".join(f"Note: {note}.\n" for note in truth.notes))
     sys.stdout.write((json.dumps(summary, indent=1) if args.json else summary_text(summary)) + "\n")
     return 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not (old and equals and new):
-        raise argparse.ArgumentTypeError(f"Expected OLD=NEW such as Diving=dive, got {text!r}.")
-    return old, new

@@ -34,7 +34,7 @@ class ScoreTrace:
 
     Attributes:
         times_s: (N,) float64, time of each decision in seconds, ascending within a segment.
-        scores: (N, classes) float32, probabilities.
+        scores: (N, classes) float64, probabilities.
         segments: Where the window began anew, in order.
         duration_s: Time from the first frame of the recording to the end of its last.
     """
@@ -96,7 +96,7 @@ def smoothed(trace: ScoreTrace, smoothing_s: float) -> Array:
         trace: The scores.
         smoothing_s: Time constant in seconds; 0 for none.
     """
-    result = trace.scores.astype(np.float64)
+    result = trace.scores.copy()
     if smoothing_s == 0:
         return result
     for _, piece in trace.pieces():

@@ -122,7 +122,8 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
     for each in thresholds:
         UsageError.unless(each.label in labels, expected="--threshold", choices=labels, got=each.label)
     unknown_below = rule.unknown_below if options.unknown_below is None else options.unknown_below
-    return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below)
+    delays = tuple(each for each in rule.delays if each.label in labels)
+    return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below, delays=delays)
 
 
 def _labels(

@@ -86,5 +86,4 @@ def check_length(path: Path, window: Window, taken: int) -> None:
         got=taken,
         found=f"{taken} such frames in {path}",
         hint="Leave it out of the folder and of the truth.",
-        path=path,
     )

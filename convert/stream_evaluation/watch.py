@@ -35,7 +35,7 @@ class _TraceOutput(QuietOutput):
         if not self.segments or self.segments[-1].began_s != began_s:
             self.segments.append(Segment(len(self.times_s), began_s))
         self.times_s.append(decision.t_s)
-        self.scores.append(np.asarray(decision.probabilities, np.float32))
+        self.scores.append(np.asarray(decision.probabilities, np.float64))
 
 
 def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
@@ -55,10 +55,11 @@ def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
             pipeline = Pipeline(lane, source, [output])
             pipeline.keep_pace(level)
             pipeline.run()
-            check_length(path, manifest.window, lane.telemetry.taken)
+            if level == 0:
+                check_length(path, manifest.window, lane.telemetry.taken)
         return ScoreTrace(
             times_s=np.array(output.times_s, np.float64),
-            scores=np.array(output.scores, np.float32).reshape(-1, len(manifest.labels)),
+            scores=np.array(output.scores, np.float64).reshape(-1, len(manifest.labels)),
             segments=tuple(output.segments),
             duration_s=source.duration_s,
         )

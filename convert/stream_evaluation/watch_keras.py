@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,18 +21,21 @@ from edgevid.units import NS_PER_S
 _CHUNK_BYTES = 64 * 2**20
 
 
-def keras_watch(score: Callable[[Array], Array], spec: InputSpec, window: Window, *, slowdown: int = 1) -> Watch:
+def keras_watch(
+    score: Callable[[Array], Array], spec: InputSpec, window: Window, *, classes: int, slowdown: int = 1
+) -> Watch:
     """Return a watch that runs a trained model on every window of a recording.
 
     Args:
         score: From frames (N, *frame), N at least a window, to the scores (N - T + 1, classes).
         spec: Input frames of the model.
         window: The model's window.
+        classes: Number of classes.
         slowdown: Training intervals between two frames, as at a slower pace.
     """
 
     def watch(path: Path) -> ScoreTrace:
-        scoring = _Scoring(score, spec, window)
+        scoring = _Scoring(score, spec, window, classes)
         sampler = IntervalSampler(window.interval_s)
         sampler.slow_down(slowdown)
         preprocessor = Preprocessor(spec)
@@ -44,7 +48,8 @@ def keras_watch(score: Callable[[Array], Array], spec: InputSpec, window: Window
                 if sample is not Sample.SKIP:
                     preprocessor.write(frame, scoring.room(frame.timestamp_ns / NS_PER_S))
                     taken += 1
-            check_length(path, window, taken)
+            if slowdown == 1:
+                check_length(path, window, taken)
             return scoring.trace(source.duration_s)
 
     return watch
@@ -53,17 +58,17 @@ def keras_watch(score: Callable[[Array], Array], spec: InputSpec, window: Window
 class _Scoring:
     """Collects frames, and scores them chunk by chunk."""
 
-    def __init__(self, score: Callable[[Array], Array], spec: InputSpec, window: Window) -> None:
+    def __init__(self, score: Callable[[Array], Array], spec: InputSpec, window: Window, classes: int) -> None:
         self._score, self._window = score, window.frames
-        dtype = np.uint8 if spec.kind == "frames" else np.float32
-        room = max(_CHUNK_BYTES // (int(np.prod(spec.shape)) * np.dtype(dtype).itemsize), 2 * window.frames)
-        self._frames = np.empty((room, *spec.shape), dtype)
+        room = max(_CHUNK_BYTES // (math.prod(spec.shape) * np.dtype(spec.dtype).itemsize), 2 * window.frames)
+        self._frames = np.empty((room, *spec.shape), spec.dtype)
         self._stamps_s = np.empty(room)
         self._count = 0
         self._began_s = 0.0
         self._answered = 0
-        self._times_s: list[Array] = []
-        self._scores: list[Array] = []
+        # Something to join where a recording is shorter than a window of a slower pace.
+        self._times_s = [np.zeros(0)]
+        self._scores = [np.zeros((0, classes))]
         self._segments: list[Segment] = []
 
     def restart(self, t_s: float) -> None:
@@ -88,7 +93,7 @@ class _Scoring:
         self._flush()
         return ScoreTrace(
             times_s=np.concatenate(self._times_s),
-            scores=np.concatenate(self._scores).astype(np.float32),
+            scores=np.concatenate(self._scores).astype(np.float64),
             segments=tuple(self._segments),
             duration_s=duration_s,
         )
