@@ -47,9 +47,10 @@ class Expanding(Protocol):
 
 VERBS: dict[str, Verb] = {
     "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
-    "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
+    "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on clips or long recordings"),
     "truth": Verb("convert.commands.truth", "check what happens in long recordings, from any annotation tool"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
+    "calibrate": Verb("convert.commands.calibrate", "choose thresholds and times of a bundle on long recordings"),
     "add-twin": Verb("convert.commands.add_twin", "add a part that was compiled for the Edge TPU to a bundle"),
     "inspect": Verb("edgevid.commands.inspect", "show the contents and the proof of a bundle, or a .tflite file"),
     "selftest": Verb("edgevid.commands.selftest", "check that this machine reproduces a bundle's golden answers"),
