@@ -91,12 +91,12 @@ def test_a_class_with_enough_events_gets_a_threshold_of_its_own() -> None:
     row_a, row_b = np.zeros(0), np.zeros(0)
     truth: list[Times] = []
     for index in range(2 * LEAST_EVENTS):
-        start_s = 5.0 * index + 1.0
+        start_s = 12.0 * index + 1.0
         label, height = ("a", 0.45) if index % 2 else ("b", 0.85)
         truth.append((label, start_s, start_s + 0.9))
-        pulse = np.concatenate([np.zeros(10), np.full(10, height), np.zeros(30)])
+        pulse = np.concatenate([np.zeros(10), np.full(10, height), np.zeros(100)])
         # What looks like "b" is higher than "a" ever is.
-        twin = np.concatenate([np.zeros(30), np.full(10, 0.7), np.zeros(10)])
+        twin = np.concatenate([np.zeros(70), np.full(10, 0.7), np.zeros(40)])
         row_a = np.concatenate([row_a, pulse if label == "a" else 0 * pulse])
         row_b = np.concatenate([row_b, np.maximum(pulse, twin) if label == "b" else 0 * pulse])
     one = scored(truth, row_a.tolist())
