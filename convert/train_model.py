@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from convert.clips import ClipRef, ClipSet, list_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Progress, Silent
+from convert.reporting.training_page import write_training_page
 from convert.splits.folds import Folds
 from convert.splits.holdout import check_references, grouper
 from convert.training.augment import NONE, Augmentation, parse_flip
@@ -36,6 +38,7 @@ def train(
     progress: Progress | None = None,
     on_clips: Callable[[ClipSet], None] = lambda _clips: None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    command: str = "",
 ) -> TrainedModel:
     """Train a classifier on a folder of clips and write it as a Keras model.
 
@@ -51,6 +54,7 @@ def train(
         on_clips: Called once before training, with the clips and those that cannot be read. With a
             frozen encoder the clips have times and no frames.
         on_epoch: Called at the end of each epoch of the small encoder.
+        command: The command line, for the record in the report's page.
 
     Returns:
         The network, its history, and its metrics on held-out clips.
@@ -61,13 +65,33 @@ def train(
             are nearly the same are in different groups or splits.
         ModelError: Training diverged, or an encoder cannot be used.
     """
-    options, progress = options or TrainOptions(), progress or Silent()
-    if options.encoder == SMALL:
-        return train_small(clips, out, options=options, progress=progress, on_clips=on_clips, on_epoch=on_epoch)
-    # Before minutes of encoding, not after them.
+    options, progress, started_s = options or TrainOptions(), progress or Silent(), time.monotonic()
+    # Before minutes of encoding or hours of training, not after them.
     check_folder(out, suffix=".keras")
-    trained = _transfer(Path(clips), options, progress, on_clips)
-    save(trained, out)
+    if options.report is not None:
+        check_folder(options.report, suffix=".html")
+    read: list[ClipSet] = []
+
+    def announce(found: ClipSet) -> None:
+        read.append(found)
+        on_clips(found)
+
+    if options.encoder == SMALL:
+        trained = train_small(clips, out, options=options, progress=progress, on_clips=announce, on_epoch=on_epoch)
+    else:
+        trained = _transfer(Path(clips), options, progress, announce)
+        save(trained, out)
+    if options.report is not None:
+        progress.step(f"Writing {options.report}")
+        write_training_page(
+            trained,
+            options.report,
+            title=Path(out).stem,
+            clips=read[0],
+            options=options,
+            seconds=time.monotonic() - started_s,
+            command=command,
+        )
     return trained
 
 
@@ -98,10 +122,11 @@ def _transfer(
     return TrainedModel(
         model=learned.model,
         info=TrainingInfo(labels=labels, window=options.window, input=frame, decision=rule),
-        history=(),
+        history=learned.history,
         evaluation=None if measured is None else measured.evaluation,
         cross_validation=measured,
         transfer=learned.facts,
+        notes=learned.notes,
     )
 
 
@@ -130,6 +155,7 @@ def _learn_options(
         every_frame=options.loss == "every-frame",
         seed=options.seed,
         allow_duplicates=options.allow_duplicates,
+        curve=options.has_curve,
     )
 
 

@@ -17,6 +17,9 @@ clips. A part of them is held out once; training ends when the model no longer
 improves on it, and its metrics are printed. A list that states its split (test
 or val) is taken at its word, with either encoder.
 
+--report writes a page: the answers to held-out clips by group and by class, the
+worst clips as pictures, and what more clips of each class might bring.
+
 The model file contains labels, sampling and colour, so that 'edgevid convert'
 needs no options for them.
 """
@@ -25,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -44,6 +48,7 @@ EXAMPLES = """examples:
   edgevid train clips --check --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
+  edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --report training.html
   edgevid train clips -o gestures.keras --background none
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train trainlist01.txt -o actions.keras --videos UCF-101
@@ -95,10 +100,19 @@ def run(args: argparse.Namespace) -> int:
             if options.encoder == SMALL and not options.folds:
                 bar.start()
 
-        trained = train(args.clips, args.output, options=options, progress=Terminal(), on_clips=announce, on_epoch=bar)
+        trained = train(
+            args.clips,
+            args.output,
+            options=options,
+            progress=Terminal(),
+            on_clips=announce,
+            on_epoch=bar,
+            command=shlex.join(["edgevid", *sys.argv[1:]]),
+        )
     seconds = time.perf_counter() - started
     sys.stdout.write(_json(trained, seconds) if args.json else _text(trained))
-    sys.stderr.write(f"Wrote {args.output}: {_summary(trained)}, {seconds:.0f} s.\n")
+    page = "" if args.report is None else f" and {args.report}"
+    sys.stderr.write(f"Wrote {args.output}{page}: {_summary(trained)}, {seconds:.0f} s.\n")
     return 0
 
 

@@ -24,6 +24,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
     _add_training(parser.add_argument_group("training"))
+    _add_report(parser.add_argument_group("the report"))
 
 
 def _add_clips(group: argparse._ArgumentGroup) -> None:
@@ -138,6 +139,22 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="DIR",
         help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
+    )
+
+
+def _add_report(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="where to write a page with curves, folds, confusion and the worst clips (default: none)",
+    )
+    group.add_argument(
+        "--learning-curve",
+        type=_on_off,
+        metavar="{on,off}",
+        help="also learn from fewer clips of each class in every fold, to estimate what more would bring; takes about "
+        "as long as all folds again (default: on for --report with a frozen encoder and a linear head)",
     )
 
 

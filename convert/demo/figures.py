@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from convert.reporting.plots import FAINT, INK, png, subplots
 from edgevid.events.decide import Event
 from edgevid.events.timeline import Interval
 from edgevid.frames import Array, Pixels
 
-_INK, _FAINT, _GOOD, _BAD = "#1f2933", "#d5dae0", "#1a7f4b", "#c0392b"
-_DPI = 110
+_GOOD, _BAD = "#1a7f4b", "#c0392b"
 # Each row of a timeline shows half a minute.
 _ROW_S = 30.0
 # In a row, probabilities reach from 0 to 1; the bands of events and truth are above them.
@@ -78,7 +77,7 @@ def timeline_png(
     """
     colors = label_colors(labels, background)
     rows = max(1, int(np.ceil((float(times_s[-1]) + 1e-6) / _ROW_S)))
-    figure, axes = _subplots(rows, 1, size=(13.0, 2.1 * rows + 0.6))
+    figure, axes = subplots(rows, 1, size=(13.0, 2.1 * rows + 0.6))
     for row, axis in enumerate(axes[:, 0]):
         # Every row plots everything, and `_format_row` shows its own half minute.
         for index, label in enumerate(labels):
@@ -98,7 +97,7 @@ def timeline_png(
     axes[0, 0].legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(labels), frameon=False, fontsize=9, handlelength=1.2
     )
-    return _png(figure)
+    return png(figure)
 
 
 def _draw_bands(axis: Any, intervals: Sequence[Interval], colors: Mapping[str, str], *, bottom: float) -> None:
@@ -106,7 +105,7 @@ def _draw_bands(axis: Any, intervals: Sequence[Interval], colors: Mapping[str, s
         axis.broken_barh(
             [(interval.start_s, interval.end_s - interval.start_s)],
             (bottom, _BAND_HEIGHT),
-            color=colors.get(interval.label, _INK),
+            color=colors.get(interval.label, INK),
         )
 
 
@@ -115,8 +114,8 @@ def _format_row(axis: Any, start_s: float) -> None:
     axis.set_xlim(start_s, start_s + _ROW_S)
     axis.set_ylim(-0.02, 1.56)
     axis.set_yticks([0.0, 0.5, 1.0, *middles], ["0", "0.5", "1", "events", "truth"])
-    axis.axhline(1.02, color=_FAINT, linewidth=0.8)
-    axis.grid(axis="x", color=_FAINT, linewidth=0.6)
+    axis.axhline(1.02, color=FAINT, linewidth=0.8)
+    axis.grid(axis="x", color=FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
 
 
@@ -130,7 +129,7 @@ def strips_png(strips: Sequence[TimelineStrip]) -> bytes:
         A PNG, with one clip per row.
     """
     count = max(len(strip.frames) for strip in strips)
-    figure, axes = _subplots(len(strips), 1, size=(13.0, 13.0 / count * len(strips) * 1.28))
+    figure, axes = subplots(len(strips), 1, size=(13.0, 13.0 / count * len(strips) * 1.28))
     for axis, strip in zip(axes[:, 0], strips, strict=True):
         height, width = strip.frames.shape[1:3]
         gap = np.full((height, max(1, width // 24), 3), 255, np.uint8)
@@ -144,26 +143,4 @@ def strips_png(strips: Sequence[TimelineStrip]) -> bytes:
             color=_GOOD if strip.right else _BAD,
         )
         axis.axis("off")
-    return _png(figure)
-
-
-def _subplots(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Any, Any]:
-    """Create a figure with its axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Not through pyplot, which keeps every figure and may look for a display.
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        for side in axis.spines.values():
-            side.set_color(_FAINT)
-        axis.tick_params(colors=_INK, labelsize=9)
-    return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    return png(figure)

@@ -66,7 +66,7 @@ def write_html(
         UsageError: The folder does not exist.
     """
     page = (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             title=title,
@@ -86,7 +86,8 @@ def write_html(
         written.write_text(page, encoding="utf-8")
 
 
-def _environment() -> Any:
+def environment() -> Any:
+    """Return what renders the templates of all reports."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -102,6 +103,7 @@ def _environment() -> Any:
         "percent": percent,
         "kilobytes": kilobytes,
         "data_url": _data_url,
+        "svg_url": _svg_url,
         "number": _number,
         "grade": grade,
     }
@@ -142,9 +144,12 @@ def _matrices(report: Mapping[str, Any]) -> list[tuple[str, list[list[tuple[int,
     confusion = report["confusion"]
     if confusion is None or len(report["labels"]) > CLASSES_SHOWN:
         return []
-    return [
-        (name, [[(count, count / max(sum(row), 1)) for count in row] for row in confusion[key]]) for name, key in _SIDES
-    ]
+    return [(name, shares(confusion[key])) for name, key in _SIDES]
+
+
+def shares(confusion: Sequence[Sequence[int]]) -> list[list[tuple[int, float]]]:
+    """Return the counts of a confusion matrix with their share of the row."""
+    return [[(count, count / max(sum(row), 1)) for count in row] for row in confusion]
 
 
 def _confused(report: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
@@ -181,3 +186,7 @@ def _number(value: float) -> str:
 
 def _data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _svg_url(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

@@ -14,6 +14,8 @@ from edgevid.frames import Array
 
 Folds = int | Literal["groups"]
 GROUPS: Literal["groups"] = "groups"
+# 95 % of a normal distribution lie within this many standard deviations.
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,31 @@ def make_folds(labels: Sequence[str], groups: Sequence[str], folds: Folds, *, se
                 hint="Use fewer folds, add clips of it from another group, or use --group-by none.",
             )
     return made
+
+
+def first_of_each(labels: Sequence[str], clips: Array, count: int | None) -> Array:
+    """Keep the first clips of each class, so that fewer clips are always among more of them.
+
+    Args:
+        labels: Class of each clip there is.
+        clips: Indices of the clips to choose from.
+        count: Clips of each class to keep; None for all.
+
+    Returns:
+        Ascending indices.
+    """
+    seen: Counter[str] = Counter()
+    kept = []
+    for index in clips:
+        seen[labels[index]] += 1
+        if count is None or seen[labels[index]] <= count:
+            kept.append(index)
+    return np.sort(np.array(kept, dtype=int))
+
+
+def most_of_a_class(labels: Sequence[str], folds: Sequence[Fold]) -> int:
+    """Return how many clips of one class are learned from at most, over all folds."""
+    return max(max(Counter(labels[index] for index in fold.training).values()) for fold in folds)
 
 
 def stated_fold(labels: Sequence[str], held_out: Array) -> Fold:
@@ -116,3 +143,20 @@ def interval(correct: int, count: int) -> tuple[float, float]:
 
     found = binomtest(correct, count).proportion_ci(confidence_level=0.95, method="wilson")
     return float(found.low), float(found.high)
+
+
+def paired_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of the change of a fraction, over clips that were answered twice.
+
+    Args:
+        gained: Clips that only the second answer has right.
+        lost: Clips that only the first answer has right.
+        count: All clips, at least one.
+
+    Source: Agresti and Min, "Simple improved confidence intervals for comparing matched
+        proportions", Statistics in Medicine 2005: half a clip is added to each of the four cases.
+    """
+    gain, loss, total = gained + 0.5, lost + 0.5, count + 2
+    change = (gain - loss) / total
+    spread = _NORMAL_95 * float(np.sqrt((gain + loss) / total - change**2) / np.sqrt(total))
+    return max(change - spread, -1.0), min(change + spread, 1.0)

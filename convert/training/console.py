@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from convert.clips import ClipSet
-from convert.training.cross_validation import CrossValidation, Score
+from convert.training.cross_validation import Change, CrossValidation, LearningCurve, Score
 from convert.training.metrics import Evaluation
 from convert.training.transfer_facts import TransferFacts
 from edgevid.bundle.manifest import Window
@@ -112,7 +112,43 @@ def cross_validation_text(measured: CrossValidation) -> str:
     ]
     int8 = "" if measured.int8 is None else f"\nwith the encoder in int8: {_with_interval(measured.int8)}"
     doubt = "" if measured.is_learned else _NOT_LEARNED.format(chance=measured.chance)
-    return "\n\n".join([*filter(None, tables), f"held-out accuracy {_with_interval(measured.score)}{int8}{doubt}"])
+    curve = [] if measured.curve is None else [curve_text(measured.curve)]
+    accuracy = f"held-out accuracy {_with_interval(measured.score)}{int8}{doubt}"
+    return "\n\n".join([*filter(None, tables), accuracy, *curve])
+
+
+def curve_text(curve: LearningCurve) -> str:
+    """Format the accuracy by the number of clips of each class, and what more may bring."""
+    rows = [(str(each.clips_per_class), *_score(each.score)[:3]) for each in curve.points]
+    return f"{table([('clips a class', 'accuracy', 'low', 'high'), *rows])}\n\n{describe_forecast(curve)}"
+
+
+def describe_forecast(curve: LearningCurve, more: int = 10) -> str:
+    """Describe what more clips of each class may bring, or that it cannot be told.
+
+    Args:
+        curve: The measured curve.
+        more: Further clips of each class.
+    """
+    last, missing = curve.last, 1.0 - curve.points[-1].score.accuracy
+    seen = f"From {last.before} to {last.after} clips a class, the accuracy changed by {_points(last)}."
+    if missing == 0.0:
+        return f"{seen} All held-out clips are right, so these clips cannot show what more would bring."
+    if last.high < 0:
+        return f"{seen} More clips made it worse. Check the labels of the later ones."
+    if last.low <= 0:
+        return (
+            f"{seen} That may be chance: what {more} more clips a class would bring cannot be told from these clips. "
+            f"At most {100 * missing:.1f} points are missing."
+        )
+    return (
+        f"{seen} If each doubling goes on to bring as much, {more} more clips a class bring "
+        f"{_points(curve.forecast(more))}; learning curves flatten, so expect less."
+    )
+
+
+def _points(change: Change) -> str:
+    return f"{100 * change.change:+.1f} points [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
 
 
 def transfer_text(facts: TransferFacts) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.splits.folds import interval
+from convert.splits.folds import interval, paired_interval
 from convert.training.metrics import Evaluation, Prediction, measure
+
+# A choice among candidates takes two clips of each class.
+_FEWEST, _FEWER_COUNTS = 2, 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,66 @@ class FoldScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """Change of the accuracy from fewer clips of each class to more of them.
+
+    Attributes:
+        before: Clips of each class at first.
+        after: Clips of each class then.
+        change: Difference of the accuracies.
+        low: Lower end of its 95 % interval, with the clips taken for independent.
+        high: Upper end of its 95 % interval.
+    """
+
+    before: int
+    after: int
+    change: float
+    low: float
+    high: float
+
+    def extended(self, more: int, *, most: float) -> Change:
+        """Return what more clips bring if each doubling brings what this one did per doubling.
+
+        Args:
+            more: Further clips of each class.
+            most: Largest change that is possible.
+        """
+        factor = math.log2((self.after + more) / self.after) / math.log2(self.after / self.before)
+        change, low, high = (min(each * factor, most) for each in (self.change, self.low, self.high))
+        return Change(before=self.after, after=self.after + more, change=change, low=low, high=high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningPoint:
+    """Accuracy after learning from some clips of each class.
+
+    Attributes:
+        clips_per_class: Clips of each class that were learned from, at most.
+        score: Accuracy on all held-out clips.
+    """
+
+    clips_per_class: int
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """Accuracy on the same held-out clips after learning from fewer and from more clips.
+
+    Attributes:
+        points: At least two, with fewer clips first; the last one learned from all clips.
+        last: From the last point but one to the last.
+    """
+
+    points: tuple[LearningPoint, ...]
+    last: Change
+
+    def forecast(self, more: int) -> Change:
+        """Return what more clips of each class may bring. The interval is that of `last`, carried on."""
+        return self.last.extended(more, most=1.0 - self.points[-1].score.accuracy)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CrossValidation:
     """Answers to clips that were held out in turn.
 
@@ -51,6 +115,7 @@ class CrossValidation:
         groups: By group, the worst first; empty if the clips have none.
         evaluation: All metrics over all clips.
         int8: Accuracy with the encoder in int8; None if it was not measured.
+        curve: Accuracy by the number of clips of each class; None if it was not measured.
     """
 
     score: Score
@@ -58,11 +123,12 @@ class CrossValidation:
     groups: Mapping[str, Score]
     evaluation: Evaluation
     int8: Score | None = None
+    curve: LearningCurve | None = None
 
     @property
     def chance(self) -> float:
         """Accuracy of always answering the most frequent class."""
-        return max(each.clips for each in self.evaluation.classes) / self.score.clips
+        return self.evaluation.chance
 
     @property
     def is_learned(self) -> bool:
@@ -115,3 +181,48 @@ def summarise(
         evaluation=measure(every, labels),
         int8=score_of(int8) if int8 else None,
     )
+
+
+def measure_curve(
+    measured: CrossValidation, most: int, measure_with: Callable[[int], CrossValidation]
+) -> LearningCurve | None:
+    """Measure the accuracy with fewer clips of each class, each time half of them.
+
+    Args:
+        measured: Answers after learning from all clips.
+        most: Clips of a class that were learned from at most.
+        measure_with: Returns the answers to the same clips in the same order, after learning from
+            so many clips of each class.
+
+    Returns:
+        None if no class has enough clips for a choice among fewer.
+    """
+    fewer = {count: measure_with(count) for count in fewer_counts(most)}
+    if not fewer:
+        return None
+    points = [LearningPoint(clips_per_class=count, score=each.score) for count, each in fewer.items()]
+    before = max(fewer)
+    return LearningCurve(
+        points=(*points, LearningPoint(clips_per_class=most, score=measured.score)),
+        last=_change(fewer[before], measured, before, most),
+    )
+
+
+def fewer_counts(most: int) -> list[int]:
+    """Return numbers of clips, each half of the next one, rounded up, and the last half of `most`."""
+    counts: list[int] = []
+    count = most
+    while (count := math.ceil(count / 2)) >= _FEWEST and len(counts) < _FEWER_COUNTS:
+        counts.append(count)
+    return counts[::-1]
+
+
+def _change(first: CrossValidation, second: CrossValidation, before: int, after: int) -> Change:
+    """Compare two answers to each clip."""
+    pairs = [
+        (one.answer == one.truth, two.answer == two.truth)
+        for one, two in zip(first.evaluation.predictions, second.evaluation.predictions, strict=True)
+    ]
+    gained, lost = pairs.count((False, True)), pairs.count((True, False))
+    low, high = paired_interval(gained, lost, len(pairs))
+    return Change(before=before, after=after, change=(gained - lost) / len(pairs), low=low, high=high)

@@ -117,6 +117,7 @@ class TrainedModel:
         evaluation: Metrics on the held-out clips; None if nothing is held out.
         cross_validation: Answers to clips that were held out in turn; None without folds.
         transfer: How a head was chosen for a frozen encoder; None for the reference network.
+        notes: What a reader of the metrics should know, one line each.
     """
 
     model: keras.Model
@@ -125,6 +126,7 @@ class TrainedModel:
     evaluation: Evaluation | None
     cross_validation: CrossValidation | None = None
     transfer: TransferFacts | None = None
+    notes: tuple[str, ...] = ()
 
 
 def train(

@@ -109,6 +109,11 @@ class Evaluation:
     predictions: tuple[Prediction, ...]
     skipped: tuple[tuple[Path, str], ...] = ()
 
+    @property
+    def chance(self) -> float:
+        """Accuracy of always answering the most frequent class."""
+        return max(each.clips for each in self.classes) / len(self.predictions)
+
 
 def evaluate(
     scorer: Scorer,

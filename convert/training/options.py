@@ -23,6 +23,8 @@ HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
 CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
 """Heads that answer at every frame, and so can be trained to."""
+# Heads that take seconds to fit to features on disk.
+_QUICK = (AUTO, "mean", "stats")
 # Options that mean nothing to the other kind of encoder, and would be ignored without a word.
 _OF_SMALL = (
     "size",
@@ -85,6 +87,9 @@ class TrainOptions:
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
         allow_duplicates: Whether clips in different groups or splits may be nearly the same.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
+        report: The page to write, a `.html` file; None for none.
+        learning_curve: Whether to measure also with fewer clips of each class, which takes about
+            as long as all folds again. None does so for a page, if the head is linear.
 
     Raises:
         UsageError: `group_by`, `frames`, `interval`, `videos` or `fps` is not legal.
@@ -120,6 +125,8 @@ class TrainOptions:
     fps: float | None = None
     allow_duplicates: bool = False
     tensorboard: Path | None = None
+    report: Path | None = None
+    learning_curve: bool | None = None
 
     def __post_init__(self) -> None:
         # All are built only to reject illegal options before any clip is read.
@@ -149,6 +156,11 @@ class TrainOptions:
             expected="--range with an encoder from a file",
             got=self.encoder,
         )
+        UsageError.unless(
+            not self.learning_curve or bool(self.folds) or (self.folds is None and self.encoder != SMALL),
+            expected="--folds with --learning-curve on",
+            got=self.folds or 0,
+        )
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:
             UsageError.unless(
@@ -176,6 +188,13 @@ class TrainOptions:
             return Window(frames=self.frames, interval_s=self.interval)
         except ManifestInvalid as error:
             raise UsageError(expected=error.expected, got=error.got, hint="Change --frames or --interval.") from error
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether folds also learn from fewer clips of each class."""
+        if self.learning_curve is not None:
+            return self.learning_curve
+        return self.report is not None and self.encoder != SMALL and self.head in _QUICK
 
     @property
     def reading(self) -> Reading:

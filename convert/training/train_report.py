@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.training.cross_validation import CrossValidation
+from convert.training.cross_validation import CrossValidation, LearningCurve
 from convert.training.fit import TrainedModel
 from convert.training.metrics import Evaluation
 from convert.training.transfer_facts import TransferFacts
@@ -21,8 +21,9 @@ def report(trained: TrainedModel, *, seconds: float) -> dict[str, Any]:
     Returns:
         Always "labels", "seconds", "cached" (clips whose features were on disk already) and
         "epochs". With folds or a hold-out "accuracy", "low" and "high" (a 95 % interval), "clips",
-        "confusion" and "predictions"; with folds also "folds", "groups" (the worst first), "chance"
-        and "learned"; with a frozen encoder "encoder", "streams", "head", "losses" and "int8".
+        "confusion" and "predictions"; with folds also "folds", "groups" (the worst first), "chance",
+        "learned" and "learning_curve" (accuracy by clips of each class, and what ten more may bring;
+        None if it was not measured); with a frozen encoder "encoder", "streams", "head", "losses" and "int8".
     """
     cached = 0 if trained.transfer is None else trained.transfer.cached
     return {
@@ -56,6 +57,15 @@ def _of_folds(measured: CrossValidation | None) -> dict[str, Any]:
         "int8": None if measured.int8 is None else to_json(measured.int8),
         "chance": measured.chance,
         "learned": measured.is_learned,
+        "learning_curve": None if measured.curve is None else _of_curve(measured.curve),
+    }
+
+
+def _of_curve(curve: LearningCurve) -> dict[str, Any]:
+    return {
+        "points": [{"clips_per_class": each.clips_per_class, **to_json(each.score)} for each in curve.points],
+        "last": to_json(curve.last),
+        "ten_more": to_json(curve.forecast(10)),
     }
 
 

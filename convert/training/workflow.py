@@ -12,9 +12,8 @@ from convert.splits.holdout import grouper
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training import fit
 from convert.training.fit import Epoch, FitOptions, TrainedModel
-from convert.training.fold_training import cross_validate
+from convert.training.fold_training import cross_validate, learning_curve
 from convert.training.options import TrainOptions
-from edgevid.atomic import check_folder
 
 
 def train_small(
@@ -31,8 +30,6 @@ def train_small(
     Returns:
         The network, its history, and its metrics on the held-out clips.
     """
-    # Before hours of training, not after them.
-    check_folder(out, suffix=".keras")
     listing = list_clips(clips, reading=options.reading, group=grouper(options.group_by))
     refs = listing.refs
     fit_options = options.for_labels(sorted({ref.label for ref in refs if ref.label is not None}))
@@ -58,6 +55,9 @@ def _train(
     # so does the one that is written.
     whole = replace(fit_options, val_fraction=0.0)
     measured = cross_validate(clips, whole, folds=options.folds, progress=progress)
+    if options.has_curve:
+        curve = learning_curve(measured, clips, whole, folds=options.folds, progress=progress)
+        measured = replace(measured, curve=curve)
     trained = fit.train(clips, whole, on_epoch=on_epoch)
     return replace(trained, evaluation=measured.evaluation, cross_validation=measured)
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from convert.training.fit import Epoch
 from convert.training.options import HeadName
 from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
@@ -17,6 +18,11 @@ LINEAR: tuple[HeadName, ...] = ("mean", "stats")
 
 class Head(Protocol):
     """A fitted head."""
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """Epochs of its training; none if it was fitted without."""
+        ...
 
     def logits(self, features: Array) -> Array:
         """Return the logits (N, classes) of windows (N, T, F)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -11,10 +11,11 @@ import numpy as np
 from convert.clips import ClipRef
 from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
-from convert.splits.folds import Fold, Folds, make_folds, stated_fold
+from convert.splits.folds import Fold, Folds, first_of_each, make_folds, most_of_a_class, stated_fold
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.augment import Augmentation
-from convert.training.cross_validation import CrossValidation, summarise
+from convert.training.cross_validation import CrossValidation, measure_curve, summarise
+from convert.training.fit import Epoch
 from convert.training.metrics import Prediction, prediction
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
@@ -25,7 +26,6 @@ from convert.transfer.heads import Head
 from convert.transfer.library import ClipLibrary, EncodedClips
 from convert.transfer.streams import STREAMS, video_encoder
 from edgevid.bundle.manifest import Window
-from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
 
 
@@ -43,6 +43,7 @@ class LearnOptions:
         every_frame: Whether causal heads learn to answer at every frame.
         seed: Seed of windows, variations, folds and heads.
         allow_duplicates: Whether nearly the same clips may lie in different groups or splits.
+        curve: Whether to measure the accuracy with fewer clips of each class too.
     """
 
     encoder: FrameEncoder
@@ -54,6 +55,7 @@ class LearnOptions:
     every_frame: bool
     seed: int
     allow_duplicates: bool = False
+    curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class LearnedModel:
         model: Maps windows (B, T, H, W, C) to probabilities.
         cross_validation: Answers to held-out clips; None without folds.
         facts: How the head was chosen.
+        history: Epochs of the head's training; none for a linear head.
         notes: What a reader of the numbers should know, one line each.
     """
 
     model: keras.Model
     cross_validation: CrossValidation | None
     facts: TransferFacts
+    history: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -99,14 +103,14 @@ def learn(
     on_clips(encoded)
     bank = encoded.bank
     notes = _check_duplicates(encoded, options)
-    measured = cross_validate(bank, options, progress=progress) if _is_measured(refs, options) else None
+    measured = _measure(bank, options, progress) if _is_measured(refs, options) else None
     progress.step("Fitting the head of the model to write")
     every = np.array([index for index, ref in enumerate(bank.refs) if not ref.is_held_out])
     chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
     choice = chooser.choose(every)
     head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
     model = assemble(options, choice.candidate, head)
-    return LearnedModel(model, measured, _facts(options, choice, encoded, cache), notes)
+    return LearnedModel(model, measured, _facts(options, choice, encoded, cache), head.history, notes)
 
 
 def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCache, progress: Progress) -> EncodedClips:
@@ -192,6 +196,20 @@ def assemble(options: LearnOptions, candidate: Candidate, head: Head) -> keras.M
     return keras.Model(frames, head.connect(features), name="video_classifier")
 
 
+def _measure(bank: FeatureBank, options: LearnOptions, progress: Progress) -> CrossValidation:
+    """Answer held-out clips, after learning from all others and, for a learning curve, from fewer."""
+    measured = cross_validate(bank, options, progress=progress)
+    if not options.curve:
+        return measured
+
+    def with_fewer(count: int) -> CrossValidation:
+        progress.step(f"Learning from {count} clips of each class")
+        return cross_validate(bank, options, progress=progress, clips_per_class=count)
+
+    most = most_of_a_class(bank.labels, _folds(bank.refs, options))
+    return replace(measured, curve=measure_curve(measured, most, with_fewer))
+
+
 def cross_validate(
     bank: FeatureBank, options: LearnOptions, *, progress: Progress, clips_per_class: int | None = None
 ) -> CrossValidation:
@@ -211,7 +229,7 @@ def cross_validate(
     folds = _folds(bank.refs, options)
     predictions, int8, methods = [], [], []
     for fold in progress.track(folds, "held-out folds"):
-        training = _first_of_each(bank, fold.training, clips_per_class)
+        training = first_of_each(bank.labels, fold.training, clips_per_class)
         choice = chooser.choose(training)
         head = chooser.fit(choice.candidate, training).scaled(choice.temperature)
         methods.append(str(choice.candidate))
@@ -219,12 +237,6 @@ def cross_validate(
         int8 += _answer(bank, fold, head, choice.candidate, int8=True)
     groups = [[bank.groups[index] for index in fold.held_out] for fold in folds]
     return summarise(predictions, groups, methods, labels=bank.classes, int8=int8)
-
-
-def _first_of_each(bank: FeatureBank, clips: Array, count: int | None) -> Array:
-    truth = bank.truth[clips]
-    kept = [clips[truth == each][:count] for each in np.unique(truth)]
-    return np.sort(np.concatenate(kept))
 
 
 def _answer(bank: FeatureBank, fold: Fold, head: Head, candidate: Candidate, *, int8: bool) -> list[Prediction]:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from convert.frameworks.temporal_statistics import TemporalStatistics
+from convert.training.fit import Epoch
 from convert.transfer.heads import Examples
 from edgevid.frames import Array
 
@@ -29,6 +30,7 @@ class LinearHead:
         scale: (S,) its standard deviation.
         kernel: (S, classes).
         bias: (classes,).
+        history: Empty, as logistic regression has no epochs.
     """
 
     spread: bool
@@ -36,6 +38,7 @@ class LinearHead:
     scale: Array
     kernel: Array
     bias: Array
+    history: tuple[Epoch, ...] = ()
 
     def logits(self, features: Array) -> Array:
         """Return the logits (N, classes) of windows (N, T, F)."""

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convert.training.fit import Epoch
 from convert.training.options import CAUSAL, HeadName
 from convert.transfer.heads import Examples
 from edgevid.frames import Array
@@ -31,12 +32,14 @@ class SequenceHead:
         body: Layers, applied in turn.
         scores: The last layer, which gives the logits.
         model: Maps (B, T, F) to (B, classes) logits with the same layers.
+        history: Epochs of its training.
         temperature: What the logits are divided by.
     """
 
     body: Sequence[Apply]
     scores: keras.layers.Dense
     model: keras.Model
+    history: tuple[Epoch, ...]
     temperature: float = 1.0
 
     def logits(self, features: Array) -> Array:
@@ -74,8 +77,9 @@ def fit_sequence(name: HeadName, examples: Examples, *, seed: int, every_frame: 
     newest = [*body, _newest] if name in CAUSAL else body
     answering = keras.Model(inputs, scores(_apply(newest, inputs)))
     is_every_frame = every_frame and name in CAUSAL
-    _train(keras.Model(inputs, scores(values)) if is_every_frame else answering, examples, every_frame=is_every_frame)
-    return SequenceHead(newest, scores, answering)
+    trained = keras.Model(inputs, scores(values)) if is_every_frame else answering
+    history = _train(trained, examples, every_frame=is_every_frame)
+    return SequenceHead(newest, scores, answering, history)
 
 
 def _apply(body: Sequence[Apply], values: Any) -> Any:
@@ -140,7 +144,7 @@ _BODIES: dict[HeadName, Callable[[], Sequence[Apply]]] = {
 }
 
 
-def _train(model: keras.Model, examples: Examples, *, every_frame: bool) -> None:
+def _train(model: keras.Model, examples: Examples, *, every_frame: bool) -> tuple[Epoch, ...]:
     targets = np.eye(model.output_shape[-1], dtype=np.float32)[examples.classes]
     weights = examples.weights.astype(np.float32)
     if every_frame:
@@ -152,5 +156,13 @@ def _train(model: keras.Model, examples: Examples, *, every_frame: bool) -> None
     model.compile(
         keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps), clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_SMOOTHING),
+        metrics=["accuracy"],
     )
-    model.fit(examples.features, targets, sample_weight=weights, epochs=_EPOCHS, batch_size=_BATCH, verbose=0)
+    logs = model.fit(
+        examples.features, targets, sample_weight=weights, epochs=_EPOCHS, batch_size=_BATCH, verbose=0
+    ).history
+    pairs = enumerate(zip(logs["loss"], logs["accuracy"], strict=True), 1)
+    return tuple(
+        Epoch(number=number, of=_EPOCHS, loss=loss, accuracy=accuracy, val_loss=None, val_accuracy=None)
+        for number, (loss, accuracy) in pairs
+    )

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("keras")
 
+from convert.training import fit
 from convert.training_info import read_info
 from edgevid.cli import main
 from tests.clips.moving import write_moving
@@ -95,6 +96,9 @@ def test_a_wrong_line_of_a_list_ends_the_training_with_its_number(tmp_path, caps
     [
         (("-o", "m.h5"), 2, "*.keras"),
         (("-o", "no/such/m.keras"), 2, "folder"),
+        (("-o", "m.keras", "--report", "no/such/m.html"), 2, "folder"),
+        (("-o", "m.keras", "--report", "m.txt"), 2, "*.html"),
+        (("-o", "m.keras", "--learning-curve", "on"), 2, "--folds"),
         (("-o", "m.keras", "--flip", "up"), 2, "left, right, still"),
         (("-o", "m.keras", "--background", "none"), 2, "left, right, still"),
         (("-o", "m.keras", "--group-by", "("), 2, "regular expression"),
@@ -144,3 +148,31 @@ def test_folds_of_the_small_network_are_held_out_in_turn(clips, tmp_path, capsys
     assert sum(fold["clips"] for fold in printed["folds"]) == printed["clips"] == 12
     assert set(printed["groups"]) == {"ann", "bob"}
     assert printed["low"] <= printed["accuracy"] <= printed["high"]
+
+
+def test_a_report_of_one_hold_out_shows_what_there_is(clips, tmp_path, capsys):
+    page = tmp_path / "training.html"
+    command = ["train", str(clips), "-o", str(tmp_path / "m.keras"), *SMALL, "--report", str(page), "--json"]
+    assert main(command) == 0
+    printed = json.loads(capsys.readouterr().out)
+    text = page.read_text(encoding="utf-8")
+    correct = sum(each["answer"] == each["truth"] for each in printed["predictions"])
+    assert f"Right on {correct} of {printed['clips']} clips" in text
+    assert "loss by epoch" in text
+    assert "Groups and folds" not in text
+
+
+def test_the_small_network_learns_from_fewer_clips_when_asked(tmp_path, capsys, monkeypatch):
+    root, counts = write_moving(tmp_path / "clips", 6), []
+    real = fit.train
+
+    def watched(clips, *args, **options):
+        counts.append(len(clips.clips))
+        return real(clips, *args, **options)
+
+    monkeypatch.setattr(fit, "train", watched)
+    options = ("--folds", "2", "--learning-curve", "on")
+    assert main(["train", str(root), "-o", str(tmp_path / "m.keras"), *SMALL, *options]) == 0
+    # Two folds of three clips of each class, the same with two of each, and all clips.
+    assert counts == [9, 9, 6, 6, 18]
+    assert "From 2 to 3 clips a class" in capsys.readouterr().out

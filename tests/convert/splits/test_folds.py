@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convert.splits.folds import interval, make_folds
+from convert.splits.folds import first_of_each, interval, make_folds, most_of_a_class, paired_interval
 from edgevid.errors import ClipsError
 
 LABELS = ["wave", "clap"] * 12
@@ -58,3 +58,32 @@ def test_more_folds_than_clips_of_a_class_are_refused_with_groups_too():
     labels = ["wave", "clap"] * 2
     with pytest.raises(ClipsError, match="2 of clap"):
         make_folds(labels, ["p0", "p1", "p2", "p3"], 4, seed=0)
+
+
+def test_fewer_clips_of_each_class_are_the_first_ones_and_among_more_of_them():
+    clips = np.array([0, 1, 2, 3, 5, 7, 9])
+    kept = [first_of_each(LABELS, clips, count).tolist() for count in (1, 2, 4, None)]
+    assert kept == [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 5, 7], clips.tolist()]
+
+
+def test_most_clips_of_a_class_are_those_of_the_largest_fold():
+    labels = ["wave"] * 8 + ["clap"] * 4
+    folds = make_folds(labels, [""] * 12, 4, seed=0)
+    assert most_of_a_class(labels, folds) == 6
+    assert most_of_a_class(labels, make_folds(labels, [*"aaaaabbbbbcc"], "groups", seed=0)) == 8
+
+
+def test_a_change_is_certain_only_if_many_clips_change_one_way():
+    low, high = paired_interval(12, 1, 60)
+    assert 0 < low < 11 / 60 < high
+    low, high = paired_interval(6, 5, 60)
+    assert low < 0 < high
+    # No clip changed: with few clips that is no proof of no change.
+    assert paired_interval(0, 0, 10)[1] > paired_interval(0, 0, 1000)[1] > 0
+
+
+def test_the_interval_of_a_change_is_that_of_the_textbook():
+    # Agresti, "Categorical Data Analysis", chapter 10: of 1600 voters 150 and 86 changed their mind,
+    # with an interval from -0.06 to -0.02.
+    low, high = paired_interval(86, 150, 1600)
+    assert (low, high) == (pytest.approx(-0.0587, abs=5e-4), pytest.approx(-0.0213, abs=5e-4))

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from convert.training.console import cross_validation_text
-from convert.training.cross_validation import summarise
+from convert.training.console import cross_validation_text, describe_forecast
+from convert.training.cross_validation import fewer_counts, measure_curve, summarise
 from convert.training.metrics import Prediction
 
 
@@ -51,3 +51,57 @@ def test_answers_no_better_than_the_most_frequent_class_are_said_to_be_so():
     learned = summarise([known], [[""] * 20], ["m"], labels=("clap", "wave"))
     assert learned.is_learned
     assert "Nothing was learned" not in cross_validation_text(learned)
+
+
+def measured_with(right, count):
+    """Answers to `count` clips of which the first ones are right."""
+    answers = [RIGHT] * right + [WRONG] * (count - right)
+    return summarise([answers], [[""] * count], ["m"], labels=("clap", "wave"))
+
+
+def curve(rights, count=60):
+    """Accuracy after 4 and 8 clips of each class."""
+    return measure_curve(measured_with(rights[-1], count), 8, lambda fewer: measured_with(rights[fewer // 4], count))
+
+
+def test_fewer_clips_are_halves_down_to_two():
+    assert [fewer_counts(most) for most in (1, 2, 3, 5, 16, 100)] == [
+        [], [], [2], [2, 3], [2, 4, 8], [7, 13, 25, 50]
+    ]  # fmt: skip
+
+
+def test_a_curve_ends_with_what_was_measured_on_all_clips():
+    asked = []
+
+    def measure_with(count):
+        asked.append(count)
+        return measured_with(10 + count, 60)
+
+    made = measure_curve(measured_with(30, 60), 8, measure_with)
+    assert asked == [2, 4]
+    assert [each.clips_per_class for each in made.points] == [2, 4, 8]
+    assert [each.score.accuracy for each in made.points] == [12 / 60, 14 / 60, 30 / 60]
+    assert (made.last.before, made.last.after, made.last.change) == (4, 8, pytest.approx(16 / 60))
+    assert made.last.low < made.last.change < made.last.high
+
+
+def test_two_clips_of_a_class_make_no_curve():
+    assert measure_curve(measured_with(30, 60), 2, lambda _count: pytest.fail("was measured")) is None
+
+
+def test_ten_more_clips_bring_what_each_doubling_brought_and_no_more_than_is_missing():
+    made = curve((20, 30, 40))
+    # From 8 to 16 is one doubling, as from 4 to 8 was.
+    assert made.forecast(8).change == pytest.approx(made.last.change)
+    assert made.forecast(24).change == pytest.approx(2 * made.last.change)
+    assert made.forecast(10_000).change == pytest.approx(20 / 60)
+
+
+def test_a_change_that_may_be_chance_gives_no_forecast():
+    rising, flat, falling, full = (curve((0, *rights)) for rights in ((20, 40), (40, 41), (50, 20), (40, 60)))
+    assert "10 more clips a class bring +" in describe_forecast(rising)
+    assert "cannot be told" in describe_forecast(flat)
+    assert "At most 31.7 points are missing" in describe_forecast(flat)
+    assert "bring +" not in describe_forecast(flat)
+    assert "made it worse" in describe_forecast(falling)
+    assert "All held-out clips are right" in describe_forecast(full)

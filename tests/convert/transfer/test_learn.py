@@ -11,6 +11,7 @@ from convert.clips import to_real
 from convert.loading.load import load
 from convert.training_info import read_info
 from convert.transfer.cache import SUFFIX
+from convert.transfer.candidates import Chooser
 from edgevid.cli import main
 from edgevid.errors import ClipsError, UsageError
 from tests.clips.moving import CLASSES, write_moving
@@ -170,6 +171,8 @@ def test_the_command_prints_the_worst_group_first_and_what_was_chosen(folder, tr
         ({"loss": "last", "head": "stats"}, "--loss"),
         ({"encoder": "efficientnet-lite0", "range": (0.0, 255.0)}, "--range"),
         ({"folds": "groups", "group_by": "none"}, "--group-by"),
+        ({"folds": 0, "learning_curve": True}, "--learning-curve on"),
+        ({"folds": None, "learning_curve": True, "encoder": "small", "cache": None}, "--learning-curve on"),
     ],
 )
 def test_options_of_the_other_kind_of_encoder_are_refused(folder, changes, word):
@@ -264,3 +267,58 @@ def test_without_a_number_there_are_as_many_folds_as_groups_or_clips_allow(folde
     made = train(folder / "clips", tmp_path / "m.keras", options=options(folder, group_by=group_by, folds=None))
     assert made.cross_validation is not None
     assert len(made.cross_validation.folds) == folds
+
+
+def test_a_report_has_the_learning_curve_and_the_answers_of_the_result(folder, trained, tmp_path):
+    del trained
+    page = tmp_path / "training.html"
+    made = train(folder / "clips", tmp_path / "m.keras", options=options(folder, report=page))
+    curve = made.cross_validation.curve
+    # Six clips a class are nine of a fold's eighteen, three of each class.
+    assert [each.clips_per_class for each in curve.points] == [2, 3]
+    assert curve.points[-1].score == made.cross_validation.score
+    text = page.read_text(encoding="utf-8")
+    correct = sum(each.answer == each.truth for each in made.evaluation.predictions)
+    assert f"Right on {correct} of 18 clips" in text
+    assert text.count('<img alt="frame ') >= 5 * 5
+    assert "edgevid train" not in text
+
+
+def test_fewer_clips_of_each_class_are_learned_from_in_each_fold(folder, trained, monkeypatch):
+    assert trained.cross_validation.curve is None
+    counts, real = [], Chooser.choose
+
+    def watched(chooser, clips):
+        counts.append(len(clips))
+        return real(chooser, clips)
+
+    monkeypatch.setattr(Chooser, "choose", watched)
+    made = train(folder / "clips", folder / "c.keras", options=options(folder, learning_curve=True, head="mean"))
+    # Two folds of three clips of each class, the same with two of each, and all clips.
+    assert counts == [9, 9, 6, 6, 18]
+    fewest = made.cross_validation.curve.points[0]
+    assert (fewest.clips_per_class, fewest.score.clips) == (2, 18)
+
+
+def test_a_head_that_learns_by_epochs_has_a_history_and_a_linear_one_none(folder, trained):
+    assert trained.history == ()
+    made = train(folder / "clips", folder / "g.keras", options=options(folder, head="gru", streams="frames", folds=0))
+    assert [epoch.number for epoch in made.history] == list(range(1, made.history[0].of + 1))
+    assert made.history[-1].loss < made.history[0].loss
+
+
+def test_the_command_writes_the_page_with_its_own_line_and_the_curve_as_json(folder, trained, tmp_path, capsys):
+    del trained
+    page = tmp_path / "training.html"
+    command = ["train", folder / "clips", "-o", tmp_path / "m.keras", "--encoder", folder / "encoder.keras"]
+    more = ["--frames", "5", "--windows-per-clip", "2", "--no-augment", "--cache", folder / "cache", "--head", "stats"]
+    last = ["--folds", "groups", "--group-by", "subject", "--report", page, "--json"]
+    assert main([str(each) for each in (*command, *more, *last)]) == 0
+    out, err = capsys.readouterr()
+    curve = json.loads(out)["learning_curve"]
+    assert [each["clips_per_class"] for each in curve["points"]] == [2, 3]
+    assert curve["points"][-1]["accuracy"] == json.loads(out)["accuracy"]
+    assert (curve["last"]["before"], curve["last"]["after"]) == (2, 3)
+    assert (curve["ten_more"]["before"], curve["ten_more"]["after"]) == (3, 13)
+    assert f"and {page}" in err
+    assert page.exists()
