@@ -94,9 +94,8 @@ def make(folder: Path) -> Path:
     )
     # Integers throughout, so that the golden answers are the same bytes on every processor.
     options = Options(name="gestures", precision="int8")
-    return convert_model(
-        model, dataset.root / "test", folder / "gestures.edgevid", options=options, progress=progress
-    ).path
+    out, command = folder / "gestures.edgevid", "scripts/make_demo_bundle.py"
+    return convert_model(model, dataset.root / "test", out, options=options, progress=progress, command=command).path
 
 
 def check(path: Path) -> None:

@@ -334,3 +334,14 @@ def test_a_confirmation_that_failed_is_tried_again_after_a_pause_and_not_before(
         period.decided(DECISION)
         period.close()
     assert attempts == [10, 70, 130]
+
+
+@pytest.mark.parametrize("active", ["a", "b"])
+def test_a_damaged_active_bundle_is_replaced_by_the_other_one_with_a_word(slots: Slots, active: str) -> None:
+    slots.begin()
+    slots.confirm() if active == "b" else slots.rollback()
+    assert slots.begin().message == ""
+    slots.path(active).write_bytes(b"")
+    started = slots.begin()
+    assert started.path != slots.path(active)
+    assert started.message == "the active bundle is damaged; the other one runs instead"
