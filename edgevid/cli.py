@@ -48,6 +48,7 @@ class Expanding(Protocol):
 VERBS: dict[str, Verb] = {
     "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
     "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on labelled clips"),
+    "label": Verb("convert.commands.label", "mark events in recordings on a page in your browser"),
     "truth": Verb("convert.commands.truth", "check what happens in long recordings, from any annotation tool"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
     "add-twin": Verb("convert.commands.add_twin", "add a part that was compiled for the Edge TPU to a bundle"),
