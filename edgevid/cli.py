@@ -48,6 +48,7 @@ class Expanding(Protocol):
 VERBS: dict[str, Verb] = {
     "train": Verb("convert.commands.train", "train the reference CNN-LSTM on a folder of clips"),
     "evaluate": Verb("convert.commands.evaluate", "measure a model or a bundle on clips or long recordings"),
+    "label": Verb("convert.commands.label", "mark events in recordings on a page in your browser"),
     "truth": Verb("convert.commands.truth", "check what happens in long recordings, from any annotation tool"),
     "convert": Verb("convert.commands.convert", "turn a trained Keras model into a bundle, with proof"),
     "calibrate": Verb("convert.commands.calibrate", "choose thresholds and times of a bundle on long recordings"),

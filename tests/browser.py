@@ -156,6 +156,33 @@ class Page:
             time.sleep(0.05)
         return value
 
+    def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key as a person does.
+
+        Args:
+            key: As `KeyboardEvent.key`, such as "ArrowLeft" or "1".
+            shift: Whether Shift is held.
+        """
+        text = {"text": key} if len(key) == 1 else {}
+        about = {"key": key, "modifiers": 8 if shift else 0}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def drag(self, start_px: tuple[float, float], *path_px: tuple[float, float]) -> None:
+        """Press the mouse, move it, and let it go; without a path, click.
+
+        Args:
+            start_px: Where, from the window's left and top.
+            path_px: Where to.
+        """
+        at = start_px
+        mouse = {"button": "left", "clickCount": 1}
+        self._call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
+        self._call("Input.dispatchMouseEvent", type="mousePressed", x=at[0], y=at[1], **mouse)
+        for at in path_px:
+            self._call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1], button="left", buttons=1)
+        self._call("Input.dispatchMouseEvent", type="mouseReleased", x=at[0], y=at[1], **mouse)
+
     def picture(self, path: Path) -> None:
         """Take a screenshot of the window.
 

@@ -88,7 +88,9 @@ def _add_streams(parser: argparse.ArgumentParser, clips: argparse.Action) -> Non
     group.add_argument(
         "--paces", action="store_true", help="measure the pace levels of a device that is late or hot too"
     )
-    group.add_argument("--page", type=Path, metavar="PAGE.html", help="write a page with each recording on a time line")
+    group.add_argument(
+        "--report", type=Path, metavar="REPORT.html", help="write a page with each recording on a time line"
+    )
     add_choices(parser.add_argument_group("what a truth of another tool leaves open"))
 
 
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_clips(args: argparse.Namespace) -> int:
-    of_streams = ("truth", "tolerance", "max_false_per_hour", "paces", "page")
+    of_streams = ("truth", "tolerance", "max_false_per_hour", "paces", "report")
     given = [f"--{name.replace('_', '-')}" for name in of_streams if getattr(args, name) not in (None, False)]
     UsageError.unless(not given, expected="--streams with its options", got=", ".join(given))
     from convert import EvaluateOptions, Terminal, evaluate

@@ -26,22 +26,23 @@ _COMMA = re.compile(r"[0-9]+,[0-9]+")
 _CLOCK = re.compile(r"[0-9]+(:[0-9]+)+(\.[0-9]*)?")
 
 
-def read_table(path: Path, folder: StreamFolder) -> list[Mark]:
+def read_table(path: Path, folder: StreamFolder, *, may_be_empty: bool = False) -> list[Mark]:
     """Read the marks of a table of events.
 
     Args:
         path: A CSV file in UTF-8, with or without a byte order mark.
         folder: The folder that its paths are relative to.
+        may_be_empty: Whether a heading without rows is accepted.
 
     Returns:
-        One mark for each row, at least one, in the order of the file.
+        One mark for each row, in the order of the file.
 
     Raises:
         TruthError: The file cannot be read, or a row is wrong. The message names its line.
     """
     table = ListFile(path, EXPECTED, TruthError)
     marks = [_mark(table, line, row, folder) for line, row in table.records(required=REQUIRED, columns=COLUMNS)]
-    if not marks:
+    if not marks and not may_be_empty:
         raise table.nothing(f"Write one row for each event under {','.join(REQUIRED)}.")
     return marks
 

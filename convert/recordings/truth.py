@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.clips.sources import ROUNDING_S
-from convert.recordings.events_table import seconds_text, table_text
+from convert.recordings.events_table import read_table, seconds_text, table_text
 from convert.recordings.importers.options import DEFAULT, ImportOptions
 from convert.recordings.importing import read_marks
 from convert.recordings.marks import Mark, check_marks
@@ -111,6 +111,19 @@ def import_truth(path: Path, *, folder: Path, options: ImportOptions = DEFAULT) 
         streams.check_named(named, path)
     TruthError.unless(bool(recordings), expected="recordings", found=f"none in {path}")
     return Truth(recordings, tuple(read.notes))
+
+
+def read_unfinished(path: Path, *, folder: Path) -> tuple[Recording, ...]:
+    """Read a table of events that need not name each video yet.
+
+    Args:
+        path: A table of events, possibly without rows.
+        folder: As for `read_truth`.
+
+    Raises:
+        TruthError: As for `read_truth`.
+    """
+    return _recordings(read_table(path, StreamFolder(folder), may_be_empty=True), DEFAULT, path)
 
 
 def write_truth(path: Path, recordings: Iterable[Recording], *, folder: Path) -> None:

@@ -29,6 +29,7 @@ OPTIONS = {
         "--epochs",
     ],
     "evaluate": ["MODEL_OR_BUNDLE", "CLIPS", "--json", "--videos", "--fps", "--split"],
+    "label": ["VIDEO", "--output", "--label", "--labels", "--port"],
     "truth": ["FILE", "--streams", "-o", "--tier", "--point", "--rest-is-empty", "--json"],
     "convert": [
         "MODEL",
@@ -110,7 +111,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_unknown_verb_names_the_legal_ones_and_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["insepct"]) == 2
     message = capsys.readouterr().err
-    assert message.startswith("edgevid: Expected a command, one of train, evaluate, truth, convert,")
+    assert message.startswith("edgevid: Expected a command, one of train, evaluate, label, truth, convert,")
     assert "Did you mean 'inspect'?" in message
     assert message.count("\n") == 1
 

@@ -15,7 +15,7 @@ from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.delivery.threaded import ThreadedOutput
 from edgevid.outputs.delivery.worker import WorkerRun
 from edgevid.outputs.video.pictures import Pictures
-from edgevid.outputs.web import server
+from edgevid.outputs.web import server, site
 from edgevid.outputs.web.gate import Gate, choose_token
 from edgevid.outputs.web.hub import Hub
 
@@ -45,7 +45,7 @@ class LivePage(ThreadedOutput):
     def __init__(
         self, endpoint: Endpoint, hub: Hub, *, pictures: Pictures | None, environment: Mapping[str, str] = os.environ
     ) -> None:
-        server.check()
+        site.check(_PURPOSE)
         token, is_generated = choose_token(endpoint, environment)
         self._bound: socket.socket | None = listen(endpoint, purpose=_PURPOSE)
         self.endpoint = Endpoint(host=endpoint.host, port=self._bound.getsockname()[1])

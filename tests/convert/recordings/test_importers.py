@@ -181,7 +181,7 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
     xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">
     <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">
-        <MEDIA_DESCRIPTOR MEDIA_URL="file:///C:/Users/ann/My%20videos/day%201.mp4" MIME_TYPE="video/mp4"
+        <MEDIA_DESCRIPTOR MEDIA_URL="file:///C:/films/My%20videos/day%201.mp4" MIME_TYPE="video/mp4"
             RELATIVE_MEDIA_URL="./day%201.mp4"/>
         <MEDIA_DESCRIPTOR MEDIA_URL="file:///C:/day.wav" MIME_TYPE="audio/x-wav" TIME_ORIGIN="40"/>
         <PROPERTY NAME="lastUsedAnnotationId">4</PROPERTY>

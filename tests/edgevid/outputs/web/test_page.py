@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from edgevid.errors import MissingDependency, UsageError
 from edgevid.events.decide import Decision
 from edgevid.outputs import pending
-from edgevid.outputs.web import server
+from edgevid.outputs.web import server, site
 from edgevid.outputs.web.page import LivePage
 from tests.browser import Browser, chromium, needs_chromium
 from tests.edgevid.outputs.sinks import LABELS, decision, event, until
@@ -154,7 +154,8 @@ def test_a_viewer_gets_the_next_picture_when_it_has_shown_the_last_and_never_an_
 
 
 def test_a_viewer_that_takes_nothing_is_dropped_and_the_others_see_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PATIENCE_S", 0.4)
+    for module in (server, site):
+        monkeypatch.setattr(module, "PATIENCE_S", 0.4)
     show = Show()
     hanging = socket.create_connection(("localhost", show.page.endpoint.port))
     hanging.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
@@ -268,7 +269,7 @@ def test_a_place_that_is_taken_is_refused_before_the_run(show: Show) -> None:
 def test_without_websockets_the_message_says_what_to_install(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "websockets.asyncio.server", None)
     with pytest.raises(MissingDependency, match=r"edgevid\[web\]"):
-        server.check()
+        site.check("--page")
 
 
 def test_many_models_in_the_loop_cost_the_page_no_text_while_nobody_looks(

@@ -1,0 +1,1 @@
+"""The page on which a person marks events in recordings, and the table that it writes."""
