@@ -150,7 +150,8 @@ def _report(
 def _text(result: DemoRun) -> str:
     from edgevid.events.timeline import as_table, summary
 
-    blocks = [as_table(result.score), summary(result.score), f"{result.interpreter}\n{result.telemetry.as_table()}"]
+    score = summary(result.score, duration_s=result.duration_s)
+    blocks = [as_table(result.score), score, f"{result.interpreter}\n{result.telemetry.as_table()}"]
     return "\n" + "\n\n".join(blocks) + "\n"
 
 

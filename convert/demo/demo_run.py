@@ -41,6 +41,11 @@ class DemoRun:
     telemetry: Telemetry
     interpreter: str
 
+    @property
+    def duration_s(self) -> float:
+        """Time of the last decision, in seconds."""
+        return self.seen.decisions[-1].t_s
+
 
 def watch_stream(bundle: Bundle, dataset: Dataset) -> DemoRun:
     """Run the bundle on the long video of a data set, as `edgevid run` would."""

@@ -38,9 +38,10 @@ def sections(
     """
     timeline = Section(
         title="An unseen video: events and truth",
-        text=f"{summary(result.score)}. The lines are the probabilities of each class; the bands above them are the "
-        "reported events and the true gestures. An event starts after a part of its gesture, so it is later than the "
-        "truth.",
+        text=f"{summary(result.score, duration_s=result.duration_s)}. "
+        "The lines are the probabilities of each class; the bands above them are the "
+        "reported events and the true gestures. An event is known after a part of its gesture; its start and end are "
+        "estimates of the gesture's own.",
         picture=_timeline(bundle, result, dataset),
         link=(video.name, "Watch the annotated video"),
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from convert.event_metrics.trace import Answered
 from edgevid.events.decide import Event
-from edgevid.events.timeline import Interval
+from edgevid.events.timeline import Interval, iou, overlapping
 from edgevid.frames import Array
 
 Kind = TypeVar("Kind", bound=Interval)
@@ -32,13 +32,6 @@ _END_SHARE = 0.5
 def overlap_s(one: Interval, other: Interval) -> float:
     """Return the time that two intervals share, in seconds."""
     return max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
-
-
-def iou(one: Interval, other: Interval) -> float:
-    """Return the time that two intervals share over the time that either covers; 0 if both are empty."""
-    shared_s = overlap_s(one, other)
-    covered_s = (one.end_s - one.start_s) + (other.end_s - other.start_s) - shared_s
-    return shared_s / covered_s if covered_s > 0 else 0.0
 
 
 def f1_at(recordings: Sequence[Answered], threshold: float, *, label: str | None = None) -> float:
@@ -58,7 +51,7 @@ def f1_at(recordings: Sequence[Answered], threshold: float, *, label: str | None
     right = wrong = missed = 0
     for each in recordings:
         truth, events = _of(each.truth, label), _of(each.events, label)
-        found = _found(events, truth, threshold)
+        found = overlapping(events, truth, threshold)
         right, wrong, missed = right + found, wrong + len(events) - found, missed + len(truth) - found
     counted = 2 * right + wrong + missed
     return 2 * right / counted if counted else 1.0
@@ -66,16 +59,6 @@ def f1_at(recordings: Sequence[Answered], threshold: float, *, label: str | None
 
 def _of(intervals: Sequence[Kind], label: str | None) -> list[Kind]:
     return [each for each in intervals if label in (None, each.label)]
-
-
-def _found(events: Sequence[Event], truth: Sequence[Interval], threshold: float) -> int:
-    hit: set[int] = set()
-    for event in events:
-        overlaps = [iou(event, real) if event.label == real.label else 0.0 for real in truth]
-        best = int(np.argmax(overlaps)) if overlaps else -1
-        if best >= 0 and overlaps[best] >= threshold:
-            hit.add(best)
-    return len(hit)
 
 
 def mean_average_precision(recordings: Sequence[Answered], threshold: float) -> float | None:

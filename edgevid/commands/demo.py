@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             "seed": args.seed,
             "seconds": args.seconds,
             "interpreter": engine.interpreter,
-            "events": as_json(score),
+            "events": as_json(score, duration_s=args.seconds),
             "telemetry": telemetry.as_json(),
         }
         sys.stdout.write(json.dumps(result) + "\n")
@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
     heading = (
         f"{model.manifest.name} on {args.seconds:g} s of {source.name}, {engine.interpreter}, threads: {engine.threads}"
     )
-    sys.stdout.write(f"{heading}\n\n{as_table(score)}\n\n{summary(score)}\n\n{telemetry.as_table()}\n")
+    sys.stdout.write(
+        f"{heading}\n\n{as_table(score)}\n\n{summary(score, duration_s=args.seconds)}\n\n{telemetry.as_table()}\n"
+    )
     return 0
 
 

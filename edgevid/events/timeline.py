@@ -9,8 +9,9 @@ from typing import Protocol
 from edgevid.events.decide import Event
 from edgevid.tables import table
 
-# An answer changes once about half of the window shows the new label; smoothing delays it further.
+# People place starts and ends differently, and the delay that is taken off an event is an estimate.
 TOLERANCE_S = 0.5
+_S_PER_H = 3600
 
 
 class Interval(Protocol):
@@ -56,6 +57,14 @@ class EventScore:
         """Fraction of the true intervals with an event; 1 without true intervals."""
         return _fraction(len(self.matched), len(self.missed))
 
+    @property
+    def f1_50(self) -> float:
+        """F1 of events that overlap a true interval by at least half, see `overlapping`; 1 without both."""
+        events = [*(event for _, event in self.matched), *self.false_alarms]
+        truth = [*(real for real, _ in self.matched), *self.missed]
+        count = len(events) + len(truth)
+        return 2 * overlapping(events, truth, 0.5) / count if count else 1.0
+
 
 def _fraction(hits: int, others: int) -> float:
     return hits / (hits + others) if hits + others else 1.0
@@ -95,6 +104,34 @@ def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
     )
 
 
+def iou(one: Interval, other: Interval) -> float:
+    """Return the time that two intervals share over the time that either covers; 0 if both are empty."""
+    shared_s = max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
+    covered_s = (one.end_s - one.start_s) + (other.end_s - other.start_s) - shared_s
+    return shared_s / covered_s if covered_s > 0 else 0.0
+
+
+def overlapping(events: Sequence[Interval], truth: Sequence[Interval], threshold: float) -> int:
+    """Count the events that lie where something happened.
+
+    An event counts if its best true interval of the same label overlaps it enough, and no other
+    event has that one already. Source: Lea et al., "Temporal convolutional networks for action
+    segmentation and detection", CVPR 2017.
+
+    Args:
+        events: The reported events.
+        truth: The true intervals.
+        threshold: Least intersection over union, above 0, to 1.
+    """
+    hit: set[int] = set()
+    for event in events:
+        overlaps = [iou(event, real) if event.label == real.label else 0.0 for real in truth]
+        best = max(range(len(overlaps)), key=overlaps.__getitem__, default=-1)
+        if best >= 0 and overlaps[best] >= threshold:
+            hit.add(best)
+    return len(hit)
+
+
 def rows(score: EventScore) -> list[tuple[str, ...]]:
     """Return truth and events side by side, in order of time.
 
@@ -113,21 +150,35 @@ def as_table(score: EventScore) -> str:
     return table(rows(score))
 
 
-def summary(score: EventScore) -> str:
-    """Return precision and recall with their counts, in one line."""
+def summary(score: EventScore, *, duration_s: float) -> str:
+    """Return precision, recall, F1@50 and false alarms an hour with their counts, in one line.
+
+    Args:
+        score: The comparison.
+        duration_s: Length of the stream in seconds, above 0.
+    """
     right = len(score.matched)
     events, truth = right + len(score.false_alarms), right + len(score.missed)
     return (
         f"Event precision {score.precision:.3f} ({right} of {events} events), "
-        f"recall {score.recall:.3f} ({right} of {truth} in truth)"
+        f"recall {score.recall:.3f} ({right} of {truth} in truth), F1@50 {score.f1_50:.3f}, "
+        f"false alarms an hour {len(score.false_alarms) * _S_PER_H / duration_s:.3g} "
+        f"({len(score.false_alarms)} in {duration_s:.0f} s)"
     )
 
 
-def as_json(score: EventScore) -> dict[str, object]:
-    """Return precision, recall and the three lists, as `json.dumps` accepts them."""
+def as_json(score: EventScore, *, duration_s: float) -> dict[str, object]:
+    """Return the numbers of `summary` and the three lists, as `json.dumps` accepts them.
+
+    Args:
+        score: The comparison.
+        duration_s: Length of the stream in seconds, above 0.
+    """
     return {
         "precision": score.precision,
         "recall": score.recall,
+        "f1_50": score.f1_50,
+        "false_per_hour": len(score.false_alarms) * _S_PER_H / duration_s,
         "matched": [{"truth": _interval(real), "event": _event(event)} for real, event in score.matched],
         "missed": [_interval(real) for real in score.missed],
         "false_alarms": [_event(event) for event in score.false_alarms],
@@ -147,4 +198,4 @@ def _interval(interval: Interval) -> dict[str, object]:
 
 
 def _event(event: Event) -> dict[str, object]:
-    return {**_interval(event), "score": event.score}
+    return {**_interval(event), "announced_s": event.announced_s, "score": event.score}

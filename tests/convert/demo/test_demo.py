@@ -43,7 +43,15 @@ def test_it_leaves_a_report_and_a_video_and_prints_the_timeline(
     )
     assert whole.demo(tmp_path, SPEC, epochs=1, processes=1, progress=Silent()) == 0
     text = capsys.readouterr().out
-    for wanted in ("truth", "Event precision", "p95 ms", "report.html", "annotated.mp4"):
+    for wanted in (
+        "truth",
+        "Event precision",
+        "F1@50",
+        "false alarms an hour",
+        "p95 ms",
+        "report.html",
+        "annotated.mp4",
+    ):
         assert wanted in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 2

@@ -9,10 +9,10 @@ from convert.event_metrics.segments import (
     collar_f1,
     edit_score,
     f1_at,
-    iou,
     mean_average_precision,
     pieces,
 )
+from edgevid.events.timeline import iou
 from edgevid.synthetic.gestures import Gesture
 from tests.convert.event_metrics.recordings import recording
 

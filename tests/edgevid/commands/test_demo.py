@@ -41,7 +41,18 @@ def test_events_tell_the_truth_on_streams_that_nothing_was_trained_on(
 
 def test_it_prints_the_timeline_the_score_and_the_latency(capsys: pytest.CaptureFixture[str]) -> None:
     text = demo(capsys, "--seconds", "15")
-    for wanted in ("truth", "right", "Event precision", "recall", "p95 ms", "encode", "head", "15 s of synthetic:0"):
+    for wanted in (
+        "truth",
+        "right",
+        "Event precision",
+        "F1@50",
+        "false alarms an hour",
+        "recall",
+        "p95 ms",
+        "encode",
+        "head",
+        "15 s of synthetic:0",
+    ):
         assert wanted in text
 
 

@@ -60,7 +60,18 @@ def test_the_table_is_in_order_of_time_and_names_every_verdict() -> None:
 
 def test_the_summary_and_the_json_say_the_same() -> None:
     score = match([event("a", 1, 2), event("b", 5, 6)], [Gesture("a", 1, 2)])
-    assert summary(score) == "Event precision 0.500 (1 of 2 events), recall 1.000 (1 of 1 in truth)"
-    data = as_json(score)
-    assert (data["precision"], data["recall"]) == (0.5, 1.0)
-    assert data["false_alarms"] == [{"label": "b", "start_s": 5, "end_s": 6, "score": 0.9}]
+    assert summary(score, duration_s=1800) == (
+        "Event precision 0.500 (1 of 2 events), recall 1.000 (1 of 1 in truth), F1@50 0.667, "
+        "false alarms an hour 2 (1 in 1800 s)"
+    )
+    data = as_json(score, duration_s=1800)
+    assert (data["precision"], data["recall"], data["false_per_hour"]) == (0.5, 1.0, 2.0)
+    assert data["f1_50"] == pytest.approx(2 / 3)
+    assert data["false_alarms"] == [{"label": "b", "start_s": 5, "end_s": 6, "announced_s": 0.0, "score": 0.9}]
+
+
+def test_f1_needs_events_that_lie_where_the_truth_does() -> None:
+    late = match([event("a", 1.6, 2.6)], [Gesture("a", 1, 2)])
+    assert (late.recall, late.f1_50) == (1.0, 0.0)
+    assert match([event("a", 1.3, 2.2)], [Gesture("a", 1, 2)]).f1_50 == 1.0
+    assert match([], []).f1_50 == 1.0
