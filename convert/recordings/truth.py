@@ -54,6 +54,11 @@ class Recording:
     group: str = ""
     condition: str = ""
 
+    @property
+    def truth(self) -> tuple[TrueEvent, ...]:
+        """The same as `events`, by the name that a recording with answers has for it."""
+        return self.events
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:

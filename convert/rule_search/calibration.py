@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,7 +74,8 @@ class Calibration:
         before: The rule of the bundle.
         halves: The two parts of the recordings.
         names: Names of the recordings.
-        tried: Number of rules that were tried.
+        tried: Number of rules that were tried on all recordings that it was chosen on.
+        depth: What was worth choosing, see `convert.rule_search.search.Found`.
         chosen: Metrics of the rule where it was chosen: too good to be promised.
         checked: Metrics of the rule where it was not.
         checked_before: Metrics of the rule of the bundle there.
@@ -87,6 +87,7 @@ class Calibration:
     halves: Halves
     names: tuple[str, ...]
     tried: int
+    depth: int
     chosen: EventMetrics
     checked: EventMetrics
     checked_before: EventMetrics
@@ -135,7 +136,7 @@ def calibrate(
     trials = Trials(
         chosen_on, model.decider, tolerance_s=options.tolerance_s, max_false_per_hour=options.max_false_per_hour
     )
-    rule = _choose(model, chosen_on, trials, options)
+    rule, depth = _choose(model, chosen_on, trials, options)
     checked_on = [answered[index] for index in halves.checked_on]
     calibration = Calibration(
         rule=rule,
@@ -143,6 +144,7 @@ def calibrate(
         halves=halves,
         names=tuple(each.name for each in answered),
         tried=len(trials),
+        depth=depth,
         chosen=_measured(model, chosen_on, rule, options.measure),
         checked=_measured(model, checked_on, rule, options.measure),
         checked_before=_measured(model, checked_on, model.rule, options.measure),
@@ -171,11 +173,12 @@ def _check_background(recordings: Sequence[Recording], manifest: Manifest, least
 
 def _choose(
     model: WatchedModel, recordings: Sequence[Answered], trials: Trials, options: CalibrationOptions
-) -> DecisionRule:
-    events = Counter(real.label for each in recordings for real in each.truth)
-    rule = search_rule(trials, model.rule, events)
+) -> tuple[DecisionRule, int]:
+    found = search_rule(trials, model.rule)
+    rule = found.rule
     if not trials.keeps_limit(rule):
-        per_hour = trials.outcome(rule).false_alarms / trials.hours
+        outcome = trials.outcome(rule)
+        per_hour = outcome.false_alarms / outcome.hours
         raise TruthError(
             expected=f"a rule with at most {options.max_false_per_hour:g} false alarms an hour",
             got=per_hour,
@@ -184,7 +187,7 @@ def _choose(
         )
     delays = learn_delays(recordings, model.labels, rule, model.decider, tolerance_s=options.tolerance_s)
     below = _unknown_below(recordings, model.labels, rule) if options.unknown else rule.unknown_below
-    return replace(rule, delays=delays, unknown_below=below)
+    return replace(rule, delays=delays, unknown_below=below), found.depth
 
 
 def _unknown_below(recordings: Sequence[Answered], labels: Sequence[str], rule: DecisionRule) -> float:

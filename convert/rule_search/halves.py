@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from convert.recordings import Recording
 from edgevid.errors import TruthError
+from edgevid.events.timeline import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,21 @@ class Halves:
     by: str
 
 
-def halve(recordings: Sequence[Recording]) -> Halves:
+class Grouped(Protocol):
+    """A recording with a group and events."""
+
+    @property
+    def group(self) -> str:
+        """What must stay together."""
+        ...
+
+    @property
+    def truth(self) -> Sequence[Interval]:
+        """What happens."""
+        ...
+
+
+def halve(recordings: Sequence[Grouped]) -> Halves:
     """Split recordings by group into two parts with about as many events of each class.
 
     Recordings without a group are groups of their own, if there are no two groups.
@@ -49,7 +64,7 @@ def halve(recordings: Sequence[Recording]) -> Halves:
         hint="Record a second time, best of another person or day.",
     )
     counts = {
-        name: Counter(event.label for index in unit for event in recordings[index].events)
+        name: Counter(event.label for index in unit for event in recordings[index].truth)
         for name, unit in units.items()
     }
     parts: tuple[list[int], list[int]] = ([], [])

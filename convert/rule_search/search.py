@@ -1,11 +1,19 @@
-"""Searches the rule: thresholds and times together, then thresholds for single classes."""
+"""Searches the rule: thresholds and times together, then thresholds for single classes.
+
+The best of two hundred rules owes some of its merit to chance. So the search itself is tried first:
+on one half of the recordings, rated on the other, and the reverse. It counts only as far as that
+betters the rule that is there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from convert.rule_search.halves import halve
 from convert.rule_search.trials import Trials
+from edgevid.errors import TruthError
 from edgevid.events.rule import ClassThresholds, DecisionRule
 
 SMOOTHING_S = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
@@ -18,26 +26,66 @@ LEAST_EVENTS = 10
 _ROUNDS = 3
 
 
-def search_rule(trials: Trials, start: DecisionRule, events: Mapping[str, int]) -> DecisionRule:
-    """Return the best rule that the search finds; the start, if none is better.
+@dataclass(frozen=True)
+class Found:
+    """The result of a search.
+
+    Attributes:
+        rule: The rule.
+        depth: What was worth choosing: 0 for nothing, 1 for settings of all classes, 2 for
+            thresholds of single classes too.
+    """
+
+    rule: DecisionRule
+    depth: int
+
+
+def search_rule(trials: Trials, start: DecisionRule) -> Found:
+    """Return the best rule that can be told from chance.
 
     Args:
-        trials: Rates rules.
-        start: The rule to better. Its background stays; its thresholds of classes are chosen anew.
-        events: True events of each class, for which classes may have thresholds of their own.
+        trials: Rates rules on all recordings.
+        start: The rule to better. Its background and `unknown_below` stay, its delays do not.
     """
-    begin = replace(start, thresholds=(), delays=())
-    best = max([begin, *_grid(begin)], key=trials.merit)
+    start = replace(start, delays=())
+    halves = _halves(trials)
+    depth = 1 if halves is None else _depth(*halves, start)
+    return Found(_search(trials, start)[depth], depth)
+
+
+def _halves(trials: Trials) -> tuple[Trials, Trials] | None:
+    """Return trials on two parts of the recordings; None if they cannot be parted."""
+    try:
+        halves = halve(trials.recordings)
+    except TruthError:
+        return None
+    one, other = ([trials.recordings[index] for index in half] for half in (halves.chosen_on, halves.checked_on))
+    return trials.of(one), trials.of(other)
+
+
+def _depth(one: Trials, other: Trials, start: DecisionRule) -> int:
+    """Return how deep a search betters the rule on recordings that it has not seen."""
+    found, swapped = _search(one, start), _search(other, start)
+    merits = [
+        (other.outcome(rule) + one.outcome(twin)).merit(one.max_false_per_hour)
+        for rule, twin in zip(found, swapped, strict=True)
+    ]
+    # The first of equals, which is the simplest.
+    return max(range(len(merits)), key=merits.__getitem__)
+
+
+def _search(trials: Trials, start: DecisionRule) -> tuple[DecisionRule, DecisionRule, DecisionRule]:
+    """Return the start, the best rule for all classes, and the best with thresholds of classes."""
+    begin = replace(start, thresholds=())
+    best = max([start, begin, *_grid(begin)], key=trials.merit)
     for _ in range(_ROUNDS):
         before = best
         for candidates in _lines(best):
             best = max([best, *candidates], key=trials.merit)
         if best == before:
             break
-    best = _with_classes(trials, best, [label for label, count in events.items() if count >= LEAST_EVENTS])
-    own = replace(start, delays=())
-    # Equal rules stay as they are: `max` prefers the first.
-    return max([own, best], key=trials.merit)
+    events = Counter(real.label for each in trials.recordings for real in each.truth)
+    return start, best, _with_classes(trials, best, sorted(label for label in events if events[label] >= LEAST_EVENTS))
 
 
 def _grid(rule: DecisionRule) -> Iterator[DecisionRule]:

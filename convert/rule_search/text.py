@@ -11,6 +11,12 @@ from edgevid.events.rule import DecisionRule
 from edgevid.schema import to_json
 from edgevid.tables import table
 
+_DEPTHS = (
+    "None was better than the one before where it had not been chosen, so that only the delays are new.",
+    "Settings for all classes were worth choosing, thresholds of single classes were not.",
+    "Thresholds of single classes were worth choosing.",
+)
+
 
 def calibration_text(result: Calibration) -> str:
     """Return the rule and its worth for people, without a final newline."""
@@ -20,7 +26,7 @@ def calibration_text(result: Calibration) -> str:
     )
     return "\n\n".join(
         [
-            f"Chosen on {chosen}; checked on {checked}. {result.tried} rules were tried.",
+            f"Chosen on {chosen}; checked on {checked}.\n{result.tried} rules were tried. {_DEPTHS[result.depth]}",
             table(_rule_rows(result.before, result.rule)),
             f"On the recordings that it was not chosen on:\n{verdict(result.checked)}\n{promise(result.checked)}",
             table(_metric_rows(result)),
@@ -38,6 +44,7 @@ def calibration_json(result: Calibration) -> dict[str, Any]:
         "checked_on": [result.names[index] for index in halves.checked_on],
         "kept_together": halves.by,
         "tried": result.tried,
+        "depth": result.depth,
         "chosen": to_json(result.chosen),
         "checked": to_json(result.checked),
         "checked_before": to_json(result.checked_before),
