@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from convert.open_model import OpenedModel
     from convert.precision.experiment import Subject
     from convert.progress import Terminal
+    from convert.rule_search import Calibration, CalibrationOptions, calibrate
+    from convert.stream_evaluation import StreamEvaluation, StreamOptions, evaluate_streams
     from convert.train_model import train
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.metrics import Evaluation
@@ -50,12 +52,20 @@ _LAZY = {
     "evaluate": "convert.evaluation",
     "EvaluateOptions": "convert.evaluation",
     "Evaluation": "convert.training.metrics",
+    "evaluate_streams": "convert.stream_evaluation",
+    "StreamOptions": "convert.stream_evaluation",
+    "StreamEvaluation": "convert.stream_evaluation",
+    "calibrate": "convert.rule_search",
+    "CalibrationOptions": "convert.rule_search",
+    "Calibration": "convert.rule_search",
     "Terminal": "convert.progress",
 }
 __all__ = [  # noqa: RUF022  # in the order of a reader's interest
     "convert_model", "Options", "Conversion",
     "train", "TrainOptions", "TrainedModel", "Epoch",
     "evaluate", "EvaluateOptions", "Evaluation",
+    "evaluate_streams", "StreamOptions", "StreamEvaluation",
+    "calibrate", "CalibrationOptions", "Calibration",
     "Progress", "Silent", "Terminal",
 ]  # fmt: skip
 

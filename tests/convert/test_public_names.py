@@ -25,14 +25,25 @@ PUBLIC = [
         "evaluate",
         "EvaluateOptions",
         "Evaluation",
+        "evaluate_streams",
+        "StreamOptions",
+        "StreamEvaluation",
+        "calibrate",
+        "CalibrationOptions",
+        "Calibration",
     ),
     *("Progress", "Silent", "Terminal"),
 ]
+# Options of `convert.stream_evaluation.StreamOptions`, and of files of other tools.
+STREAMS = (
+    *("streams", "truth", "tolerance", "max_false_per_hour", "paces", "report"),
+    *("tier", "attribute", "point", "omit", "rename", "rest_is_empty"),
+)
 # Arguments of the call itself, and options that only a terminal has.
 NOT_OPTIONS = {
     "convert": {"model", "clips", "output", "json"},
     "train": {"clips", "output", "check", "json"},
-    "evaluate": {"model", "clips", "json"},
+    "evaluate": {"model", "clips", "json", *STREAMS},
 }
 
 
