@@ -14,11 +14,11 @@ from edgevid.outputs.timeline.clock import clock_text
 from edgevid.outputs.timeline.colors import label_colors
 from edgevid.outputs.timeline.shots import Shots, assets_html, shots_html, static, video_address
 from edgevid.outputs.timeline.sketch import ScoreSketch
-from edgevid.outputs.timeline.strip import Mark, Strip, legend_html, strip_html
+from edgevid.outputs.timeline.strip import Mark, Strip, legend_html, shown_colors, strip_html
 
 # A page with more is slow on a phone.
 MOST_CARDS = 1000
-_LABELS_NAMED = 6
+_LABELS_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def _verdict(run: SeenRun) -> str:
     count, length = len(run.events), clock_text(run.last_s - run.first_s)
     counted = Counter(event.label for event in run.events).most_common()
     kinds = ", ".join(f"{number} {label}" for label, number in counted[:_LABELS_NAMED])
-    more = f" and {len(counted) - _LABELS_NAMED} more labels" if len(counted) > _LABELS_NAMED else ""
+    more = f" and others" if len(counted) > _LABELS_NAMED else ""
     return f"{count} event{'' if count == 1 else 's'} in {length}{f': {kinds}{more}' if count else ''}."
 
 
@@ -124,16 +124,7 @@ def _section(run: SeenRun, model: TimelineModel, marks: Sequence[Mark], video: s
         background=model.background,
         video=video,
     )
-    return f"<section>\n{strip_html(strip)}{legend_html(shown_colors(strip), ['event'])}</section>\n"
-
-
-def shown_colors(strip: Strip) -> dict[str, str]:
-    """Return the color of each label that a strip shows, for its legend."""
-    from edgevid.outputs.timeline.strip import curve_labels
-
-    drawn = {strip.curves.labels[index] for index in curve_labels(strip)}
-    marked = {mark.label for marks in strip.lanes.values() for mark in marks}
-    return {label: color for label, color in strip.colors.items() if label in drawn | marked}
+    return f"<section>\n{strip_html(strip)}{legend_html(shown_colors(strip))}</section>\n"
 
 
 def _cards(run: SeenRun, marks: Sequence[Mark], video: str) -> str:

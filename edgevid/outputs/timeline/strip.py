@@ -128,12 +128,12 @@ def strip_html(strip: Strip) -> str:
     )
 
 
-def legend_html(colors: Mapping[str, str], kinds: Sequence[Kind]) -> str:
+def legend_html(colors: Mapping[str, str], kinds: Sequence[Kind] = ()) -> str:
     """Explain colors and forms of the marks.
 
     Args:
         colors: Color of each label.
-        kinds: The kinds that occur.
+        kinds: The kinds to explain.
     """
     labels = "".join(
         f'<span><i class="tl-key" style="--c:{color}"></i>{escape(label)}</span>' for label, color in colors.items()
@@ -141,7 +141,7 @@ def legend_html(colors: Mapping[str, str], kinds: Sequence[Kind]) -> str:
     forms = "".join(
         f'<span><i class="tl-key tl-{kind}" style="--c:{GRAY}"></i>{_MEANINGS[kind]}</span>' for kind in kinds
     )
-    return f'<div class="tl-legend">{labels}</div>\n<div class="tl-legend">{forms}</div>\n'
+    return "".join(f'<div class="tl-legend">{each}</div>\n' for each in (labels, forms) if each)
 
 
 def curve_labels(strip: Strip) -> list[int]:
@@ -158,6 +158,13 @@ def curve_labels(strip: Strip) -> list[int]:
         ),
     )
     return order[:MOST_CURVES]
+
+
+def shown_colors(strip: Strip) -> dict[str, str]:
+    """Return the color of each label that a strip shows, for its legend."""
+    drawn = {strip.curves.labels[index] for index in curve_labels(strip)}
+    marked = {mark.label for marks in strip.lanes.values() for mark in marks}
+    return {label: color for label, color in strip.colors.items() if label in drawn | marked}
 
 
 def _left_out(strip: Strip, labels: Sequence[int]) -> str:

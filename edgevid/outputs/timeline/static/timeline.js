@@ -14,6 +14,7 @@
     dock.hidden = false;
     dock.querySelector(".tl-what").textContent = what;
     note.textContent = "";
+    pictures.hidden = true;
     const images = shots ? document.getElementById(shots)?.querySelectorAll("img") ?? [] : [];
     pictures.replaceChildren(...[...images].map((image) => image.cloneNode()));
     // Several models may have watched one recording.
@@ -34,6 +35,7 @@
 
   function refuse(text) {
     video.hidden = true;
+    pictures.hidden = false;
     note.textContent = text + (pictures.childElementCount ? " These are frames of it." : "");
   }
 
