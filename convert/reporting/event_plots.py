@@ -35,7 +35,9 @@ def delay_svg(curve: Sequence[CurvePoint], rule: tuple[float, float | None]) -> 
 def _curve(points: Sequence[tuple[float, float | None]], rule: tuple[float, float | None], up: str) -> bytes:
     figure, axes = subplots(1, 1, size=SIZE_INCH)
     axis, known = axes[0, 0], [(rate, value) for rate, value in points if value is not None]
-    axis.plot([rate for rate, _ in known], [value for _, value in known], color=ACCENT, marker=".", label="other thresholds")
+    axis.plot(
+        [rate for rate, _ in known], [value for _, value in known], color=ACCENT, marker=".", label="other thresholds"
+    )
     if rule[1] is not None:
         axis.plot([rule[0]], [rule[1]], color=OTHER, marker="D", markersize=8, linestyle="", label="this rule")
     axis.set_xscale("symlog", linthresh=_LINEAR_BELOW)

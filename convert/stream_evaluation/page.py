@@ -132,7 +132,11 @@ def _tables(result: StreamEvaluation) -> list[tuple[str, str, Rows]]:
     """Return the heading, an explanation and the rows of each table."""
     metrics = result.metrics
     tables: list[tuple[str, str, Rows]] = [
-        ("Classes", "False alarms are spurious, of another class, or the second for one true event.", label_rows(metrics))
+        (
+            "Classes",
+            "False alarms are spurious, of another class, or the second for one true event.",
+            label_rows(metrics),
+        )
     ]
     if metrics.delay is not None:
         tables.append(("Delay", "From the true start to the announcement, by parts.", _delay_rows(metrics)))

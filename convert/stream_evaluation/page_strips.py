@@ -60,7 +60,7 @@ def watched(answered: Answered, alarms: Alarms, *, number: int) -> Watched:
 
 
 def _true(real: Interval, kind: Kind) -> Mark:
-    text = f"{'missed: ' if kind == 'missed' else ''}{real.label} {_span(real)} ({kind})"
+    text = f"{'missed' if kind == 'missed' else 'true, found'}: {real.label} {_span(real)}"
     return Mark(label=real.label, start_s=real.start_s, end_s=real.end_s, kind=kind, text=text)
 
 
@@ -98,7 +98,9 @@ def _at(seconds: float) -> str:
     return clock_text(seconds, decimals=1)
 
 
-def strip_of(each: Watched, *, labels: Sequence[str], colors: Mapping[str, str], background: Sequence[str], video: str) -> Strip:
+def strip_of(
+    each: Watched, *, labels: Sequence[str], colors: Mapping[str, str], background: Sequence[str], video: str
+) -> Strip:
     """Return what is drawn of a recording.
 
     Args:

@@ -192,7 +192,9 @@ class _Assembly:
 
         name = self._context.source.name
         hint = "Record it with --record, and run on the recording."
-        UsageError.unless(not self._context.live, expected="--timeline of a file, not of a live source", got=name, hint=hint)
+        UsageError.unless(
+            not self._context.live, expected="--timeline of a file, not of a live source", got=name, hint=hint
+        )
         kinds = {lane.engine.bundle.manifest.input.kind for lane in self._context.lanes}
         recorder = TimelineRecorder(
             [Path(each.path) for each in wanted],

@@ -99,7 +99,7 @@ def _verdict(run: SeenRun) -> str:
     count, length = len(run.events), clock_text(run.last_s - run.first_s)
     counted = Counter(event.label for event in run.events).most_common()
     kinds = ", ".join(f"{number} {label}" for label, number in counted[:_LABELS_NAMED])
-    more = f" and others" if len(counted) > _LABELS_NAMED else ""
+    more = " and others" if len(counted) > _LABELS_NAMED else ""
     return f"{count} event{'' if count == 1 else 's'} in {length}{f': {kinds}{more}' if count else ''}."
 
 

@@ -103,9 +103,9 @@ class TimelineRecorder(QuietOutput):
                     written.write_text(self._text(path, run), encoding="utf-8")
                     # As clips: it may show people.
                     written.chmod(0o640 if path.suffix == PAGE else 0o644)
-            except OSError as error:
-                # The other outputs still have to be closed.
-                self.problem = f"{path} was not written: {error.strerror}"
+            except (OSError, UsageError) as error:
+                # A full disk, or a folder that is gone. The other outputs still have to be closed.
+                self.problem = f"{path} was not written: {error}"
                 _log.error("%s", self.problem)
 
     def _seen(self) -> SeenRun:

@@ -16,7 +16,8 @@ from edgevid.outputs.timeline.thumbnails import jpeg_url
 
 PLAYER = (
     '<aside class="tl-player" hidden aria-label="player">\n'
-    '<p><b class="tl-what"></b> <span class="tl-note"></span><button type="button" class="tl-close">close</button></p>\n'
+    '<p><b class="tl-what"></b> <span class="tl-note"></span>'
+    '<button type="button" class="tl-close">close</button></p>\n'
     '<video controls playsinline preload="none"></video><div class="tl-pictures"></div>\n</aside>\n'
 )
 

@@ -179,9 +179,7 @@ def _left_out(strip: Strip, labels: Sequence[int]) -> str:
     return f'<p class="soft">{escape(" ".join(notes))}</p>\n' if notes else ""
 
 
-def _row(
-    strip: Strip, lanes: Mapping[str, Sequence[Mark]], labels: Sequence[int], from_s: float, span_s: float
-) -> str:
+def _row(strip: Strip, lanes: Mapping[str, Sequence[Mark]], labels: Sequence[int], from_s: float, span_s: float) -> str:
     step_s = _tick_step_s(span_s)
     sides = "".join(f"<span>{escape(name)}</span>" for name in lanes)
     bands = "".join(
