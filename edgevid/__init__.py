@@ -30,6 +30,7 @@ _PUBLIC = {
     "Metrics": "edgevid.api.outputs",
     "Clips": "edgevid.api.outputs",
     "Record": "edgevid.api.outputs",
+    "Timeline": "edgevid.api.outputs",
     "Lines": "edgevid.api.outputs",
     "OnEvent": "edgevid.api.outputs",
     "Output": "edgevid.outputs.output",
@@ -44,7 +45,7 @@ _PUBLIC = {
 }
 __all__ = [  # noqa: RUF022  # most used first
     "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
-    "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent",
+    "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent",
     "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle",
     "EdgevidError", "errors", "__version__",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from edgevid.api.outputs import Mqtt as Mqtt
 from edgevid.api.outputs import OnEvent as OnEvent
 from edgevid.api.outputs import Page as Page
 from edgevid.api.outputs import Record as Record
+from edgevid.api.outputs import Timeline as Timeline
 from edgevid.api.outputs import Webhook as Webhook
 from edgevid.api.session import Session as Session
 from edgevid.api.session import run as run

@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from convert.commands.options import add_input, add_loading, add_reading, options_from
@@ -26,11 +27,13 @@ from convert.commands.stream_options import (
     import_options,
     measure_options,
 )
+from edgevid.atomic import check_folder
 from edgevid.commands.options import add_threads
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
     from convert.evaluation import EvaluationSubject
+    from convert.stream_evaluation import StreamEvaluation
     from convert.training.metrics import Evaluation
 
 EXAMPLES = """examples:
@@ -138,6 +141,7 @@ def _run_streams(args: argparse.Namespace) -> int:
     from convert.training.console import notes_text
 
     _check_streams(args)
+    began_s = monotonic()
     result = evaluate_streams(
         args.model,
         args.streams,
@@ -151,6 +155,8 @@ def _run_streams(args: argparse.Namespace) -> int:
         progress=Terminal(),
     )
     sys.stderr.write(notes_text(result.notes))
+    if args.report is not None:
+        _write_page(args, result, monotonic() - began_s)
     if args.json:
         sys.stdout.write(json.dumps({"model": str(args.model), **evaluation_json(result)}, indent=1) + "\n")
     else:
@@ -158,10 +164,27 @@ def _run_streams(args: argparse.Namespace) -> int:
     return 0
 
 
+def _write_page(args: argparse.Namespace, result: StreamEvaluation, seconds: float) -> None:
+    from convert.stream_evaluation.page import write_streams_page
+
+    write_streams_page(
+        result,
+        args.report,
+        title=args.model.name,
+        folder=args.streams,
+        tolerance_s=measure_options(args).tolerance_s,
+        seconds=seconds,
+    )
+    sys.stderr.write(f"page: {args.report}\n")
+
+
 def _check_streams(args: argparse.Namespace) -> None:
     """Reject what is about clips."""
     UsageError.unless(args.clips is None, expected="CLIPS or --streams, not both", got=str(args.clips))
     UsageError.unless(args.truth is not None, expected="--truth with --streams", got=None)
+    if args.report is not None:
+        # Before minutes of work.
+        check_folder(args.report, suffix=".html")
     defaults = {"views": "centre", "split": "held-out", "videos": None, "fps": None}
     given = [f"--{name}" for name, default in defaults.items() if getattr(args, name) != default]
     UsageError.unless(not given, expected="options of recordings with --streams", got=", ".join(given))

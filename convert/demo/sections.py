@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from convert.demo.dataset import Dataset
 from convert.demo.demo_run import DemoRun
-from convert.demo.figures import TimelineStrip, strips_png, timeline_png
+from convert.demo.figures import TimelineStrip, strips_png
+from convert.demo.timeline import timeline_html
 from convert.reporting.page import Section, percent
 from convert.training.metrics import Evaluation
 from edgevid.bundle import Bundle
@@ -40,9 +39,9 @@ def sections(
         title="An unseen video: events and truth",
         text=f"{summary(result.score, duration_s=result.duration_s)}. "
         "The lines are the probabilities of each class; the bands above them are the "
-        "reported events and the true gestures. An event is known after a part of its gesture; its start and end are "
+        "true gestures and the reported events. An event is known after a part of its gesture; its start and end are "
         "estimates of the gesture's own.",
-        picture=_timeline(bundle, result, dataset),
+        html=timeline_html(bundle, result, dataset, video=video),
         link=(video.name, "Watch the annotated video"),
     )
     events = Section(title="Every event", table=rows(result.score))
@@ -60,18 +59,6 @@ def sections(
         table=_latency(result),
     )
     return [timeline, clips, events, latency]
-
-
-def _timeline(bundle: Bundle, result: DemoRun, dataset: Dataset) -> bytes:
-    manifest, decisions = bundle.manifest, result.seen.decisions
-    return timeline_png(
-        np.array([decision.t_s for decision in decisions]),
-        np.stack([decision.probabilities for decision in decisions]),
-        manifest.labels,
-        events=result.seen.events,
-        truth=dataset.truth,
-        background=manifest.decision.background,
-    )
 
 
 def _latency(result: DemoRun) -> list[tuple[object, ...]]:

@@ -32,6 +32,7 @@ class Section:
         title: The heading.
         text: Plain text below the heading.
         picture: A PNG.
+        html: Trusted HTML, shown as it is.
         table: Rows of cells; the first row is the heading.
         link: A file next to the page, and the text of the link.
     """
@@ -39,6 +40,7 @@ class Section:
     title: str
     text: str = ""
     picture: bytes | None = None
+    html: str = ""
     table: Sequence[Sequence[object]] = ()
     link: tuple[str, str] | None = None
 

@@ -10,10 +10,10 @@ from convert.training.cross_validation import LearningCurve
 from convert.training.fit import Epoch
 
 INK, FAINT = "#1f2933", "#d5dae0"
-_ACCENT, _OTHER = "#1f5f99", "#b7791f"
+ACCENT, OTHER = "#1f5f99", "#b7791f"
 _DPI = 110
 # As wide as a phone, so that its letters are legible there.
-_SIZE_INCH = (4.2, 2.5)
+SIZE_INCH = (4.2, 2.5)
 
 
 def subplots(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Any, Any]:
@@ -68,16 +68,16 @@ def accuracy_svg(history: Sequence[Epoch]) -> bytes:
 
 
 def _epochs(history: Sequence[Epoch], training: Sequence[float], held_out: Sequence[float | None], name: str) -> bytes:
-    figure, axes = subplots(1, 1, size=_SIZE_INCH)
+    figure, axes = subplots(1, 1, size=SIZE_INCH)
     axis, numbers = axes[0, 0], [epoch.number for epoch in history]
     # A training of one epoch is a point, which a line would not show.
     mark = "." if len(numbers) == 1 else ""
-    axis.plot(numbers, training, color=_ACCENT, marker=mark, label="training")
+    axis.plot(numbers, training, color=ACCENT, marker=mark, label="training")
     if None not in held_out:
-        axis.plot(numbers, held_out, color=_OTHER, marker=mark, label="held out")
+        axis.plot(numbers, held_out, color=OTHER, marker=mark, label="held out")
     axis.set_ylim(0, 1.02 if name == "accuracy" else None)
     axis.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
-    return _finish(figure, axis, "epoch", name)
+    return finish(figure, axis, "epoch", name)
 
 
 def learning_curve_svg(curve: LearningCurve, chance: float) -> bytes:
@@ -87,25 +87,33 @@ def learning_curve_svg(curve: LearningCurve, chance: float) -> bytes:
         curve: The measured curve.
         chance: Accuracy of always answering the most frequent class, a dotted line.
     """
-    figure, axes = subplots(1, 1, size=_SIZE_INCH)
+    figure, axes = subplots(1, 1, size=SIZE_INCH)
     axis, scores = axes[0, 0], [each.score for each in curve.points]
     counts = [each.clips_per_class for each in curve.points]
     below = [score.accuracy - score.low for score in scores]
     above = [score.high - score.accuracy for score in scores]
     axis.set_xscale("log", base=2)
     axis.errorbar(
-        counts, [score.accuracy for score in scores], yerr=(below, above), color=_ACCENT, marker="o", capsize=4
+        counts, [score.accuracy for score in scores], yerr=(below, above), color=ACCENT, marker="o", capsize=4
     )
-    axis.axhline(chance, color=_OTHER, linestyle=":", label="most frequent class")
+    axis.axhline(chance, color=OTHER, linestyle=":", label="most frequent class")
     axis.set_xticks(counts, [str(count) for count in counts])
     axis.minorticks_off()
     axis.set_ylim(0, 1.02)
     # Above the axes, where no point can be.
     axis.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
-    return _finish(figure, axis, "clips of each class", "held-out accuracy")
+    return finish(figure, axis, "clips of each class", "held-out accuracy")
 
 
-def _finish(figure: Any, axis: Any, across: str, up: str) -> bytes:
+def finish(figure: Any, axis: Any, across: str, up: str) -> bytes:
+    """Name the axes of a plot, and return it as an SVG.
+
+    Args:
+        figure: From `subplots`.
+        axis: Its axes.
+        across: Name of the horizontal axis.
+        up: Name of the vertical one.
+    """
     axis.set_xlabel(across, fontsize=10, color=INK)
     axis.set_ylabel(up, fontsize=10, color=INK)
     axis.grid(color=FAINT, linewidth=0.6)

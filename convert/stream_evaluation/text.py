@@ -21,8 +21,8 @@ def evaluation_text(result: StreamEvaluation) -> str:
     blocks = [
         "\n".join([verdict(metrics), promise(metrics), *delay_lines(metrics), placement(metrics)]),
         table(label_rows(metrics)),
-        _confusions(metrics),
-        *(table(part_rows(name, parts)) for name, parts in _parts(metrics)),
+        table(confusion_rows(metrics)) if metrics.confusions else "",
+        *(table(part_rows(name, parts)) for name, parts in named_parts(metrics)),
         table(pace_rows(result)) if result.paces else "",
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -43,7 +43,7 @@ def verdict(metrics: EventMetrics) -> str:
     """Return what was found and what was said in vain, in one line."""
     recall, rate = metrics.recall, metrics.false_per_hour
     found = (
-        f"Found {recall.hits} of {recall.hits + recall.misses} events ({_share(recall)})"
+        f"Found {recall.hits} of {recall.hits + recall.misses} events ({recall_text(recall)})"
         if recall.share is not None
         else "No true events"
     )
@@ -109,7 +109,7 @@ def label_rows(metrics: EventMetrics) -> list[tuple[str, ...]]:
             row.label,
             str(row.recall.hits + row.recall.misses),
             str(row.recall.hits),
-            _share(row.recall),
+            recall_text(row.recall),
             str(row.false_alarms.count),
             str(row.false_alarms.spurious),
             str(row.false_alarms.other_class),
@@ -135,7 +135,7 @@ def part_rows(name: str, parts: Sequence[PartMetrics]) -> list[tuple[str, ...]]:
             str(row.recordings),
             str(row.recall.hits + row.recall.misses),
             str(row.recall.hits),
-            _share(row.recall),
+            recall_text(row.recall),
             str(row.false_per_hour.count),
             rate_text(row.false_per_hour, unit=""),
             f"{row.f1_50:.3f}",
@@ -169,20 +169,19 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number >= 1 else f"{number:.2g}"
 
 
-def _share(recall: Recall) -> str:
+def recall_text(recall: Recall) -> str:
+    """Return a recall with its interval, such as "0.913, 0.73 to 0.98"; nothing without true events."""
     return "" if recall.share is None else f"{recall.share:.3f}, {recall.low:.2f} to {recall.high:.2f}"
 
 
-def _confusions(metrics: EventMetrics) -> str:
+def confusion_rows(metrics: EventMetrics) -> list[tuple[str, ...]]:
+    """Return a heading and the most frequent confusions."""
     shown = metrics.confusions[:_CONFUSIONS_SHOWN]
-    return (
-        table([("happened", "said", "times"), *((each.truth, each.event, str(each.count)) for each in shown)])
-        if shown
-        else ""
-    )
+    return [("happened", "said", "times"), *((each.truth, each.event, str(each.count)) for each in shown)]
 
 
-def _parts(metrics: EventMetrics) -> list[tuple[str, tuple[PartMetrics, ...]]]:
+def named_parts(metrics: EventMetrics) -> list[tuple[str, tuple[PartMetrics, ...]]]:
+    """Return the rows by group and those by condition, each with its name, where there are any."""
     return [(name, parts) for name, parts in (("group", metrics.groups), ("condition", metrics.conditions)) if parts]
 
 

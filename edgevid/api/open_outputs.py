@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
-from edgevid.api.described_models import page_model, published_model
+from edgevid.api.described_models import page_model, published_model, timeline_model
 from edgevid.api.outputs import (
     OUTPUT_SPECS,
     Clips,
@@ -23,6 +23,7 @@ from edgevid.api.outputs import (
     OutputLike,
     Page,
     Record,
+    Timeline,
     Webhook,
     as_on_event,
 )
@@ -127,6 +128,7 @@ class _Assembly:
                 fan_out = FanOut(self._members)
                 self._outputs.append(fan_out)
                 self._reporters.append(fan_out.reports)
+            self._add_timelines([output for output in wanted if isinstance(output, Timeline)])
             for output in wanted:
                 self._add_direct(output)
         except BaseException:
@@ -181,6 +183,27 @@ class _Assembly:
         out = FanOut([runner], close_s=_STDOUT_CLOSE_S)
         self._reporters.append(out.reports)
         self._outputs.append(out)
+
+    def _add_timelines(self, wanted: Sequence[Timeline]) -> None:
+        """Open one recorder for all files, which share what was seen."""
+        if not wanted:
+            return
+        from edgevid.outputs.timeline.recorder import TimelineRecorder
+
+        name = self._context.source.name
+        hint = "Record it with --record, and run on the recording."
+        UsageError.unless(
+            not self._context.live, expected="--timeline of a file, not of a live source", got=name, hint=hint
+        )
+        kinds = {lane.engine.bundle.manifest.input.kind for lane in self._context.lanes}
+        recorder = TimelineRecorder(
+            [Path(each.path) for each in wanted],
+            source=name,
+            models=[timeline_model(lane) for lane in self._context.lanes],
+            has_pictures="frames" in kinds,
+        )
+        self._outputs.append(recorder)
+        self._taps.append(recorder)
 
     def _add_direct(self, wanted: OutputLike) -> None:
         """Open a recording, or add an output of the caller's, which the loop calls itself."""

@@ -17,6 +17,7 @@ from typing import get_args
 from edgevid.errors import UsageError
 from edgevid.events.decide import Event
 from edgevid.outputs.output import Output
+from edgevid.outputs.timeline.suffixes import check_suffix
 
 LEAST_CLIPS_MIB, CLIPS_MIB = 64, 1024
 
@@ -108,6 +109,24 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Timeline:
+    """What was seen when in a video, written at the end of the run. Only for sources that are not live.
+
+    Attributes:
+        path: The file; an existing one is replaced. Its suffix selects the kind: `.html` is a page
+            with pictures that plays the video, `.csv` a table, `.srt` and `.vtt` are subtitles.
+
+    Raises:
+        UsageError: The suffix is another one.
+    """
+
+    path: str | Path
+
+    def __post_init__(self) -> None:
+        check_suffix(Path(self.path))
+
+
+@dataclass(frozen=True)
 class Lines:
     """One line per event on standard output.
 
@@ -131,7 +150,7 @@ class OnEvent:
     starts: bool = field(default=False, kw_only=True)
 
 
-OutputSpec = Page | Mqtt | Webhook | Metrics | Clips | Record | Lines | OnEvent
+OutputSpec = Page | Mqtt | Webhook | Metrics | Clips | Record | Timeline | Lines | OnEvent
 OUTPUT_SPECS: tuple[type, ...] = get_args(OutputSpec)
 OutputLike = OutputSpec | Output | Callable[[Event], object]
 """The type of an item of `outputs=`."""

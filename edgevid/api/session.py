@@ -190,9 +190,10 @@ class Session:
     @property
     def failures(self) -> tuple[str, ...]:
         """Why each output that cannot go on ended before the run, such as a recording on a full disk."""
+        from edgevid.outputs.timeline.recorder import TimelineRecorder
         from edgevid.recorder import Recorder
 
-        recorders = (each for each in self._opened if isinstance(each, Recorder))
+        recorders = (each for each in self._opened if isinstance(each, (Recorder, TimelineRecorder)))
         return tuple(each.problem for each in recorders if each.problem)
 
     def summary(self) -> str:

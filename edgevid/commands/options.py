@@ -45,6 +45,8 @@ class Option:
         const: With `nargs` "?", the value of an option that is given without one.
         required: Whether the option must be given.
         group: The section of the help; None for the main one.
+        is_repeated: Whether the option may be given several times. Its value is a list then, and an
+            array in a TOML file.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Option:
     const: Any = None
     required: bool = False
     group: HelpGroup | None = None
+    is_repeated: bool = False
 
     @property
     def key(self) -> str:
@@ -92,6 +95,8 @@ def _add_argument_keywords(option: Option) -> dict[str, Any]:
         return {"action": "store_true", "help": option.help}
     names = ("type", "help", "metavar", "default", "choices", "nargs", "const")
     keywords = {name: getattr(option, name) for name in names}
+    if option.is_repeated:
+        return {"action": "append", **{name: keywords[name] for name in ("type", "help", "metavar")}, "default": []}
     # argparse rejects `required` for a positional argument, even if it is false.
     return keywords if option.is_positional else {**keywords, "required": option.required}
 

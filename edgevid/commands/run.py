@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from edgevid.commands.options import Option, add_options
-from edgevid.commands.run_options import config, lines, models, outputs, record, sources
+from edgevid.commands.run_options import config, lines, models, outputs, record, sources, timeline
 from edgevid.commands.run_options.group import OptionGroup
 from edgevid.errors import OutputError, SourceError
 
@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4
   edgevid run action.edgevid --source clip.mp4 --json > decisions.jsonl
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
+  edgevid run action.edgevid --source long.mp4 --timeline seen.html --timeline seen.srt
   edgevid run action.edgevid --source picamera2
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
   edgevid run action.edgevid --source replay:seen.avi
@@ -43,7 +44,7 @@ EXAMPLES = """examples:
 # Tests read a planted board instead.
 BOARD_ROOT = Path("/")
 # The groups of outputs, in the order of the help.
-GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record)
+GROUPS: tuple[OptionGroup, ...] = (lines, outputs, record, timeline)
 # Everything that the command line and a TOML file may contain.
 OPTIONS: tuple[Option, ...] = (
     *models.OPTIONS,

@@ -92,7 +92,12 @@ def expand(argv: Sequence[str], options: Sequence[Option], *, environment: Mappi
     for key in values:
         legal(key, by_key, f"a key of {path}")
     bundles = values.pop(_BUNDLES, None)
-    from_file = [word for key, value in values.items() for word in _words(by_key[key], value, f"{key} in {path}")]
+    from_file = [
+        word
+        for key, value in values.items()
+        for each in _values(by_key[key], value)
+        for word in _words(by_key[key], each, f"{key} in {path}")
+    ]
     bundle_names = [] if bundles is None else _bundle_names(bundles, path)
     # argparse would run the bundles of both, so those of the file apply only if the line has none.
     # Of an option that occurs twice it takes the last, so the command line comes last.
@@ -172,6 +177,11 @@ def _flatten(table: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
                 raise DeploymentError(expected=f"each key of {path} once", got=key, found=f"{key!r} twice", path=path)
             seen.add(key)
             yield key, item
+
+
+def _values(option: Option, value: object) -> list[object]:
+    """Return the values of a key, of which an option that may be repeated has several."""
+    return value if option.is_repeated and isinstance(value, list) else [value]
 
 
 def _words(option: Option, value: object, where: str) -> list[str]:

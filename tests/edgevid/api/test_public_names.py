@@ -14,7 +14,7 @@ import edgevid
 
 PUBLIC = [
     *("load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
-    *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Lines", "OnEvent"),
+    *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent"),
     *(
         "Output",
         "QuietOutput",
