@@ -86,7 +86,7 @@ def private_attributes(tree):
 def defined_names(tree):
     """Functions, classes, variables and attributes of `self` that a module defines."""
     nodes = list(ast.walk(tree))
-    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     names |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
     return names | {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "self"}

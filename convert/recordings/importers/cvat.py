@@ -111,7 +111,7 @@ def _runs(states: Sequence[tuple[int, str]], step: int, *, has_gaps: bool) -> It
     """
     label, first, last = "", 0, 0
     for frame, state in states:
-        if label and (state != label or (has_gaps and frame > last + step)):
+        if label and (state != label or (has_gaps and frame > last + 1)):
             yield label, (first, last if has_gaps else frame - 1)
             label = ""
         if state and not label:

@@ -18,7 +18,6 @@ import numpy as np
 from convert.clips import ClipRef
 from convert.clips.sources import length_s
 from edgevid.capture.video_files import VideoFile
-from edgevid.errors import SourceError
 from edgevid.frames import Array, Frame
 from edgevid.frames.imaging import Encoder, shrinker
 from edgevid.units import NS_PER_S
@@ -29,7 +28,7 @@ _HELD = 120
 # A jump ahead decodes the frames between, up to this far.
 _READ_ON_S = 4.0
 # Kept before the target of a jump, for steps back from it.
-_BEFORE_S = 1.0
+_BEFORE_S = 0.5
 _BACK_FACTOR = 4
 
 
@@ -127,6 +126,8 @@ class Player:
         """Begin to decode again, so that the frames shortly before a time are held."""
         self.close()
         self._source = VideoFile(self._path)
+        # Beyond the end nothing would be held.
+        time_ns = min(time_ns, round(self.length_s * NS_PER_S))
         self._keep_from_ns = max(time_ns - round(_BEFORE_S * NS_PER_S), 0)
         self._is_start, self._is_end = self._keep_from_ns == 0, False
         self._times_ns.clear()
@@ -143,19 +144,8 @@ class Player:
         frame = next(self._frames, None)
         if frame is None:
             self._is_end = True
-            if not self._times_ns:
-                self._hold_last()
         elif frame.timestamp_ns >= self._keep_from_ns:
             self._hold(frame)
-
-    def _hold_last(self) -> None:
-        """Hold the last frame, after a jump beyond it."""
-        self._restart(round((self.length_s - _BEFORE_S) * NS_PER_S) if self._keep_from_ns else 0)
-        for frame in self._frames:
-            self._hold(frame)
-        self._is_end = True
-        if not self._times_ns:
-            raise SourceError(expected=f"frames in {self._path}", found="none", path=self._path)
 
     def _hold(self, frame: Frame) -> None:
         if len(self._times_ns) == _HELD:

@@ -321,6 +321,21 @@ def test_tabular_events_of_boris_are_paired_for_each_subject(tmp_path):
     )
 
 
+def test_one_behavior_of_two_subjects_overlaps_and_is_not_mixed_up(tmp_path):
+    rows = [(1, "ann", "START"), (2, "bob", "START"), (3, "ann", "STOP"), (4, "bob", "STOP")]
+    text = "Time,Media file name,Subject,Behavior,Status\n" + "".join(
+        f"{time_s},day.mp4,{subject},groom,{status}\n" for time_s, subject, status in rows
+    )
+    message = refusal(file(tmp_path, "one.csv", text), streams(tmp_path, "day.mp4"))
+    assert "got 'groom' 1-3 s in line 4 of one.csv and 'groom' 2-4 s in line 5 of one.csv" in message
+
+
+def test_a_name_with_its_suffix_is_that_file_also_next_to_one_without(tmp_path):
+    root = streams(tmp_path, "day.mp4", "day.avi")
+    path = file(tmp_path, "one.tsv", NEW_BORIS)
+    assert events(path, root, rest_is_empty=True) == {"day.avi": [], "day.mp4": [("groom", 3.3, 7.75)]}
+
+
 def test_newer_and_aggregated_events_of_boris_are_the_same_events(tmp_path):
     root = streams(tmp_path, "day.mp4")
     assert events(file(tmp_path, "one.tsv", NEW_BORIS), root) == {"day.mp4": [("groom", 3.3, 7.75)]}

@@ -88,6 +88,18 @@ def test_frames_held_at_a_wrong_time_stamp_are_delivered_with_their_pictures(tmp
     assert "the times of 2 of its 12 frames are assumed" in caplog.text
 
 
+def test_the_times_alone_are_those_of_the_frames_also_of_frames_that_are_held(tmp_path, monkeypatch):
+    stamps_ms = [0, 40, 80, 50_000, 60_000, 200, 240, 280, 320, 360, 400, 90_000]
+    read = []
+    for call in (VideoFile.times_ns, lambda source: (frame.timestamp_ns for frame in source.frames())):
+        source, given = VideoFile(write_video(tmp_path / "clip.avi", count=12, fps=25)), iter(stamps_ms)
+        monkeypatch.setattr(source._decoder, "get", lambda _name, given=given: float(next(given)))
+        read.append(list(call(source)))
+        source.close()
+    assert read[0] == read[1]
+    assert len(read[0]) == 12
+
+
 def test_a_video_without_times_says_which_rate_is_assumed(tmp_path, monkeypatch, caplog):
     source = VideoFile(write_video(tmp_path / "clip.avi", count=8, fps=25))
     monkeypatch.setattr(source._decoder, "get", lambda _name: 0.0)
