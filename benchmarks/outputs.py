@@ -80,7 +80,7 @@ def draw() -> list[Pixels]:
 
 
 class Audience:
-    """The process of `audience.py`.
+    """The process of `receiving/audience.py`.
 
     Args:
         viewers: Number of viewers of the page.
@@ -90,7 +90,7 @@ class Audience:
     """
 
     def __init__(self, *, viewers: int) -> None:
-        script = Path(__file__).with_name("audience.py")
+        script = Path(__file__).parent / "receiving" / "audience.py"
         command = [sys.executable, str(script), "--viewers", str(viewers)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

@@ -147,7 +147,7 @@ def soak(folder: Path, *, frames: int, rate: float, every: int) -> dict[str, Any
         The account of the child, and the counts of each output.
     """
     # Not at the top: the child, whose memory is measured, runs this file too.
-    from audience import HungViewer, Receiver, Scraper, Viewer, phases
+    from receiving.audience import HungViewer, Receiver, Scraper, Viewer, phases
 
     from tests.servers.broker import Listener, Mosquitto, free_port
 

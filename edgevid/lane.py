@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevid.bundle.manifest import Manifest, Window
 from edgevid.errors import UsageError
-from edgevid.events.decide import Decider
+from edgevid.events.decide import Decider, Event
 from edgevid.frames import Array, Frame
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
@@ -119,6 +119,15 @@ class Lane:
         if pace.slowdown != self.slowdown:
             self.slowdown = pace.slowdown
             self.sampler.slow_down(pace.slowdown)
+
+    def restart(self) -> tuple[Event, ...]:
+        """Begin a new window, as after a gap; return the event that ends, if there is one."""
+        self.engine.restart()
+        if self.gate is not None:
+            self.gate.restart()
+        ended = self.decider.flush()
+        self.decider.slow_down(self.slowdown)
+        return ended
 
     def saw(self, timestamp_ns: int) -> None:
         """Note the first frame of the stream, and after a gap: no event begins before it.

@@ -328,11 +328,7 @@ class Pipeline:
 
     def _restart(self, lane: Lane) -> None:
         lane.telemetry.gaps = lane.sampler.gaps
-        lane.engine.restart()
-        if lane.gate is not None:
-            lane.gate.restart()
-        self._emit_events(lane, lane.decider.flush())
-        lane.decider.slow_down(lane.slowdown)
+        self._emit_events(lane, lane.restart())
 
 
 def _extra_values(engine: Engine) -> Mapping[str, Sequence[float]]:

@@ -1,6 +1,6 @@
 """The other ends of a run's outputs: viewers of the page, a scraper, a webhook's receiver and a broker.
 
-    python benchmarks/audience.py [--viewers 5]
+    python benchmarks/receiving/audience.py [--viewers 5]
 
 The script prints the addresses to use as one JSON object. At the end of its standard input it
 prints what arrived, as another one. `outputs.py` starts it as a process, so that the load and the

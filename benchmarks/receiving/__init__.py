@@ -1,0 +1,1 @@
+"""What receives the outputs of a run, in a process of its own."""
