@@ -153,8 +153,8 @@ def _add_report(group: argparse._ArgumentGroup) -> None:
         "--learning-curve",
         type=_on_off,
         metavar="{on,off}",
-        help="also learn from fewer clips of each class in every fold, to estimate what more would bring; takes about "
-        "as long as all folds again (default: on for --report with a frozen encoder and a linear head)",
+        help="also learn from fewer clips of each class in every fold, to estimate what more would bring; quick with a "
+        "linear head, else about as long as all folds again (default: on for --report with a linear head)",
     )
 
 

@@ -89,7 +89,8 @@ class TrainOptions:
         tensorboard: Folder for TensorBoard's logs; None for no logs.
         report: The page to write, a `.html` file; None for none.
         learning_curve: Whether to measure also with fewer clips of each class, which takes about
-            as long as all folds again. None does so for a page, if the head is linear.
+            as long as all folds again, and much less with a linear head. None does so for a page, if
+            the head is linear.
 
     Raises:
         UsageError: `group_by`, `frames`, `interval`, `videos` or `fps` is not legal.
