@@ -11,7 +11,6 @@ from edgevid.lane import Lane
 
 if TYPE_CHECKING:
     from edgevid.outputs.mqtt.homeassistant import PublishedModel
-    from edgevid.outputs.timeline.page import TimelineModel
     from edgevid.outputs.web.hub import PageModel
 
 
@@ -23,14 +22,6 @@ def published_model(lane: Lane) -> PublishedModel:
     return PublishedModel(
         lane.name, decider.labels, tuple(label for label in decider.labels if label not in decider.rule.background)
     )
-
-
-def timeline_model(lane: Lane) -> TimelineModel:
-    """Describe a model to the timeline of a run."""
-    from edgevid.outputs.timeline.page import TimelineModel
-
-    decider = lane.decider
-    return TimelineModel(name=lane.name, labels=decider.labels, background=tuple(decider.rule.background))
 
 
 def page_model(lane: Lane) -> PageModel:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
-from edgevid.api.described_models import page_model, published_model, timeline_model
+from edgevid.api.described_models import page_model, published_model
 from edgevid.api.outputs import (
     OUTPUT_SPECS,
     Clips,
@@ -185,23 +185,12 @@ class _Assembly:
         self._outputs.append(out)
 
     def _add_timelines(self, wanted: Sequence[Timeline]) -> None:
-        """Open one recorder for all files, which share what was seen."""
         if not wanted:
             return
-        from edgevid.outputs.timeline.recorder import TimelineRecorder
+        from edgevid.api.open_timeline import open_timeline
 
-        name = self._context.source.name
-        hint = "Record it with --record, and run on the recording."
-        UsageError.unless(
-            not self._context.live, expected="--timeline of a file, not of a live source", got=name, hint=hint
-        )
-        kinds = {lane.engine.bundle.manifest.input.kind for lane in self._context.lanes}
-        recorder = TimelineRecorder(
-            [Path(each.path) for each in wanted],
-            source=name,
-            models=[timeline_model(lane) for lane in self._context.lanes],
-            has_pictures="frames" in kinds,
-        )
+        context = self._context
+        recorder = open_timeline(wanted, context.lanes, source=context.source.name, live=context.live)
         self._outputs.append(recorder)
         self._taps.append(recorder)
 
