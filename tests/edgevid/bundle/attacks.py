@@ -95,6 +95,8 @@ REFUSALS: dict[str, Refusal] = {
             "behind": lambda good: good + b"\0",
             "another archive behind": lambda good: good + good,
             "a comment": lambda good: zipped(unzipped(good), comment=b"hello"),
+            # Where a comment of this length begins, an archive without one has its end record.
+            "a comment in place of the end": lambda good: zipped(unzipped(good), comment=b"z" * 22),
         },
     ),
     "too-many-members": Refusal(
