@@ -141,8 +141,10 @@ REFUSALS: dict[str, Refusal] = {
         BundleMemberRefused,
         "members of at most",
         {
-            "size": directory(24, "<I", 2**29 + 1),
-            "stored size": directory(20, "<I", 2**29 + 1),
+            "size": directory(24, "<I", 2**30),
+            "stored size": directory(20, "<I", 2**30),
+            "a part of 512 MiB and a byte": directory(24, "<I", 2**29 + 1, member=b"head.tflite"),
+            "a stored part of 512 MiB and a byte": directory(20, "<I", 2**29 + 1, member=b"head.tflite"),
             "a manifest of 1 MiB and a byte": raw_manifest(lambda text: text.ljust(2**20 + 1)),
             "labels of 1 MiB and a byte": forged(labels__txt=b"a" * (2**20 + 1)),
             "a report of 8 MiB and a byte": forged(report__json=b"{}".ljust(8 * 2**20 + 1)),
