@@ -95,6 +95,8 @@ REFUSALS: dict[str, Refusal] = {
             "behind": lambda good: good + b"\0",
             "another archive behind": lambda good: good + good,
             "a comment": lambda good: zipped(unzipped(good), comment=b"hello"),
+            # Where a comment of this length begins, an archive without one has its end record.
+            "a comment in place of the end": lambda good: zipped(unzipped(good), comment=b"z" * 22),
         },
     ),
     "too-many-members": Refusal(
@@ -141,6 +143,8 @@ REFUSALS: dict[str, Refusal] = {
         {
             "size": directory(24, "<I", 2**30),
             "stored size": directory(20, "<I", 2**30),
+            "a part of 512 MiB and a byte": directory(24, "<I", 2**29 + 1, member=b"head.tflite"),
+            "a stored part of 512 MiB and a byte": directory(20, "<I", 2**29 + 1, member=b"head.tflite"),
             "a manifest of 1 MiB and a byte": raw_manifest(lambda text: text.ljust(2**20 + 1)),
             "labels of 1 MiB and a byte": forged(labels__txt=b"a" * (2**20 + 1)),
             "a report of 8 MiB and a byte": forged(report__json=b"{}".ljust(8 * 2**20 + 1)),

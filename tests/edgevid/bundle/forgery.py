@@ -171,12 +171,14 @@ def bomb(declared_bytes: int) -> Attack:
     return attack
 
 
-def directory(offset: int, layout: str, value: int) -> Attack:
-    """Overwrite a number in the central directory's first record."""
+def directory(offset: int, layout: str, value: int, *, member: bytes = b"manifest.json") -> Attack:
+    """Overwrite a number in a member's record of the central directory."""
 
     def attack(good: bytes) -> bytes:
         bad = bytearray(good)
-        struct.pack_into(layout, bad, struct.unpack("<I", good[-6:-2])[0] + offset, value)
+        # A record has 46 bytes before its name.
+        record = good.index(member, struct.unpack("<I", good[-6:-2])[0]) - 46
+        struct.pack_into(layout, bad, record + offset, value)
         return bytes(bad)
 
     return attack

@@ -320,17 +320,17 @@ def test_a_bundle_whose_file_cannot_be_opened_is_passed_over(
 def test_a_confirmation_that_failed_is_tried_again_after_a_pause_and_not_before(
     slots: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now_ns, attempts = 0, []
+    began_s, now_ns, attempts = 12_345, 0, []
 
     def confirm(_slots: Slots, running: str) -> None:
-        attempts.append(now_ns // 10**9)
+        attempts.append(now_ns // 10**9 - began_s)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Slots, "confirm", confirm)
     monkeypatch.setattr(trial, "monotonic_ns", lambda: now_ns)
     period = TrialPeriod(slots, period_s=10)
     for second in range(0, 150, 5):
-        now_ns = second * 10**9
+        now_ns = (began_s + second) * 10**9
         period.decided(DECISION)
         period.close()
     assert attempts == [10, 70, 130]
