@@ -26,7 +26,9 @@ const strips = new Strips($("overview"), $("strip"), {
     const wanted = Math.min(Math.max(time, least), most);
     film.show(wanted, "at", (shown) => {
       const snapped = edge === "end" && film.isLast ? state.length : shown;
-      if (marks.move(index, edge, snapped, state.length)) strips.place();
+      // The frame before a neighbour's edge may begin before the edge itself.
+      marks.move(index, edge, Math.min(Math.max(snapped, least), most));
+      strips.place();
     });
   },
   onDrop: () => {
@@ -181,7 +183,8 @@ function moveEdge(edge) {
     return;
   }
   marks.remember();
-  change(marks.move(marks.selected, edge, time, state.length));
+  marks.move(marks.selected, edge, time);
+  change(true);
 }
 
 function addLabel(label) {

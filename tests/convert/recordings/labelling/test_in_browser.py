@@ -174,6 +174,100 @@ def test_edges_move_by_keys_and_by_hand_and_stop_at_their_neighbours(shown, hand
     assert shown.rows() == ["a.mp4,wave,0.4,0.8", "a.mp4,jump,1.8,2.8"]
 
 
+def test_an_edge_that_is_dragged_against_one_between_two_frames_stops_there(shown, browser):
+    shown.close()
+    shown.file.write_text("path,label,start_s,end_s\na.mp4,wave,0.4,0.81\na.mp4,jump,1.8,2.8\nb.avi,,,\n")
+    shown.open()
+    with browser.page(shown.address) as page:
+        hand = Hand(page)
+        left, top, width, height = hand.box("#strip")
+        page.drag(
+            (left + width * 0.45 + 3, top + height / 2), (left + width * 0.3, top + height / 2), (left + 3, top + 9)
+        )
+        page.until("document.querySelectorAll('#events li')[1].textContent.includes('0.81 – 2.80')")
+        hand.is_saved()
+        assert shown.rows()[:2] == ["a.mp4,wave,0.4,0.81", "a.mp4,jump,0.81,2.8"]
+
+
+def test_after_an_undo_a_change_ends_what_could_be_redone(shown, hand):
+    hand.mark("1", 0.0, 0.2)
+    # The end, and then the begin.
+    hand.press("u", "u")
+    hand.go(0.4)
+    hand.press("2")
+    hand.press("Escape")
+    hand.press("U", shift=True)
+    assert hand.page.run("document.querySelector('#redo').disabled")
+    assert shown.rows() == []
+
+
+def test_steps_that_come_faster_than_frames_are_taken_one_after_the_other(hand):
+    about = "{key: 'ArrowRight', bubbles: true, shiftKey: SHIFT}"
+    key = f"document.body.dispatchEvent(new KeyboardEvent('keydown', {about}));"
+    hand.page.run(f"(() => {{{key.replace('SHIFT', 'false') * 3}}})()")
+    hand.is_at(0.12)
+    hand.page.run(f"(() => {{{key.replace('SHIFT', 'true') * 3}}})()")
+    hand.is_at(3.12)
+
+
+def test_a_hand_on_the_zoomed_strip_moves_in_the_time_that_it_showed_when_it_came(hand):
+    hand.go(2.0)
+    hand.press("+", "+")
+    assert hand.text("#until") == "2.5 of 4.0 s"
+    left, top, width, height = hand.box("#strip")
+    y = top + height / 2
+    hand.page.drag((left + width * 0.5, y), (left + width * 0.6, y), (left + width * 0.7, y), (left + width * 0.76, y))
+    hand.is_at(2.24)
+    left, top, width, height = hand.box("#overview")
+    hand.page.drag((left + width * 0.251, top + height / 2))
+    hand.is_at(1.0)
+
+
+FILM = """(async () => {
+  const { Film } = await import('/film.js');
+  const canvas = document.createElement('canvas'), shown = [];
+  const film = new Film(canvas, { send() {}, onFrame() { shown.push(film.time); }, onStop() {} });
+  film.reset(0);
+  BODY
+  return shown;
+})()"""
+
+
+def film(hand, body):
+    """What a film without a server shows."""
+    return hand.page.run(FILM.replace("BODY", body))
+
+
+def test_frames_are_shown_at_their_own_times_by_the_chosen_speed(hand):
+    play = """film.paint = (frame) => shown.push(frame.time);
+      film.play(); film.setSpeed(SPEED);
+      film.queue = [0.5, 1.0, 2.0].map((time) => ({ time, bitmap: { close() {} } }));
+      for (const now of [1000, 1249, 1250, 1499, 1500, 1999, 2000, 3000]) { film.tick(now); shown.push(now); }
+      film.pause();"""
+    assert film(hand, play.replace("SPEED", "2")) == [1000, 1249, 0.5, 1250, 1499, 1.0, 1500, 1999, 2.0, 2000, 3000]
+    assert film(hand, play.replace("SPEED", "1"))[-3:] == [2000, 2.0, 3000]
+
+
+def test_a_frame_that_is_no_longer_wanted_is_not_shown(hand):
+    assert film(
+        hand,
+        """canvas.getContext('2d');
+        const jpeg = await new Promise((done) => canvas.toBlob(done, 'image/jpeg'));
+        const message = async (number, time) => {
+          const head = new DataView(new ArrayBuffer(13));
+          head.setUint32(0, number); head.setFloat64(5, time);
+          return new Blob([head.buffer, jpeg]).arrayBuffer();
+        };
+        film.show(1);
+        const old = film.asked;
+        film.waiting = null;
+        film.show(2);
+        film.receive(await message(old, 1));
+        film.receive(await message(film.asked, 2));
+        await film.decoding;""",
+    ) == [2]
+
+
 def test_the_end_of_a_drag_to_the_last_frame_is_the_end_of_the_recording(shown, hand):
     hand.press("End")
     hand.is_at(3.96)
