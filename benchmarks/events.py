@@ -145,7 +145,7 @@ def _trained(clips: Path, subjects: Sequence[str], work: Path) -> Path:
         encoder="efficientnet-lite0@128", streams="frames,differences", head="stats", background=BACKGROUND
     )
     train(folder, work / "actions.keras", options=options, progress=Silent())
-    convert_model(work / "actions.keras", folder, out, options=Options(), progress=Silent())
+    convert_model(work / "actions.keras", folder, out, options=Options(precision="int8"), progress=Silent())
     return out
 
 
