@@ -30,6 +30,7 @@ OPTIONS = {
     ],
     "evaluate": ["MODEL_OR_BUNDLE", "CLIPS", "--json", "--videos", "--fps", "--split"],
     "label": ["VIDEO", "--output", "--label", "--labels", "--port"],
+    "calibrate": ["BUNDLE", "--streams", "--truth", "--max-false-per-hour", "--min-background-h", "-o", "--json"],
     "truth": ["FILE", "--streams", "-o", "--tier", "--point", "--rest-is-empty", "--json"],
     "convert": [
         "MODEL",
