@@ -32,7 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, metavar="OUT", required=True, help="the bundle to write")
     group = parser.add_argument_group("the recordings")
     add_truth(group)
-    add_measure(group)
+    add_measure(
+        group,
+        limit_help="choose only among rules with at most so many false alarms an hour, the one that finds most "
+        "(default: none; false alarms and misses weigh the same)",
+    )
     group.add_argument(
         "--min-background-h",
         type=float,

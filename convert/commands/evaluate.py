@@ -87,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _add_streams(parser: argparse.ArgumentParser, clips: argparse.Action) -> None:
     group = parser.add_argument_group("long recordings, in place of CLIPS")
     add_truth(group, in_place_of=clips)
-    add_measure(group)
+    add_measure(group, limit_help="false alarms an hour that you want to promise (default: 1)")
     group.add_argument(
         "--paces", action="store_true", help="measure the pace levels of a device that is late or hot too"
     )
@@ -111,8 +111,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_clips(args: argparse.Namespace) -> int:
-    of_streams = ("truth", "tolerance", "max_false_per_hour", "paces", "report")
-    given = [f"--{name.replace('_', '-')}" for name in of_streams if getattr(args, name) not in (None, False)]
+    defaults: dict[str, object] = {
+        **dict.fromkeys(("truth", "tolerance", "max_false_per_hour", "report", "point")),
+        **dict.fromkeys(("paces", "rest_is_empty"), False),
+        **{name: [] for name in ("tier", "omit", "rename")},
+        "attribute": "",
+    }
+    given = [f"--{name.replace('_', '-')}" for name, default in defaults.items() if getattr(args, name) != default]
     UsageError.unless(not given, expected="--streams with its options", got=", ".join(given))
     from convert import EvaluateOptions, Terminal, evaluate
     from convert.training.console import metrics_text, notes_text, short_text, skipped_text
@@ -181,7 +186,7 @@ def _write_page(args: argparse.Namespace, result: StreamEvaluation, seconds: flo
 def _check_streams(args: argparse.Namespace) -> None:
     """Reject what is about clips."""
     UsageError.unless(args.clips is None, expected="CLIPS or --streams, not both", got=str(args.clips))
-    UsageError.unless(args.truth is not None, expected="--truth with --streams", got=None)
+    UsageError.unless(args.truth is not None, expected="--truth with --streams", found="none")
     if args.report is not None:
         # Before minutes of work.
         check_folder(args.report, suffix=".html")

@@ -88,17 +88,18 @@ def add_truth(group: argparse._ArgumentGroup, *, in_place_of: argparse.Action | 
         "--truth",
         type=Path,
         metavar="EVENTS.csv",
-        required=in_place_of is None,
+        **how,
         help="what happens in them: a table with path, label, start_s and end_s, or a file of another tool, "
         "see 'edgevid truth --help'",
     )
 
 
-def add_measure(group: argparse._ArgumentGroup) -> None:
+def add_measure(group: argparse._ArgumentGroup, *, limit_help: str) -> None:
     """Add what counts as a hit.
 
     Args:
         group: A group of the parser.
+        limit_help: What the limit on false alarms does in this command.
     """
     group.add_argument(
         "--tolerance",
@@ -110,7 +111,7 @@ def add_measure(group: argparse._ArgumentGroup) -> None:
         "--max-false-per-hour",
         type=float,
         metavar="X",
-        help="false alarms an hour that you want to promise (default: 1)",
+        help=limit_help,
     )
 
 

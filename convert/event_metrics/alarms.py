@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from convert.event_metrics.trace import Answered
 from edgevid.events.decide import Event
-from edgevid.events.timeline import EventScore, Interval, match
+from edgevid.events.timeline import EventScore, Interval, match, overlap_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,5 @@ def _kind(event: Event, truth: Sequence[Interval], tolerance_s: float) -> tuple[
     own = next((real for real in near if real.label == event.label), None)
     if own is not None:
         return "duplicates", own
-    return ("other_class", near[0]) if near else ("spurious", None)
+    # The one that it is most about.
+    return ("other_class", max(near, key=lambda real: overlap_s(event, real))) if near else ("spurious", None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from convert.event_metrics.alarms import Alarms
-from convert.event_metrics.trace import Answered, smoothed
+from convert.event_metrics.trace import Answered, Opening, openings
+from edgevid.events.decide import Decider
 from edgevid.events.rule import DecisionRule
 from edgevid.frames import Array
 
@@ -61,7 +62,11 @@ class DelayMetrics:
 
 
 def measure_delays(
-    recordings: Sequence[Answered], matched: Sequence[Alarms], labels: Sequence[str], rule: DecisionRule
+    recordings: Sequence[Answered],
+    matched: Sequence[Alarms],
+    labels: Sequence[str],
+    rule: DecisionRule,
+    decider: Callable[[DecisionRule], Decider],
 ) -> DelayMetrics | None:
     """Measure the delays of the hits.
 
@@ -70,13 +75,16 @@ def measure_delays(
         matched: Their events and truth, in the same order.
         labels: Classes of the model, in the order of the scores.
         rule: The rule that made the events.
+        decider: Returns a new decider for a rule.
 
     Returns:
         The metrics; None without hits.
     """
     hits = [pair for alarms in matched for pair in alarms.score.matched]
     delays = [
-        delay for each, alarms in zip(recordings, matched, strict=True) for delay in _delays(each, alarms, labels, rule)
+        delay
+        for each, alarms in zip(recordings, matched, strict=True)
+        for delay in _delays(each, alarms, labels, rule, decider)
     ]
     if not hits:
         return None
@@ -94,33 +102,36 @@ def measure_delays(
     )
 
 
-def _delays(each: Answered, alarms: Alarms, labels: Sequence[str], rule: DecisionRule) -> list[Delay]:
+def _delays(
+    each: Answered,
+    alarms: Alarms,
+    labels: Sequence[str],
+    rule: DecisionRule,
+    decider: Callable[[DecisionRule], Decider],
+) -> list[Delay]:
     if not alarms.score.matched:
         return []
-    soft = smoothed(each.trace, rule.smoothing_s)
-    own = {one.label: (one.enter, one.exit) for one in rule.thresholds}
-    firsts = [segment.first for segment in each.trace.segments]
+    found = openings(each.trace, lambda: decider(rule))
+    enters = {own.label: own.enter for own in rule.thresholds}
     delays = []
     for real, event in alarms.score.matched:
-        index, (enter, exit_score) = labels.index(event.label), own.get(event.label, (rule.enter, rule.exit))
-        announced = int(np.searchsorted(each.trace.times_s, event.announced_s))
-        piece = slice(max(first for first in firsts if first <= announced), announced + 1)
-        reached, entered = _crossings(each.trace.scores[piece, index], soft[piece, index], enter, exit_score)
-        model_s, entered_s = each.trace.times_s[piece][[reached, entered]].tolist()
-        delays.append(Delay(model_s - real.start_s, entered_s - model_s, event.announced_s - entered_s))
+        # An event that these scores and this rule do not make, as one of a device's log, has one part.
+        opening = found.get(event.announced_s, Opening(event.announced_s, event.announced_s))
+        scores = each.trace.scores[:, labels.index(event.label)]
+        model_s = _reached_s(each.trace.times_s, scores >= enters.get(event.label, rule.enter), opening)
+        smoothing_s, min_duration_s = opening.opened_s - model_s, event.announced_s - opening.opened_s
+        delays.append(Delay(model_s - real.start_s, smoothing_s, min_duration_s))
     return delays
 
 
-def _crossings(scores: Array, soft: Array, enter: float, exit_score: float) -> tuple[int, int]:
-    """Return where the score, and then the smoothed score, reached `enter` before the last answer."""
-    rose = _first_of_run(soft >= exit_score, len(soft) - 1)
-    entered = rose + int(np.argmax(soft[rose:] >= enter))
-    # A mean over time is nowhere above what it is the mean of, so that the score was there before.
-    over = np.flatnonzero(scores[: entered + 1] >= enter)
-    return (_first_of_run(scores >= enter, int(over[-1])) if len(over) else entered), entered
-
-
-def _first_of_run(is_over: Array, index: int) -> int:
-    """Return the first index of the run of true values that reaches an index."""
-    below = np.flatnonzero(~is_over[:index])
-    return int(below[-1]) + 1 if len(below) else 0
+def _reached_s(times_s: Array, is_over: Array, opening: Opening) -> float:
+    """Return when the score reached `enter` on the way to an event."""
+    first = int(np.searchsorted(times_s, opening.free_s))
+    opened = int(np.searchsorted(times_s, opening.opened_s))
+    # A mean over time is nowhere above all of what it is the mean of, so that the score was there.
+    over = np.flatnonzero(is_over[first : opened + 1])
+    if not len(over):
+        return opening.opened_s
+    last = first + int(over[-1])
+    below = np.flatnonzero(~is_over[first:last])
+    return float(times_s[first + int(below[-1]) + 1 if len(below) else first])

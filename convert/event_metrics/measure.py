@@ -204,7 +204,7 @@ def measure(
         edit=edit_score(recordings),
         collar_f1=collar_f1(recordings, options.collar_s),
         pieces=pieces(recordings),
-        delay=measure_delays(recordings, matched, labels, rule),
+        delay=measure_delays(recordings, matched, labels, rule, decider),
         frames=measure_frames(recordings, labels, rule.background),
         labels=tuple(
             _label_metrics(label, recordings, matched, hours) for label in labels if label not in rule.background

@@ -4,7 +4,7 @@
 - `mean_average_precision`: the protocol of ActivityNet (Caba Heilbron et al., CVPR 2015), at one
   threshold of overlap; also that of THUMOS14.
 - `edit_score`: Lea et al., "Segmental spatiotemporal CNNs for fine-grained action segmentation", ECCV 2016.
-- `fragments` and `merges`: Ward, Lukowicz and Gellersen, "Performance metrics for activity
+- `pieces`: Ward, Lukowicz and Gellersen, "Performance metrics for activity
   recognition", ACM TIST 2 (2011).
 - `collar_f1`: Mesaros, Heittola and Virtanen, "Metrics for polyphonic sound event detection",
   Applied Sciences 6 (2016).
@@ -20,18 +20,13 @@ import numpy as np
 
 from convert.event_metrics.trace import Answered
 from edgevid.events.decide import Event
-from edgevid.events.timeline import Interval, iou, overlapping
+from edgevid.events.timeline import Interval, iou, overlap_s, overlapping
 from edgevid.frames import Array
 
 Kind = TypeVar("Kind", bound=Interval)
 # Share of a true event's length by which the end of an event may be off, where that is more than
 # the collar.
 _END_SHARE = 0.5
-
-
-def overlap_s(one: Interval, other: Interval) -> float:
-    """Return the time that two intervals share, in seconds."""
-    return max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
 
 
 def f1_at(recordings: Sequence[Answered], threshold: float, *, label: str | None = None) -> float:

@@ -5,7 +5,7 @@ Scores are computed once. Every rule is then tried on them, which takes a thousa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class ScoreTrace:
         times_s: (N,) float64, time of each decision in seconds, ascending within a segment.
         scores: (N, classes) float64, probabilities.
         segments: Where the window began anew, in order.
-        duration_s: Time from the first frame of the recording to the end of its last.
+        duration_s: Time of the end of the last frame, in seconds; above 0.
     """
 
     times_s: Array
@@ -45,7 +45,9 @@ class ScoreTrace:
     duration_s: float
 
     def pieces(self) -> list[tuple[Segment, slice]]:
-        """Return each segment with the decisions in it."""
+        """Return each segment with the decisions in it; nothing without decisions."""
+        if not self.segments:
+            return []
         ends = [*(segment.first for segment in self.segments[1:]), len(self.times_s)]
         return [(segment, slice(segment.first, end)) for segment, end in zip(self.segments, ends, strict=True)]
 
@@ -78,32 +80,47 @@ def replay(trace: ScoreTrace, decider: Callable[[], Decider]) -> tuple[Event, ..
         trace: The scores.
         decider: Returns a new decider.
     """
-    own, events = decider(), list[Event]()
-    rows: list[list[float]] = trace.scores.tolist()
-    times_s: list[float] = trace.times_s.tolist()
-    for segment, piece in trace.pieces():
-        own.began_s = segment.began_s
-        for t_s, row in zip(times_s[piece], rows[piece], strict=True):
-            events.extend(own.update(t_s, row))
-        events.extend(own.flush())
-    return tuple(events)
+    own = decider()
+    return tuple(event for ended in _updates(trace, own) for event in ended)
 
 
-def smoothed(trace: ScoreTrace, smoothing_s: float) -> Array:
-    """Return the scores as the decider smooths them, (N, classes) float64.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How an event came about.
+
+    Attributes:
+        free_s: From when on its label could rise, in seconds: after the event before, its cooldown
+            and the last gap.
+        opened_s: When its smoothed score reached `enter`.
+    """
+
+    free_s: float
+    opened_s: float
+
+
+def openings(trace: ScoreTrace, decider: Callable[[], Decider]) -> dict[float, Opening]:
+    """Return how each event of a recording came about, by the time of its announcement.
 
     Args:
         trace: The scores.
-        smoothing_s: Time constant in seconds; 0 for none.
+        decider: Returns a new decider.
     """
-    result = trace.scores.copy()
-    if smoothing_s == 0:
-        return result
-    for _, piece in trace.pieces():
-        rows, steps_s = result[piece], np.diff(trace.times_s[piece])
-        for index, weight in enumerate(-np.expm1(-steps_s / smoothing_s), start=1):
-            rows[index] = rows[index - 1] + weight * (rows[index] - rows[index - 1])
-    return result
+    own, found = decider(), dict[float, Opening]()
+    for _ in _updates(trace, own):
+        if own.started is not None and own.began_s is not None:
+            found[own.started.announced_s] = Opening(max(own.free_s, own.began_s), own.opened_s)
+    return found
+
+
+def _updates(trace: ScoreTrace, decider: Decider) -> Iterator[tuple[Event, ...]]:
+    """Yield the events that ended with each decision and at each gap."""
+    rows: list[list[float]] = trace.scores.tolist()
+    times_s: list[float] = trace.times_s.tolist()
+    for segment, piece in trace.pieces():
+        decider.began_s = segment.began_s
+        for t_s, row in zip(times_s[piece], rows[piece], strict=True):
+            yield decider.update(t_s, row)
+        yield decider.flush()
 
 
 def truth_at(times_s: Array, truth: Sequence[Interval]) -> list[str]:

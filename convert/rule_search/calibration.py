@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,14 +11,15 @@ import numpy as np
 
 from convert.clips import ClipRef
 from convert.clips.sources import length_s
+from convert.evaluation import MODEL_SUFFIXES
 from convert.event_metrics import Answered, EventMetrics, MeasureOptions, measure, replay
 from convert.event_metrics.trace import truth_at
 from convert.progress import Progress, Silent
-from convert.recordings import Recording, check_durations, check_labels, import_truth
+from convert.recordings import Recording, TrueEvent, check_durations, check_labels, import_truth
 from convert.recordings.importers.options import DEFAULT, ImportOptions
 from convert.rule_search.halves import Halves, halve
 from convert.rule_search.learned_delays import learn_delays
-from convert.rule_search.search import search_rule
+from convert.rule_search.search import Found, search_rule
 from convert.rule_search.trials import Trials
 from convert.stream_evaluation.evaluate import watch_all
 from convert.stream_evaluation.watched_model import WatchedModel, watched_bundle
@@ -75,7 +77,8 @@ class Calibration:
         halves: The two parts of the recordings.
         names: Names of the recordings.
         tried: Number of rules that were tried on all recordings that it was chosen on.
-        depth: What was worth choosing, see `convert.rule_search.search.Found`.
+        depth: What was chosen, see `convert.rule_search.search.Found`.
+        second_look: Whether the search was tried on unseen recordings first.
         chosen: Metrics of the rule where it was chosen: too good to be promised.
         checked: Metrics of the rule where it was not.
         checked_before: Metrics of the rule of the bundle there.
@@ -88,6 +91,7 @@ class Calibration:
     names: tuple[str, ...]
     tried: int
     depth: int
+    second_look: bool
     chosen: EventMetrics
     checked: EventMetrics
     checked_before: EventMetrics
@@ -125,10 +129,17 @@ def calibrate(
     options, progress, out = options or CalibrationOptions(), progress or Silent(), Path(out)
     atomic.check_folder(out, suffix=".edgevid")
     read = import_truth(Path(truth), folder=Path(streams), options=options.truth)
+    UsageError.unless(
+        Path(path).suffix not in MODEL_SUFFIXES,
+        expected="an .edgevid bundle",
+        found=f"{path}, a model",
+        hint="Convert it first: edgevid convert",
+    )
     original = bundle.read(Path(path))
     model = watched_bundle(original, threads=options.threads)
     check_labels(read.recordings, model.labels, background=model.rule.background)
-    halves = halve(read.recordings)
+    background = model.rule.background
+    halves = halve([replace(each, events=_without(each.events, background)) for each in read.recordings])
     _check_background(read.recordings, original.manifest, options.min_background_h, progress)
     answered = watch_all(model, read.recordings, folder=Path(streams), progress=progress)
     progress.step("choosing the rule")
@@ -136,7 +147,7 @@ def calibrate(
     trials = Trials(
         chosen_on, model.decider, tolerance_s=options.tolerance_s, max_false_per_hour=options.max_false_per_hour
     )
-    rule, depth = _choose(model, chosen_on, trials, options)
+    found, rule = _choose(model, chosen_on, trials, options)
     checked_on = [answered[index] for index in halves.checked_on]
     calibration = Calibration(
         rule=rule,
@@ -144,7 +155,8 @@ def calibrate(
         halves=halves,
         names=tuple(each.name for each in answered),
         tried=len(trials),
-        depth=depth,
+        depth=found.depth,
+        second_look=found.second_look,
         chosen=_measured(model, chosen_on, rule, options.measure),
         checked=_measured(model, checked_on, rule, options.measure),
         checked_before=_measured(model, checked_on, model.rule, options.measure),
@@ -152,6 +164,10 @@ def calibrate(
     )
     bundle.write(replace(original, manifest=replace(original.manifest, decision=rule)), out)
     return calibration
+
+
+def _without(events: Sequence[TrueEvent], background: Sequence[str]) -> tuple[TrueEvent, ...]:
+    return tuple(event for event in events if event.label not in background)
 
 
 def _check_background(recordings: Sequence[Recording], manifest: Manifest, least_h: float, progress: Progress) -> None:
@@ -173,9 +189,15 @@ def _check_background(recordings: Sequence[Recording], manifest: Manifest, least
 
 def _choose(
     model: WatchedModel, recordings: Sequence[Answered], trials: Trials, options: CalibrationOptions
-) -> tuple[DecisionRule, int]:
+) -> tuple[Found, DecisionRule]:
     found = search_rule(trials, model.rule)
     rule = found.rule
+    TruthError.unless(
+        trials.outcome(rule).hits > 0,
+        expected="a rule that finds an event",
+        found="none" if options.max_false_per_hour is None else "none that has so few false alarms",
+        hint="Evaluate the bundle on these recordings first: is it a model of these actions?",
+    )
     if not trials.keeps_limit(rule):
         outcome = trials.outcome(rule)
         per_hour = outcome.false_alarms / outcome.hours
@@ -187,7 +209,7 @@ def _choose(
         )
     delays = learn_delays(recordings, model.labels, rule, model.decider, tolerance_s=options.tolerance_s)
     below = _unknown_below(recordings, model.labels, rule) if options.unknown else rule.unknown_below
-    return replace(rule, delays=delays, unknown_below=below), found.depth
+    return found, replace(rule, delays=delays, unknown_below=below)
 
 
 def _unknown_below(recordings: Sequence[Answered], labels: Sequence[str], rule: DecisionRule) -> float:
@@ -199,7 +221,9 @@ def _unknown_below(recordings: Sequence[Answered], labels: Sequence[str], rule: 
             label = labels[int(index)]
             if label == truth or (not truth and label in rule.background):
                 right.append(float(row[index]))
-    return round(float(np.quantile(right, _UNKNOWN_SHARE)), 3) if right else 0.0
+    # Down, and of the scores that occur: many are equal, and a little more would name them all.
+    share = float(np.quantile(right, _UNKNOWN_SHARE, method="lower")) if right else 0.0
+    return math.floor(share * 1000) / 1000
 
 
 def _measured(

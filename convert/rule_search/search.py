@@ -32,16 +32,21 @@ class Found:
 
     Attributes:
         rule: The rule.
-        depth: What was worth choosing: 0 for nothing, 1 for settings of all classes, 2 for
-            thresholds of single classes too.
+        depth: What was chosen: 0 for nothing, 1 for settings of all classes, 2 for thresholds of
+            single classes too.
+        second_look: Whether recordings were enough to try the search on unseen ones first.
     """
 
     rule: DecisionRule
     depth: int
+    second_look: bool
 
 
 def search_rule(trials: Trials, start: DecisionRule) -> Found:
     """Return the best rule that can be told from chance.
+
+    With too few recordings for a second look, settings of all classes are chosen without one. A
+    deeper rule is taken than the second look advises where only that keeps the limit.
 
     Args:
         trials: Rates rules on all recordings.
@@ -50,7 +55,10 @@ def search_rule(trials: Trials, start: DecisionRule) -> Found:
     start = replace(start, delays=())
     halves = _halves(trials)
     depth = 1 if halves is None else _depth(*halves, start)
-    return Found(_search(trials, start)[depth], depth)
+    rules = _search(trials, start)
+    kept = [each for each in range(depth, len(rules)) if trials.keeps_limit(rules[each])]
+    depth = kept[0] if kept else depth
+    return Found(rules[depth], depth, second_look=halves is not None)
 
 
 def _halves(trials: Trials) -> tuple[Trials, Trials] | None:

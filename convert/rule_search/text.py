@@ -11,10 +11,10 @@ from edgevid.events.rule import DecisionRule
 from edgevid.schema import to_json
 from edgevid.tables import table
 
-_DEPTHS = (
-    "None was better than the one before where it had not been chosen, so that only the delays are new.",
-    "Settings for all classes were worth choosing, thresholds of single classes were not.",
-    "Thresholds of single classes were worth choosing.",
+_NONE = "None was better than the one before where it had not been chosen, so that only the delays are new."
+_CHOSEN = ("Settings for all classes were chosen.", "Thresholds of single classes were chosen too.")
+_NO_SECOND_LOOK = (
+    "The recordings are too few for a second look, which takes four with events: the rule may be better by chance."
 )
 
 
@@ -26,12 +26,19 @@ def calibration_text(result: Calibration) -> str:
     )
     return "\n\n".join(
         [
-            f"Chosen on {chosen}; checked on {checked}.\n{result.tried} rules were tried. {_DEPTHS[result.depth]}",
+            f"Chosen on {chosen}; checked on {checked}.\n{result.tried} rules were tried. {_choice(result)}",
             table(_rule_rows(result.before, result.rule)),
             f"On the recordings that it was not chosen on:\n{verdict(result.checked)}\n{promise(result.checked)}",
             table(_metric_rows(result)),
         ]
     )
+
+
+def _choice(result: Calibration) -> str:
+    """Say what was chosen, and how sure that is."""
+    if not result.second_look:
+        return _NO_SECOND_LOOK
+    return _CHOSEN[result.depth - 1] if result.depth else _NONE
 
 
 def calibration_json(result: Calibration) -> dict[str, Any]:
@@ -45,6 +52,7 @@ def calibration_json(result: Calibration) -> dict[str, Any]:
         "kept_together": halves.by,
         "tried": result.tried,
         "depth": result.depth,
+        "second_look": result.second_look,
         "chosen": to_json(result.chosen),
         "checked": to_json(result.checked),
         "checked_before": to_json(result.checked_before),

@@ -69,16 +69,18 @@ def open_recording(path: Path, kind: Kind, window: Window) -> TimedSource:
     return TimedSource(video_files.VideoFile(path))
 
 
-def check_length(path: Path, window: Window, taken: int) -> None:
-    """Reject a recording that is shorter than a window.
+def check_length(path: Path, window: Window, *, taken: int, answers: int, duration_s: float) -> None:
+    """Reject a recording without a whole window.
 
     Args:
         path: The recording.
         window: The model's.
         taken: Frames of it that the sampler took.
+        answers: Answers of the model.
+        duration_s: Length of the recording.
 
     Raises:
-        TruthError: It is shorter.
+        TruthError: It is shorter than a window, or has gaps that leave none whole.
     """
     TruthError.unless(
         taken >= window.frames,
@@ -86,4 +88,11 @@ def check_length(path: Path, window: Window, taken: int) -> None:
         got=taken,
         found=f"{taken} such frames in {path}",
         hint="Leave it out of the folder and of the truth.",
+    )
+    TruthError.unless(
+        answers > 0 and duration_s > 0,
+        expected=f"recordings with a frame every {window.interval_s:g} s for at least one window",
+        got=answers,
+        found=f"gaps that leave no window whole in {path}",
+        hint="Record it at a higher rate, or leave it out of the folder and of the truth.",
     )

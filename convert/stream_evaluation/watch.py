@@ -55,8 +55,12 @@ def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
             pipeline = Pipeline(lane, source, [output])
             pipeline.keep_pace(level)
             pipeline.run()
-            if level == 0:
-                check_length(path, manifest.window, lane.telemetry.taken)
+        taken, answers = lane.telemetry.taken, len(output.times_s)
+        if level == 0:
+            check_length(path, manifest.window, taken=taken, answers=answers, duration_s=source.duration_s)
+        elif taken < manifest.window.frames:
+            # The loop repeats the last frame of a short clip; a stream that goes on would not be answered.
+            output = _TraceOutput(lane)
         return ScoreTrace(
             times_s=np.array(output.times_s, np.float64),
             scores=np.array(output.scores, np.float64).reshape(-1, len(manifest.labels)),

@@ -48,9 +48,10 @@ def keras_watch(
                 if sample is not Sample.SKIP:
                     preprocessor.write(frame, scoring.room(frame.timestamp_ns / NS_PER_S))
                     taken += 1
-            if slowdown == 1:
-                check_length(path, window, taken)
-            return scoring.trace(source.duration_s)
+        trace = scoring.trace(source.duration_s)
+        if slowdown == 1:
+            check_length(path, window, taken=taken, answers=len(trace.times_s), duration_s=trace.duration_s)
+        return trace
 
     return watch
 

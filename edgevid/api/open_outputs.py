@@ -29,6 +29,7 @@ from edgevid.api.outputs import (
 )
 from edgevid.errors import UsageError
 from edgevid.outputs.output import Output, Tap
+from edgevid.supervision.pace import LEVELS
 
 if TYPE_CHECKING:
     from edgevid.board import BoardSampler
@@ -227,8 +228,9 @@ class _Assembly:
         from edgevid.outputs.video.jpeg_ring import JpegRing
         from edgevid.outputs.video.pictures import FPS, Pictures
 
-        # A start is reported that much after its action begins, with which the clip begins.
-        delay_s = max(lane.decider.longest_delay_s for lane in self._context.lanes)
+        # A start is reported that much after its action begins, with which the clip begins; at the
+        # slowest pace most.
+        delay_s = max(lane.decider.longest_delay_s for lane in self._context.lanes) * LEVELS[-1].slowdown
         self._pictures = Pictures(
             ring_for(delay_s=delay_s, fps=FPS) if for_clips else JpegRing(room_bytes=_PAGE_PICTURES_BYTES, pictures=4)
         )

@@ -128,6 +128,8 @@ class Decider:
         began_s: Sensor time of the first frame that the scores are about; None for that of the
             first scores. `flush` forgets it.
         ongoing: The open event, from `min_duration_s` on: a shorter one may still be dropped.
+        free_s: Time from which on the open label could rise: after the event before, and its cooldown.
+        opened_s: Time at which the smoothed score of the open label reached `enter`.
         started: `ongoing` if the last update made it an event, else None. Every event starts once
             before it ends.
     """
@@ -137,6 +139,7 @@ class Decider:
         self.rule = rule
         self.model = model
         self.began_s: float | None = None
+        self.free_s = self.opened_s = -math.inf
         self.ongoing: Event | None = None
         self.started: Event | None = None
         own = {each.label: each for each in rule.thresholds}
@@ -204,7 +207,8 @@ class Decider:
         leader = self._leader()
         ended = self._close(so_far) if self._is_over(leader) else ()
         if self._open is None and leader is not None:
-            self._open = leader
+            self._open, self.opened_s = leader, t_s
+            self.free_s = max(self._last_fall_s, self._ended_s.get(leader, -math.inf) + self.rule.cooldown_s)
             # The leader may have risen while the last event was open; events must not overlap.
             self._rises[leader].start_s = max(self._rises[leader].start_s, self._last_fall_s)
         self._announce(t_s, age_ms)

@@ -41,9 +41,9 @@ class ClassDelay:
 
     Attributes:
         label: A label of the model.
-        start_s: Mean time from the start of an action to that of its event, in seconds. Below 0 if
+        start_s: Usual time from the start of an action to that of its event, in seconds. Below 0 if
             the event comes first.
-        end_s: Mean time from the end of an action to that of its event, in seconds.
+        end_s: Usual time from the end of an action to that of its event, in seconds.
     """
 
     label: str

@@ -73,27 +73,32 @@ def _fraction(hits: int, others: int) -> float:
 def match(events: Sequence[Event], truth: Sequence[Interval], *, tolerance_s: float = TOLERANCE_S) -> EventScore:
     """Match events with true intervals.
 
-    A match has equal labels and overlaps in time, after extending the true interval by the
-    tolerance at both ends. Each is matched at most once: a second event for one true interval is a
-    false alarm.
+    A match has equal labels and overlaps in time, or does after extending the true interval by the
+    tolerance at both ends; pairs that overlap as they are come first. Each is matched at most once:
+    a second event for one true interval is a false alarm.
 
     Args:
         events: The reported events; those of one label do not overlap each other.
         truth: The true intervals.
         tolerance_s: Extension of each true interval, in seconds.
     """
-    unmatched = sorted(events, key=lambda event: event.start_s)
+    waiting, reals = sorted(events, key=_start), sorted(truth, key=_start)
     matched: list[tuple[Interval, Event]] = []
-    missed: list[Interval] = []
-    for real in sorted(truth, key=lambda interval: interval.start_s):
-        # The earliest event; a later one may match the next interval of the same label.
-        event = next((each for each in unmatched if _reports(each, real, tolerance_s)), None)
-        if event is None:
-            missed.append(real)
-        else:
-            unmatched.remove(event)
-            matched.append((real, event))
-    return EventScore(tuple(matched), tuple(missed), tuple(unmatched))
+    # What overlaps as it is belongs together before what is near.
+    for slack_s in (0.0, tolerance_s):
+        for real in list(reals):
+            # The earliest event; a later one may match the next interval of the same label.
+            event = next((each for each in waiting if _reports(each, real, slack_s)), None)
+            if event is not None:
+                waiting.remove(event)
+                reals.remove(real)
+                matched.append((real, event))
+    matched.sort(key=lambda pair: pair[0].start_s)
+    return EventScore(tuple(matched), tuple(reals), tuple(waiting))
+
+
+def _start(interval: Interval) -> float:
+    return interval.start_s
 
 
 def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
@@ -104,9 +109,14 @@ def _reports(event: Event, real: Interval, tolerance_s: float) -> bool:
     )
 
 
+def overlap_s(one: Interval, other: Interval) -> float:
+    """Return the time that two intervals share, in seconds."""
+    return max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
+
+
 def iou(one: Interval, other: Interval) -> float:
     """Return the time that two intervals share over the time that either covers; 0 if both are empty."""
-    shared_s = max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
+    shared_s = overlap_s(one, other)
     covered_s = (one.end_s - one.start_s) + (other.end_s - other.start_s) - shared_s
     return shared_s / covered_s if covered_s > 0 else 0.0
 

@@ -14,7 +14,7 @@ from convert.event_metrics.delays import measure_delays
 from convert.event_metrics.frame_metrics import measure_frames
 from convert.event_metrics.measure import EventMetrics
 from convert.event_metrics.rates import hours_more, rate, upper_bound
-from convert.event_metrics.trace import Answered, smoothed, truth_at
+from convert.event_metrics.trace import Answered, truth_at
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider
 from edgevid.events.rule import DecisionRule
@@ -107,7 +107,7 @@ def test_the_delay_is_split_into_model_smoothing_and_shortest_duration() -> None
     # The action starts at 0.5; the model says so from 1.0 on.
     one = scored([("a", 0.5, 2.0)], [0.0] * 10 + [1.0] * 10 + [0.0] * 10, rule=rule)
     matched = [match_recording(one, tolerance_s=0.5)]
-    delay = measure_delays([one], matched, LABELS, rule)
+    delay = measure_delays([one], matched, LABELS, rule, decider)
     assert delay is not None
     # 1 - exp(-t / 0.2) with a step of 0.1 s: 0.39, 0.63 over enter at the second answer of it, and
     # over exit there too, so that 0.3 s are full three answers later.
@@ -125,21 +125,46 @@ def test_the_delay_is_split_into_model_smoothing_and_shortest_duration() -> None
 def test_a_dip_of_the_score_before_the_event_does_not_count_as_its_beginning() -> None:
     one = scored([("a", 1.0, 2.0)], [0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *[0.9] * 8, 0.0])
     alarms = match_recording(one, tolerance_s=0.2)
-    delay = measure_delays([one], [alarms], LABELS, RULE)
+    delay = measure_delays([one], [alarms], LABELS, RULE, decider)
     assert delay is not None
     assert delay.model_s == pytest.approx(0.2)
 
 
 def test_a_delay_is_not_sought_before_a_gap() -> None:
     one = scored([("a", 10.3, 10.9)], [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.0], gaps=[3])
-    delay = measure_delays([one], [match_recording(one, tolerance_s=0.5)], LABELS, RULE)
+    delay = measure_delays([one], [match_recording(one, tolerance_s=0.5)], LABELS, RULE, decider)
     assert delay is not None
     assert delay.model_s == pytest.approx(0.0)
 
 
+def test_a_label_that_stayed_up_while_another_led_rises_anew_after_it() -> None:
+    a = [0.0] * 5 + [0.9] * 10 + [0.45] * 10 + [0.45] * 5 + [0.9] * 8 + [0.0]
+    b = [0.0] * 15 + [0.95] * 10 + [0.0] * 14
+    one = scored([("a", 0.5, 1.4), ("b", 1.5, 2.4), ("a", 3.0, 3.7)], a)
+    both = np.stack([1 - np.array(a), np.array(a), np.array(b)], axis=1)
+    trace = dataclasses.replace(one.trace, scores=both)
+    one = dataclasses.replace(one, trace=trace, events=replay(trace, lambda: decider(RULE)))
+    delay = measure_delays([one], [match_recording(one, tolerance_s=0.5)], LABELS, RULE, decider)
+    assert delay is not None
+    assert (delay.p50_s, delay.model_s, delay.min_duration_s) == (pytest.approx(0.0), pytest.approx(0.0), 0.0)
+    assert delay.p90_s == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_recording_without_an_answer_has_no_events() -> None:
+    trace = dataclasses.replace(scored([], [0.0]).trace, times_s=np.zeros(0), scores=np.zeros((0, 3)), segments=())
+    assert replay(trace, lambda: decider(RULE)) == ()
+    silent = Answered(name="silent", truth=(Gesture("a", 0, 1),), trace=trace, events=())
+    assert measured(silent, scored([("a", 0.0, 0.3)], [0.9] * 4 + [0.0])).recall.hits == 1
+
+
+def test_something_else_is_what_the_event_is_most_about() -> None:
+    one = recording([("a", 0, 1), ("b", 1.2, 3)], [("none", 1.3, 3.0)])
+    assert confusions([match_recording(one, tolerance_s=0.5)])[0].truth == "b"
+
+
 def test_there_is_no_delay_without_hits() -> None:
     one = recording([("a", 0, 10)])
-    assert measure_delays([one], [match_recording(one, tolerance_s=0.5)], LABELS, RULE) is None
+    assert measure_delays([one], [match_recording(one, tolerance_s=0.5)], LABELS, RULE, decider) is None
 
 
 def test_answers_are_compared_with_the_truth_at_their_time() -> None:
@@ -159,20 +184,6 @@ def test_a_model_without_background_is_asked_only_where_something_happens() -> N
 def test_truth_is_looked_up_by_time() -> None:
     truth = [Gesture("a", 1.0, 2.0), Gesture("b", 2.5, 3.0)]
     assert truth_at(np.array([0.9, 1.0, 2.0, 2.2, 2.5, 3.1]), truth) == ["", "a", "a", "", "b", ""]
-
-
-def test_scores_are_smoothed_as_the_decider_smooths_them() -> None:
-    rule = dataclasses.replace(RULE, smoothing_s=0.3)
-    rng = np.random.default_rng(0)
-    one = scored([], rng.random(40).tolist(), rule=rule, gaps=[17])
-    own, soft = Decider(LABELS, rule), []
-    for segment, piece in one.trace.pieces():
-        own.began_s = segment.began_s
-        for t_s, row in zip(one.trace.times_s[piece].tolist(), one.trace.scores[piece].tolist(), strict=True):
-            own.update(t_s, row)
-            soft.append(list(own._smoothed))
-        own.flush()
-    assert np.allclose(smoothed(one.trace, 0.3), soft, atol=1e-12)
 
 
 def test_a_replay_flushes_at_gaps_and_at_the_end() -> None:

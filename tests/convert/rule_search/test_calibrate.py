@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from convert.rule_search import CalibrationOptions, calibrate
+from convert.rule_search.calibration import _unknown_below
 from convert.rule_search.search import Found
 from edgevid import bundle
 from edgevid.cli import main
 from edgevid.errors import TruthError, UsageError
+from tests.convert.event_metrics.recordings import LABELS, RULE, scored
 from tests.convert.stream_evaluation.gestures import shipped_path, write_recordings
 
 
@@ -80,7 +82,9 @@ def test_a_promise_that_no_rule_keeps_writes_nothing(
     streams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A rule that can only be what it is: each gesture is an event of another class.
-    monkeypatch.setattr("convert.rule_search.calibration.search_rule", lambda _trials, start: Found(start, 0))
+    monkeypatch.setattr(
+        "convert.rule_search.calibration.search_rule", lambda _trials, start: Found(start, 0, second_look=True)
+    )
     wrong = tmp_path / "wrong.csv"
     rows = (streams.parent / "events.csv").read_text().replace("swipe_left", "wave").replace("swipe_right", "wave")
     wrong.write_text(rows)
@@ -89,6 +93,35 @@ def test_a_promise_that_no_rule_keeps_writes_nothing(
     with pytest.raises(TruthError, match="a rule with at most 1 false alarms an hour"):
         calibrate(shipped_path(), streams, wrong, out, options=options)
     assert not out.exists()
+
+
+def test_a_bundle_that_finds_nothing_is_not_tuned_to_silence(
+    streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Every gesture under the name of another: what the model says is always wrong.
+    names = {"swipe_left": "circle_cw", "swipe_right": "circle_ccw", "swipe_up": "wave", "swipe_down": "swipe_left"}
+    names |= {"wave": "swipe_right", "circle_cw": "swipe_up", "circle_ccw": "swipe_down"}
+    lines = (streams.parent / "events.csv").read_text().splitlines()
+    swapped = [",".join(names.get(cell, cell) for cell in line.split(",")) for line in lines]
+    (tmp_path / "swapped.csv").write_text("\n".join(swapped) + "\n")
+    out = tmp_path / "tuned.edgevid"
+    call = arguments(streams, out, "--min-background-h", "0", "--max-false-per-hour", "1")
+    call[5] = str(tmp_path / "swapped.csv")
+    assert main(call) == 1
+    assert "a rule that finds an event, got none that has so few false alarms" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_model_is_to_be_converted_first(streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = arguments(streams, tmp_path / "tuned.edgevid")
+    call[1] = "model.keras"
+    assert main(call) == 2
+    assert "model.keras, a model. Convert it first" in capsys.readouterr().err
+
+
+def test_unknown_names_at_most_one_of_twenty_right_answers() -> None:
+    one = scored([], [0.0234375] * 100)
+    assert _unknown_below([one], LABELS, RULE) == 0.976
 
 
 @pytest.mark.parametrize("options", [{"min_background_h": -1}, {"max_false_per_hour": 0}, {"tolerance_s": -1}])

@@ -106,6 +106,19 @@ def test_a_limit_on_false_alarms_is_kept_at_the_cost_of_hits() -> None:
     assert 3 <= strict.outcome(rule).hits < 5
 
 
+def test_without_recordings_for_a_second_look_that_is_said() -> None:
+    found = search_rule(trials(pulses(0.45, 0.45, true=0.4)), RULE)
+    assert (found.depth, found.second_look) == (1, False)
+
+
+def test_a_deeper_rule_is_taken_where_only_that_keeps_the_limit() -> None:
+    low, high = pulses(0.45, 0.45, true=0.4), pulses(0.75, 0.95, 0.75, 0.95, true=0.8)
+    strict = trials(low, high, limit=0.001)
+    found = search_rule(strict, RULE)
+    assert strict.keeps_limit(found.rule)
+    assert strict.outcome(found.rule).hits > 0
+
+
 def two_classes(count: int) -> object:
     """A recording in which "a" is lower than what looks like "b", and `count` events of each."""
     row_a, row_b = np.zeros(0), np.zeros(0)
@@ -137,7 +150,7 @@ def test_a_rule_that_is_better_by_chance_only_is_not_taken() -> None:
     low, high = pulses(0.45, 0.45, true=0.4), pulses(0.75, 0.95, 0.75, 0.95, true=0.8)
     tried = trials(low, high)
     found = search_rule(tried, RULE)
-    assert (found.rule, found.depth) == (RULE, 0)
+    assert (found.rule, found.depth, found.second_look) == (RULE, 0, True)
     # It would have been taken without the second look.
     assert tried.merit(dataclasses.replace(RULE, enter=0.4, exit=0.3)) > tried.merit(RULE)
 

@@ -154,3 +154,16 @@ def test_the_length_of_a_recording_reaches_to_the_end_of_its_last_frame(tmp_path
     with open_recording(write_levels(tmp_path / "a.avi", [0] * 25), "frames", WINDOW) as source:
         assert len(list(source.frames())) == 25
         assert source.duration_s == pytest.approx(2.5)
+
+
+def test_a_recording_whose_gaps_leave_no_window_whole_is_refused(tmp_path: Path) -> None:
+    path = write_levels(tmp_path / "slow.avi", [0] * 40, fps=2.0)
+    for watch in (bundle_watch(Engine(shipped())), watch_keras.keras_watch(newest_and_oldest, SPEC, WINDOW, classes=2)):
+        with pytest.raises(TruthError, match=r"gaps that leave no window whole in .*slow\.avi"):
+            watch(path)
+
+
+def test_a_recording_shorter_than_a_window_of_a_slower_pace_gets_no_answer(tmp_path: Path) -> None:
+    path = write_levels(tmp_path / "a.avi", [0] * 20)
+    trace = bundle_watch(Engine(shipped()), level=3)(path)
+    assert (len(trace.times_s), trace.scores.shape, trace.segments) == (0, (0, 8), ())

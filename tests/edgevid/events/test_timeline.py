@@ -25,6 +25,7 @@ def event(label: str, start_s: float, end_s: float, score: float = 0.9) -> Event
         pytest.param([event("a", 0, 0.49)], [Gesture("a", 1, 2)], (0, 1, 1), id="early by more"),
         pytest.param([event("a", 1, 1.3), event("a", 1.5, 2)], [Gesture("a", 1, 2)], (1, 0, 1), id="reported twice"),
         pytest.param([event("a", 1, 4)], [Gesture("a", 1, 2), Gesture("a", 3, 4)], (1, 1, 0), id="two reported as one"),
+        pytest.param([event("a", 2.4, 4)], [Gesture("a", 0, 2), Gesture("a", 2.4, 4)], (1, 1, 0), id="near another"),
         pytest.param(
             [event("a", 3, 4), event("a", 1.8, 2.6)],
             [Gesture("a", 1, 2), Gesture("a", 2.9, 4)],
@@ -38,6 +39,12 @@ def test_each_event_and_each_truth_is_paired_at_most_once(
 ) -> None:
     score = match(events, truth, tolerance_s=0.5)
     assert (len(score.matched), len(score.missed), len(score.false_alarms)) == counts
+
+
+def test_an_event_belongs_to_what_it_overlaps_before_what_it_is_near() -> None:
+    score = match([event("a", 2.4, 4)], [Gesture("a", 0, 2), Gesture("a", 2.4, 4)], tolerance_s=0.5)
+    assert [real.start_s for real, _ in score.matched] == [2.4]
+    assert [real.start_s for real in score.missed] == [0]
 
 
 def test_precision_counts_events_and_recall_counts_truth() -> None:
