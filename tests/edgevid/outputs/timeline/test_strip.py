@@ -78,8 +78,8 @@ def test_a_curve_shows_its_peak_where_it_was_and_no_point_in_the_middle_of_a_lev
     points = [tuple(map(int, point)) for point in re.findall(r"[ML](-?\d+) (\d+)", path)]
     assert min(y for _, y in points) == 0
     peak = [x for x, y in points if y == 0]
-    # From second 5 to second 6 of 50, in 600 columns.
-    assert (min(peak), max(peak)) == (pytest.approx(60, abs=2), pytest.approx(72, abs=2))
+    # From second 5 to second 6 of 50, in 480 columns.
+    assert (min(peak), max(peak)) == (pytest.approx(48, abs=2), pytest.approx(57.6, abs=2))
     assert len(points) <= 8
 
 
