@@ -64,6 +64,10 @@ def test_an_event_over_the_end_of_a_row_is_drawn_in_both() -> None:
     ]
 
 
+def test_an_event_is_not_drawn_in_rows_that_it_does_not_reach() -> None:
+    assert strip_html(strip(mark(1, 2), mark(70, 75), end_s=170)).count("tl-mark") == 2
+
+
 def test_each_kind_of_mark_has_a_form_and_words_of_its_own() -> None:
     kinds: tuple[module.Kind, ...] = ("event", "hit", "false", "found", "missed")
     page = strip_html(strip(*(mark(2 * index, 2 * index + 1, kind=kind) for index, kind in enumerate(kinds))))
