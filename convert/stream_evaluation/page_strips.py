@@ -15,8 +15,8 @@ from edgevid.outputs.timeline.sketch import ScoreSketch
 from edgevid.outputs.timeline.strip import Kind, Mark, Strip, rows_of
 
 _KINDS = {"spurious": "nothing happened", "duplicates": "said before"}
-# Each row is about 6 kB.
-MOST_ROWS = 400
+# Each takes up to 60 kB, where an event follows on the other.
+MOST_ROWS = 150
 
 
 @dataclass(frozen=True)

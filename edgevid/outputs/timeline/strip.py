@@ -25,7 +25,9 @@ MOST_CURVES, MOST_MARKS = 8, 2000
 _TICKS = 6
 _TICK_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 43200, 86400)
 # Of a curve in a row. Phones show fewer pixels, screens not many more.
-_COLUMNS, _HEIGHT = 600, 100
+_COLUMNS, _HEIGHT = 480, 100
+# Half of a pixel: smaller changes would only make the page larger.
+_LEVELS = 50
 # No decision for so long: the curve has a hole.
 _HOLE_S = 2.0
 _MEANINGS: Mapping[Kind, str] = {
@@ -213,7 +215,8 @@ def _band(strip: Strip, mark: Mark, from_s: float, span_s: float) -> str:
     text = escape(mark.text)
     shots = f' data-shots="{escape(mark.shots)}"' if mark.shots else ""
     return (
-        f'<button type="button" class="tl-mark tl-{mark.kind}" title="{text}" aria-label="{text}" '
+        # The title is also what a screen reader says.
+        f'<button class="tl-mark tl-{mark.kind}" title="{text}" '
         f'data-start="{mark.start_s:.3f}" data-end="{mark.end_s:.3f}"{shots} '
         f'style="left:{100 * left:.2f}%;width:{100 * (right - left):.2f}%;--c:{strip.colors.get(mark.label, GRAY)}">'
         "</button>"
@@ -241,7 +244,7 @@ def _curves(strip: Strip, labels: Sequence[int], from_s: float, span_s: float) -
 
 def _path(x: Array, scores: Array, is_hole: Array) -> Iterator[str]:
     """Yield the steps of a path, without the points in the middle of a level stretch."""
-    y = np.rint((1 - scores) * _HEIGHT).astype(int)
+    y = np.rint((1 - scores) * _LEVELS).astype(int) * (_HEIGHT // _LEVELS)
     moves = np.concatenate([[True], is_hole])
     leaves = np.concatenate([is_hole, [True]])
     changes = np.concatenate([[True], y[1:] != y[:-1]])

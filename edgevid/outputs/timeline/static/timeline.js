@@ -93,7 +93,7 @@
     if (band) {
       const owner = band.closest(".tl") ?? band;
       const { start, end, shots } = band.dataset;
-      play(owner, Number(start) - LEAD_S, Number(end) + TAIL_S, band.getAttribute("aria-label"), shots);
+      play(owner, Number(start) - LEAD_S, Number(end) + TAIL_S, band.title || band.getAttribute("aria-label"), shots);
       return;
     }
     const plot = event.target.closest(".tl-plot");

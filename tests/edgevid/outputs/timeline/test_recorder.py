@@ -90,6 +90,17 @@ def test_files_are_written_at_the_end_and_existing_ones_replaced(tmp_path: Path)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
+def test_events_are_listed_by_their_start_with_their_own_pictures(tmp_path: Path) -> None:
+    recorder = opened(tmp_path / "a.csv", tmp_path / "a.html")
+    watch(recorder, event(1, 6), event(3, 4))
+    assert [each.start_s for each in recorder._events] == [3, 1]
+    recorder.close()
+    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[2] for row in rows] == ["1", "3"]
+    run = recorder._seen()
+    assert [gray_of(run.pictures[place][-1]) for place in (0, 1)] == [pytest.approx(60, abs=4), pytest.approx(40, abs=4)]
+
+
 def test_a_run_without_a_frame_leaves_an_existing_file_alone(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("old")
     opened(tmp_path / "a.csv").close()

@@ -38,6 +38,16 @@ def test_ten_hours_take_no_more_room_than_one_and_lose_no_peak() -> None:
     assert sketch.highest().tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("peak_s", [7.01, 7.06, 7.11, 7.16])
+def test_a_peak_of_the_first_seconds_outlives_hours_at_its_place(peak_s: float) -> None:
+    sketch = ScoreSketch(LABELS)
+    sketch.add(peak_s, [0.0, 1.0])
+    sketch.add(30_000.0, [0.0, 0.2])
+    times_s, scores = sketch.between(0, 40_000, step_s=1)
+    assert scores[:, 1] == pytest.approx([1.0, 0.2], abs=0.003)
+    assert times_s == pytest.approx([7, 30_000], abs=1)
+
+
 def test_a_model_of_many_classes_gets_a_coarser_sketch_of_the_same_room() -> None:
     few, many = ScoreSketch(LABELS), ScoreSketch([str(index) for index in range(700)])
     for sketch in (few, many):

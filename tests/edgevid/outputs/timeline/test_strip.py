@@ -64,6 +64,10 @@ def test_an_event_over_the_end_of_a_row_is_drawn_in_both() -> None:
     ]
 
 
+def test_an_event_is_not_drawn_in_rows_that_it_does_not_reach() -> None:
+    assert strip_html(strip(mark(1, 2), mark(70, 75), end_s=170)).count("tl-mark") == 2
+
+
 def test_each_kind_of_mark_has_a_form_and_words_of_its_own() -> None:
     kinds: tuple[module.Kind, ...] = ("event", "hit", "false", "found", "missed")
     page = strip_html(strip(*(mark(2 * index, 2 * index + 1, kind=kind) for index, kind in enumerate(kinds))))
@@ -78,8 +82,8 @@ def test_a_curve_shows_its_peak_where_it_was_and_no_point_in_the_middle_of_a_lev
     points = [tuple(map(int, point)) for point in re.findall(r"[ML](-?\d+) (\d+)", path)]
     assert min(y for _, y in points) == 0
     peak = [x for x, y in points if y == 0]
-    # From second 5 to second 6 of 50, in 600 columns.
-    assert (min(peak), max(peak)) == (pytest.approx(60, abs=2), pytest.approx(72, abs=2))
+    # From second 5 to second 6 of 50, in 480 columns.
+    assert (min(peak), max(peak)) == (pytest.approx(48, abs=2), pytest.approx(57.6, abs=2))
     assert len(points) <= 8
 
 
