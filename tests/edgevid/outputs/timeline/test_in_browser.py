@@ -81,6 +81,8 @@ def test_a_click_on_a_card_or_on_a_place_in_time_plays_from_there(
         page.until(f"(() => {{ {VIDEO}; return video.currentTime >= 19 && video.currentTime < 21; }})()")
         # A row of half a minute.
         click(page, ".tl-axis", share=0.4)
+        said = page.run("document.querySelector('.tl-what').textContent")
+        assert said in ("hall #1 & 50%.webm, 0:11", "hall #1 & 50%.webm, 0:12")
         page.until(
             f"(() => {{ {VIDEO}; return !video.paused && video.currentTime >= 12 && video.currentTime < 15; }})()"
         )

@@ -98,7 +98,10 @@ def test_events_are_listed_by_their_start_with_their_own_pictures(tmp_path: Path
     rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
     assert [row.split(",")[2] for row in rows] == ["1", "3"]
     run = recorder._seen()
-    assert [gray_of(run.pictures[place][-1]) for place in (0, 1)] == [pytest.approx(60, abs=4), pytest.approx(40, abs=4)]
+    assert [gray_of(run.pictures[place][-1]) for place in (0, 1)] == [
+        pytest.approx(60, abs=4),
+        pytest.approx(40, abs=4),
+    ]
 
 
 def test_a_run_without_a_frame_leaves_an_existing_file_alone(tmp_path: Path) -> None:
