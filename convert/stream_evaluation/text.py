@@ -61,7 +61,7 @@ def promise(metrics: EventMetrics) -> str:
     if more is None and metrics.false_per_hour.per_hour < metrics.promise_per_hour:
         return f"At most {limit} would take more than 10 000 h to be sure of, if they go on like this."
     if more is None:
-        return f"At most {limit} is not what this rule keeps: more footage would not show it. Try: edgevid calibrate"
+        return f"At most {limit} would never be sure, if they go on like this. Try: edgevid calibrate"
     return f"At most {limit} would be sure at 95 % after {more:.1f} h more, if they go on like this."
 
 
