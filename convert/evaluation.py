@@ -78,6 +78,24 @@ class EvaluateOptions:
         shared = {item.name for item in fields(Options)} & {item.name for item in fields(self)}
         return Options(**{name: getattr(self, name) for name in shared})
 
+    def check_for_bundle(self) -> None:
+        """Reject options about the training, which a bundle carries with it.
+
+        Raises:
+            UsageError: One was given; it would have no effect.
+        """
+        names = [item.name for item in fields(self)]
+        given = [
+            f"--{item.name.replace('_', '-')}"
+            for item in fields(self)[names.index("labels") :]
+            if getattr(self, item.name) != item.default
+        ]
+        UsageError.unless(
+            not given,
+            expected="no options of a training with a bundle, which states how its model was trained",
+            got=", ".join(given),
+        )
+
 
 @dataclass(frozen=True)
 class EvaluationSubject:
@@ -150,6 +168,7 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     from edgevid.inference.engine import Engine
     from edgevid.telemetry.environment import opencv_difference
 
+    options.check_for_bundle()
     checked = bundle.read(path)
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.

@@ -91,6 +91,7 @@ def _bundle(path: Path, options: EvaluateOptions) -> WatchedModel:
     from edgevid import bundle
     from edgevid.telemetry.environment import opencv_difference
 
+    options.check_for_bundle()
     checked = bundle.read(path)
     difference = opencv_difference(checked.manifest.versions) if checked.manifest.input.kind == "frames" else None
     return watched_bundle(checked, threads=options.threads, notes=(difference,) if difference else ())

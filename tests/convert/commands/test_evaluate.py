@@ -240,3 +240,15 @@ def test_code_in_a_model_is_run_by_evaluate_only_if_allowed(described, capsys):
     assert main(command) == 1
     assert "--allow-code" in capsys.readouterr().err
     assert main([*command, "--allow-code"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [(["--interval", "0.3", "--resize", "crop"], "--resize, --interval"), (["--allow-code"], "--allow-code")],
+)
+def test_options_of_a_training_are_refused_with_a_bundle_instead_of_having_no_effect(
+    bright_bundle, tmp_path, capsys, options, given
+):
+    clips = write_grays(tmp_path / "clips", none=[40], wave=[130])
+    assert main(["evaluate", str(bright_bundle), str(clips), *options]) == 2
+    assert f"which states how its model was trained, got '{given}'" in capsys.readouterr().err
