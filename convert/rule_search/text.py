@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from convert.event_metrics import EventMetrics
@@ -11,7 +12,7 @@ from edgevid.events.rule import DecisionRule
 from edgevid.schema import to_json
 from edgevid.tables import table
 
-_NONE = "None was better than the one before where it had not been chosen, so that only the delays are new."
+_NONE = "None was better than the one before, so that its thresholds and times stay."
 _CHOSEN = ("Settings for all classes were chosen.", "Thresholds of single classes were chosen too.")
 _NO_SECOND_LOOK = (
     "The recordings are too few for a second look, which takes four with events: the rule may be better by chance."
@@ -35,10 +36,10 @@ def calibration_text(result: Calibration) -> str:
 
 
 def _choice(result: Calibration) -> str:
-    """Say what was chosen, and how sure that is."""
-    if not result.second_look:
-        return _NO_SECOND_LOOK
-    return _CHOSEN[result.depth - 1] if result.depth else _NONE
+    """Return what was chosen, and how sure that is."""
+    if replace(result.rule, delays=(), unknown_below=0.0) == replace(result.before, delays=(), unknown_below=0.0):
+        return _NONE
+    return _CHOSEN[result.depth - 1] if result.second_look else _NO_SECOND_LOOK
 
 
 def calibration_json(result: Calibration) -> dict[str, Any]:
