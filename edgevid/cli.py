@@ -58,7 +58,10 @@ VERBS: dict[str, Verb] = {
     "run": Verb("edgevid.commands.run", "run bundles on a camera, a stream, a video or a folder of pictures"),
     "demo": Verb("edgevid.commands.demo", "run the gesture model that ships with edgevid"),
     "doctor": Verb("edgevid.commands.doctor", "check this machine and suggest a fix for each problem"),
-    "bench": Verb("edgevid.commands.bench", "measure latency per stage, memory and start-up on this machine"),
+    "bench": Verb("edgevid.commands.bench", "measure latency, memory, start-up and energy, with a verdict"),
+    "bench compare": Verb("edgevid.commands.benchmark.compare", "compare two results: the effect and one word"),
+    "bench check": Verb("edgevid.commands.benchmark.check", "check a result file and its raw samples"),
+    "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
     "flash": Verb("edgevid.commands.provisioning.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb(
         "edgevid.commands.provisioning.install_service", "install a deployment on a running Raspberry Pi"
@@ -121,13 +124,16 @@ def _dispatch(argv: list[str]) -> int:
     if argv[0] in ("-V", "--version"):
         print(f"edgevid {__version__}")  # noqa: T201
         return 0
-    command = _command(argv[0])
+    # Some verbs have two words, such as "bench compare".
+    words = 2 if " ".join(argv[:2]) in VERBS else 1
+    verb, rest = " ".join(argv[:words]), argv[words:]
+    command = _command(verb)
     try:
-        parser = _parser(argv[0], command)
-        arguments = command.expand(argv[1:], parser) if isinstance(command, Expanding) else argv[1:]
+        parser = _parser(verb, command)
+        arguments = command.expand(rest, parser) if isinstance(command, Expanding) else rest
         return command.run(parser.parse_args(arguments))
     except ModuleNotFoundError as error:
-        raise _missing_package(argv[0], error) from error
+        raise _missing_package(verb, error) from error
 
 
 def _command(name: str) -> Command:

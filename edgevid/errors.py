@@ -172,6 +172,10 @@ class TruthError(EdgevidError, ValueError):
     """The truth of recordings is wrong, contradicts itself, or does not match their folder."""
 
 
+class ResultInvalid(EdgevidError, ValueError):
+    """A result of a benchmark is damaged, edited, or of another version."""
+
+
 class ModelError(EdgevidError, ValueError):
     """A trained model cannot be loaded, or edgevid cannot convert its kind."""
 

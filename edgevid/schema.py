@@ -46,6 +46,11 @@ def optional(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={_OPTIONAL: True})
 
 
+def is_optional(item: dataclasses.Field[Any]) -> bool:
+    """Return whether JSON omits a field at its default."""
+    return _OPTIONAL in item.metadata
+
+
 def to_json(value: object) -> Any:
     """Convert a dataclass to values that `json.dumps` accepts.
 
@@ -213,7 +218,7 @@ class _JsonReader(_Reader):
         return f"{where}.{name}"
 
     def check_names(self, table: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
-        required = {name for name, item in fields.items() if _OPTIONAL not in item.metadata}
+        required = {name for name, item in fields.items() if not is_optional(item)}
         self.error.unless(
             required <= set(table) <= set(fields),
             expected=f"exactly the fields {', '.join(sorted(required))} in {where}",
@@ -271,7 +276,7 @@ class _TomlReader(_Reader):
 
 
 def _is_omitted(item: dataclasses.Field[Any], value: object) -> bool:
-    return _OPTIONAL in item.metadata and value == item.default
+    return is_optional(item) and value == item.default
 
 
 def _has_default(item: dataclasses.Field[Any]) -> bool:

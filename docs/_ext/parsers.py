@@ -36,4 +36,4 @@ def documented(verb: str) -> argparse.ArgumentParser:
     return parser
 
 
-globals().update({name.replace("-", "_"): partial(documented, name) for name in VERBS})
+globals().update({name.replace("-", "_").replace(" ", "_"): partial(documented, name) for name in VERBS})

@@ -43,6 +43,11 @@ class DelegateChoice:
     library: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
 
+    def as_text(self) -> str:
+        """Return the text that `parse_delegate` reads as this choice."""
+        name = self.library if self.kind == "external" else self.kind
+        return ",".join([name, *(f"{key}={value}" for key, value in self.options.items())])
+
 
 AUTO, XNNPACK = DelegateChoice("auto"), DelegateChoice("xnnpack")
 

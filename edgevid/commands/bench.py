@@ -1,39 +1,48 @@
-"""Measure a bundle on this machine: latency per stage, memory and start-up time.
+"""Measure a bundle on this machine: latency, real time, memory, start-up and energy.
 
-Frames of random pixels go through the whole loop as fast as it takes them.
-They are ready in memory, so decoding is not measured. Start-up is measured in
-fresh processes, on the CPU.
+The first line of the output is the verdict: what the figures say, or INVALID and why.
+The bundle is measured in fresh processes, each of which passes the self-test first,
+while the machine is watched: heat, clocks, throttling, other programs. Every figure
+has a 95 % interval; a percentile that the samples cannot carry is marked with ≥.
 
-The lines above the table name the conditions: bundle, interpreter, threads,
-board, clock and system. Compare two measurements only where those are equal.
-Temperature, clock and throttling are read before, during and after; a warning
-follows if the board was throttled.
+The exit code is 0 for a measurement. It is 3 if a rule of validity is broken and
+--strict is given, or if a --floor is not kept.
+
+Other commands: edgevid bench compare, edgevid bench check, edgevid bench sweep,
+edgevid bench page.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgevid.commands.engine_options import add_engine, open_engine
-from edgevid.commands.options import add_bundle, positive_int, size_px
+from edgevid.commands.benchmark.bench_options import (
+    BENCH_OPTIONS,
+    Floor,
+    bench_options,
+    command_line,
+    end_progress,
+    floor,
+    progress,
+)
+from edgevid.commands.engine_options import add_engine
+from edgevid.commands.options import add_bundle, add_options
+from edgevid.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from edgevid.inference.engine import Engine
-    from edgevid.inference.startup_cost import Startup
-    from edgevid.telemetry.environment import Machine
-    from edgevid.telemetry.telemetry import Telemetry
+    from edgevid.bench.result import Result
 
 EXAMPLES = """examples:
-  edgevid bench action.edgevid
-  edgevid bench action.edgevid --threads auto --size 640x480 --frames 2000
-  edgevid bench action.edgevid --delegate coral
-  edgevid bench action.edgevid --json > bench.json"""
-_WARM_UP_FRAMES = 50
+  edgevid bench action.edgevid -o pi4.json
+  edgevid bench action.edgevid --scenario paced --find-rate
+  edgevid bench action.edgevid --scenario replay --source street.mp4 --threads auto
+  edgevid bench action.edgevid --scenario soak --min-time 3600 --heat-first 300
+  edgevid bench action.edgevid --power pmic --scenario paced
+  edgevid bench action.edgevid --strict --floor p95=33ms
+  edgevid bench compare old.json new.json"""
 # Tests read a planted board instead.
 BOARD_ROOT = Path("/")
 
@@ -43,119 +52,75 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_bundle(parser)
     add_engine(parser)
+    add_options(parser, BENCH_OPTIONS)
     parser.add_argument(
-        "--frames",
-        type=positive_int,
-        default=500,
-        metavar="N",
-        help="number of frames to measure, after a warm-up (default: 500)",
+        "--floor",
+        type=floor,
+        action="append",
+        default=[],
+        metavar="P=MS",
+        help="exit with 3 unless a percentile is surely below a limit, such as p95=33ms; may be given several times",
     )
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if a rule of validity is broken")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
-        "--size",
-        type=size_px,
-        metavar="WxH",
-        help="size of the source's frames (default: the model's size, which needs no resize)",
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the result, *.json, and its raw samples beside it, *.npz",
     )
-    parser.add_argument(
-        "--starts",
-        type=positive_int,
-        default=3,
-        metavar="N",
-        help="number of fresh processes to measure start-up in (default: 3)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the measurement as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure the bundle and print the results."""
-    from edgevid import bundle
-    from edgevid.board import BoardSampler
-    from edgevid.inference.startup_cost import measure
+    """Measure the bundle and print the result.
 
-    engine = open_engine(bundle.read(args.bundle), args)
-    starts = [measure(args.bundle, threads=engine.threads) for _ in range(args.starts)]
-    with BoardSampler(BOARD_ROOT) as board:
-        telemetry = drive(engine, frames=args.frames, size=args.size)
-    result = {**_result(args.bundle, engine, telemetry, starts, size=args.size), "board": board.history.as_json()}
-    lines = [*_lines(result, telemetry), "", board.history.as_text()]
-    sys.stdout.write((json.dumps(result, indent=1) if args.json else "\n".join(lines)) + "\n")
+    Raises:
+        VerificationFailed: A rule is broken with `--strict`, or a floor is not kept.
+    """
+    from edgevid import atomic, bundle
+    from edgevid.bench import files, text
+    from edgevid.bench.measuring.measure import measure
+
+    if args.output:
+        atomic.check_folder(args.output, suffix=".json")
+    options = bench_options(args, bundle.read(args.bundle))
+    try:
+        found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=progress())
+    finally:
+        end_progress()
+    result = files.write(found.result, found.samples, args.output) if args.output else found.result
+    sys.stdout.write(files.as_text(result) if args.json else text.report(result) + "\n")
+    sys.stdout.flush()
+    _check(result, args)
     return 0
 
 
-def drive(engine: Engine, *, frames: int, size: tuple[int, int] | None = None) -> Telemetry:
-    """Run frames through the pipeline as fast as it takes them.
-
-    Args:
-        engine: The engine to measure.
-        frames: Number of frames to measure, after a warm-up that fills the window.
-        size: (width, height) of the source's frames in pixels; the model's where None.
-
-    Returns:
-        Telemetry of the measured frames.
-    """
-    from edgevid.capture.noise import NoiseSource
-    from edgevid.pipeline import Pipeline
-
-    manifest = engine.bundle.manifest
-    # The first run fills caches and the window; its pipeline, with its telemetry, is dropped.
-    Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames + _WARM_UP_FRAMES, size=size)).run()
-    return Pipeline(engine, NoiseSource(manifest, count=manifest.window.frames - 1 + frames, size=size)).run()
+def _check(result: Result, args: argparse.Namespace) -> None:
+    for each in args.floor:
+        _check_floor(result, each)
+    broken = [each for each in result.validity.rules if each.outcome == "broken"]
+    if args.strict and broken:
+        raise VerificationFailed(
+            expected="a measurement that keeps all rules",
+            found=", ".join(f"{each.id} broken" for each in broken),
+            hint=broken[0].do,
+        )
 
 
-def _result(
-    path: Path, engine: Engine, telemetry: Telemetry, starts: list[Startup], *, size: tuple[int, int] | None
-) -> dict[str, Any]:
-    from edgevid.schema import to_json
-    from edgevid.telemetry.environment import machine, versions
-
-    manifest = engine.bundle.manifest
-    return {
-        "bundle": path.name,
-        "plan": manifest.plan,
-        "precision": {part.role: part.precision for part in manifest.parts},
-        "input": list(manifest.input.shape),
-        "source_size": list(size) if size else None,
-        "window": manifest.window.frames,
-        "threads": engine.threads,
-        "interpreter": engine.interpreter,
-        "machine": to_json(machine()),
-        "versions": versions(),
-        "startup": [to_json(start) for start in starts],
-        **telemetry.as_json(),
-    }
-
-
-def _lines(result: dict[str, Any], telemetry: Telemetry) -> Iterator[str]:
-    from edgevid.tables import table
-    from edgevid.telemetry.environment import Machine
-
-    precision = ", ".join(f"{role} {kind}" for role, kind in result["precision"].items())
-    source = "x".join(map(str, result["source_size"])) if result["source_size"] else "the model's size"
-    shape, versions = "x".join(map(str, result["input"])), result["versions"]
-    yield (
-        f"{result['bundle']}: plan {result['plan']!r}, {precision}, window {result['window']}, "
-        f"input {shape} from {source}"
-    )
-    yield (
-        f"{result['interpreter']}, threads: {result['threads']}, Python {versions['python']}, numpy {versions['numpy']}"
-    )
-    yield from _machine_lines(Machine(**result["machine"]))
-    yield ""
-    yield telemetry.as_table()
-    yield ""
-    yield "start-up in a fresh process"
-    starts = result["startup"]
-    yield table(
-        [
-            ("import ms", "load ms", "first decision ms", "RSS imported MiB", "RSS running MiB"),
-            *[tuple(start.values()) for start in starts],
-        ],
-        indent="  ",
-    )
-
-
-def _machine_lines(machine: Machine) -> Iterator[str]:
-    clock = f"{machine.clock_mhz} MHz, governor {machine.governor}" if machine.clock_mhz else "unknown clock"
-    processor = f"{machine.cpu or 'unknown processor'}, {machine.arch}, {machine.cores} cores"
-    yield f"{machine.board or 'unknown board'}; {processor}, {clock}, {machine.ram_mib} MiB"
-    yield f"{machine.os}, kernel {machine.kernel}"
+def _check_floor(result: Result, wanted: Floor) -> None:
+    """Reject a percentile whose upper bound is above its limit."""
+    stage = "age" if result.realtime and result.realtime.deadline_ms else "total"
+    limit = f"{wanted.percentile} of {stage} below {wanted.limit_ms:g} ms"
+    if stage not in result.stages:
+        raise VerificationFailed(expected=limit, found="a measurement of starts alone")
+    estimate = result.stages[stage].percentiles[wanted.percentile]
+    bound = estimate.bound_99 if estimate.bound_99 is not None else estimate.high
+    if bound is None:
+        raise VerificationFailed(
+            expected=limit,
+            found=f"too few samples to tell: {result.stages[stage].n_effective:.0f} independent ones",
+            hint="Measure more: --min-frames.",
+        )
+    if bound > wanted.limit_ms:
+        raise VerificationFailed(expected=limit, found=f"{estimate.value:.3f} ms, and surely below {bound:.3f} ms only")

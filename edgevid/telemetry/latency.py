@@ -96,9 +96,20 @@ class Ledger:
         Returns:
             int64, oldest first, without `NONE`; a copy.
         """
-        end = self.rows
-        values = self._ring[np.arange(end - min(rows, end, self.capacity), end) % self.capacity, column]
+        values = self.newest_rows(rows)[:, column]
         return values[values != NONE]
+
+    def newest_rows(self, rows: int) -> Array:
+        """Return the last rows.
+
+        Args:
+            rows: Number of rows; at most `capacity` are there.
+
+        Returns:
+            (rows, columns) int64, oldest first, with `NONE` for missing numbers; a copy.
+        """
+        end = self.rows
+        return self._ring[np.arange(end - min(rows, end, self.capacity), end) % self.capacity]
 
     def _totals(self) -> tuple[Array, Array]:
         """Return the count and maximum of each column, over the whole run."""

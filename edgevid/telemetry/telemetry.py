@@ -54,6 +54,7 @@ class Telemetry:
             device could not keep up.
         note: Writes one frame's time in each of `STAGES`, in their order, in nanoseconds;
             `latency.NONE` for a stage that the frame did not pass.
+        newest_rows: Returns what `note` wrote for the last frames: (frames, stages) int64.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,7 @@ class Telemetry:
         ledger = Ledger(len(STAGES))
         # The bound method itself, which saves the loop a call per frame.
         self.note = ledger.note
+        self.newest_rows = ledger.newest_rows
         columns = (LatencySamples(ledger, column) for column in range(len(STAGES)))
         (
             self.preprocess,

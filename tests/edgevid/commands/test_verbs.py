@@ -16,13 +16,11 @@ import pytest
 from edgevid import bundle, cli
 from edgevid.backends.fake import Fake
 from edgevid.capture.source import ClosingSource
-from edgevid.commands import bench
 from edgevid.commands import run as run_command
 from edgevid.events.rule import DecisionRule
 from edgevid.frames import Frame
-from edgevid.inference import engine, startup_cost
-from edgevid.inference.startup_cost import Startup
-from tests.boards import PI_4B, PI_5
+from edgevid.inference import engine
+from tests.boards import PI_5
 from tests.edgevid.inference.test_selftest import Machine
 from tests.edgevid.inference.test_selftest import bundle as golden_bundle
 from tests.models.bundles import LABELS, bundle_for, features_manifest, window_manifest
@@ -245,61 +243,6 @@ def test_selftest_reports_that_another_release_of_opencv_made_the_bundle(
     monkeypatch.setattr(engine, "LiteRt", lambda *, threads: Fake({"encoder": machine.encode, "head": machine.head}))
     assert cli.main(["selftest", str(where)]) == 0
     assert "Expected OpenCV 3.4, which made the bundle" in capsys.readouterr().err
-
-
-@pytest.fixture
-def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the measurement of the start-up: a child process has no fake interpreter."""
-    start = Startup(import_ms=1.0, load_ms=2.0, first_decision_ms=3.0, import_rss_mib=30.0, rss_mib=40.0)
-    monkeypatch.setattr(startup_cost, "measure", lambda _path, *, threads: start)
-
-
-@pytest.mark.usefixtures("no_child")
-def test_bench_measures_the_frames_asked_for_and_names_the_machine(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["bench", str(path), "--frames", "20", "--starts", "2", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["latency_ms"]["head"]["count"] == 20
-    assert data["latency_ms"]["total"]["count"] == 23
-    assert [start["load_ms"] for start in data["startup"]] == [2.0, 2.0]
-    assert {"cpu", "board", "cores", "governor", "os"} <= set(data["machine"])
-    assert (data["interpreter"], data["threads"]) == ("fake", 1)
-
-
-@pytest.mark.usefixtures("no_child")
-def test_bench_prints_a_table_for_people(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1"]) == 0
-    out = capsys.readouterr().out
-    for expected in ("tiny.edgevid: plan 'window'", "p99 ms", "first decision ms", "threads: 1", "Python"):
-        assert expected in out
-
-
-@pytest.mark.usefixtures("no_child")
-def test_bench_takes_frames_of_another_size(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("cv2")
-    assert cli.main(["bench", str(path), "--frames", "5", "--size", "32x24", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["source_size"] == [32, 24]
-
-
-@pytest.mark.parametrize("arguments", [["--size", "32"], ["--size", "0x5"], ["--threads", "0"], ["--frames", "-1"]])
-def test_bench_refuses_numbers_that_make_no_sense(path: Path, arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["bench", str(path), *arguments])
-    assert caught.value.code == 2
-
-
-@pytest.mark.usefixtures("no_child")
-def test_bench_on_a_throttled_board_says_so_plainly(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench, "BOARD_ROOT", PI_4B.but(throttled=0x40004, celsius=81.5).plant(tmp_path / "root"))
-    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1"]) == 0
-    assert "THESE FIGURES ARE OF A SLOWED BOARD: during the run the cores are throttled" in capsys.readouterr().out
-    assert cli.main(["bench", str(path), "--frames", "5", "--starts", "1", "--json"]) == 0
-    board = json.loads(capsys.readouterr().out)["board"]
-    assert board["throttled_during"] == ["throttled"]
-    assert (board["before"]["temperature_c"], board["after"]["temperature_c"], board["peak_c"]) == (81.5, 81.5, 81.5)
 
 
 def test_the_summary_of_a_run_ends_with_the_board(

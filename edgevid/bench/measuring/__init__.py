@@ -1,0 +1,1 @@
+"""Measure: fresh processes one after another, and the machine watched beside them."""

@@ -1,0 +1,76 @@
+"""Do a task of a benchmark in a fresh process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevid.bench.measuring.worker import Report, Task
+from edgevid.errors import EdgevidError
+from edgevid.frames import Array
+
+# A process that says nothing for so much longer than it should measure has hung.
+_PATIENCE_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a process measured: its report, and the times of kept answers, (N, stages) int64 in ns."""
+
+    report: Report
+    rows: Array
+
+
+def run_task(task: Task, *, started: Callable[[int], None] = lambda _pid: None) -> Run:
+    """Do a task in a fresh process.
+
+    Args:
+        task: Its `samples` does not matter.
+        started: Called with the process ID.
+
+    Raises:
+        EdgevidError: The process failed, with its own message.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgevid-bench-") as folder:
+        samples = Path(folder) / "samples.npz"
+        text = json.dumps(dataclasses.asdict(dataclasses.replace(task, samples=str(samples))))
+        # -P: a file of the current folder must not stand for a module.
+        command = [sys.executable, "-P", "-m", "edgevid.bench.measuring.worker"]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as child:
+            started(child.pid)
+            try:
+                out, err = child.communicate(text, timeout=task.warm_up_s + task.min_time_s + _patience_s(task))
+            except BaseException as error:
+                child.kill()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise EdgevidError(
+                        expected="a process to finish its measurement", found="no answer", hint="Use fewer frames."
+                    ) from error
+                raise
+        if child.returncode != 0:
+            raise _failure(out, err, child.returncode)
+        data = json.loads(out)
+        return Run(report=Report(**data), rows=np.load(samples)["rows"])
+
+
+def _patience_s(task: Task) -> float:
+    return _PATIENCE_S + 2 * task.min_frames * (1 / task.fps if task.fps else task.deadline_s or 0)
+
+
+def _failure(out: str, err: str, code: int) -> EdgevidError:
+    try:
+        message = json.loads(out)["error"]
+    except (ValueError, KeyError, TypeError):
+        last = (err.strip().splitlines() or ["no message"])[-1]
+        message = f"Expected a fresh process to measure, got exit code {code}: {last}"
+    return EdgevidError(message)

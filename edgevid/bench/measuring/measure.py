@@ -1,0 +1,186 @@
+"""Measure a bundle: fresh processes one after another, the machine watched beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from edgevid import bundle as bundles
+from edgevid.bench import result as results
+from edgevid.bench.figures import Start
+from edgevid.bench.measuring import describe
+from edgevid.bench.measuring.child import Run, run_task
+from edgevid.bench.measuring.crowd import crowd
+from edgevid.bench.measuring.energy import Meter, open_meter
+from edgevid.bench.measuring.machine import measured_machine
+from edgevid.bench.measuring.options import BenchOptions, Subject, check, deadline_s_of, task_of
+from edgevid.bench.measuring.rates import sustainable_fps
+from edgevid.bench.measuring.starts import measure_starts
+from edgevid.bench.measuring.surroundings import NOT_MEASURING, SurroundingsSampler
+from edgevid.bench.measuring.worker import NOISE, Task
+from edgevid.bench.rules import judge
+from edgevid.bench.stages import stage_statistics
+from edgevid.bundle import Bundle
+from edgevid.frames import Array
+from edgevid.telemetry.environment import versions
+from edgevid.telemetry.telemetry import STAGES
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What was measured of a subject.
+
+    Attributes:
+        result: The result, without `raw`.
+        samples: Kept samples: (N, 1 + stages) int64; first the number of the process, then times in ns.
+    """
+
+    result: results.Result
+    samples: Array
+
+
+def measure(
+    path: Path, options: BenchOptions, *, command: str = "", root: Path = Path("/"), say: Say = lambda _text: None
+) -> Measurement:
+    """Measure a bundle on this machine; see `measure_each`."""
+    return measure_each([Subject(path=path, options=options)], command=command, root=root, say=say)[0]
+
+
+def measure_each(
+    subjects: Sequence[Subject], *, command: str = "", root: Path = Path("/"), say: Say = lambda _text: None
+) -> list[Measurement]:
+    """Measure subjects in turn, one process of each in random order, so that a disturbance meets all of them.
+
+    Args:
+        subjects: At least one; of the first one's options those for the machine count: load, power
+            and idle time.
+        command: The command line, for the results.
+        root: Folder with `sys`, `proc` and `usr`, from which the surroundings are read.
+        say: Called with a line of progress.
+
+    Returns:
+        A measurement for each subject, in their order.
+
+    Raises:
+        EdgevidError: A bundle cannot be loaded or fails its self-test, or a process fails.
+        UsageError: A scenario lacks its source or load.
+    """
+    works = [_Work(subject, bundles.read(subject.path)) for subject in subjects]
+    first = subjects[0].options
+    began, began_s = datetime.datetime.now(datetime.UTC), monotonic()
+    with ExitStack() as stack:
+        meter = stack.enter_context(open_meter(first.power, first.idle_s, root=root)) if first.power else None
+        stack.enter_context(crowd(first.load))
+        sampler = stack.enter_context(SurroundingsSampler(root))
+        for work in works:
+            work.start(say)
+        _run_in_turn(works, sampler, meter, say)
+        for work in works:
+            work.find_rate(sampler, say)
+    taken_s = monotonic() - began_s
+    return [_measurement(work, sampler, meter, began, taken_s, command=command, root=root) for work in works]
+
+
+def _run_in_turn(works: Sequence[_Work], sampler: SurroundingsSampler, meter: Meter | None, say: Say) -> None:
+    order = random.Random(works[0].options.seed)
+    rounds = max(work.processes for work in works)
+    for number in range(rounds):
+        waiting = [work for work in works if number < work.processes]
+        for work in order.sample(waiting, len(waiting)):
+            say(f"{work.path.name}: process {number + 1} of {work.processes}, {work.process_s(number):.0f} s or more")
+            with sampler.at(number) as started:
+                run = run_task(work.task(number), started=started)
+            work.runs.append(run)
+            if meter is not None:
+                meter.measured(run.report.took_s)
+
+
+class _Work:
+    """A subject while it is measured."""
+
+    def __init__(self, subject: Subject, bundle: Bundle) -> None:
+        check(subject.options)
+        self.path, self.options, self.bundle = subject.path, subject.options, bundle
+        self.runs: list[Run] = []
+        self.starts: list[Start] = []
+        self.imported_mib: float | None = None
+        self.found_fps: float | None = None
+
+    @property
+    def processes(self) -> int:
+        return 0 if self.options.scenario == "start" else self.options.processes
+
+    def start(self, say: Say) -> None:
+        self.starts, self.imported_mib = measure_starts(
+            self.path,
+            count=self.options.starts,
+            threads=self.options.threads,
+            may_drop_caches=self.options.scenario == "start",
+            say=say,
+        )
+
+    def task(self, number: int) -> Task:
+        task = task_of(self.path, self.bundle, self.options)
+        heat_s = self.options.heat_first_s if number == 0 else 0.0
+        return dataclasses.replace(task, warm_up_s=task.warm_up_s + heat_s)
+
+    def process_s(self, number: int) -> float:
+        task = self.task(number)
+        return task.warm_up_s + task.min_time_s
+
+    def find_rate(self, sampler: SurroundingsSampler, say: Say) -> None:
+        if self.options.find_rate and self.runs and self.options.source == NOISE:
+            with sampler.at(NOT_MEASURING) as started:
+                rows = [run.rows for run in self.runs]
+                self.found_fps = sustainable_fps(self.task(1), rows, started=started, say=say)
+
+
+def _measurement(
+    work: _Work,
+    sampler: SurroundingsSampler,
+    meter: Meter | None,
+    began: datetime.datetime,
+    taken_s: float,
+    *,
+    command: str,
+    root: Path,
+) -> Measurement:
+    path, bundle, options, runs = work.path, work.bundle, work.options, work.runs
+    found = results.Result(
+        format=results.FORMAT,
+        version=results.VERSION,
+        id=str(uuid.uuid4()),
+        began=began.isoformat(timespec="seconds"),
+        took_s=round(taken_s, 3),
+        command=command,
+        bundle=describe.bundle(path, bundle),
+        scenario=describe.scenario(bundle, options),
+        engine=describe.engine(options, [run.report for run in runs]),
+        machine=measured_machine(root),
+        versions=versions(),
+        selftest=describe.selftest(runs, options),
+        stages=stage_statistics(
+            [run.rows for run in runs], describe.largest_ns(runs), window=bundle.manifest.window.frames
+        ),
+        processes=tuple(map(describe.process, runs)),
+        realtime=describe.realtime(runs, deadline_s=deadline_s_of(bundle, options), found_fps=work.found_fps),
+        start=tuple(work.starts),
+        memory=describe.memory(path, runs, work.imported_mib),
+        energy=meter.energy(sum(run.report.n for run in runs)) if meter else None,
+        surroundings=sampler.surroundings(),
+        validity=results.Validity(valid=False, rules=()),
+    )
+    numbered = [np.column_stack([np.full(len(run.rows), number), run.rows]) for number, run in enumerate(runs)]
+    samples = np.concatenate([np.zeros((0, 1 + len(STAGES)), np.int64), *numbered])
+    return Measurement(result=dataclasses.replace(found, validity=judge(found)), samples=samples)

@@ -1,0 +1,125 @@
+"""What a benchmark shall measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevid.bench.measuring.worker import NOISE, Task
+from edgevid.bench.result import ScenarioKind
+from edgevid.bundle import Bundle
+from edgevid.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """What to measure.
+
+    Attributes:
+        scenario: "saturate": noise frames as fast as they are taken. "paced": noise frames when they
+            are due. "replay": a recording at its own pace. "camera": a live source. "start": starts
+            alone. "soak": paced, in one long process. "crowd": paced, with a load beside it.
+        source: Address of the recording or camera.
+        fps: Frames a second that are due in "paced", "soak" and "crowd"; None for the model's rate.
+        size: (width, height) of noise frames in pixels; None for the model's, which needs no resize.
+        threads: Interpreter threads.
+        delegate: As for `--delegate`.
+        min_time_s: Least time to measure, over all processes.
+        min_frames: Least answers, over all processes.
+        processes: Fresh processes, at least 1.
+        warm_up_s: Time in each process that is not counted.
+        heat_first_s: Time to work before the first measurement, so that the board is warm.
+        starts: Starts to measure.
+        load: Load of scenario "crowd", as for stress-ng: "cpu=2".
+        find_rate: Whether to look for the highest sustainable rate.
+        power: Sensor of power; None for no energy.
+        idle_s: Time to measure idleness before and after.
+        seed: Of the noise.
+    """
+
+    scenario: ScenarioKind = "saturate"
+    source: str = NOISE
+    fps: float | None = None
+    size: tuple[int, int] | None = None
+    threads: int = 1
+    delegate: str = "auto"
+    min_time_s: float = 30.0
+    min_frames: int = 2000
+    processes: int = 5
+    warm_up_s: float = 2.0
+    heat_first_s: float = 0.0
+    starts: int = 3
+    load: str = ""
+    find_rate: bool = False
+    power: str | None = None
+    idle_s: float = 60.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One bundle and how to measure it.
+
+    Attributes:
+        path: The bundle's file.
+        options: What to measure.
+    """
+
+    path: Path
+    options: BenchOptions
+
+
+def check(options: BenchOptions) -> None:
+    """Reject a scenario without its source or load.
+
+    Raises:
+        UsageError: Either is missing, or named for another scenario.
+    """
+    needs_source = options.scenario in ("replay", "camera")
+    if needs_source != (options.source != NOISE):
+        wanted = "a source" if needs_source else "no source"
+        raise UsageError(
+            expected=f"{wanted} for scenario {options.scenario!r}",
+            got=options.source,
+            found="none" if needs_source else options.source,
+            hint="Name it with --source." if needs_source else "Use --scenario replay or camera.",
+        )
+    if (options.scenario == "crowd") != bool(options.load):
+        raise UsageError(
+            expected="--load with scenario 'crowd', and only with it",
+            found=options.load or "none",
+            hint="For instance: --scenario crowd --load cpu=2.",
+        )
+
+
+def task_of(path: Path, bundle: Bundle, options: BenchOptions) -> Task:
+    """Return what one of the processes shall do; its `samples` is empty."""
+    return Task(
+        bundle=str(path),
+        threads=options.threads,
+        delegate=options.delegate,
+        source=options.source,
+        fps=fps_of(bundle, options),
+        size=options.size or (),
+        deadline_s=deadline_s_of(bundle, options),
+        min_time_s=options.min_time_s / options.processes,
+        min_frames=-(-options.min_frames // options.processes),
+        warm_up_s=options.warm_up_s,
+        seed=options.seed,
+        samples="",
+    )
+
+
+def fps_of(bundle: Bundle, options: BenchOptions) -> float | None:
+    """Return the rate of noise frames; None where they do not wait, or come from elsewhere."""
+    if options.scenario not in ("paced", "soak", "crowd"):
+        return None
+    return options.fps or 1 / bundle.manifest.window.interval_s
+
+
+def deadline_s_of(bundle: Bundle, options: BenchOptions) -> float | None:
+    """Return the age from which an answer is late; None if the source waits."""
+    if options.scenario in ("replay", "camera"):
+        return bundle.manifest.window.interval_s
+    fps = fps_of(bundle, options)
+    return None if fps is None else 1 / fps

@@ -1,0 +1,53 @@
+"""The highest rate at which frames are answered in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgevid.bench.measuring.child import run_task
+from edgevid.bench.measuring.worker import Task
+from edgevid.frames import Array
+from edgevid.telemetry.telemetry import STAGES
+from edgevid.units import NS_PER_S
+
+# A rate is sustainable with fewer misses than this.
+_MOST_MISSES = 0.001
+_TRIES, _TRY_S, _FRAMES, _WARM_UP_S = 8, 3.0, 300, 0.5
+# A paced frame wakes a thread and meets a cold cache: far slower than a saturated one where the model is small.
+_WIDEST = 32
+# A model's interval is at least 2 ms.
+_HIGHEST_FPS = 500.0
+
+
+def sustainable_fps(
+    task: Task, rows: Sequence[Array], *, started: Callable[[int], None], say: Callable[[str], None]
+) -> float | None:
+    """Find the highest rate with less than 0.1 % misses, by bisection around the saturated one.
+
+    Args:
+        task: How to measure; its rate and minima are replaced.
+        rows: Times of a measurement, from which the search starts.
+        started: Called with the ID of each process.
+        say: Called with a line of progress.
+
+    Returns:
+        The highest rate that was kept; None if none was.
+    """
+    saturated = NS_PER_S / float(np.median(np.concatenate(rows)[:, list(STAGES).index("total")]))
+    low, high, best = min(saturated, _HIGHEST_FPS) / _WIDEST, min(saturated * 2, _HIGHEST_FPS), None
+    for attempt in range(_TRIES):
+        fps = math.sqrt(low * high)
+        say(f"rate {attempt + 1} of {_TRIES}: {fps:.1f} frames a second")
+        tried = dataclasses.replace(
+            task, fps=fps, deadline_s=1 / fps, min_time_s=_TRY_S, min_frames=_FRAMES, warm_up_s=_WARM_UP_S
+        )
+        report = run_task(tried, started=started).report
+        if report.misses / report.due < _MOST_MISSES:
+            low = best = fps
+        else:
+            high = fps
+    return best

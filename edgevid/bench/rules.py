@@ -1,0 +1,245 @@
+"""The rules of validity: what must hold for figures to be worth comparing.
+
+Each rule looks at a result alone, so that a file can be judged again on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from edgevid.bench.result import Finding, Outcome, Result, Validity
+from edgevid.board.throttling import describe
+
+_LEAST_PROCESSES: Final = 5
+_MOST_CV_BETWEEN: Final = 0.05
+_MOST_CV: Final = 0.10
+_MOST_DRIFT, _DRIFT_P = 0.01, 0.01
+_MOST_OUTLIERS: Final = 0.01
+_MOST_PRESSURE, _MOST_FOREIGN_CORES = 0.05, 0.10
+_MOST_STEAL: Final = 0.02
+_MOST_HEATING_C: Final = 5.0
+_LEAST_CLOCK, _LEAST_LOOKS_AT_CLOCK = 0.95, 0.99
+_MOST_IDLE_CHANGE, _LEAST_HZ, _LEAST_IDLE_S = 0.05, 1.0, 60.0
+# The kernel's shares of pressure are means of 10 s: the first ones tell of the time before.
+_PRESSURE_MEMORY_S: Final = 10.0
+# Minima are met by counting, and clocks are read a little before.
+_TIME_ROUNDING: Final = 0.99
+
+_Check = tuple[Outcome, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: "R1" to "R15".
+        holds_if: The rule in words.
+        do: What to do where it is broken.
+        check: Returns the outcome and what was found.
+    """
+
+    id: str
+    holds_if: str
+    do: str
+    check: Callable[[Result], _Check]
+
+
+def judge(result: Result) -> Validity:
+    """Apply all rules to a result, whose own `validity` does not matter."""
+    findings = []
+    for rule in RULES:
+        outcome, found = rule.check(result)
+        findings.append(Finding(id=rule.id, outcome=outcome, found=found, do=rule.do if outcome == "broken" else ""))
+    return Validity(valid=all(each.outcome != "broken" for each in findings), rules=tuple(findings))
+
+
+def _outcome(is_kept: bool) -> Outcome:
+    return "kept" if is_kept else "broken"
+
+
+def _selftest(result: Result) -> _Check:
+    test = result.selftest
+    equality = "bit for bit" if test.identical else "within the tolerance"
+    return _outcome(test.answers > 0), f"{test.answers} golden answers equal {equality} in every process"
+
+
+def _delegate(result: Result) -> _Check:
+    engine = result.engine
+    if engine.fallback_reason:
+        return "broken", f"the CPU in place of the accelerator: {engine.fallback_reason}"
+    is_kept = engine.delegate_asked in ("auto", engine.delegate_got)
+    return _outcome(is_kept), f"asked for {engine.delegate_asked}, got {engine.delegate_got}"
+
+
+def _throttling(result: Result) -> _Check:
+    around = result.surroundings
+    if around.throttled_during is None:
+        return "unknown", "this machine reports no throttling"
+    if not around.throttled_during:
+        return "kept", "not throttled"
+    names = describe(around.throttled_during)
+    return "broken", f"slowed for {around.throttled_s:.0f} s of {result.took_s:.0f}: {names}"
+
+
+def _clock(result: Result) -> _Check:
+    clocks, most = result.surroundings.series.clock_mhz, result.machine.clock_max_mhz
+    if not clocks or not most:
+        return "unknown", "this machine reports no clock"
+    if result.scenario.kind != "saturate":
+        return "kept", f"governor {result.machine.governor}, {min(clocks):.0f} to {max(clocks):.0f} MHz"
+    # The clock may rest while nothing is measured.
+    looks = [mhz for mhz, process in zip(clocks, result.surroundings.series.measuring, strict=False) if process >= 0]
+    share = sum(mhz >= _LEAST_CLOCK * most for mhz in looks) / max(1, len(looks))
+    return _outcome(
+        share >= _LEAST_LOOKS_AT_CLOCK
+    ), f"at least {_LEAST_CLOCK:.0%} of {most} MHz in {share:.0%} of looks"
+
+
+def _enough(result: Result) -> _Check:
+    if result.scenario.kind == "start":
+        return "kept", f"{len(result.start)} starts"
+    scenario, runs = result.scenario, result.processes
+    frames, took_s = sum(run.n for run in runs), sum(run.took_s for run in runs)
+    medians = np.array([run.p50_ms for run in runs])
+    cv = float(medians.std(ddof=1) / medians.mean()) if len(runs) > 1 else 0.0
+    least = 1 if scenario.kind == "soak" else _LEAST_PROCESSES
+    is_kept = (
+        frames >= scenario.min_frames
+        and took_s >= _TIME_ROUNDING * scenario.min_time_s
+        and len(runs) >= least
+        and cv < _MOST_CV_BETWEEN
+    )
+    return (
+        _outcome(is_kept),
+        f"{frames} answers in {took_s:.0f} s and {len(runs)} processes, whose medians vary by {cv:.1%}",
+    )
+
+
+def _carried(result: Result) -> _Check:
+    total = result.stages.get("total")
+    if total is None:
+        return "kept", "no latencies"
+    missing = [name for name in ("p50", "p90", "p95") if not total.percentiles[name].is_carried]
+    if missing:
+        return "broken", f"{total.n_effective:.0f} independent samples carry no {', '.join(missing)}"
+    if result.scenario.kind != "saturate":
+        return "kept", f"{total.n_effective:.0f} independent samples"
+    return _outcome(total.cv < _MOST_CV), f"coefficient of variation {total.cv:.1%}"
+
+
+def _no_drift(result: Result) -> _Check:
+    total = result.stages.get("total")
+    if total is None:
+        return "kept", "no latencies"
+    is_kept = abs(total.drift) < _MOST_DRIFT or total.drift_p > _DRIFT_P
+    return _outcome(is_kept), f"the median changes by {total.drift:+.1%} over a process (p {total.drift_p:.2g})"
+
+
+def _few_outliers(result: Result) -> _Check:
+    total = result.stages.get("total")
+    if total is None or result.scenario.kind != "saturate":
+        return "kept", "does not apply to this scenario"
+    share = total.outliers / total.n
+    return _outcome(share < _MOST_OUTLIERS), f"{total.outliers} of {total.n} samples ({share:.2%})"
+
+
+def _alone(result: Result) -> _Check:
+    around = result.surroundings
+    series = around.series
+    if around.services:
+        return "broken", f"edgevid runs already: {', '.join(around.services)}"
+    if len(series.swapped_mib) > 1 and series.swapped_mib[-1] > series.swapped_mib[0] + 1:
+        return "broken", f"{series.swapped_mib[-1] - series.swapped_mib[0]:.0f} MiB were swapped out"
+    if result.scenario.kind == "crowd":
+        return "kept", f"a load was asked for: {result.scenario.load}"
+    foreign = float(np.mean(series.foreign_cores)) if series.foreign_cores else None
+    if foreign is None:
+        return "unknown", "this machine does not report its load"
+    recent = [share for t_s, share in zip(series.t_s, series.pressure, strict=False) if t_s > _PRESSURE_MEMORY_S]
+    pressure = float(np.mean(recent)) if recent else 0.0
+    named = ", ".join(f"{name} {share:.2f}" for name, share in list(around.programs.items())[:3])
+    stolen = float(np.mean(series.steal)) if series.steal else 0.0
+    if stolen > _MOST_STEAL:
+        return "broken", f"the hypervisor took {stolen:.0%} of the time for others"
+    is_kept = foreign < _MOST_FOREIGN_CORES and pressure < _MOST_PRESSURE and not around.programs
+    return (
+        _outcome(is_kept),
+        f"other programs kept {foreign:.2f} cores busy{f' ({named})' if named else ''}; "
+        f"tasks waited for a core {pressure:.0%} of the time",
+    )
+
+
+def _temperature(result: Result) -> _Check:
+    series = result.surroundings.series
+    heat = [each for each, process in zip(series.temperature_c, series.measuring, strict=False) if process >= 0]
+    if not heat:
+        return "unknown", "this machine reports no temperature"
+    return _outcome(heat[-1] - heat[0] < _MOST_HEATING_C), f"{heat[0]:.1f} °C at first, {heat[-1]:.1f} °C at last"
+
+
+def _starts(result: Result) -> _Check:
+    cold = sum(each.is_cold for each in result.start)
+    return "kept", f"{len(result.start)} fresh processes, {cold} with dropped caches"
+
+
+def _energy(result: Result) -> _Check:
+    energy = result.energy
+    if energy is None:
+        return "unknown", "no sensor of power was named"
+    before, after = energy.idle_w[0], energy.idle_w[-1]
+    change = abs(after - before) / max(before, 1e-9)
+    is_kept = change < _MOST_IDLE_CHANGE and energy.hz >= _LEAST_HZ and energy.idle_s >= _LEAST_IDLE_S
+    return (
+        _outcome(is_kept),
+        f"idle {before:.2f} W before and {after:.2f} W after, {energy.idle_s:.0f} s each; "
+        f"{energy.hz:.1f} readings a second",
+    )
+
+
+def _real(result: Result) -> _Check:
+    machine = result.machine
+    if machine.is_emulated:
+        return "broken", f"emulated ({machine.virtual or 'instructions of another processor'})"
+    return "kept", f"a virtual machine ({machine.virtual})" if machine.virtual else "not emulated"
+
+
+def _has_raw(result: Result) -> _Check:
+    return "kept", f"samples in {result.raw.file}" if result.raw else "samples not kept"
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("R1", "the self-test passed in the measuring process", "Convert the model again on this version.", _selftest),
+    Rule("R2", "the delegate that was asked for ran", "Run edgevid doctor, or ask for xnnpack.", _delegate),
+    Rule(
+        "R3",
+        "the board was not throttled, capped or short of voltage",
+        "Cool it, or use a stronger supply.",
+        _throttling,
+    ),
+    Rule("R4", "the cores ran at their highest clock", "Run: edgevid tune set.", _clock),
+    Rule(
+        "R5",
+        "the minima were met in at least 5 processes that agree within 5 %",
+        "Measure longer (--min-time), in 5 processes, with nothing else running.",
+        _enough,
+    ),
+    Rule(
+        "R6",
+        "the samples carry p50, p90 and p95, and saturated ones vary by less than 10 %",
+        "Measure more (--min-frames), or find what disturbs the board.",
+        _carried,
+    ),
+    Rule("R7", "the latency does not drift by 1 % or more", "Warm up longer (--warm-up, --heat-first).", _no_drift),
+    Rule("R8", "less than 1 % of saturated samples are outliers", "Find what disturbs the board.", _few_outliers),
+    Rule("R9", "no other program, no swap, no other edgevid", "Stop the other programs.", _alone),
+    Rule("R10", "the board heats up by less than 5 °C", "Heat it first (--heat-first 300).", _temperature),
+    Rule("R11", "start-up is of fresh processes", "", _starts),
+    Rule("R12", "idle power agrees before and after", "Measure idleness for 60 s at 1 Hz or more (--idle).", _energy),
+    Rule("R14", "the machine is not emulated", "Measure on the board itself.", _real),
+    Rule("R15", "the file fits its schema and its raw samples", "Measure again.", _has_raw),
+)

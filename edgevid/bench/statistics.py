@@ -1,0 +1,331 @@
+"""Statistics of latency samples that state how much the samples can carry.
+
+Latencies are skewed, have a long tail and depend on their predecessors. So a percentile comes with
+an interval that assumes no distribution, and the number of samples is reduced by their
+autocorrelation. A percentile whose interval does not exist within the samples is no percentile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevid.frames import Array
+
+CONFIDENCE = 0.95
+# Iglewicz and Hoaglin's modified z-score, at 10 sigmas of a normal distribution (0.6745 MAD each).
+OUTLIER_Z = 14.826
+_SIGMAS_PER_MAD = 1.4826
+# Drift is sought in medians of this many blocks: single samples depend on their predecessors.
+_DRIFT_BLOCKS = 40
+_BISECTIONS = 60
+# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom; NIST Handbook, 1.3.6.7.2.
+_T_95 = (
+    "12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 "
+    "2.120 2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045 2.042"
+)
+_NORMAL_95 = 1.960
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with the ends of its 95 % interval; an end is None where the samples do not reach it."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def percentile(samples: Array, share: float, *, effective: float | None = None) -> Interval:
+    """Return a percentile with its order-statistic interval.
+
+    Args:
+        samples: (N,), sorted; at least one.
+        share: The percentile as a share, above 0 and below 1.
+        effective: Number of independent samples; N by default.
+
+    Returns:
+        The sample percentile; ends are samples. The upper end is None if only the maximum covers
+        it, which says nothing of the next run: the percentile is then only a lower bound.
+
+    Source: Conover, Practical Nonparametric Statistics, 3.2: ranks r < s with
+    P(r <= Bin(n, p) < s) >= 0.95, each tail at most 0.025.
+    """
+    count = max(1, round(effective if effective is not None else len(samples)))
+    lower, upper = _ranks(count, share)
+    # Ranks among independent samples are shares of all samples.
+    stretch = len(samples) / count
+    low = None if lower < 1 else float(samples[max(0, math.floor((lower - 1) * stretch))])
+    high = None if upper >= count else float(samples[min(len(samples) - 1, math.ceil(upper * stretch) - 1)])
+    return Interval(float(np.quantile(samples, share)), low, high)
+
+
+def upper_bound(
+    samples: Array, share: float, *, effective: float | None = None, confidence: float = 0.99
+) -> float | None:
+    """Return the one-sided upper bound of a percentile; None if the samples do not reach it.
+
+    Args:
+        samples: (N,), sorted; at least one.
+        share: The percentile as a share.
+        effective: Number of independent samples; N by default.
+        confidence: Of the bound.
+    """
+    count = max(1, round(effective if effective is not None else len(samples)))
+    rank = _smallest(count, lambda k: binomial_at_most(k - 1, count, share) >= confidence)
+    return None if rank > count else float(samples[min(len(samples) - 1, math.ceil(rank * len(samples) / count) - 1)])
+
+
+def _ranks(count: int, share: float) -> tuple[int, int]:
+    """Return the ranks, from 1, of the interval's ends; 0 and count + 1 where there is none."""
+    tail = (1 - CONFIDENCE) / 2
+    # The largest r with P(Bin < r) <= tail, and the smallest s with P(Bin >= s) <= tail.
+    lower = _smallest(count, lambda k: binomial_at_most(k - 1, count, share) > tail) - 1
+    upper = _smallest(count, lambda k: 1 - binomial_at_most(k - 1, count, share) <= tail)
+    return lower, upper
+
+
+def _smallest(count: int, holds: Callable[[int], bool]) -> int:
+    """Return the smallest k in 1..count for which a monotonic condition holds; count + 1 if none."""
+    low, high = 1, count + 1
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def binomial_at_most(successes: int, trials: int, share: float) -> float:
+    """Return P(X <= successes) of a binomial distribution.
+
+    Source: Numerical Recipes, 6.4: the incomplete beta function by its continued fraction.
+    """
+    if successes < 0:
+        return 0.0
+    if successes >= trials:
+        return 1.0
+    return _incomplete_beta(trials - successes, successes + 1, 1 - share)
+
+
+def share_upper(failures: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
+    """Return the Clopper-Pearson upper bound of a share of failures, one-sided.
+
+    Args:
+        failures: 0 to `trials`.
+        trials: At least 1.
+        confidence: Of the bound.
+    """
+    if failures >= trials:
+        return 1.0
+    low, high = failures / trials, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if binomial_at_most(failures, trials, middle) > 1 - confidence else (low, middle)
+    return high
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return the regularised incomplete beta function I_x(a, b)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    if x < (a + 1) / (a + b + 2):
+        return front * _beta_fraction(a, b, x) / a
+    return 1 - front * _beta_fraction(b, a, 1 - x) / b
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    """Evaluate the continued fraction by the modified Lentz method."""
+    tiny = 1e-300
+    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1), tiny)
+    value = d
+    for m in range(1, 10_000):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / _away_from_zero(1 + term * d, tiny)
+            c = _away_from_zero(1 + term / c, tiny)
+            value *= d * c
+        if abs(d * c - 1) < 1e-12:
+            break
+    return value
+
+
+def _away_from_zero(value: float, tiny: float) -> float:
+    return value if abs(value) > tiny else tiny
+
+
+def lag1(samples: Array) -> float:
+    """Return the autocorrelation of ranks at lag 1; 0 for fewer than three samples or equal ones.
+
+    Ranks, because one outlier of a thousandfold would hide the dependence of all others.
+    """
+    if len(samples) < 3:
+        return 0.0
+    ranks = np.argsort(np.argsort(samples, kind="stable"), kind="stable").astype(np.float64)
+    ranks -= ranks.mean()
+    power = float(ranks @ ranks)
+    return float(ranks[:-1] @ ranks[1:]) / power if power and samples.min() < samples.max() else 0.0
+
+
+def effective_count(count: int, correlation: float) -> float:
+    """Return the number of independent samples that carry as much as `count` dependent ones.
+
+    Args:
+        count: Number of samples.
+        correlation: Their autocorrelation at lag 1; negative ones count as 0.
+
+    Source: Bayley and Hammersley 1946, for a first-order autoregression: n (1 - r) / (1 + r).
+    """
+    correlation = min(0.999, max(0.0, correlation))
+    return max(1.0, count * (1 - correlation) / (1 + correlation))
+
+
+def outlier_indices(samples: Array) -> Array:
+    """Return the indices of samples whose modified z-score is above `OUTLIER_Z`.
+
+    Args:
+        samples: (N,).
+
+    Returns:
+        int64. Nothing counts as an outlier if half of the samples are equal.
+    """
+    middle, mad = spread(samples)
+    return np.zeros(0, np.int64) if mad == 0 else np.flatnonzero(0.6745 * np.abs(samples - middle) / mad > OUTLIER_Z)
+
+
+def spread(samples: Array) -> tuple[float, float]:
+    """Return the median and the median absolute deviation."""
+    middle = float(np.median(samples))
+    return middle, float(np.median(np.abs(samples - middle)))
+
+
+def robust_cv(samples: Array) -> float:
+    """Return the coefficient of variation without the weight of outliers: 1.4826 MAD / median."""
+    middle, mad = spread(samples)
+    return _SIGMAS_PER_MAD * mad / middle if middle else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A trend of samples over their order.
+
+    Attributes:
+        share: Change over the run by the Theil-Sen slope, as a share of the median.
+        p: Two-sided Mann-Kendall probability that there is none.
+    """
+
+    share: float
+    p: float
+
+
+def drift(samples: Array) -> Drift:
+    """Look for a trend in the medians of blocks.
+
+    Args:
+        samples: (N,), in the order of time.
+
+    Source: Mann 1945; Kendall 1975, without correction for ties; Sen 1968.
+    """
+    blocks = [block for block in np.array_split(samples, _DRIFT_BLOCKS) if len(block)]
+    medians = np.array([np.median(block) for block in blocks])
+    count = len(medians)
+    middle = float(np.median(medians))
+    if count < 4 or not middle:
+        return Drift(0.0, 1.0)
+    earlier, later = np.triu_indices(count, 1)
+    steps = medians[later] - medians[earlier]
+    score = int(np.sign(steps).sum())
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    z = max(0, abs(score) - 1) / deviation
+    return Drift(float(np.median(steps / (later - earlier))) * (count - 1) / middle, math.erfc(z / math.sqrt(2)))
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of a few independent values with Student's interval.
+
+    Args:
+        values: At least one, such as the medians of several processes.
+    """
+    array = np.asarray(values, np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Interval(mean, None, None)
+    table = _T_95.split()
+    quantile = float(table[len(array) - 2]) if len(array) - 2 < len(table) else _NORMAL_95
+    half = quantile * float(array.std(ddof=1)) / math.sqrt(len(array))
+    return Interval(mean, mean - half, mean + half)
+
+
+def block_bootstrap_mean(samples: Array, *, block: int, rounds: int = 400, seed: int = 0) -> Interval:
+    """Return the mean of dependent samples with a moving-block bootstrap interval.
+
+    Args:
+        samples: (N,), in the order of time.
+        block: Samples in a block; dependence beyond it is ignored.
+        rounds: Resamples.
+        seed: Of the random numbers.
+
+    Source: Künsch 1989.
+    """
+    count = len(samples)
+    block = max(1, min(block, count))
+    sums = np.concatenate([[0.0], np.cumsum(samples, dtype=np.float64)])
+    block_sums = sums[block:] - sums[:-block]
+    chosen = np.random.default_rng(seed).integers(0, len(block_sums), (rounds, max(1, round(count / block))))
+    low, high = np.quantile(block_sums[chosen].mean(axis=1) / block, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(samples.mean()), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The difference of two groups as a ratio.
+
+    Attributes:
+        ratio: New over old: the Hodges-Lehmann estimate.
+        low: Lower end of its 95 % interval; None if the groups are too small for one.
+        high: Upper end.
+        p: Two-sided Mann-Whitney probability of such a difference by chance.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    p: float
+
+
+def shift(old: Sequence[float], new: Sequence[float]) -> Shift:
+    """Compare two groups of positive values, such as the medians of processes.
+
+    Source: Hodges and Lehmann 1963, on logarithms; the exact distribution of Mann and Whitney 1947.
+    """
+    logs = np.sort(np.subtract.outer(np.log(new), np.log(old)).ravel())
+    at_most = _mann_whitney(len(old), len(new))
+    # Ties count half.
+    u = float((logs > 0).sum() + 0.5 * (logs == 0).sum())
+    p = min(1.0, 2 * float(at_most[math.floor(min(u, len(logs) - u))]))
+    # Values of U within the tail: the interval's ends are so many differences from the extremes.
+    within = int((at_most <= (1 - CONFIDENCE) / 2).sum())
+    low, high = (logs[within - 1], logs[-within]) if within else (None, None)
+    ratio = math.exp(float(np.median(logs)))
+    return Shift(ratio, None if low is None else math.exp(low), None if high is None else math.exp(high), p)
+
+
+def _mann_whitney(n: int, m: int) -> Array:
+    """Return P(U <= k) for k = 0..n*m, for groups of n and m without ties."""
+    # counts[k]: orders with statistic k, built up as the Gaussian binomial coefficient.
+    counts = np.zeros(n * m + 1)
+    counts[0] = 1
+    for i in range(1, n + 1):
+        top, bottom = m + i, i
+        for k in range(len(counts) - 1, top - 1, -1):
+            counts[k] -= counts[k - top]
+        for k in range(bottom, len(counts)):
+            counts[k] += counts[k - bottom]
+    return np.cumsum(counts) / counts.sum()

@@ -1,0 +1,68 @@
+"""The first line of a benchmark: what the figures say, or why they say nothing."""
+
+from __future__ import annotations
+
+from edgevid.bench.figures import Estimate, RealTime
+from edgevid.bench.result import Finding, Result
+
+# What spoils every figure comes before what spoils some.
+_GRAVEST_FIRST = ("R14", "R1", "R2", "R3", "R9", "R5", "R7", "R10")
+_MOST_MISSES = 0.001
+
+
+def verdict(result: Result) -> str:
+    """Return the verdict in one line."""
+    broken = sorted((each for each in result.validity.rules if each.outcome == "broken"), key=_gravity)
+    if broken:
+        more = f"; and {len(broken) - 1} more broken rules" if len(broken) > 2 else ""
+        more = "; and 1 more broken rule" if len(broken) == 2 else more
+        return f"INVALID: {broken[0].found} ({broken[0].id}){more}"
+    ending = f"valid, on a virtual machine ({result.machine.virtual})" if result.machine.virtual else "valid"
+    return f"{_claim(result)}; {ending}"
+
+
+def milliseconds(value: float) -> str:
+    """Return a time with three significant digits or all before the point."""
+    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} ms"
+
+
+def percentile_text(estimate: Estimate) -> str:
+    """Return a percentile; one that the samples do not carry is marked as the lower bound that it is."""
+    return milliseconds(estimate.value) if estimate.is_carried else f"≥ {milliseconds(estimate.value)}"
+
+
+def _gravity(finding: Finding) -> int:
+    return _GRAVEST_FIRST.index(finding.id) if finding.id in _GRAVEST_FIRST else len(_GRAVEST_FIRST)
+
+
+def _claim(result: Result) -> str:
+    if result.scenario.kind == "start":
+        return _start_claim(result)
+    if result.realtime is not None and result.realtime.deadline_ms:
+        return _realtime_claim(result.realtime)
+    total = result.stages["total"].percentiles
+    p50, p99 = total["p50"], total["p99"]
+    return f"an answer takes {milliseconds(p50.value)} ({percentile_text(p99)} at p99), {1e3 / p50.value:,.0f} a second"
+
+
+def _realtime_claim(realtime: RealTime) -> str:
+    fps = 1e3 / realtime.deadline_ms
+    share = realtime.misses / realtime.due
+    spare = 1 - realtime.duty
+    core = f"with {spare:.0%} of one core to spare" if spare >= 0 else f"and takes {realtime.duty:.1f} cores"
+    if share < _MOST_MISSES:
+        return f"keeps {fps:.3g} answers a second {core} (late: below {realtime.miss_share_upper:.2g} of them)"
+    return f"does not keep {fps:.3g} answers a second: {share:.1%} come late or never, {core}"
+
+
+def _start_claim(result: Result) -> str:
+    def total_ms(is_cold: bool) -> list[float]:
+        return sorted(s.import_ms + s.load_ms + s.first_decision_ms for s in result.start if s.is_cold == is_cold)
+
+    spans = [
+        f"{kind} {milliseconds(times[0])} to {milliseconds(times[-1])}"
+        for kind, times in (("cold", total_ms(True)), ("warm", total_ms(False)))
+        if times
+    ]
+    return f"the first answer comes after {' and '.join(spans)}"

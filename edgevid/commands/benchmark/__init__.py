@@ -1,0 +1,1 @@
+"""The commands around the benchmark: compare, check and sweep."""

@@ -1,0 +1,233 @@
+"""The options of `edgevid bench` and `edgevid bench sweep`, as data."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from edgevid.bench.result import ScenarioKind
+from edgevid.commands.options import HelpGroup, Option, positive_int, positive_seconds, size_px
+
+if TYPE_CHECKING:
+    from edgevid.bench.measuring.options import BenchOptions
+    from edgevid.bundle import Bundle
+
+_SOAK_S = 3600.0
+_PERCENTILE = re.compile(r"(p5|p25|p50|p90|p95|p99|p99\.9)=([0-9.]+)ms")
+_AMOUNT = HelpGroup(title="how much to measure", description="Both minima are met, spread over fresh processes.")
+_POWER = HelpGroup(title="energy", description="Power is read while the board is idle, and while it works.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """A limit that a percentile must keep: of the age of answers in real time, else of the whole frame."""
+
+    percentile: str
+    limit_ms: float
+
+
+def floor(text: str) -> Floor:
+    """Read a floor.
+
+    Args:
+        text: Such as "p95=33ms".
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    found = _PERCENTILE.fullmatch(text)
+    try:
+        limit_ms = float(found[2]) if found else 0.0
+    except ValueError:
+        limit_ms = 0.0
+    if not found or limit_ms <= 0:
+        raise argparse.ArgumentTypeError(f"Expected a percentile and a limit, such as p95=33ms, got {text!r}.")
+    return Floor(percentile=found[1], limit_ms=limit_ms)
+
+
+def _rate(text: str) -> float:
+    try:
+        fps = float(text)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps <= 10_000:
+        raise argparse.ArgumentTypeError(f"Expected frames a second above 0 and up to 10000, got {text!r}.")
+    return fps
+
+
+def _seconds(text: str) -> float:
+    return 0.0 if text == "0" else positive_seconds(text)
+
+
+BENCH_OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="--scenario",
+        choices=get_args(ScenarioKind),
+        default="saturate",
+        help="saturate: noise frames as fast as they are taken. paced: noise frames when they are due. replay, "
+        "camera: a recording at its own pace, a live source. start: starts alone, cold ones where this process may "
+        "drop the kernel's caches. soak: paced, in one long process. crowd: paced, beside a load (default: saturate)",
+    ),
+    Option(
+        name="--source",
+        metavar="SOURCE",
+        help="the recording of scenario replay or the camera of scenario camera, as for edgevid run",
+    ),
+    Option(
+        name="--fps",
+        type=_rate,
+        metavar="N",
+        help="frames a second that are due in paced, soak and crowd (default: the model's rate)",
+    ),
+    Option(
+        name="--size",
+        type=size_px,
+        metavar="WxH",
+        help="size of the noise frames (default: the model's size, which needs no resize)",
+    ),
+    Option(name="--load", metavar="LOAD", default="", help="load of scenario crowd, by stress-ng, such as cpu=2,io=1"),
+    Option(
+        name="--find-rate", nargs=0, help="look for the highest rate with less than 0.1 %% misses; takes half a minute"
+    ),
+    Option(
+        name="--min-time",
+        type=positive_seconds,
+        metavar="SECONDS",
+        group=_AMOUNT,
+        help="least time to measure (default: 30; 3600 for soak)",
+    ),
+    Option(
+        name="--min-frames",
+        type=positive_int,
+        metavar="N",
+        default=2000,
+        group=_AMOUNT,
+        help="least number of answers (default: 2000)",
+    ),
+    Option(
+        name="--processes",
+        type=positive_int,
+        metavar="N",
+        group=_AMOUNT,
+        help="number of fresh processes (default: 5, which a valid result needs; 1 for soak)",
+    ),
+    Option(
+        name="--warm-up",
+        type=_seconds,
+        metavar="SECONDS",
+        default=2.0,
+        group=_AMOUNT,
+        help="time in each process that is not counted (default: 2)",
+    ),
+    Option(
+        name="--heat-first",
+        type=_seconds,
+        metavar="SECONDS",
+        default=0.0,
+        group=_AMOUNT,
+        help="time to work before the first measurement, so that the board is as warm as it gets (default: 0)",
+    ),
+    Option(
+        name="--starts",
+        type=positive_int,
+        metavar="N",
+        default=3,
+        group=_AMOUNT,
+        help="number of fresh processes to measure start-up in (default: 3)",
+    ),
+    Option(
+        name="--seed",
+        type=int,
+        metavar="N",
+        default=0,
+        group=_AMOUNT,
+        help="seed of the noise and of the order of processes (default: 0)",
+    ),
+    Option(
+        name="--power",
+        metavar="SENSOR",
+        group=_POWER,
+        help="pmic for the Raspberry Pi 5, hwmon:NAME for a sensor of the kernel, csv:FILE for a meter's log with the "
+        "columns time_s (since 1970) and power_w",
+    ),
+    Option(
+        name="--idle",
+        type=positive_seconds,
+        metavar="SECONDS",
+        default=60.0,
+        group=_POWER,
+        help="time to measure idleness before and after (default: 60)",
+    ),
+)
+
+
+def bench_options(args: argparse.Namespace, bundle: Bundle) -> BenchOptions:
+    """Return the options of the command line.
+
+    Args:
+        args: Parsed `BENCH_OPTIONS`, `threads` and `delegate`.
+        bundle: The bundle, for `--threads auto`.
+    """
+    from edgevid.bench.measuring.options import BenchOptions
+    from edgevid.bench.measuring.worker import NOISE
+
+    is_soak = args.scenario == "soak"
+    return BenchOptions(
+        scenario=args.scenario,
+        source=args.source or NOISE,
+        fps=args.fps,
+        size=args.size,
+        threads=_threads(args, bundle),
+        delegate=args.delegate.as_text(),
+        min_time_s=args.min_time or (_SOAK_S if is_soak else 30.0),
+        min_frames=args.min_frames,
+        processes=args.processes or (1 if is_soak else 5),
+        warm_up_s=args.warm_up,
+        heat_first_s=args.heat_first,
+        starts=args.starts,
+        load=args.load,
+        find_rate=args.find_rate,
+        power=args.power,
+        idle_s=args.idle,
+        seed=args.seed,
+    )
+
+
+def _threads(args: argparse.Namespace, bundle: Bundle) -> int:
+    from edgevid.commands.engine_options import AUTO_THREADS, open_engine
+
+    # Every process shall use the same number, so it is measured here.
+    return open_engine(bundle, args).threads if args.threads == AUTO_THREADS else int(args.threads)
+
+
+def progress() -> Callable[[str], None]:
+    """Return what shows a line of progress on standard error, replacing the one before on a terminal."""
+    is_terminal = sys.stderr.isatty()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}" if is_terminal else f"{text}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def end_progress() -> None:
+    """Clear the line of progress on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+
+
+def command_line(arguments: Any) -> str:
+    """Return a command line for a result: files by their names, since folders name people.
+
+    Args:
+        arguments: The words after the program's name.
+    """
+    import shlex
+    from pathlib import Path
+
+    return shlex.join(["edgevid", *(Path(each).name if "/" in each else each for each in arguments)])

@@ -1,0 +1,135 @@
+"""Measure variants of a bundle's run in turn: threads, delegate, frame size, rate.
+
+The processes of all variants are interleaved in random order, so that a disturbance
+of the machine meets all of them alike. Each variant is compared with the first one.
+Each result is written to its own file, from which edgevid bench page draws.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgevid.commands.benchmark.bench_options import (
+    BENCH_OPTIONS,
+    bench_options,
+    command_line,
+    end_progress,
+    progress,
+)
+from edgevid.commands.engine_options import add_engine
+from edgevid.commands.options import add_bundle, add_options, positive_int, size_px
+from edgevid.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgevid.bench.measuring.measure import Measurement
+    from edgevid.bench.measuring.options import BenchOptions
+
+EXAMPLES = """examples:
+  edgevid bench sweep action.edgevid --over threads=1..4 -o threads/
+  edgevid bench sweep action.edgevid --over size=320x240,640x480 --over threads=1,2 -o sizes/
+  edgevid bench sweep action.edgevid --over delegate=xnnpack,coral -o delegates/"""
+_MOST_VARIANTS = 24
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.epilog = EXAMPLES
+    add_bundle(parser)
+    add_engine(parser)
+    add_options(parser, BENCH_OPTIONS)
+    parser.add_argument(
+        "--over",
+        action="append",
+        required=True,
+        type=_axis,
+        metavar="NAME=VALUES",
+        help="threads, delegate, size or fps with its values, as in threads=1..4 or size=320x240,640x480; "
+        "several make all combinations",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results, created if missing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the variants and print a table.
+
+    Raises:
+        UsageError: There are too many variants, or the folder cannot be used.
+    """
+    from edgevid import bundle
+    from edgevid.bench import files
+    from edgevid.bench.measuring.measure import measure_each
+    from edgevid.bench.measuring.options import Subject
+
+    base = bench_options(args, bundle.read(args.bundle))
+    variants = _variants(base, args.over)
+    if args.output:
+        args.output.mkdir(parents=True, exist_ok=True)
+    try:
+        measured = measure_each(
+            [Subject(path=args.bundle, options=options) for options in variants.values()],
+            command=command_line(sys.argv[1:]),
+            say=progress(),
+        )
+    finally:
+        end_progress()
+    if args.output:
+        for name, each in zip(variants, measured, strict=True):
+            files.write(each.result, each.samples, args.output / f"{name.replace(' ', '_').replace('/', '-')}.json")
+    sys.stdout.write(_table(dict(zip(variants, measured, strict=True))) + "\n")
+    return 0
+
+
+def _axis(text: str) -> tuple[str, tuple[Any, ...]]:
+    name, equals, values = text.partition("=")
+    if name not in _READERS or not equals or not values:
+        raise argparse.ArgumentTypeError(f"Expected threads, delegate, size or fps with values, got {text!r}.")
+    first, dots, last = values.partition("..")
+    if name == "threads" and dots:
+        return name, tuple(range(positive_int(first), positive_int(last) + 1))
+    try:
+        return name, tuple(_READERS[name](each) for each in values.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"Expected numbers in {text!r}, got {error}.") from error
+
+
+_READERS: dict[str, Any] = {"threads": positive_int, "delegate": str, "size": size_px, "fps": float}
+
+
+def _variants(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]]) -> dict[str, BenchOptions]:
+    """Return all combinations by their names."""
+    variants = {}
+    for values in itertools.product(*(values for _, values in axes)):
+        chosen = dict(zip((name for name, _ in axes), values, strict=True))
+        name = " ".join(f"{key}={_shown(value)}" for key, value in chosen.items())
+        variants[name] = dataclasses.replace(base, **chosen)
+    if not 2 <= len(variants) <= _MOST_VARIANTS:
+        raise UsageError(expected=f"2 to {_MOST_VARIANTS} variants", got=len(variants), hint="See --over.")
+    return variants
+
+
+def _shown(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _table(measured: dict[str, Measurement]) -> str:
+    from edgevid.bench.compare import word
+    from edgevid.bench.statistics import shift
+    from edgevid.bench.verdict import verdict
+    from edgevid.tables import table
+
+    results = {name: each.result for name, each in measured.items()}
+    first = [run.p50_ms for run in next(iter(results.values())).processes]
+    rows: list[tuple[object, ...]] = [("variant", "p50 ms", "p95 ms", "of a core", "to the first", "verdict")]
+    for name, result in results.items():
+        medians = [run.p50_ms for run in result.processes]
+        found = shift(first, medians)
+        compared = "-" if medians == first else f"{found.ratio:.3f} {word(found)}"
+        cpu = sum(run.cpu_s for run in result.processes) / sum(run.took_s for run in result.processes)
+        total = result.stages["total"].percentiles
+        rows.append((name, total["p50"].value, total["p95"].value, round(cpu, 2), compared, verdict(result)))
+    return table(rows)

@@ -1,0 +1,106 @@
+"""Result files: written whole, read strictly, and never believed against their own samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgevid
+from edgevid.bench import files, json_schema
+from edgevid.bench.check import check
+from edgevid.errors import ResultInvalid, UsageError
+from tests.edgevid.bench.results import result_of, samples_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    samples = samples_of()
+    files.write(result_of(samples), samples, tmp_path / "a.json")
+    return tmp_path / "a.json"
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_a_result_is_read_as_it_was_written(path: Path) -> None:
+    result = check(path)
+    assert result.validity.valid
+    assert files.as_text(result) == path.read_text()
+    assert np.array_equal(files.read_samples(result, path), samples_of())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.update(version=2), "version 2"),
+        (lambda data: data.update(format="x"), "another kind of file"),
+        (lambda data: data.update(extra=1), "exactly the fields"),
+        (lambda data: data.pop("memory"), "exactly the fields"),
+        (lambda data: data["memory"].update(bundle="big"), "memory.bundle to be a finite number"),
+        (lambda data: data["stages"]["total"]["percentiles"]["p50"].update(value=1.0), "p50 of total 1.0000 ms"),
+        (lambda data: data["processes"][0].update(p50_ms=1.0), "a process with a median of 1.0000 ms"),
+        (lambda data: data["processes"].pop(), "4 processes"),
+        (lambda data: data["stages"].update(head=data["stages"]["total"]), "stages total, head"),
+        (lambda data: data["surroundings"]["programs"].update(make=0.9), "R9 kept, but it is broken"),
+        (lambda data: data["validity"].update(valid=False), "valid False"),
+        (lambda data: data.pop("raw"), "kept none"),
+        (lambda data: data["raw"].update(sha256="0"), "another content"),
+        (lambda data: data["raw"].update(file="/etc/passwd"), "raw samples in"),
+    ],
+)
+def test_an_edited_result_is_rejected_in_one_line(path: Path, change: Callable[[Any], None], words: str) -> None:
+    edit(path, change)
+    with pytest.raises(ResultInvalid) as caught:
+        check(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", "[" * 100_000, '{"format": "edgevid-bench"}'])
+def test_no_result_at_all_is_rejected(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ResultInvalid):
+        files.read(path)
+
+
+def test_samples_that_were_changed_or_are_missing_are_rejected(path: Path) -> None:
+    raw = path.with_suffix(".npz")
+    raw.write_bytes(raw.read_bytes()[:-1] + b"x")
+    with pytest.raises(ResultInvalid, match="another content"):
+        check(path)
+    raw.unlink()
+    with pytest.raises(ResultInvalid, match="No such file"):
+        check(path)
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        files.read(tmp_path / "none.json")
+
+
+def test_a_name_that_is_no_json_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
+    samples = samples_of()
+    with pytest.raises(UsageError, match=r"\*\.json"):
+        files.write(result_of(samples), samples, tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shipped_schema_is_that_of_the_dataclasses_and_takes_a_result(path: Path) -> None:
+    shipped = Path(edgevid.__file__).parent / "data" / "edgevid-bench.schema.json"
+    assert shipped.read_text() == json_schema.as_text()
+    jsonschema = pytest.importorskip("jsonschema")
+    data, schema = json.loads(path.read_text()), json.loads(shipped.read_text())
+    jsonschema.validate(data, schema)
+    for spoil in (lambda d: d.update(extra=1), lambda d: d.pop("memory"), lambda d: d.update(version=2)):
+        spoiled = json.loads(path.read_text())
+        spoil(spoiled)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(spoiled, schema)
