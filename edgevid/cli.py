@@ -117,6 +117,16 @@ def verb_parser(name: str) -> argparse.ArgumentParser:
     return _parser(name, _command(name))
 
 
+def split_verb(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Split a command line into its verb, of one word or two, as in "bench compare", and the rest.
+
+    Args:
+        argv: At least one word, without the program's name.
+    """
+    words = 2 if " ".join(argv[:2]) in VERBS else 1
+    return " ".join(argv[:words]), argv[words:]
+
+
 def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())  # noqa: T201  # requested output
@@ -124,9 +134,7 @@ def _dispatch(argv: list[str]) -> int:
     if argv[0] in ("-V", "--version"):
         print(f"edgevid {__version__}")  # noqa: T201
         return 0
-    # Some verbs have two words, such as "bench compare".
-    words = 2 if " ".join(argv[:2]) in VERBS else 1
-    verb, rest = " ".join(argv[:words]), argv[words:]
+    verb, rest = split_verb(argv)
     command = _command(verb)
     try:
         parser = _parser(verb, command)
