@@ -61,6 +61,7 @@ VERBS: dict[str, Verb] = {
     "bench": Verb("edgevid.commands.bench", "measure latency, memory, start-up and energy, with a verdict"),
     "bench compare": Verb("edgevid.commands.benchmark.compare", "compare two results: the effect and one word"),
     "bench check": Verb("edgevid.commands.benchmark.check", "check a result file and its raw samples"),
+    "bench page": Verb("convert.commands.bench_page", "make a page of results, boards side by side"),
     "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
     "flash": Verb("edgevid.commands.provisioning.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb(

@@ -9,7 +9,8 @@ from convert.demo.dataset import Dataset
 from convert.demo.demo_run import DemoRun
 from convert.demo.figures import TimelineStrip, strips_png
 from convert.demo.timeline import timeline_html
-from convert.reporting.page import Section, percent
+from convert.reporting.page import Section
+from convert.reporting.rendering import percent
 from convert.training.metrics import Evaluation
 from edgevid.bundle import Bundle
 from edgevid.events.timeline import rows, summary

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from convert.training.cross_validation import LearningCurve
-from convert.training.fit import Epoch
+if TYPE_CHECKING:
+    from convert.training.cross_validation import LearningCurve
+    from convert.training.fit import Epoch
 
 INK, FAINT = "#1f2933", "#d5dae0"
 ACCENT, OTHER = "#1f5f99", "#b7791f"

@@ -9,8 +9,9 @@ from typing import Any
 from convert.clips import ClipSet
 from convert.reporting.answers import short_path
 from convert.reporting.held_out_clips import held_out_strips
-from convert.reporting.page import CLASSES_SHOWN, PAIRS_SHOWN, STRIPS_SHOWN, environment, percent, shares
+from convert.reporting.page import CLASSES_SHOWN, PAIRS_SHOWN, STRIPS_SHOWN, shares
 from convert.reporting.plots import accuracy_svg, learning_curve_svg, loss_svg
+from convert.reporting.rendering import environment, percent
 from convert.reporting.training_verdict import limits, percent_interval, verdict
 from convert.training.console import describe_forecast
 from convert.training.cross_validation import CrossValidation, Score

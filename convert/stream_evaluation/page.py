@@ -8,7 +8,7 @@ from pathlib import Path
 from convert.event_metrics import EventMetrics
 from convert.event_metrics.alarms import match_recording
 from convert.reporting.event_plots import delay_svg, misses_svg, overlap_svg
-from convert.reporting.page import environment
+from convert.reporting.rendering import environment
 from convert.stream_evaluation.evaluate import StreamEvaluation
 from convert.stream_evaluation.page_pictures import MOST_SHOWN, pictures_of, worst
 from convert.stream_evaluation.page_strips import Watched, drawn, file_of, strip_of, watched

@@ -169,8 +169,8 @@ def _alone(result: Result) -> _Check:
     is_kept = foreign < _MOST_FOREIGN_CORES and pressure < _MOST_PRESSURE and not around.programs
     return (
         _outcome(is_kept),
-        f"other programs kept {foreign:.2f} cores busy{f' ({named})' if named else ''}; "
-        f"tasks waited for a core {pressure:.0%} of the time",
+        f"other programs kept {foreign:.2f} cores busy{f' ({named})' if named else ''}"
+        + (f"; tasks waited for a core {pressure:.0%} of the time" if recent else ""),
     )
 
 

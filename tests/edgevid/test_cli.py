@@ -53,6 +53,7 @@ OPTIONS = {
     "bench": ["BUNDLE", "--threads", "--scenario", "--min-frames", "--size", "--floor", "--strict", "--json", "-o"],
     "bench compare": ["OLD", "NEW", "--stage", "--tolerance", "--across", "--even-invalid", "--json"],
     "bench check": ["RESULT", "--strict"],
+    "bench page": ["RESULT", "-o"],
     "bench sweep": ["BUNDLE", "--over", "--threads", "--min-frames", "-o"],
     "flash": ["DEPLOYMENT", "--to", "--yes", "--wheels", "--json"],
     "install-service": ["DEPLOYMENT", "--yes", "--wheels"],

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from convert.reporting.page import Section, kilobytes, percent, write_html
+from convert.reporting.page import Section, write_html
+from convert.reporting.rendering import kilobytes, percent
 from edgevid.errors import UsageError
 
 STAGE = {"name": "float Keras", "clips": 8, "agreement": 1.0, "max_abs_error": 2e-7, "accuracy": 0.75}
