@@ -63,6 +63,9 @@ VERBS: dict[str, Verb] = {
     "bench check": Verb("edgevid.commands.benchmark.check", "check a result file and its raw samples"),
     "bench page": Verb("convert.commands.bench_page", "make a page of results, boards side by side"),
     "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
+    "tune show": Verb("edgevid.commands.tuning.show", "show clocks and interrupts, and what tuning would change"),
+    "tune set": Verb("edgevid.commands.tuning.set_up", "highest clock and quiet cores, until reset or the next boot"),
+    "tune reset": Verb("edgevid.commands.tuning.reset", "set this machine as it was before"),
     "flash": Verb("edgevid.commands.provisioning.flash", "prepare a card with Raspberry Pi OS from a deployment"),
     "install-service": Verb(
         "edgevid.commands.provisioning.install_service", "install a deployment on a running Raspberry Pi"

@@ -176,6 +176,10 @@ class ResultInvalid(EdgevidError, ValueError):
     """A result of a benchmark is damaged, edited, or of another version."""
 
 
+class TuningError(EdgevidError, OSError):
+    """A setting of the machine cannot be changed."""
+
+
 class ModelError(EdgevidError, ValueError):
     """A trained model cannot be loaded, or edgevid cannot convert its kind."""
 

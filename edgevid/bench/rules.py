@@ -26,6 +26,8 @@ _LEAST_CLOCK, _LEAST_LOOKS_AT_CLOCK = 0.95, 0.99
 _MOST_IDLE_CHANGE, _LEAST_HZ, _LEAST_IDLE_S = 0.05, 1.0, 60.0
 # The kernel's shares of pressure are means of 10 s: the first ones tell of the time before.
 _PRESSURE_MEMORY_S: Final = 10.0
+# The tool rounds, and copies no tensors.
+_TOOL_STEP_MS, _COPIES_MS = 0.01, 0.01
 # Minima are met by counting, and clocks are read a little before.
 _TIME_ROUNDING: Final = 0.99
 
@@ -212,6 +214,20 @@ def _has_raw(result: Result) -> _Check:
     return "kept", f"samples in {result.raw.file}" if result.raw else "samples not kept"
 
 
+def _cross_check(result: Result) -> _Check:
+    if result.cross_check is None or result.scenario.kind != "saturate":
+        return "unknown", "LiteRT's own tool did not run beside saturated frames"
+    words, agrees = [], True
+    for role, tool in result.cross_check.items():
+        stage = result.stages["encode" if role == "encoder" else "head"]
+        ours = stage.percentiles["p50"].value
+        # Around the model our stage copies inputs and outputs.
+        is_near = (tool.low or 0) - _TOOL_STEP_MS <= ours <= (tool.high or 0) + _TOOL_STEP_MS + _COPIES_MS
+        agrees = agrees and is_near
+        words.append(f"{role} {ours:.3f} ms here, {tool.low or 0:.2f} to {tool.high or 0:.2f} ms there")
+    return _outcome(agrees), f"LiteRT's own tool: {'; '.join(words)}"
+
+
 RULES: tuple[Rule, ...] = (
     Rule("R1", "the self-test passed in the measuring process", "Convert the model again on this version.", _selftest),
     Rule("R2", "the delegate that was asked for ran", "Run edgevid doctor, or ask for xnnpack.", _delegate),
@@ -242,4 +258,5 @@ RULES: tuple[Rule, ...] = (
     Rule("R12", "idle power agrees before and after", "Measure idleness for 60 s at 1 Hz or more (--idle).", _energy),
     Rule("R14", "the machine is not emulated", "Measure on the board itself.", _real),
     Rule("R15", "the file fits its schema and its raw samples", "Measure again.", _has_raw),
+    Rule("R16", "LiteRT's own tool agrees", "Measure again with nothing else running.", _cross_check),
 )

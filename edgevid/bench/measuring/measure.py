@@ -16,9 +16,10 @@ import numpy as np
 
 from edgevid import bundle as bundles
 from edgevid.bench import result as results
-from edgevid.bench.figures import Start
+from edgevid.bench.figures import Estimate, Start
 from edgevid.bench.measuring import describe
 from edgevid.bench.measuring.child import Run, run_task
+from edgevid.bench.measuring.cross_check import cross_check
 from edgevid.bench.measuring.crowd import crowd
 from edgevid.bench.measuring.energy import Meter, open_meter
 from edgevid.bench.measuring.machine import measured_machine
@@ -88,6 +89,7 @@ def measure_each(
         _run_in_turn(works, sampler, meter, say)
         for work in works:
             work.find_rate(sampler, say)
+            work.cross_check(say)
     taken_s = monotonic() - began_s
     return [_measurement(work, sampler, meter, began, taken_s, command=command, root=root) for work in works]
 
@@ -116,6 +118,7 @@ class _Work:
         self.starts: list[Start] = []
         self.imported_mib: float | None = None
         self.found_fps: float | None = None
+        self.cross_checked: dict[str, Estimate] | None = None
 
     @property
     def processes(self) -> int:
@@ -144,6 +147,11 @@ class _Work:
             with sampler.at(NOT_MEASURING) as started:
                 rows = [run.rows for run in self.runs]
                 self.found_fps = sustainable_fps(self.task(1), rows, started=started, say=say)
+
+    def cross_check(self, say: Say) -> None:
+        if self.options.cross_check and self.runs:
+            say(f"{self.path.name}: LiteRT's own benchmark tool")
+            self.cross_checked = cross_check(self.bundle, threads=self.options.threads)
 
 
 def _measurement(
@@ -179,6 +187,7 @@ def _measurement(
         memory=describe.memory(path, runs, work.imported_mib),
         energy=meter.energy(sum(run.report.n for run in runs)) if meter else None,
         surroundings=sampler.surroundings(),
+        cross_check=work.cross_checked,
         validity=results.Validity(valid=False, rules=()),
     )
     numbered = [np.column_stack([np.full(len(run.rows), number), run.rows]) for number, run in enumerate(runs)]

@@ -32,6 +32,7 @@ class BenchOptions:
         starts: Starts to measure.
         load: Load of scenario "crowd", as for stress-ng: "cpu=2".
         find_rate: Whether to look for the highest sustainable rate.
+        cross_check: Whether to run LiteRT's own benchmark tool on each part too.
         power: Sensor of power; None for no energy.
         idle_s: Time to measure idleness before and after.
         seed: Of the noise.
@@ -51,6 +52,7 @@ class BenchOptions:
     starts: int = 3
     load: str = ""
     find_rate: bool = False
+    cross_check: bool = False
     power: str | None = None
     idle_s: float = 60.0
     seed: int = 0

@@ -94,6 +94,11 @@ BENCH_OPTIONS: tuple[Option, ...] = (
         name="--find-rate", nargs=0, help="look for the highest rate with less than 0.1 %% misses; takes half a minute"
     ),
     Option(
+        name="--cross-check",
+        nargs=0,
+        help="time each part by LiteRT's own benchmark tool too; where it disagrees, a rule is broken",
+    ),
+    Option(
         name="--min-time",
         type=positive_seconds,
         metavar="SECONDS",
@@ -191,6 +196,7 @@ def bench_options(args: argparse.Namespace, bundle: Bundle) -> BenchOptions:
         starts=args.starts,
         load=args.load,
         find_rate=args.find_rate,
+        cross_check=args.cross_check,
         power=args.power,
         idle_s=args.idle,
         seed=args.seed,

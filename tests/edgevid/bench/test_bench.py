@@ -153,6 +153,19 @@ def test_a_sweep_writes_a_result_for_each_variant_and_compares_them(
         assert check(tmp_path / f"threads={threads}.json").engine.threads == threads
 
 
+def test_litert_s_own_tool_times_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A model that is slowed down here and not there: the tool disagrees.
+    slow_down(monkeypatch, tmp_path, 0.2)
+    assert cli.main(["bench", str(GESTURES), *SHORT, "--min-frames", "4", "--cross-check", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert set(data["cross_check"]) == {"encoder", "head"}
+    rule = next(each for each in data["validity"]["rules"] if each["id"] == "R16")
+    assert rule["outcome"] == "broken"
+    assert "encoder 200." in rule["found"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

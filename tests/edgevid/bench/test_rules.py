@@ -87,7 +87,7 @@ def test_what_a_machine_does_not_report_is_unknown_and_breaks_nothing() -> None:
     result = result_of(SAMPLES, surroundings=bare)
     assert result.validity.valid
     unknown = [each.id for each in result.validity.rules if each.outcome == "unknown"]
-    assert unknown == ["R3", "R4", "R9", "R10", "R12"]
+    assert unknown == ["R3", "R4", "R9", "R10", "R12", "R16"]
 
 
 def test_a_load_that_was_asked_for_is_no_foreign_one() -> None:
@@ -124,6 +124,18 @@ def test_energy_needs_an_idleness_that_agrees() -> None:
     )  # fmt: skip
     assert broken(result_of(SAMPLES, energy=energy)) == ["R12"]
     assert broken(result_of(SAMPLES, energy=dataclasses.replace(energy, idle_w=(3.0, 3.05)))) == []
+
+
+def test_a_tool_that_disagrees_breaks_its_rule() -> None:
+    stage = GOOD.stages["total"]
+    stages = {"total": stage, "encode": stage, "head": stage}
+    near = {
+        "encoder": figures.Estimate(value=2.0, low=1.9, high=2.1),
+        "head": figures.Estimate(value=2.0, low=1.9, high=2.1),
+    }
+    assert broken(result_of(SAMPLES, stages=stages, cross_check=near)) == []
+    far = {**near, "head": figures.Estimate(value=1.0, low=0.9, high=1.1)}
+    assert broken(result_of(SAMPLES, stages=stages, cross_check=far)) == ["R16"]
 
 
 def test_rules_have_their_own_numbers() -> None:
