@@ -130,9 +130,16 @@ def weizmann(clips: Path, work: Path) -> dict[str, Any]:
 
 def _trained(clips: Path, subjects: Sequence[str], work: Path) -> Path:
     """Train and convert a model on clips of some subjects, with stills as background."""
-    out = work / "actions.edgevid"
+    out, trained = work / "actions.edgevid", work / "actions.keras"
     if out.exists():
         return out
+    if not trained.exists():
+        _train(clips, subjects, work, trained)
+    convert_model(trained, work / "clips", out, options=Options(), progress=Silent())
+    return out
+
+
+def _train(clips: Path, subjects: Sequence[str], work: Path, out: Path) -> None:
     folder = work / "clips"
     rng = np.random.default_rng(0)
     for path in sorted(clips.glob("*/*.avi")):
@@ -144,9 +151,7 @@ def _trained(clips: Path, subjects: Sequence[str], work: Path) -> Path:
     options = TrainOptions(
         encoder="efficientnet-lite0@128", streams="frames,differences", head="stats", background=BACKGROUND
     )
-    train(folder, work / "actions.keras", options=options, progress=Silent())
-    convert_model(work / "actions.keras", folder, out, options=Options(precision="int8"), progress=Silent())
-    return out
+    train(folder, out, options=options, progress=Silent())
 
 
 def _calibrated(model: Path, clips: Path, subject: str, work: Path) -> Path:

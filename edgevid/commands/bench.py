@@ -26,11 +26,12 @@ from edgevid.commands.benchmark.bench_options import (
     command_line,
     end_progress,
     floor,
+    passed_on,
     progress,
 )
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options
-from edgevid.errors import VerificationFailed
+from edgevid.errors import UsageError, VerificationFailed
 
 if TYPE_CHECKING:
     from edgevid.bench.result import Result
@@ -42,6 +43,7 @@ EXAMPLES = """examples:
   edgevid bench action.edgevid --scenario soak --min-time 3600 --heat-first 300
   edgevid bench action.edgevid --power pmic --scenario paced
   edgevid bench action.edgevid --strict --floor p95=33ms
+  edgevid bench action.edgevid --on pi@porch -o porch.json
   edgevid bench compare old.json new.json"""
 # Tests read a planted board instead.
 BOARD_ROOT = Path("/")
@@ -70,6 +72,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the result, *.json, and its raw samples beside it, *.npz",
     )
+    _add_remote(
+        parser.add_argument_group("another machine", "It is measured over ssh; its service is stopped meanwhile.")
+    )
+
+
+def _add_remote(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--on", metavar="HOST", help="measure on a device, as for ssh, such as pi@porch; needs --output")
+    group.add_argument(
+        "--leave-service", action="store_true", help="leave the device's service running; the result is invalid then"
+    )
+    group.add_argument(
+        "--program", metavar="COMMAND", help="what runs edgevid there (default: as edgevid flash sets up)"
+    )
+    group.add_argument("--ssh-config", type=Path, metavar="FILE", help="configuration file for ssh")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,8 +94,18 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         VerificationFailed: A rule is broken with `--strict`, or a floor is not kept.
     """
-    from edgevid import atomic, bundle
     from edgevid.bench import files, text
+
+    result = _measured_there(args) if args.on else _measured_here(args)
+    sys.stdout.write(files.as_text(result) if args.json else text.report(result) + "\n")
+    sys.stdout.flush()
+    _check(result, args)
+    return 0
+
+
+def _measured_here(args: argparse.Namespace) -> Result:
+    from edgevid import atomic, bundle
+    from edgevid.bench import files
     from edgevid.bench.measuring.measure import measure
 
     if args.output:
@@ -89,11 +115,19 @@ def run(args: argparse.Namespace) -> int:
         found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=progress())
     finally:
         end_progress()
-    result = files.write(found.result, found.samples, args.output) if args.output else found.result
-    sys.stdout.write(files.as_text(result) if args.json else text.report(result) + "\n")
-    sys.stdout.flush()
-    _check(result, args)
-    return 0
+    return files.write(found.result, found.samples, args.output) if args.output else found.result
+
+
+def _measured_there(args: argparse.Namespace) -> Result:
+    from edgevid import bundle
+    from edgevid.bench.remote import measure_remotely
+    from edgevid.updates.remote import PROGRAM, Device
+
+    if not args.output:
+        raise UsageError(expected="--output with --on", found="none", hint="Name the file for the device's result.")
+    bundle.read(args.bundle)
+    device = Device(host=args.on, program=args.program or PROGRAM, ssh_config=args.ssh_config)
+    return measure_remotely(device, args.bundle, passed_on(args), args.output, leave_service=args.leave_service)
 
 
 def _check(result: Result, args: argparse.Namespace) -> None:

@@ -114,16 +114,31 @@ class Device:
         """Return the state of the device's slots."""
         return _state(self._edgevid(["slots", "--slots", self.slots, "--json"]))
 
+    def shell(self, script: str, *, limit_s: float = _LIMIT_S) -> str:
+        """Run a shell script on the device.
+
+        Args:
+            script: For `sh`.
+            limit_s: Time to wait at most, in seconds.
+
+        Returns:
+            Its standard output.
+
+        Raises:
+            DeployError: The device cannot be reached, or the script fails.
+        """
+        return self._ssh(script, limit_s=limit_s)
+
     def _edgevid(self, words: list[str]) -> str:
         # `program` stays unquoted: it may be several words, as "sudo …".
         return self._ssh(f"{self.program} {shlex.join(words)}")
 
-    def _ssh(self, command: str, *, stdin: IO[bytes] | int = subprocess.DEVNULL) -> str:
+    def _ssh(self, command: str, *, stdin: IO[bytes] | int = subprocess.DEVNULL, limit_s: float = _LIMIT_S) -> str:
         config = ["-F", str(self.ssh_config)] if self.ssh_config else []
         # BatchMode never prompts. "--" keeps ssh from reading a host "-x" as an option.
         words = ["ssh", *config, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}", "--", self.host, command]
         try:
-            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+            done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=limit_s, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DeployError(expected=f"ssh to reach {self.host}", found=str(error)) from error
         if done.returncode != 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -221,9 +222,12 @@ def _programs(root: Path) -> Iterable[tuple[int, tuple[str, float]]]:
 
 
 def _is_service(root: Path, pid: int) -> bool:
-    """Return whether a process runs models with edgevid."""
+    """Return whether a process runs models with edgevid: `edgevid run`, or `python -m edgevid.cli run`."""
     words = (read_text(root / f"proc/{pid}/cmdline") or "").split("\0")
-    return len(words) > 2 and words[1].endswith("/edgevid") and words[2] == "run"
+    return any(
+        next_word == "run" and Path(word).name in ("edgevid", "edgevid.cli")
+        for word, next_word in itertools.pairwise(words)
+    )
 
 
 def _lowest_clock_mhz(root: Path) -> float | None:

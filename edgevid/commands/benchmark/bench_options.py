@@ -203,6 +203,22 @@ def bench_options(args: argparse.Namespace, bundle: Bundle) -> BenchOptions:
     )
 
 
+def passed_on(args: argparse.Namespace) -> list[str]:
+    """Return the options that were given, as words for the same command elsewhere.
+
+    Args:
+        args: Parsed `BENCH_OPTIONS`, `threads` and `delegate`.
+    """
+    words = ["--threads", str(args.threads), "--delegate", args.delegate.as_text()]
+    for option in BENCH_OPTIONS:
+        value = getattr(args, option.key)
+        if option.is_switch and value:
+            words.append(option.name)
+        elif not option.is_switch and value not in (None, option.default):
+            words += [option.name, "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
+
+
 def _threads(args: argparse.Namespace, bundle: Bundle) -> int:
     from edgevid.commands.engine_options import AUTO_THREADS, open_engine
 

@@ -91,3 +91,16 @@ def test_an_emulated_machine_is_seen_by_its_processor_and_its_board(tmp_path: Pa
     tree.mkdir()
     (tree / "model").write_text("linux,dummy-virt\0")
     assert measured_machine(tmp_path).is_emulated
+
+
+def test_another_edgevid_that_runs_a_model_is_seen() -> None:
+    # As the service starts it: the words of its command line are what counts.
+    command = [sys.executable, "-c", "import time; time.sleep(60)", "-m", "edgevid.cli", "run", "a.edgevid"]
+    with subprocess.Popen(command) as process:
+        try:
+            with SurroundingsSampler(interval_s=0.2) as sampler:
+                pass
+            services = sampler.surroundings().services
+        finally:
+            process.kill()
+    assert any(str(process.pid) in service for service in services)
