@@ -5,7 +5,7 @@
     load       the file, by the Keras that wrote it                              open_model, loading
     arrange    one window in, one vector of scores out                           interface
     split      into a per-frame encoder and a temporal head                      graph, passes, splitting, heads
-    pack       thin convolutions for the device's processor                      quantization.space_to_depth
+    pack       thin convolutions for the device's processor                      quantization.layout_choice
     decode     the user's clips, as the device does                              clips
     resolve    labels, colour, sampling, decision rule                           interface.contract
     compare    the float model with its parts                                    verification
@@ -167,12 +167,13 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     from convert.precision.builder import choose_plan
     from convert.precision.experiment import Subject, recipes_for
     from convert.quantization.backbone_warnings import warnings
-    from convert.quantization.space_to_depth import pack
+    from convert.quantization.layout_choice import arrange
     from convert.training_info import read_info
 
     graph, info = opened.graph, read_info(model)
     plan = choose_plan(opened.parts, options.plan)
-    parts = pack(opened.parts.as_stack() if plan == "stack" else opened.parts, opened.trained.model, options.target)
+    parts = opened.parts.as_stack() if plan == "stack" else opened.parts
+    parts = arrange(parts, opened.trained.model, options.target, opened.converter, progress)
     # Reject a recipe that does not fit the plan before the clips are read, which can take minutes.
     recipes_for(options, plan, parts)
     cautions = warnings(graph)

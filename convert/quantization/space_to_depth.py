@@ -102,12 +102,17 @@ def pack(parts: Split, model: Any, target: str) -> Split:
     """
     if target not in targets():
         raise UsageError(expected="a target", choices=targets(), got=target)
-    kernel = KERNELS[core_of(target)]
-    calls = {
-        layer: _convolution(layer, packing)
-        for layer in _convolutions(model)
-        if (packing := plan(layer, kernel)) is not None
-    }
+    return pack_as(parts, packings(model, KERNELS[core_of(target)]))
+
+
+def packings(model: Any, kernel: Kernel) -> dict[Any, Packing]:
+    """Return the convolutions of a model that a kernel profits from packing, and how."""
+    return {layer: packing for layer in _convolutions(model) if (packing := plan(layer, kernel)) is not None}
+
+
+def pack_as(parts: Split, packings: Mapping[Any, Packing]) -> Split:
+    """Return the parts with some convolutions packed; the same object if there are none."""
+    calls = {layer: _convolution(layer, packing) for layer, packing in packings.items()}
     if not calls:
         return parts
     encoder = None if parts.encoder is None else _packed(parts.encoder, calls)
