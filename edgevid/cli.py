@@ -62,6 +62,7 @@ VERBS: dict[str, Verb] = {
     "bench compare": Verb("edgevid.commands.benchmark.compare", "compare two results: the effect and one word"),
     "bench check": Verb("edgevid.commands.benchmark.check", "check a result file and its raw samples"),
     "bench page": Verb("convert.commands.bench_page", "make a page of results, boards side by side"),
+    "bench profile": Verb("convert.commands.bench_profile", "time a bundle's parts operator by operator"),
     "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
     "tune show": Verb("edgevid.commands.tuning.show", "show clocks and interrupts, and what tuning would change"),
     "tune set": Verb("edgevid.commands.tuning.set_up", "highest clock and quiet cores, until reset or the next boot"),

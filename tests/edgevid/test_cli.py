@@ -54,6 +54,7 @@ OPTIONS = {
     "bench compare": ["OLD", "NEW", "--stage", "--tolerance", "--across", "--even-invalid", "--json"],
     "bench check": ["RESULT", "--strict"],
     "bench page": ["RESULT", "-o"],
+    "bench profile": ["BUNDLE", "--threads", "--rounds", "--trace", "--json"],
     "bench sweep": ["BUNDLE", "--over", "--threads", "--min-frames", "-o"],
     "tune show": ["--state", "--json"],
     "tune set": ["--state"],

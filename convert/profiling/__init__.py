@@ -1,0 +1,1 @@
+"""Where the time of a bundle's parts goes, operator by operator."""

@@ -1,0 +1,84 @@
+"""Profiles: every operator once, the slow one in front, and a prefix computes what the whole file does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgevid
+from edgevid import bundle, cli
+
+pytestmark = pytest.mark.tf
+GESTURES = Path(edgevid.__file__).parent / "data" / "gestures.edgevid"
+
+
+def test_each_operator_is_there_once_and_convolutions_are_the_slowest(capsys: pytest.CaptureFixture[str]) -> None:
+    from convert.tflite_file import read_tflite
+
+    assert cli.main(["bench", "profile", str(GESTURES), "--rounds", "5", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    read = bundle.read(GESTURES)
+    expected = [
+        (part.role, place, operator.kind)
+        for part in read.manifest.parts
+        for place, operator in enumerate(read_tflite(read.models[part.file]).operators)
+    ]
+    assert [(each["role"], each["place"], each["kind"]) for each in data["operators"]] == expected
+    encoder = [each for each in data["operators"] if each["role"] == "encoder"]
+    assert "CONV" in max(encoder, key=lambda each: each["ms"]["value"])["kind"]
+    assert sum(each["ms"]["value"] for each in encoder) == pytest.approx(data["whole_ms"]["encoder"], rel=0.5)
+
+
+def test_a_known_sleep_shows_as_that_operators_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convert.profiling import profile as profiling
+    from convert.progress import Silent
+
+    slow_from = 3
+    made = iter(range(1000))
+
+    def timer(_loaded: object) -> object:
+        length = next(made) + 1
+        return lambda: 0.1 * length + (5.0 if length > slow_from else 0.0)
+
+    monkeypatch.setattr(profiling, "_timer", timer)
+    read = bundle.read(GESTURES)
+    found = profiling.profile(read, threads=1, rounds=3, progress=Silent())
+    encoder = [each.ms.value for each in found.operators if each.role == "encoder"]
+    assert encoder[slow_from] == pytest.approx(5.1)
+    assert encoder[slow_from - 1] == pytest.approx(0.1)
+
+
+def test_the_longest_prefix_is_the_file_and_a_shorter_one_computes_its_tensors() -> None:
+    from convert.quantization.file_pieces import OperatorFile
+    from edgevid.backends.litert import LiteRt
+
+    data = bundle.read(GESTURES).models["encoder.tflite"]
+    pieces = OperatorFile(data)
+    whole = LiteRt().open(data, "whole")
+    shape = whole.get_input_details()[0]["shape"]
+    frame = np.random.default_rng(0).integers(-128, 128, shape, dtype=np.int8)
+    prefix = LiteRt().open(pieces.prefix(len(pieces.operators)), "prefix")
+    for each in (whole, prefix):
+        each.set_tensor(each.get_input_details()[0]["index"], frame)
+        each.invoke()
+    first, second = (each.get_tensor(each.get_output_details()[0]["index"]) for each in (whole, prefix))
+    assert np.array_equal(first, second)
+    assert LiteRt().open(pieces.prefix(1), "one").get_output_details()
+
+
+def test_the_trace_lays_the_operators_end_to_end(tmp_path: Path) -> None:
+    trace = tmp_path / "t.json"
+    assert cli.main(["bench", "profile", str(GESTURES), "--rounds", "2", "--trace", str(trace)]) == 0
+    events = [each for each in json.loads(trace.read_text())["traceEvents"] if each["ph"] == "X"]
+    for earlier, later in itertools.pairwise(events):
+        assert later["ts"] == pytest.approx(earlier["ts"] + earlier["dur"], abs=0.01)
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "1"], ["--trace", "t.txt"], ["--trace", "/nowhere/t.json"]])
+def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "profile", str(GESTURES), *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
