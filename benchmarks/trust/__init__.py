@@ -1,0 +1,1 @@
+"""Holds the benchmark itself to what it promises."""
