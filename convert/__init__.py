@@ -142,6 +142,8 @@ def convert_model(
         read = _read(opened, Path(model), Path(clips), options, progress)
         proof = Proof(read.subject, opened.converter, options, progress)
         error = proof.run()
+        if error is None:
+            proof.measure_times()
         progress.step("measuring what its precision costs each layer")
         result = ConversionResult.of(proof, read.trained, read.cautions, options=options, command=command)
     if error is not None:

@@ -45,6 +45,8 @@ class Options:
         precision: "auto" or the name of a recipe.
         target: Processor whose int8 kernels the encoder is optimised for, one of
             `convert.quantization.space_to_depth.targets`.
+        measure_on: "host", or a host for ssh: every recipe within the budget is timed there, and the
+            fastest is taken. None takes the first within the budget.
         max_drop: Limit for the loss of top-1 accuracy, in points (0 to 100).
         min_agreement: Least share (0 to 1) of clips on which bundle and trained model agree.
         background: Labels that never start an event.
@@ -77,6 +79,7 @@ class Options:
     plan: Plan | str = "auto"
     precision: str = "auto"
     target: str = "any"
+    measure_on: str | None = None
     max_drop: float = 1.0
     min_agreement: float = 0.98
     background: tuple[str, ...] | None = None

@@ -132,6 +132,12 @@ def _add_precision(group: argparse._ArgumentGroup) -> None:
         "Edge TPU, with edgetpu_compiler from PATH",
     )
     group.add_argument(
+        "--measure-on",
+        metavar="host|HOST",
+        help="time every precision within the budget on this machine, or on a device over ssh such as pi@porch, and "
+        "take the fastest (default: take the first within the budget)",
+    )
+    group.add_argument(
         "--max-drop",
         type=float,
         default=1.0,

@@ -13,6 +13,7 @@ from convert.frameworks.tensorflow_setup import run_graphs_as_they_are
 from convert.interface.contract import Contract
 from convert.options import CORAL, Options
 from convert.precision.builder import Builder, BuildJob, prefetch
+from convert.precision.measured import measure_recipes
 from convert.precision.recipes import Recipe, candidates
 from convert.precision.search import RecipeTrial, Search, try_recipes
 from convert.progress import Progress
@@ -76,6 +77,7 @@ class Proof:
         stages: Stages measured so far, up to the float split.
         trials: Trials finished so far.
         cautions: Warnings for the user.
+        measured_ms: Time of a frame by recipe; empty until `measure_times`.
     """
 
     def __init__(self, subject: Subject, converter: PartConverter, options: Options, progress: Progress) -> None:
@@ -99,6 +101,8 @@ class Proof:
         self.stages: list[ProofStage] = []
         self.trials: list[RecipeTrial] = []
         self.cautions: list[str] = []
+        self.measured_ms: dict[str, float] = {}
+        self._measure_on = options.measure_on
         self._stopped_by = ""
 
     def _make_reference(self) -> ReferenceAnswers:
@@ -120,7 +124,10 @@ class Proof:
         """
         try:
             self._measure_stages()
-            for trial in try_recipes(self.builder, self.recipes, self.examples, self.budget, self._progress):
+            measured = self._measure_on is not None
+            for trial in try_recipes(
+                self.builder, self.recipes, self.examples, self.budget, self._progress, every=measured
+            ):
                 self.trials.append(trial)
         except (ConversionError, VerificationFailed) as error:
             self._stopped_by = str(error)
@@ -138,7 +145,18 @@ class Proof:
         if self._stopped_by:
             recipe = self.recipes[len(self.trials)]
             return Search.stopped(self.builder, self.trials, recipe, self._stopped_by)
-        return Search(tuple(self.trials), self.builder)
+        return Search(tuple(self.trials), self.builder, measured_ms=self.measured_ms)
+
+    def measure_times(self) -> None:
+        """Time the recipes that keep the budget, if the user named a machine for it.
+
+        Raises:
+            DeployError: The machine cannot be reached, or cannot measure.
+        """
+        kept = [trial for trial in self.trials if not trial.failure]
+        if self._measure_on is not None and len(kept) > 1:
+            self.measured_ms = measure_recipes(kept, self._measure_on, self._progress)
+            self._progress.step(f"  the fastest within the budget: {self.search.best_trial.recipe.name}")
 
     def _measure_stages(self) -> None:
         contract, parts = self._subject.contract, self._subject.parts

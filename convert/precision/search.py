@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,14 +64,18 @@ class Search:
     """The result of a search.
 
     Attributes:
-        trials: In the order of the recipes. Only the last one can keep the budget.
+        trials: In the order of the recipes. Only the last one can keep the budget, unless times were
+            measured.
         builder: Holds the converted parts.
         stopped_by: The error that stopped the search; empty if it ran to its end.
+        measured_ms: Time of a frame by recipe, of those that keep the budget; empty if the order of
+            the recipes decides.
     """
 
     trials: tuple[RecipeTrial, ...]
     builder: Builder
     stopped_by: str = ""
+    measured_ms: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def stopped(cls, builder: Builder, trials: Sequence[RecipeTrial], recipe: Recipe, reason: str) -> Search:
@@ -86,21 +91,32 @@ class Search:
 
     @property
     def failure(self) -> str:
-        """Each recipe with its failure; empty if the last one keeps the budget."""
-        if not self.trials[-1].failure:
+        """Each recipe with its failure; empty if one keeps the budget."""
+        if self._kept:
             return ""
         return "; ".join(f"{trial.recipe.name}: {trial.failure}" for trial in self.trials)
 
     @property
     def best_trial(self) -> RecipeTrial:
-        """The trial that keeps the budget; else the first one with the highest agreement."""
-        if not self.trials[-1].failure:
-            return self.trials[-1]
+        """The cheapest trial that keeps the budget; else the first one with the highest agreement."""
+        if self._kept:
+            # Of equal times the first: it was thought cheaper.
+            return min(self._kept, key=lambda trial: self.measured_ms.get(trial.recipe.name, math.inf))
         return max(self.trials, key=lambda trial: trial.stream.agreement if trial.stream is not None else -1.0)
+
+    @property
+    def _kept(self) -> list[RecipeTrial]:
+        return [trial for trial in self.trials if not trial.failure]
 
 
 def try_recipes(
-    builder: Builder, recipes: Sequence[Recipe], examples: Examples, budget: Budget, progress: Progress
+    builder: Builder,
+    recipes: Sequence[Recipe],
+    examples: Examples,
+    budget: Budget,
+    progress: Progress,
+    *,
+    every: bool = False,
 ) -> Iterator[RecipeTrial]:
     """Try recipes in their order until one keeps the budget.
 
@@ -110,6 +126,7 @@ def try_recipes(
         examples: Windows with the trained model's scores.
         budget: What a conversion may cost.
         progress: Notified of each recipe.
+        every: Whether to go on after one that keeps the budget.
 
     Yields:
         The result of each recipe. One that is coarser than a rejected recipe is skipped.
@@ -134,6 +151,8 @@ def try_recipes(
             trial = RecipeTrial(recipe, str(error))
         yield trial
         if not trial.failure:
+            if every:
+                continue
             return
         # A recipe that could not be converted says nothing about a coarser one, which may convert.
         if trial.stream is not None:

@@ -175,16 +175,18 @@ def _measurements(result: ConversionResult) -> schema.Measurements:
             lookback=parts.lookback,
             not_causal=parts.not_causal,
         ),
-        trials=tuple(_trial(trial) for trial in result.search.trials),
+        trials=tuple(_trial(trial, result.search.measured_ms) for trial in result.search.trials),
     )
 
 
-def _trial(trial: RecipeTrial) -> schema.TrialSummary:
+def _trial(trial: RecipeTrial, measured_ms: Mapping[str, float]) -> schema.TrialSummary:
+    proved_ms = round(trial.latency.encode_ms + trial.latency.head_ms, 4) if trial.latency else None
     return schema.TrialSummary(
         recipe=trial.recipe.name,
         failure=trial.failure,
         stage=trial.stream,
-        frame_ms=round(trial.latency.encode_ms + trial.latency.head_ms, 4) if trial.latency else None,
+        # On the machine that will run it, where that was named.
+        frame_ms=measured_ms.get(trial.recipe.name, proved_ms),
         bytes=sum(map(len, trial.bundle.models.values())) if trial.bundle else None,
     )
 

@@ -378,3 +378,18 @@ def test_values_that_are_too_far_off_break_the_budget():
     far = ValueDrift(name="box", stage="bundle, stream", mean_abs_error=0.3, max_abs_error=0.5, span=4.0)
     assert broken([near], most=0.05) == broken([], most=0.05) == ""
     assert broken([near, far], most=0.05) == "'box' is off by 7.5% of its span on average, more than 5.0%"
+
+
+def test_the_fastest_measured_precision_is_written_and_its_time_is_in_the_report(place, monkeypatch, capsys):
+    from convert.precision import measured
+
+    times = {"int8": 0.3, "int8+float": 0.1}
+    monkeypatch.setattr(measured, "_here", lambda candidates: {name: times.get(name, 0.5) for name in candidates})
+    out = place / "fast.edgevid"
+    options = ["--interval", "0.1", "--min-agreement", "0.5", "--max-drop", "100", "--measure-on", "host"]
+    assert main(["convert", str(place / "model.keras"), "--clips", str(place / "clips"), "-o", str(out), *options]) == 0
+    held = bundle.read(out)
+    assert {part.role: part.precision for part in held.manifest.parts} == {"encoder": "int8", "head": "float32"}
+    frame_ms = {trial["recipe"]: trial["frame_ms"] for trial in held.report["trials"]}
+    assert (frame_ms["int8"], frame_ms["int8+float"], frame_ms["float32"]) == (0.3, 0.1, 0.5)
+    assert "the fastest within the budget: int8+float" in capsys.readouterr().err
