@@ -37,6 +37,7 @@ _PUBLIC = {
     "QuietOutput": "edgevid.outputs.output",
     "Collector": "edgevid.outputs.collect",
     "Frame": "edgevid.frames",
+    "Region": "edgevid.frames.region",
     "Source": "edgevid.capture",
     "open_source": "edgevid.capture",
     "Bundle": "edgevid.bundle.archive",
@@ -46,7 +47,7 @@ _PUBLIC = {
 __all__ = [  # noqa: RUF022  # most used first
     "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
     "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent",
-    "Output", "QuietOutput", "Collector", "Frame", "Source", "open_source", "Bundle", "read_bundle",
+    "Output", "QuietOutput", "Collector", "Frame", "Region", "Source", "open_source", "Bundle", "read_bundle",
     "EdgevidError", "errors", "__version__",
 ]  # fmt: skip
 

@@ -12,9 +12,11 @@ from edgevid.bundle.manifest import Manifest, Window
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider, Event
 from edgevid.frames import Array, Frame
+from edgevid.frames.cropping import Cropper
 from edgevid.frames.motion import MotionGate
 from edgevid.frames.preprocess import InputSpec, Preprocessor, SharedPreprocessor
 from edgevid.frames.rate_watch import RateWatch
+from edgevid.frames.region import Region
 from edgevid.frames.sampling import IntervalSampler, describe_short
 from edgevid.inference.engine import Engine
 from edgevid.supervision.pace import Pace
@@ -42,6 +44,7 @@ class Lane:
         engine: Runs the model.
         sampler: Picks frames at the training interval.
         preprocessor: Resizes and recolours frames; lanes of equal input share one.
+        cropper: Cuts the region out of pictures; the lanes of a stream share one. None for whole pictures.
         decider: Turns scores into events.
         telemetry: Latency and counters of this model.
         gate: Detects still frames; None if every frame is encoded.
@@ -62,6 +65,7 @@ class Lane:
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
         self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
+        self.cropper: Cropper | None = None
         self.decider = Decider(
             manifest.labels, manifest.decision, model=self.name, delay_s=default_delay_s(manifest.window)
         )
@@ -69,10 +73,63 @@ class Lane:
         self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
         self.stride = 1
+        self._region: Region | None = None
         self._rate = RateWatch()
         self._unanswered = 0
         self._last: Frame | None = None
         self._prepared: Array | None = None
+
+    def look_at(self, cropper: Cropper) -> None:
+        """Let the model see a region from the next frame on.
+
+        Args:
+            cropper: Cuts it out; the lanes of a stream share one.
+
+        Raises:
+            UsageError: There is a region, and the model sees no pictures.
+        """
+        if cropper.is_idle:
+            return
+        if self.engine.bundle.manifest.input.kind == "features":
+            raise UsageError(expected="pictures for a region", found=f"{self.name!r}, a model of features")
+        self.cropper = cropper
+
+    def prepare(self, frame: Frame) -> None:
+        """Write the part of a frame that the model sees into the engine's input buffer.
+
+        Args:
+            frame: A frame of the source.
+
+        Raises:
+            ContractError: The model cannot take the frame.
+            SourceError: The region does not fit pictures of this size.
+        """
+        if self.cropper is not None:
+            # Before the first frame nobody has asked `has_moved`.
+            self._region = self._region or self.cropper.region
+            frame = self.cropper.crop(frame, self._region)
+        self.preprocessor.write(frame, self.engine.input_buffer())
+
+    def has_moved(self) -> bool:
+        """Return whether the region is another one from this frame on."""
+        if self.cropper is None or self.cropper.region is self._region:
+            return False
+        before, self._region = self._region, self.cropper.region
+        return before is not None
+
+    def count_savings(self, *, answered: bool, wanted: bool, still: bool) -> None:
+        """Count the work skipped for a frame: its answer, its encoder run, and the due frames before it.
+
+        Args:
+            answered: Whether there was an answer.
+            wanted: Whether there should have been one.
+            still: Whether the encoder was skipped.
+        """
+        telemetry = self.telemetry
+        telemetry.unanswered += not (answered or wanted)
+        telemetry.still += still
+        if self.slowdown > 1:
+            telemetry.drops["pace"] = telemetry.drops.get("pace", 0) + self.slowdown - 1
 
     def keep_last(self, frame: Frame) -> None:
         """Copy the prepared frame, in case the source ends before the first window is full.

@@ -1,9 +1,10 @@
 """The main path: frames of a source become decisions and events. Read `Pipeline` first.
 
-    source -> taps -> for each model: sampler -> preprocess -> engine -> decision -> decider -> events -> outputs
+    source -> taps -> for each model: sampler -> region -> preprocess -> engine -> decision -> decider
+    -> events -> outputs
 
 All times are sensor times. The loop allocates nothing of a frame's size: the preprocessor writes
-from the source's buffer into the engine's input buffer.
+from the source's buffer into the engine's input buffer. Taps see whole pictures, models the region.
 """
 
 from __future__ import annotations
@@ -206,8 +207,9 @@ class Pipeline:
         for lane in self.lanes:
             lane.telemetry.saw(arrived_ns)
             sample = lane.sampler.offer(frame.timestamp_ns)
-            # Training saw no clip with a hole in it: a gap restarts the window and ends the open event.
-            if sample is Sample.RESTART:
+            # Training saw no clip with a hole in it, or of two places: a gap or another region restarts
+            # the window and ends the open event.
+            if sample is Sample.RESTART or lane.has_moved():
                 self._restart(lane)
             if sample is not Sample.SKIP:
                 lane.saw(frame.timestamp_ns)
@@ -248,7 +250,7 @@ class Pipeline:
         if scores is not None:
             decide_ns, emit_ns, age_ns = self._answer(lane, frame, scores, arrived_ns)
         if not wanted or still or lane.slowdown > 1:
-            _count_savings(lane, answered=scores is not None, wanted=wanted, still=still)
+            lane.count_savings(answered=scores is not None, wanted=wanted, still=still)
         total_ns = monotonic_ns() - started_ns
         encode_ns, head_ns = engine.encode_ns, engine.head_ns
         outside_ns = total_ns - encode_ns - head_ns
@@ -269,7 +271,7 @@ class Pipeline:
     def _prepare(self, lane: Lane, frame: Frame) -> bool:
         """Write the frame into the engine's input; return False for a torn frame of a live source."""
         try:
-            lane.preprocessor.write(frame, lane.engine.input_buffer())
+            lane.prepare(frame)
         except ContractError:
             # A file cannot tear frames; there the mismatch is permanent.
             if not self.live or self._torn >= MAX_TORN:
@@ -337,12 +339,3 @@ def _extra_values(engine: Engine) -> Mapping[str, Sequence[float]]:
         value.name: numbers.tolist()
         for value, numbers in zip(engine.bundle.manifest.values, engine.values, strict=True)
     }
-
-
-def _count_savings(lane: Lane, *, answered: bool, wanted: bool, still: bool) -> None:
-    """Count the work skipped for a frame: its answer, its encoder run, and the due frames before it."""
-    telemetry = lane.telemetry
-    telemetry.unanswered += not (answered or wanted)
-    telemetry.still += still
-    if lane.slowdown > 1:
-        telemetry.drops["pace"] = telemetry.drops.get("pace", 0) + lane.slowdown - 1

@@ -91,7 +91,7 @@ def _scores(lane: Lane, clip: Source, indices: Sequence[int]) -> Iterator[Array]
     engine.restart()
     window_frames = engine.bundle.manifest.window.frames
     for count, frame in enumerate(_frames_at(clip.frames(), indices), start=1):
-        lane.preprocessor.write(frame, engine.input_buffer())
+        lane.prepare(frame)
         scores = engine.step()
         if scores is not None and count >= window_frames:
             yield scores

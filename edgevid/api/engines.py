@@ -12,6 +12,8 @@ from edgevid.bundle import Bundle
 from edgevid.errors import UsageError
 from edgevid.inference.engine import Engine
 from edgevid.inference.threads import choose_threads
+from edgevid.lane import Lane
+from edgevid.telemetry.telemetry import Telemetry
 
 Threads = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
@@ -78,3 +80,41 @@ def _measured_threads(bundle: Bundle, delegate: DelegateChoice) -> int:
             "edgevid: %s: threads: %d, by measurement (%s); %s", bundle.manifest.name, choice.threads, times, where
         )
     return choice.threads
+
+
+class PooledEngine:
+    """An engine that serves one stream after another, and the reason why it fell back to the CPU.
+
+    Args:
+        bundle: See `open_engine`.
+        threads: See `open_engine`.
+        delegate: See `open_engine`.
+
+    Attributes:
+        engine: The engine.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice) -> None:
+        self._reason = ""
+        self._telemetry: Telemetry | None = None
+        self.engine = open_engine(bundle, threads=threads, delegate=delegate, on_fallback=self._fell_back)
+
+    def lane(self, motion_gate: float | None) -> Lane:
+        """Return a fresh lane for the next stream.
+
+        Args:
+            motion_gate: See `Lane`.
+
+        Raises:
+            UsageError: See `Lane`.
+        """
+        self.engine.restart()
+        self._telemetry = Telemetry()
+        # The engine fell back once; each stream from then on reports it.
+        self._telemetry.fallback = self._reason
+        return Lane(self.engine, telemetry=self._telemetry, motion_gate=motion_gate)
+
+    def _fell_back(self, reason: str) -> None:
+        self._reason = reason
+        if self._telemetry is not None:
+            self._telemetry.fallback = reason

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgevid import bundle as bundles
 from edgevid.api.clip import Views, classify
-from edgevid.api.engines import AUTO, Threads, open_engine
+from edgevid.api.engines import AUTO, PooledEngine, Threads
 from edgevid.api.notebook import as_html, describe
 from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
@@ -20,11 +20,12 @@ from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
 from edgevid.capture import Flip, Policy, Rotation, Source, open_source
 from edgevid.events.decide import Decision, Event
+from edgevid.frames.cropping import Cropper
 from edgevid.frames.preprocess import InputSpec
+from edgevid.frames.region import RegionLike, as_region
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import STALL_S
-from edgevid.telemetry.telemetry import Telemetry
 from edgevid.updates.slots import Slots, Started
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Model:
         self._delegate = parse_delegate(delegate) if isinstance(delegate, str) else delegate
         self._motion_gate = motion_gate
         self._lock = threading.Lock()
-        first = _PooledEngine(self.bundle, threads=threads, delegate=self._delegate)
+        first = PooledEngine(self.bundle, threads=threads, delegate=self._delegate)
         # With "auto", measure once: every other engine of this model uses the same number.
         self._threads = first.engine.threads
         self._idle = [first]
@@ -143,7 +144,13 @@ class Model:
         return self.bundle.report
 
     def classify(
-        self, clip: str | Path, *, views: Views = "centre", rotate: Rotation = 0, flip: Flip = "none"
+        self,
+        clip: str | Path,
+        *,
+        views: Views = "centre",
+        rotate: Rotation = 0,
+        flip: Flip = "none",
+        region: RegionLike = None,
     ) -> Decision:
         """Classify a clip, as `edgevid evaluate` does.
 
@@ -155,6 +162,7 @@ class Model:
                 window.
             rotate: See `Session`.
             flip: See `Session`.
+            region: See `Session`.
 
         Returns:
             A decision. Its `t_s` is the time of the last frame that the model saw; its `age_ms` is
@@ -165,8 +173,9 @@ class Model:
             SourceError: The clip cannot be read.
             ContractError: The clip does not fit the model's input.
         """
+        cropper, manifest = Cropper(as_region(region)), self.bundle.manifest
         with self.lent_lane() as lane:
-            manifest = self.bundle.manifest
+            lane.look_at(cropper)
             return classify(lane, lambda: open_source(str(clip), manifest, rotate=rotate, flip=flip), views=views)
 
     def watch(
@@ -177,6 +186,7 @@ class Model:
         stall_s: float = STALL_S,
         rotate: Rotation = 0,
         flip: Flip = "none",
+        region: RegionLike = None,
         max_frames: int | None = None,
     ) -> Iterator[Decision]:
         """Run the model on a camera, a stream, a video or a folder of pictures.
@@ -190,6 +200,7 @@ class Model:
             stall_s: Longest wait for a frame, in seconds.
             rotate: See `Session`.
             flip: See `Session`.
+            region: See `Session`.
             max_frames: Stop after this many frames of the source; None runs to its end.
 
         Yields:
@@ -203,7 +214,14 @@ class Model:
         newest = Newest()
         with (
             Session(
-                self, source=source, outputs=[newest], policy=policy, stall_s=stall_s, rotate=rotate, flip=flip
+                self,
+                source=source,
+                outputs=[newest],
+                policy=policy,
+                stall_s=stall_s,
+                rotate=rotate,
+                flip=flip,
+                region=region,
             ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
@@ -220,6 +238,7 @@ class Model:
         stall_s: float = STALL_S,
         rotate: Rotation = 0,
         flip: Flip = "none",
+        region: RegionLike = None,
         max_frames: int | None = None,
     ) -> Iterator[Event]:
         """Run the model on a source, for its events.
@@ -234,6 +253,7 @@ class Model:
             stall_s: See `watch`.
             rotate: See `Session`.
             flip: See `Session`.
+            region: See `Session`.
             max_frames: See `watch`.
 
         Yields:
@@ -245,7 +265,14 @@ class Model:
         newest = Newest(starts=started)
         with (
             Session(
-                self, source=source, outputs=[newest], policy=policy, stall_s=stall_s, rotate=rotate, flip=flip
+                self,
+                source=source,
+                outputs=[newest],
+                policy=policy,
+                stall_s=stall_s,
+                rotate=rotate,
+                flip=flip,
+                region=region,
             ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
@@ -254,22 +281,26 @@ class Model:
             # The end of the source has ended the open event.
             yield from newest.take_events()
 
-    def stream(self, *, colour: Colour = "bgr") -> Stream:
+    def stream(self, *, colour: Colour = "bgr", region: RegionLike = None) -> Stream:
         """Open a stream for frames that you push.
 
         Args:
             colour: Channel order of the frames: "bgr" as from OpenCV, or "rgb".
+            region: See `Session`.
 
         Returns:
             An open stream, to be used in a `with`.
 
         Raises:
-            UsageError: `colour` is not legal.
+            UsageError: `colour` or `region` is not legal.
             BackendError: The interpreter rejects a part.
         """
+        cropper = Cropper(as_region(region))
         pooled = self._borrow()
         try:
-            return Stream(pooled.lane(self._motion_gate), colour=colour, on_close=lambda: self._release(pooled))
+            lane = pooled.lane(self._motion_gate)
+            lane.look_at(cropper)
+            return Stream(lane, colour=colour, on_close=lambda: self._release(pooled))
         except BaseException:
             self._release(pooled)
             raise
@@ -289,13 +320,13 @@ class Model:
         finally:
             self._release(pooled)
 
-    def _borrow(self) -> _PooledEngine:
+    def _borrow(self) -> PooledEngine:
         with self._lock:
             idle = self._idle.pop() if self._idle else None
         # Outside of the lock, because loading an engine takes long.
-        return idle or _PooledEngine(self.bundle, threads=self._threads, delegate=self._delegate)
+        return idle or PooledEngine(self.bundle, threads=self._threads, delegate=self._delegate)
 
-    def _release(self, pooled: _PooledEngine) -> None:
+    def _release(self, pooled: PooledEngine) -> None:
         with self._lock:
             self._idle.append(pooled)
 
@@ -306,27 +337,6 @@ class Model:
     def _repr_html_(self) -> str:
         """Return the facts and the report's pictures for a notebook."""
         return as_html(self.bundle, path=self.path)
-
-
-class _PooledEngine:
-    """An engine that serves one stream after another, and the reason why it fell back to the CPU."""
-
-    def __init__(self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice) -> None:
-        self._reason = ""
-        self._telemetry: Telemetry | None = None
-        self.engine = open_engine(bundle, threads=threads, delegate=delegate, on_fallback=self._fell_back)
-
-    def lane(self, motion_gate: float | None) -> Lane:
-        self.engine.restart()
-        self._telemetry = Telemetry()
-        # The engine fell back once; each stream from then on reports it.
-        self._telemetry.fallback = self._reason
-        return Lane(self.engine, telemetry=self._telemetry, motion_gate=motion_gate)
-
-    def _fell_back(self, reason: str) -> None:
-        self._reason = reason
-        if self._telemetry is not None:
-            self._telemetry.fallback = reason
 
 
 def _begin(folder: Path) -> Started:

@@ -5,20 +5,22 @@ The command `edgevid run`, `edgevid.run`, `Model.watch` and `Model.events` all u
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from edgevid.api.open_outputs import Context, RunOutputs, assemble
+from edgevid.api.process_settings import frozen_heap, short_switch_interval
 from edgevid.board import BoardSampler
 from edgevid.capture import Flip, Orientation, Policy, Rotation, Source, open_source, oriented
 from edgevid.errors import UsageError
+from edgevid.frames.cropping import Cropper
+from edgevid.frames.region import RegionLike
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output
+from edgevid.outputs.web.region_file import RegionFile, first_region
 from edgevid.pipeline import STALL_S, Pipeline
 from edgevid.supervision.pace import Pacer, paces
 from edgevid.supervision.supervisor import Supervisor, leave
@@ -31,9 +33,6 @@ from edgevid.updates.trial import TrialPeriod
 if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
-# How long the thread of an output may hold the interpreter's lock while the loop waits for it.
-# Python's default of 5 ms is longer than the work for a frame.
-_SWITCH_S = 0.0005
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +73,9 @@ class Session:
         rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270.
         flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
             both; "none" neither.
+        region: What the models see of the turned pictures: an `edgevid.Region`, or a rectangle such as
+            "0.25,0.1,0.5,0.8"; None for all. Outputs see whole pictures.
+        region_file: A TOML file that holds the region instead. Viewers of the page may change it.
         exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
             systemd, for example, starts it again. Use it only if the process has nothing else to
             do.
@@ -98,6 +100,8 @@ class Session:
         stall_s: float = STALL_S,
         rotate: Rotation = 0,
         flip: Flip = "none",
+        region: RegionLike = None,
+        region_file: str | Path | None = None,
         exit_when_stuck: bool = False,
         board_root: Path = Path("/"),
     ) -> None:
@@ -105,6 +109,8 @@ class Session:
         self.board = BoardSampler(board_root)
         self._wanted_source = source
         self._orientation = Orientation(rotate=rotate, flip=flip)
+        self._region_file = None if region_file is None else RegionFile(Path(region_file))
+        self._cropper = Cropper(first_region(region, self._region_file), may_move=region_file is not None)
         self._wanted_outputs = tuple(outputs)
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
@@ -122,6 +128,8 @@ class Session:
         """
         with ExitStack() as stack:
             lanes = as_lanes([stack.enter_context(model.lent_lane()) for model in self.models])
+            for lane in lanes:
+                lane.look_at(self._cropper)
             self.source = stack.enter_context(self._open_source(lanes))
             self._warn_of_other_opencv(lanes)
             stack.enter_context(self.board)
@@ -161,7 +169,7 @@ class Session:
             ContractError: A frame does not fit the input of a model.
             BackendError: The interpreter failed.
         """
-        with _frozen_heap(), _short_switch_interval() if self._threaded else ExitStack():
+        with frozen_heap(), short_switch_interval() if self._threaded else ExitStack():
             for _ in self.steps(max_frames=max_frames):
                 pass
         return self.telemetry
@@ -219,7 +227,14 @@ class Session:
         wanted = self._wanted_source
         if isinstance(wanted, (str, Path)):
             manifest, turn = lanes[0].engine.bundle.manifest, self._orientation
-            return open_source(str(wanted), manifest, policy=self._policy, rotate=turn.rotate, flip=turn.flip)
+            return open_source(
+                str(wanted),
+                manifest,
+                policy=self._policy,
+                rotate=turn.rotate,
+                flip=turn.flip,
+                is_cut=not self._cropper.is_idle,
+            )
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return oriented(wanted, self._orientation)
@@ -268,6 +283,8 @@ def run(
     stall_s: float = STALL_S,
     rotate: Rotation = 0,
     flip: Flip = "none",
+    region: RegionLike = None,
+    region_file: str | Path | None = None,
     max_frames: int | None = None,
     exit_when_stuck: bool = False,
     on_start: Callable[[Session], None] = lambda _session: None,
@@ -285,6 +302,8 @@ def run(
         stall_s: See `Session`.
         rotate: See `Session`.
         flip: See `Session`.
+        region: See `Session`.
+        region_file: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
         exit_when_stuck: See `Session`.
         on_start: Called with the session before the first frame. Use it to keep the session: any
@@ -304,29 +323,10 @@ def run(
         stall_s=stall_s,
         rotate=rotate,
         flip=flip,
+        region=region,
+        region_file=region_file,
         exit_when_stuck=exit_when_stuck,
     )
     with session:
         on_start(session)
         return session.run(max_frames=max_frames)
-
-
-@contextmanager
-def _frozen_heap() -> Iterator[None]:
-    # Objects of the start-up live until the end. Collections that visited them stopped the loop
-    # (13 ms on a server).
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def _short_switch_interval() -> Iterator[None]:
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before_s)

@@ -26,9 +26,9 @@ SOURCES_HELP = (
 )
 # A V4L2 device or its number, without the kind in front.
 _DEVICE = re.compile(r"(/dev/video)?[0-9]+(\?.*)?")
-# The ISP can squeeze and cut, but adds no bars. For "letterbox" it delivers a whole picture of this
-# size.
-_LETTERBOX_PX = (640, 480)
+# The ISP can squeeze and cut around the centre, but adds no bars. For "letterbox", and for a region,
+# it delivers a whole picture of this size.
+_WHOLE_PX = (640, 480)
 
 
 def open_source(
@@ -38,6 +38,7 @@ def open_source(
     policy: Policy | None = None,
     rotate: Rotation = 0,
     flip: Flip = "none",
+    is_cut: bool = False,
 ) -> Source:
     """Open a source by its address.
 
@@ -51,6 +52,8 @@ def open_source(
         rotate: Degrees clockwise by which pictures are turned: 0, 90, 180 or 270.
         flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
             both; "none" neither.
+        is_cut: Whether the model will see a region of the pictures. A CSI camera delivers whole
+            pictures of 640x480 then, instead of some of the model's size.
 
     Returns:
         An open source, to be used in a `with`.
@@ -67,7 +70,8 @@ def open_source(
     kind, colon, rest = text.partition(":")
     # A file wins over a kind, so a clip may be called "synthetic" or "replay:1.avi".
     if kind in (*_KINDS, "picamera2") and (colon or kind in _KINDS_ALONE) and not _exists(text):
-        source = _open_kind(kind, text if rest.startswith("//") else rest, manifest, orientation)
+        where = text if rest.startswith("//") else rest
+        source = _open_kind(kind, where, manifest, orientation, is_cut=is_cut)
     else:
         kind, source = "", oriented(_open_path(text, manifest), orientation)
     wanted = policy or ("live" if kind == "replay" else None)
@@ -91,12 +95,12 @@ def _exists(text: str) -> bool:
         return False
 
 
-def _open_kind(kind: str, where: str, manifest: Manifest, orientation: Orientation) -> Source:
+def _open_kind(kind: str, where: str, manifest: Manifest, orientation: Orientation, *, is_cut: bool) -> Source:
     if kind != "picamera2":
         return oriented(_KINDS[kind](where, manifest), orientation)
     # The ISP flips at no cost. Only a quarter turn is left to the processor.
     left = orientation if orientation.is_quarter else UPRIGHT
-    return oriented(_picamera2(where, manifest, orientation), left)
+    return oriented(_picamera2(where, manifest, orientation, is_whole=is_cut), left)
 
 
 def _open_path(text: str, manifest: Manifest) -> Source:
@@ -165,7 +169,7 @@ def _v4l2(text: str, _manifest: Manifest) -> Source:
     return V4l2Camera(device, options)
 
 
-def _picamera2(text: str, manifest: Manifest, orientation: Orientation) -> Source:
+def _picamera2(text: str, manifest: Manifest, orientation: Orientation, *, is_whole: bool) -> Source:
     from edgevid.capture.picamera import OPTIONS, PiCamera
 
     number, options = split_options(text, OPTIONS)
@@ -178,7 +182,8 @@ def _picamera2(text: str, manifest: Manifest, orientation: Orientation) -> Sourc
         raise UsageError(
             expected="either --rotate and --flip, or hflip and vflip in the address", got=text, found="both"
         )
-    size_px = _LETTERBOX_PX if spec.resize == "letterbox" else (spec.width, spec.height)
+    is_whole = is_whole or spec.resize == "letterbox"
+    size_px = _WHOLE_PX if is_whole else (spec.width, spec.height)
     if orientation.is_quarter:
         # Turned, the picture has the model's size.
         size_px = size_px[::-1]
@@ -186,7 +191,11 @@ def _picamera2(text: str, manifest: Manifest, orientation: Orientation) -> Sourc
         options["hflip"], options["vflip"] = orientation.flips
     color: Color = "bgr" if spec.color == "bgr" else "rgb"
     return PiCamera(
-        int(number or 0), size_px=size_px, color=color, keep_aspect=spec.resize != "stretch", options=options
+        int(number or 0),
+        size_px=size_px,
+        color=color,
+        keep_aspect=is_whole or spec.resize != "stretch",
+        options=options,
     )
 
 

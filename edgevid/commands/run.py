@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
   edgevid run action.edgevid --source long.mp4 --timeline seen.html --timeline seen.srt
   edgevid run action.edgevid --source picamera2
+  edgevid run action.edgevid --source picamera2 --region 0.25,0.1,0.5,0.8
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
   edgevid run action.edgevid --source replay:seen.avi
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         stall_s=args.stall,
         rotate=args.rotate,
         flip=args.flip,
+        region=sources.region(args),
+        region_file=args.region_file,
         exit_when_stuck=True,
         board_root=BOARD_ROOT,
     )

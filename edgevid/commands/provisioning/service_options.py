@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevid.commands.run_options import sources
 from edgevid.errors import DeploymentError, UsageError
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ def check_service_options(args: argparse.Namespace, deployment: Deployment, *, o
     """
     _check_once_only(args, deployment)
     _check_threads(args.threads, deployment)
-    _check_clips(args.clips)
+    _check_path("clips", args.clips)
+    _check_path("region-file", args.region_file)
     _check_camera(args.source, deployment)
     if on_card:
         _check_no_file(args.source)
         _check_delegate(args)
     _check_packages(args, deployment)
     try:
+        sources.region(args)
         _check_addresses(args, deployment)
     except UsageError as error:
         raise DeploymentError(f"{error} It is in [run].", expected=error.expected, got=error.got) from error
@@ -75,14 +78,14 @@ def _check_threads(threads: object, deployment: Deployment) -> None:
         )
 
 
-def _check_clips(path: Path | None) -> None:
+def _check_path(option: str, path: Path | None) -> None:
     from edgevid.provision.unit import STATE_FOLDER
 
     folder = Path(STATE_FOLDER)
     # The unit lets the service write to its own folder only. A relative path is inside it.
     DeploymentError.unless(
         path is None or os.path.normpath(folder / path).startswith(f"{folder}/"),
-        expected=f"[run] clips below {folder}, where the service may write",
+        expected=f"[run] {option} below {folder}, where the service may write",
         found=str(path),
     )
 

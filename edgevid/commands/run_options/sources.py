@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP
 from edgevid.capture.oriented import FLIPS, ROTATIONS
 from edgevid.commands.options import Option, positive_int, positive_seconds
+from edgevid.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgevid.frames.region import Region
 
 
 def rotation(text: str) -> int:
@@ -25,6 +32,70 @@ def rotation(text: str) -> int:
     if text not in legal:
         raise argparse.ArgumentTypeError(f"Expected a rotation in degrees, one of {', '.join(legal)}, got {text!r}.")
     return int(text)
+
+
+def box(text: str) -> tuple[float, ...]:
+    """Read a rectangle of the picture.
+
+    Args:
+        text: "x,y,width,height", as `edgevid.Region` takes it.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    return _coordinates(text, lambda numbers, kind: kind(box=numbers))
+
+
+def polygon(text: str) -> tuple[float, ...]:
+    """Read a polygon in the picture.
+
+    Args:
+        text: "x1,y1,x2,y2,x3,y3,...", as `edgevid.Region` takes it.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    return _coordinates(text, lambda numbers, kind: kind(masks=[numbers]))
+
+
+def region(args: argparse.Namespace) -> Region | None:
+    """Return what the models see of the pictures; None for all.
+
+    Args:
+        args: The parsed arguments.
+
+    Raises:
+        UsageError: There are a region and a file that keeps it.
+    """
+    if args.region is None and not args.mask:
+        return None
+    from edgevid.frames.region import Region
+
+    UsageError.unless(
+        args.region_file is None,
+        expected="either --region and --mask, or --region-file",
+        found="both",
+        hint=f"Write them into {args.region_file}.",
+    )
+    return Region(box=args.region, masks=args.mask)
+
+
+def _coordinates(text: str, check: Callable[[tuple[float, ...], type[Region]], Region]) -> tuple[float, ...]:
+    # NumPy, which a help text does without.
+    from edgevid.frames.region import Region, numbers
+
+    try:
+        values = numbers(text)
+        check(values, Region)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return values
 
 
 def first_stream(text: str) -> int:
@@ -69,6 +140,26 @@ OPTIONS: tuple[Option, ...] = (
         choices=FLIPS,
         default="none",
         help="then swap left and right, top and bottom, or both (default: none)",
+    ),
+    Option(
+        name="--region",
+        type=box,
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="let the models see this rectangle of the turned pictures alone: in pixels, or with a point in shares "
+        "of the picture, such as 0.25,0.1,0.5,0.8 (default: the whole picture)",
+    ),
+    Option(
+        name="--mask",
+        type=polygon,
+        metavar="X1,Y1,X2,Y2,X3,Y3[,...]",
+        is_repeated=True,
+        help="let them see this polygon of it alone; the rest is black. Repeatable, for several polygons",
+    ),
+    Option(
+        name="--region-file",
+        type=Path,
+        metavar="FILE.toml",
+        help="read region and mask from this file, if it exists, and let viewers of --page change the region in it",
     ),
     Option(
         name="--stream",

@@ -20,6 +20,7 @@ PUBLIC = [
         "QuietOutput",
         "Collector",
         "Frame",
+        "Region",
         "Source",
         "open_source",
         "Bundle",

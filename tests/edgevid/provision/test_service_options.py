@@ -37,6 +37,15 @@ REFUSED = {
     ),
     "an end after some frames": ({"max-frames": 100}, "[run] without max-frames, because systemd starts"),
     "a recording": ({"record": "seen.avi"}, "whose file would exist at the second start"),
+    "two regions": (
+        {"region": "0.1,0.1,0.8,0.8", "region-file": "region.toml"},
+        "Expected either --region and --mask, or --region-file, got both. Write them into region.toml. It is in [run].",
+    ),
+    "a region that is none": ({"region": "0,0,4,4"}, "got argument --region: Expected a region with a width"),
+    "a region file where the service may not write": (
+        {"region-file": "/etc/edgevid/region.toml"},
+        "Expected [run] region-file below /var/lib/edgevid, where the service may write",
+    ),
     "other bundles": ({"bundles": "a.edgevid"}, "the bundle in `bundle` of the deployment"),
     "a CSI camera that the deployment lacks": ({"source": "picamera2"}, "a [run] source for the camera 'uvc'"),
     "a file": ({"source": "clip.mp4"}, "a file, which is not on the card"),
@@ -54,6 +63,8 @@ LEGAL = [
     {"source": "rtsp://camera/1", "delegate": "auto"},
     {"source": "v4l2:/dev/video2?fps=15"},
     {"source": "synthetic:7", "clips": "clips"},
+    {"region": "0.25,0.1,0.5,0.8", "mask": ["0.1,0.2,0.9,0.2,0.5,0.9"], "rotate": 90},
+    {"region-file": "/var/lib/edgevid/region.toml", "page": ":8080"},
 ]
 
 
