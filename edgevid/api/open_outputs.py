@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edgevid.outputs.run_status import RunStatus
     from edgevid.outputs.video.pictures import Pictures
     from edgevid.outputs.web.hub import Hub
+    from edgevid.outputs.web.region_control import RegionControl
     from edgevid.telemetry.telemetry import Telemetry
 
 Kind = TypeVar("Kind")
@@ -59,12 +60,14 @@ class Context:
         source: The open source.
         live: Whether the policy is "live": frames come at their own pace, and some may be dropped.
         board: The board's state, sampled once a second.
+        region: What the models see of the pictures, for the page; None for rows of features.
     """
 
     lanes: tuple[Lane, ...]
     source: Source
     live: bool
     board: BoardSampler
+    region: RegionControl | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +262,7 @@ class _Assembly:
             telemetry=self._telemetry,
             status=self._run_status(),
             formatter=self._formatter,
+            region=self._context.region,
         )
         environment = _environment(EDGEVID_PAGE_TOKEN=wanted.token)
         self._members.append(LivePage(endpoint(wanted.address), hub, pictures=self._pictures, environment=environment))

@@ -20,6 +20,7 @@ from edgevid.frames.cropping import Cropper
 from edgevid.frames.region import RegionLike
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output
+from edgevid.outputs.web.region_control import RegionControl
 from edgevid.outputs.web.region_file import RegionFile, first_region
 from edgevid.pipeline import STALL_S, Pipeline
 from edgevid.supervision.pace import Pacer, paces
@@ -249,7 +250,10 @@ class Session:
 
     def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
-        return assemble(self._wanted_outputs, Context(lanes=lanes, source=self.source, live=live, board=self.board))
+        has_pictures = lanes[0].engine.bundle.manifest.input.kind == "frames"
+        region = RegionControl(self._cropper, self._region_file) if has_pictures else None
+        context = Context(lanes=lanes, source=self.source, live=live, board=self.board, region=region)
+        return assemble(self._wanted_outputs, context)
 
     def _trials(self) -> list[Output]:
         """Return an output for each bundle on trial, which confirms it after the trial period."""

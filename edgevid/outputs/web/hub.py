@@ -19,6 +19,7 @@ from edgevid.outputs.delivery.backlog import Key, event_key
 from edgevid.outputs.delivery.sink import Report
 from edgevid.outputs.payload import EventFormatter
 from edgevid.outputs.run_status import RunStatus
+from edgevid.outputs.web.region_control import RegionControl
 from edgevid.telemetry.telemetry import STAGES, Telemetry
 
 HISTORY_S, STEP_S, EVENTS = 60.0, 0.1, 50
@@ -55,6 +56,7 @@ class Hub:
         telemetry: Telemetry of each model, by name.
         status: Rates, memory and board.
         formatter: Formats events.
+        region: The part of the picture that the models see; None for a source without pictures.
         reports: Returns the reports of all outputs; may be assigned later.
     """
 
@@ -66,6 +68,7 @@ class Hub:
         telemetry: Mapping[str, Telemetry],
         status: RunStatus,
         formatter: EventFormatter,
+        region: RegionControl | None = None,
         reports: Callable[[], Iterable[Report]] = tuple,
     ) -> None:
         self.reports = reports
@@ -74,6 +77,8 @@ class Hub:
         self._telemetry = dict(telemetry)
         self._status = status
         self._formatter = formatter
+        self._region = region
+        self._sent_region: dict[str, Any] | None = None
         self._numbers = {model.name: number for number, model in enumerate(self._models)}
         self._latest: list[Decision | None] = [None] * len(self._models)
         self._history: list[deque[Decision]] = [deque(maxlen=round(HISTORY_S / STEP_S)) for _ in self._models]
@@ -104,8 +109,8 @@ class Hub:
         """Return the message for a new viewer.
 
         Returns:
-            JSON of `kind` "hello": version, source, models, the scores of the last minute, and the
-            last events.
+            JSON of `kind` "hello": version, source, models, the scores of the last minute, the last
+            events, and the region.
         """
         models = [
             {
@@ -126,14 +131,15 @@ class Hub:
             models=models,
             history=history,
             events=list(self._events.values()),
+            region=self._region and self._region.shown(),
         )
 
     def news(self) -> list[str]:
         """Return the messages since the last call, for all viewers.
 
         Returns:
-            JSON of `kind` "event" for each start and end, and of `kind` "state" with the newest
-            decision of each model that has a new one.
+            JSON of `kind` "event" for each start and end, of `kind` "state" with the newest decision of
+            each model that has a new one, and of `kind` "region" if that is another one.
         """
         texts = []
         while self._news:
@@ -153,7 +159,23 @@ class Hub:
         if states:
             self._sent = list(self._latest)
             texts.append(_text("state", decisions=states))
+        region = self._region and self._region.shown()
+        if region and region != self._sent_region:
+            self._sent_region = region
+            texts.append(_text("region", **region))
         return texts
+
+    def change_region(self, message: str | bytes) -> str:
+        """Take a region from a viewer.
+
+        Args:
+            message: See `RegionControl.change`.
+
+        Returns:
+            JSON of `kind` "saved" for that viewer, with the `problem`, empty if there was none.
+        """
+        problem = self._region.change(message) if self._region else "This source has no pictures."
+        return _text("saved", problem=problem)
 
     def vitals(self, *, viewers: int) -> str:
         """Return the message about the run's status.

@@ -26,17 +26,20 @@ MOST_VIEWERS = 16
 # New content is sent every step, vitals every 20 steps, that is once a second.
 _STEP_S, _VITALS_STEPS = 0.05, 20
 _WAITING_TEXTS = 64
-_LARGEST_REQUEST_BYTES = 64  # a page only ever sends "ok"
+_LARGEST_REQUEST_BYTES = 64  # a page sends "ok", and four numbers of a region
+# After each region: a page that sends many would wear the card out.
+_SAVED_S = 0.2
 # Close codes of the WebSocket protocol (RFC 6455); the page shows them as words.
 _TRY_LATER, _GOING_AWAY = 1013, 1001
 _FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", HTML),
     "/page.js": ("page.js", SCRIPT),
     "/chart.js": ("chart.js", SCRIPT),
+    "/region.js": ("region.js", SCRIPT),
     "/page.css": ("page.css", STYLE),
     "/icon.svg": ("icon.svg", ICON),
 }
-_SOCKET = "/live"
+_SOCKET, _SHOWN = "/live", "ok"
 
 
 class _Viewer:
@@ -140,14 +143,25 @@ class PageServer:
                 self._pictures.remove_viewer()
 
     async def _listen(self, viewer: _Viewer) -> None:
-        """Receive "ok" for each picture shown, until the page is closed."""
+        """Receive "ok" for each picture shown, and regions, until the page is closed."""
         with contextlib.suppress(closed_error()):
-            async for _ in viewer.connection:
-                viewer.is_ready = True
+            async for message in viewer.connection:
+                if message == _SHOWN:
+                    viewer.is_ready = True
+                else:
+                    await self._change_region(viewer, message)
                 viewer.wake.set()
         viewer.is_gone = True
         # Ends `_send`, which would wait for new content until its timeout.
         viewer.wake.set()
+
+    async def _change_region(self, viewer: _Viewer, message: str | bytes) -> None:
+        answer = self._hub.change_region(message)
+        # A full queue is that of a viewer who is about to be disconnected.
+        with contextlib.suppress(asyncio.QueueFull):
+            viewer.texts.put_nowait(answer)
+        viewer.wake.set()
+        await asyncio.sleep(_SAVED_S)
 
     async def _send(self, viewer: _Viewer) -> None:
         """Send queued texts and the newest picture whenever there is something new."""

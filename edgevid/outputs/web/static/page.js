@@ -2,6 +2,7 @@
 // followed by a JPEG.
 
 import { Chart } from "/chart.js";
+import { RegionEditor } from "/region.js";
 
 const $ = (id) => document.getElementById(id);
 const KEEP_S = 61; // a little more than the chart shows, so that its left edge is never empty
@@ -31,6 +32,12 @@ const state = {
   receivedMs: 0, // time of the last message
 };
 const chart = new Chart($("chart"));
+let line = null; // the socket
+const region = new RegionEditor((text) => {
+  const isOpen = line?.readyState === WebSocket.OPEN;
+  if (isOpen) line.send(text);
+  return isOpen;
+});
 
 const percent = (score) => `${Math.round(score * 100)}%`;
 const words = (label) => label.replaceAll("_", " ");
@@ -52,6 +59,7 @@ function colorOf(label, model = state.models[state.chosen]) {
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const socket = new WebSocket(`${scheme}://${location.host}/live`);
+  line = socket;
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => {
     state.receivedMs = Date.now();
@@ -74,11 +82,18 @@ function showLink(text, className) {
 }
 
 function receive(message) {
-  const handlers = { hello: onHello, state: onState, event: onEvent, vitals: onVitals };
+  const handlers = {
+    hello: onHello,
+    state: onState,
+    event: onEvent,
+    vitals: onVitals,
+    region: (message) => region.show(message),
+    saved: (message) => region.answer(message),
+  };
   handlers[message.kind]?.(message);
 }
 
-function onHello({ models, history, events, source, version }) {
+function onHello({ models, history, events, source, version, region: seen }) {
   state.models = models;
   state.history = history;
   state.latest = models.map(() => null);
@@ -88,6 +103,7 @@ function onHello({ models, history, events, source, version }) {
   $("source").title = `${source} · edgevid ${version}`;
   document.title = `edgevid · ${source}`;
   showLink("live", "on");
+  region.show(seen);
   showModels();
   showAll();
 }
@@ -309,9 +325,10 @@ async function showPicture(data, onShown) {
       canvas.height = picture.height;
       canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
     }
+    region.resize(picture.width, picture.height);
     canvas.getContext("2d").drawImage(picture, 0, 0);
     picture.close();
-    canvas.hidden = false;
+    $("screen").hidden = false;
     $("novideo").hidden = true;
     canvas.dataset.shown = Number(canvas.dataset.shown || 0) + 1;
     canvas.dataset.time = new DataView(data).getFloat64(0);
@@ -333,7 +350,7 @@ function checkSilence() {
 
 function checkVideo() {
   if (!$("video").dataset.shown) {
-    $("video").hidden = true;
+    $("screen").hidden = true;
     $("novideo").hidden = false;
   }
 }

@@ -19,6 +19,7 @@ from edgevid.outputs.video.jpeg_ring import JpegRing
 from edgevid.outputs.video.pictures import Pictures
 from edgevid.outputs.web.hub import Hub, PageModel
 from edgevid.outputs.web.page import LivePage
+from edgevid.outputs.web.region_control import RegionControl
 from edgevid.telemetry.telemetry import Telemetry
 from tests.edgevid.outputs.sinks import LABELS, decision, event
 
@@ -35,6 +36,7 @@ class Show:
         port: Where to listen; 0 takes a free one.
         labels: Of the model.
         environment: For the token.
+        region: What the models see.
 
     Attributes:
         values: What the models give beside their scores from now on.
@@ -48,6 +50,7 @@ class Show:
         labels: tuple[str, ...] = LABELS,
         models: int = 1,
         environment: dict[str, str] | None = None,
+        region: RegionControl | None = None,
     ) -> None:
         self.values: dict[str, list[float]] = {}
         names = ["tiny", "other"][:models]
@@ -61,6 +64,7 @@ class Show:
             telemetry=self.telemetry,
             status=vitals,
             formatter=EventFormatter(live=True),
+            region=region,
         )
         self.page = LivePage(
             Endpoint(host=host, port=port), self.hub, pictures=self.pictures, environment=environment or {}

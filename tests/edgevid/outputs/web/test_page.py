@@ -62,7 +62,9 @@ def look(show: Show, **headers: str) -> ClientConnection:
 
 def texts(line: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of a kind."""
+    end_s = time.monotonic() + 20
     while True:
+        assert time.monotonic() < end_s, f"no message of the kind {kind}"
         message = line.recv(20)
         if isinstance(message, str) and (found := json.loads(message))["kind"] == kind:
             return found
@@ -73,7 +75,7 @@ def test_everything_that_the_page_needs_is_served_from_here(show: Show) -> None:
         page, headers = answer.read().decode(), answer.headers
     needed = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert set(needed) == {"/icon.svg", "/page.css", "/page.js"}
-    for path in [*needed, "/chart.js"]:
+    for path in [*needed, "/chart.js", "/region.js"]:
         assert status(show, path) == 200
     assert status(show, "/../page.css") == 404
     assert status(show, "/login.html") == 404
