@@ -16,7 +16,7 @@ import json
 import sys
 from pathlib import Path
 
-from convert.commands.stream_options import add_choices, add_measure, add_truth, import_options
+from convert.commands.stream_options import add_choices, add_framing, add_measure, add_truth, framing, import_options
 from edgevid.commands.options import add_threads
 
 EXAMPLES = """examples:
@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="name decisions 'unknown' below the score that one of twenty right answers is below",
     )
     add_choices(parser.add_argument_group("what a truth of another tool leaves open"))
+    add_framing(parser)
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         unknown=args.unknown,
         truth=import_options(args),
         threads=args.threads,
+        framing=framing(args),
         **{name: value for name, value in given.items() if value is not None},
     )
     result = calibrate(args.bundle, args.streams, args.truth, args.out, options=options, progress=Terminal())

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 from convert.commands.options import add_input, add_loading, add_reading, options_from
 from convert.commands.stream_options import (
     add_choices,
+    add_framing,
     add_measure,
     add_truth,
+    framing,
     import_options,
     measure_options,
 )
@@ -94,6 +96,7 @@ def _add_streams(parser: argparse.ArgumentParser, clips: argparse.Action) -> Non
     group.add_argument(
         "--report", type=Path, metavar="REPORT.html", help="write a page with each recording on a time line"
     )
+    add_framing(parser)
     add_choices(parser.add_argument_group("what a truth of another tool leaves open"))
 
 
@@ -112,10 +115,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_clips(args: argparse.Namespace) -> int:
     defaults: dict[str, object] = {
-        **dict.fromkeys(("truth", "tolerance", "max_false_per_hour", "report", "point")),
+        **dict.fromkeys(("truth", "tolerance", "max_false_per_hour", "report", "point", "region")),
         **dict.fromkeys(("paces", "rest_is_empty"), False),
-        **{name: [] for name in ("tier", "omit", "rename")},
+        **{name: [] for name in ("tier", "omit", "rename", "mask")},
         "attribute": "",
+        "rotate": 0,
+        "flip": "none",
     }
     given = [f"--{name.replace('_', '-')}" for name, default in defaults.items() if getattr(args, name) != default]
     UsageError.unless(not given, expected="--streams with its options", got=", ".join(given))
@@ -156,6 +161,7 @@ def _run_streams(args: argparse.Namespace) -> int:
             measure=measure_options(args),
             truth=import_options(args),
             paces=args.paces,
+            framing=framing(args),
         ),
         progress=Terminal(),
     )

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edgevid.commands.options import HelpGroup, add_options
+from edgevid.commands.run_options.sources import FRAMING
 
 if TYPE_CHECKING:
     from convert.event_metrics import MeasureOptions
     from convert.recordings import ImportOptions
+    from convert.stream_evaluation.framing import Framing
+
+_FRAMING = HelpGroup(
+    title="what the model sees of the recordings",
+    description="As 'edgevid run' has it: a recording of --record is turned already.",
+)
 
 
 def add_choices(group: argparse._ArgumentGroup) -> None:
@@ -41,6 +51,30 @@ def add_choices(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--rest-is-empty", action="store_true", help="nothing happens in the videos that the truth does not name"
+    )
+
+
+def add_framing(parser: argparse.ArgumentParser) -> None:
+    """Add what the model sees of the pictures, as `edgevid run` has it.
+
+    Args:
+        parser: The parser of a command.
+    """
+    add_options(parser, [dataclasses.replace(option, group=_FRAMING) for option in FRAMING])
+
+
+def framing(args: argparse.Namespace) -> Framing:
+    """Return what the model sees of the pictures.
+
+    Args:
+        args: The parsed arguments.
+    """
+    from convert.stream_evaluation.framing import Framing
+    from edgevid.capture import Orientation
+    from edgevid.frames.region import Region
+
+    return Framing(
+        orientation=Orientation(rotate=args.rotate, flip=args.flip), region=Region(box=args.region, masks=args.mask)
     )
 
 

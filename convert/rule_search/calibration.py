@@ -22,6 +22,7 @@ from convert.rule_search.learned_delays import learn_delays
 from convert.rule_search.search import Found, search_rule
 from convert.rule_search.trials import Trials
 from convert.stream_evaluation.evaluate import watch_all
+from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.watched_model import WatchedModel, watched_bundle
 from edgevid import atomic, bundle
 from edgevid.bundle.manifest import Manifest
@@ -44,6 +45,7 @@ class CalibrationOptions:
         tolerance_s: Time by which an event may miss a true one and still be its hit.
         truth: Choices that files of other tools leave open.
         threads: Threads of the interpreter, at least 1.
+        framing: What the model sees of the pictures.
     """
 
     max_false_per_hour: float | None = None
@@ -52,6 +54,7 @@ class CalibrationOptions:
     tolerance_s: float = MeasureOptions().tolerance_s
     truth: ImportOptions = DEFAULT
     threads: int = 1
+    framing: Framing = PLAIN
 
     def __post_init__(self) -> None:
         # Built to reject what has no sense.
@@ -141,7 +144,7 @@ def calibrate(
     background = model.rule.background
     halves = halve([replace(each, events=_without(each.events, background)) for each in read.recordings])
     _check_background(read.recordings, original.manifest, options.min_background_h, progress)
-    answered = watch_all(model, read.recordings, folder=Path(streams), progress=progress)
+    answered = watch_all(model, read.recordings, folder=Path(streams), progress=progress, framing=options.framing)
     progress.step("choosing the rule")
     chosen_on = [answered[index] for index in halves.chosen_on]
     trials = Trials(

@@ -11,6 +11,7 @@ from convert.event_metrics import Answered, EventMetrics, MeasureOptions, ScoreT
 from convert.progress import Progress, Silent
 from convert.recordings import Recording, check_durations, check_labels, import_truth
 from convert.recordings.importers.options import DEFAULT, ImportOptions
+from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.watched_model import WatchedModel, open_watched
 from edgevid.supervision.pace import paces
 
@@ -24,12 +25,14 @@ class StreamOptions:
         measure: What counts as a hit.
         truth: Choices that files of other tools leave open.
         paces: Whether to measure the slower pace levels too.
+        framing: What the model sees of the pictures.
     """
 
     model: EvaluateOptions = field(default_factory=EvaluateOptions)
     measure: MeasureOptions = field(default_factory=MeasureOptions)
     truth: ImportOptions = DEFAULT
     paces: bool = False
+    framing: Framing = PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def evaluate_streams(
     watched = open_watched(Path(model), options.model)
     check_labels(read.recordings, watched.labels, background=watched.rule.background)
     on_start(watched)
-    answered = watch_all(watched, read.recordings, folder=Path(streams), progress=progress)
+    answered = watch_all(watched, read.recordings, folder=Path(streams), progress=progress, framing=options.framing)
     metrics = _measure(watched, answered, options.measure)
     slower = _slower(watched, read.recordings, Path(streams), options, progress) if options.paces else {}
     return StreamEvaluation(
@@ -108,6 +111,7 @@ def watch_all(
     folder: Path,
     progress: Progress,
     level: int = 0,
+    framing: Framing = PLAIN,
 ) -> tuple[Answered, ...]:
     """Run a model over recordings, and make events of its scores by its rule.
 
@@ -117,16 +121,18 @@ def watch_all(
         folder: Their folder, for their names.
         progress: Shows a bar.
         level: Pace level.
+        framing: What the model sees of the pictures.
 
     Raises:
-        SourceError: A recording cannot be read.
+        UsageError: The model sees no pictures that could be turned or cut.
+        SourceError: A recording cannot be read, or the region does not fit its pictures.
         TruthError: A recording is shorter than a window, or than its truth.
     """
     watch = model.watch(level)
     text = "watching recordings" if level == 0 else f"watching recordings at pace level {level}"
     answered = []
     for recording in progress.track(recordings, text):
-        trace = watch(recording.path)
+        trace = watch(recording.path, framing)
         check_durations(recording, duration_s=trace.duration_s)
         answered.append(_answer(model, recording, trace, folder, level))
     return tuple(answered)
@@ -162,6 +168,6 @@ def _slower(
 ) -> dict[int, EventMetrics]:
     result = {}
     for level in [level for level in paces(keeps_state=model.keeps_state) if level]:
-        answered = watch_all(model, recordings, folder=folder, progress=progress, level=level)
+        answered = watch_all(model, recordings, folder=folder, progress=progress, level=level, framing=options.framing)
         result[level] = _measure(model, answered, options.measure, level)
     return result

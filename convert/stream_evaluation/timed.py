@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from convert.stream_evaluation.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
-from edgevid.capture import features, video_files
+from edgevid.capture import features, oriented, video_files
 from edgevid.capture.source import ClosingSource, Source
-from edgevid.errors import TruthError
+from edgevid.errors import TruthError, UsageError
 from edgevid.frames import Frame
+from edgevid.frames.cropping import Cropper
 from edgevid.frames.preprocess import Kind
 from edgevid.units import NS_PER_S
 
@@ -19,12 +21,14 @@ class TimedSource(ClosingSource):
 
     Args:
         source: Any source; it is closed with this one.
+        framing: What is passed on of its pictures.
     """
 
     live = False
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, framing: Framing = PLAIN) -> None:
+        self._source = oriented(source, framing.orientation)
+        self._region = framing.region
         self.name = source.name
         self.decodes_video = isinstance(source, video_files.VideoFile)
         self._first_ns = self._last_ns = self._count = 0
@@ -33,14 +37,15 @@ class TimedSource(ClosingSource):
         """Deliver the frames of the source.
 
         Yields:
-            Frames, as the source does.
+            Frames, as the source does, or the part of them that the model sees.
         """
+        cropper = Cropper(self._region)
         for frame in self._source.frames():
             if self._count == 0:
                 self._first_ns = frame.timestamp_ns
             self._last_ns = frame.timestamp_ns
             self._count += 1
-            yield frame
+            yield cropper.crop(frame, self._region)
 
     def close(self) -> None:
         """Close the source."""
@@ -53,20 +58,25 @@ class TimedSource(ClosingSource):
         return (self._last_ns + usual_ns) / NS_PER_S
 
 
-def open_recording(path: Path, kind: Kind, window: Window) -> TimedSource:
+def open_recording(path: Path, kind: Kind, window: Window, framing: Framing = PLAIN) -> TimedSource:
     """Open a recording.
 
     Args:
         path: A video, or a file of feature rows.
         kind: Kind of the model's frames.
         window: The model's; rows of features have its interval.
+        framing: What the model sees of its pictures.
 
     Raises:
+        UsageError: Rows of features should be turned or cut.
         SourceError: The file cannot be read.
     """
     if kind == "features":
+        UsageError.unless(
+            framing.is_plain, expected="pictures to turn or cut", found=f"a model of features, and rows in {path}"
+        )
         return TimedSource(features.FeatureFile(path, interval_s=window.interval_s))
-    return TimedSource(video_files.VideoFile(path))
+    return TimedSource(video_files.VideoFile(path), framing)
 
 
 def check_length(path: Path, window: Window, *, taken: int, answers: int, duration_s: float) -> None:

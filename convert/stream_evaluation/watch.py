@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from convert.event_metrics.trace import ScoreTrace, Segment
+from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.timed import check_length, open_recording
 from edgevid.events.decide import Decision
 from edgevid.inference.engine import Engine
@@ -15,8 +16,18 @@ from edgevid.lane import Lane
 from edgevid.outputs.output import QuietOutput
 from edgevid.pipeline import Pipeline
 
-Watch = Callable[[Path], ScoreTrace]
-"""Runs a model over a recording."""
+
+class Watch(Protocol):
+    """Runs a model over what it sees of a recording."""
+
+    def __call__(self, path: Path, framing: Framing = PLAIN) -> ScoreTrace:
+        """Return the scores.
+
+        Args:
+            path: The recording.
+            framing: What the model sees of its pictures.
+        """
+        ...
 
 
 class _TraceOutput(QuietOutput):
@@ -47,11 +58,11 @@ def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
     """
     manifest = engine.bundle.manifest
 
-    def watch(path: Path) -> ScoreTrace:
+    def watch(path: Path, framing: Framing = PLAIN) -> ScoreTrace:
         engine.restart()
         lane = Lane(engine)
         output = _TraceOutput(lane)
-        with open_recording(path, manifest.input.kind, manifest.window) as source:
+        with open_recording(path, manifest.input.kind, manifest.window, framing) as source:
             pipeline = Pipeline(lane, source, [output])
             pipeline.keep_pace(level)
             pipeline.run()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.event_metrics.trace import ScoreTrace, Segment
+from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.timed import check_length, open_recording
 from convert.stream_evaluation.watch import Watch
 from edgevid.bundle.manifest import Window
@@ -34,13 +35,13 @@ def keras_watch(
         slowdown: Training intervals between two frames, as at a slower pace.
     """
 
-    def watch(path: Path) -> ScoreTrace:
+    def watch(path: Path, framing: Framing = PLAIN) -> ScoreTrace:
         scoring = _Scoring(score, spec, window, classes)
         sampler = IntervalSampler(window.interval_s)
         sampler.slow_down(slowdown)
         preprocessor = Preprocessor(spec)
         taken = 0
-        with open_recording(path, spec.kind, window) as source:
+        with open_recording(path, spec.kind, window, framing) as source:
             for frame in source.frames():
                 sample = sampler.offer(frame.timestamp_ns)
                 if sample is Sample.RESTART:

@@ -18,11 +18,13 @@ from edgevid.capture.synthetic import GestureSource
 from edgevid.commands.provisioning.deployment_options import read_deployment
 from edgevid.frames.region import Region
 from edgevid.outputs.web.region_file import RegionFile
+from tests.convert.stream_evaluation.gestures import write_recordings
 from tests.docs.pages import ROOT, shell_commands
 from tests.edgevid.provision.deployments import write
 
 PAGE = (ROOT / "docs" / "how-to" / "camera-sees-too-much.md").read_text()
-COMMANDS = [words for words in shell_commands(PAGE) if words[0] == "edgevid"]
+COMMANDS = [words for words in shell_commands(PAGE) if words[:2] == ["edgevid", "run"]]
+MEASURES = [words for words in shell_commands(PAGE) if words[0] == "edgevid" and words[1] != "run"]
 TABLES = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
 FRAMES = "80"
 
@@ -68,6 +70,23 @@ def test_every_command_of_the_page_runs_and_every_region_is_seen(
     # The recording is of the whole picture: a region on it differs from none.
     replayed, cut = [scores for line, scores in seen.items() if "replay:seen.avi" in line]
     assert replayed != cut
+
+
+def test_the_commands_that_measure_a_region_on_recordings_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(edgevid.DEMO, "action.edgevid")
+    write_recordings(tmp_path / "recordings", seeds=[3, 4])
+    found = []
+    for words in MEASURES:
+        # The recordings of a reader are longer.
+        more = ["--min-background-h", "0"] if words[1] == "calibrate" else ["--json"]
+        assert cli.main([*words[1:], *more]) == 0, words
+        found.append(capsys.readouterr().out)
+    assert [words[1] for words in MEASURES] == ["evaluate", "evaluate", "calibrate"]
+    assert found[0] != found[1]
+    assert Path("tuned.edgevid").is_file()
 
 
 @pytest.mark.parametrize("table", TABLES)

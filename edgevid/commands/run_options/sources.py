@@ -119,15 +119,8 @@ def first_stream(text: str) -> int:
     return 0
 
 
-OPTIONS: tuple[Option, ...] = (
-    Option(name="--source", required=True, metavar="SOURCE", help=SOURCES_HELP),
-    Option(
-        name="--policy",
-        choices=POLICIES,
-        help="live: take the newest frame, drop and count older ones, and open a broken camera again. "
-        "file: take every frame, while the source waits "
-        "(default: live for cameras, streams and replay:FILE, else file)",
-    ),
+# Also those of commands that measure a model on recordings of the camera.
+FRAMING: tuple[Option, ...] = (
     Option(
         name="--rotate",
         type=rotation,
@@ -155,6 +148,17 @@ OPTIONS: tuple[Option, ...] = (
         is_repeated=True,
         help="let them see this polygon of it alone; the rest is black. Repeatable, for several polygons",
     ),
+)
+OPTIONS: tuple[Option, ...] = (
+    Option(name="--source", required=True, metavar="SOURCE", help=SOURCES_HELP),
+    Option(
+        name="--policy",
+        choices=POLICIES,
+        help="live: take the newest frame, drop and count older ones, and open a broken camera again. "
+        "file: take every frame, while the source waits "
+        "(default: live for cameras, streams and replay:FILE, else file)",
+    ),
+    *FRAMING,
     Option(
         name="--region-file",
         type=Path,

@@ -171,8 +171,8 @@ def test_in_a_browser_a_rectangle_is_dragged_seen_and_saved(
         x, y, width, height = map(float, page.run("document.querySelector('#numbers').value").split(","))
         assert (x, y, width, height) == pytest.approx((0.25, 0.1, 0.5, 0.8), abs=0.01)
         assert page.run("document.querySelector('#pixels').textContent") == "80 × 96 px"
-        # A click is no rectangle.
-        drag(page, (0.4, 0.4))
+        # A click that slips is no rectangle.
+        drag(page, (0.4, 0.4), (0.42, 0.43))
         assert page.run("document.querySelector('#numbers').value").startswith(str(x))
         assert not path.exists()
         page.run("document.querySelector('#save').click()")
