@@ -183,6 +183,18 @@ class Page:
             self._call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1], button="left", buttons=1)
         self._call("Input.dispatchMouseEvent", type="mouseReleased", x=at[0], y=at[1], **mouse)
 
+    def swipe(self, start_px: tuple[float, float], *path_px: tuple[float, float]) -> None:
+        """Put a finger on the screen, move it, and lift it.
+
+        Args:
+            start_px: Where, from the window's left and top.
+            path_px: Where to.
+        """
+        self._call("Emulation.setTouchEmulationEnabled", enabled=True)
+        for kind, (x, y) in [("touchStart", start_px), *(("touchMove", at) for at in path_px)]:
+            self._call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+        self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def picture(self, path: Path) -> None:
         """Take a screenshot of the window.
 

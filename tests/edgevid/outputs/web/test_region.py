@@ -149,10 +149,10 @@ def screen(page: Page) -> tuple[float, float, float, float]:
     return box[0] + (box[2] - width) / 2, box[1] + (box[3] - height) / 2, width, height
 
 
-def drag(page: Page, start: tuple[float, float], *path: tuple[float, float]) -> None:
+def drag(page: Page, start: tuple[float, float], *path: tuple[float, float], with_finger: bool = False) -> None:
     left, top, width, height = screen(page)
     first, *others = [(left + x * width, top + y * height) for x, y in (start, *path)]
-    page.drag(first, *others)
+    (page.swipe if with_finger else page.drag)(first, *others)
 
 
 @needs_chromium
@@ -167,7 +167,8 @@ def test_in_a_browser_a_rectangle_is_dragged_seen_and_saved(
         page.until("document.querySelector('#video').dataset.shown > 1")
         page.run("document.querySelector('#regionbutton').click()")
         assert page.run("document.querySelector('#numbers').value") == "0.0,0,1,1"
-        drag(page, (0.75, 0.9), (0.5, 0.5), (0.25, 0.1))
+        drag(page, (0.75, 0.9), (0.5, 0.5), (0.25, 0.1), with_finger=phone)
+        assert page.run("window.scrollY") == 0, "the page stays where it is"
         x, y, width, height = map(float, page.run("document.querySelector('#numbers').value").split(","))
         assert (x, y, width, height) == pytest.approx((0.25, 0.1, 0.5, 0.8), abs=0.01)
         assert page.run("document.querySelector('#pixels').textContent") == "80 × 96 px"
