@@ -2,12 +2,12 @@
 // All numbers are shares of the picture.
 
 const LEAST_PX = 8; // as many as the server takes, in pixels of the picture on the screen
-const DIGITS = 10000;
+const STEPS = 1000; // a share has three decimals
 const WHOLE = [0, 0, 1, 1];
 const SVG = "http://www.w3.org/2000/svg";
 
 const $ = (id) => document.getElementById(id);
-const rounded = (share) => Math.round(Math.min(1, Math.max(0, share)) * DIGITS) / DIGITS;
+const rounded = (share) => Math.round(Math.min(1, Math.max(0, share)) * STEPS) / STEPS;
 const isWhole = (box) => box.every((each, index) => each === WHOLE[index]);
 
 // Edges are rounded, not lengths, so that no sum exceeds 1.
@@ -72,8 +72,8 @@ export class RegionEditor {
   begin() {
     this.choose(this.state.box ?? WHOLE);
     const how = "Drag a rectangle over the picture.";
-    this.say(this.state.file ? how : `${how} To keep it, start the run with --region and these numbers, `
-      + "or with --region-file FILE.toml to save it here.");
+    this.say(this.state.file ? how : `${how} To keep it, start the run with \`--region\` and these numbers, `
+      + "or with `--region-file FILE.toml` to save it here.");
   }
 
   end() {
@@ -116,8 +116,13 @@ export class RegionEditor {
     else if (this.draft) this.say(`Saved in ${this.state.file}. The models see it from now on.`);
   }
 
+  // text: backticks enclose what must not be broken at a dash.
   say(text, isProblem = false) {
-    $("regionhint").textContent = text;
+    $("regionhint").replaceChildren(...text.split("`").map((part, index) => {
+      const piece = document.createElement(index % 2 ? "code" : "span");
+      piece.textContent = part;
+      return piece;
+    }));
     $("regionhint").classList.toggle("problem", isProblem);
   }
 
