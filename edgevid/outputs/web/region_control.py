@@ -56,10 +56,13 @@ class RegionControl:
                 raise UsageError(
                     expected="a run that keeps its region in a file", found="none", hint="Start it with --region-file."
                 )
+            size_px = self._cropper.size_px
+            if size_px is None:
+                # Nobody can tell whether it fits, and one that does not would end every start.
+                raise UsageError(expected="a picture before a region is saved", found="none so far")
             region = Region(box=_box(message), masks=self._cropper.region.masks)
-            if self._cropper.size_px is not None:
-                region.place(self._cropper.size_px)
-                region.visible(self._cropper.size_px)
+            region.place(size_px)
+            region.visible(size_px)
             self._file.write(region)
         except EdgevidError as error:
             return str(error)

@@ -111,6 +111,13 @@ def test_without_a_file_viewers_only_look() -> None:
     show.close()
 
 
+def test_before_the_first_picture_nothing_is_saved(path: Path) -> None:
+    cropper = Cropper(may_move=True)
+    control = RegionControl(cropper, RegionFile(path))
+    assert control.change('{"region": null}') == "Expected a picture before a region is saved, got none so far."
+    assert not path.exists()
+
+
 def test_a_source_without_pictures_has_no_region() -> None:
     show = Show()
     with look(show) as line:
