@@ -78,10 +78,11 @@ def run(args: argparse.Namespace) -> int:
 
     config.reject_abbreviation(args)
     requested = [output for group in GROUPS for output in group.outputs(args)]
+    watch = models.passport_watch(args, root=BOARD_ROOT)
     session = Session(
         models.load(args),
         source=args.source,
-        outputs=requested,
+        outputs=[*requested, *([watch] if watch else [])],
         policy=args.policy,
         stall_s=args.stall,
         rotate=args.rotate,
@@ -92,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         board_root=BOARD_ROOT,
     )
     with session:
+        if watch:
+            watch.lanes = session.pipeline.lanes
         try:
             with stopped_by_signals(session) as stopped:
                 session.run(max_frames=args.max_frames)
