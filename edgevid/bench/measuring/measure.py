@@ -177,7 +177,7 @@ def _measurement(
         engine=describe.engine(options, [run.report for run in runs]),
         machine=measured_machine(root),
         versions=versions(),
-        selftest=describe.selftest(runs, options),
+        selftest=describe.selftest(runs),
         stages=stage_statistics(
             [run.rows for run in runs], describe.largest_ns(runs), window=bundle.manifest.window.frames
         ),
