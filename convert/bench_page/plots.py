@@ -38,7 +38,7 @@ def tail_svg(measured: Mapping[str, Measured]) -> bytes:
         share = 1 - np.arange(len(times)) / len(times)
         # Evenly in the share, so that the few slowest are all there.
         shown = np.unique(len(times) - np.geomspace(1, len(times), min(_MOST_POINTS, len(times))).astype(int))
-        axis.plot(times[shown], share[shown], color=color, label=name, drawstyle="steps-pre")
+        axis.plot(times[shown], share[shown], color=color, label=_plain(name), drawstyle="steps-pre")
     axis.set_xscale("log")
     axis.set_yscale("log")
     _legend(axis, len(measured))
@@ -49,7 +49,7 @@ def stages_svg(measured: Mapping[str, Measured]) -> bytes:
     """Draw the medians of the stages, stacked, a bar for each result."""
     width, height = SIZE_INCH
     figure, axes = subplots(1, 1, size=(width, max(height, 0.9 + 0.42 * len(measured))))
-    axis, names = axes[0, 0], list(measured)
+    axis, names = axes[0, 0], list(map(_plain, measured))
     left = np.zeros(len(names))
     for stage, color in _STACKED.items():
         medians = [each.result.stages[stage].percentiles["p50"].value if stage in each.result.stages else 0.0
@@ -105,6 +105,11 @@ def threads_svg(measured: Mapping[str, Measured]) -> bytes | None:
     axis.set_ylim(bottom=0)
     _legend(axis, 2)
     return finish(figure, axis, "threads", "ms a frame, median")
+
+
+def _plain(name: str) -> str:
+    # matplotlib reads what is between two dollar signs as a formula.
+    return name.replace("$", r"\$")
 
 
 def _times_ms(each: Measured, stage: str) -> Array:

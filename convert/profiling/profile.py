@@ -84,10 +84,11 @@ def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) ->
     for part in bundle.manifest.parts:
         data = bundle.models[part.file]
         names = _names(data, part.file)
-        timers = _timers(data, len(names), interpreter, part.file)
+        # The last timer is that of the part itself, uncut.
+        timers = [*_timers(data, len(names), interpreter, part.file), _timer(interpreter.open(data, part.file))]
         times = _in_turn(timers, rounds, progress, part.role)
         whole_ms[part.role] = float(np.median(times[:, -1]))
-        steps = np.diff(times, axis=1, prepend=0.0)
+        steps = np.diff(times[:, :-1], axis=1, prepend=0.0)
         operators += [
             OperatorTime(
                 role=part.role, place=place, kind=kind, output=output, ms=mean_interval(steps[:, place].tolist())

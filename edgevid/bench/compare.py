@@ -32,6 +32,8 @@ class Comparison:
         shift: New over old.
         word: The verdict.
         factor: What differs between the two, in words; empty if nothing does.
+        is_one_session: Whether `bench sweep` measured both in turn. Two sessions may differ by
+            themselves.
     """
 
     stage: str
@@ -40,6 +42,7 @@ class Comparison:
     shift: Shift
     word: Word
     factor: str
+    is_one_session: bool
 
 
 def compare(
@@ -81,8 +84,18 @@ def compare(
             expected="a stage of both results", choices=[s for s in old.stages if s in new.stages], got=stage
         )
     medians = _medians(old_samples, stage), _medians(new_samples, stage)
+    if not all(value > 0 for group in medians for value in group):
+        raise UsageError(expected="a stage that takes time in both results", got=stage)
     found = shift(*medians)
-    return Comparison(stage=stage, old_ms=medians[0], new_ms=medians[1], shift=found, word=word(found), factor=factor)
+    return Comparison(
+        stage=stage,
+        old_ms=medians[0],
+        new_ms=medians[1],
+        shift=found,
+        word=word(found),
+        factor=factor,
+        is_one_session=old.began == new.began and old.command == new.command,
+    )
 
 
 def word(found: Shift) -> Word:
@@ -138,12 +151,17 @@ def _conditions(result: Result) -> dict[str, object]:
         "architecture": machine.arch,
         "number of cores": machine.cores,
         "kernel": machine.kernel,
+        "operating system": machine.os,
+        "memory": machine.ram_mib,
+        "highest clock": machine.clock_max_mhz,
+        "virtual machine": machine.virtual,
         "firmware": machine.firmware,
         "governor": machine.governor,
         "scenario": scenario.kind,
         "source": scenario.source,
         "rate": scenario.fps,
         "load": scenario.load,
+        "warm-up": scenario.warm_up_s,
     }
 
 
@@ -155,5 +173,7 @@ def _factors(result: Result) -> dict[str, object]:
         "number of threads": engine.threads,
         "delegate": engine.delegate_got,
         "edgevid": result.versions.get("edgevid"),
+        "Python": result.versions.get("python"),
+        "numpy": result.versions.get("numpy"),
         "frame size": "x".join(map(str, result.scenario.frame_size)),
     }

@@ -39,15 +39,15 @@ class StageStatistics:
         n: Samples kept.
         n_effective: Independent samples that carry as much.
         min: Least sample.
-        mean: Mean, with a block-bootstrap interval.
+        mean: Mean; its interval is the wider of a block bootstrap and of Student's over processes.
         max: Largest of all frames, kept or not.
-        percentiles: p5 to p99.9 with their intervals.
+        percentiles: p5 to p99.9; an interval is the wider of that over frames and that over processes.
         mad: Median absolute deviation.
         cv: Robust coefficient of variation, 1.4826 MAD / median.
         lag1: Autocorrelation of ranks at lag 1.
         outliers: Samples with a modified z-score above 14.826.
-        drift: Change over a process's run, as a share of the median: the middle one of the processes.
-        drift_p: Mann-Kendall probability that there is none.
+        drift: Change over the run of the process with the strongest evidence, as a share of its median.
+        drift_p: Mann-Kendall probability that there is none, times the number of processes.
     """
 
     n: int
@@ -178,7 +178,7 @@ class Series:
         temperature_c: Of the chip.
         clock_mhz: Lowest clock of all cores.
         throttled: The firmware's bits for the present.
-        foreign_cores: Cores that other programs kept busy.
+        foreign_cores: Cores that other programs kept busy; below 0 where a child's time came in late.
         pressure: Share of the time in which some task waited for a core, over 10 s.
         steal: Share of the time that a hypervisor took.
         swapped_mib: Swap in use.

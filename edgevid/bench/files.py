@@ -13,14 +13,17 @@ import numpy as np
 from edgevid import atomic
 from edgevid.bench.result import FORMAT, VERSION, RawFile, Result
 from edgevid.bench.rules import judge
-from edgevid.errors import ManifestInvalid, ResultInvalid, UsageError
+from edgevid.bundle.npy import read_npz
+from edgevid.errors import ContractError, ManifestInvalid, ResultInvalid, UsageError
 from edgevid.frames import Array
 from edgevid.schema import from_json, to_json
 from edgevid.telemetry.telemetry import STAGES
 
 # A hundred nanoseconds: below the noise of every clock, and it compresses well.
-_RAW_STEP_NS = 100
-_LONGEST_FILE = 64 << 20
+RAW_STEP_NS = 100
+_LONGEST_FILE, _LONGEST_TEXT = 64 << 20, 4000
+# Rows of a hundred processes.
+_MOST_RAW_BYTES = 1 << 28
 
 
 def write(result: Result, samples: Array, path: Path) -> Result:
@@ -39,7 +42,7 @@ def write(result: Result, samples: Array, path: Path) -> Result:
     """
     atomic.check_folder(path, suffix=".json")
     packed = io.BytesIO()
-    steps = np.where(samples < 0, -1, samples // _RAW_STEP_NS)
+    steps = np.where(samples < 0, -1, samples // RAW_STEP_NS)
     steps[:, 0] = samples[:, 0]
     np.savez_compressed(packed, samples=steps.astype(np.int64), columns=np.array(["process", *STAGES]))
     raw_path = path.with_suffix(".npz")
@@ -84,10 +87,24 @@ def read(path: Path) -> Result:
             hint="Read it with the edgevid that wrote it.",
             path=path,
         )
+    _check_texts(data, path)
     try:
         return from_json(Result, data, "result")
     except ManifestInvalid as error:
         raise ResultInvalid(f"{error} File: {path}.", expected=error.expected, got=error.got, path=path) from error
+
+
+def _check_texts(data: object, path: Path) -> None:
+    """Reject texts that a terminal would not show as they are."""
+    waiting = [data]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and not (each.isprintable() and len(each) <= _LONGEST_TEXT):
+            raise ResultInvalid(expected=f"texts of one printable line in {path}", got=each[:40], path=path)
 
 
 def read_samples(result: Result, path: Path) -> Array:
@@ -107,8 +124,7 @@ def read_samples(result: Result, path: Path) -> Array:
         raise ResultInvalid(
             expected=f"raw samples beside {path}", found="a result that kept none", hint="Measure with --output."
         )
-    # A name, never a path: the file may come from elsewhere.
-    raw_path = path.parent / Path(result.raw.file).name
+    raw_path = path.parent / _raw_name(result.raw.file, path)
     try:
         data = raw_path.read_bytes()
     except OSError as error:
@@ -118,12 +134,18 @@ def read_samples(result: Result, path: Path) -> Array:
             expected=f"{raw_path} as it was measured", found="another content", hint="Measure again.", path=raw_path
         )
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            steps = archive["samples"]
-    except (ValueError, KeyError, OSError) as error:
-        raise ResultInvalid(expected=f"samples in {raw_path}", found=str(error), path=raw_path) from error
+        steps = read_npz(data, names=("samples", "columns"), max_bytes=_MOST_RAW_BYTES)["samples"]
+    except ContractError as error:
+        raise ResultInvalid(f"{error} File: {raw_path}.", path=raw_path) from error
     if steps.ndim != 2 or steps.shape[1] != 1 + len(STAGES) or steps.dtype != np.int64:
         raise ResultInvalid(expected=f"{1 + len(STAGES)} columns in {raw_path}", found=str(steps.shape), path=raw_path)
-    samples: Array = np.where(steps < 0, -1, steps * _RAW_STEP_NS)
+    samples: Array = np.where(steps < 0, -1, steps * RAW_STEP_NS)
     samples[:, 0] = steps[:, 0]
     return samples
+
+
+def _raw_name(name: str, path: Path) -> str:
+    # A name, never a path: the file may come from elsewhere.
+    if name != Path(name).name:
+        raise ResultInvalid(expected=f"raw samples beside {path}", got=name, path=path)
+    return name

@@ -17,7 +17,7 @@ from edgevid.board.throttling import describe
 _LEAST_PROCESSES: Final = 5
 _MOST_CV_BETWEEN: Final = 0.05
 _MOST_CV: Final = 0.10
-_MOST_DRIFT, _DRIFT_P = 0.01, 0.01
+_MOST_DRIFT, _DRIFT_P, _MOST_TREND = 0.01, 0.01, 0.02
 _MOST_OUTLIERS: Final = 0.01
 _MOST_PRESSURE, _MOST_FOREIGN_CORES = 0.05, 0.10
 _MOST_STEAL: Final = 0.02
@@ -140,6 +140,16 @@ def _no_drift(result: Result) -> _Check:
     total = result.stages.get("total")
     if total is None:
         return "kept", "no latencies"
+    medians = [run.p50_ms for run in result.processes]
+    changes = np.diff(medians)
+    over_all = medians[-1] / medians[0] - 1 if medians[0] else 0.0
+    # Of five processes, one order in sixty is of one direction by chance.
+    is_trend = len(medians) >= _LEAST_PROCESSES and (bool((changes > 0).all()) or bool((changes < 0).all()))
+    if is_trend and abs(over_all) >= _MOST_TREND:
+        return (
+            "broken",
+            f"each process was {'slower' if over_all > 0 else 'faster'} than the one before, {over_all:+.1%}",
+        )
     is_kept = abs(total.drift) < _MOST_DRIFT or total.drift_p > _DRIFT_P
     return _outcome(is_kept), f"the median changes by {total.drift:+.1%} over a process (p {total.drift_p:.2g})"
 
@@ -161,11 +171,13 @@ def _alone(result: Result) -> _Check:
         return "broken", f"{series.swapped_mib[-1] - series.swapped_mib[0]:.0f} MiB were swapped out"
     if result.scenario.kind == "crowd":
         return "kept", f"a load was asked for: {result.scenario.load}"
-    foreign = float(np.mean(series.foreign_cores)) if series.foreign_cores else None
+    foreign = max(0.0, float(np.mean(series.foreign_cores))) if series.foreign_cores else None
     if foreign is None:
         return "unknown", "this machine does not report its load"
     recent = [share for t_s, share in zip(series.t_s, series.pressure, strict=False) if t_s > _PRESSURE_MEMORY_S]
-    pressure = float(np.mean(recent)) if recent else 0.0
+    # A shorter run has only means that reach back before it.
+    known = recent or series.pressure
+    pressure = float(np.mean(known)) if known else 0.0
     named = ", ".join(f"{name} {share:.2f}" for name, share in list(around.programs.items())[:3])
     stolen = float(np.mean(series.steal)) if series.steal else 0.0
     if stolen > _MOST_STEAL:
@@ -174,7 +186,7 @@ def _alone(result: Result) -> _Check:
     return (
         _outcome(is_kept),
         f"other programs kept {foreign:.2f} cores busy{f' ({named})' if named else ''}"
-        + (f"; tasks waited for a core {pressure:.0%} of the time" if recent else ""),
+        + (f"; tasks waited for a core {pressure:.0%} of the time" if known else ""),
     )
 
 
@@ -183,7 +195,7 @@ def _temperature(result: Result) -> _Check:
     heat = [each for each, process in zip(series.temperature_c, series.measuring, strict=False) if process >= 0]
     if not heat:
         return "unknown", "this machine reports no temperature"
-    return _outcome(heat[-1] - heat[0] < _MOST_HEATING_C), f"{heat[0]:.1f} °C at first, {heat[-1]:.1f} °C at last"
+    return _outcome(max(heat) - heat[0] < _MOST_HEATING_C), f"{heat[0]:.1f} °C at first, {max(heat):.1f} °C at most"
 
 
 def _starts(result: Result) -> _Check:

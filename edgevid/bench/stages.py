@@ -42,34 +42,49 @@ def stage_statistics(
 def _statistics(runs: Sequence[Array], largest_ms: float, *, window: int) -> StageStatistics:
     samples = np.concatenate(runs)
     ordered = np.sort(samples)
-    correlation = float(np.median([statistics.lag1(run) for run in runs]))
-    effective = statistics.effective_count(len(samples), correlation)
-    drifts = [statistics.drift(run) for run in runs]
-    mean = statistics.block_bootstrap_mean(samples, block=window)
+    effective = sum(statistics.effective_count(run) for run in runs)
+    # The process with the strongest evidence; of several, one shows a small p by chance.
+    drift = min((statistics.drift(run) for run in runs), key=lambda each: each.p)
     return StageStatistics(
         n=len(samples),
         n_effective=round(effective, 1),
         min=_rounded(float(ordered[0])),
-        mean=_estimate(mean),
+        mean=_mean(runs, samples, block=window),
         max=_rounded(largest_ms),
-        percentiles={name: _percentile(ordered, share, effective) for name, share in PERCENTILES.items()},
+        percentiles={name: _percentile(runs, ordered, share, effective) for name, share in PERCENTILES.items()},
         mad=_rounded(statistics.spread(samples)[1]),
         cv=_rounded(statistics.robust_cv(samples)),
-        lag1=_rounded(correlation),
+        lag1=_rounded(float(np.median([statistics.lag1(run) for run in runs]))),
         outliers=len(statistics.outlier_indices(samples)),
-        drift=_rounded(float(np.median([each.share for each in drifts]))),
-        drift_p=_rounded(float(np.median([each.p for each in drifts]))),
+        drift=_rounded(drift.share),
+        drift_p=_rounded(min(1.0, drift.p * len(runs))),
     )
 
 
-def _percentile(ordered: Array, share: float, effective: float) -> Estimate:
-    bound = statistics.upper_bound(ordered, share, effective=effective) if share >= 0.9 else None
-    return _estimate(statistics.percentile(ordered, share, effective=effective), bound)
+def _mean(runs: Sequence[Array], samples: Array, *, block: int) -> Estimate:
+    """Return the mean; its interval is the wider of that over frames and that over processes."""
+    over_frames = statistics.block_bootstrap_mean(samples, block=block)
+    return _wider(over_frames, statistics.mean_interval([float(run.mean()) for run in runs]))
 
 
-def _estimate(interval: statistics.Interval, bound: float | None = None) -> Estimate:
-    low, high, bound = (None if end is None else _rounded(end) for end in (interval.low, interval.high, bound))
-    return Estimate(value=_rounded(interval.value), low=low, high=high, bound_99=bound)
+def _percentile(runs: Sequence[Array], ordered: Array, share: float, effective: float) -> Estimate:
+    """Return a percentile; its interval is the wider of that over frames and that over processes."""
+    over_frames = statistics.percentile(ordered, share, effective=effective)
+    of_processes = [float(np.quantile(run, share)) for run in runs]
+    bound = None
+    if share >= 0.9:
+        bound = statistics.upper_bound(ordered, share, effective=effective)
+        over_processes = statistics.mean_upper(of_processes)
+        bound = bound if bound is None or over_processes is None else max(bound, over_processes)
+    return _wider(over_frames, statistics.mean_interval(of_processes), bound)
+
+
+def _wider(frames: statistics.Interval, processes: statistics.Interval, bound: float | None = None) -> Estimate:
+    # Frames of one process share its layout of memory: they say little of the next process.
+    low = frames.low if processes.low is None or frames.low is None else min(frames.low, processes.low)
+    high = frames.high if processes.high is None or frames.high is None else max(frames.high, processes.high)
+    low, high, bound = (None if end is None else _rounded(end) for end in (low, high, bound))
+    return Estimate(value=_rounded(frames.value), low=low, high=high, bound_99=bound)
 
 
 def _rounded(value: float) -> float:

@@ -21,13 +21,7 @@ OUTLIER_Z = 14.826
 _SIGMAS_PER_MAD = 1.4826
 # Drift is sought in medians of this many blocks: single samples depend on their predecessors.
 _DRIFT_BLOCKS = 40
-_BISECTIONS = 60
-# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom; NIST Handbook, 1.3.6.7.2.
-_T_95 = (
-    "12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 "
-    "2.120 2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045 2.042"
-)
-_NORMAL_95 = 1.960
+_BISECTIONS, _T_BISECTIONS = 60, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +162,40 @@ def lag1(samples: Array) -> float:
     """
     if len(samples) < 3:
         return 0.0
-    ranks = np.argsort(np.argsort(samples, kind="stable"), kind="stable").astype(np.float64)
-    ranks -= ranks.mean()
+    ranks = _mid_ranks(samples)
     power = float(ranks @ ranks)
-    return float(ranks[:-1] @ ranks[1:]) / power if power and samples.min() < samples.max() else 0.0
+    return float(ranks[:-1] @ ranks[1:]) / power if power else 0.0
 
 
-def effective_count(count: int, correlation: float) -> float:
-    """Return the number of independent samples that carry as much as `count` dependent ones.
+def _mid_ranks(samples: Array) -> Array:
+    """Return ranks around 0; equal samples share the mean of theirs."""
+    _, places, counts = np.unique(samples, return_inverse=True, return_counts=True)
+    ranks: Array = (np.cumsum(counts) - (counts - 1) / 2)[places].astype(np.float64)
+    return ranks - ranks.mean()
+
+
+def effective_count(samples: Array) -> float:
+    """Return the number of independent samples that carry as much as dependent ones.
+
+    The smaller of two estimates: that of a first-order autoregression, n (1 - r) / (1 + r), which
+    sees quick dependence, and that of batch means, which sees slow wander below noise.
 
     Args:
-        count: Number of samples.
-        correlation: Their autocorrelation at lag 1; negative ones count as 0.
+        samples: (N,), in the order of time; at least one.
 
-    Source: Bayley and Hammersley 1946, for a first-order autoregression: n (1 - r) / (1 + r).
+    Source: Bayley and Hammersley 1946; batch means of sqrt(N) samples as in Flegal and Jones 2010,
+    both on ranks.
     """
-    correlation = min(0.999, max(0.0, correlation))
-    return max(1.0, count * (1 - correlation) / (1 + correlation))
+    count, correlation = len(samples), min(0.999, max(0.0, lag1(samples)))
+    by_lag = (1 - correlation) / (1 + correlation)
+    size = math.isqrt(count)
+    if size < 4:
+        return max(1.0, count * by_lag)
+    ranks = _mid_ranks(samples)
+    power = float(ranks.var())
+    batches = ranks[: count // size * size].reshape(-1, size).mean(axis=1)
+    by_batches = power / (size * float(batches.var(ddof=1))) if power and batches.var() else 1.0
+    return max(1.0, count * min(1.0, by_lag, by_batches))
 
 
 def outlier_indices(samples: Array) -> Array:
@@ -231,7 +242,8 @@ def drift(samples: Array) -> Drift:
     Args:
         samples: (N,), in the order of time.
 
-    Source: Mann 1945; Kendall 1975, without correction for ties; Sen 1968.
+    Source: Mann 1945; Kendall 1975, without correction for ties; Sen 1968. The variance is corrected
+    for a first-order autocorrelation of the detrended medians, as by Yue and Wang 2004.
     """
     blocks = [block for block in np.array_split(samples, _DRIFT_BLOCKS) if len(block)]
     medians = np.array([np.median(block) for block in blocks])
@@ -242,9 +254,13 @@ def drift(samples: Array) -> Drift:
     earlier, later = np.triu_indices(count, 1)
     steps = medians[later] - medians[earlier]
     score = int(np.sign(steps).sum())
-    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    slope = float(np.median(steps / (later - earlier)))
+    # Blocks may depend on each other as well, about their trend: then there are fewer of them.
+    correlation = min(0.95, max(0.0, lag1(medians - slope * np.arange(count))))
+    inflation = (1 + correlation) / (1 - correlation)
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18 * inflation)
     z = max(0, abs(score) - 1) / deviation
-    return Drift(float(np.median(steps / (later - earlier))) * (count - 1) / middle, math.erfc(z / math.sqrt(2)))
+    return Drift(slope * (count - 1) / middle, math.erfc(z / math.sqrt(2)))
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -253,14 +269,41 @@ def mean_interval(values: Sequence[float]) -> Interval:
     Args:
         values: At least one, such as the medians of several processes.
     """
-    array = np.asarray(values, np.float64)
-    mean = float(array.mean())
-    if len(array) < 2:
+    mean, error = _mean_and_error(values)
+    if error is None:
         return Interval(mean, None, None)
-    table = _T_95.split()
-    quantile = float(table[len(array) - 2]) if len(array) - 2 < len(table) else _NORMAL_95
-    half = quantile * float(array.std(ddof=1)) / math.sqrt(len(array))
+    half = t_quantile(1 - (1 - CONFIDENCE) / 2, len(values) - 1) * error
     return Interval(mean, mean - half, mean + half)
+
+
+def mean_upper(values: Sequence[float], *, confidence: float = 0.99) -> float | None:
+    """Return Student's one-sided upper bound of a mean; None for a single value."""
+    mean, error = _mean_and_error(values)
+    return None if error is None else mean + t_quantile(confidence, len(values) - 1) * error
+
+
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean and its standard error; None for a single value."""
+    array = np.asarray(values, np.float64)
+    error = float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else None
+    return float(array.mean()), error
+
+
+def t_quantile(share: float, freedom: int) -> float:
+    """Return a quantile of Student's t above its median.
+
+    Args:
+        share: Above 0.5 and below 1.
+        freedom: Degrees of freedom, at least 1.
+
+    Source: Abramowitz and Stegun, 26.7.1: P(|T| > t) = I_x(f/2, 1/2) with x = f / (f + t^2).
+    """
+    low, high = 0.0, 1e6
+    for _ in range(_T_BISECTIONS):
+        middle = (low + high) / 2
+        above = _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + middle * middle)) / 2
+        low, high = (middle, high) if above > 1 - share else (low, middle)
+    return high
 
 
 def block_bootstrap_mean(samples: Array, *, block: int, rounds: int = 400, seed: int = 0) -> Interval:

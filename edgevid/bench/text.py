@@ -93,7 +93,7 @@ def _realtime(result: Result) -> Iterator[str]:
             f"the process was busy for {realtime.duty:.0%} of a core"
         )
     if realtime.sustainable_fps is not None:
-        yield f"highest rate with less than 0.1 % misses: {realtime.sustainable_fps:.1f} frames a second"
+        yield f"highest rate tried with surely less than 1 % misses: {realtime.sustainable_fps:.1f} frames a second"
 
 
 def _starts(result: Result) -> Iterator[str]:

@@ -5,8 +5,10 @@ They last until the next boot. What they were is kept in a file, with the boot t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,10 @@ _POLICIES = "sys/devices/system/cpu/cpufreq"
 _INTERRUPTS = "proc/irq"
 _BOOT = "proc/sys/kernel/random/boot_id"
 _STATE = "tuned.json"
+_LEGAL = re.compile(
+    rf"{_POLICIES}/policy[0-9]+/(scaling_governor|scaling_min_freq)|{_INTERRUPTS}/[0-9]+/smp_affinity_list"
+)
+_VALUE = re.compile(r"[a-z0-9_,-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,10 @@ class Setting:
     path: str
     now: str
     tuned: str
+
+
+def _is_interrupt(path: str) -> bool:
+    return path.startswith(_INTERRUPTS)
 
 
 def settings(root: Path = Path("/")) -> list[Setting]:
@@ -92,12 +102,22 @@ def tune(folder: Path, root: Path = Path("/")) -> list[Setting]:
         )
     changes = [each for each in found if each.now != each.tuned]
     _keep(folder, root, {each.path: each.now for each in changes})
-    try:
-        _write(root, {each.path: each.tuned for each in changes}, before={each.path: each.now for each in changes})
-    except BaseException:
-        (folder / _STATE).unlink(missing_ok=True)
-        raise
-    return changes
+    done: list[Setting] = []
+    for each in changes:
+        try:
+            (root / each.path).write_text(each.tuned)
+        except OSError as error:
+            # The kernel tells by a refusal alone which interrupts have to stay where they are.
+            if _is_interrupt(each.path) and error.errno == errno.EIO:
+                continue
+            for earlier in reversed(done):
+                (root / earlier.path).write_text(earlier.now)
+            (folder / _STATE).unlink(missing_ok=True)
+            raise TuningError(
+                expected=f"/{each.path} to take {each.tuned}", found=str(error.strerror), hint="Run it as root."
+            ) from error
+        done.append(each)
+    return done
 
 
 def reset(folder: Path, root: Path = Path("/")) -> int:
@@ -115,8 +135,19 @@ def reset(folder: Path, root: Path = Path("/")) -> int:
     """
     before = kept(folder, root)
     # The lowest clock first: a governor may reject a change while they are equal.
-    ordered = dict(sorted(before.items(), key=lambda item: "min_freq" not in item[0]))
-    _write(root, ordered, before={})
+    failures: list[tuple[str, OSError]] = []
+    for path, value in sorted(before.items(), key=lambda item: "min_freq" not in item[0]):
+        try:
+            (root / path).write_text(value)
+        except OSError as error:
+            # A device that was unplugged took its interrupt with it; others never moved.
+            if not (isinstance(error, FileNotFoundError) or (_is_interrupt(path) and error.errno == errno.EIO)):
+                failures.append((path, error))
+    if failures:
+        path, cause = failures[0]
+        raise TuningError(
+            expected=f"/{path} to take {before[path]}", found=str(cause.strerror), hint="Run it as root."
+        ) from cause
     (folder / _STATE).unlink(missing_ok=True)
     return len(before)
 
@@ -125,10 +156,12 @@ def kept(folder: Path, root: Path = Path("/")) -> Mapping[str, str]:
     """Return what the settings were before `tune`, by path; empty if the machine is not tuned."""
     try:
         data = json.loads((folder / _STATE).read_text())
-        before = {str(path): str(value) for path, value in data["before"].items()}
+        before = dict(data["before"].items())
+        # The folder may belong to a service, and root writes these files.
+        _check_legal(before)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise TuningError(
             expected=f"the settings from before in {folder / _STATE}",
             found=str(error),
@@ -136,6 +169,12 @@ def kept(folder: Path, root: Path = Path("/")) -> Mapping[str, str]:
         ) from error
     # A boot resets all settings.
     return before if data.get("boot") == read_text(root / _BOOT) else {}
+
+
+def _check_legal(before: Mapping[str, str]) -> None:
+    for path, value in before.items():
+        if not (_LEGAL.fullmatch(path) and _VALUE.fullmatch(value)):
+            raise ValueError(f"{path!r}, which is none of the settings")
 
 
 def _keep(folder: Path, root: Path, before: Mapping[str, str]) -> None:
@@ -150,19 +189,3 @@ def _keep(folder: Path, root: Path, before: Mapping[str, str]) -> None:
             found=str(error.strerror),
             hint="Run it as root, or name another with --state.",
         ) from error
-
-
-def _write(root: Path, values: Mapping[str, str], *, before: Mapping[str, str]) -> None:
-    """Write settings; undo all where one fails."""
-    done: list[str] = []
-    for path, value in values.items():
-        try:
-            (root / path).write_text(value)
-            done.append(path)
-        except OSError as error:
-            for each in reversed(done):
-                if each in before:
-                    (root / each).write_text(before[each])
-            raise TuningError(
-                expected=f"/{path} to take {value}", found=str(error.strerror), hint="Run it as root."
-            ) from error

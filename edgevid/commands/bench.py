@@ -23,8 +23,10 @@ from edgevid.commands.benchmark.bench_options import (
     BENCH_OPTIONS,
     Floor,
     bench_options,
+    check_output,
     command_line,
     end_progress,
+    ended_by_sigterm,
     floor,
     passed_on,
     progress,
@@ -104,15 +106,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured_here(args: argparse.Namespace) -> Result:
-    from edgevid import atomic, bundle
+    from edgevid import bundle
     from edgevid.bench import files
     from edgevid.bench.measuring.measure import measure
 
     if args.output:
-        atomic.check_folder(args.output, suffix=".json")
+        check_output(args.output)
     options = bench_options(args, bundle.read(args.bundle))
     try:
-        found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=progress())
+        with ended_by_sigterm():
+            found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=progress())
     finally:
         end_progress()
     return files.write(found.result, found.samples, args.output) if args.output else found.result
@@ -125,6 +128,7 @@ def _measured_there(args: argparse.Namespace) -> Result:
 
     if not args.output:
         raise UsageError(expected="--output with --on", found="none", hint="Name the file for the device's result.")
+    check_output(args.output)
     bundle.read(args.bundle)
     device = Device(host=args.on, program=args.program or PROGRAM, ssh_config=args.ssh_config)
     return measure_remotely(device, args.bundle, passed_on(args), args.output, leave_service=args.leave_service)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevid.bench.measuring.worker import Report, Task
+from edgevid.bench.files import RAW_STEP_NS
+from edgevid.bench.measuring.loop import Task
+from edgevid.bench.measuring.worker import Report
 from edgevid.errors import EdgevidError
 from edgevid.frames import Array
 
@@ -60,7 +62,9 @@ def run_task(task: Task, *, started: Callable[[int], None] = lambda _pid: None) 
         if child.returncode != 0:
             raise _failure(out, err, child.returncode)
         data = json.loads(out)
-        return Run(report=Report(**data), rows=np.load(samples)["rows"])
+        rows = np.load(samples)["rows"]
+        # In the steps of a result's file, so that its figures can be computed again from it.
+        return Run(report=Report(**data), rows=np.where(rows < 0, rows, rows // RAW_STEP_NS * RAW_STEP_NS))
 
 
 def _patience_s(task: Task) -> float:

@@ -11,12 +11,24 @@ import numpy as np
 from edgevid.bench import figures
 from edgevid.bench import result as results
 from edgevid.bench.measuring.child import Run
+from edgevid.bench.measuring.loop import NOISE
 from edgevid.bench.measuring.options import BenchOptions, fps_of
-from edgevid.bench.measuring.worker import NOISE, Report
+from edgevid.bench.measuring.worker import Report
 from edgevid.bench.statistics import share_upper
 from edgevid.bundle import Bundle
+from edgevid.redaction import public_address
 from edgevid.telemetry.telemetry import STAGES
 from edgevid.units import NS_PER_MS
+
+
+def public_word(word: str) -> str:
+    """Return a word of a command line without what is nobody's business: folders, users and passwords."""
+    name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if "://" in value:
+        value = public_address(value)
+    elif "/" in value:
+        value = Path(value).name
+    return f"{name}{equals}{value}"
 
 
 def bundle(path: Path, bundle: Bundle) -> results.MeasuredBundle:
@@ -48,7 +60,7 @@ def scenario(bundle: Bundle, options: BenchOptions) -> results.Scenario:
     size = (options.size or (spec.width, spec.height)) if is_noise_picture else ()
     return results.Scenario(
         kind=options.scenario,
-        source=options.source if options.source == NOISE else Path(options.source).name,
+        source=public_word(options.source),
         fps=fps_of(bundle, options),
         frame_size=tuple(size),
         min_time_s=options.min_time_s,
@@ -99,7 +111,7 @@ def process(run: Run) -> figures.ProcessRun:
         n=report.n,
         took_s=round(report.took_s, 4),
         cpu_s=round(report.cpu_s, 4),
-        p50_ms=round(float(np.median(total)) / NS_PER_MS, 6),
+        p50_ms=round(float(np.median(total)) / NS_PER_MS, 6) if len(total) else 0.0,
         kept_every=report.kept_every,
         switches_forced=report.switches_forced,
         faults=report.faults,
@@ -112,14 +124,14 @@ def realtime(runs: Sequence[Run], *, deadline_s: float | None, found_fps: float 
         return None
     reports = [run.report for run in runs]
     ages = np.concatenate([run.rows[:, list(STAGES).index("age")] for run in runs]) / NS_PER_MS
-    quartiles = np.quantile(ages, [0.25, 0.75])
+    quartiles = np.quantile(ages, [0.25, 0.75]) if len(ages) else np.zeros(2)
     due, misses = sum(each.due for each in reports), sum(each.misses for each in reports)
     causes = sorted({cause for each in reports for cause in each.dropped})
     return figures.RealTime(
         deadline_ms=round((deadline_s or 0.0) * 1e3, 6),
         due=due,
         misses=misses,
-        miss_share_upper=share_upper(misses, due),
+        miss_share_upper=share_upper(misses, due) if due else 1.0,
         longest_run=max(each.longest_run for each in reports),
         jitter_ms=round(float(quartiles[1] - quartiles[0]), 6),
         duty=round(sum(each.cpu_s for each in reports) / sum(each.took_s for each in reports), 4),

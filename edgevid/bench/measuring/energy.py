@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 import subprocess
 import threading
@@ -49,14 +50,19 @@ class Meter:
     idle_s: float
     readings: list[tuple[float, float]] = field(default_factory=list)
     _idle: list[tuple[float, float]] = field(default_factory=list)
-    _measured: list[tuple[float, float]] = field(default_factory=list)
+    _measured: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     _done: threading.Event = field(default_factory=threading.Event)
     _problem: str = ""
 
-    def measured(self, took_s: float) -> None:
-        """Note that a measurement of a length ended now."""
+    def measured(self, subject: int, took_s: float) -> None:
+        """Note that a measurement of a length ended now.
+
+        Args:
+            subject: Number of what was measured.
+            took_s: The length.
+        """
         now_s = time.time()
-        self._measured.append((now_s - took_s, now_s))
+        self._measured.setdefault(subject, []).append((now_s - took_s, now_s))
 
     def rest(self) -> None:
         """Stay idle for the idle time."""
@@ -64,8 +70,12 @@ class Meter:
         time.sleep(self.idle_s)
         self._idle.append((began_s, time.time()))
 
-    def energy(self, answers: int) -> Energy:
-        """Return the energy of answers.
+    def energy(self, subject: int, answers: int) -> Energy:
+        """Return the energy of a subject's answers.
+
+        Args:
+            subject: As for `measured`.
+            answers: Their number.
 
         Raises:
             UsageError: The sensor stopped, or the log covers none of the times.
@@ -73,8 +83,9 @@ class Meter:
         if self.log is not None:
             self.readings = list(_logged(self.log))
         idle_w = tuple(self._mean_w([span]) for span in self._idle)
-        mean_w = self._mean_w(self._measured)
-        took_s = sum(end - begin for begin, end in self._measured)
+        spans = self._measured.get(subject, [])
+        mean_w = self._mean_w(spans)
+        took_s = sum(end - begin for begin, end in spans)
         times = [t_s for t_s, _ in self.readings]
         hz = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
         return Energy(
@@ -147,6 +158,8 @@ def _reader(kind: str, rest: str, root: Path) -> Callable[[], float] | None:
         folder = _hwmon(rest, root)
         return lambda: _hwmon_w(folder)
     if kind == "csv" and Path(rest).is_file():
+        # Wrong columns shall be found now, not after the measurement.
+        list(_logged(Path(rest)))
         return None
     raise UsageError(expected="a sensor of power that is there", got=f"{kind}:{rest}", hint=f"Use {POWER_HELP}.")
 
@@ -197,16 +210,22 @@ def _hwmon_w(folder: Path) -> float:
 
 def _logged(path: Path) -> Iterator[tuple[float, float]]:
     """Yield time and power of a meter's log with the columns time_s and power_w."""
-    with path.open(newline="", encoding="utf-8") as handle:
+    with path.open(newline="", encoding="utf-8", errors="replace") as handle:
         reader = csv.DictReader(handle)
         if not {"time_s", "power_w"} <= set(reader.fieldnames or ()):
-            raise UsageError(
-                expected=f"columns time_s and power_w in {path}", found=", ".join(reader.fieldnames or ()) or "none"
-            )
+            raise UsageError(expected=f"columns time_s and power_w in {path}", found="others", path=path)
         for line in reader:
-            try:
-                yield float(line["time_s"]), float(line["power_w"])
-            except (TypeError, ValueError) as error:
+            reading = _finite(line["time_s"]), _finite(line["power_w"])
+            if None in reading:
                 raise UsageError(
-                    expected=f"numbers in line {reader.line_num} of {path}", found=str(error), path=path
-                ) from error
+                    expected=f"numbers in line {reader.line_num} of {path}", found=str(list(line.values())), path=path
+                )
+            yield reading[0] or 0.0, reading[1] or 0.0
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

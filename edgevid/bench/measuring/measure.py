@@ -16,18 +16,18 @@ import numpy as np
 
 from edgevid import bundle as bundles
 from edgevid.bench import result as results
-from edgevid.bench.figures import Estimate, Start
+from edgevid.bench.figures import Energy, Estimate, Start
 from edgevid.bench.measuring import describe
 from edgevid.bench.measuring.child import Run, run_task
 from edgevid.bench.measuring.cross_check import cross_check
 from edgevid.bench.measuring.crowd import crowd
 from edgevid.bench.measuring.energy import Meter, open_meter
+from edgevid.bench.measuring.loop import NOISE, Task
 from edgevid.bench.measuring.machine import measured_machine
 from edgevid.bench.measuring.options import BenchOptions, Subject, check, deadline_s_of, task_of
 from edgevid.bench.measuring.rates import sustainable_fps
 from edgevid.bench.measuring.starts import measure_starts
 from edgevid.bench.measuring.surroundings import NOT_MEASURING, SurroundingsSampler
-from edgevid.bench.measuring.worker import NOISE, Task
 from edgevid.bench.rules import judge
 from edgevid.bench.stages import stage_statistics
 from edgevid.bundle import Bundle
@@ -91,7 +91,14 @@ def measure_each(
             work.find_rate(sampler, say)
             work.cross_check(say)
     taken_s = monotonic() - began_s
-    return [_measurement(work, sampler, meter, began, taken_s, command=command, root=root) for work in works]
+    energies = [
+        meter.energy(number, sum(run.report.n for run in work.runs)) if meter and work.runs else None
+        for number, work in enumerate(works)
+    ]
+    return [
+        _measurement(work, sampler, energy, began, taken_s, command=command, root=root)
+        for work, energy in zip(works, energies, strict=True)
+    ]
 
 
 def _run_in_turn(works: Sequence[_Work], sampler: SurroundingsSampler, meter: Meter | None, say: Say) -> None:
@@ -105,7 +112,7 @@ def _run_in_turn(works: Sequence[_Work], sampler: SurroundingsSampler, meter: Me
                 run = run_task(work.task(number), started=started)
             work.runs.append(run)
             if meter is not None:
-                meter.measured(run.report.took_s)
+                meter.measured(works.index(work), run.report.took_s)
 
 
 class _Work:
@@ -157,7 +164,7 @@ class _Work:
 def _measurement(
     work: _Work,
     sampler: SurroundingsSampler,
-    meter: Meter | None,
+    energy: Energy | None,
     began: datetime.datetime,
     taken_s: float,
     *,
@@ -185,7 +192,7 @@ def _measurement(
         realtime=describe.realtime(runs, deadline_s=deadline_s_of(bundle, options), found_fps=work.found_fps),
         start=tuple(work.starts),
         memory=describe.memory(path, runs, work.imported_mib),
-        energy=meter.energy(sum(run.report.n for run in runs)) if meter else None,
+        energy=energy,
         surroundings=sampler.surroundings(),
         cross_check=work.cross_checked,
         validity=results.Validity(valid=False, rules=()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevid.bench.measuring.worker import NOISE, Task
+from edgevid.bench.measuring.loop import NOISE, Task
 from edgevid.bench.result import ScenarioKind
 from edgevid.bundle import Bundle
 from edgevid.errors import UsageError

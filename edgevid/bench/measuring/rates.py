@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgevid.bench.measuring.child import run_task
-from edgevid.bench.measuring.worker import Task
+from edgevid.bench.measuring.loop import Task
+from edgevid.bench.statistics import share_upper
 from edgevid.frames import Array
 from edgevid.telemetry.telemetry import STAGES
 from edgevid.units import NS_PER_S
 
-# A rate is sustainable with fewer misses than this.
-_MOST_MISSES = 0.001
-_TRIES, _TRY_S, _FRAMES, _WARM_UP_S = 8, 3.0, 300, 0.5
+# A rate is sustainable if its share of misses is surely below this: of 500 frames one may be late.
+MOST_MISSES = 0.01
+_TRIES, _TRY_S, _FRAMES, _WARM_UP_S = 7, 2.0, 500, 0.5
 # A paced frame wakes a thread and meets a cold cache: far slower than a saturated one where the model is small.
 _WIDEST = 32
 # A model's interval is at least 2 ms.
@@ -26,7 +27,7 @@ _HIGHEST_FPS = 500.0
 def sustainable_fps(
     task: Task, rows: Sequence[Array], *, started: Callable[[int], None], say: Callable[[str], None]
 ) -> float | None:
-    """Find the highest rate with less than 0.1 % misses, by bisection around the saturated one.
+    """Find the highest rate with surely less than 1 % misses, by bisection around the saturated one.
 
     Args:
         task: How to measure; its rate and minima are replaced.
@@ -46,7 +47,7 @@ def sustainable_fps(
             task, fps=fps, deadline_s=1 / fps, min_time_s=_TRY_S, min_frames=_FRAMES, warm_up_s=_WARM_UP_S
         )
         report = run_task(tried, started=started).report
-        if report.misses / report.due < _MOST_MISSES:
+        if report.due and share_upper(report.misses, report.due) < MOST_MISSES:
             low = best = fps
         else:
             high = fps

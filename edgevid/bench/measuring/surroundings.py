@@ -152,7 +152,8 @@ class SurroundingsSampler:
         elapsed_s = (now.at_ns - before.at_ns) / NS_PER_S
         if before.at_ns and elapsed_s > 0:
             foreign_s = now.busy_s - before.busy_s - (now.ours_s - before.ours_s)
-            lists.foreign_cores.append(round(max(0.0, foreign_s / elapsed_s), 3))
+            # Not clipped: a child's time is counted when it ends, and the mean has to come out right.
+            lists.foreign_cores.append(round(foreign_s / elapsed_s, 3))
             lists.steal.append(round(max(0.0, now.steal_s - before.steal_s) / elapsed_s, 4))
         _append(lists.pressure, _pressure(self._root))
         _append(lists.swapped_mib, _swapped_mib(self._root))
@@ -167,18 +168,20 @@ class SurroundingsSampler:
 
     def _read_times(self) -> _Times:
         busy_s, steal_s = _machine_times(self._root)
-        # A child that ended is in the parent's sum of children.
-        ours_s = sum(_process_times(self._root, pid, is_parent=pid == os.getpid()) for pid in self._own)
+        me = os.getpid()
+        # A child that ended is in its parent's sum of children.
+        ours_s = sum(_process_times(self._root, pid) for pid in {me, *self._own, *_descendants(self._root, me)})
         return _Times(monotonic_ns(), busy_s, steal_s, ours_s)
 
     def _foreign_programs(self, took_s: float) -> dict[str, float]:
         """Return the other programs that used more than a share of a core, the busiest first."""
         shares: dict[str, float] = {}
+        own = {*self._own, *_descendants(self._root, os.getpid())}
         for pid, (name, used_s) in _programs(self._root):
             before = self._programs_before.get(pid, (name, 0.0))[1]
-            if pid not in self._own and (used_s - before) / took_s > FOREIGN_SHARE:
+            if pid not in own and (used_s - before) / took_s > FOREIGN_SHARE:
                 shares[name] = round(shares.get(name, 0.0) + (used_s - before) / took_s, 3)
-            if pid not in self._own and _is_service(self._root, pid):
+            if pid not in own and _is_service(self._root, pid):
                 self._services.add(f"{name} ({pid})")
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
@@ -200,10 +203,25 @@ def _machine_times(root: Path) -> tuple[float, float]:
     return (user + nice + system + irq + soft_irq) / _tick_hz(), steal / _tick_hz()
 
 
-def _process_times(root: Path, pid: int, *, is_parent: bool) -> float:
-    """Return a process's time in seconds, with its ended children if it is the parent; source: proc_pid_stat(5)."""
+def _process_times(root: Path, pid: int) -> float:
+    """Return the time of a process and of its ended children in seconds; source: proc_pid_stat(5)."""
     fields = _stat(root, pid)
-    return sum(map(int, fields[11 : 15 if is_parent else 13])) / _tick_hz() if fields else 0.0
+    return sum(map(int, fields[11:15])) / _tick_hz() if fields else 0.0
+
+
+def _descendants(root: Path, pid: int) -> set[int]:
+    """Return the processes that a process started, and those that they started.
+
+    Source: proc_pid_task(5), `children`; empty where the kernel was built without it.
+    """
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        for task in (root / f"proc/{waiting.pop()}/task").glob("[0-9]*/children"):
+            new = {int(each) for each in (read_text(task) or "").split()} - found
+            found |= new
+            waiting += new
+    return found
 
 
 def _stat(root: Path, pid: int) -> list[str]:

@@ -84,9 +84,12 @@ def _sentence(found: Comparison) -> str:
     shift = found.shift
     between = "no interval" if shift.low is None else f"{shift.low - 1:+.1%} to {(shift.high or 0) - 1:+.1%}"
     differing = f"differing: {found.factor}" if found.factor else "nothing differs"
+    session = (
+        "" if found.is_one_session else "; two sessions may differ by themselves, edgevid bench sweep measures in turn"
+    )
     return (
         f"{found.word}: {found.stage} {shift.ratio - 1:+.1%} (95 % interval {between}, Mann-Whitney p {shift.p:.2g}), "
-        f"from {len(found.old_ms)} and {len(found.new_ms)} processes; {differing}"
+        f"from {len(found.old_ms)} and {len(found.new_ms)} processes; {differing}{session}"
     )
 
 

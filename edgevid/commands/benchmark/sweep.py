@@ -19,7 +19,9 @@ from edgevid.commands.benchmark.bench_options import (
     bench_options,
     command_line,
     end_progress,
+    ended_by_sigterm,
     progress,
+    rate,
 )
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options, positive_int, size_px
@@ -65,16 +67,19 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.bench.measuring.measure import measure_each
     from edgevid.bench.measuring.options import Subject
 
-    base = bench_options(args, bundle.read(args.bundle))
+    read = bundle.read(args.bundle)
+    base = bench_options(args, read)
+    _check_axes(base, args.over, has_pictures=read.manifest.input.kind != "features")
     variants = _variants(base, args.over)
     if args.output:
-        args.output.mkdir(parents=True, exist_ok=True)
+        _make_folder(args.output)
     try:
-        measured = measure_each(
-            [Subject(path=args.bundle, options=options) for options in variants.values()],
-            command=command_line(sys.argv[1:]),
-            say=progress(),
-        )
+        with ended_by_sigterm():
+            measured = measure_each(
+                [Subject(path=args.bundle, options=options) for options in variants.values()],
+                command=command_line(sys.argv[1:]),
+                say=progress(),
+            )
     finally:
         end_progress()
     if args.output:
@@ -82,6 +87,26 @@ def run(args: argparse.Namespace) -> int:
             files.write(each.result, each.samples, args.output / f"{name.replace(' ', '_').replace('/', '-')}.json")
     sys.stdout.write(_table(dict(zip(variants, measured, strict=True))) + "\n")
     return 0
+
+
+def _check_axes(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]], *, has_pictures: bool) -> None:
+    """Reject axes that would change nothing."""
+    names = {name for name, _ in axes}
+    if base.scenario == "start":
+        raise UsageError(expected="a scenario with answers to sweep over", got=base.scenario)
+    if "fps" in names and base.scenario not in ("paced", "soak", "crowd"):
+        raise UsageError(
+            expected="a paced scenario to sweep over fps", got=base.scenario, hint="For instance: --scenario paced."
+        )
+    if "size" in names and not (has_pictures and base.scenario not in ("replay", "camera")):
+        raise UsageError(expected="noise pictures to sweep over size", found="features, or frames of a source")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(expected=f"a folder for the results at {path}", found=str(error.strerror)) from error
 
 
 def _axis(text: str) -> tuple[str, tuple[Any, ...]]:
@@ -97,7 +122,7 @@ def _axis(text: str) -> tuple[str, tuple[Any, ...]]:
         raise argparse.ArgumentTypeError(f"Expected numbers in {text!r}, got {error}.") from error
 
 
-_READERS: dict[str, Any] = {"threads": positive_int, "delegate": str, "size": size_px, "fps": float}
+_READERS: dict[str, Any] = {"threads": positive_int, "delegate": str, "size": size_px, "fps": rate}
 
 
 def _variants(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]]) -> dict[str, BenchOptions]:

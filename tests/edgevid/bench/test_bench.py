@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from edgevid import cli
 from edgevid.bench import files
 from edgevid.bench.check import check
 from edgevid.commands import bench
+from edgevid.commands.benchmark.bench_options import command_line
 from tests.boards import PI_4B
 from tests.edgevid.backends.delegates import noop
 
@@ -76,8 +81,10 @@ def test_a_slow_encoder_in_every_process_shows_as_that_much(
     path = tmp_path / "slow.json"
     assert cli.main(["bench", str(GESTURES), *SHORT, "-o", str(path)]) == 0
     stages = files.read(path).stages
-    assert stages["encode"].percentiles["p50"].value == pytest.approx(4.0, rel=0.15)
-    assert stages["head"].percentiles["p50"].value < 2
+    # A crowded machine adds to a median, and never takes away.
+    assert 4.0 <= stages["encode"].percentiles["p50"].value
+    assert stages["encode"].min == pytest.approx(4.0, rel=0.15)
+    assert stages["head"].min < 2
     capsys.readouterr()
     assert cli.main(["bench", "compare", str(measured), str(path), "--even-invalid", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shift"]["ratio"] > 4
@@ -163,7 +170,7 @@ def test_litert_s_own_tool_times_each_part(
     assert set(data["cross_check"]) == {"encoder", "head"}
     rule = next(each for each in data["validity"]["rules"] if each["id"] == "R16")
     assert rule["outcome"] == "broken"
-    assert "encoder 200." in rule["found"]
+    assert re.search(r"encoder 2\d\d\.", rule["found"])
 
 
 @pytest.mark.parametrize(
@@ -205,6 +212,47 @@ def test_what_cannot_be_measured_is_one_line(
     err = capsys.readouterr().err
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--over", "threads=1"], "2 to 24 variants"),
+        (["--over", "fps=10,20"], "a paced scenario"),
+        (["--over", "threads=1,2", "--scenario", "start"], "a scenario with answers"),
+        (["--over", "threads=1,2", "-o", str(GESTURES)], "a folder for the results"),
+    ],
+)
+def test_a_sweep_over_nothing_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "sweep", str(GESTURES), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_samples_never_replace_another_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "clips.npz").write_bytes(b"precious")
+    assert cli.main(["bench", str(GESTURES), *SHORT, "-o", str(tmp_path / "clips.json")]) == 2
+    assert "one that belongs to no result" in capsys.readouterr().err
+    assert (tmp_path / "clips.npz").read_bytes() == b"precious"
+
+
+def test_no_password_and_no_folder_is_in_a_result() -> None:
+    words = ["bench", "/home/ann/a.edgevid", "--source", "rtsp://user:secret@cam:554/x", "--source=rtsp://u:p@cam/y"]
+    line = command_line(words)
+    assert line == "edgevid bench a.edgevid --source rtsp://cam:554 --source=rtsp://cam"
+
+
+def test_a_killed_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "edgevid.cli", "bench", str(GESTURES), "--min-time", "60", "--starts", "1"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(edgevid.__file__).parents[1])}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "process 1 of 5" not in process.stderr.readline():
+            pass
+        process.terminate()
+        process.wait(30)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_bundle_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,8 +38,8 @@ def test_the_firmwares_tool_is_read_while_idle_and_while_measuring(tmp_path: Pat
     vcgencmd(tmp_path)
     with open_meter("pmic", 1.2, root=tmp_path) as meter:
         time.sleep(1.2)
-        meter.measured(1.1)
-    energy = meter.energy(answers=10)
+        meter.measured(0, 1.1)
+    energy = meter.energy(0, answers=10)
     assert energy.mean_w == pytest.approx(2.83)
     assert energy.idle_w == (pytest.approx(2.83), pytest.approx(2.83))
     assert energy.j_per_answer == pytest.approx(2.83 * 1.1 / 10)
@@ -68,8 +68,8 @@ def test_a_log_is_matched_by_its_times(tmp_path: Path) -> None:
     log.write_text("time_s,power_w\n" + "".join(f"{100 + t},{3 if t < 10 or t >= 20 else 5}\n" for t in range(30)))
     meter = Meter("csv", None, log, 9.0)
     meter._idle = [(100.0, 109.0), (120.0, 129.0)]
-    meter._measured = [(110.0, 119.0)]
-    energy = meter.energy(answers=9)
+    meter._measured = {0: [(110.0, 119.0)], 1: [(100.0, 109.0)]}
+    energy = meter.energy(0, answers=9)
     assert (energy.idle_w, energy.mean_w, energy.hz) == ((3.0, 3.0), 5.0, 1.0)
     assert energy.j_per_answer_above_idle == pytest.approx(2.0)
 
@@ -81,7 +81,7 @@ def test_a_log_that_is_none_is_rejected(tmp_path: Path, text: str, words: str) -
     log = tmp_path / "meter.csv"
     log.write_text(text)
     with pytest.raises(UsageError, match=words):
-        Meter("csv", None, log, 1.0).energy(answers=1)
+        Meter("csv", None, log, 1.0).energy(0, answers=1)
 
 
 @pytest.mark.parametrize("sensor", ["pmic", "hwmon:none", "csv:none.csv", "watts", ""])
@@ -98,4 +98,4 @@ def test_a_sensor_that_stops_is_no_energy(tmp_path: Path) -> None:
     with open_meter("hwmon:ina219", 0.6, root=tmp_path) as meter:
         pass
     with pytest.raises(UsageError, match="readings of hwmon while idle"):
-        meter.energy(answers=1)
+        meter.energy(0, answers=1)

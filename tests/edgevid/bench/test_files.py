@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -45,15 +46,31 @@ def test_a_result_is_read_as_it_was_written(path: Path) -> None:
         (lambda data: data.update(extra=1), "exactly the fields"),
         (lambda data: data.pop("memory"), "exactly the fields"),
         (lambda data: data["memory"].update(bundle="big"), "memory.bundle to be a finite number"),
-        (lambda data: data["stages"]["total"]["percentiles"]["p50"].update(value=1.0), "p50 of total 1.0000 ms"),
+        (
+            lambda data: data["stages"]["total"]["percentiles"]["p50"].update(value=1.0),
+            "value of p50 of percentiles of total 1, but 1.99",
+        ),
         (lambda data: data["processes"][0].update(p50_ms=1.0), "a process with a median of 1.0000 ms"),
-        (lambda data: data["processes"].pop(), "4 processes"),
+        (lambda data: data["processes"].pop(), "4 of them"),
         (lambda data: data["stages"].update(head=data["stages"]["total"]), "stages total, head"),
-        (lambda data: data["surroundings"]["programs"].update(make=0.9), "R9 kept, but it is broken"),
+        (lambda data: data["surroundings"]["programs"].update(make=0.9), "R9 kept, but R9 is broken"),
         (lambda data: data["validity"].update(valid=False), "valid False"),
         (lambda data: data.pop("raw"), "kept none"),
         (lambda data: data["raw"].update(sha256="0"), "another content"),
-        (lambda data: data["raw"].update(file="/etc/passwd"), "raw samples in"),
+        (lambda data: data["raw"].update(file="/etc/passwd"), "raw samples beside"),
+        (lambda data: data["raw"].update(file="\0"), "one printable line"),
+        (lambda data: data["machine"].update(virtual="kvm\nb.json: valid"), "one printable line"),
+        (lambda data: data["stages"]["total"].update(drift=0.0), "drift of total"),
+        (lambda data: data["stages"]["total"]["percentiles"]["p99"].update(high=2.0), "high of p99"),
+        (lambda data: data["stages"]["total"]["percentiles"].pop("p99"), "percentiles of total with"),
+        (lambda data: data["stages"]["total"].update(max=0.1), "max of total"),
+        (lambda data: data["stages"]["total"].update(outliers=10**400), "that can be computed with"),
+        (lambda data: data["processes"][0].update(n=2_000_000), "every 1 of 2000000 answers kept"),
+        (lambda data: data["scenario"].update(processes=7), "7 processes"),
+        (lambda data: data["validity"].update(rules=[]), "0 rules"),
+        (lambda data: data["surroundings"]["series"].update(temperature_c=[1.0] * 99), "looks at the machine"),
+        (lambda data: data["engine"].update(threads=0), "0 threads"),
+        (lambda data: data["surroundings"].update(throttled_during=["fire"]), "that can be computed with"),
     ],
 )
 def test_an_edited_result_is_rejected_in_one_line(path: Path, change: Callable[[Any], None], words: str) -> None:
@@ -79,6 +96,16 @@ def test_samples_that_were_changed_or_are_missing_are_rejected(path: Path) -> No
     raw.unlink()
     with pytest.raises(ResultInvalid, match="No such file"):
         check(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"x" * 100])
+def test_samples_that_are_no_archive_are_one_line(path: Path, data: bytes) -> None:
+    path.with_suffix(".npz").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    edit(path, lambda content: content["raw"].update(sha256=digest))
+    with pytest.raises(ResultInvalid) as caught:
+        check(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgevid.bench import figures
@@ -28,7 +29,7 @@ def broken(result: results.Result) -> list[str]:
 def test_a_quiet_board_is_valid_and_the_verdict_says_how_fast_it_is() -> None:
     assert broken(GOOD) == []
     assert GOOD.validity.valid
-    assert verdict(GOOD) == "an answer takes 2.00 ms (2.05 ms at p99), 500 a second; valid"
+    assert verdict(GOOD) == "an answer takes 2.00 ms (2.05 ms at p99), 100 a second; valid"
 
 
 ENGINE, MACHINE = GOOD.engine, GOOD.machine
@@ -56,7 +57,8 @@ ENGINE, MACHINE = GOOD.engine, GOOD.machine
         ("R9", {"series": quiet(swapped_mib=(0.0, *[9.0] * 19))}, "9 MiB were swapped out"),
         ("R9", {"surroundings": surroundings(programs={"make": 0.3})}, "make 0.30"),
         ("R9", {"surroundings": surroundings(services=("edgevid (12)",))}, "edgevid runs already"),
-        ("R10", {"series": quiet(temperature_c=(50.0, *[56.0] * 19))}, "50.0 °C at first, 56.0 °C at last"),
+        ("R10", {"series": quiet(temperature_c=(50.0, 57.0, *[51.0] * 18))}, "57.0 °C at most"),
+        ("R10", {"series": quiet(temperature_c=(50.0, *[56.0] * 19))}, "50.0 °C at first, 56.0 °C at most"),
         ("R14", {"machine": dataclasses.replace(MACHINE, is_emulated=True, virtual="qemu")}, "emulated (qemu)"),
     ],
 )
@@ -109,12 +111,38 @@ def test_the_verdict_on_real_time_says_what_is_to_spare() -> None:
     paced = dataclasses.replace(GOOD.scenario, kind="paced", fps=10.0)
     kept = result_of(SAMPLES, scenario=paced, realtime=realtime)
     assert verdict(kept) == (
-        "keeps 10 answers a second with 68% of one core to spare (late: below 0.001 of them); valid"
+        "keeps 10 answers a second with 68% of one core to spare (late: surely below 0.10%); valid"
     )
-    missed = result_of(SAMPLES, scenario=paced, realtime=dataclasses.replace(realtime, misses=300, duty=1.4))
+    missed = result_of(
+        SAMPLES, scenario=paced, realtime=dataclasses.replace(realtime, misses=300, miss_share_upper=0.11, duty=1.4)
+    )
     assert verdict(missed) == (
         "does not keep 10 answers a second: 10.0% come late or never, and takes 1.4 cores; valid"
     )
+
+    few = dataclasses.replace(realtime, due=100, miss_share_upper=0.03)
+    assert "too few to tell whether it keeps 10 a second" in verdict(result_of(SAMPLES, scenario=paced, realtime=few))
+    starved = dataclasses.replace(realtime, misses=2900, miss_share_upper=0.98)
+    assert "so the source did not deliver" in verdict(result_of(SAMPLES, scenario=paced, realtime=starved))
+
+
+def test_a_trend_over_the_processes_is_invalid() -> None:
+    slower = np.concatenate([samples_of(processes=1, ms=2.0 * (1 + 0.01 * index)) for index in range(5)])
+    slower[:, 0] = np.repeat(np.arange(5), 1000)
+    result = result_of(slower)
+    assert broken(result) == ["R7"]
+    assert "each process was slower than the one before, +4.0%" in verdict(result)
+
+
+def test_one_process_that_drifts_is_invalid() -> None:
+    drifting = samples_of()
+    drifting[:1000, 7] = (drifting[:1000, 7] * np.linspace(1, 1.05, 1000)).astype(np.int64)
+    assert broken(result_of(drifting)) == ["R7"]
+
+
+def test_the_interval_covers_what_differs_between_processes() -> None:
+    p50 = result_of(samples_of(between=0.02)).stages["total"].percentiles["p50"]
+    assert (p50.high or 0) - (p50.low or 0) > 0.04
 
 
 def test_energy_needs_an_idleness_that_agrees() -> None:

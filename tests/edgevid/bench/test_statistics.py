@@ -44,7 +44,13 @@ def test_dependent_samples_carry_less() -> None:
     walk = np.cumsum(RNG.standard_normal(2000))
     assert statistics.lag1(walk) > 0.95
     assert abs(statistics.lag1(RNG.standard_normal(2000))) < 0.1
-    assert statistics.effective_count(2000, 0.5) == pytest.approx(2000 / 3)
+    assert statistics.effective_count(RNG.standard_normal(4000)) > 2000
+    assert statistics.effective_count(walk) < 100
+    # Slow wander below white noise: little at lag 1, and yet few independent samples.
+    wander = np.repeat(RNG.standard_normal(40), 100) + RNG.standard_normal(4000)
+    assert statistics.effective_count(wander) < 1000
+    # Equal samples are no dependence.
+    assert abs(statistics.lag1(RNG.integers(0, 2, 4000).astype(float))) < 0.1
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
@@ -91,6 +97,23 @@ def test_the_mean_of_processes_has_students_interval() -> None:
     found = statistics.mean_interval(values)
     assert (found.low, found.high) == (pytest.approx(low, rel=1e-4), pytest.approx(high, rel=1e-4))
     assert statistics.mean_interval([3.0]).low is None
+
+
+def test_quantiles_of_t_are_scipys() -> None:
+    scipy_stats = pytest.importorskip("scipy.stats")
+    for share, freedom in ((0.975, 1), (0.975, 4), (0.99, 4), (0.99, 40)):
+        assert statistics.t_quantile(share, freedom) == pytest.approx(scipy_stats.t.ppf(share, freedom), rel=1e-6)
+
+
+def test_stationary_noise_that_wanders_is_seldom_called_a_drift() -> None:
+    found = 0
+    for _ in range(50):
+        steps = RNG.standard_normal(4000)
+        noise = np.zeros(4000)
+        for index in range(1, 4000):
+            noise[index] = 0.99 * noise[index - 1] + 0.14 * steps[index]
+        found += statistics.drift(10 + noise).p < 0.01
+    assert found <= 5
 
 
 def test_a_shift_of_three_percent_is_found_and_its_chance_is_mann_and_whitneys() -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from edgevid.backends.fake import Fake
-from edgevid.bench.measuring.worker import MOST_ROWS, NOISE, Measured, Samples, Task, measure
+from edgevid.bench.measuring.loop import MOST_ROWS, NOISE, Measured, Punctuality, Samples, Task, measure
 from edgevid.bench.stages import stage_statistics
 from edgevid.capture.noise import NoiseSource
 from edgevid.capture.paced import PacedSource
 from edgevid.capture.source import ClosingSource, Source
 from edgevid.errors import SourceError
+from edgevid.events.decide import Decision
 from edgevid.frames import Frame
 from edgevid.inference.engine import Engine
 from edgevid.telemetry.latency import NONE
@@ -106,8 +107,9 @@ def test_a_source_that_delivers_late_shows_in_the_age_and_misses_the_deadlines()
     found = measure(engine, lambda: Late(0.2), task(deadline_s=0.1, min_frames=20))
     assert p50_ms(found, "age") >= 200
     assert p50_ms(found, "total") < 50
-    assert found.samples.late == found.samples.seen
-    assert found.samples.longest_run == found.samples.seen
+    punctuality = found.punctuality
+    assert punctuality is not None
+    assert punctuality.misses == punctuality.due == punctuality.longest_run >= found.samples.seen
 
 
 def test_a_model_that_is_slower_than_its_frames_misses_them() -> None:
@@ -117,8 +119,26 @@ def test_a_model_that_is_slower_than_its_frames_misses_them() -> None:
     found = measure(
         engine, lambda: PacedSource(NoiseSource(manifest, count=1_000_000)), task(deadline_s=0.01, min_frames=20)
     )
-    assert found.samples.late == found.samples.seen
-    assert found.dropped["late"] > found.samples.seen / 2
+    punctuality = found.punctuality
+    assert punctuality is not None
+    # Two of three frames are never answered, and all others late.
+    assert punctuality.misses == punctuality.due == punctuality.longest_run
+    assert punctuality.due > 1.5 * found.samples.seen
+
+
+def test_a_model_that_never_answers_in_real_time_ends_all_the_same() -> None:
+    window = type(window_manifest().window)(frames=4, interval_s=0.01)
+    manifest = window_manifest(window=window)
+    # So slow that every frame is too old for the next: each window begins anew.
+    stuck = sleeping(encode, lambda _call: 0.2)
+    engine = Engine(bundle_for(manifest), backend=Fake({"encoder": stuck, "head": answer}))
+    found = measure(
+        engine,
+        lambda: PacedSource(NoiseSource(manifest, count=1_000_000)),
+        task(deadline_s=0.01, fps=100.0, min_frames=10, min_time_s=0.2),
+    )
+    assert found.punctuality is not None
+    assert found.punctuality.misses == found.punctuality.due > 100
 
 
 def test_a_recording_is_played_again_until_there_are_enough_answers() -> None:
@@ -152,9 +172,10 @@ def test_samples_are_thinned_evenly_and_the_largest_is_kept() -> None:
         samples.add(rows_of(2048, first=block * 2048))
     ages = samples.rows[:, list(STAGES).index("age")]
     assert len(ages) <= MOST_ROWS
-    assert samples.kept_every == 4
+    assert samples.kept_every == 9
     assert samples.seen == 50 * 2048
-    assert set(np.diff(ages).tolist()) == {4}
+    assert set(np.diff(ages).tolist()) == {9}
+    assert len(ages) == -(-samples.seen // samples.kept_every)
     assert samples.max_ns[list(STAGES).index("age")] == 50 * 2048 - 1
 
 
@@ -166,9 +187,25 @@ def test_frames_without_an_answer_are_no_samples() -> None:
     assert samples.seen == len(samples.rows) == 3
 
 
-def test_misses_in_a_row_are_counted_over_blocks() -> None:
-    samples = Samples(deadline_ns=10)
-    late, in_time = rows_of(3, first=20), rows_of(1, first=0)
-    samples.add(np.concatenate([in_time, late]))
-    samples.add(np.concatenate([late, in_time, late]))
-    assert (samples.late, samples.longest_run) == (9, 6)
+def decision(t_s: float, age_ms: float) -> Decision:
+    return Decision(t_s, "none", 1.0, [1.0], age_ms, ("none",), "tiny", {}, (), None, ())
+
+
+def test_misses_are_late_answers_and_due_times_without_one() -> None:
+    punctuality = Punctuality(0.1)
+    for t_s, age_ms in ((0.0, 5), (0.1, 150), (0.2, 150), (0.5, 150), (0.6, 5)):
+        punctuality.decided(decision(t_s, age_ms))
+    # Two late ones, two that never came, and one more late one; then all is well.
+    assert (punctuality.due, punctuality.misses, punctuality.longest_run) == (7, 5, 5)
+    punctuality.restart()
+    punctuality.decided(decision(9.0, 5))
+    assert punctuality.due == 8
+    punctuality.expect(20)
+    assert (punctuality.due, punctuality.misses, punctuality.longest_run) == (20, 17, 12)
+
+
+def test_a_last_turn_that_is_cut_off_before_its_first_answer_is_no_error() -> None:
+    engine = Engine(bundle_for(window_manifest()), backend=Fake({"encoder": encode, "head": answer}))
+    turns = iter([Script([0] * 10), Script([0] * 10), *[Script([0] * 2)] * 50])
+    found = measure(engine, lambda: next(turns), task(min_frames=1, min_time_s=0.0))
+    assert found.samples.seen >= 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,19 +71,48 @@ def test_a_boot_resets_everything_itself(root: Path, tmp_path: Path) -> None:
     assert reset(tmp_path, root) == 0
 
 
-def test_if_one_setting_cannot_be_changed_none_is(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def refusing(name: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the kernel refuse to change files of a name."""
     write = Path.write_text
 
     def refuse(path: Path, text: str, **options: object) -> int:
-        if path.name == "smp_affinity_list":
-            raise OSError(5, "Input/output error")
+        if path.name == name:
+            raise OSError(code, os.strerror(code))
         return write(path, text, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    with pytest.raises(TuningError, match=r"Expected /proc/irq/9/smp_affinity_list to take 0, got Input/output error"):
+
+
+def test_if_one_setting_cannot_be_changed_none_is(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing("scaling_min_freq", errno.EACCES, monkeypatch)
+    with pytest.raises(TuningError, match=r"scaling_min_freq to take 1800000, got Permission denied. Run it as root"):
         tune(tmp_path, root)
     assert read(root) == FILES
     assert kept(tmp_path, root) == {}
+
+
+def test_an_interrupt_that_has_to_stay_is_left_out(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing("smp_affinity_list", errno.EIO, monkeypatch)
+    assert [Path(each.path).name for each in tune(tmp_path, root)] == ["scaling_governor", "scaling_min_freq"]
+    reset(tmp_path, root)
+    assert read(root) == FILES
+
+
+def test_a_device_that_was_unplugged_keeps_nothing_else_tuned(root: Path, tmp_path: Path) -> None:
+    tune(tmp_path, root)
+    (root / "proc/irq/9/smp_affinity_list").unlink()
+    (root / "proc/irq/9").rmdir()
+    reset(tmp_path, root)
+    assert (root / f"{POLICY}/scaling_governor").read_text() == "ondemand"
+    assert kept(tmp_path, root) == {}
+
+
+@pytest.mark.parametrize("path", ["../victim", "/etc/passwd", f"{POLICY}/../x", "proc/irq/9/smp_affinity"])
+def test_root_writes_nothing_but_settings(root: Path, tmp_path: Path, path: str) -> None:
+    (tmp_path / "tuned.json").write_text(json.dumps({"boot": "first", "before": {path: "0"}}))
+    with pytest.raises(TuningError, match="none of the settings"):
+        reset(tmp_path, root)
+    assert not (tmp_path / "victim").exists()
 
 
 def test_a_machine_without_settings_says_so(tmp_path: Path) -> None:
@@ -89,7 +121,7 @@ def test_a_machine_without_settings_says_so(tmp_path: Path) -> None:
         tune(tmp_path, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"before": 1}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", '{"before": 1}', "{", "[" * 100_000])
 def test_a_damaged_file_of_settings_is_one_line(root: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "tuned.json").write_text(text)
     with pytest.raises(TuningError, match="Boot the machine"):
