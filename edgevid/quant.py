@@ -17,8 +17,10 @@ import numpy as np
 from edgevid.errors import ContractError
 from edgevid.frames import Array, Pixels
 
-Dtype = Literal["int8", "uint8", "int16", "float32"]
+Dtype = Literal["int8", "uint8", "int16", "float32", "int32", "int64"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+# Types of whole numbers that are not quantised, such as a state that counts frames.
+COUNTERS: tuple[Dtype, ...] = ("int32", "int64")
 
 # Two scales that were computed from the same range differ by float32 rounding at most; 2**-20 is
 # eight times that.
@@ -33,7 +35,7 @@ class QuantParams:
     """The quantisation grid of a tensor.
 
     Attributes:
-        dtype: Storage type. "float32" means not quantised: scale 1, zero point 0.
+        dtype: Storage type. "float32", "int32" and "int64" mean not quantised: scale 1, zero point 0.
         scale: Real distance between neighbouring stored numbers, above 0.
         zero_point: The stored number for 0.0.
     """
@@ -47,16 +49,21 @@ class QuantParams:
             raise ContractError(expected="a tensor dtype", choices=DTYPES, got=self.dtype)
         if not _MIN_SCALE <= self.scale <= _MAX_SCALE:
             raise ContractError(expected="a quantisation scale above 0 that float32 can hold", got=self.scale)
-        low, high = (0, 0) if self.is_float else self.limits
+        low, high = (0, 0) if self.is_float or self.is_counter else self.limits
         if not low <= self.zero_point <= high:
             raise ContractError(expected=f"a zero point of {low} to {high} for {self.dtype}", got=self.zero_point)
-        if self.is_float and self.scale != 1.0:
-            raise ContractError(expected="a scale of 1 for float32", got=self.scale)
+        if (self.is_float or self.is_counter) and self.scale != 1.0:
+            raise ContractError(expected=f"a scale of 1 for {self.dtype}", got=self.scale)
 
     @property
     def is_float(self) -> bool:
-        """Whether the tensor is not quantised."""
+        """Whether the tensor holds real numbers as they are."""
         return self.dtype == "float32"
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether the tensor holds whole numbers as they are, such as a count of frames."""
+        return self.dtype in COUNTERS
 
     @property
     def limits(self) -> tuple[int, int]:

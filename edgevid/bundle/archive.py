@@ -22,6 +22,8 @@ from edgevid import atomic
 from edgevid.bundle.golden import Golden, golden_bytes, read_golden
 from edgevid.bundle.manifest import FORMAT, VERSION, Manifest, Member, from_json
 from edgevid.bundle.npy import ZIP_FAULTS, has_overlap
+from edgevid.bundle.states import read_states
+from edgevid.bundle.strict_json import read_object
 from edgevid.errors import (
     BundleAltered,
     BundleMemberRefused,
@@ -30,6 +32,7 @@ from edgevid.errors import (
     ManifestInvalid,
     UsageError,
 )
+from edgevid.frames import Array
 from edgevid.schema import to_json
 
 MANIFEST, LABELS, GOLDEN, REPORT = "manifest.json", "labels.txt", "golden.npz", "report.json"
@@ -37,8 +40,6 @@ MAX_MEMBER_BYTES = 512 * 2**20
 MAX_MEMBERS = 64
 # Parsed JSON takes some twenty times its size in memory.
 MAX_TEXT_BYTES: Mapping[str, int] = {MANIFEST: 2**20, LABELS: 2**20, REPORT: 8 * 2**20}
-# Real manifests and reports nest six levels.
-MAX_DEPTH = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 # The first date that a zip archive can hold; a fixed one gives equal bundles equal bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -52,7 +53,7 @@ class Bundle:
 
     Attributes:
         manifest: Labels, input, window, parts and decision rule of the model.
-        models: `.tflite` bytes of the parts and their Edge TPU twins, by member name.
+        models: `.tflite` bytes of the parts and their Edge TPU twins, and initial states, by member name.
         golden: Frames and the scores for them on the converting machine.
         report: The conversion report as parsed JSON.
         path: The file that it was read from; None for a bundle made in memory.
@@ -64,6 +65,14 @@ class Bundle:
     report: Mapping[str, Any]
     path: Path | None = field(default=None, compare=False)
 
+    @property
+    def initial_states(self) -> tuple[Array, ...]:
+        """The values that the last part's states start with, as stored; empty for zeros."""
+        last = self.manifest.parts[-1]
+        if not last.initial_states:
+            return ()
+        return read_states(self.models[last.initial_states], last, self.path, max_bytes=MAX_MEMBER_BYTES)
+
 
 class _StoredBundle(Bundle):
     """A bundle whose golden vectors and report are read from its file when they are first used."""
@@ -74,7 +83,7 @@ class _StoredBundle(Bundle):
 
     @cached_property
     def report(self) -> Mapping[str, Any]:
-        return _json(self._proof_member(REPORT), REPORT, self._file)
+        return read_object(self._proof_member(REPORT), REPORT, self._file)
 
     @property
     def _file(self) -> Path:
@@ -183,13 +192,22 @@ def _read(handle: IO[bytes], path: Path, *, with_proof: bool) -> Bundle:
         raise ManifestInvalid(
             expected=f"{LABELS} to hold the manifest's labels", found=f"other labels in {path}", path=path
         )
-    models = {file: data[file] for file in manifest.files}
+    models = {file: data[file] for file in (*manifest.files, *_states(manifest))}
     if with_proof:
-        return Bundle(manifest, models, _golden(data[GOLDEN], manifest, path), _json(data[REPORT], REPORT, path), path)
-    stored = object.__new__(_StoredBundle)
-    # Not through __init__, which would set the fields that are read later.
-    stored.__dict__.update(manifest=manifest, models=models, path=path)
-    return stored
+        golden, report = _golden(data[GOLDEN], manifest, path), read_object(data[REPORT], REPORT, path)
+        bundle = Bundle(manifest, models, golden, report, path)
+    else:
+        # Not through __init__, which would set the fields that are read later.
+        bundle = object.__new__(_StoredBundle)
+        bundle.__dict__.update(manifest=manifest, models=models, path=path)
+    # Reading checks them; a device must not start with states that do not fit.
+    _ = bundle.initial_states
+    return bundle
+
+
+def _states(manifest: Manifest) -> tuple[str, ...]:
+    """Return the member with initial states, if there is one."""
+    return tuple(part.initial_states for part in manifest.parts if part.initial_states)
 
 
 def _golden(data: bytes, manifest: Manifest, path: Path) -> Golden:
@@ -216,7 +234,7 @@ def _open_archive(handle: IO[bytes], path: Path) -> zipfile.ZipFile:
 
 
 def _check_member_names(manifest: Manifest, stored: set[str], path: Path) -> None:
-    wanted = {*manifest.files, LABELS, GOLDEN, REPORT}
+    wanted = {*manifest.files, *_states(manifest), LABELS, GOLDEN, REPORT}
     for where, names in (
         ("listed in the manifest", set(manifest.members)),
         ("stored in the archive", stored - {MANIFEST}),
@@ -292,44 +310,8 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
         ) from error
 
 
-def _json(data: bytes, name: str, path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique_names)
-        _check_depth(value)
-        # Python parses more than RFC 8259 allows: NaN, numbers beyond a double, unpaired
-        # surrogates. These fail here, where Python writes them strictly.
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(expected=f"JSON in {name} of {path}", found=str(error), path=path) from error
-    if not isinstance(value, dict):
-        raise ManifestInvalid(expected=f"a JSON object in {name} of {path}", found=type(value).__name__, path=path)
-    return value
-
-
-def _check_depth(value: object) -> None:
-    """Reject a value that recursive code, such as a writer of the report, could not walk."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return
-    raise ValueError(f"more than {MAX_DEPTH} levels")
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name twice in one object")
-    return value
-
-
 def _read_manifest(data: bytes, path: Path) -> Manifest:
-    value = _json(data, MANIFEST, path)
+    value = read_object(data, MANIFEST, path)
     if value.get("format") != FORMAT or value.get("version") != VERSION:
         raise BundleVersionUnknown(
             expected=f"{FORMAT} version {VERSION}",

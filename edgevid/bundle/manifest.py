@@ -29,6 +29,8 @@ PLAN_ROLES: dict[Plan, tuple[Role, ...]] = {
     "stateful": ("encoder", "step"),
     "stack": ("whole",),
 }
+# Plan "stateful" of a file that someone else converted: the step sees the frame itself.
+ONE_STEP: tuple[Role, ...] = ("step",)
 
 FORMAT = "edgevid-bundle"
 VERSION = 1
@@ -38,6 +40,8 @@ MAX_VALUES = 4096
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # A plain member name (at most 100 characters, see `archive`) that ends in .tflite.
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,92}\.tflite")
+# The only legal name of the member with initial states.
+STATES = "states.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +178,11 @@ class Manifest:
         return self.window.frames - self.lookback
 
     @property
+    def is_one_step(self) -> bool:
+        """Whether plan "stateful" is one part: each frame and the states, to the scores and the next states."""
+        return self.plan == "stateful" and len(self.parts) == 1
+
+    @property
     def in_flight(self) -> bool:
         """Whether each frame advances all begun windows by one step, instead of a run over a ring of features."""
         return self.plan == "window" and len(self.parts[-1].inputs) > 1
@@ -181,7 +190,7 @@ class Manifest:
     def _sizes(self) -> PlanSizes:
         frames, frame = self.seen_frames, self.input.shape
         return PlanSizes(
-            plan="in flight" if self.in_flight else self.plan,
+            plan="in flight" if self.in_flight else "one step" if self.is_one_step else self.plan,
             frame=frame if frames == 1 else (frames, *frame),
             steps=self.steps,
             labels=len(self.labels),
@@ -193,7 +202,7 @@ class Manifest:
         """Return the part with a role.
 
         Args:
-            role: One of the plan's roles, see `PLAN_ROLES`.
+            role: One of the plan's roles, see `PLAN_ROLES` and `ONE_STEP`.
         """
         return next(part for part in self.parts if part.role == role)
 
@@ -235,7 +244,7 @@ def _check_labels(manifest: Manifest) -> None:
 def _check_parts(manifest: Manifest) -> None:
     roles = tuple(part.role for part in manifest.parts)
     ManifestInvalid.unless(
-        roles == PLAN_ROLES[manifest.plan],
+        roles == PLAN_ROLES[manifest.plan] or (manifest.plan == "stateful" and roles == ONE_STEP),
         expected=f"parts {PLAN_ROLES[manifest.plan]} for plan {manifest.plan!r}",
         got=roles,
     )
@@ -245,6 +254,8 @@ def _check_parts(manifest: Manifest) -> None:
         expected="a .tflite file of its own for each part",
         got=files,
     )
+    initial = {part.initial_states for part in manifest.parts if part.initial_states}
+    ManifestInvalid.unless(initial <= {STATES}, expected=f"initial states in {STATES}", got=sorted(initial))
     # The Edge TPU compiler takes int8 models only.
     twins = [part.edgetpu for part in manifest.parts if part.edgetpu and part.precision != "int8"]
     ManifestInvalid.unless(not twins, expected="an Edge TPU twin for parts in int8 only", got=twins)

@@ -9,8 +9,8 @@ from typing import Literal
 from edgevid.bundle.parts import Part, Tensor
 from edgevid.errors import PartsDoNotJoin
 
-# Name of a tensor in messages, and its shape without the batch axis.
-_Expected = tuple[str, tuple[int, ...]]
+# Name of a tensor in messages, and its legal shapes with the batch axis.
+_Expected = tuple[str, tuple[tuple[int, ...], ...]]
 
 # Plan -> (inputs, outputs) of each part in the order they run, as names of groups of `_groups`.
 # Keep it equal to the table "Plans" of docs/reference/bundle-format.md.
@@ -18,6 +18,7 @@ _TENSORS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "window": (("frame", "feature"), ("ring", "scores values")),
     "in flight": (("frame", "feature"), ("feature states", "scores values states")),
     "stateful": (("frame", "feature"), ("feature states", "scores values states")),
+    "one step": (("frame states", "scores values states"),),
     "stack": (("frame", "scores values"),),
 }
 
@@ -27,7 +28,8 @@ class PlanSizes:
     """The sizes of a manifest that determine the shapes of its parts' tensors.
 
     Attributes:
-        plan: A key of the table: the manifest's plan, or "in flight".
+        plan: A key of the table: the manifest's plan, "in flight", or "one step" for plan "stateful" in a
+            single part.
         frame: Shape of the frame input, without the batch: (H, W, C) or (F,), with the number of
             frames before it if the first part sees several.
         steps: Features in a window.
@@ -69,14 +71,19 @@ def _groups(parts: Sequence[Part], sizes: PlanSizes) -> dict[str, list[_Expected
     # A head of windows in flight holds one row per window, in scores, values and states alike.
     rows = (sizes.steps,) if is_in_flight else ()
     state = "a state of windows in flight" if is_in_flight else "a state"
+    # The files of other people keep an axis of time, of one frame.
+    times: tuple[tuple[int, ...], ...] = ((), (1,)) if sizes.plan == "one step" else ((),)
+    # The units of a state are the model's own affair. Inputs set the shape; outputs must repeat it.
+    states: list[_Expected] = [
+        (state, ((1, *rows, *tensor.shape[2:]) if is_in_flight else tensor.shape,)) for tensor in last.inputs[1:]
+    ]
     return {
-        "frame": [("the frame input", sizes.frame)],
-        "feature": [("the features", feature)],
-        "ring": [("the features", (sizes.steps, *feature))],
-        "scores": [("the scores", (*rows, _width(sizes, last)))],
-        "values": [(f"the value {name!r}", (*rows, size)) for name, size in sizes.values.items()],
-        # The units of a state are the model's own affair. Inputs set the shape; outputs must repeat it.
-        "states": [(state, (*rows, *tensor.shape[1 + len(rows) :])) for tensor in last.inputs[1:]],
+        "frame": [("the frame input", tuple((1, *time, *sizes.frame) for time in times))],
+        "feature": [("the features", ((1, *feature),))],
+        "ring": [("the features", ((1, sizes.steps, *feature),))],
+        "scores": [("the scores", tuple((1, *rows, *time, _width(sizes, last)) for time in times))],
+        "values": [(f"the value {name!r}", ((1, *rows, size),)) for name, size in sizes.values.items()],
+        "states": states,
     }
 
 
@@ -96,6 +103,6 @@ def _compare(
             expected=f"{len(expected)} {sides} of part {part.role!r} ({names})",
             got=len(tensors),
         )
-    for (name, shape), tensor in zip(expected, tensors, strict=True):
-        if tensor.shape != (1, *shape):
-            raise PartsDoNotJoin(expected=f"{name} to have shape {(1, *shape)}", got=tensor.shape)
+    for (name, shapes), tensor in zip(expected, tensors, strict=True):
+        if tensor.shape not in shapes:
+            raise PartsDoNotJoin(expected=f"{name} to have shape {shapes[0]}", got=tensor.shape)

@@ -5,6 +5,7 @@ All plans share one chain, with stages that some plans leave out:
     frame -> ring of seen frames -> encoder -> ring of features -> head   -> scores    window
     frame -> ring of seen frames -> encoder -> head, windows in flight    -> scores    window, causal recurrent heads
     frame -> ring of seen frames -> encoder -> step with its states       -> scores    stateful
+    frame                                   -> step with its states       -> scores    stateful, in one part
     frame -> ring of the window                                  -> whole -> scores    stack
 
 For `window` and `stack`, each answer equals bit for bit a run of every frame of the window through
@@ -64,7 +65,7 @@ class Engine:
         self._encoder = models.get("encoder")
         # The encoder's last output, (1, F); a still frame reuses it.
         self._row: Array | None = None
-        self._last_part = make_last_part(manifest, models[manifest.parts[-1].role])
+        self._last_part = make_last_part(bundle, models[manifest.parts[-1].role])
         # The last part's outputs are: scores, values, states.
         outputs = manifest.parts[-1].outputs
         self._probabilities = stored_to_probabilities(outputs[0].params, manifest.scores)
@@ -132,7 +133,7 @@ class Engine:
             return None
         if self._encoder is not None:
             row = self._row if still and self._row is not None else self._encode(self._encoder, row)
-        elif not answer:
+        elif not answer and not self._last_part.keeps_state:
             # Plan "stack": the intake keeps the frame, so even the copy can be skipped.
             return None
         last_part = self._last_part

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from edgevid.backends import LoadedPart
-from edgevid.bundle.manifest import Manifest
+from edgevid.bundle import Bundle
 from edgevid.bundle.parts import Part
 from edgevid.frames import Array
 from edgevid.inference.ring import Ring
@@ -134,18 +135,38 @@ class _Step:
 
 
 class _StepPart(_Step):
-    """A step whose states start at zero and run on without end (plan "stateful")."""
+    """A step whose states run on without end (plan "stateful")."""
 
-    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams) -> None:
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams, initial: Sequence[Array]) -> None:
         super().__init__(model, part, feature)
+        # (): all states start at zero.
+        self._initial, self._tensors = initial or self.zeros, part.states_before
         self.restart()
 
     def answer(self) -> Array:
         return self.run()
 
     def restart(self) -> None:
-        for state, zero in zip(self.states, self.zeros, strict=True):
-            state[...] = zero
+        # Copies: `run` may write into them, and the interpreter returns a state without axes as a scalar.
+        self.states = [
+            np.full(tensor.shape, initial, tensor.dtype)
+            for tensor, initial in zip(self._tensors, self._initial, strict=True)
+        ]
+
+
+class _OneStepPart(_StepPart):
+    """A step that sees the frame itself; frame and scores may have an axis of time, of one frame."""
+
+    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams, initial: Sequence[Array]) -> None:
+        super().__init__(model, part, feature, initial)
+        self._shape = part.inputs[0].shape
+
+    def push(self, row: Array) -> bool:
+        self._feature = row.reshape(self._shape)
+        return True
+
+    def answer(self) -> Array:
+        return self.run().reshape(-1)
 
 
 class _FlightPart(_Step):
@@ -199,19 +220,24 @@ class _StackPart:
         """Do nothing: the engine's intake holds the frames."""
 
 
-def make_last_part(manifest: Manifest, model: LoadedPart) -> LastPart:
-    """Build the last part for a manifest's plan.
+def make_last_part(bundle: Bundle, model: LoadedPart) -> LastPart:
+    """Build the last part for a bundle's plan.
 
     Args:
-        manifest: The bundle's manifest.
+        bundle: The bundle.
         model: The loaded last part.
 
     Returns:
         The part, with empty memory.
     """
+    manifest = bundle.manifest
     part = manifest.parts[-1]
     if manifest.plan == "stack":
         return _StackPart(model)
+    if manifest.is_one_step:
+        return _OneStepPart(model, part, part.inputs[0].params, bundle.initial_states)
     feature = manifest.part("encoder").outputs[0].params
-    kind = _StepPart if manifest.plan == "stateful" else _FlightPart if manifest.in_flight else _WindowPart
+    if manifest.plan == "stateful":
+        return _StepPart(model, part, feature, bundle.initial_states)
+    kind = _FlightPart if manifest.in_flight else _WindowPart
     return kind(model, part, feature)

@@ -9,9 +9,11 @@ import numpy as np
 
 from edgevid.bundle import Bundle
 from edgevid.bundle.golden import Golden
-from edgevid.bundle.manifest import Manifest, Value, Window
+from edgevid.bundle.manifest import STATES, Manifest, Value, Window
 from edgevid.bundle.parts import Part, Tensor
+from edgevid.bundle.states import states_bytes
 from edgevid.events.rule import DecisionRule
+from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import Dtype
 
@@ -21,8 +23,8 @@ PIXEL_SCALE = 1 / 255
 
 
 def tensor(*shape: int, name: str = "x", dtype: Dtype = "int8", scale: float = 0.05, zero_point: int = 3) -> Tensor:
-    """A tensor; float32 ones get the one grid they may have."""
-    if dtype == "float32":
+    """A tensor; those that are not quantised get the one grid they may have."""
+    if dtype in ("float32", "int32", "int64"):
         scale, zero_point = 1.0, 0
     return Tensor(name=name, shape=shape, dtype=dtype, scale=scale, zero_point=zero_point)
 
@@ -96,6 +98,26 @@ def stateful_manifest(**changes: Any) -> Manifest:
     return window_manifest(**{"plan": "stateful", "parts": (encoder, step), **changes})
 
 
+def one_step_manifest(*, initial_states: str = "", **changes: Any) -> Manifest:
+    """Plan "stateful" in one part, as others make it: a frame with an axis of time, a vector, and a count."""
+    states = (tensor(2, 7, name="h", dtype="float32"), tensor(1, name="count", dtype="int32"))
+    frame = dataclasses.replace(pixels(1, 1, 6, 8, 3), name="image")
+    step = Part(
+        role="step",
+        file="step.tflite",
+        precision="int8",
+        inputs=(frame, *states),
+        outputs=(dataclasses.replace(scores(), shape=(1, 1, len(LABELS))), *states),
+        initial_states=initial_states,
+    )
+    return window_manifest(**{"plan": "stateful", "parts": (step,), **changes})
+
+
+def started_manifest(**changes: Any) -> Manifest:
+    """The same, with states that do not start at zero."""
+    return one_step_manifest(**{"initial_states": STATES, **changes})
+
+
 def stack_manifest(**changes: Any) -> Manifest:
     """Plan "stack": the whole model over all four frames."""
     whole = Part(
@@ -155,9 +177,15 @@ def golden_for(manifest: Manifest, *, extra: int = 3) -> Golden:
     return Golden(frames, answers, answers + np.float32(0.001), "fake 1.0", values)
 
 
+def states_of(part: Part) -> list[Array]:
+    """Initial states of the right shapes: all ones in the first, twos in the second."""
+    return [np.full(each.shape, 1 + index, each.dtype) for index, each in enumerate(part.states_before)]
+
+
 def bundle_for(manifest: Manifest, **changes: Any) -> Bundle:
     """A bundle around a manifest, with bytes in place of each `.tflite` file."""
     models = {file: f"TFL3 {file} ".encode() * 40 for file in manifest.files}
+    models |= {part.initial_states: states_bytes(states_of(part)) for part in manifest.parts if part.initial_states}
     return dataclasses.replace(
         Bundle(manifest, models, golden_for(manifest), {"agreement": 1.0, "clips": 3}), **changes
     )

@@ -26,6 +26,8 @@ from tests.edgevid.bundle.forgery import (
     appended,
     badly_encoded_name,
     bomb,
+    count_scale,
+    count_type,
     cut_behind_golden,
     damaged,
     directory,
@@ -34,6 +36,7 @@ from tests.edgevid.bundle.forgery import (
     golden,
     golden_npy,
     golden_values,
+    initial,
     lost_local_header,
     raw_manifest,
     renamed,
@@ -44,6 +47,7 @@ from tests.edgevid.bundle.forgery import (
     state_lost,
     state_shape,
     step_feature,
+    step_frame,
     text,
     twin,
     unlisted,
@@ -52,7 +56,7 @@ from tests.edgevid.bundle.forgery import (
     without,
     zipped,
 )
-from tests.models.bundles import stack_manifest, stateful_manifest, values_manifest
+from tests.models.bundles import one_step_manifest, stack_manifest, stateful_manifest, values_manifest
 
 
 @dataclass(frozen=True)
@@ -341,7 +345,9 @@ REFUSALS: dict[str, Refusal] = {
                 ("parts.0.edgetpu", "../encoder.tflite"),
                 ("parts.0.edgetpu", "encoder.tflite"),
                 ("parts.0.edgetpu", "head.tflite"),
+                ("parts.0.initial_states", "states.npz"),
                 ("parts.0.inputs.0.dtype", "int4"),
+                ("parts.0.inputs.0.dtype", "int32"),
                 ("parts.0.inputs.0.scale", 0),
                 ("parts.0.inputs.0.scale", 1e300),
                 ("parts.0.inputs.0.zero_point", 128),
@@ -353,6 +359,9 @@ REFUSALS: dict[str, Refusal] = {
         | {
             "a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest),
             "a twin of a part in float": whole_bundle(twin, make=stack_manifest),
+            "initial states under another name": initial(name="golden.npz"),
+            "a quantised count": whole_bundle(count_scale, make=one_step_manifest),
+            "a count that comes back as a real number": whole_bundle(count_type, make=one_step_manifest),
         },
     ),
     "parts-do-not-join": Refusal(
@@ -376,6 +385,7 @@ REFUSALS: dict[str, Refusal] = {
             "a state of another shape": whole_bundle(state_shape, make=stateful_manifest),
             "a state that does not come back": whole_bundle(state_lost, make=stateful_manifest),
             "a step over another feature": whole_bundle(step_feature, make=stateful_manifest),
+            "a step over another frame": whole_bundle(step_frame, make=one_step_manifest),
             "a stack of too few frames": whole_bundle(short_stack, make=stack_manifest),
         },
     ),
@@ -388,6 +398,19 @@ REFUSALS: dict[str, Refusal] = {
             "one more": forged(labels__txt=b"none\nwave\nswipe\nmore\n"),
             "no last line end": forged(labels__txt=b"none\nwave\nswipe"),
             "DOS line ends": forged(labels__txt=b"none\r\nwave\r\nswipe\r\n"),
+        },
+    ),
+    "states-unreadable": Refusal(
+        ManifestInvalid,
+        "initial state",
+        {
+            "no archive": initial(data=b"not a zip"),
+            "a state missing": initial(state_1=...),
+            "an array too many": initial(more=np.zeros(3)),
+            "pickled objects": initial(state_0=np.array([{}, None], dtype=object)),
+            "a state of another shape": initial(state_0=np.ones((7, 2), np.float32)),
+            "a state of another type": initial(state_1=np.ones(1, np.int64)),
+            "a state that is NaN": initial(state_0=np.full((2, 7), np.nan, np.float32)),
         },
     ),
     "golden-unreadable": Refusal(

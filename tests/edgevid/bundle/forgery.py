@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from edgevid.bundle.golden import golden_bytes
+from edgevid.bundle.manifest import STATES
 from edgevid.schema import to_json
-from tests.models.bundles import bundle_for, tensor, values_manifest
+from tests.models.bundles import bundle_for, started_manifest, tensor, values_manifest
 
 Members = dict[str, bytes]
 Attack = Callable[[bytes], bytes]
@@ -247,6 +249,36 @@ def state_lost(manifest: Any) -> None:
 
 def step_feature(manifest: Any) -> None:
     manifest["parts"][1]["inputs"][0]["shape"] = [1, 6]
+
+
+def step_frame(manifest: Any) -> None:
+    manifest["parts"][0]["inputs"][0]["shape"] = [1, 2, 6, 8, 3]
+
+
+def count_scale(manifest: Any) -> None:
+    manifest["parts"][0]["inputs"][2]["scale"] = 0.5
+
+
+def count_type(manifest: Any) -> None:
+    manifest["parts"][0]["outputs"][2]["dtype"] = "float32"
+
+
+def initial(*, name: str = STATES, data: bytes | None = None, **changes: Any) -> Attack:
+    """Change the initial states of a stream: their name, their bytes, or arrays; `...` removes one."""
+
+    def attack(_good: bytes) -> bytes:
+        bundle = bundle_for(started_manifest())
+        arrays = {f"state_{index}": state for index, state in enumerate(bundle.initial_states)} | changes
+        stream = io.BytesIO()
+        np.savez(stream, **{key: array for key, array in arrays.items() if array is not ...})
+        golden = {"golden.npz": golden_bytes(bundle.golden), "labels.txt": b"none\nwave\nswipe\n", "report.json": b"{}"}
+        manifest = to_json(bundle.manifest)
+        manifest["parts"][0]["initial_states"] = name
+        states = stream.getvalue() if data is None else data
+        members = {"manifest.json": json.dumps(manifest).encode(), **bundle.models, STATES: states, **golden}
+        return zipped(relisted(members))
+
+    return attack
 
 
 def short_stack(manifest: Any) -> None:

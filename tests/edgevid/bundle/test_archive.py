@@ -19,7 +19,9 @@ from tests.edgevid.bundle.forgery import VALUES, forged, golden_values, unzipped
 from tests.models.bundles import (
     bundle_for,
     features_manifest,
+    one_step_manifest,
     stack_manifest,
+    started_manifest,
     stateful_manifest,
     tiny_bundle,
     twin_manifest,
@@ -32,6 +34,8 @@ DOCUMENT = ROOT / "docs" / "reference" / "bundle-format.md"
 PLANS = {
     "window": window_manifest,
     "stateful": stateful_manifest,
+    "one step": one_step_manifest,
+    "initial states": started_manifest,
     "stack": stack_manifest,
     "features": features_manifest,
     "twin": twin_manifest,
@@ -73,6 +77,15 @@ def test_what_is_written_is_read_back(tmp_path, make):
     assert again.golden.values is bundle.golden.values is None or np.array_equal(
         again.golden.values, bundle.golden.values
     )
+
+
+@pytest.mark.parametrize("with_proof", [True, False])
+def test_initial_states_are_read_back_as_they_were_written(tmp_path, with_proof):
+    write(bundle_for(started_manifest()), tmp_path / "a.edgevid")
+    vector, count = read(tmp_path / "a.edgevid", with_proof=with_proof).initial_states
+    assert (vector.dtype, vector.shape, count.dtype, count.shape) == (np.float32, (2, 7), np.int32, (1,))
+    assert (vector == 1).all() and (count == 2).all()
+    assert bundle_for(one_step_manifest()).initial_states == ()
 
 
 def test_golden_vectors_may_leave_out_what_comes_beside_the_scores(tmp_path):

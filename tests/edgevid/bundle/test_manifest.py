@@ -4,7 +4,7 @@ import json
 import pytest
 
 from edgevid import schema
-from edgevid.bundle.manifest import PLAN_ROLES, Manifest, Window, from_json
+from edgevid.bundle.manifest import ONE_STEP, PLAN_ROLES, Manifest, Window, from_json
 from edgevid.bundle.parts import Tensor
 from edgevid.errors import ContractError, ManifestInvalid, PartsDoNotJoin
 from edgevid.events.rule import DecisionRule
@@ -14,9 +14,11 @@ from edgevid.schema import to_json
 from tests.models.bundles import (
     features_manifest,
     flight_manifest,
+    one_step_manifest,
     pixels,
     scores,
     stack_manifest,
+    started_manifest,
     stateful_manifest,
     tensor,
     twin_manifest,
@@ -27,6 +29,8 @@ PLANS = {
     "window": window_manifest,
     "flight": flight_manifest,
     "stateful": stateful_manifest,
+    "one step": one_step_manifest,
+    "initial states": started_manifest,
     "stack": stack_manifest,
     "features": features_manifest,
     "twin": twin_manifest,
@@ -64,7 +68,8 @@ def test_a_manifest_says_how_many_frames_and_features_a_decision_takes(make, see
 @pytest.mark.parametrize("make", PLANS.values(), ids=PLANS)
 def test_each_part_is_found_by_its_role(make):
     manifest = make()
-    assert [manifest.part(role).file for role in PLAN_ROLES[manifest.plan]] == [part.file for part in manifest.parts]
+    roles = ONE_STEP if manifest.is_one_step else PLAN_ROLES[manifest.plan]
+    assert [manifest.part(role).file for role in roles] == [part.file for part in manifest.parts]
 
 
 @pytest.mark.parametrize(
@@ -140,10 +145,42 @@ def test_a_tensor_gives_its_grid():
     assert Tensor(name="x", shape=(1, 5), dtype="int16", scale=0.5, zero_point=3).params == QuantParams("int16", 0.5, 3)
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (2, 5), (1, 0), (1, -1)])
-def test_a_tensor_has_a_static_shape_with_a_batch_of_one(shape):
-    with pytest.raises(ManifestInvalid, match="a static shape with a batch of 1"):
+@pytest.mark.parametrize("shape", [(1, 0), (1, -1), (0,)])
+def test_a_tensor_has_a_static_shape(shape):
+    with pytest.raises(ManifestInvalid, match="a static shape"):
         tensor(*shape)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 5)])
+def test_all_tensors_but_the_states_of_a_step_have_a_batch_of_one(shape):
+    (step,) = one_step_manifest().parts
+    for change in ({"inputs": (tensor(*shape), *step.inputs[1:])}, {"outputs": (tensor(*shape), *step.outputs[1:])}):
+        with pytest.raises(ManifestInvalid, match="a static shape with a batch of 1"):
+            dataclasses.replace(step, **change)
+    state = tensor(*shape, dtype="int64")
+    free = dataclasses.replace(step, inputs=(step.inputs[0], state), outputs=(step.outputs[0], state))
+    assert (free.states_before, free.states_after) == ((state,), (state,))
+
+
+def test_whole_numbers_are_states_of_a_step_and_come_back_as_they_are():
+    (step,) = one_step_manifest().parts
+    with pytest.raises(ManifestInvalid, match="whole numbers in states of a step only"):
+        dataclasses.replace(step, outputs=(tensor(1, 3, dtype="int32"), *step.outputs[1:]))
+    with pytest.raises(ManifestInvalid, match="a state of int32 to come back as int32, got 'int64'"):
+        dataclasses.replace(step, outputs=(*step.outputs[:2], tensor(1, dtype="int64")))
+    with pytest.raises(ManifestInvalid, match="whole numbers in states of a step only"):
+        dataclasses.replace(window_manifest().part("encoder"), inputs=(tensor(1, 6, 8, 3, dtype="int32"),))
+
+
+def test_one_step_sees_the_frame_with_an_axis_of_time_or_without():
+    (step,) = one_step_manifest().parts
+    plain = dataclasses.replace(
+        step, inputs=(pixels(1, 6, 8, 3), *step.inputs[1:]), outputs=(scores(), *step.outputs[1:])
+    )
+    assert one_step_manifest(parts=(plain,)).is_one_step and not stateful_manifest().is_one_step
+    for inputs in (pixels(1, 2, 6, 8, 3), pixels(1, 6, 8, 1)):
+        with pytest.raises(PartsDoNotJoin, match="the frame input to have shape"):
+            one_step_manifest(parts=(dataclasses.replace(step, inputs=(inputs, *step.inputs[1:])),))
 
 
 @pytest.mark.parametrize(

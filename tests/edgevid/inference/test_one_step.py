@@ -1,0 +1,54 @@
+"""Plan "stateful" in one part: the step sees the frame and its states, as in files that others made."""
+
+import numpy as np
+import pytest
+
+from edgevid.backends.fake import Fake
+from edgevid.inference.engine import Engine
+from tests.models.bundles import LABELS, bundle_for, one_step_manifest, started_manifest
+
+
+def step(inputs):
+    """Add the frame's first pixel to the vector, count the frame, and score the sum and the count."""
+    frame, vector, count = inputs
+    vector, count = vector + np.float32(int(frame[0, 0, 0, 0, 0]) + 128), count + 1
+    scores = np.array([[[vector[0, 0], count[0], 0]]]).astype(np.int8)
+    return scores, vector, count
+
+
+def engine(manifest=None, **changes):
+    return Engine(bundle_for(manifest or one_step_manifest(**changes)), backend=Fake({"step": step}))
+
+
+def push(engine, pixel, **options):
+    engine.input_buffer()[...] = pixel
+    engine.advance(**options)
+    return [engine._last_part.states[0][0, 0], engine._last_part.states[1][0]]
+
+
+def test_states_are_carried_from_frame_to_frame_and_reset_at_a_gap():
+    running = engine()
+    assert [push(running, pixel) for pixel in (5, 2, 9)] == [[5, 1], [7, 2], [16, 3]]
+    running.restart()
+    assert push(running, 4) == [4, 1]
+
+
+def test_initial_states_are_where_a_stream_begins_and_begins_again():
+    running = engine(started_manifest())
+    assert [push(running, pixel) for pixel in (5, 2)] == [[6, 3], [8, 4]]
+    running.restart()
+    assert push(running, 4) == [5, 3]
+
+
+def test_every_frame_is_answered_from_the_first_one_on():
+    running = engine(scores="logits")
+    running.input_buffer()[...] = 0
+    assert len(running.advance()) == len(LABELS)
+
+
+@pytest.mark.parametrize("options", [{"answer": False}, {"still": True}])
+def test_a_frame_whose_answer_nobody_wants_or_that_shows_nothing_new_still_counts(options):
+    running = engine()
+    push(running, 1)
+    assert push(running, 1, **options) == [2, 2]
+    assert running.keeps_state
