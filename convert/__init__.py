@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.metrics import Evaluation
     from convert.training.options import TrainOptions
+    from convert.training_info import TrainingInfo
 
 # Module of each public name that is imported when first used: training needs Keras, and `Terminal`
 # needs rich.
@@ -163,7 +164,6 @@ class _Read:
 
 def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
     """Pack the parts, decode the clips and resolve the contract."""
-    from convert.clips import Reading
     from convert.interface.contract import resolve_contract
     from convert.interface.input_frame import resolve_input, with_reading
     from convert.precision.builder import choose_plan
@@ -182,16 +182,21 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
     for caution in cautions:
         progress.step(f"  careful: {caution}")
     spec = resolve_input(graph, parts.frame_shape, options, info)
-    reading = Reading(videos=options.videos, fps=options.fps)
-    if info is not None:
-        reading = reading.for_model(info.decision.background, info.window)
     try:
-        clips = _decode(clips_dir, spec, reading, options, progress)
+        clips = _decode(clips_dir, spec, _reading(options, info), options, progress)
     except ClipsError as error:
         window = (parts.frames, *parts.frame_shape)
         raise with_reading(error, clips_dir, spec, window=window, notes=opened.notes) from error
     contract = resolve_contract(
-        graph, parts.frames, spec=spec, clips=clips, options=options, info=info, notes=opened.notes, loss=opened.loss
+        graph,
+        parts.frames,
+        spec=spec,
+        clips=clips,
+        options=options,
+        info=info,
+        notes=opened.notes,
+        loss=opened.loss,
+        label_files=opened.label_files,
     )
     subject = Subject(
         name=options.name or model.stem,
@@ -203,6 +208,13 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
         recipes=opened.recipes,
     )
     return _Read(subject, opened.trained, cautions)
+
+
+def _reading(options: Options, info: TrainingInfo | None) -> Reading:
+    from convert.clips import Reading
+
+    reading = Reading(videos=options.videos, fps=options.fps)
+    return reading if info is None else reading.for_model(info.decision.background, info.window)
 
 
 def _decode(root: Path, spec: Any, reading: Reading, options: Options, progress: Progress) -> ClipSet:

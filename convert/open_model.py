@@ -12,15 +12,18 @@ from convert.interface.task import loss_of
 from convert.interface.window_to_scores import arrange
 from convert.loading.load import LoadedModel, load
 from convert.options import Options
-from convert.prebuilt import FileReference, PassthroughConverter, adopt
+from convert.prebuilt import FileReference, PassthroughConverter, PrebuiltModel, adopt
 from convert.precision.recipes import Recipe
 from convert.quantization.converter import Converter
 from convert.quantization.converter_protocol import PartConverter
 from convert.splitting.split import Split, split
+from convert.stream_file.adopt import adopt_stream, is_stream
+from convert.stream_file.model import StreamReference
 from convert.tflite_file import check_whole
+from convert.tflite_labels import read_label_files
 from convert.verification.reference import Reference
 from convert.verification.reference_answers import ReferenceAnswers
-from edgevid.backends.survey import is_tflite
+from edgevid.backends.survey import is_tflite, survey
 from edgevid.bundle.manifest import Scores
 from edgevid.errors import UsageError
 from edgevid.frames.preprocess import InputSpec
@@ -40,6 +43,7 @@ class OpenedModel:
         notes: Assumptions about the model, one line each.
         recipes: The only precision of a file that is converted already; None for a trained model.
         loss: Name of the loss of the scores; "" if the file holds none.
+        label_files: Lines of each label file that a `.tflite` file carries.
     """
 
     trained: LoadedModel
@@ -50,6 +54,7 @@ class OpenedModel:
     notes: tuple[str, ...]
     recipes: tuple[Recipe, ...] | None = None
     loss: str = ""
+    label_files: tuple[tuple[str, ...], ...] = ()
 
 
 def open_model(path: Path, options: Options) -> AbstractContextManager[OpenedModel]:
@@ -74,7 +79,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
 
     Args:
         path: The file.
-        options: Only the window's axes and length are used.
+        options: Only the window's axes and length, and those of a stream's states, are used.
 
     Yields:
         The file as a model in one part.
@@ -82,7 +87,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
     Raises:
         UsageError: `options.regression` or `options.weights` is set.
         ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
-            window.
+            window or frame.
     """
     # A damaged file can pass a trial run in a child process and crash this one later
     # (tflite-runtime 2.14).
@@ -98,17 +103,30 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         expected="a model's description (.json) as MODEL with --weights",
         found=f"a .tflite file, which has its weights: {path}",
     )
-    prebuilt = adopt(path, axes=options.axes, frames=options.frames)
+    prebuilt, reference = _adopt(path, options)
     precision = prebuilt.part.part.precision
     yield OpenedModel(
         prebuilt.loaded,
         prebuilt.graph,
         prebuilt.parts,
         PassthroughConverter(prebuilt.part),
-        lambda _parts, spec, kind: FileReference(prebuilt.loaded.model, spec, kind),
+        lambda _parts, spec, kind: reference(prebuilt.loaded.model, spec, kind),
         prebuilt.notes,
         (Recipe("as it is", precision, precision),),
+        label_files=read_label_files(path),
     )
+
+
+def _adopt(path: Path, options: Options) -> tuple[PrebuiltModel, type[FileReference]]:
+    found = survey(path)
+    if is_stream(found):
+        return adopt_stream(found, path, options), StreamReference
+    UsageError.unless(
+        options.states is None and options.initial_states is None,
+        expected="no --state and no --initial-states",
+        found=f"a file of one input, which has no states: {path}",
+    )
+    return adopt(found, path, axes=options.axes, frames=options.frames), FileReference
 
 
 @contextmanager
@@ -126,6 +144,11 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
         UsageError: There is no such file, or an option does not fit the model.
         ModelError: The model cannot be loaded, crashes its process, or cannot be converted.
     """
+    UsageError.unless(
+        options.states is None and options.initial_states is None,
+        expected="a .tflite file for --state and --initial-states",
+        found=f"a trained model: {path}",
+    )
     with Converter() as converter:
         # The child loads the file first: HDF5 and TensorFlow can crash on a damaged one.
         if path.exists():

@@ -56,6 +56,9 @@ class Options:
         allow_code: Load Lambda layers, which run code from the model file.
         custom_objects: Python file that defines the model's own layers and functions; it is run.
         weights: The HDF5 file of the weights, of a model that is a description in JSON.
+        states: Pairs of an input's and an output's name, for the states of a `.tflite` stream that
+            their names and shapes do not pair.
+        initial_states: `.npz` file with the values that states of a `.tflite` stream start with.
         report: The HTML report; None for a file next to the bundle.
         videos: Folder that a list's paths are relative to; None for the folder of the list.
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
@@ -89,6 +92,8 @@ class Options:
     allow_code: bool = False
     custom_objects: Path | None = None
     weights: Path | None = None
+    states: tuple[tuple[str, str], ...] | None = None
+    initial_states: Path | None = None
     report: Path | None = None
     videos: Path | None = None
     fps: float | None = None

@@ -22,10 +22,10 @@ from convert.interface.first_layers import FirstLayers
 from convert.loading.load import LoadedModel
 from convert.quantization.converter import ConvertedPart
 from convert.quantization.layer_errors import LayerError
-from convert.rows import AnyRows
+from convert.rows import AnyRows, sliding
 from convert.splitting.split import PartFunction, Split
 from edgevid.backends.litert import LiteRt
-from edgevid.backends.survey import Survey, survey
+from edgevid.backends.survey import Survey
 from edgevid.bundle.manifest import Scores
 from edgevid.bundle.parts import Part, Precision, Tensor
 from edgevid.errors import ConversionError, ModelError
@@ -35,6 +35,10 @@ from edgevid.inference.probabilities import to_probabilities
 from edgevid.quant import dequantize, quantize
 
 FILE = "whole.tflite"
+_VARIABLE = "VAR_HANDLE"
+ITS_OWN_REFERENCE = (
+    "the file is used as it was converted: there is no float model, so agreement is with the file itself"
+)
 # Layouts in which the device can write its window into the input without moving a number.
 _FED_UNCHANGED = ("t,h,w,c", "h,w,c", "t,f", "f")
 
@@ -58,10 +62,11 @@ class PrebuiltModel:
     notes: tuple[str, ...]
 
 
-def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> PrebuiltModel:
-    """Inspect a `.tflite` file and wrap it as a model.
+def adopt(found: Survey, path: Path, *, axes: str | None = None, frames: int | None = None) -> PrebuiltModel:
+    """Wrap a `.tflite` file as a model.
 
     Args:
+        found: The file's survey.
         path: The file.
         axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`; None to infer it.
         frames: Length of the window, if the input's shape leaves it open.
@@ -69,8 +74,9 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     Raises:
         ModelError: The file cannot run on a device, or is not a classifier of one window.
     """
-    found, data = survey(path), path.read_bytes()
-    _check_runs(found, path)
+    check_runs(found, path)
+    _check_plain(found, path)
+    data = path.read_bytes()
     part = _describe(found, data, path)
     shape, classes = part.inputs[0].shape[1:], part.outputs[0].shape[1:]
     layout = _layout(shape, path, axes=axes, frames=frames)
@@ -80,7 +86,7 @@ def adopt(path: Path, *, axes: str | None = None, frames: int | None = None) -> 
     call = Call(model, (0,), (1,), positional((0,)), (None, classes[0]))
     # A model of one frame has no axis of time in its file.
     whole = PartFunction("whole", model.as_outputs, ((1, *window) if window[0] > 1 else (1, *window[1:]),))
-    notes = ["the file is used as it was converted: there is no float model, so agreement is with the file itself"]
+    notes = [ITS_OWN_REFERENCE]
     notes += [axes_note(shape, layout)] if layout.axes not in PLAIN or layout.reason else []
     return PrebuiltModel(
         LoadedModel(model, "tflite", path, hashlib.sha256(data).hexdigest(), "a .tflite file"),
@@ -96,7 +102,7 @@ def _describe(found: Survey, data: bytes, path: Path) -> Part:
     part = Part(
         role="whole",
         file=FILE,
-        precision=_precision(found),
+        precision=precision_of(found),
         inputs=tuple(inputs.values()),
         outputs=tuple(outputs.values()),
     )
@@ -121,7 +127,16 @@ def _layout(shape: tuple[int, ...], path: Path, *, axes: str | None, frames: int
     return layout
 
 
-def _check_runs(found: Survey, path: Path) -> None:
+def check_runs(found: Survey, path: Path) -> None:
+    """Reject a file that cannot run on a device.
+
+    Args:
+        found: The file's survey.
+        path: The file.
+
+    Raises:
+        ModelError: The file needs an accelerator or TensorFlow, has open sizes, or does not run.
+    """
     if found.edgetpu:
         raise ModelError(
             expected="a .tflite file for the CPU",
@@ -146,6 +161,17 @@ def _check_runs(found: Survey, path: Path) -> None:
         )
     if not found.runs:
         raise ModelError(expected="a .tflite file that runs", found=f"{path}: {found.reason}", path=path)
+    if _VARIABLE in found.operators:
+        raise ModelError(
+            expected="a stream whose states are inputs and outputs",
+            found=f"states in variables ({_VARIABLE}) in {path}, which the interpreter cannot reset",
+            hint="Convert the model again with its states as inputs and outputs.",
+            path=path,
+        )
+
+
+def _check_plain(found: Survey, path: Path) -> None:
+    """Reject a file of several inputs or outputs."""
     if len(found.inputs) != 1 or len(found.outputs) != 1:
         raise ModelError(
             expected="one input and one output",
@@ -159,7 +185,8 @@ def _shapes(found: Survey) -> str:
     return ", ".join(f"{each['name']} {tuple(each['shape'])}" for each in (*found.inputs, *found.outputs))
 
 
-def _precision(found: Survey) -> Precision:
+def precision_of(found: Survey) -> Precision:
+    """Return the precision of a file, by the types of its inputs and outputs."""
     types = {each["dtype"] for each in (*found.inputs, *found.outputs)}
     return "int8" if types & {"int8", "uint8"} else "int16x8" if "int16" in types else "float32"
 
@@ -200,12 +227,13 @@ class TfliteModel:
 
     def _run(self, window: Array) -> Array:
         source, target = self._part.inputs[0], self._part.outputs[0]
-        self._model.write(0, _stored(window.reshape(source.shape).astype(np.float32), source))
+        self._model.write(0, stored(window.reshape(source.shape).astype(np.float32), source))
         self._model.invoke()
         return dequantize(self._model.read(0), target.params)[0]
 
 
-def _stored(values: Array, tensor: Tensor) -> Array:
+def stored(values: Array, tensor: Tensor) -> Array:
+    """Return real numbers (float32) as a tensor stores them."""
     return values if tensor.params.is_float else quantize(values, tensor.params)
 
 
@@ -229,6 +257,10 @@ class FileReference:
         return self._probabilities(
             np.concatenate([self._file(to_real(window[None], self._spec)) for window in windows])
         )
+
+    def stream_scores(self, frames: Array, window: int) -> Array:
+        """Return the scores of each window in a stream of frames (N, *frame)."""
+        return self.scores(sliding(frames, window))
 
     def split_scores(self, windows: AnyRows) -> Array:
         """Return the same as `scores`: the file is the only part."""

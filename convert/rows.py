@@ -69,6 +69,16 @@ class Rows:
         return Rows(lambda place: change(self._make(place)), self._places)
 
 
+def sliding(frames: Array, window: int) -> Rows:
+    """Return every window of a stream: rows (window, *frame) of frames (N, *frame).
+
+    Args:
+        frames: At least one window of frames.
+        window: Frames in a window.
+    """
+    return Rows(lambda start: frames[start : start + window], range(len(frames) - window + 1))
+
+
 class Store:
     """A temporary file of arrays. It has no name: the system deletes it with the last array in it."""
 

@@ -56,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser.add_argument_group("the clips"))
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
+    _add_stream(parser.add_argument_group("a stream (.tflite with states as inputs and outputs)"))
     add_loading(parser)
     parser.add_argument(
         "--regression",
@@ -113,6 +114,23 @@ def _add_bundle_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--name", help="name of the model in the bundle (default: name of the model file)")
 
 
+def _add_stream(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--state",
+        action="append",
+        dest="states",
+        type=_state,
+        metavar="INPUT=OUTPUT",
+        help="a state: the output that is the next frame's input; may be repeated (default: paired by name and shape)",
+    )
+    group.add_argument(
+        "--initial-states",
+        type=Path,
+        metavar="FILE.npz",
+        help="what states start with: real numbers under the names of their inputs (default: zeros)",
+    )
+
+
 def _add_precision(group: argparse._ArgumentGroup) -> None:
     from convert.options import DELEGATES
     from convert.precision.recipes import ALIASES, AUTO, NAMES
@@ -158,6 +176,13 @@ def _add_precision(group: argparse._ArgumentGroup) -> None:
         metavar="SHARE",
         help="smallest share of clips with the same answer as from the trained model (default: 0.98)",
     )
+
+
+def _state(text: str) -> tuple[str, str]:
+    before, _, after = text.partition("=")
+    if not before or not after:
+        raise argparse.ArgumentTypeError(f"Expected INPUT=OUTPUT, such as state_in=state_out, got {text!r}.")
+    return before, after
 
 
 def _threshold(text: str) -> ClassThresholds:

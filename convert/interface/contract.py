@@ -61,6 +61,7 @@ def resolve_contract(
     info: TrainingInfo | None,
     notes: tuple[str, ...] = (),
     loss: str = "",
+    label_files: tuple[tuple[str, ...], ...] = (),
 ) -> Contract:
     """Resolve everything else that the bundle states about the model.
 
@@ -73,6 +74,7 @@ def resolve_contract(
         info: Training metadata, if the model file has any.
         notes: Earlier assumptions, which come first in the contract's notes.
         loss: Name of the loss of the scores; "" if the file holds none.
+        label_files: Lines of each label file that the model file carries.
 
     Raises:
         UsageError: The labels file cannot be read or does not fit, or an option is out of range.
@@ -82,7 +84,7 @@ def resolve_contract(
     scores, width = scores_of(graph)
     task_notes = class_notes(scores, width, loss, options, info)
     # One sigmoid distinguishes two classes.
-    labels, label_notes = _labels(max(width, 2), clips, options, info)
+    labels, label_notes = _labels(max(width, 2), clips, options, info, label_files)
     window, window_notes = resolve_window(frames, clips.clips, options, info)
     is_labelled, clip_notes = _labelled(labels, clips)
     return Contract(
@@ -127,7 +129,11 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
 
 
 def _labels(
-    count: int, clips: ClipSet, options: Options, info: TrainingInfo | None
+    count: int,
+    clips: ClipSet,
+    options: Options,
+    info: TrainingInfo | None,
+    label_files: tuple[tuple[str, ...], ...],
 ) -> tuple[tuple[str, ...], list[str]]:
     if options.regression:
         UsageError.unless(options.labels is None, expected="no --labels with --regression", got=str(options.labels))
@@ -136,6 +142,9 @@ def _labels(
         return _read_labels(options.labels, count), []
     if info is not None and len(info.labels) == count:
         return info.labels, []
+    carried = [lines for lines in label_files if len(lines) == len(set(lines)) == count]
+    if len(carried) == 1:
+        return carried[0], ["labels read from the model file's metadata"]
     if len(clips.labels) == count:
         return clips.labels, [
             f"labels read from the folders' names in sorted order: {', '.join(clips.labels)}; "

@@ -78,6 +78,11 @@ def choose_plan(parts: Split, requested: str) -> Plan:
     """
     if requested not in ("auto", *PLANS):
         raise UsageError(expected="a plan", choices=("auto", *PLANS), got=requested)
+    if parts.is_stream:
+        UsageError.unless(
+            requested in ("auto", "stateful"), expected="--plan stateful for a stream with states", got=requested
+        )
+        return "stateful"
     if requested == "auto":
         return "stack" if parts.encoder is None else "window"
     if requested != "stack" and parts.encoder is None:
@@ -168,7 +173,7 @@ class Builder:
             A bundle without a report. Its golden scores are still the float model's.
         """
         job = self._job
-        parts = self._stack(recipe) if job.plan == "stack" else self._chain(recipe)
+        parts = self._chain(recipe) if job.parts.encoder is not None and job.plan != "stack" else self._alone(recipe)
         manifest = Manifest(
             name=job.name,
             plan=job.plan,
@@ -182,13 +187,17 @@ class Builder:
             decision=job.contract.decision,
             values=job.contract.values,
         )
-        return Bundle(manifest, {each.part.file: each.data for each in parts}, job.golden, {})
+        models = {each.part.file: each.data for each in parts}
+        models |= {each.part.initial_states: each.initial_states for each in parts if each.initial_states}
+        return Bundle(manifest, models, job.golden, {})
 
-    def _stack(self, recipe: Recipe) -> Sequence[ConvertedPart]:
+    def _alone(self, recipe: Recipe) -> Sequence[ConvertedPart]:
+        """Convert a model of one part: over the whole window, or over each frame and states."""
         job, precision = self._job, recipe.precision("whole")
+        seen_frames = job.parts.frames if job.plan == "stack" else 1
 
         def make_samples() -> list[AnyRows]:
-            return [frame_samples(job.calibration, job.contract.input, job.parts.frames)]
+            return [frame_samples(job.calibration, job.contract.input, seen_frames)]
 
         return [self._convert(self._last_part(precision), precision, make_samples)]
 

@@ -93,9 +93,10 @@ def ranges(part: ConvertedPart, samples: Sequence[AnyRows]) -> list[InputRange]:
 
     Args:
         part: The part.
-        samples: For each input the array (N, *shape) float32 that the converter received.
+        samples: For each input the array (N, *shape) float32 that the converter received; for the
+            first input only, if the others are states of a file that someone else converted.
     """
-    inputs = enumerate(zip(part.part.inputs, samples, strict=True))
+    inputs = enumerate(zip(part.part.inputs, samples, strict=False))
     return [
         _range(part.part.role, index, tensor, values)
         for index, (tensor, values) in inputs

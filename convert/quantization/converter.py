@@ -32,10 +32,12 @@ class ConvertedPart:
     Attributes:
         part: The part's entry in the manifest.
         data: The `.tflite` file.
+        initial_states: The bundle's member of that name; empty if states start as zeros.
     """
 
     part: Part
     data: bytes
+    initial_states: bytes = b""
 
 
 class Converter:

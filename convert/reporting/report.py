@@ -246,7 +246,7 @@ def _grid_ends(result: ConversionResult, bundle: Bundle) -> GridEnds:
     windows, calibration = result.examples.windows, result.job.calibration
     unseen = np.setdiff1d(np.arange(len(windows)), calibration.clips)
     unseen = unseen[evenly_spread(len(unseen), _MAX_WINDOWS)]
-    if bundle.manifest.plan == "stack":
+    if bundle.manifest.plan == "stack" or bundle.manifest.is_one_step:
         return GridEnds(calibrated=None, unseen=None, unseen_windows=len(unseen))
     encoder, builder = bundle.manifest.parts[0], result.search.builder
     data = bundle.models[encoder.file]

@@ -79,6 +79,11 @@ class Split:
     not_causal: str = ""
 
     @property
+    def is_stream(self) -> bool:
+        """Whether the step sees the frame itself, as in a file that someone else converted."""
+        return self.encoder is None and self.step is not None
+
+    @property
     def numbers_of_features(self) -> int:
         """How many numbers the features of one window are."""
         return 0 if self.head is None else (self.frames - self.lookback) * self.head.input_shapes[0][-1]

@@ -117,5 +117,5 @@ def golden_vectors(clips: ClipSet, contract: Contract, reference: ReferenceAnswe
     longest = max(clips.clips, key=lambda clip: clip.duration_s)
     stream = replace(contract.window, frames=frames_per_window + GOLDEN_STEPS)
     frames: Array = longest.frames[window_indices(longest, stream)]
-    scores = reference.scores(Rows(lambda start: frames[start : start + frames_per_window], range(GOLDEN_STEPS + 1)))
+    scores = reference.stream_scores(frames, frames_per_window)
     return Golden(frames, scores, scores, "float Keras")

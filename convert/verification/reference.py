@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convert.clips import to_real
-from convert.rows import BATCH_BYTES, AnyRows
+from convert.rows import BATCH_BYTES, AnyRows, sliding
 from convert.splitting.split import Split
 from convert.splitting.stepping import last_answer, last_answers
 from edgevid.bundle.manifest import Scores
@@ -64,6 +64,18 @@ class Reference:
             lambda start: self._batch(np.stack(list(windows[start : start + size])), size),
             range(0, len(windows), size),
         )
+
+    def stream_scores(self, frames: Array, window: int) -> Array:
+        """Run the trained model on each window of a stream.
+
+        Args:
+            frames: Prepared frames (N, *frame).
+            window: Frames in a window.
+
+        Returns:
+            Probabilities (N - window + 1, classes) float32.
+        """
+        return self.scores(sliding(frames, window))
 
     def _batch(self, windows: Array, size: int) -> Any:
         # Always a full batch: TimeDistributed unrolls its layer over the frames, so each new size takes seconds to

@@ -20,6 +20,13 @@ class ReferenceAnswers(Protocol):
         """Return the probabilities (N, classes) float32 of the model as it was loaded."""
         ...
 
+    def stream_scores(self, frames: Array, window: int) -> Array:
+        """Return the probabilities (N - window + 1, classes) float32 in a stream of frames (N, *frame).
+
+        After each frame from the first full window on.
+        """
+        ...
+
     def split_scores(self, windows: AnyRows) -> Array:
         """Return the probabilities (N, classes) float32 of its parts, run as on the device."""
         ...

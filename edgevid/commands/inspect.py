@@ -31,6 +31,8 @@ EXAMPLES = """examples:
   edgevid inspect from_somewhere.tflite
       shows operators, inputs and outputs, and whether this machine can run it"""
 _LABELS_SHOWN = 24
+# More states than these are shown as their number.
+_MOST_STATES = 2
 # What the text shows of the report; --json prints all of it.
 _REPORT_KEYS = (
     "clips",
@@ -160,15 +162,18 @@ def _parts(bundle: Bundle) -> Iterator[tuple[object, ...]]:
             part.file,
             part.precision,
             len(bundle.models[part.file]),
-            _tensors(part.inputs),
-            _tensors(part.outputs),
+            _tensors(part.inputs, states=len(part.states_before)),
+            _tensors(part.outputs, states=len(part.states_after)),
         )
         if part.edgetpu:
             yield "  Edge TPU twin", part.edgetpu, "Edge TPU", len(bundle.models[part.edgetpu]), "the same", "the same"
 
 
-def _tensors(tensors: tuple[Tensor, ...]) -> str:
-    return " ".join(f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}" for tensor in tensors)
+def _tensors(tensors: tuple[Tensor, ...], *, states: int) -> str:
+    # MoViNet has 43 states: a line for them all would hide the rest.
+    shown = tensors if states <= _MOST_STATES else tensors[: len(tensors) - states]
+    text = " ".join(f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}" for tensor in shown)
+    return text if shown is tensors else f"{text} and {states} states"
 
 
 def _proof(report: Mapping[str, Any]) -> Iterator[str]:
