@@ -32,7 +32,9 @@ EXAMPLES = """examples:
   edgevid convert pose_lstm.h5 --clips sequences -o pose.edgevid --interval 0.033
       a model over feature sequences: the clips are .npy arrays of (frames, features)
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --precision 'int8+16x8 head' --report proof.html
-  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --delegate coral"""
+  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --delegate coral
+  edgevid convert movinet_a0_stream.tflite --clips clips -o movinet.edgevid --labels labels.txt --interval 0.2
+      a stream of other people: its states, which are inputs and outputs, are carried from frame to frame"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

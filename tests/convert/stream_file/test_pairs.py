@@ -67,8 +67,8 @@ def test_states_that_nothing_else_fits_are_paired_by_their_shapes():
 
 
 def test_a_count_is_paired_by_its_type():
-    found = pairs({"a": (1, 9), "their_count": (1, 5)}, {"b": (1, 5), "our_count": (1, 5)})
-    assert found["states"] == {"their_count": "our_count"}
+    found = pairs({"a": (1, 9), "p": (1, 5), "their_count": (1, 5)}, {"b": (1, 3), "our_count": (1, 5), "q": (1, 5)})
+    assert found["states"] == {"p": "q", "their_count": "our_count"}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,16 @@ def test_a_count_is_paired_by_its_type():
             {"x": (1, 16), "h": (1, 4), "c": (1, 4)},
             {"y": (1, 3), "p": (1, 4), "q": (1, 4)},
             r"one output for the state 'h' \(1, 4\) float32, got 'p' and 'q'",
+        ),
+        (
+            {"x": (1, 1, 8, 8, 3), "h": (1, 2, 4)},
+            {"y": (1, 3), "h": (1, 3, 4)},
+            r"an output for the state 'h' \(1, 2, 4\) float32, got 'y' \(1, 3\) float32, 'h' \(1, 3, 4\) float32",
+        ),
+        (
+            {"x": (1, 16), "h_in": (1, 4), "h_prev": (1, 4)},
+            {"y": (1, 3), "h_out": (1, 4)},
+            r"one input of frames and one output of scores besides the states, got inputs 'x'",
         ),
         (
             {"x": (1, 16), "w": (1, 9), "h": (1, 4)},
@@ -122,6 +132,8 @@ def test_pairs_that_are_stated_settle_the_rest():
         "by shape": {},
     }
     assert pairs(inputs, outputs, ("tensor_h", "tensor_o3"), ("c", "o1"))["states"] == {"h": "o3", "c": "o1"}
+    denoiser = {"input_audio": (1, 16), "state_in": (1, 8)}, {"output_audio": (1, 16), "state_out": (1, 8)}
+    assert pairs(*denoiser, ("state_in", "state_out"))["frame"] == "input_audio", "the rest is no state by its name"
     crossed = pairs(
         {"x": (1, 3), "a": (1, 2, 4), "b": (1, 2, 4)},
         {"y": (1, 3), "a": (1, 2, 4), "b": (1, 2, 4)},

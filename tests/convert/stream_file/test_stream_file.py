@@ -8,7 +8,7 @@ import pytest
 from edgevid import bundle
 from edgevid.backends.litert import LiteRt
 from edgevid.cli import main
-from edgevid.errors import ModelError, UsageError
+from edgevid.errors import ModelError, UsageError, VerificationFailed
 from edgevid.inference.engine import Engine
 from edgevid.inference.probabilities import to_probabilities
 from edgevid.quant import dequantize, quantize
@@ -118,6 +118,16 @@ def test_golden_answers_are_those_of_a_stream_that_runs_on(files, clips, tmp_pat
     expected = by_hand(files["conv"], real, frame="image", scores="logits", states=CONV_STATES)[5:]
     np.testing.assert_array_equal(golden.scores, probabilities(held, expected))
     np.testing.assert_allclose(golden.float_scores, golden.scores, atol=1e-6)
+
+
+def test_a_stream_that_differs_from_its_file_at_a_later_step_is_no_bundle(files, clips, tmp_path, monkeypatch):
+    from convert.stream_file.model import StreamReference
+
+    by_file = StreamReference.stream_scores
+    monkeypatch.setattr(StreamReference, "stream_scores", lambda *args: by_file(*args) + np.float32(0.001))
+    with pytest.raises(VerificationFailed, match="to equal the file run by hand at every step, got a difference of"):
+        converted(files["conv"], clips, tmp_path)
+    assert not (tmp_path / "out.edgevid").exists()
 
 
 def test_after_a_gap_a_stream_begins_anew(files, clips, tmp_path):
