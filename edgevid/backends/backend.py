@@ -39,6 +39,15 @@ class LoadedPart(Protocol):
         """
         ...
 
+    def carry(self, output: int, target: int) -> None:
+        """Copy an output to an input of its type and shape, such as a state for the next frame.
+
+        Args:
+            output: Position in `Part.outputs`.
+            target: Position in `Part.inputs`.
+        """
+        ...
+
 
 class Backend(Protocol):
     """An executor of parts, such as an interpreter with a delegate."""

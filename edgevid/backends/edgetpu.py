@@ -111,6 +111,10 @@ class _WithFallback:
     def read(self, index: int) -> Array:
         return self._model.read(index)
 
+    def carry(self, output: int, target: int) -> None:
+        # Through an array of its own, which `_replace` can write again.
+        self.write(target, self.read(output))
+
     def _replace(self, error: BackendError) -> None:
         # A failure on the CPU has no further fallback.
         if self._load_fallback is None:

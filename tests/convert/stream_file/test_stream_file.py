@@ -1,5 +1,6 @@
 """Streams that others converted become bundles that answer like the file run by hand, or are refused."""
 
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -318,6 +319,19 @@ def test_movinet_equals_its_file_run_by_hand_at_every_step(name, clips, tmp_path
     states = {key: np.zeros(each["shape"], each["dtype"]) for key, each in inputs.items() if key != "image"}
     expected = by_hand(data, stored, frame="image", scores="logits", states=states)
     np.testing.assert_array_equal(streamed(held, frames), probabilities(held, expected))
+    assert _allocated(held, frames) < 2**17, "the states, 2.7 MB, are not allocated anew with each frame"
+
+
+def _allocated(held, frames):
+    """The most bytes that a frame allocates at a time."""
+    engine = Engine(held)
+    _step(engine, frames[0])
+    tracemalloc.start()
+    try:
+        _step(engine, frames[1])
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["dtln_1.tflite", "dtln_q1.tflite", "dtln_2.tflite", "dtln_q2.tflite"])

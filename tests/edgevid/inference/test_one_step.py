@@ -1,19 +1,25 @@
 """Plan "stateful" in one part: the step sees the frame and its states, as in files that others made."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from edgevid.backends.edgetpu import EdgeTpu
 from edgevid.backends.fake import Fake
+from edgevid.errors import BackendError
 from edgevid.inference.engine import Engine
 from tests.models.bundles import LABELS, bundle_for, one_step_manifest, started_manifest
 
+SEEN = []
+
 
 def step(inputs):
-    """Add the frame's first pixel to the vector, count the frame, and score the sum and the count."""
+    """Add the frame's first pixel to the vector, and count the frame."""
     frame, vector, count = inputs
     vector, count = vector + np.float32(int(frame[0, 0, 0, 0, 0]) + 128), count + 1
-    scores = np.array([[[vector[0, 0], count[0], 0]]]).astype(np.int8)
-    return scores, vector, count
+    SEEN.append([vector[0, 0], count[0]])
+    return np.zeros((1, 1, len(LABELS)), np.int8), vector, count
 
 
 def engine(manifest=None, **changes):
@@ -21,9 +27,10 @@ def engine(manifest=None, **changes):
 
 
 def push(engine, pixel, **options):
+    """Return the vector's first number and the count after a frame."""
     engine.input_buffer()[...] = pixel
     engine.advance(**options)
-    return [engine._last_part.states[0][0, 0], engine._last_part.states[1][0]]
+    return SEEN[-1]
 
 
 def test_states_are_carried_from_frame_to_frame_and_reset_at_a_gap():
@@ -52,3 +59,21 @@ def test_a_frame_whose_answer_nobody_wants_or_that_shows_nothing_new_still_count
     push(running, 1)
     assert push(running, 1, **options) == [2, 2]
     assert running.keeps_state
+
+
+def test_states_outlive_an_accelerator_that_is_unplugged():
+    runs = []
+
+    def unplugged(inputs):
+        runs.append(1)
+        if len(runs) == 3:
+            raise BackendError(expected="a device", found="none")
+        return step(inputs)
+
+    (part,) = one_step_manifest().parts
+    held = bundle_for(one_step_manifest(parts=(dataclasses.replace(part, edgetpu="step_edgetpu.tflite"),)))
+    lost = []
+    backend = EdgeTpu(held, tpu=Fake({"step": unplugged}), cpu=Fake({"step": step}), lost=lost.append)
+    running = Engine(held, backend=backend)
+    assert [push(running, pixel) for pixel in (5, 2, 9, 1)] == [[5, 1], [7, 2], [16, 3], [17, 4]]
+    assert len(lost) == 1
