@@ -53,6 +53,7 @@ CORRECT_REJECTIONS = (
     "no scores to decide by",
     "known input shape",
     "static trip count",
+    "states in variables",
 )
 STOCK = """
 import json, sys
@@ -273,12 +274,13 @@ def _read_input(path: Path) -> _Window:
     """Load a model file and return its input."""
     from convert.interface.window_to_scores import arrange
     from convert.loading.load import load
-    from convert.prebuilt import adopt
+    from convert.open_model import open_model
+    from convert.options import Options
     from edgevid.backends.survey import is_tflite
 
     if is_tflite(path):
-        adopted = adopt(path)
-        return _Window(adopted.parts.frames, adopted.parts.frame_shape, adopted.loaded.written_by)
+        with open_model(path, Options()) as opened:
+            return _Window(opened.parts.frames, opened.parts.frame_shape, opened.trained.written_by)
     trained = load(path)
     frames, *frame = arrange(trained.model).graph.input_shape
     # An open size is converted as 1.
