@@ -91,7 +91,7 @@ class Stopwatch:
 class _TimedPart:
     def __init__(self, model: LoadedPart, watch: Stopwatch) -> None:
         self._invoke, self._watch = model.invoke, watch
-        self.write, self.read = model.write, model.read
+        self.write, self.read, self.carry = model.write, model.read, model.carry
 
     def invoke(self) -> None:
         started_ns = monotonic_ns()

@@ -29,7 +29,7 @@ class Heard:
 
     def __init__(self, model, outputs, total) -> None:
         self._model, self._outputs, self._total = model, outputs, total
-        self.write, self.read = model.write, model.read
+        self.write, self.read, self.carry = model.write, model.read, model.carry
 
     def invoke(self) -> None:
         self._model.invoke()

@@ -7,7 +7,7 @@ import pytest
 
 from edgevid import bundle
 from edgevid.cli import main
-from edgevid.errors import ModelError
+from edgevid.errors import ModelError, UsageError
 from tests.models.keras_models import cnn_rnn, over_features
 from tests.repo.files import ROOT
 
@@ -162,3 +162,14 @@ def test_a_fused_lstm_begins_each_window_with_zeros():
         model.invoke()
         answers.append(model.read(0))
     np.testing.assert_array_equal(*answers)
+
+
+def test_options_of_a_stream_belong_to_a_file_with_states(workshop, tmp_path, rows):
+    from convert import Options, convert_model
+
+    path = file_of(workshop, tmp_path)
+    for options in (Options(states=(("h", "h_out"),)), Options(initial_states=tmp_path / "start.npz")):
+        with pytest.raises(UsageError, match="no --state and no --initial-states, got a file of one input"):
+            convert_model(path, rows, tmp_path / "out.edgevid", options=options)
+        with pytest.raises(UsageError, match=r"a \.tflite file for --state and --initial-states, got a trained model"):
+            convert_model(tmp_path / "model.keras", rows, tmp_path / "out.edgevid", options=options)

@@ -1,0 +1,1 @@
+"""Benchmarks on models of other people, which are not in this repository."""
