@@ -24,6 +24,7 @@ from tests.edgevid.bundle.forgery import (
     VALUES,
     Attack,
     appended,
+    as_window,
     badly_encoded_name,
     bomb,
     count_scale,
@@ -359,6 +360,7 @@ REFUSALS: dict[str, Refusal] = {
         | {
             "a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest),
             "a twin of a part in float": whole_bundle(twin, make=stack_manifest),
+            "a step alone in another plan": whole_bundle(as_window, make=one_step_manifest),
             "initial states under another name": initial(name="golden.npz"),
             "a quantised count": whole_bundle(count_scale, make=one_step_manifest),
             "a count that comes back as a real number": whole_bundle(count_type, make=one_step_manifest),

@@ -255,6 +255,10 @@ def step_frame(manifest: Any) -> None:
     manifest["parts"][0]["inputs"][0]["shape"] = [1, 2, 6, 8, 3]
 
 
+def as_window(manifest: Any) -> None:
+    manifest["plan"] = "window"
+
+
 def count_scale(manifest: Any) -> None:
     manifest["parts"][0]["inputs"][2]["scale"] = 0.5
 
