@@ -249,7 +249,7 @@ def test_a_bundle_of_a_stream_is_shown_measured_and_run_as_any_other(files, clip
     path, clip = str(tmp_path / "out.edgevid"), str(next((clips / "videos" / "left").iterdir()))
     assert main(["inspect", path]) == 0
     assert "1x1x6x8x3 float32 and 3 states" in capsys.readouterr().out
-    assert main(["bench", path, "--frames", "40", "--starts", "1"]) == 0
+    assert main(["bench", path, "--min-time", "0.2", "--min-frames", "20", "--warm-up", "0.1", "--starts", "1"]) == 0
     assert main(["evaluate", path, str(clips / "videos")]) == 0
     assert main(["run", path, "--source", clip]) == 0
     answer = edgevid.load(path).classify(clip)
