@@ -21,6 +21,7 @@ from edgevid.bundle.manifest import STATES
 from edgevid.bundle.parts import Part
 from edgevid.bundle.states import states_bytes
 from edgevid.errors import ModelError, UsageError
+from edgevid.quant import passes
 
 FILE = "step.tflite"
 # A stream has no window. So many frames of each clip are run unless --frames states another number.
@@ -111,6 +112,12 @@ def _notes(tensors: StreamTensors, options: Options) -> list[str]:
     if tensors.by_shape:
         pairs = ", ".join(f"{before}={after}" for before, after in tensors.by_shape)
         notes.append(f"states paired by their shapes: {pairs}; pass --state INPUT=OUTPUT if they are others")
+    moved = [state.name for state in tensors.states if not passes(state.after.params, state.before.params)]
+    if moved:
+        notes.append(
+            f"states that come back on another grid than they go in ({', '.join(moved)}) are quantized again; "
+            "a loop that feeds their bytes back answers otherwise"
+        )
     if options.frames is None:
         notes.append(f"{FRAMES} frames of each clip are run; pass --frames N for as many as in training")
     return notes

@@ -194,7 +194,8 @@ def _unpaired(inputs: Tensors, outputs: Tensors, frames: Sequence[str], file: st
         expected, found = "an input of frames besides the states", "none"
     elif several is not None:
         expected = f"one output for the state {describe(several, inputs[several])}"
-        found = " and ".join(map(repr, partners[several]))
+        first, second, *more = map(repr, partners[several])
+        found = f"{first} and {second}" + (f" and {len(more)} more" if more else "")
     elif never_a_frame is not None:
         expected, found = f"an output for the state {describe(never_a_frame, inputs[never_a_frame])}", _listed(outputs)
     else:

@@ -81,6 +81,11 @@ def test_a_count_is_paired_by_its_type():
             r"Pass --state INPUT=OUTPUT for each state.",
         ),
         (
+            {"x": (1, 16), **dict.fromkeys("abcd", (1, 4))},
+            {"y": (1, 3), **dict.fromkeys("pqrs", (1, 4))},
+            r"one output for the state 'a' \(1, 4\) float32, got 'p' and 'q' and 2 more in their.tflite",
+        ),
+        (
             {"x": (1, 1, 8, 8, 3), "rate_count": (1,)},
             {"y": (1, 3)},
             r"an output for the state 'rate_count' \(1,\) int32, got 'y' \(1, 3\) float32 in their.tflite",

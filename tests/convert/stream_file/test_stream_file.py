@@ -161,7 +161,9 @@ def test_a_step_of_a_recurrent_layer_equals_the_file_run_by_hand_at_every_step(f
             real = (current.astype(np.float32) - np.float32(zero)) * np.float32(scale)
             current = np.clip(np.rint(real / finer) + offset, -128, 127).astype(np.int8)
     np.testing.assert_array_equal(streamed(held, frames), probabilities(held, expected))
-    assert "states (1) are carried from frame to frame; they start as zeros" in " ".join(report["notes"])
+    notes = " ".join(report["notes"])
+    assert "states (1) are carried from frame to frame; they start as zeros" in notes
+    assert ("come back on another grid" in notes) == (before["quantization"] != after["quantization"])
 
 
 def test_states_may_start_with_other_values_than_zeros(files, clips, tmp_path):
