@@ -7,9 +7,17 @@ import pytest
 
 from edgevid.backends.edgetpu import EdgeTpu
 from edgevid.backends.fake import Fake
+from edgevid.bundle.manifest import STATES
 from edgevid.errors import BackendError
 from edgevid.inference.engine import Engine
-from tests.models.bundles import LABELS, bundle_for, one_step_manifest, started_manifest
+from tests.models.bundles import (
+    FEATURES,
+    LABELS,
+    bundle_for,
+    one_step_manifest,
+    started_manifest,
+    stateful_manifest,
+)
 
 SEEN = []
 
@@ -51,6 +59,24 @@ def test_every_frame_is_answered_from_the_first_one_on():
     running = engine(scores="logits")
     running.input_buffer()[...] = 0
     assert len(running.advance()) == len(LABELS)
+
+
+def test_a_step_behind_an_encoder_may_have_initial_states_too():
+    encoder, tail = stateful_manifest().parts
+    held = bundle_for(stateful_manifest(parts=(encoder, dataclasses.replace(tail, initial_states=STATES))))
+    seen = []
+
+    def run(inputs):
+        seen.append([int(state[0, 0]) for state in inputs[1:]])
+        return np.zeros((1, len(LABELS)), np.int8), inputs[1] + np.int16(4), inputs[2]
+
+    encode = {"encoder": lambda inputs: [np.zeros((1, FEATURES), np.int8)], "step": run}
+    running = Engine(held, backend=Fake(encode))
+    for _ in range(2):
+        running.advance()
+    running.restart()
+    running.advance()
+    assert seen == [[1, 2], [5, 2], [1, 2]]
 
 
 @pytest.mark.parametrize("options", [{"answer": False}, {"still": True}])
