@@ -31,12 +31,15 @@ from edgevid.errors import ClipsError
 if TYPE_CHECKING:
     from convert.clips import ClipSet, Reading
     from convert.evaluation import EvaluateOptions, evaluate
+    from convert.interface.contract import Contract
     from convert.loading.load import LoadedModel
     from convert.open_model import OpenedModel
     from convert.precision.experiment import Subject
     from convert.progress import Terminal
+    from convert.recordings import Truth
     from convert.rule_search import Calibration, CalibrationOptions, calibrate
     from convert.stream_evaluation import StreamEvaluation, StreamOptions, evaluate_streams
+    from convert.stream_evaluation.event_proof import RecordedEvents
     from convert.train_model import train
     from convert.training.fit import Epoch, TrainedModel
     from convert.training.metrics import Evaluation
@@ -124,6 +127,7 @@ def convert_model(
 
     Raises:
         UsageError: An option, path or combination of them is wrong.
+        TruthError: The truth of the recordings is wrong, or does not fit them or the model.
         ModelError: The model cannot be loaded, or is of a kind that cannot be converted.
         ClipsError: The clips cannot be used.
         ConversionError: TensorFlow's converter failed in every precision. The HTML report shows how
@@ -138,9 +142,11 @@ def convert_model(
 
     options, progress, started_s = options or Options(), progress or Silent(), time.monotonic()
     page = check_places(Path(out), options.report)
+    # The truth first: it is read in a moment, and may be wrong.
+    truth = _read_truth(options, progress)
     progress.step(f"loading {model}")
     with open_model(Path(model), options) as opened:
-        read = _read(opened, Path(model), Path(clips), options, progress)
+        read = _read(opened, Path(model), Path(clips), options, progress, truth=truth)
         proof = Proof(read.subject, opened.converter, options, progress)
         error = proof.run()
         if error is None:
@@ -162,7 +168,21 @@ class _Read:
     cautions: list[str]
 
 
-def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress) -> _Read:
+def _read_truth(options: Options, progress: Progress) -> Truth | None:
+    """Read what happens in the recordings, if there are any."""
+    from convert.recordings import import_truth
+
+    if options.streams is None or options.truth is None:
+        return None
+    truth = import_truth(options.truth, folder=options.streams)
+    for note in truth.notes:
+        progress.step(f"  note: {note}")
+    return truth
+
+
+def _read(
+    opened: OpenedModel, model: Path, clips_dir: Path, options: Options, progress: Progress, *, truth: Truth | None
+) -> _Read:
     """Pack the parts, decode the clips and resolve the contract."""
     from convert.interface.contract import resolve_contract
     from convert.interface.input_frame import resolve_input, with_reading
@@ -206,6 +226,7 @@ def _read(opened: OpenedModel, model: Path, clips_dir: Path, options: Options, p
         contract=contract,
         reference=opened.reference,
         recipes=opened.recipes,
+        recordings=_recorded_events(truth, options, contract, progress),
     )
     return _Read(subject, opened.trained, cautions)
 
@@ -215,6 +236,16 @@ def _reading(options: Options, info: TrainingInfo | None) -> Reading:
 
     reading = Reading(videos=options.videos, fps=options.fps)
     return reading if info is None else reading.for_model(info.decision.background, info.window)
+
+
+def _recorded_events(
+    truth: Truth | None, options: Options, contract: Contract, progress: Progress
+) -> RecordedEvents | None:
+    from convert.stream_evaluation.event_proof import RecordedEvents
+
+    if truth is None or options.streams is None:
+        return None
+    return RecordedEvents(truth, options.streams, contract, progress)
 
 
 def _decode(root: Path, spec: Any, reading: Reading, options: Options, progress: Progress) -> ClipSet:

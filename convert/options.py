@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,12 @@ class Options:
             fastest is taken. None takes the first within the budget.
         max_drop: Limit for the loss of top-1 accuracy, in points (0 to 100).
         min_agreement: Least share (0 to 1) of clips on which bundle and trained model agree.
+        streams: Folder of long recordings on which events are compared too; None for none.
+        truth: What happens in them, a table of events; needs `streams`.
+        max_missed_events: Limit for the events that the trained model finds and the bundle does not;
+            None for no limit. Needs `streams`.
+        max_extra_false_per_hour: Limit for the false alarms an hour beyond those of the trained model;
+            None for no limit. Needs `streams`.
         background: Labels that never start an event.
         thresholds: Thresholds of single classes.
         unknown_below: Decisions with a lower top score name no class.
@@ -85,6 +92,10 @@ class Options:
     measure_on: str | None = None
     max_drop: float = 1.0
     min_agreement: float = 0.98
+    streams: Path | None = None
+    truth: Path | None = None
+    max_missed_events: int | None = None
+    max_extra_false_per_hour: float | None = None
     background: tuple[str, ...] | None = None
     thresholds: tuple[ClassThresholds, ...] | None = None
     unknown_below: float | None = None
@@ -120,6 +131,24 @@ class Options:
         )
         UsageError.unless(
             self.delegate in (None, *DELEGATES), expected="--delegate", choices=DELEGATES, got=self.delegate
+        )
+        self._check_events()
+
+    def _check_events(self) -> None:
+        """Reject a budget of events that cannot be measured."""
+        if self.streams is None:
+            names = ("truth", "max_missed_events", "max_extra_false_per_hour")
+            given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
+            UsageError.unless(not given, expected="--streams DIR with options of its events", got=", ".join(given))
+            return
+        UsageError.unless(self.truth is not None, expected="--truth EVENTS.csv with --streams", found="none")
+        UsageError.unless(not self.regression, expected="a model of classes for --streams", got="--regression")
+        missed, extra = self.max_missed_events, self.max_extra_false_per_hour
+        UsageError.unless(missed is None or missed >= 0, expected="--max-missed-events of 0 or more", got=missed)
+        UsageError.unless(
+            extra is None or 0 <= extra < math.inf,
+            expected="--max-extra-false-per-hour of 0 or more",
+            got=extra,
         )
 
 

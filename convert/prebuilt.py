@@ -266,6 +266,10 @@ class FileReference:
         """Return the same as `scores`: the file is the only part."""
         return self.scores(windows)
 
+    def split_stream_scores(self, frames: Array, window: int) -> Array:
+        """Return the same as `stream_scores`: the file is the only part."""
+        return self.stream_scores(frames, window)
+
     def values(self, windows: AnyRows) -> list[Array]:
         """Return no values: the file has one output."""
         del windows

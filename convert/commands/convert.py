@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.commands.options import add_input, add_loading, add_reading, options_from
+from convert.commands.stream_options import add_truth
 from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
 from edgevid.events.rule import ClassThresholds
@@ -34,7 +35,9 @@ EXAMPLES = """examples:
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --precision 'int8+16x8 head' --report proof.html
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --delegate coral
   edgevid convert movinet_a0_stream.tflite --clips clips -o movinet.edgevid --labels labels.txt --interval 0.2
-      a stream of other people: its states, which are inputs and outputs, are carried from frame to frame"""
+      a stream of other people: its states, which are inputs and outputs, are carried from frame to frame
+  edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --streams recordings --truth events.csv \
+      --max-missed-events 1 --max-extra-false-per-hour 0.5"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
     _add_bundle_options(parser.add_argument_group("the bundle"))
     _add_stream(parser.add_argument_group("a stream (.tflite with states as inputs and outputs)"))
+    _add_events(parser.add_argument_group("events in long recordings"))
     add_loading(parser)
     parser.add_argument(
         "--regression",
@@ -187,6 +191,22 @@ def _state(text: str) -> tuple[str, str]:
     return before, after
 
 
+def _add_events(group: argparse._ArgumentGroup) -> None:
+    add_truth(group, required=False)
+    group.add_argument(
+        "--max-missed-events",
+        type=int,
+        metavar="N",
+        help="most events that the trained model finds in them and the bundle misses (default: any number)",
+    )
+    group.add_argument(
+        "--max-extra-false-per-hour",
+        type=float,
+        metavar="X",
+        help="most false alarms an hour in them beyond those of the trained model (default: any number)",
+    )
+
+
 def _threshold(text: str) -> ClassThresholds:
     label, _, scores = text.rpartition("=")
     try:
@@ -258,6 +278,8 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     Returns:
         Lines of text, without a final newline.
     """
+    from convert.reporting.event_lines import event_lines
+
     parts = ", ".join(
         f"{role} {precision} ({report['part_bytes'][role] / 1024:.0f} KiB)"
         for role, precision in report["precision"].items()
@@ -270,6 +292,7 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     lines += [
         f"value {value['name']!r}: mean error {value['share_of_span']:.2%} of its range" for value in report["values"]
     ]
+    lines += event_lines(report)
     lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]
     lines += [f"careful: {warning}" for warning in report["warnings"]]

@@ -109,14 +109,17 @@ class _InPlaceOf(argparse.Action):
         self._other.required = False
 
 
-def add_truth(group: argparse._ArgumentGroup, *, in_place_of: argparse.Action | None = None) -> None:
+def add_truth(
+    group: argparse._ArgumentGroup, *, in_place_of: argparse.Action | None = None, required: bool = True
+) -> None:
     """Add the folder of the recordings and their truth.
 
     Args:
         group: A group of the parser.
-        in_place_of: A positional argument that recordings replace; None if they are required.
+        in_place_of: A positional argument that recordings replace; None for none.
+        required: Whether they are required, if they replace nothing.
     """
-    how: dict[str, Any] = {"action": _InPlaceOf, "other": in_place_of} if in_place_of else {"required": True}
+    how: dict[str, Any] = {"action": _InPlaceOf, "other": in_place_of} if in_place_of else {"required": required}
     group.add_argument("--streams", type=Path, metavar="DIR", help="folder of long recordings", **how)
     group.add_argument(
         "--truth",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from convert.clips import ClipSet
 from convert.frameworks.tensorflow_setup import run_graphs_as_they_are
@@ -21,6 +22,7 @@ from convert.quantization.calibration import choose
 from convert.quantization.converter_protocol import PartConverter
 from convert.splitting.split import Split
 from convert.verification.budget import Budget
+from convert.verification.event_drift import EventProof
 from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
 from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import ProofStage, unlike_training
@@ -41,6 +43,7 @@ class Subject:
         contract: Labels, input, window and decision rule of the bundle.
         reference: Creates the float model from the parts, the input and the kind of scores.
         recipes: The only recipe of a file that is already converted; None for a trained model.
+        recordings: Long recordings to compare events on; None without any.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Subject:
     contract: Contract
     reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     recipes: tuple[Recipe, ...] | None
+    recordings: EventProof | None = None
 
     @property
     def is_trained_model(self) -> bool:
@@ -95,7 +99,11 @@ class Proof:
         golden = golden_vectors(clips, contract, self._reference)
         self.job = BuildJob(parts, subject.plan, contract, calibration, converter, subject.name, golden, edgetpu=coral)
         self.budget = Budget(
-            max_drop=options.max_drop, min_agreement=options.min_agreement, max_value_error=options.max_value_error
+            max_drop=options.max_drop,
+            min_agreement=options.min_agreement,
+            max_value_error=options.max_value_error,
+            max_missed_events=options.max_missed_events,
+            max_extra_false_per_hour=options.max_extra_false_per_hour,
         )
         self.builder = Builder(self.job)
         self.stages: list[ProofStage] = []
@@ -122,11 +130,21 @@ class Proof:
             The error that stopped the proof: a ConversionError if the only recipe could not be converted,
             a VerificationFailed if the float split or the stream differs. None if the search ran to its end.
         """
+        recordings = self._subject.recordings
         try:
             self._measure_stages()
-            measured = self._measure_on is not None
+            if recordings is not None:
+                # By the parts, which the stages have just compared with the model: they encode each frame once.
+                window = self._subject.contract.window.frames
+                recordings.watch_trained(partial(self._reference.split_stream_scores, window=window))
             for trial in try_recipes(
-                self.builder, self.recipes, self.examples, self.budget, self._progress, every=measured
+                self.builder,
+                self.recipes,
+                self.examples,
+                self.budget,
+                self._progress,
+                every=self._measure_on is not None,
+                recordings=recordings,
             ):
                 self.trials.append(trial)
         except (ConversionError, VerificationFailed) as error:

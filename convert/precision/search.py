@@ -12,6 +12,7 @@ from convert.precision.builder import Builder
 from convert.precision.recipes import Recipe
 from convert.progress import Progress
 from convert.verification.budget import Budget
+from convert.verification.event_drift import EventDrift, EventProof
 from convert.verification.examples import Examples
 from convert.verification.latency import FrameLatency, latency
 from convert.verification.stages import ProofStage, measure, stream_answers, window_scores
@@ -39,6 +40,8 @@ class RecipeTrial:
         scores: Scores of the stream (N, classes).
         latency: Time of a new frame on this machine.
         values: Error of each auxiliary output.
+        events: Events in long recordings, compared with the trained model's; None without recordings,
+            and if the clips already reject the recipe.
     """
 
     recipe: Recipe
@@ -49,6 +52,7 @@ class RecipeTrial:
     scores: Array | None = None
     latency: FrameLatency | None = None
     values: tuple[ValueDrift, ...] = ()
+    events: EventDrift | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -119,6 +123,7 @@ def try_recipes(
     progress: Progress,
     *,
     every: bool = False,
+    recordings: EventProof | None = None,
 ) -> Iterator[RecipeTrial]:
     """Try recipes in their order until one keeps the budget.
 
@@ -129,6 +134,7 @@ def try_recipes(
         budget: What a conversion may cost.
         progress: Notified of each recipe.
         every: Whether to go on after one that keeps the budget.
+        recordings: Long recordings that the trained model has watched; None without any.
 
     Yields:
         The result of each recipe. One that is coarser than a rejected recipe is skipped.
@@ -146,6 +152,7 @@ def try_recipes(
         progress.step(f"converting to {recipe.name} and proving it on {len(examples.windows)} clips")
         try:
             trial = _prove(builder.build(recipe), recipe, examples, budget, reference)
+            trial = _prove_events(trial, budget, recordings)
         except ConversionError as error:
             # With several recipes the next one may convert. With one, its error is the conversion's.
             if len(recipes) == 1:
@@ -190,6 +197,14 @@ def _check_steps(golden: Golden) -> None:
             found=f"a difference of {worst:.3g}",
             hint="No bundle was written.",
         )
+
+
+def _prove_events(trial: RecipeTrial, budget: Budget, recordings: EventProof | None) -> RecipeTrial:
+    # Recordings take minutes, so a bundle that the clips reject does not watch them.
+    if recordings is None or trial.failure or trial.bundle is None:
+        return trial
+    drift = recordings.compare(trial.bundle)
+    return replace(trial, events=drift, failure=budget.broken_events(drift))
 
 
 def _golden(bundle: Bundle) -> Golden:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert.options import CORAL
+from convert.options import CORAL, Options
 from convert.progress import Progress
 from convert.reporting.clip_strips import strips
 from convert.reporting.page import write_html
@@ -89,7 +89,7 @@ def finish(
     report = record(result, seconds=seconds)
     if result.search.failure:
         _write_page(result, report, page)
-        raise _over_budget(result.search.failure, report, page)
+        raise _over_budget(result, report, page)
     bundle = result.best.bundle
     assert bundle is not None
     if result.options.delegate == CORAL:
@@ -101,15 +101,22 @@ def finish(
     return manifest, report
 
 
-def _over_budget(failure: str, report: dict[str, Any], page: Path) -> OverBudget:
-    reasons = (f"{failure.removesuffix('.')}.", report["blame"], "No bundle was written")
+def _over_budget(result: ConversionResult, report: dict[str, Any], page: Path) -> OverBudget:
+    reasons = (f"{result.search.failure.removesuffix('.')}.", report["blame"], "No bundle was written")
     return OverBudget(
         expected="a precision within the budget",
         found=f"none: {' '.join(filter(None, reasons))}",
-        hint=f"See {page}, or allow more with --max-drop or --min-agreement.",
+        hint=f"See {page}, or allow more with {_limits(result.options)}.",
         report=report,
         path=page,
     )
+
+
+def _limits(options: Options) -> str:
+    """Return the options that limit what a conversion may cost."""
+    if options.streams is None:
+        return "--max-drop or --min-agreement"
+    return "--max-drop, --min-agreement, --max-missed-events or --max-extra-false-per-hour"
 
 
 def stop(error: EdgevidError, result: ConversionResult, page: Path, *, seconds: float) -> NoBundle:

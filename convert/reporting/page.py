@@ -97,6 +97,10 @@ def _cards(report: Mapping[str, Any], bundle_bytes: int | None) -> list[tuple[st
         drop = 100 * (report["accuracy_float"] - report["accuracy_bundle"])
         trained = percent(report["accuracy_float"])
         cards.append(("Accuracy", percent(report["accuracy_bundle"]), f"trained model {trained}; {_cost(drop)}"))
+    drift = report.get("events")
+    if drift is not None:
+        lost = f"{drift['lost']} lost, {drift['false_bundle'] - drift['false_float']:+d} false alarms"
+        cards.append(("Events", f"{drift['found_bundle']} of {drift['events']}", f"{lost} in {drift['hours']:.3g} h"))
     encode_ms, head_ms = report["latency"]["encode_ms"], report["latency"]["head_ms"]
     models = kilobytes(sum(report["part_bytes"].values()))
     cards += [

@@ -176,6 +176,7 @@ def _measurements(result: ConversionResult) -> schema.Measurements:
             not_causal=parts.not_causal,
         ),
         trials=tuple(_trial(trial, result.search.measured_ms) for trial in result.search.trials),
+        events=best.events,
     )
 
 

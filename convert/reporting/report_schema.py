@@ -19,6 +19,7 @@ from convert.quantization.calibration_check import CalibrationSummary
 from convert.quantization.layer_errors import LayerError, Unmeasured
 from convert.reporting.weights import PartWeights, TrainedWeights
 from convert.verification.budget import Budget
+from convert.verification.event_drift import EventDrift
 from convert.verification.latency import FrameLatency
 from convert.verification.stages import ProofStage
 from convert.verification.value_drift import ValueDrift
@@ -152,6 +153,8 @@ class Measurements:
         budget: What the conversion may cost.
         split: How the model was split.
         trials: The recipes tried, in their order.
+        events: Events of the bundle in long recordings, compared with the trained model's; null without
+            recordings, and if the clips reject the recipe.
     """
 
     accuracy_float: float | None
@@ -159,6 +162,7 @@ class Measurements:
     budget: Budget
     split: SplitSummary
     trials: tuple[TrialSummary, ...]
+    events: EventDrift | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ _MAX_BATCH = 4
 # A depthwise convolution uses only one processor, whatever TensorFlow's settings, so calls run in parallel. More
 # of them would cost memory.
 _MAX_THREADS = min(os.cpu_count() or 1, 4)
+# Frames of a stream that one thread encodes at a time.
+_PIECE = 16
 # Relative change of an input that float32 cannot resolve in a product.
 _NUDGE = np.float32(1 + 2**-22)
 
@@ -96,6 +98,31 @@ class Reference:
         if head is None or run is None:
             return self._collect_each(lambda window: self._whole(self._real(window))[0], windows)
         return self._collect_each(lambda window: last_answer(head, run, self.features(window)), windows)
+
+    def split_stream_scores(self, frames: Array, window: int) -> Array:
+        """Run the float parts over a stream: the encoder once per frame, the head on every window.
+
+        Args:
+            frames: Prepared frames (N, *frame), N at least a window.
+            window: Frames in a window.
+
+        Returns:
+            Probabilities (N - window + 1, classes) float32.
+        """
+        head, run = self._parts.head, self._head
+        if head is None or run is None:
+            return self.split_scores(sliding(frames, window))
+        windows = sliding(self._stream_features(frames), window - self._parts.lookback)
+        return self._collect(lambda place: last_answer(head, run, windows[place]), range(len(windows)))
+
+    def _stream_features(self, frames: Array) -> Array:
+        lookback = self._parts.lookback
+        starts = range(0, len(frames) - lookback, _PIECE)
+        first, *rest = [frames[start : start + _PIECE + lookback] for start in starts]
+        # The first call traces, as in `_collect`.
+        features = self.features(first)
+        with ThreadPoolExecutor(_MAX_THREADS) as pool:
+            return np.concatenate([features, *pool.map(self.features, rest)])
 
     def rounding(self, windows: AnyRows) -> float:
         """Measure how much of the trained model's output is float32 rounding.

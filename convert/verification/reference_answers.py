@@ -31,6 +31,10 @@ class ReferenceAnswers(Protocol):
         """Return the probabilities (N, classes) float32 of its parts, run as on the device."""
         ...
 
+    def split_stream_scores(self, frames: Array, window: int) -> Array:
+        """Return the same as `stream_scores`, by the parts: each frame is encoded once."""
+        ...
+
     def values(self, windows: AnyRows) -> list[Array]:
         """Return the other outputs of the model, each as (N, size) float32."""
         ...

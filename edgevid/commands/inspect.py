@@ -44,6 +44,17 @@ _REPORT_KEYS = (
     "joined_in_integers",
     "seconds",
 )
+_EVENT_KEYS = (
+    "recordings",
+    "hours",
+    "events",
+    "found_float",
+    "found_bundle",
+    "lost",
+    "false_float",
+    "false_bundle",
+    "later_ms",
+)
 _STAGE_KEYS = ("name", "clips", "agreement", "max_abs_error", "accuracy")
 
 
@@ -184,6 +195,10 @@ def _proof(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         rows = [[stage.get(key) for key in _STAGE_KEYS] for stage in report["stages"]]
         yield table([_STAGE_KEYS, *rows], indent="  ")
+    events = report.get("events")
+    if isinstance(events, dict):
+        shown = {key: events[key] for key in _EVENT_KEYS if events.get(key) is not None}
+        yield from _section("events in long recordings", shown)
     for note in report.get("notes", ()):
         yield f"  note: {note}"
     for warning in report.get("warnings", ()):

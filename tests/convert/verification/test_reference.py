@@ -39,6 +39,21 @@ def test_graph_parts_and_eager_execution_give_one_answer(head):
     np.testing.assert_allclose(reference.split_scores(windows), eager, atol=1e-5)
 
 
+@pytest.mark.parametrize("head", ["lstm", "attention", "motion", "stack"])
+def test_a_stream_is_answered_as_each_of_its_windows(head):
+    """47 frames are three pieces of 16, with a lookback of one frame they are not."""
+    model = cnn_rnn("gru" if head in ("motion", "stack") else head, motion=head == "motion")
+    reference, spec, parts = reference_of(model)
+    if head == "stack":
+        from convert.verification.reference import Reference
+
+        reference = Reference(model, parts.as_stack(), spec, "softmax")
+    frames = Workshop.frames(spec, 47, 5)
+    windows = np.stack([frames[first : first + FRAMES] for first in range(47 - FRAMES + 1)])
+    by_parts = reference.split_stream_scores(frames, FRAMES)
+    np.testing.assert_allclose(by_parts, reference.scores(windows), atol=1e-5)
+
+
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public models are not next to this checkout")
 def test_a_public_bilstm_that_the_graph_remapper_breaks_is_read_right():
     from convert.loading.load import load

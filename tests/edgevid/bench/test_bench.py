@@ -82,7 +82,7 @@ def test_a_slow_encoder_in_every_process_shows_as_that_much(
     assert cli.main(["bench", str(GESTURES), *SHORT, "-o", str(path)]) == 0
     stages = files.read(path).stages
     # A crowded machine adds to a median, and never takes away.
-    assert 4.0 <= stages["encode"].percentiles["p50"].value
+    assert stages["encode"].percentiles["p50"].value >= 4.0
     assert stages["encode"].min == pytest.approx(4.0, rel=0.15)
     assert stages["head"].min < 2
     capsys.readouterr()
