@@ -13,7 +13,7 @@ from edgevid.commands.run_options.sources import FRAMING
 if TYPE_CHECKING:
     from convert.event_metrics import MeasureOptions
     from convert.recordings import ImportOptions
-    from convert.stream_evaluation.framing import Framing
+    from convert.watching.framing import Framing
 
 _FRAMING = HelpGroup(
     title="what the model sees of the recordings",
@@ -69,7 +69,7 @@ def framing(args: argparse.Namespace) -> Framing:
     Args:
         args: The parsed arguments.
     """
-    from convert.stream_evaluation.framing import Framing
+    from convert.watching.framing import Framing
     from edgevid.capture import Orientation
     from edgevid.frames.region import Region
 

@@ -22,8 +22,8 @@ from convert.rule_search.learned_delays import learn_delays
 from convert.rule_search.search import Found, search_rule
 from convert.rule_search.trials import Trials
 from convert.stream_evaluation.evaluate import watch_all
-from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.watched_model import WatchedModel, watched_bundle
+from convert.watching.framing import PLAIN, Framing
 from edgevid import atomic, bundle
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import TruthError, UsageError

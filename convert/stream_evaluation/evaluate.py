@@ -11,8 +11,8 @@ from convert.event_metrics import Answered, EventMetrics, MeasureOptions, ScoreT
 from convert.progress import Progress, Silent
 from convert.recordings import Recording, check_durations, check_labels, import_truth
 from convert.recordings.importers.options import DEFAULT, ImportOptions
-from convert.stream_evaluation.framing import PLAIN, Framing
 from convert.stream_evaluation.watched_model import WatchedModel, open_watched
+from convert.watching.framing import PLAIN, Framing
 from edgevid.supervision.pace import paces
 
 

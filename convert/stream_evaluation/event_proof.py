@@ -10,9 +10,9 @@ from convert.interface.contract import Contract
 from convert.progress import Progress
 from convert.recordings import Truth, check_labels
 from convert.stream_evaluation.evaluate import watch_all
-from convert.stream_evaluation.watch_keras import keras_watch
 from convert.stream_evaluation.watched_model import WatchedModel, watched_bundle
 from convert.verification.event_drift import EventDrift, compare_events
+from convert.watching.watch_keras import keras_watch
 from edgevid.bundle import Bundle
 from edgevid.events.timeline import TOLERANCE_S
 from edgevid.frames import Array

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from convert.clips import ClipSet
 from convert.evaluation import MODEL_SUFFIXES, EvaluateOptions, open_trained
-from convert.stream_evaluation.watch import Watch, bundle_watch
-from convert.stream_evaluation.watch_keras import keras_watch
+from convert.watching.watch_bundle import Watch, bundle_watch
+from convert.watching.watch_keras import keras_watch
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ModelError, UsageError

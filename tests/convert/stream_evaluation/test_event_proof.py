@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,17 @@ def test_no_bundle_is_written_if_the_only_precision_loses_too_many_events(
     page = (tmp_path / "out.report.html").read_text()
     assert "over the budget" in page
     assert "missed by the bundle alone" in page
+
+
+def test_a_precision_that_the_clips_reject_watches_no_recording(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "clips", tmp_path / "clips")
+    for number in range(4, 8):
+        np.save(tmp_path / "clips" / "soft" / f"{number}.npy", rows_of((1.0, 0.0, 0.15)))
+    out = tmp_path / "out.edgevid"
+    assert convert(place, out, "--precision", "int8", "--clips", str(tmp_path / "clips")) == 3
+    report = json.loads((tmp_path / "out.report.json").read_text())
+    assert report["failure"].startswith("int8: agreement")
+    assert report["events"] is None
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from convert.stream_evaluation.framing import Framing
-from convert.stream_evaluation.timed import open_recording
-from convert.stream_evaluation.watch import bundle_watch
-from convert.stream_evaluation.watch_keras import keras_watch
+from convert.watching.framing import Framing
+from convert.watching.timed import open_recording
+from convert.watching.watch_bundle import bundle_watch
+from convert.watching.watch_keras import keras_watch
 from edgevid import cli
 from edgevid.api.model import Model
 from edgevid.api.session import Session

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from convert.event_metrics.trace import ScoreTrace, Segment
-from convert.stream_evaluation.framing import PLAIN, Framing
-from convert.stream_evaluation.timed import check_length, open_recording
-from convert.stream_evaluation.watch import Watch
+from convert.watching.framing import PLAIN, Framing
+from convert.watching.timed import check_length, open_recording
+from convert.watching.watch_bundle import Watch
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec, Preprocessor

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from convert.event_metrics import replay
-from convert.stream_evaluation import watch as watch_bundle
-from convert.stream_evaluation import watch_keras
-from convert.stream_evaluation.timed import TimedSource, open_recording
-from convert.stream_evaluation.watch import bundle_watch
-from convert.stream_evaluation.watch_keras import keras_watch
 from convert.stream_evaluation.watched_model import watched_bundle
+from convert.watching import watch_bundle, watch_keras
+from convert.watching.timed import TimedSource, open_recording
+from convert.watching.watch_bundle import bundle_watch
+from convert.watching.watch_keras import keras_watch
 from edgevid.bundle.manifest import Window
 from edgevid.capture.source import ClosingSource
 from edgevid.capture.video_files import VideoFile
@@ -96,7 +95,7 @@ def test_a_keras_model_is_asked_for_every_window_of_frames_that_are_due(tmp_path
 def test_chunks_give_the_windows_of_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_levels(tmp_path / "a.avi", [7 * index for index in range(35)])
     whole = keras_watch(newest_and_oldest, SPEC, WINDOW, classes=2)(path)
-    monkeypatch.setattr("convert.stream_evaluation.watch_keras._CHUNK_BYTES", 1)
+    monkeypatch.setattr("convert.watching.watch_keras._CHUNK_BYTES", 1)
     asked = []
 
     def score(frames: np.ndarray) -> np.ndarray:

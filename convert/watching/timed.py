@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from convert.stream_evaluation.framing import PLAIN, Framing
+from convert.watching.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.capture import features, oriented, video_files
 from edgevid.capture.source import ClosingSource, Source
