@@ -22,6 +22,7 @@ from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
 from convert.transfer.learn import LearnOptions, learn
+from convert.transfer.minable import open_mining
 from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
 from edgevid.events.rule import DecisionRule
@@ -63,6 +64,7 @@ def train(
         UsageError: An option or path is not legal, or the package of an encoder's weights is missing.
         ClipsError: No classifier can be trained on the clips, the folds cannot be made, or clips that
             are nearly the same are in different groups or splits.
+        TruthError: The truth of recordings to mine is wrong, or does not fit them or the clips.
         ModelError: Training diverged, or an encoder cannot be used.
     """
     options, progress, started_s = options or TrainOptions(), progress or Silent(), time.monotonic()
@@ -138,6 +140,7 @@ def _learn_options(
 
     encoder_choice = parse_encoder(options.encoder)
     choices = candidates(options.streams, options.head)
+    mining = open_mining(options, refs, labels)
     folds = _folds(refs, options)
     flip = parse_flip(options.flip, labels)
     import_tensorflow()
@@ -156,6 +159,7 @@ def _learn_options(
         seed=options.seed,
         allow_duplicates=options.allow_duplicates,
         curve=options.has_curve,
+        mining=mining,
     )
 
 

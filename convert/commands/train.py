@@ -17,6 +17,10 @@ clips. A part of them is held out once; training ends when the model no longer
 improves on it, and its metrics are printed. A list that states its split (test
 or val) is taken at its word, with either encoder.
 
+With --mine, a head on a frozen encoder watches long recordings. Its worst false
+alarms become clips of --background, and it is fitted anew, a few times. It says how
+many false alarms an hour there were.
+
 --report writes a page: the answers to held-out clips by group and by class, the
 worst clips as pictures, and what more clips of each class might bring.
 
@@ -50,6 +54,8 @@ EXAMPLES = """examples:
   edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --report training.html
   edgevid train clips -o gestures.keras --background none
+  edgevid train days.csv -o actions.keras --videos recordings --background none --encoder efficientnet-lite0 \
+      --mine recordings --mine-rounds 3
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train trainlist01.txt -o actions.keras --videos UCF-101
   edgevid train days.csv -o gestures.keras --videos recordings --background none
@@ -87,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     # Rejects illegal options before TensorFlow, which takes seconds to import.
     options = options_from(args, TrainOptions)
     if args.check:
+        UsageError.unless(options.mine is None, expected="no --mine with --check, which reads clips", got=options.mine)
         return _check(args, options)
     UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
     import_tensorflow()

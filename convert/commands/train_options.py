@@ -24,6 +24,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
     _add_training(parser.add_argument_group("training"))
+    _add_mining(parser.add_argument_group("false alarms in long recordings, with a frozen encoder"))
     _add_report(parser.add_argument_group("the report"))
 
 
@@ -140,6 +141,24 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
     )
+
+
+def _add_mining(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--mine",
+        type=Path,
+        metavar="DIR",
+        help="folder of long recordings: the worst false alarms in them become clips of --background, and the head is "
+        "fitted anew",
+    )
+    group.add_argument(
+        "--truth",
+        type=Path,
+        metavar="EVENTS.csv",
+        help="what happens in them, a table with path, label, start_s and end_s, and optionally group (default: "
+        "nothing besides the segments that CLIPS lists)",
+    )
+    group.add_argument("--mine-rounds", type=positive_int, metavar="N", help="how often that is done (default: 2)")
 
 
 def _add_report(group: argparse._ArgumentGroup) -> None:

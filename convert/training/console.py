@@ -157,7 +157,9 @@ def transfer_text(facts: TransferFacts) -> str:
     chosen = f"chosen: {','.join(facts.streams)} + {facts.head} on {facts.encoder}"
     by = "" if len(losses) < 2 else table([("candidate", "log loss on inner folds"), *losses]) + "\n\n"
     features = f"{facts.cached} clips from the cache, {facts.encoded} encoded"
-    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}"
+    rounds = "".join(f"\n{each}" for each in facts.mining)
+    mining = f"\n\nfalse alarms in long recordings{rounds}" if rounds else ""
+    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}{mining}"
 
 
 def _score(score: Score) -> tuple[float, float, float, int]:

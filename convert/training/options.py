@@ -39,7 +39,7 @@ _OF_SMALL = (
     "learning_rate",
     "tensorboard",
 )
-_OF_FROZEN = ("range", "streams", "head", "loss", "cache")
+_OF_FROZEN = ("range", "streams", "head", "loss", "cache", "mine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,9 @@ class TrainOptions:
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
             None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
+        mine: Folder of long recordings whose false alarms become clips of background; None for none.
+        truth: What happens in them; None if they show no event besides those of the clips.
+        mine_rounds: How often false alarms are searched and the head is fitted anew; None for 2.
         background: A class that is never an event.
         flip: Classes that may be mirrored: "none", "all", or a list such as "wave,left=right".
         augment: Whether clips vary in training. Without it, only the start of a window is random.
@@ -111,6 +114,9 @@ class TrainOptions:
     loss: Literal["every-frame", "last"] = "every-frame"
     folds: Folds | None = None
     cache: Path | None = None
+    mine: Path | None = None
+    truth: Path | None = None
+    mine_rounds: int | None = None
     background: str | None = None
     flip: str = "none"
     augment: bool = True
@@ -162,6 +168,7 @@ class TrainOptions:
             expected="--folds with --learning-curve on",
             got=self.folds or 0,
         )
+        self._reject_unfit_mining()
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:
             UsageError.unless(
@@ -170,6 +177,22 @@ class TrainOptions:
                 got=getattr(self, name),
                 hint=f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}.",
             )
+
+    def _reject_unfit_mining(self) -> None:
+        if self.mine is None:
+            given = [
+                f"--{name.replace('_', '-')}" for name in ("truth", "mine_rounds") if getattr(self, name) is not None
+            ]
+            UsageError.unless(not given, expected="--mine DIR with options of its recordings", got=", ".join(given))
+            return
+        UsageError.unless(
+            self.background is not None, expected="--background LABEL with --mine, for its false alarms", found="none"
+        )
+        UsageError.unless(
+            self.mine_rounds is None or self.mine_rounds >= 1,
+            expected="--mine-rounds of at least 1",
+            got=self.mine_rounds,
+        )
 
     @property
     def input(self) -> InputSpec:

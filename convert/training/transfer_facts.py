@@ -7,6 +7,68 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchedHours:
+    """What a head said in long recordings.
+
+    Attributes:
+        recordings: Number of recordings.
+        hours: Their length.
+        false_alarms: Events where none is true.
+        per_hour: Their rate.
+        low: Lower end of its 95 % interval.
+        high: Its upper end.
+        events: True events.
+        found: True events that were found.
+    """
+
+    recordings: int
+    hours: float
+    false_alarms: int
+    per_hour: float
+    low: float
+    high: float
+    events: int
+    found: int
+
+    def __str__(self) -> str:
+        """Return the numbers for people."""
+        alarms = f"{self.false_alarms} false alarm{'' if self.false_alarms == 1 else 's'} in {self.hours:.3g} h"
+        rate = f"{self.per_hour:.3g} an hour ({self.low:.2g} to {self.high:.2g})"
+        found = f"; {self.found} of {self.events} events found" if self.events else ""
+        return f"{alarms}: {rate}{found}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiningRound:
+    """What a head said before a round of mining, or after the last one.
+
+    Attributes:
+        number: 0 for the head that knows no mined clip.
+        watched: The recordings that are mined.
+        kept_out: Recordings that are not, because they share a group or a file with held-out clips;
+            None without any.
+        mined: False alarms that became clips of background then.
+    """
+
+    number: int
+    watched: WatchedHours
+    kept_out: WatchedHours | None
+    mined: int
+
+    def __str__(self) -> str:
+        """Return the round for people, in one line."""
+        kept_out = "" if self.kept_out is None else f". In recordings that are not mined, {self.kept_out}"
+        mined = f"; {self.mined} become background" if self.mined else ""
+        return f"{self.when}: {self.watched}{mined}{kept_out}"
+
+    @property
+    def when(self) -> str:
+        """How many rounds there were before, in words."""
+        rounds = f"{self.number} round{'' if self.number == 1 else 's'}"
+        return f"after {rounds} of mining" if self.number else "before mining"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransferFacts:
     """How a head was chosen and what it learned from.
 
@@ -21,6 +83,7 @@ class TransferFacts:
         cached: Clips whose features were all on disk already.
         encoded: Clips that were encoded now.
         damaged: Cached files that were dropped because they were incomplete or altered.
+        mining: Rounds of mining, with the state after the last one; empty without recordings.
     """
 
     encoder: str
@@ -32,3 +95,4 @@ class TransferFacts:
     cached: int
     encoded: int
     damaged: int = 0
+    mining: tuple[MiningRound, ...] = ()

@@ -7,7 +7,7 @@ clip therefore has the same windows in every run, whatever other clips there are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -141,15 +141,26 @@ def encode_clip(
     drawn = list(plan.draw(clip, digest))
     labels = np.array([label for _, label in drawn])
     return {
-        way: {"features": _packed([encoder.encode(frames) for frames, _ in drawn], clip.ref), "labels": labels}
+        way: {
+            "features": packed(np.stack([encoder.encode(frames) for frames, _ in drawn]), clip.ref),
+            "labels": labels,
+        }
         for way, encoder in encoders.items()
     }
 
 
-def _packed(features: Sequence[Array], ref: ClipRef) -> Array:
-    stacked = np.stack(features)
-    largest = float(np.abs(stacked).max())
+def packed(features: Array, ref: ClipRef) -> Array:
+    """Return features in half of their space, if their size allows it.
+
+    Args:
+        features: Of any shape, float32.
+        ref: What they are of.
+
+    Raises:
+        ModelError: A feature is not a finite number.
+    """
+    largest = float(np.abs(features).max())
     if not np.isfinite(largest):
         raise ModelError(expected="finite features", found=f"{largest} from the encoder on {ref.name}", path=ref.path)
     # Half precision keeps three digits, more than an int8 feature has, in half of the space.
-    return stacked.astype(np.float16) if largest < float(np.finfo(np.float16).max) else stacked
+    return features.astype(np.float16) if largest < float(np.finfo(np.float16).max) else features

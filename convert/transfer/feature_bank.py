@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,30 @@ from convert.clips import ClipRef
 from convert.transfer.heads import Examples, balanced_weights
 from convert.transfer.streams import Stream, Streams, lookback
 from edgevid.frames import Array
+
+
+@dataclass(frozen=True)
+class Held:
+    """Groups and files of held-out clips.
+
+    Attributes:
+        groups: Their groups, without "".
+        files: Their files.
+    """
+
+    groups: frozenset[str]
+    files: frozenset[Path]
+
+    @classmethod
+    def of(cls, refs: Iterable[ClipRef]) -> Held:
+        """Return those of some clips."""
+        clips = tuple(refs)
+        groups = frozenset(ref.group for ref in clips if ref.group)
+        return cls(groups, frozenset(ref.path.resolve() for ref in clips))
+
+    def has(self, ref: ClipRef) -> bool:
+        """Whether a clip is of one of the groups or files."""
+        return ref.group in self.groups or ref.path.resolve() in self.files
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +48,7 @@ class FeatureBank:
         shown: (N, W) index of the class that each window shows.
         trained: Features (N, W, T', F) to fit heads to, by stream: those that the device will see.
         centre: Float features (N, T', F) of the middle windows, by stream.
+        mined: How many of the last clips are false alarms of an earlier head.
     """
 
     refs: tuple[ClipRef, ...]
@@ -30,6 +56,33 @@ class FeatureBank:
     shown: Array
     trained: Mapping[Stream, Array]
     centre: Mapping[Stream, Array]
+    mined: int = 0
+
+    @property
+    def given(self) -> Array:
+        """Indices of the clips that the user gave."""
+        return np.arange(len(self.refs) - self.mined)
+
+    def mined_besides(self, held_out: Array) -> Array:
+        """Return the indices of mined clips that share neither group nor file with held-out clips.
+
+        Args:
+            held_out: Indices of the held-out clips.
+        """
+        away = Held.of([self.refs[index] for index in held_out])
+        mined = range(len(self.refs) - self.mined, len(self.refs))
+        return np.array([index for index in mined if not away.has(self.refs[index])], dtype=int)
+
+    def extended(self, other: FeatureBank) -> FeatureBank:
+        """Return a bank with the clips of another one behind its own, as mined ones."""
+        return FeatureBank(
+            refs=(*self.refs, *other.refs),
+            classes=self.classes,
+            shown=np.concatenate([self.shown, other.shown]),
+            trained={stream: np.concatenate([each, other.trained[stream]]) for stream, each in self.trained.items()},
+            centre={stream: np.concatenate([each, other.centre[stream]]) for stream, each in self.centre.items()},
+            mined=self.mined + len(other.refs),
+        )
 
     @property
     def labels(self) -> list[str]:

@@ -21,11 +21,14 @@ from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
 from convert.transfer.candidates import Candidate, Choice, Chooser
 from convert.transfer.encode import WindowPlan
-from convert.transfer.feature_bank import FeatureBank
+from convert.transfer.feature_bank import FeatureBank, Held
 from convert.transfer.heads import Head
 from convert.transfer.library import ClipLibrary, EncodedClips
+from convert.transfer.mining import MinedHead, Miner, Mining
+from convert.transfer.stream_features import RecordedFeatures
 from convert.transfer.streams import STREAMS, video_encoder
 from edgevid.bundle.manifest import Window
+from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
 
 
@@ -44,6 +47,7 @@ class LearnOptions:
         seed: Seed of windows, variations, folds and heads.
         allow_duplicates: Whether nearly the same clips may lie in different groups or splits.
         curve: Whether to measure the accuracy with fewer clips of each class too.
+        mining: Recordings whose false alarms become clips; None for none.
     """
 
     encoder: FrameEncoder
@@ -56,6 +60,7 @@ class LearnOptions:
     seed: int
     allow_duplicates: bool = False
     curve: bool = False
+    mining: Mining | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def learn(
     progress: Progress,
     on_clips: Callable[[EncodedClips], None] = lambda _clips: None,
 ) -> LearnedModel:
-    """Encode clips, choose and measure by folds, and fit a head to all clips.
+    """Encode clips, fit a head to all of them, mine its false alarms, and measure by folds.
 
     Args:
         refs: Labelled clips of at least two classes.
@@ -99,18 +104,53 @@ def learn(
         ConversionError: TensorFlow rejected the encoder.
     """
     _check_folds(refs, options)
-    encoded = encode(refs, options, cache=cache, progress=progress)
+    library = _library(options, cache, progress)
+    encoded = _read(library, refs, options)
     on_clips(encoded)
-    bank = encoded.bank
     notes = _check_duplicates(encoded, options)
-    measured = _measure(bank, options, progress) if _is_measured(refs, options) else None
     progress.step("Fitting the head of the model to write")
-    every = np.array([index for index, ref in enumerate(bank.refs) if not ref.is_held_out])
-    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
-    choice = chooser.choose(every)
-    head = chooser.fit(choice.candidate, every).scaled(choice.temperature)
-    model = assemble(options, choice.candidate, head)
-    return LearnedModel(model, measured, _facts(options, choice, encoded, cache), head.history, notes)
+    held_out = np.array([index for index, ref in enumerate(encoded.bank.refs) if ref.is_held_out], dtype=int)
+    choice = _chooser(encoded.bank, options).choose(np.setdiff1d(encoded.bank.given, held_out))
+    fitted = _fit(encoded.bank, choice, held_out, library=library, options=options, cache=cache, progress=progress)
+    measured = _measure(fitted.bank, options, progress) if _is_measured(refs, options) else None
+    model = assemble(options, choice.candidate, fitted.head)
+    facts = _facts(options, choice, encoded, cache, fitted)
+    return LearnedModel(model, measured, facts, fitted.head.history, notes)
+
+
+def _chooser(bank: FeatureBank, options: LearnOptions) -> Chooser:
+    return Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
+
+
+def _fit(
+    bank: FeatureBank,
+    choice: Choice,
+    held_out: Array,
+    *,
+    library: ClipLibrary,
+    options: LearnOptions,
+    cache: FeatureCache,
+    progress: Progress,
+) -> MinedHead:
+    """Fit the head of the model to write, and mine its false alarms if there are recordings."""
+
+    def fit(clips: FeatureBank) -> Head:
+        learned = np.concatenate([np.setdiff1d(clips.given, held_out), clips.mined_besides(held_out)])
+        return _chooser(clips, options).fit(choice.candidate, learned).scaled(choice.temperature)
+
+    head = fit(bank)
+    if options.mining is None:
+        return MinedHead(head, bank, ())
+    encoders = library.stream_encoders(choice.candidate.streams)
+    miner = Miner(
+        options.mining,
+        RecordedFeatures(encoders, options.encoder.input, options.window, cache),
+        options.window,
+        bank.classes,
+        Held.of(bank.refs[index] for index in held_out),
+        progress=progress,
+    )
+    return miner.mine(head, fit, bank, library)
 
 
 def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCache, progress: Progress) -> EncodedClips:
@@ -126,6 +166,10 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
         ClipsError: No clip can be read.
         ConversionError: TensorFlow rejected the encoder.
     """
+    return _read(_library(options, cache, progress), refs, options)
+
+
+def _library(options: LearnOptions, cache: FeatureCache, progress: Progress) -> ClipLibrary:
     plan = WindowPlan(
         window=options.window,
         input=options.encoder.input,
@@ -133,9 +177,13 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
         windows=options.windows_per_clip,
         seed=options.seed,
     )
+    return ClipLibrary(options.encoder, plan, cache, progress=progress)
+
+
+def _read(library: ClipLibrary, refs: Sequence[ClipRef], options: LearnOptions) -> EncodedClips:
     streams = [stream for stream in STREAMS if any(stream in each.streams for each in options.candidates)]
     classes = tuple(sorted({str(ref.label) for ref in refs}))
-    return ClipLibrary(options.encoder, plan, cache, progress=progress).read(refs, streams, classes=classes)
+    return library.read(refs, streams, classes=classes)
 
 
 def _check_folds(refs: Sequence[ClipRef], options: LearnOptions) -> None:
@@ -167,7 +215,9 @@ def _check_duplicates(encoded: EncodedClips, options: LearnOptions) -> tuple[str
     return describe_pairs(pairs)
 
 
-def _facts(options: LearnOptions, choice: Choice, encoded: EncodedClips, cache: FeatureCache) -> TransferFacts:
+def _facts(
+    options: LearnOptions, choice: Choice, encoded: EncodedClips, cache: FeatureCache, fitted: MinedHead
+) -> TransferFacts:
     return TransferFacts(
         encoder=options.encoder.name,
         streams=choice.candidate.streams,
@@ -178,6 +228,7 @@ def _facts(options: LearnOptions, choice: Choice, encoded: EncodedClips, cache: 
         cached=encoded.cached,
         encoded=encoded.encoded,
         damaged=cache.damaged,
+        mining=fitted.rounds,
     )
 
 
@@ -206,7 +257,7 @@ def _measure(bank: FeatureBank, options: LearnOptions, progress: Progress) -> Cr
         progress.step(f"Learning from {count} clips of each class")
         return cross_validate(bank, options, progress=progress, clips_per_class=count)
 
-    most = most_of_a_class(bank.labels, _folds(bank.refs, options))
+    most = most_of_a_class(bank.labels, _folds([bank.refs[index] for index in bank.given], options))
     return replace(measured, curve=measure_curve(measured, most, with_fewer))
 
 
@@ -216,7 +267,8 @@ def cross_validate(
     """Hold out each fold in turn; its clips take no part in the choice of streams and head either.
 
     Args:
-        bank: Features of all clips.
+        bank: Features of all clips. Mined ones are never held out, and a fold learns from those that share
+            neither group nor file with what it holds out.
         options: Folds and candidates.
         progress: Shows how many folds are done.
         clips_per_class: Clips of each class to fit to, the first ones in the order of the bank; None
@@ -225,13 +277,14 @@ def cross_validate(
     Raises:
         ClipsError: The folds cannot be made.
     """
-    chooser = Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
-    folds = _folds(bank.refs, options)
+    chooser = _chooser(bank, options)
+    folds = _folds([bank.refs[index] for index in bank.given], options)
     predictions, int8, methods = [], [], []
     for fold in progress.track(folds, "held-out folds"):
         training = first_of_each(bank.labels, fold.training, clips_per_class)
         choice = chooser.choose(training)
-        head = chooser.fit(choice.candidate, training).scaled(choice.temperature)
+        learned = np.concatenate([training, bank.mined_besides(fold.held_out)])
+        head = chooser.fit(choice.candidate, learned).scaled(choice.temperature)
         methods.append(str(choice.candidate))
         predictions.append(_answer(bank, fold, head, choice.candidate, int8=False))
         int8 += _answer(bank, fold, head, choice.candidate, int8=True)

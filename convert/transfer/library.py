@@ -21,7 +21,8 @@ from convert.transfer.cache import FeatureCache, key_of
 from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
 from convert.transfer.encode import Way, WindowPlan, clip_digest, content_digest, encode_clip, entry_key
 from convert.transfer.feature_bank import FeatureBank
-from convert.transfer.streams import Stream
+from convert.transfer.stream_features import StreamEncoders
+from convert.transfer.streams import Stream, Streams
 from edgevid.bundle.parts import Part, Precision
 from edgevid.errors import ClipsError, ContractError, SourceError
 from edgevid.frames import Array
@@ -85,6 +86,7 @@ class ClipLibrary:
     def __init__(self, encoder: FrameEncoder, plan: WindowPlan, cache: FeatureCache, *, progress: Progress) -> None:
         self._encoder, self._cache, self._progress = encoder, cache, progress
         self._plans: dict[Precision, WindowPlan] = {"int8": plan, "float32": replace(plan, windows=1)}
+        self._encoders: Mapping[Way, _Encoder] = {}
 
     def read(self, refs: Sequence[ClipRef], streams: Sequence[Stream], *, classes: tuple[str, ...]) -> EncodedClips:
         """Return the features of clips; encode those that are not on disk.
@@ -101,13 +103,8 @@ class ClipLibrary:
         """
         skipped: list[tuple[Path, str]] = []
         digests = _digests(refs, skipped)
-        encoders = self._compile(digests, streams)
-        read: list[_ReadClip] = []
-        for ref, digest in self._progress.track(list(digests.items()), "encoding clips"):
-            try:
-                read.append(self._read(ref, digest, encoders))
-            except (SourceError, ContractError) as error:
-                skipped.append(ref.unreadable(error))
+        self._encoders = self._compile(digests, streams)
+        read = self._read_all(digests, skipped)
         self._cache.prune()
         _check_classes(read, classes, skipped)
         bank = _bank(read, streams, classes)
@@ -121,8 +118,38 @@ class ClipLibrary:
             encoded,
         )
 
-    def _read(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> _ReadClip:
+    def read_more(self, bank: FeatureBank, refs: Sequence[ClipRef]) -> FeatureBank:
+        """Return a bank with more clips, by the encoders that `read` compiled.
+
+        Args:
+            bank: What `read` returned, or this.
+            refs: More clips of its classes. Those that cannot be read are left out.
+        """
+        skipped: list[tuple[Path, str]] = []
+        read = self._read_all(_digests(refs, skipped), skipped)
+        for path, reason in skipped:
+            self._progress.step(f"  skipped {path}: {reason}")
+        return bank.extended(_bank(read, tuple(bank.trained), bank.classes)) if read else bank
+
+    def stream_encoders(self, streams: Streams) -> StreamEncoders:
+        """Return the encoders of the device for some streams, as `read` compiled them."""
+        chosen = {stream: self._encoders[stream, "int8"] for stream in streams}
+        return StreamEncoders(
+            {stream: each.opened for stream, each in chosen.items()}, "".join(each.digest for each in chosen.values())
+        )
+
+    def _read_all(self, digests: Mapping[ClipRef, str], skipped: list[tuple[Path, str]]) -> list[_ReadClip]:
+        read: list[_ReadClip] = []
+        for ref, digest in self._progress.track(list(digests.items()), "encoding clips"):
+            try:
+                read.append(self._read(ref, digest))
+            except (SourceError, ContractError) as error:
+                skipped.append(ref.unreadable(error))
+        return read
+
+    def _read(self, ref: ClipRef, digest: str) -> _ReadClip:
         """Read a clip from disk; decode and encode what is missing there."""
+        encoders = self._encoders
         keys = self._keys(ref, digest, encoders)
         entries = self._entries(keys)
         facts_key = key_of({"clip": digest, "input": to_json(self._encoder.input)})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from convert.event_metrics.trace import ScoreTrace, Segment
 from convert.watching.framing import PLAIN, Framing
@@ -23,7 +24,13 @@ _CHUNK_BYTES = 64 * 2**20
 
 
 def keras_watch(
-    score: Callable[[Array], Array], spec: InputSpec, window: Window, *, classes: int, slowdown: int = 1
+    score: Callable[[Array], Array],
+    spec: InputSpec,
+    window: Window,
+    *,
+    classes: int,
+    slowdown: int = 1,
+    dtype: DTypeLike = np.float64,
 ) -> Watch:
     """Return a watch that runs a trained model on every window of a recording.
 
@@ -33,10 +40,11 @@ def keras_watch(
         window: The model's window.
         classes: Number of classes.
         slowdown: Training intervals between two frames, as at a slower pace.
+        dtype: Type of the scores.
     """
 
     def watch(path: Path, framing: Framing = PLAIN) -> ScoreTrace:
-        scoring = _Scoring(score, spec, window, classes)
+        scoring = _Scoring(score, spec, window, classes, dtype)
         sampler = IntervalSampler(window.interval_s)
         sampler.slow_down(slowdown)
         preprocessor = Preprocessor(spec)
@@ -60,17 +68,19 @@ def keras_watch(
 class _Scoring:
     """Collects frames, and scores them chunk by chunk."""
 
-    def __init__(self, score: Callable[[Array], Array], spec: InputSpec, window: Window, classes: int) -> None:
-        self._score, self._window = score, window.frames
+    def __init__(
+        self, score: Callable[[Array], Array], spec: InputSpec, window: Window, classes: int, dtype: DTypeLike
+    ) -> None:
+        self._score, self._window, self._dtype = score, window.frames, dtype
         room = max(_CHUNK_BYTES // (math.prod(spec.shape) * np.dtype(spec.dtype).itemsize), 2 * window.frames)
         self._frames = np.empty((room, *spec.shape), spec.dtype)
         self._stamps_s = np.empty(room)
         self._count = 0
         self._began_s = 0.0
         self._answered = 0
-        # Something to join where a recording is shorter than a window of a slower pace.
+        self._classes = classes
         self._times_s = [np.zeros(0)]
-        self._scores = [np.zeros((0, classes))]
+        self._scores: list[Array] = []
         self._segments: list[Segment] = []
 
     def restart(self, t_s: float) -> None:
@@ -95,7 +105,7 @@ class _Scoring:
         self._flush()
         return ScoreTrace(
             times_s=np.concatenate(self._times_s),
-            scores=np.concatenate(self._scores).astype(np.float64),
+            scores=np.concatenate(self._scores) if self._scores else np.zeros((0, self._classes), self._dtype),
             segments=tuple(self._segments),
             duration_s=duration_s,
         )
@@ -106,6 +116,6 @@ class _Scoring:
         if not self._segments or self._segments[-1].began_s != self._began_s:
             self._segments.append(Segment(self._answered, self._began_s))
         scores = self._score(self._frames[: self._count])
-        self._scores.append(scores)
+        self._scores.append(scores.astype(self._dtype))
         self._times_s.append(self._stamps_s[self._window - 1 : self._count].copy())
         self._answered += len(scores)

@@ -12,6 +12,7 @@ from convert.reporting.held_out_clips import held_out_strips, worst_predictions
 from convert.reporting.plots import learning_curve_svg
 from convert.reporting.training_verdict import limits, verdict
 from convert.training.metrics import measure
+from convert.training.transfer_facts import MiningRound, WatchedHours
 from edgevid.errors import UsageError
 from tests.chromium import needs_chromium, visit
 from tests.convert.reporting.test_page_in_browser import PHONE_PX, scripted, title
@@ -48,6 +49,21 @@ def test_the_numbers_of_the_result_are_on_the_page(clips, tmp_path):
     assert "differences + stats 0.300 1 written" in words
     for point in measured.curve.points:
         assert f"{point.clips_per_class} 83.3 % {low} % {high} %" in words
+
+
+def test_rounds_of_mining_are_on_the_page_with_the_rate_where_nothing_was_mined(clips, tmp_path):
+    hours = WatchedHours(
+        recordings=2, hours=2.0, false_alarms=9, per_hour=4.5, low=2.06, high=8.54, events=12, found=11
+    )
+    rounds = (
+        MiningRound(number=0, watched=hours, kept_out=None, mined=7),
+        MiningRound(number=1, watched=replace(hours, false_alarms=2, per_hour=1.0), kept_out=hours, mined=0),
+    )
+    trained = trained_on(clips)
+    assert "False alarms in long recordings" not in visible(write_page(trained, clips, tmp_path))
+    words = visible(write_page(replace(trained, transfer=replace(trained.transfer, mining=rounds)), clips, tmp_path))
+    assert "before mining 9 in 2 h 4.5 (2.1 to 8.5) 11 of 12 7 –" in words
+    assert "after 1 round of mining 2 in 2 h 1 (2.1 to 8.5) 11 of 12 0 4.5 (2.1 to 8.5)" in words
 
 
 def test_without_groups_the_worst_fold_comes_first(clips, tmp_path):

@@ -294,8 +294,8 @@ def test_fewer_clips_of_each_class_are_learned_from_in_each_fold(folder, trained
 
     monkeypatch.setattr(Chooser, "choose", watched)
     made = train(folder / "clips", folder / "c.keras", options=options(folder, learning_curve=True, head="mean"))
-    # Two folds of three clips of each class, the same with two of each, and all clips.
-    assert counts == [9, 9, 6, 6, 18]
+    # All clips, two folds of three clips of each class, and the same with two of each.
+    assert counts == [18, 9, 9, 6, 6]
     fewest = made.cross_validation.curve.points[0]
     assert (fewest.clips_per_class, fewest.score.clips) == (2, 18)
 
