@@ -176,8 +176,8 @@ class Miner:
         busy = [Segment(real.start_s, real.end_s) for real in answered.truth]
         busy += self._mining.avoid.get(recording.path.resolve(), ())
         found = []
-        for event, (kind, _) in zip(matched.score.false_alarms, matched.kinds, strict=True):
-            segment = self._segment(event, answered.trace, busy) if kind == "spurious" else None
+        for event in matched.score.false_alarms:
+            segment = self._segment(event, answered.trace, busy)
             if segment is not None:
                 origin = f"a false alarm of {event.label!r} in {answered.name}"
                 label = self._mining.rule.background[0]
