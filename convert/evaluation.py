@@ -59,6 +59,7 @@ class EvaluateOptions:
     axes: str | None = None
     scores: str | None = None
     scores_only: bool = False
+    look_ahead: int = 0
     weights: Path | None = None
     allow_code: bool = False
     custom_objects: Path | None = None
@@ -254,6 +255,7 @@ def open_trained(path: Path, training: Options) -> TrainedModel:
         frames=training.frames,
         frame_size=training.frame_size,
         output=training.scores,
+        look_ahead=training.look_ahead,
         # Metrics are computed from the scores alone.
         scores_only=True,
     )

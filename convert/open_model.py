@@ -85,7 +85,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         The file as a model in one part.
 
     Raises:
-        UsageError: `options.regression` or `options.weights` is set.
+        UsageError: `options.regression`, `options.weights` or `options.look_ahead` is set.
         ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
             window or frame.
     """
@@ -102,6 +102,11 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         options.weights is None,
         expected="a model's description (.json) as MODEL with --weights",
         found=f"a .tflite file, which has its weights: {path}",
+    )
+    UsageError.unless(
+        options.look_ahead == 0,
+        expected="a trained model for --look-ahead",
+        found=f"a .tflite file, which is used unchanged: {path}",
     )
     prebuilt, reference = _adopt(path, options)
     precision = prebuilt.part.part.precision
@@ -166,6 +171,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
             output=options.scores,
             scores_only=options.scores_only,
             regression=options.regression,
+            look_ahead=options.look_ahead,
         )
         parts = split(arranged.graph)
         yield OpenedModel(

@@ -38,6 +38,8 @@ class Options:
         axes: Meaning of the input's axes, one of `convert.interface.axes.AXES`.
         scores: Name or number of the output that holds the scores, of a model with several.
         scores_only: Drop the other outputs.
+        look_ahead: Frames between the newest and the one whose answer is delivered, of a model with an
+            answer for each frame of the window; each has seen so many frames after it.
         regression: Deliver the numbers of the output `scores` as values; the bundle names no class.
         max_value_error: Limit for the mean error of each other output, as a share (0 to 1) of its
             span on the clips.
@@ -83,6 +85,7 @@ class Options:
     axes: str | None = None
     scores: str | None = None
     scores_only: bool = False
+    look_ahead: int = 0
     regression: bool = False
     max_value_error: float = 0.05
     frame_size: tuple[int, int] | None = None

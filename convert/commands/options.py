@@ -79,6 +79,14 @@ def _add_tensors(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="omit the other outputs, which are otherwise delivered as values along with the scores",
     )
+    group.add_argument(
+        "--look-ahead",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a model with an answer for each frame of the window, deliver that of the frame N before the newest, "
+        "which has seen N frames more (default: 0, the newest frame's)",
+    )
 
 
 def add_reading(group: argparse._ArgumentGroup) -> None:

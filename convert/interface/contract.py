@@ -19,7 +19,7 @@ from convert.options import Options
 from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Scores, Value, Window
 from edgevid.errors import ClipsError, UsageError
-from edgevid.events.rule import DecisionRule
+from edgevid.events.rule import ClassDelay, DecisionRule
 from edgevid.frames.preprocess import InputSpec
 
 # Labels of a bundle without classes: the first is constant, and none starts an event.
@@ -92,7 +92,7 @@ def resolve_contract(
         spec,
         window,
         scores,
-        _decision(labels, options, info),
+        _with_delays(_decision(labels, options, info), labels, graph, window),
         is_labelled,
         (
             *notes,
@@ -126,6 +126,17 @@ def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | No
     unknown_below = rule.unknown_below if options.unknown_below is None else options.unknown_below
     delays = tuple(each for each in rule.delays if each.label in labels)
     return replace(rule, background=background, thresholds=thresholds, unknown_below=unknown_below, delays=delays)
+
+
+def _with_delays(rule: DecisionRule, labels: tuple[str, ...], graph: LayerGraph, window: Window) -> DecisionRule:
+    """State how late the answer of a single frame is: not half of a window, as that of a whole one."""
+    maker = next((call for call in graph.calls if graph.output in call.outputs), None)
+    behind = getattr(getattr(maker, "layer", None), "frames_behind", None)
+    if behind is None:
+        return rule
+    measured, late_s = {each.label for each in rule.delays}, behind * window.interval_s
+    stated = [ClassDelay(label=each, start_s=late_s, end_s=late_s) for each in labels if each not in measured]
+    return replace(rule, delays=(*rule.delays, *stated))
 
 
 def _labels(

@@ -17,23 +17,25 @@ from edgevid.errors import ModelError, UsageError
 class OutputAdapter:
     """The last step from an output to a flat vector.
 
-    It drops axes of size 1, or selects the newest frame of an output with an axis of time.
+    It drops axes of size 1, or selects one frame of an output with an axis of time.
 
     Args:
-        newest: Whether the output has an axis of time.
+        frames_behind: The frame to select, counted back from the newest, of an output with an axis of
+            time; None for one without.
         classes: Size of the vector.
         name: Name of the output.
 
     Attributes:
         newest_only: Whether the adapter selects the newest frame of a window.
+        frames_behind: See above.
         classes: Size of the vector.
         name: Name of the output.
     """
 
     trainable_weights = ()
 
-    def __init__(self, *, newest: bool, classes: int, name: str = "scores") -> None:
-        self.newest_only = newest
+    def __init__(self, *, frames_behind: int | None, classes: int, name: str = "scores") -> None:
+        self.newest_only, self.frames_behind = frames_behind == 0, frames_behind
         self.classes = classes
         self.name = name
 
@@ -41,7 +43,8 @@ class OutputAdapter:
         """Adapt an output with a batch of N to (N, classes)."""
         import tensorflow as tf
 
-        return tf.reshape(answer[:, -1] if self.newest_only else answer, (-1, self.classes))
+        selected = answer if self.frames_behind is None else answer[:, -1 - self.frames_behind]
+        return tf.reshape(selected, (-1, self.classes))
 
 
 # A bundle has two labels at least.
@@ -90,7 +93,13 @@ class ChosenOutputs:
 
 
 def choose_outputs(
-    graph: ModelGraph, frames: int, *, name: str | None, scores_only: bool, regression: bool = False
+    graph: ModelGraph,
+    frames: int,
+    *,
+    name: str | None,
+    scores_only: bool,
+    regression: bool = False,
+    look_ahead: int = 0,
 ) -> ChosenOutputs:
     """Choose the output that holds the scores, and the outputs that are delivered with them.
 
@@ -101,18 +110,46 @@ def choose_outputs(
             probabilities.
         scores_only: Drop the other outputs.
         regression: The output `name` holds numbers and no scores: deliver it as values.
+        look_ahead: Frames between the newest and the one whose answer is delivered, of a model with an
+            answer for each frame.
 
     Raises:
-        UsageError: There is no output `name`.
+        UsageError: There is no output `name`, or `look_ahead` does not fit the model.
         ModelError: The output is not a vector of classes, or cannot be delivered as values.
     """
     index = _scores_index(graph, name)
+    UsageError.unless(0 <= look_ahead < frames, expected=f"--look-ahead of 0 to {frames - 1} frames", got=look_ahead)
     if regression:
+        _check_look_ahead(None, look_ahead)
         return _values_alone(graph, index, frames, scores_only=scores_only)
-    auxiliary = {} if scores_only else _auxiliary(graph, frames, scores=index)
-    scores = _scores_adapter(graph, index, frames)
-    notes = tuple(_notes(graph, index, auxiliary, name))
+    scores = _scores_adapter(graph, index, frames, look_ahead)
+    _check_look_ahead(scores, look_ahead)
+    auxiliary = {} if scores_only else _auxiliary(graph, frames, scores=index, look_ahead=look_ahead)
+    notes = (*_frame_notes(scores), *_notes(graph, index, auxiliary, name))
     return ChosenOutputs(index, scores, auxiliary, notes, graph.output_names[index])
+
+
+def _check_look_ahead(scores: OutputAdapter | None, look_ahead: int) -> None:
+    UsageError.unless(
+        look_ahead == 0 or (scores is not None and scores.frames_behind is not None),
+        expected="a model with scores for each frame of the window for --look-ahead",
+        got=look_ahead,
+        found="one with a single answer",
+    )
+
+
+def _frame_notes(scores: OutputAdapter | None) -> tuple[str, ...]:
+    if scores is None or scores.frames_behind is None:
+        return ()
+    if scores.frames_behind == 0:
+        return (
+            "the model answers for each frame of the window: the newest frame's answer is delivered; "
+            "--look-ahead N delivers that of an earlier one, which has seen N frames more",
+        )
+    return (
+        f"the model answers for each frame of the window: the answer to the frame {scores.frames_behind} before the "
+        "newest is delivered",
+    )
 
 
 def _values_alone(graph: ModelGraph, index: int, frames: int, *, scores_only: bool) -> ChosenOutputs:
@@ -130,10 +167,10 @@ def _values_alone(graph: ModelGraph, index: int, frames: int, *, scores_only: bo
         values = {index: values[index]}
     shape, adapter = graph.output_shapes[index], values[index]
     size = int(shape[0] or 1) if adapter is None else adapter.classes
-    newest = adapter is not None and adapter.newest_only
+    behind = None if adapter is None else adapter.frames_behind
     delivered = ", ".join(graph.output_names[place] for place in values)
     note = f"{delivered}: numbers, delivered as values with each decision; the label is constant"
-    return ChosenOutputs(index, NoScores(newest=newest, classes=size), values, (note,), name)
+    return ChosenOutputs(index, NoScores(frames_behind=behind, classes=size), values, (note,), name)
 
 
 def ordered_outputs(model: Any, answers: Any) -> list[Any]:
@@ -167,7 +204,9 @@ def _scores_index(graph: ModelGraph, name: str | None) -> int:
     return 0
 
 
-def _auxiliary(graph: ModelGraph, frames: int, *, scores: int | None) -> dict[int, OutputAdapter | None]:
+def _auxiliary(
+    graph: ModelGraph, frames: int, *, scores: int | None, look_ahead: int = 0
+) -> dict[int, OutputAdapter | None]:
     adapters: dict[int, OutputAdapter | None] = {}
     for place, (shape, name) in enumerate(zip(graph.output_shapes, graph.output_names, strict=True)):
         has_time = len(shape) > 1 and shape[0] in (None, frames)
@@ -177,19 +216,21 @@ def _auxiliary(graph: ModelGraph, frames: int, *, scores: int | None) -> dict[in
         # Feature maps and outputs of an open size do not fit into an event.
         if is_scores or None in sizes or not 1 <= count <= MAX_VALUES:
             continue
-        adapters[place] = None if len(shape) == 1 else OutputAdapter(newest=has_time, classes=count, name=name)
+        # The values of one frame belong together.
+        behind = look_ahead if has_time else None
+        adapters[place] = None if len(shape) == 1 else OutputAdapter(frames_behind=behind, classes=count, name=name)
     return adapters
 
 
-def _scores_adapter(graph: ModelGraph, index: int, frames: int) -> OutputAdapter | None:
+def _scores_adapter(graph: ModelGraph, index: int, frames: int, look_ahead: int) -> OutputAdapter | None:
     shape = graph.output_shapes[index]
     if len(shape) == 1:
         return None
     sizes = [size for size in shape if size != 1]
     if len(sizes) <= 1 and None not in sizes:
-        return OutputAdapter(newest=False, classes=int(sizes[0] or 1) if sizes else 1)
+        return OutputAdapter(frames_behind=None, classes=int(sizes[0] or 1) if sizes else 1)
     if len(shape) == 2 and shape[0] in (None, frames) and shape[1] is not None and _scores_each_frame(graph, index):
-        return OutputAdapter(newest=True, classes=int(shape[1]))
+        return OutputAdapter(frames_behind=look_ahead, classes=int(shape[1]))
     raise ModelError(
         expected="a classifier with an output of (classes)",
         got=shape,

@@ -76,6 +76,7 @@ def arrange(
     output: str | None = None,
     scores_only: bool = False,
     regression: bool = False,
+    look_ahead: int = 0,
 ) -> ArrangedModel:
     """Arrange a model of any inputs and outputs as one window in and one vector of scores out.
 
@@ -87,15 +88,22 @@ def arrange(
         output: Name or number of the output that holds the scores; None to choose it.
         scores_only: Drop the other outputs, which are delivered as values otherwise.
         regression: Deliver the output `output` as values too: it holds no scores.
+        look_ahead: Frames between the newest and the one whose answer is delivered, of a model with an
+            answer for each frame.
 
     Raises:
-        UsageError: `axes`, `frame_size` or `output` does not fit the model.
+        UsageError: `axes`, `frame_size`, `output` or `look_ahead` does not fit the model.
         ModelError: One source of frames cannot feed all inputs, or the output is not a vector of
             classes.
     """
     inputs = adapt_inputs(model, axes=axes, frames=frames, frame_size=frame_size)
     outputs = choose_outputs(
-        inputs.graph, inputs.window[0], name=output, scores_only=scores_only, regression=regression
+        inputs.graph,
+        inputs.window[0],
+        name=output,
+        scores_only=scores_only,
+        regression=regression,
+        look_ahead=look_ahead,
     )
     return ArrangedModel(
         assemble(inputs, outputs),

@@ -413,6 +413,6 @@ def test_states_as_inputs_are_rejected_by_name_with_what_carries_them(used):
 def test_the_constant_scores_of_a_regression_are_never_negative_zero(number):
     from convert.interface.outputs import NoScores
 
-    scores = np.asarray(NoScores(newest=False, classes=1)(np.full((2, 1), number, np.float32)))
+    scores = np.asarray(NoScores(frames_behind=None, classes=1)(np.full((2, 1), number, np.float32)))
     assert scores.tolist() == [[1.0, 0.0]] * 2
     assert not np.signbit(scores).any()
