@@ -114,7 +114,10 @@ class FeatureBank:
         features = _join(self.trained, streams, clips)
         classes = self.shown[clips].reshape(-1)
         return Examples(
-            features.reshape(-1, *features.shape[2:]), classes, balanced_weights(classes, np.repeat(clips, windows))
+            features.reshape(-1, *features.shape[2:]),
+            classes,
+            balanced_weights(classes, np.repeat(clips, windows)),
+            np.repeat(clips >= len(self.given), windows),
         )
 
     def middle(self, streams: Streams, clips: Array, *, int8: bool) -> Array:

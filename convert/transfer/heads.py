@@ -45,11 +45,13 @@ class Examples:
         features: (N, T, F) float32.
         classes: (N,) indices of classes.
         weights: (N,) weight of each window; the mean is 1.
+        mined: (N,) bool, the windows of mined clips; None for none.
     """
 
     features: Array
     classes: Array
     weights: Array
+    mined: Array | None = None
 
 
 def balanced_weights(classes: Array, clips: Array) -> Array:

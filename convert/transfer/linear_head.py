@@ -97,7 +97,10 @@ def fit_linear(examples: Examples, *, streams: Sequence[int], spread: bool) -> L
 def _fit_one(values: Array, examples: Examples, *, spread: bool) -> LinearHead:
     from sklearn.linear_model import LogisticRegression
 
-    mean, scale = values.mean(axis=0), values.std(axis=0)
+    # A feature that moves in one mined clip alone would get a tiny scale, and numbers so large that
+    # int8 loses all others.
+    usual = values if examples.mined is None else values[~examples.mined]
+    mean, scale = usual.mean(axis=0), usual.std(axis=0)
     # A feature that never moved in training says nothing, whatever it does later.
     scale = np.where(scale > 1e-6, scale, np.inf)
     coordinates, basis = _rotate((values - mean) / scale)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,18 @@ def test_a_feature_that_never_moved_in_training_does_not_count():
     head = fit_linear(examples, streams=[FEATURES], spread=False)
     other = examples.features.copy()
     other[..., 6] = 100.0
+    np.testing.assert_allclose(head.logits(other), head.logits(examples.features), atol=1e-2)
+
+
+def test_a_feature_that_moves_in_a_mined_clip_alone_does_not_count():
+    """Its spread would be tiny, and its numbers so large that int8 loses all others."""
+    examples = windows(30)
+    examples.features[..., 6] = 0.0
+    examples.features[-1, :, 6] = 1e-3
+    mined = np.arange(30) == 29
+    head = fit_linear(replace(examples, mined=mined), streams=[FEATURES], spread=False)
+    other = examples.features.copy()
+    other[..., 6] = 1.0
     np.testing.assert_allclose(head.logits(other), head.logits(examples.features), atol=1e-2)
 
 
