@@ -38,6 +38,7 @@ PUBLIC = [
 STREAMS = (
     *("streams", "truth", "tolerance", "max_false_per_hour", "paces", "report"),
     *("tier", "attribute", "point", "omit", "rename", "rest_is_empty"),
+    *("rotate", "flip", "region", "mask"),
 )
 # Arguments of the call itself, and options that only a terminal has.
 NOT_OPTIONS = {
