@@ -13,15 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgevid.bench.statistics.distributions import CONFIDENCE, binomial_at_most, mann_whitney_at_most, t_quantile
 from edgevid.frames import Array
 
-CONFIDENCE = 0.95
 # Iglewicz and Hoaglin's modified z-score, at 10 sigmas of a normal distribution (0.6745 MAD each).
 OUTLIER_Z = 14.826
 _SIGMAS_PER_MAD = 1.4826
 # Drift is sought in medians of this many blocks: single samples depend on their predecessors.
 _DRIFT_BLOCKS = 40
-_BISECTIONS, _T_BISECTIONS = 60, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,67 +91,6 @@ def _smallest(count: int, holds: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return low
-
-
-def binomial_at_most(successes: int, trials: int, share: float) -> float:
-    """Return P(X <= successes) of a binomial distribution.
-
-    Source: Numerical Recipes, 6.4: the incomplete beta function by its continued fraction.
-    """
-    if successes < 0:
-        return 0.0
-    if successes >= trials:
-        return 1.0
-    return _incomplete_beta(trials - successes, successes + 1, 1 - share)
-
-
-def share_upper(failures: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
-    """Return the Clopper-Pearson upper bound of a share of failures, one-sided.
-
-    Args:
-        failures: 0 to `trials`.
-        trials: At least 1.
-        confidence: Of the bound.
-    """
-    if failures >= trials:
-        return 1.0
-    low, high = failures / trials, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if binomial_at_most(failures, trials, middle) > 1 - confidence else (low, middle)
-    return high
-
-
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b)."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
-    if x < (a + 1) / (a + b + 2):
-        return front * _beta_fraction(a, b, x) / a
-    return 1 - front * _beta_fraction(b, a, 1 - x) / b
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """Evaluate the continued fraction by the modified Lentz method."""
-    tiny = 1e-300
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1), tiny)
-    value = d
-    for m in range(1, 10_000):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 / _away_from_zero(1 + term * d, tiny)
-            c = _away_from_zero(1 + term / c, tiny)
-            value *= d * c
-        if abs(d * c - 1) < 1e-12:
-            break
-    return value
-
-
-def _away_from_zero(value: float, tiny: float) -> float:
-    return value if abs(value) > tiny else tiny
 
 
 def lag1(samples: Array) -> float:
@@ -289,23 +227,6 @@ def _mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
     return float(array.mean()), error
 
 
-def t_quantile(share: float, freedom: int) -> float:
-    """Return a quantile of Student's t above its median.
-
-    Args:
-        share: Above 0.5 and below 1.
-        freedom: Degrees of freedom, at least 1.
-
-    Source: Abramowitz and Stegun, 26.7.1: P(|T| > t) = I_x(f/2, 1/2) with x = f / (f + t^2).
-    """
-    low, high = 0.0, 1e6
-    for _ in range(_T_BISECTIONS):
-        middle = (low + high) / 2
-        above = _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + middle * middle)) / 2
-        low, high = (middle, high) if above > 1 - share else (low, middle)
-    return high
-
-
 def block_bootstrap_mean(samples: Array, *, block: int, rounds: int = 400, seed: int = 0) -> Interval:
     """Return the mean of dependent samples with a moving-block bootstrap interval.
 
@@ -349,7 +270,7 @@ def shift(old: Sequence[float], new: Sequence[float]) -> Shift:
     Source: Hodges and Lehmann 1963, on logarithms; the exact distribution of Mann and Whitney 1947.
     """
     logs = np.sort(np.subtract.outer(np.log(new), np.log(old)).ravel())
-    at_most = _mann_whitney(len(old), len(new))
+    at_most = mann_whitney_at_most(len(old), len(new))
     # Ties count half.
     u = float((logs > 0).sum() + 0.5 * (logs == 0).sum())
     p = min(1.0, 2 * float(at_most[math.floor(min(u, len(logs) - u))]))
@@ -358,17 +279,3 @@ def shift(old: Sequence[float], new: Sequence[float]) -> Shift:
     low, high = (logs[within - 1], logs[-within]) if within else (None, None)
     ratio = math.exp(float(np.median(logs)))
     return Shift(ratio, None if low is None else math.exp(low), None if high is None else math.exp(high), p)
-
-
-def _mann_whitney(n: int, m: int) -> Array:
-    """Return P(U <= k) for k = 0..n*m, for groups of n and m without ties."""
-    # counts[k]: orders with statistic k, built up as the Gaussian binomial coefficient.
-    counts = np.zeros(n * m + 1)
-    counts[0] = 1
-    for i in range(1, n + 1):
-        top, bottom = m + i, i
-        for k in range(len(counts) - 1, top - 1, -1):
-            counts[k] -= counts[k - top]
-        for k in range(bottom, len(counts)):
-            counts[k] += counts[k - bottom]
-    return np.cumsum(counts) / counts.sum()
