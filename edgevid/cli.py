@@ -64,6 +64,7 @@ VERBS: dict[str, Verb] = {
     "bench page": Verb("convert.commands.bench_page", "make a page of results, boards side by side"),
     "bench profile": Verb("convert.commands.bench_profile", "time a bundle's parts operator by operator"),
     "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
+    "fit": Verb("convert.commands.fit", "predict which Raspberry Pi keeps a bundle's rate"),
     "tune show": Verb("edgevid.commands.tuning.show", "show clocks and interrupts, and what tuning would change"),
     "tune set": Verb("edgevid.commands.tuning.set_up", "highest clock and quiet cores, until reset or the next boot"),
     "tune reset": Verb("edgevid.commands.tuning.reset", "set this machine as it was before"),

@@ -56,6 +56,7 @@ OPTIONS = {
     "bench page": ["RESULT", "-o"],
     "bench profile": ["BUNDLE", "--threads", "--rounds", "--trace", "--json"],
     "bench sweep": ["BUNDLE", "--over", "--threads", "--min-frames", "-o"],
+    "fit": ["BUNDLE", "--threads", "--json"],
     "tune show": ["--state", "--json"],
     "tune set": ["--state"],
     "tune reset": ["--state"],

@@ -1,0 +1,1 @@
+"""Predictions of how long a frame takes on boards that nobody here has."""
