@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from convert.frameworks import internals
+from convert.placement.operation_counts import count
+from convert.tflite_file import read_tflite
 from edgevid.backends.litert import LiteRt
 from edgevid.bundle import Bundle
 from edgevid.bundle.parts import Role
+from edgevid.prediction.work import Work
 
 # The interpreter replaces each partition of a delegate by one node with this name.
 _DELEGATE = "DELEGATE"
@@ -30,6 +33,7 @@ class Placement:
         partitions: Connected pieces that XNNPACK runs.
         delegated: Operators in them.
         outside: How many of each kind run on the interpreter's own kernels.
+        work: Multiplications and numbers moved by one run of the part.
     """
 
     part: Role
@@ -37,6 +41,7 @@ class Placement:
     partitions: int
     delegated: int
     outside: Mapping[str, int]
+    work: Work = field(default_factory=Work)
 
 
 def measure(bundle: Bundle) -> list[Placement]:
@@ -64,6 +69,7 @@ def place(role: Role, data: bytes) -> Placement:
         partitions=len(delegates),
         delegated=len(inside),
         outside=dict(outside.most_common()),
+        work=count(read_tflite(data, f"the {role}")),
     )
 
 

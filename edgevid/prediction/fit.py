@@ -3,8 +3,8 @@
     cycles = level of the library * speed of the core * (multiplications + weight * numbers moved)
 
 All factors are fitted together, on relative errors, so that a model of 15 ms counts as much as one of 600 ms. Level
-and speed are separate for float32 and int8, and speed for each number of threads. The weight is shared: of the forms
-tried, this one errs least on models that it has not seen.
+and speed are separate for float32 and int8, and speed for each number of threads. The weight is shared, since our
+library's table has MobileNets only. docs/reference/fit.md compares other forms.
 """
 
 from __future__ import annotations

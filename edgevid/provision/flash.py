@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevid import bundle
 from edgevid.errors import FlashError
+from edgevid.prediction.reported import slow_board
 from edgevid.provision.deployment import Deployment
 from edgevid.provision.device_files import MIB, Payload, add_device_files, check_bundle
 from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
@@ -166,6 +168,10 @@ def _warnings(deployment: Deployment, system: System) -> Iterator[str]:
     for name, interface in (("wifi", deployment.wifi), ("ethernet", deployment.ethernet)):
         if interface and interface.address and not interface.dns:
             yield f"[{name}] has an address and no dns, so the device finds nothing by its name, not even the time."
+    # The published times are of processors.
+    if not str(deployment.run.get("delegate", "")).startswith("edgetpu"):
+        slow = slow_board(bundle.read(deployment.bundle), deployment.board, threads=deployment.run.get("threads", 1))
+        yield from [slow] if slow else []
     if deployment.card.read_only_root:
         yield (
             "the root file system is read-only from the second boot on. Changes made on the device "

@@ -71,10 +71,16 @@ def test_the_report_says_what_was_proven(converted):
 
 
 def test_the_bundle_carries_its_proof(converted):
+    from convert.placement.operation_counts import parts_work
+    from edgevid.prediction.reported import reported_work
+
     held = bundle.read(converted.path)
     assert held.manifest.labels == LABELS
     assert held.manifest.window.interval_s == 0.1
     assert held.report["agreement"] == converted.report["agreement"]
+    # The work that `edgevid flash` predicts from is that of the parts.
+    assert reported_work(held) == parts_work(held)
+    assert all(part.work.products > 0 for part in parts_work(held))
     assert held.golden.frames.shape[0] == FRAMES + 4
     assert np.abs(held.golden.scores - held.golden.float_scores).max() < 0.2
     assert held.manifest.provenance["source"] == "model.keras"

@@ -5,6 +5,7 @@ See `official` for the images: none of them is an official one.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
@@ -13,15 +14,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgevid import boards_and_cameras, cli
+from edgevid import boards_and_cameras, bundle, cli
 from edgevid.errors import DeploymentError, FlashError, UsageError
 from edgevid.provision import boot_partition, deployment, flash, raspberry_pi_os, target, wheels
 from edgevid.updates.slots import sha256
 from tests.edgevid.provision import config_txt, official
-from tests.edgevid.provision.deployments import KEY, write
+from tests.edgevid.provision.deployments import KEY, SHIPPED, write
 
 PASSWORD = "correct horse"
 
@@ -479,6 +481,31 @@ def test_a_password_in_an_address_of_run_is_said_to_be_in_clear(tmp_path: Path, 
     with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
         assert ["in clear on the boot partition" in warning for warning in made.warnings] == [True]
         assert "secret" not in "".join(made.warnings)
+
+
+@pytest.mark.parametrize(
+    ("run", "millions", "expected"),
+    [
+        ({"threads": 1}, 1, ""),
+        ({"threads": 1}, 1_000_000, "the board will not keep the model's rate, by prediction: "),
+        ({"threads": "auto"}, 1_000_000, "the board will not keep the model's rate, by prediction: "),
+        ({"threads": 1, "delegate": "edgetpu"}, 1_000_000, ""),
+    ],
+    ids=["fast", "slow", "auto", "edgetpu"],
+)
+def test_a_model_that_the_board_is_too_slow_for_is_said_in_the_plan(
+    run: dict[str, Any], millions: int, expected: str, tmp_path: Path, house: Path
+) -> None:
+    model = bundle.read(SHIPPED)
+    work = {"convolution": millions * 10**6, "depthwise": 0, "dense": 0, "moved": 0, "weights": 0}
+    report = {"placement": [{"part": part.role, "work": work} for part in model.manifest.parts]}
+    bundle.write(dataclasses.replace(model, report=report), tmp_path / "heavy.edgevid")
+    config = write(tmp_path, bundle="heavy.edgevid", run=run)
+    card = target.open_target(official.make_folder(tmp_path / "bootfs", "trixie"))
+    with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
+        found = [warning for warning in made.warnings if "by prediction" in warning]
+    assert len(found) == bool(expected)
+    assert all(each.startswith(expected) for each in found)
 
 
 def test_a_card_whose_files_were_changed_installs_nothing(tmp_path: Path, house: Path) -> None:
