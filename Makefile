@@ -52,8 +52,8 @@ docs: $(DOCS) ## Build the documentation site into build/docs; warnings are erro
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html"
 
-bench: $(DEV) ## Measure on this machine; writes benchmarks/results
-	$(BIN)/python -m benchmarks
+bench: $(DEV) ## Measure on this machine; writes benchmarks/results (FAST=1: minutes, fewer of them)
+	$(BIN)/python -m benchmarks $(if $(FAST),--fast)
 
 demo-bundle: $(CONVERT) ## Make the bundle that ships inside the package again
 	$(BIN)/python scripts/make_demo_bundle.py

@@ -1,6 +1,6 @@
 """Run every benchmark that needs no data of its own, then write the numbers into the pages.
 
-    python -m benchmarks [--lrcn MODEL.h5 --clips DIR] [--weizmann DIR]
+    python -m benchmarks [--fast] [--lrcn MODEL.h5 --clips DIR] [--weizmann DIR]
 
 Each benchmark is a script whose docstring states its question. The exit code is the worst of them.
 """
@@ -27,33 +27,42 @@ def main() -> int:
     parser.add_argument(
         "--weizmann", type=Path, metavar="DIR", help="the Weizmann clips, for weizmann.py; takes tens of minutes"
     )
+    parser.add_argument("--fast", action="store_true", help="start, frame and peers alone, in minutes; writes no page")
     worst = 0
     for job in jobs(parser.parse_args()):
         print(f"== {' '.join(job)}", file=sys.stderr)
         # Continue after a failure: a missed goal is a result too.
-        worst = max(worst, abs(subprocess.run([sys.executable, str(HERE / job[0]), *job[1:]], check=False).returncode))
+        worst = max(worst, abs(subprocess.run([sys.executable, *job], check=False, cwd=HERE.parent).returncode))
     return worst
 
 
 def jobs(args: argparse.Namespace) -> list[list[str]]:
-    """Return the script and the arguments of each benchmark to run."""
-    clips = ["--clips", str(args.clips)]
-    has_lrcn = args.lrcn and args.clips
-    scripts = [
-        ["startup.py"],
-        ["frame_cost.py"],
-        ["live_age.py"],
-        ["motion_gate.py"],
-        ["outputs.py"],
-        ["soak.py"],
-        ["conversion.py", *(["--lrcn", str(args.lrcn), *clips] if has_lrcn else [])],
+    """Return what Python gets for each benchmark to run.
+
+    Args:
+        args: With `fast`, the result files are written from fewer samples, and the pages are left alone.
+    """
+    peers = ["-m", "benchmarks.peers"]
+    if args.fast:
+        return [_script("startup.py"), _script("frame_cost.py", "--frames", "300", "--rounds", "3"), [*peers, "--fast"]]
+    given = args.lrcn and args.clips
+    clips = ["--clips", str(args.clips and args.clips.resolve())]
+    lrcn = str(args.lrcn and args.lrcn.resolve())
+    jobs = [
+        *map(_script, ("startup.py", "frame_cost.py", "live_age.py", "motion_gate.py", "outputs.py", "soak.py")),
+        _script("conversion.py", *(["--lrcn", lrcn, *clips] if given else [])),
+        peers,
     ]
-    if has_lrcn:
-        scripts.append(["stream_vs_window.py", str(args.lrcn), *clips])
+    if given:
+        jobs.append(_script("stream_vs_window.py", lrcn, *clips))
     if args.weizmann:
-        scripts.append(["weizmann.py", "--data", str(args.weizmann)])
+        jobs.append(_script("weizmann.py", "--data", str(args.weizmann.resolve())))
     # Last, because it reads the results of the others.
-    return [*scripts, ["pages.py"]]
+    return [*jobs, _script("pages.py")]
+
+
+def _script(name: str, *arguments: str) -> list[str]:
+    return [str(HERE / name), *arguments]
 
 
 if __name__ == "__main__":
