@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.catalog import REFERENCES, Peer
+from benchmarks.peers.catalog import FLOOR, REFERENCES, Peer
 from benchmarks.peers.rounds import Runs
 
 # Half-width of what counts as level: less than what another process on the machine does to one round.
@@ -69,6 +69,16 @@ def numbers(
     return {
         peer.name: _row(found[peer.name], found.get(REFERENCES[peer.precision], nothing), reference) for peer in peers
     }
+
+
+def over_floor(found: Mapping[str, Runs], name: str) -> dict[str, float | None] | None:
+    """Return a peer's time over that of the bare interpreter in the same rounds; None if one of them did not run."""
+    both = [found[each].wall_us if each in found else {} for each in (name, FLOOR)]
+    ratios = [both[0][each] / both[1][each] for each in set(both[0]) & set(both[1])]
+    if not ratios:
+        return None
+    middle, low, high = interval(ratios)
+    return {"times": round(middle, 3), "low": round(low, 3), "high": _finite(high)}
 
 
 def _row(runs: Runs, ours: Runs, reference: Sequence[Sequence[float]]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.catalog import Peer
 from benchmarks.peers.chores import Chore, reason_file, run
 from benchmarks.peers.environments import Environments
 from benchmarks.peers.models import Subject
@@ -27,33 +29,32 @@ _BUNDLES: dict[str, Chore] = {
 _DEFAULTS: Chore = {"precision": "auto", "plan": "auto", "max_drop": 1.0, "min_agreement": 0.98, "target": "any"}
 
 
-def make(
-    subject: Subject, folder: Path, *, environments: Environments, root: Path, onnx: bool = True, ours: bool = True
-) -> None:
-    """Make all files of a model that are missing, or the reason why one cannot be made.
+def make(subject: Subject, folder: Path, *, peers: Sequence[Peer], environments: Environments, root: Path) -> None:
+    """Make all files of a model that peers need and that are missing, or the reason why one cannot be made.
 
     Args:
         subject: The model.
         folder: Folder of its files.
+        peers: The peers.
         environments: The interpreters; ONNX files need the one of TensorFlow.
         root: Root of the repository.
-        onnx: Whether to make ONNX files.
-        ours: Whether to make bundles.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    program = HERE / "prepare.py"
+    program, wanted = HERE / "prepare.py", {name for peer in peers for name in peer.files.values()}
     run(sys.executable, program, [_model(subject, folder)], root=root)
     parts = [part for part in PARTS if (folder / "saved" / part).exists()]
     _write_reasons(folder, set(PARTS) - set(parts))
-    tflite = [_tflite(folder, part, precision) for part in parts for precision in PRECISIONS]
+    each = [_tflite(folder, part, precision) for part in parts for precision in PRECISIONS]
+    tflite = [chore for chore in each if Path(chore["out"]).name in wanted]
     run(sys.executable, program, tflite, root=root)
     run(sys.executable, program, _again_unrolled(folder, tflite), root=root)
-    if ours:
-        _convert(subject, folder, root)
-    if onnx and (python := environments.python("tensorflow")):
-        run(sys.executable, program, [_examples(folder, part) for part in parts], root=root)
-        run(python, HERE / "prepare_onnx.py", [_onnx(folder, part) for part in parts], root=root)
-        run(python, HERE / "prepare_onnx.py", [_quantised(folder, part) for part in parts], root=root)
+    _convert(subject, folder, root, wanted)
+    exported = [part for part in parts if {f"{part}_float.onnx", f"{part}_int8.onnx"} & wanted]
+    quantised = [part for part in exported if f"{part}_int8.onnx" in wanted]
+    run(sys.executable, program, [_examples(folder, part) for part in quantised], root=root)
+    if exported and (python := environments.python("tensorflow")):
+        run(python, HERE / "prepare_onnx.py", [_onnx(folder, part) for part in exported], root=root)
+        run(python, HERE / "prepare_onnx.py", [_quantised(folder, part) for part in quantised], root=root)
 
 
 def _model(subject: Subject, folder: Path) -> Chore:
@@ -93,13 +94,20 @@ def _note(out: Path) -> Path:
     return out.with_name(f"{out.name}.note")
 
 
-def _convert(subject: Subject, folder: Path, root: Path) -> None:
+def _convert(subject: Subject, folder: Path, root: Path, wanted: set[str]) -> None:
     """Convert with edgevid; if the first precision is not to be had, with what `auto` takes."""
     program, first = HERE / "prepare.py", folder / "bundle.edgevid"
+    # What trained weights keep is known: the default budget decides.
+    budget = {"max_drop": 1.0, "min_agreement": 0.98, "precision": "auto"} if subject.source else {}
     chore: Chore = {"kind": "bundle", "subject": dataclasses.asdict(subject)}
     run(
         sys.executable, program,
-        [chore | given | {"out": str(folder / f"{name}.edgevid")} for name, given in _BUNDLES.items()], root=root,
+        [
+            chore | given | (budget if name != "float" else {}) | {"out": str(folder / f"{name}.edgevid")}
+            for name, given in _BUNDLES.items()
+            if {f"{name}.edgevid", given["parts"]} & wanted
+        ],
+        root=root,
     )  # fmt: skip
     if reason_file(first).exists() and not _note(first).exists():
         _note(first).write_text(f"as int8+float: {reason_file(first).read_text()}")

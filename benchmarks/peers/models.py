@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +27,8 @@ class Subject:
         frames: Frames of the window.
         encoder: Key of `ENCODERS`; "none" for a head over the frames themselves.
         head: Key of `HEADS`.
+        source: File of a trained model to take in place of drawn weights.
+        clips: Folder of clips for it; empty for rendered ones.
     """
 
     name: str
@@ -33,6 +37,18 @@ class Subject:
     frames: int
     encoder: str = "lrcn"
     head: str = "lstm"
+    source: str = ""
+    clips: str = ""
+
+    @property
+    def color(self) -> Literal["rgb", "bgr"]:
+        """Order of the channels in training; public models got their frames from OpenCV."""
+        return "bgr" if self.source else "rgb"
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from, for the results."""
+        return f"trained, {Path(self.source).name}" if self.source else "drawn, seed 0"
 
 
 SUBJECTS = (
@@ -45,7 +61,39 @@ SUBJECTS = (
     Subject("convlstm", "ConvLSTM, 64x64, T=10", 64, 10, "none", "convlstm"),
 )
 OVER_FRAMES = tuple(Subject(f"lrcn{count}", f"LRCN, 64x64, T={count}", 64, count) for count in (8, 16, 32, 64, 128))
-OVER_SIZE = tuple(Subject(f"lrcn20_{size}", f"LRCN, {size}x{size}, T=20", size, 20) for size in (32, 96, 128, 160))
+OVER_SIZE = tuple(
+    Subject("lrcn20" if size == 64 else f"lrcn20_{size}", f"LRCN, {size}x{size}, T=20", size, 20)
+    for size in (32, 64, 96, 128, 160)
+)
+
+
+def trained(path: Path, clips: str = "") -> Subject:
+    """Return the subject of a trained LRCN, an HDF5 file with a sequence of layers.
+
+    Args:
+        path: The file.
+        clips: Folder of clips; empty for rendered ones.
+    """
+    import h5py
+
+    with h5py.File(path) as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+    _, frames, size = next(shape for each in layers if (shape := each["config"].get("batch_input_shape")))[:3]
+    title = f"public LRCN, {size}x{size}, T={frames}"
+    return Subject(path.stem, title, size, frames, source=str(path.resolve()), clips=clips)
+
+
+def halves(path: str) -> Built:
+    """Load a trained LRCN of tf_keras, and cut it before the first layer that is not applied to single frames."""
+    import tf_keras as keras
+
+    whole = keras.models.load_model(path, compile=False)
+    layers = [layer for layer in whole.layers if not isinstance(layer, keras.layers.InputLayer)]
+    cut = next(at for at, layer in enumerate(layers) if not isinstance(layer, keras.layers.TimeDistributed))
+    frame = keras.Input(whole.input_shape[2:])
+    encoder = keras.Model(frame, _in_turn([layer.layer for layer in layers[:cut]])(frame))
+    features = keras.Input((whole.input_shape[1], *encoder.output_shape[1:]))
+    return Built(whole, encoder, keras.Model(features, _in_turn(layers[cut:])(features)))
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ Run by `chores.run`, in the environment of the workstation.
 
 from __future__ import annotations
 
+import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.peers.doing import do_all
-from benchmarks.peers.models import Subject, build
+from benchmarks.peers.models import Subject, build, halves
 from edgevid.capture.synthetic import GestureSource
 
 # Frames of the stream beyond its first window: as many decisions are compared with Keras.
@@ -35,6 +37,41 @@ def rendered(count: int, *, size: int, seed: int) -> Array:
     return np.stack(frames[:count])
 
 
+def _rendered(subject: Subject, counts: Sequence[int]) -> list[Array]:
+    """Return frames to calibrate with and a stream, in the model's order of colours."""
+    step = -1 if subject.color == "bgr" else 1
+    return [
+        np.ascontiguousarray(rendered(count, size=subject.size, seed=seed)[..., ::step])
+        for count, seed in zip(counts, (1000, 5000), strict=True)
+    ]
+
+
+def _filmed(subject: Subject, counts: Sequence[int]) -> list[Array]:
+    """Return the same from clips, the first 24 frames of each in random order; no clip is in both."""
+    from convert.clips import find_clips
+
+    paths = [str(clip.path) for clip in find_clips(subject.clips)]
+    random.Random(0).shuffle(paths)
+    found, left = [], iter(paths)
+    for count in counts:
+        frames: list[Array] = []
+        while len(frames) < count:
+            frames += _first_frames(next(left), subject.size)
+        found.append(np.stack(frames[:count]))
+    return found
+
+
+def _first_frames(path: str, size: int) -> list[Array]:
+    """Return frames of a video as OpenCV reads them, blue first."""
+    import cv2
+
+    capture, frames = cv2.VideoCapture(path), []
+    while len(frames) < _FRAMES_A_SEED and (read := capture.read())[0]:
+        frames.append(cv2.resize(read[1], (size, size)))
+    capture.release()
+    return frames
+
+
 def windows_of(frames: Array, length: int, *, most: int) -> Array:
     """Return windows of frames, (N, T, H, W, 3), at equal steps."""
     starts = np.linspace(0, len(frames) - length, most).astype(int)
@@ -46,10 +83,10 @@ def model(chore: dict[str, Any], out: Path) -> None:
     import tf_keras as keras
 
     subject, folder = Subject(**chore["subject"]), out.parent
-    learnt = rendered(subject.frames + 3 * _FRAMES_A_SEED, size=subject.size, seed=1000)
-    stream = rendered(subject.frames + DECISIONS - 1, size=subject.size, seed=5000)
+    counts = (subject.frames + 3 * _FRAMES_A_SEED, subject.frames + DECISIONS - 1)
+    learnt, stream = _filmed(subject, counts) if subject.clips else _rendered(subject, counts)
     windows = windows_of(learnt, subject.frames, most=_CALIBRATION_WINDOWS)
-    built = build(subject, learnt[:: max(1, len(learnt) // 48)], windows)
+    built = halves(subject.source) if subject.source else build(subject, learnt[:: max(1, len(learnt) // 48)], windows)
     np.save(folder / "calibration.npy", windows)
     np.save(folder / "stream.npy", stream)
     every = windows_of(stream, subject.frames, most=DECISIONS)
@@ -116,9 +153,11 @@ def bundle(chore: dict[str, Any], out: Path) -> None:
     clips = folder / "clips"
     clips.mkdir(exist_ok=True)
     for index, window in enumerate(np.load(folder / "calibration.npy")):
-        write_video(clips / f"{index:02}.mp4", (np.ascontiguousarray(frame[:, :, ::-1]) for frame in window), fps=_FPS)
+        # The writer wants blue first.
+        bgr = window if subject.color == "bgr" else window[..., ::-1]
+        write_video(clips / f"{index:02}.mp4", map(np.ascontiguousarray, bgr), fps=_FPS)
     options = Options(
-        interval=1.0 / _FPS, color="rgb", precision=chore["precision"], plan=chore["plan"], name=subject.name,
+        interval=1.0 / _FPS, color=subject.color, precision=chore["precision"], plan=chore["plan"], name=subject.name,
         max_drop=chore["max_drop"], min_agreement=chore["min_agreement"], target=chore["target"],
     )  # fmt: skip
     made = convert_model(folder / "model.h5", clips, out, options=options)

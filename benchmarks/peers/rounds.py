@@ -73,7 +73,14 @@ class Limits:
 
 
 def measure(
-    peers: Sequence[Peer], folder: Path, *, window: int, environments: Environments, limits: Limits, root: Path
+    peers: Sequence[Peer],
+    folder: Path,
+    *,
+    window: int,
+    environments: Environments,
+    limits: Limits,
+    root: Path,
+    color: str = "rgb",
 ) -> dict[str, Runs]:
     """Measure the peers on one model.
 
@@ -84,6 +91,7 @@ def measure(
         environments: The interpreters.
         limits: How long.
         root: Root of the repository, which edgevid is imported from.
+        color: Order of the channels of the frames.
 
     Returns:
         The reports by the peer's name.
@@ -97,7 +105,7 @@ def measure(
             found[peer.name].reason = str(missing)
             continue
         found[peer.name].bytes = sum(Path(path).stat().st_size for path in files.values())
-        jobs[peer.name] = _job(peer, files, folder, window=window, limits=limits)
+        jobs[peer.name] = _job(peer, files, folder, window=window, limits=limits) | {"color": color}
     order = random.Random(0)
     for number in range(limits.rounds):
         turn = [peer for peer in peers if peer.name in jobs and (not peer.slow or number < limits.slow_rounds)]

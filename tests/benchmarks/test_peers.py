@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import edgevid
-from benchmarks.peers import chores, compare, files, page
+from benchmarks.peers import chores, compare, files, growth, page
 from benchmarks.peers.catalog import EDGEVID, ENGINE, FLOOR, PEERS, Peer
 from benchmarks.peers.environments import REQUIREMENTS, Environments
-from benchmarks.peers.models import Subject
+from benchmarks.peers.models import Subject, halves, trained
 from benchmarks.peers.prepare import rendered, windows_of, write_parts
 from benchmarks.peers.rounds import Limits, Runs, measure
 from tests.repo.files import ROOT
@@ -135,12 +135,34 @@ def test_the_word_is_only_said_if_all_of_the_interval_allows_it(low, high, said)
 
 def test_the_ratio_compares_rounds_in_which_both_ran():
     ours = Runs(wall_us={0: 10.0, 1: 20.0, 2: 1000.0}, cpu_us=[1.0], peak_mib=[1.0], answers=[[1.0, 0.0]])
-    slow = Runs(wall_us={0: 30.0, 1: 60.0}, cpu_us=[1.0], peak_mib=[1.0], answers=[[0.0, 1.0]])
+    slow = Runs(wall_us={0: 30.0, 1: 60.0, 3: 5.0}, cpu_us=[1.0], peak_mib=[1.0], answers=[[0.0, 1.0]])
     peers = [BY_NAME[EDGEVID], *(Peer(name, "litert", "run_litert", "window", "int8", {}) for name in ("slow", "gone"))]
     rows = compare.numbers({EDGEVID: ours, "slow": slow, "gone": Runs(reason="no wheel")}, peers, [[0.6, 0.4]])
     assert (rows["slow"]["times"], rows["slow"]["low"], rows["slow"]["edgevid_is"]) == (3.0, 3.0, "ahead")
     assert (rows["slow"]["agreement"], rows[EDGEVID]["agreement"]) == (0.0, 1.0)
     assert rows["gone"] == {"reason": "no wheel"}
+
+
+def test_the_time_over_the_floor_is_that_of_the_same_rounds():
+    runs = {ENGINE: Runs(wall_us={0: 12.0, 1: 24.0, 2: 1.0}), FLOOR: Runs(wall_us={0: 10.0, 1: 20.0})}
+    assert compare.over_floor(runs, ENGINE) == {"times": 1.2, "low": 1.2, "high": 1.2}
+    assert compare.over_floor({ENGINE: runs[ENGINE]}, ENGINE) is None
+
+
+def test_growth_is_measured_over_windows_and_sizes_and_drawn_the_same_each_time(tmp_path):
+    def run(subject, peers):
+        # The last peer fails everywhere, and has no line.
+        return {peer.name: Runs(wall_us={0: 1.0 * subject.frames * subject.size}) for peer in peers[:-1]} | {
+            peers[-1].name: Runs(reason="none")
+        }
+
+    found = growth.measure(run)
+    assert found["frames"][EDGEVID] == {"8": 512.0, "16": 1024.0, "32": 2048.0, "64": 4096.0, "128": 8192.0}
+    assert list(found["size"][EDGEVID]) == ["32", "64", "96", "128", "160"]
+    assert found["size"][growth.DRAWN[-1].name] == {}
+    for name in ("a.svg", "b.svg"):
+        growth.draw(found, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_the_page_begins_with_where_edgevid_is_ahead_and_behind_and_names_what_did_not_run():
@@ -180,15 +202,42 @@ def test_peers_without_edgevid_answer_as_keras_does(tmp_path):
     """The stock converter, the halves that an expert cuts, and the programs that run them."""
     subject = Subject("small", "small", 32, 4)
     folder = tmp_path / "models" / "small"
-    files.make(subject, folder, environments=Environments(tmp_path, here=True), root=ROOT, onnx=False, ours=False)
     names = ("TFLite, feature cache by hand, float", "TFLite, whole window, float", "`tf.function` of the model")
-    environments = Environments(tmp_path, here=True)
-    found = measure(
-        [BY_NAME[name] for name in names], folder, window=4, environments=environments, limits=QUICK, root=ROOT
-    )
+    peers, environments = [BY_NAME[name] for name in names], Environments(tmp_path, here=True)
+    files.make(subject, folder, peers=peers, environments=environments, root=ROOT)
+    # Only what these peers need is made.
+    assert sorted(path.name for path in folder.glob("*.tflite")) == [
+        "encoder_float.tflite",
+        "head_float.tflite",
+        "whole_float.tflite",
+    ]
+    found = measure(peers, folder, window=4, environments=environments, limits=QUICK, root=ROOT)
     reference = np.load(folder / "reference.npy")
     # Drawn weights that give every window the same answer would show no difference.
     assert len(set(reference.argmax(axis=1))) > 2
     for name in names:
         assert found[name].reason == "", json.dumps(found[name].reason)
         np.testing.assert_allclose(found[name].answers, reference, atol=2e-3)
+
+
+@pytest.mark.tf
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_trained_lrcn_is_cut_where_its_layers_no_longer_see_single_frames(tmp_path):
+    import tf_keras as keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.TimeDistributed(layers.Conv2D(4, 3, activation="relu"), input_shape=(5, 16, 16, 3)),
+            layers.TimeDistributed(layers.Flatten()),
+            layers.LSTM(3),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.save(tmp_path / "lrcn.h5", save_format="h5")
+    subject = trained(tmp_path / "lrcn.h5")
+    assert (subject.frames, subject.size, subject.weights) == (5, 16, "trained, lrcn.h5")
+    cut = halves(subject.source)
+    clip = np.random.default_rng(0).random((1, 5, 16, 16, 3), np.float32)
+    features = cut.encoder(clip[0]).numpy()
+    np.testing.assert_allclose(cut.head(features[None]).numpy(), model(clip).numpy(), atol=1e-6)

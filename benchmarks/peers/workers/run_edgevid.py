@@ -21,7 +21,7 @@ def peer(job: dict[str, Any]) -> Callable[[Array], Any]:
 def _stream(job: dict[str, Any]) -> Callable[[Array], Any]:
     """All that a user's program runs: checks, sampling, preparation, engine, decision, events and telemetry."""
     model = edgevid.load(job["files"]["bundle"])
-    stream = model.stream(colour="rgb")
+    stream = model.stream(colour=job["color"])
     count = 0
 
     def push(frame: Array) -> Any:
