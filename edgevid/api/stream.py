@@ -20,6 +20,8 @@ from edgevid.units import NS_PER_S
 
 Colour = Literal["bgr", "rgb"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
+# numpy has one object for each plain dtype, and comparing identities is cheaper. Another object takes the longer way.
+_UINT8 = np.dtype(np.uint8)
 
 
 class _PushSource(ClosingSource):
@@ -54,6 +56,8 @@ class Stream:
         self._newest = Newest()
         self._pipeline = Pipeline(lane, _PushSource(), [self._newest])
         self._kind = lane.engine.bundle.manifest.input.kind
+        # Shape of the last coloured frame; of none yet.
+        self._checked_shape: tuple[int, ...] = ()
         self._index = 0
         self._on_close = on_close
         self._closed = False
@@ -113,6 +117,8 @@ class Stream:
         self.close()
 
     def _picture(self, frame: Array, colour: Colour | None) -> tuple[Array, Color]:
+        if colour is None and type(frame) is np.ndarray and self._is_as_before(frame):
+            return frame, self._colour
         # Any object may be pushed by mistake, a list or None, so ask with defaults.
         shape: tuple[int, ...] = getattr(frame, "shape", ())
         dtype = getattr(frame, "dtype", type(frame).__name__)
@@ -120,7 +126,12 @@ class Stream:
         if dtype != np.uint8 or not (is_grey or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
             raise ContractError(expected="a frame of (H, W, 3) or (H, W) uint8", got=shape, found=f"{shape} {dtype}")
         data = np.ascontiguousarray(frame).reshape(*shape[:2], 1 if is_grey else 3)
+        self._checked_shape = () if is_grey else shape
         return data, "gray" if is_grey else self._colour if colour is None else _checked_colour(colour)
+
+    def _is_as_before(self, frame: Array) -> bool:
+        """Return whether a frame needs no check and no copy, since one of its shape passed them."""
+        return frame.shape == self._checked_shape and frame.dtype is _UINT8 and frame.flags.c_contiguous
 
 
 def _row(frame: Array) -> Array:

@@ -202,10 +202,10 @@ class Decider:
             return ()
         # Before the rises change: this decision may end the event, whose end is the last time
         # before it.
-        so_far = self._so_far(t_s)
+        before = self._height()
         self._update_rises(t_s)
         leader = self._leader()
-        ended = self._close(so_far) if self._is_over(leader) else ()
+        ended = self._close(self._so_far(t_s, *before)) if self._is_over(leader) else ()
         if self._open is None and leader is not None:
             self._open, self.opened_s = leader, t_s
             self.free_s = max(self._last_fall_s, self._ended_s.get(leader, -math.inf) + self.rule.cooldown_s)
@@ -221,7 +221,7 @@ class Decider:
         Returns:
             The open event, if it lasted `min_duration_s`.
         """
-        ended = () if self._last_s is None else self._close(self._so_far(self._last_s))
+        ended = () if self._last_s is None else self._close(self._so_far(self._last_s, *self._height()))
         self.started = self._last_s = self.began_s = None
         self._last_fall_s = self._last_end_s = -math.inf
         self._rises = {}
@@ -292,15 +292,22 @@ class Decider:
             return
         rise = self._rises[self._open]
         if self.ongoing is not None:
-            self.ongoing = self._continued(self.ongoing, rise, t_s, ended=False)
+            self.ongoing = self._continued(self.ongoing, rise.end_s, rise.score, t_s, ended=False)
         elif rise.duration_s >= self.rule.min_duration_s - _SLACK_S:
             self.ongoing = self.started = self._begun(rise, t_s, age_ms)
 
-    def _so_far(self, t_s: float) -> Event | None:
-        """Return the open event as of the last decision, if it lasted long enough."""
+    def _height(self) -> tuple[float, float]:
+        """Return the last time and the highest score of the open label's rise; anything if no label is open."""
+        if self._open is None:
+            return 0.0, 0.0
+        rise = self._rises[self._open]
+        return rise.end_s, rise.score
+
+    def _so_far(self, t_s: float, fell_s: float, score: float) -> Event | None:
+        """Return the open event with the end and score of its rise, if it lasted long enough."""
         if self._open is None or self.ongoing is None:
             return None
-        return self._continued(self.ongoing, self._rises[self._open], t_s, ended=True)
+        return self._continued(self.ongoing, fell_s, score, t_s, ended=True)
 
     def _close(self, event: Event | None) -> tuple[Event, ...]:
         """End the open event; return it if it lasted long enough."""
@@ -324,18 +331,18 @@ class Decider:
         # The bounds only bind for a rise near another event, and for delays below 0.
         start_s = min(max(rise.start_s - delay_s, earliest_s), t_s)
         event = Event(self.labels[self._open], start_s, start_s, rise.score, age_ms, self.model, False, announced_s=t_s)
-        return self._continued(event, rise, t_s, ended=False)
+        return self._continued(event, rise.end_s, rise.score, t_s, ended=False)
 
-    def _continued(self, event: Event, rise: _Rise, t_s: float, *, ended: bool) -> Event:
+    def _continued(self, event: Event, fell_s: float, score: float, t_s: float, *, ended: bool) -> Event:
         """Return an event with the end and score of its rise so far, as known at a time."""
         assert self._open is not None
         delay_s = self._delays_s[self._open][1] * self._slowdown
-        end_s = max(min(rise.end_s - delay_s, t_s), event.start_s)
+        end_s = max(min(fell_s - delay_s, t_s), event.start_s)
         return Event(
             event.label,
             event.start_s,
             end_s,
-            rise.score,
+            score,
             event.age_ms,
             event.model,
             ended,

@@ -49,6 +49,9 @@ def stored_to_probabilities(params: QuantParams, kind: Scores) -> Callable[[Arra
         A function from a contiguous (outputs,) array of `params.dtype` to a new list with one
         probability per class.
     """
+    if kind == "softmax" and params.is_float:
+        # Probabilities as they are. The usual case of a float head: nothing to convert but the container.
+        return _as_list
     if kind != "logits" or params.dtype not in ("int8", "uint8") or 255 * params.scale > _LARGEST_EXPONENT:
         real, probabilities = dequantizer(params), to_probabilities(kind)
         return lambda stored: probabilities(real(stored)).tolist()
@@ -64,6 +67,11 @@ def stored_to_probabilities(params: QuantParams, kind: Scores) -> Callable[[Arra
         return [power / total for power in powers]
 
     return look_up
+
+
+def _as_list(stored: Array) -> list[float]:
+    probabilities: list[float] = stored.tolist()
+    return probabilities
 
 
 def softmax(logits: Array) -> Array:

@@ -104,6 +104,16 @@ def test_joiner_requantises_where_the_grids_differ(target, wanted):
     assert out.tolist() == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(
+    "source", [QuantParams("int8", 0.0371, -7), QuantParams("uint8", 0.3, 131), QuantParams("int16", 1e-4, 5)]
+)
+def test_joiner_to_floats_gives_the_bits_of_dequantize(source):
+    stored = np.random.default_rng(0).integers(*source.limits, 500).astype(source.dtype)
+    pair = np.zeros((2, 500), np.float32)
+    joiner(source, FLOAT32)(stored, pair)
+    assert pair[0].tobytes() == pair[1].tobytes() == dequantize(stored, source).tobytes()
+
+
 def test_grids_are_the_same_only_with_equal_type_zero_point_and_scale():
     grid = QuantParams("int8", 0.1, 3)
     assert grid.same_grid(QuantParams("int8", 0.1 * (1 + 2**-23), 3))

@@ -205,6 +205,33 @@ def test_what_is_no_frame_is_rejected_and_the_stream_goes_on(model: edgevid.Mode
         assert stream.push(np.zeros((48, 48, 3), np.uint8), t_s=0.1) is None
 
 
+def test_frames_of_one_shape_are_still_told_apart_by_type_layout_and_colour(model: edgevid.Model) -> None:
+    """A frame like the one before it takes a shorter way, on which nothing is copied."""
+    frames = [frame.data.copy() for frame in synthetic(40)]
+    with model.stream(colour="rgb") as plain, model.stream(colour="rgb") as mixed:
+        for step, frame in enumerate(frames):
+            expected = plain.push(frame, t_s=step / 20)
+            # A layout that is not contiguous, then the other order of channels, then plain again.
+            other = (np.asfortranarray(frame), np.ascontiguousarray(frame[..., ::-1]), frame)[step % 3]
+            found = mixed.push(other, t_s=step / 20, colour="bgr" if step % 3 == 1 else None)
+            assert (found is None) == (expected is None)
+            if found is not None and expected is not None:
+                assert found.probabilities == expected.probabilities
+        assert mixed._picture(frames[0], None)[0] is frames[0]
+        assert mixed._picture(np.asfortranarray(frames[0]), None)[0].flags.c_contiguous
+        for wrong in (frames[0].astype(np.float32), frames[0].view(np.int8)):
+            with pytest.raises(ContractError, match=r"Expected a frame of \(H, W, 3\)"):
+                mixed.push(wrong, t_s=9.0)
+
+
+def test_a_grey_frame_after_a_grey_one_stays_grey(model: edgevid.Model) -> None:
+    with model.stream() as flat, model.stream() as deep:
+        for step, frame in enumerate(synthetic(40)):
+            grey = np.ascontiguousarray(frame.data[..., :1])
+            expected, found = flat.push(grey[..., 0], t_s=step / 20), deep.push(grey, t_s=step / 20)
+            assert (found and found.probabilities) == (expected and expected.probabilities)
+
+
 def test_streams_and_runs_of_one_model_do_not_disturb_each_other(model: edgevid.Model) -> None:
     alone = [each.probabilities for each in model.watch("synthetic:5", max_frames=100)]
     together: list[object] = []
