@@ -29,7 +29,8 @@ def reason_against(out: Path) -> str | None:
     if out.exists():
         return None
     kept = reason_file(out)
-    return kept.read_text().strip() if kept.exists() else "it was not made"
+    # Results are read on other machines, where the folder means nothing.
+    return kept.read_text().strip().replace(f"{out.parent}/", "") if kept.exists() else "it was not made"
 
 
 def pending(chores: Sequence[Chore]) -> list[Chore]:

@@ -100,7 +100,7 @@ def test_a_converter_that_crashes_leaves_a_reason_and_does_not_stop_the_others(t
         "import os, sys\n"
         "from benchmarks.peers.doing import do_all\n"
         "def crash(chore, out): os.kill(os.getpid(), 11)\n"
-        "def refuse(chore, out): raise ValueError('not today\\nmore')\n"
+        "def refuse(chore, out): raise ValueError(f'not {out.parent}/today\\nmore')\n"
         "def make(chore, out): out.write_text('made')\n"
         "sys.exit(do_all({'crash': crash, 'refuse': refuse, 'make': make}))\n"
     )
