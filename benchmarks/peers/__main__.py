@@ -3,9 +3,10 @@
     python -m benchmarks.peers [--fast] [--models NAME,...] [--trained MODEL.h5 --clips DIR]
 
 Every peer runs the same model on the same frames, on one core, in a fresh process of an environment of its own whose
-packages are pinned in `benchmarks/peers/requirements`. Peers take turns in random order, and each is compared with the
-edgevid of its precision in the same round. Weights are drawn from a seed: they do not change the time. Peers get frames
-of the model's own size, so that no one pays for resizing. Files and environments are kept in `build/peers`.
+packages are pinned in `benchmarks/peers/requirements`. Peers take turns in random order. Each is compared with the
+edgevid of its precision in the same round, by the processor's time. Weights are drawn from a seed: they do not change
+the time. Peers get frames of the model's own size, so that no one pays for resizing. Files and environments are kept in
+`build/peers`.
 
 Aims: ahead of every peer, and within 5 % of the bare interpreter on edgevid's own parts at 112x112.
 """
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models, samples = {}, {}
     for subject in _chosen(args):
         models[subject.title], runs = bench.numbers(subject, peers)
-        samples |= {f"{subject.title}: {name}": list(each.wall_us.values()) for name, each in runs.items()}
+        samples |= {f"{subject.title}: {name}": list(each.cpu_us.values()) for name, each in runs.items()}
     numbers: dict[str, Any] = {"models": models, "page": page.text(models)}
     if args.growth:
         short = Bench(args.folder, bench.environments, FAST)

@@ -9,10 +9,11 @@ from benchmarks.peers.chores import reason_against
 
 EDGEVID, EDGEVID_FLOAT, ANY = "edgevid, int8", "edgevid, float", "edgevid, int8, packed for no processor"
 ENGINE, FLOOR = "edgevid's engine alone, int8", "the bare interpreter on edgevid's parts, int8"
+FLOAT_FLOOR = "the bare interpreter on edgevid's parts, float"
 # What a peer of each precision is compared with.
 REFERENCES: dict[str, str] = {"int8": EDGEVID, "float": EDGEVID_FLOAT}
 # They are edgevid itself, in part.
-OURS = (EDGEVID, EDGEVID_FLOAT, ANY, ENGINE, FLOOR)
+OURS = (EDGEVID, EDGEVID_FLOAT, ANY, ENGINE, FLOOR, FLOAT_FLOOR)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ PEERS: tuple[Peer, ...] = (
     _edgevid(ANY, "stream", "int8", "any.edgevid"),
     _edgevid(EDGEVID_FLOAT, "stream", "float", "float.edgevid"),
     Peer(FLOOR, "litert", "run_litert", "floor", "int8", {"parts": "parts"}),
+    Peer(FLOAT_FLOOR, "litert", "run_litert", "floor", "float", {"parts": "float_parts"}),
     _tflite("cache", "int8", "float", "feature cache by hand, int8 encoder and float head"),
     _tflite("cache", "int8", "int8", "feature cache by hand, all int8"),
     _tflite("cache", "float", "float", "feature cache by hand, float"),

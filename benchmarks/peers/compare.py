@@ -1,4 +1,8 @@
-"""Compares peers with edgevid: ratios within the same round, their interval, and the word for it."""
+"""Compares peers with edgevid: ratios within the same round, their interval, and the word for it.
+
+The ratios are of the processor's time. A window of milliseconds is interrupted by other programs more often than a
+decision of microseconds, and its wall-clock time then says as much about them as about the peer.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +77,7 @@ def numbers(
 
 def over_floor(found: Mapping[str, Runs], name: str) -> dict[str, float | None] | None:
     """Return a peer's time over that of the bare interpreter in the same rounds; None if one of them did not run."""
-    both = [found[each].wall_us if each in found else {} for each in (name, FLOOR)]
+    both = [found[each].cpu_us if each in found else {} for each in (name, FLOOR)]
     ratios = [both[0][each] / both[1][each] for each in set(both[0]) & set(both[1])]
     if not ratios:
         return None
@@ -82,20 +86,20 @@ def over_floor(found: Mapping[str, Runs], name: str) -> dict[str, float | None] 
 
 
 def _row(runs: Runs, ours: Runs, reference: Sequence[Sequence[float]]) -> dict[str, Any]:
-    if runs.reason or not runs.wall_us:
+    if runs.reason or not runs.cpu_us:
         return {"reason": runs.reason or "it did not run"}
-    common = sorted(set(runs.wall_us) & set(ours.wall_us))
+    common = sorted(set(runs.cpu_us) & set(ours.cpu_us))
     row: dict[str, Any] = {
         "wall_us": round(statistics.median(runs.wall_us.values()), 1),
-        "cpu_us": round(statistics.median(runs.cpu_us), 1),
+        "cpu_us": round(statistics.median(runs.cpu_us.values()), 1),
         "peak_mib": round(statistics.median(runs.peak_mib), 1),
         "start_ms": round(statistics.median(runs.start_ms), 1) if runs.start_ms else None,
         "kb": round(runs.bytes / _KB, 1),
         "agreement": agreement(runs.answers, reference) if runs.answers else None,
-        "rounds": len(runs.wall_us),
+        "rounds": len(runs.cpu_us),
     }
     if common:
-        middle, low, high = interval([runs.wall_us[each] / ours.wall_us[each] for each in common])
+        middle, low, high = interval([runs.cpu_us[each] / ours.cpu_us[each] for each in common])
         row |= {"times": round(middle, 3), "low": round(low, 3), "high": _finite(high), "edgevid_is": word(low, high)}
     return row
 

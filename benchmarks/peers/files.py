@@ -24,7 +24,7 @@ _ANY_LOSS: Chore = {"plan": "auto", "max_drop": 100.0, "min_agreement": 0.0}
 _BUNDLES: dict[str, Chore] = {
     "bundle": _ANY_LOSS | {"precision": "int8+float", "target": "host", "parts": "parts"},
     "any": _ANY_LOSS | {"precision": "int8+float", "target": "any", "parts": ""},
-    "float": _ANY_LOSS | {"precision": "float32", "target": "any", "parts": ""},
+    "float": _ANY_LOSS | {"precision": "float32", "target": "any", "parts": "float_parts"},
 }
 _DEFAULTS: Chore = {"precision": "auto", "plan": "auto", "max_drop": 1.0, "min_agreement": 0.98, "target": "any"}
 

@@ -29,7 +29,7 @@ class Runs:
 
     Attributes:
         wall_us: Median of each round, by round.
-        cpu_us: Mean of each round.
+        cpu_us: Mean of each round, by round; all threads of the process count.
         start_ms: From the start of the process to the first decision.
         peak_mib: Peak of the resident memory.
         answers: Scores of the last round, one row for each window of the stream.
@@ -38,7 +38,7 @@ class Runs:
     """
 
     wall_us: dict[int, float] = field(default_factory=dict)
-    cpu_us: list[float] = field(default_factory=list)
+    cpu_us: dict[int, float] = field(default_factory=dict)
     start_ms: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
     answers: list[list[float]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Runs:
     def add(self, number: int, report: dict[str, Any]) -> None:
         """Add what one process reported."""
         self.wall_us[number] = statistics.median(report["wall_us"])
-        self.cpu_us.append(report["cpu_us"])
+        self.cpu_us[number] = report["cpu_us"]
         self.peak_mib.append(report["peak_mib"])
         self.answers = report["answers"]
         if report["start_ms"] is not None:
@@ -66,9 +66,9 @@ class Limits:
         most: Decisions of a process.
     """
 
-    rounds: int = 7
-    slow_rounds: int = 3
-    seconds: float = 0.5
+    rounds: int = 5
+    slow_rounds: int = 2
+    seconds: float = 0.4
     most: int = 2000
 
 

@@ -28,7 +28,7 @@ def _stream(job: dict[str, Any]) -> Callable[[Array], Any]:
         nonlocal count
         decision = stream.push(frame, t_s=count * model.interval_s)
         count += 1
-        return None if decision is None else list(decision.scores.values())
+        return None if decision is None else decision.probabilities
 
     return push
 
