@@ -51,7 +51,7 @@ def jobs(args: argparse.Namespace) -> list[list[str]]:
     jobs = [
         *map(_script, ("startup.py", "frame_cost.py", "live_age.py", "motion_gate.py", "outputs.py", "soak.py")),
         _script("conversion.py", *(["--lrcn", lrcn, *clips] if given else [])),
-        [*peers, "--growth", "docs/images/peers-growth.svg", *(["--trained", lrcn, *clips] if given else [])],
+        [*peers, "--growth", "build/peers/growth.svg", *(["--trained", lrcn, *clips] if given else [])],
     ]
     if given:
         jobs.append(_script("stream_vs_window.py", lrcn, *clips))

@@ -22,7 +22,10 @@ def text(models: Mapping[str, Mapping[str, Any]]) -> str:
     """
     first = ["Of the peers that run a model, edgevid is"]
     first += [f"- {title}: {standing(model['peers'])}" for title, model in models.items()]
-    tables = [f"### {title}\n\n{_table(model['peers'])}{_failed(model['peers'])}" for title, model in models.items()]
+    tables = [
+        f"### {title}\n\n{_table(model['peers'])}{_over_floor(model)}{_failed(model['peers'])}"
+        for title, model in models.items()
+    ]
     return "\n\n".join(["\n".join([first[0], "", *first[1:]]), *tables])
 
 
@@ -55,6 +58,16 @@ def _cells(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
         label, f"{row['cpu_us']:.0f}", ratio, f"{row['wall_us']:.0f}", start, f"{row['peak_mib']:.0f}",
         f"{row['kb']:.0f}", agrees,
     )  # fmt: skip
+
+
+def _over_floor(model: Mapping[str, Any]) -> str:
+    """Say how much of edgevid is not the interpreter."""
+    over = [
+        f"{name} {row['times']:.2f} times [{row['low']:.2f}, {row['high'] or '…'}]"
+        for name, key in (("its engine takes", "engine_over_floor"), ("its whole API", "api_over_floor"))
+        if (row := model.get(key))
+    ]
+    return f"\nIn int8, {' and '.join(over)} the time of the bare interpreter on its parts.\n" if over else ""
 
 
 def _failed(peers: Mapping[str, Mapping[str, Any]]) -> str:

@@ -175,7 +175,9 @@ def test_the_page_begins_with_where_edgevid_is_ahead_and_behind_and_names_what_d
         "slow": fast | {"cpu_us": 15.0, "times": 3.0, "low": 2.5, "high": None, "edgevid_is": "ahead"},
         "gone": {"reason": "no `wheel`"},
     }
-    text = page.text({"A model": {"peers": rows}})
+    over = {"times": 1.04, "low": 1.02, "high": 1.06}
+    text = page.text({"A model": {"peers": rows, "engine_over_floor": over}})
+    assert "In int8, its engine takes 1.04 times [1.02, 1.06] the time of the bare interpreter on its parts." in text
     assert text.splitlines()[2] == "- A model: **ahead** of 1 of 2, **behind** quick (0.80 times)."
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in table[2:]] == ["quick", FLOOR, f"**{EDGEVID}**", "slow"]
