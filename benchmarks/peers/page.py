@@ -48,9 +48,8 @@ def _table(peers: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _cells(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    high = "…" if row["high"] is None else f"{row['high']:.2f}"
     is_reference = name in REFERENCES.values()
-    ratio = "1" if is_reference else f"{row['times']:.2f} [{row['low']:.2f}, {high}]"
+    ratio = "1" if is_reference else f"{row['times']:.2f} [{row['low']:.2f}, {_high(row)}]"
     start = "" if row["start_ms"] is None else f"{row['start_ms']:.0f}"
     agrees = "" if row["agreement"] is None else f"{row['agreement']:.1%}"
     label = f"**{name}**" if is_reference else name
@@ -60,10 +59,14 @@ def _cells(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _high(row: Mapping[str, Any]) -> str:
+    return "…" if row["high"] is None else f"{row['high']:.2f}"
+
+
 def _over_floor(model: Mapping[str, Any]) -> str:
     """Say how much of edgevid is not the interpreter."""
     over = [
-        f"{name} {row['times']:.2f} times [{row['low']:.2f}, {row['high'] or '…'}]"
+        f"{name} {row['times']:.2f} times [{row['low']:.2f}, {_high(row)}]"
         for name, key in (("its engine takes", "engine_over_floor"), ("its whole API", "api_over_floor"))
         if (row := model.get(key))
     ]

@@ -29,7 +29,7 @@ class Runs:
 
     Attributes:
         wall_us: Median of each round, by round.
-        cpu_us: Mean of each round, by round; all threads of the process count.
+        cpu_us: Median of each round, by round; all threads of the process count.
         start_ms: From the start of the process to the first decision.
         peak_mib: Peak of the resident memory.
         answers: Scores of the last round, one row for each window of the stream.
@@ -68,7 +68,7 @@ class Limits:
 
     rounds: int = 5
     slow_rounds: int = 2
-    seconds: float = 0.4
+    seconds: float = 0.3
     most: int = 2000
 
 

@@ -300,8 +300,7 @@ class Decider:
         """Return the last time and the highest score of the open label's rise; anything if no label is open."""
         if self._open is None:
             return 0.0, 0.0
-        rise = self._rises[self._open]
-        return rise.end_s, rise.score
+        return (rise := self._rises[self._open]).end_s, rise.score
 
     def _so_far(self, t_s: float, fell_s: float, score: float) -> Event | None:
         """Return the open event with the end and score of its rise, if it lasted long enough."""
