@@ -81,7 +81,8 @@ def test_a_drift_shows_as_a_drift() -> None:
     found = measured(part=sleeping(encode, lambda call: 0.002 + call * 4e-5), min_frames=100)
     stage = stage_statistics([found.samples.rows], dict.fromkeys(STAGES, 0), window=4)["total"]
     assert stage.drift > 0.5
-    assert stage.drift_p < 1e-6
+    # What rule R7 asks for: blocks of a run that wanders are few, so it is never certain.
+    assert stage.drift_p < 0.01
 
 
 class Late(ClosingSource):
