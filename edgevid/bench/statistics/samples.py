@@ -20,7 +20,7 @@ from edgevid.frames import Array
 OUTLIER_Z = 14.826
 _SIGMAS_PER_MAD = 1.4826
 # Drift is sought in medians of this many blocks: single samples depend on their predecessors.
-_DRIFT_BLOCKS = 40
+_DRIFT_BLOCKS, _MOST_CORRELATED = 40, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,9 @@ def drift(samples: Array) -> Drift:
     steps = medians[later] - medians[earlier]
     score = int(np.sign(steps).sum())
     slope = float(np.median(steps / (later - earlier)))
-    # Blocks may depend on each other as well, about their trend: then there are fewer of them.
-    correlation = min(0.95, max(0.0, lag1(medians - slope * np.arange(count))))
+    # Blocks may depend on each other as well, about their trend: then there are fewer of them. Not without limit, for
+    # what a bent trend leaves beside a line depends on itself too.
+    correlation = min(_MOST_CORRELATED, max(0.0, lag1(medians - slope * np.arange(count))))
     inflation = (1 + correlation) / (1 - correlation)
     deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18 * inflation)
     z = max(0, abs(score) - 1) / deviation

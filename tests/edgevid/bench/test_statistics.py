@@ -116,6 +116,13 @@ def test_stationary_noise_that_wanders_is_seldom_called_a_drift() -> None:
     assert found <= 5
 
 
+def test_a_bent_drift_is_found_although_its_residuals_depend_on_each_other() -> None:
+    noise = RNG.normal(1, 0.02, 4000) * (1 + 0.05 * np.sqrt(np.linspace(0, 1, 4000)))
+    found = statistics.drift(noise)
+    assert found.p < 1e-3
+    assert found.share > 0.03
+
+
 def test_a_shift_of_three_percent_is_found_and_its_chance_is_mann_and_whitneys() -> None:
     old = [1.0, 1.002, 0.998, 1.001, 0.999]
     found = statistics.shift(old, [1.03 * value for value in old])
