@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import edgevid
 from edgevid import cli
 from edgevid.bench import files
 from edgevid.bench.check import check
+from edgevid.bench.measuring.crowd import crowd
 from edgevid.commands import bench
 from edgevid.commands.benchmark.bench_options import command_line
 from tests.boards import PI_4B
@@ -266,5 +268,17 @@ def test_a_damaged_bundle_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_crowd_runs_beside_the_measurement(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--scenario", "crowd", "--load", "cpu=1", "--fps", "50", "--json"]
     assert cli.main(["bench", str(GESTURES), *SHORT, *arguments]) == 0
-    programs = json.loads(capsys.readouterr().out)["surroundings"]["programs"]
-    assert any(name.startswith("stress-ng") for name in programs)
+    data = json.loads(capsys.readouterr().out)
+    assert data["scenario"]["load"] == "cpu=1"
+    with crowd("cpu=1"):
+        deadline = time.monotonic() + 30
+        while not _running("stress-ng-cpu") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert _running("stress-ng-cpu")
+    assert not _running("stress-ng-cpu")
+
+
+def _running(name: str) -> bool:
+    # A process may end between the listing and the look.
+    done = subprocess.run(["pgrep", "-x", "-c", name[:15]], capture_output=True, text=True, check=False)
+    return done.stdout.strip() not in ("", "0")
