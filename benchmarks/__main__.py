@@ -51,6 +51,7 @@ def jobs(args: argparse.Namespace) -> list[list[str]]:
     jobs = [
         *map(_script, ("startup.py", "frame_cost.py", "live_age.py", "motion_gate.py", "outputs.py", "soak.py")),
         _script("conversion.py", *(["--lrcn", lrcn, *clips] if given else [])),
+        ["-m", "benchmarks.trust"],
         [*peers, "--growth", "build/peers/growth.svg", *(["--trained", lrcn, *clips] if given else [])],
     ]
     if given:

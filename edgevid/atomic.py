@@ -126,13 +126,15 @@ def check_folder(path: str | Path, *, suffix: str) -> None:
         suffix: The required suffix, such as ".keras".
 
     Raises:
-        UsageError: If the name has another suffix, or the folder does not exist.
+        UsageError: If the name has another suffix, or the folder does not exist or is read-only.
     """
     path = Path(path)
     if path.suffix != suffix:
         raise UsageError(expected=f"an output file *{suffix}", found=str(path), path=path)
     if not path.parent.is_dir():
         raise UsageError(expected=f"a folder to write {path.name} into", found=f"none at {path.parent}", path=path)
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(expected=f"a writable folder for {path.name}", got=str(path.parent), path=path)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

@@ -64,7 +64,7 @@ def _high(row: Mapping[str, Any]) -> str:
 
 
 def _over_floor(model: Mapping[str, Any]) -> str:
-    """Say how much of edgevid is not the interpreter."""
+    """Describe the share of edgevid's time outside of the interpreter."""
     over = [
         f"{name} {row['times']:.2f} times [{row['low']:.2f}, {_high(row)}]"
         for name, key in (("its engine takes", "engine_over_floor"), ("its whole API", "api_over_floor"))

@@ -11,6 +11,7 @@ from edgevid.atomic import replacing
 from edgevid.bench.check import check
 from edgevid.bench.files import read_samples
 from edgevid.bench.result import Result
+from edgevid.bench.rules import RULES
 from edgevid.bench.verdict import milliseconds, percentile_text, verdict
 from edgevid.errors import UsageError
 
@@ -48,6 +49,7 @@ def write_bench_page(paths: Sequence[Path], page: Path) -> None:
             table=_table(measured),
             conditions=[(name, _conditions(each.result)) for name, each in measured.items()],
             rules=[(name, each.result.validity.rules) for name, each in measured.items()],
+            holds_if={rule.id: rule.holds_if for rule in RULES},
         )
     )
     with replacing(page) as written:
@@ -109,7 +111,7 @@ def _interval(result: Result) -> str:
 
 def _late(result: Result) -> str:
     realtime = result.realtime
-    return f"{realtime.misses} of {realtime.due}" if realtime and realtime.deadline_ms else "–"
+    return f"{realtime.misses} of {realtime.due}" if realtime else "–"
 
 
 def _start(result: Result, *, is_cold: bool) -> str:

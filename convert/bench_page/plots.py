@@ -74,7 +74,9 @@ def time_svg(each: Measured) -> bytes:
     above.set_xlabel("% of the frames", fontsize=9)
     above.set_ylabel("ms a frame", fontsize=9)
     series = each.result.surroundings.series
-    values, name = (series.temperature_c, "°C") if series.temperature_c else (series.foreign_cores, "cores of others")
+    values, name = (
+        (series.temperature_c, "°C") if series.temperature_c else (series.foreign_cores, "other programs' cores")
+    )
     seconds = series.t_s[len(series.t_s) - len(values) :]
     below.plot(seconds, values, color=OTHER)
     below.set_ylim(bottom=0 if name != "°C" else None)

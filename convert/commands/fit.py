@@ -104,9 +104,8 @@ def _verdict(predictions: Sequence[Prediction]) -> str:
     slowest, fastest = needed(predictions), predictions[-1]
     wants = f"of the {fastest.interval_ms:.4g} ms that the model's rate leaves"
     if slowest is None:
-        return (
-            f"Prediction: no board is sure to keep the rate; {fastest.model} takes up to {fastest.high_ms:.3g} {wants}."
-        )
+        takes = f"{fastest.model} takes up to {fastest.high_ms:.3g} ms"
+        return f"Prediction: no board is sure to keep the rate; {takes} {wants}."
     return f"Prediction: a {slowest.model} or faster; it takes up to {slowest.high_ms:.3g} ms {wants}."
 
 

@@ -84,7 +84,3 @@ class StreamReference(FileReference):
             Probabilities (N - window + 1, classes) float32, after each frame from the first full window on.
         """
         return self._probabilities(self._stream.stream(to_real(frames[None], self._spec)[0]))[window - 1 :]
-
-    def split_stream_scores(self, frames: Array, window: int) -> Array:
-        """Return the same as `stream_scores`: the file is the only part."""
-        return self.stream_scores(frames, window)

@@ -130,7 +130,7 @@ def _check_validity(result: Result, judged: Sequence[Finding], path: Path) -> No
             raise _edited(path, f"{one[0]} {one[1]}", f"{other[0]} is {other[1]} by its own figures")
     if len(told) != len(found):
         raise _edited(path, f"{len(told)} rules", f"there are {len(found)}")
-    is_valid = all(outcome != "broken" for _, outcome in found)
+    is_valid = all(outcome != "failed" for _, outcome in found)
     if result.validity.valid != is_valid:
         raise _edited(path, f"valid {result.validity.valid}", f"it is {is_valid} by its own figures")
 

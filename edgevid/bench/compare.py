@@ -63,19 +63,18 @@ def compare(
         old_samples: Its raw samples, as `files.read_samples` returns them.
         new_samples: Those of the second.
         stage: The stage to compare.
-        across: Whether machines and scenarios may differ.
-        even_invalid: Whether broken rules do not matter.
+        across: Whether to compare different machines and scenarios too.
+        even_invalid: Whether to compare invalid results too.
 
     Raises:
         UsageError: They differ in more than one thing, or there is no such stage.
         ResultInvalid: A result is invalid.
     """
     for name, result in (("the first result", old), ("the second result", new)):
-        broken = [each.id for each in result.validity.rules if each.outcome == "broken"]
-        if broken and not even_invalid:
+        if result.validity.failed and not even_invalid:
             raise ResultInvalid(
                 expected=f"{name} to be valid",
-                found=f"broken rules: {', '.join(broken)}",
+                found=f"failed rules: {', '.join(each.id for each in result.validity.failed)}",
                 hint="Measure again, or pass --even-invalid.",
             )
     factor = _factor(old, new, across=across)
@@ -125,14 +124,14 @@ def _factor(old: Result, new: Result, *, across: bool) -> str:
         raise UsageError(
             expected="results of one machine and scenario",
             found=f"another {', another '.join(surroundings)}",
-            hint="Pass --across to compare them all the same.",
+            hint="Pass --across to compare them anyway.",
         )
     factors = list(_differences(_factors(old), _factors(new)))
     if len(factors) > 1 and not across:
         raise UsageError(
             expected="results that differ in one thing",
             found=", ".join(factors),
-            hint="Pass --across to compare them all the same.",
+            hint="Pass --across to compare them anyway.",
         )
     return ", ".join([*factors, *surroundings])
 

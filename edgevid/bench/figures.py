@@ -26,7 +26,7 @@ class Estimate:
     bound_99: float | None = optional(None)
 
     @property
-    def is_carried(self) -> bool:
+    def is_supported(self) -> bool:
         """Whether the samples are enough for the figure."""
         return self.low is not None and self.high is not None
 
@@ -36,11 +36,11 @@ class StageStatistics:
     """Statistics of one stage in milliseconds.
 
     Attributes:
-        n: Samples kept.
+        n: Stored samples.
         n_effective: Independent samples that carry as much.
         min: Least sample.
         mean: Mean; its interval is the wider of a block bootstrap and of Student's over processes.
-        max: Largest of all frames, kept or not.
+        max: Largest of all answers, stored or not.
         percentiles: p5 to p99.9; an interval is the wider of that over frames and that over processes.
         mad: Median absolute deviation.
         cv: Robust coefficient of variation, 1.4826 MAD / median.
@@ -73,7 +73,7 @@ class ProcessRun:
         took_s: Time that they took.
         cpu_s: Processor time of the process over that time, all threads.
         p50_ms: Median of `total`.
-        kept_every: Every which frame's times are kept.
+        kept_every: The times of every `kept_every`-th answer are stored.
         switches_forced: Times that the kernel took the processor away.
         faults: Page faults that read from storage.
     """
@@ -89,7 +89,7 @@ class ProcessRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RealTime:
-    """How a source that does not wait was kept up with.
+    """Punctuality of the answers at a source that does not wait.
 
     Attributes:
         deadline_ms: Time from a frame's due time to its answer: the interval of the frames.
@@ -100,7 +100,6 @@ class RealTime:
         jitter_ms: Interquartile range of the age of answers.
         duty: Share of one core's time that the process was busy, all threads.
         dropped: Frames dropped by cause.
-        sustainable_fps: Highest rate tried with less than 0.1 % misses; left out if not sought.
     """
 
     deadline_ms: float
@@ -111,7 +110,6 @@ class RealTime:
     jitter_ms: float
     duty: float
     dropped: Mapping[str, int]
-    sustainable_fps: float | None = optional(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +176,7 @@ class Series:
         temperature_c: Of the chip.
         clock_mhz: Lowest clock of all cores.
         throttled: The firmware's bits for the present.
-        foreign_cores: Cores that other programs kept busy; below 0 where a child's time came in late.
+        foreign_cores: Cores that other programs used; below 0 when the time of a child is counted late.
         pressure: Share of the time in which some task waited for a core, over 10 s.
         steal: Share of the time that a hypervisor took.
         swapped_mib: Swap in use.
@@ -197,7 +195,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What else went on.
+    """The machine during a measurement.
 
     Attributes:
         series: Once a second.

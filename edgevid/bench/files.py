@@ -122,7 +122,7 @@ def read_samples(result: Result, path: Path) -> Array:
     """
     if result.raw is None:
         raise ResultInvalid(
-            expected=f"raw samples beside {path}", found="a result that kept none", hint="Measure with --output."
+            expected=f"raw samples for {path}", found="a result without any", hint="Measure with --output."
         )
     raw_path = path.parent / _raw_name(result.raw.file, path)
     try:
@@ -147,5 +147,5 @@ def read_samples(result: Result, path: Path) -> Array:
 def _raw_name(name: str, path: Path) -> str:
     # A name, never a path: the file may come from elsewhere.
     if name != Path(name).name:
-        raise ResultInvalid(expected=f"raw samples beside {path}", got=name, path=path)
+        raise ResultInvalid(expected=f"raw samples next to {path}", got=name, path=path)
     return name

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import shlex
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,9 +68,15 @@ def measure_remotely(
         raise DeployError(
             expected=f"a result as the answer of {device.host}", found="something else", hint="Is its edgevid older?"
         ) from error
-    # The device named the samples for its own file.
     raw = output.with_suffix(".npz")
+    # The device named the samples after its own file.
     text = text.replace(b"result.npz", json.dumps(raw.name)[1:-1].encode())
-    atomic.write(raw, [packed], durable=False)
-    atomic.write(output, [text], durable=False)
-    return check(output)
+    with tempfile.TemporaryDirectory(prefix=".edgevid-", dir=output.parent) as folder:
+        arrived = Path(folder) / output.name
+        arrived.write_bytes(text)
+        arrived.with_suffix(".npz").write_bytes(packed)
+        result = check(arrived)
+        # Samples first: a result without them is invalid.
+        atomic.put(arrived.with_suffix(".npz"), raw, durable=False)
+        atomic.put(arrived, output, durable=False)
+    return result

@@ -16,7 +16,7 @@ from edgevid.schema import optional
 FORMAT: Literal["edgevid-bench"] = "edgevid-bench"
 VERSION = 1
 ScenarioKind = Literal["saturate", "paced", "replay", "camera", "start", "soak", "crowd"]
-Outcome = Literal["kept", "broken", "unknown"]
+Outcome = Literal["passed", "failed", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class Finding:
         id: Its number in the reference.
         outcome: "unknown" where the machine does not report what the rule needs.
         found: What was found.
-        do: What to do if it is broken.
+        do: What to do if it failed.
     """
 
     id: str
@@ -152,10 +152,15 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Validity:
-    """Whether the figures can be trusted: no rule is broken."""
+    """Whether the figures can be trusted: no rule failed."""
 
     valid: bool
     rules: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The rules that failed."""
+        return tuple(each for each in self.rules if each.outcome == "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +183,8 @@ class Result:
         took_s: Time of the whole measurement.
         command: The command line, with the bundle's name for its path.
         stages: Statistics by stage, all processes together.
+        realtime: Punctuality at a source that does not wait.
+        sustainable_fps: Highest rate with fewer than 1 % misses; left out unless it was searched.
         cross_check: Median of LiteRT's own benchmark tool in ms, by role.
     """
 
@@ -196,6 +203,7 @@ class Result:
     stages: Mapping[str, StageStatistics]
     processes: tuple[ProcessRun, ...]
     realtime: RealTime | None = optional(None)  # noqa: RUF009  # None is immutable
+    sustainable_fps: float | None = optional(None)
     start: tuple[Start, ...]
     memory: Memory
     energy: Energy | None = optional(None)  # noqa: RUF009  # None is immutable

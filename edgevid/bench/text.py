@@ -67,8 +67,8 @@ def _stages(result: Result) -> Iterator[str]:
     yield _interval_line(total)
     if total.outliers or abs(total.drift) >= 0.01:
         yield f"outliers: {total.outliers} of {total.n}; drift over a process: {total.drift:+.1%}"
-    if any(not stage.percentiles[each].is_carried for stage in result.stages.values() for each in _SHOWN):
-        yield "≥: the samples are too few for this percentile; it is a lower bound"
+    if any(not stage.percentiles[each].is_supported for stage in result.stages.values() for each in _SHOWN):
+        yield "≥: too few samples for this percentile; the value is a lower bound"
 
 
 def _interval_line(total: StageStatistics) -> str:
@@ -83,17 +83,15 @@ def _interval_line(total: StageStatistics) -> str:
 
 def _realtime(result: Result) -> Iterator[str]:
     realtime = result.realtime
-    if realtime is None:
-        return
-    if realtime.deadline_ms:
+    if realtime is not None:
         dropped = ", ".join(f"{cause} {count}" for cause, count in realtime.dropped.items())
         yield (
             f"deadline {milliseconds(realtime.deadline_ms)}: {realtime.misses} of {realtime.due} missed, "
             f"at most {realtime.longest_run} in a row; dropped: {dropped}; "
-            f"the process was busy for {realtime.duty:.0%} of a core"
+            f"the process used {realtime.duty:.0%} of a core"
         )
-    if realtime.sustainable_fps is not None:
-        yield f"highest rate tried with surely less than 1 % misses: {realtime.sustainable_fps:.1f} frames a second"
+    if result.sustainable_fps is not None:
+        yield f"highest rate with fewer than 1 % misses: {result.sustainable_fps:.1f} frames a second"
 
 
 def _starts(result: Result) -> Iterator[str]:
@@ -114,8 +112,8 @@ def _costs(result: Result) -> Iterator[str]:
     known = {
         "imported": memory.imported,
         "at the end": memory.rss,
-        "at most": memory.peak,
-        "shared pages divided": memory.pss,
+        "peak": memory.peak,
+        "PSS": memory.pss,
         "bundle": memory.bundle,
     }
     yield f"memory in MiB: {', '.join(f'{name} {value:.1f}' for name, value in known.items() if value is not None)}"
@@ -128,12 +126,11 @@ def _costs(result: Result) -> Iterator[str]:
 
 
 def _rules(result: Result) -> Iterator[str]:
-    broken = [each for each in result.validity.rules if each.outcome == "broken"]
-    if broken:
+    if result.validity.failed:
         yield ""
-        yield "broken rules"
-        for each in broken:
+        yield "failed rules"
+        for each in result.validity.failed:
             yield f"  {each.id}: {each.found}. {each.do}"
     unknown = [each for each in result.validity.rules if each.outcome == "unknown"]
     if unknown:
-        yield f"not known: {'; '.join(f'{each.id} {each.found}' for each in unknown)}"
+        yield f"unknown: {'; '.join(f'{each.id} {each.found}' for each in unknown)}"

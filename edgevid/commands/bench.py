@@ -1,12 +1,12 @@
 """Measure a bundle on this machine: latency, real time, memory, start-up and energy.
 
-The first line of the output is the verdict: what the figures say, or INVALID and why.
-The bundle is measured in fresh processes, each of which passes the self-test first,
-while the machine is watched: heat, clocks, throttling, other programs. Every figure
-has a 95 % interval; a percentile that the samples cannot carry is marked with ≥.
+The first line of the output is the verdict: a summary, or INVALID with the reason.
+Fresh processes measure the bundle, and each passes the self-test first. Meanwhile
+heat, clocks, throttling and other programs are sampled once a second. Percentiles
+have a 95 % interval; one that has too few samples is marked with ≥.
 
-The exit code is 0 for a measurement. It is 3 if a rule of validity is broken and
---strict is given, or if a --floor is not kept.
+The exit code is 0 for a measurement. It is 3 if --strict is given and a rule of
+validity fails, or if a --floor is exceeded.
 
 Other commands: edgevid bench compare, edgevid bench check, edgevid bench sweep,
 edgevid bench page.
@@ -19,18 +19,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevid.commands.benchmark.bench_options import (
-    BENCH_OPTIONS,
-    Floor,
-    bench_options,
-    check_output,
-    command_line,
-    end_progress,
-    ended_by_sigterm,
-    floor,
-    passed_on,
-    progress,
-)
+from edgevid.commands.benchmark.bench_options import BENCH_OPTIONS, Floor, bench_options, floor, passed_on
+from edgevid.commands.benchmark.session import check_output, command_line, progress
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options
 from edgevid.errors import UsageError, VerificationFailed
@@ -63,9 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="P=MS",
-        help="exit with 3 unless a percentile is surely below a limit, such as p95=33ms; may be given several times",
+        help="exit with 3 unless a percentile is below a limit with 99 %% confidence, such as p95=33ms; repeatable",
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if a rule of validity is broken")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if a rule of validity fails")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
         "-o",
@@ -75,7 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write the result, *.json, and its raw samples beside it, *.npz",
     )
     _add_remote(
-        parser.add_argument_group("another machine", "It is measured over ssh; its service is stopped meanwhile.")
+        parser.add_argument_group(
+            "another machine", "The measurement runs over ssh. The device's service is stopped meanwhile."
+        )
     )
 
 
@@ -94,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure the bundle and print the result.
 
     Raises:
-        VerificationFailed: A rule is broken with `--strict`, or a floor is not kept.
+        VerificationFailed: A rule fails with `--strict`, or a floor is exceeded.
     """
     from edgevid.bench import files, text
 
@@ -113,11 +105,8 @@ def _measured_here(args: argparse.Namespace) -> Result:
     if args.output:
         check_output(args.output)
     options = bench_options(args, bundle.read(args.bundle))
-    try:
-        with ended_by_sigterm():
-            found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=progress())
-    finally:
-        end_progress()
+    with progress() as say:
+        found = measure(args.bundle, options, command=command_line(sys.argv[1:]), root=BOARD_ROOT, say=say)
     return files.write(found.result, found.samples, args.output) if args.output else found.result
 
 
@@ -137,18 +126,18 @@ def _measured_there(args: argparse.Namespace) -> Result:
 def _check(result: Result, args: argparse.Namespace) -> None:
     for each in args.floor:
         _check_floor(result, each)
-    broken = [each for each in result.validity.rules if each.outcome == "broken"]
-    if args.strict and broken:
+    failed = result.validity.failed
+    if args.strict and failed:
         raise VerificationFailed(
-            expected="a measurement that keeps all rules",
-            found=", ".join(f"{each.id} broken" for each in broken),
-            hint=broken[0].do,
+            expected="a valid measurement",
+            found=f"failed rules: {', '.join(each.id for each in failed)}",
+            hint=failed[0].do,
         )
 
 
 def _check_floor(result: Result, wanted: Floor) -> None:
     """Reject a percentile whose upper bound is above its limit."""
-    stage = "age" if result.realtime and result.realtime.deadline_ms else "total"
+    stage = "age" if result.realtime else "total"
     limit = f"{wanted.percentile} of {stage} below {wanted.limit_ms:g} ms"
     if stage not in result.stages:
         raise VerificationFailed(expected=limit, found="a measurement of starts alone")
@@ -161,4 +150,6 @@ def _check_floor(result: Result, wanted: Floor) -> None:
             hint="Measure more: --min-frames.",
         )
     if bound > wanted.limit_ms:
-        raise VerificationFailed(expected=limit, found=f"{estimate.value:.3f} ms, and surely below {bound:.3f} ms only")
+        raise VerificationFailed(
+            expected=limit, found=f"{estimate.value:.3f} ms, with an upper bound of {bound:.3f} ms"
+        )

@@ -115,3 +115,10 @@ def test_a_replacement_is_flushed_only_where_it_is_asked_for(tmp_path, monkeypat
     monkeypatch.setattr(os, "fsync", lambda _handle: pytest.fail("a flush wears the card"))
     with replacing(tmp_path / "file") as temporary:
         temporary.write_bytes(b"x")
+
+
+def test_a_read_only_folder_is_rejected_before_hours_of_work(tmp_path, monkeypatch):
+    # Root may write anywhere, so the kernel's answer is replaced.
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))
+    with pytest.raises(UsageError, match=r"Expected a writable folder for a\.json"):
+        check_folder(tmp_path / "a.json", suffix=".json")

@@ -102,7 +102,7 @@ def _gru_samples() -> Iterator[tuple[str, dict[str, Array]]]:
 
 
 def without_signature(data: bytes) -> bytes:
-    """Take the signature off a file, as converters before TensorFlow 2.5 left it out."""
+    """Remove the signature of a file; converters before TensorFlow 2.5 wrote none."""
     from convert.frameworks import internals
 
     schema = internals.tflite_schema()

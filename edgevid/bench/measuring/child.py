@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,18 +24,17 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a process measured: its report, and the times of kept answers, (N, stages) int64 in ns."""
+    """The report of one process, and the stored times of its answers, (N, stages) int64 in ns."""
 
     report: Report
     rows: Array
 
 
-def run_task(task: Task, *, started: Callable[[int], None] = lambda _pid: None) -> Run:
+def run_task(task: Task) -> Run:
     """Do a task in a fresh process.
 
     Args:
-        task: Its `samples` does not matter.
-        started: Called with the process ID.
+        task: Its `samples` is replaced.
 
     Raises:
         EdgevidError: The process failed, with its own message.
@@ -49,7 +47,6 @@ def run_task(task: Task, *, started: Callable[[int], None] = lambda _pid: None) 
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as child:
-            started(child.pid)
             try:
                 out, err = child.communicate(text, timeout=task.warm_up_s + task.min_time_s + _patience_s(task))
             except BaseException as error:

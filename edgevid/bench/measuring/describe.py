@@ -118,9 +118,9 @@ def process(run: Run) -> figures.ProcessRun:
     )
 
 
-def realtime(runs: Sequence[Run], *, deadline_s: float | None, found_fps: float | None) -> figures.RealTime | None:
-    """Describe how the frames were kept up with; None where they wait."""
-    if not runs or (deadline_s is None and found_fps is None):
+def realtime(runs: Sequence[Run], *, deadline_s: float | None) -> figures.RealTime | None:
+    """Describe the punctuality of the answers; None for a source that waits."""
+    if not runs or deadline_s is None:
         return None
     reports = [run.report for run in runs]
     ages = np.concatenate([run.rows[:, list(STAGES).index("age")] for run in runs]) / NS_PER_MS
@@ -128,7 +128,7 @@ def realtime(runs: Sequence[Run], *, deadline_s: float | None, found_fps: float 
     due, misses = sum(each.due for each in reports), sum(each.misses for each in reports)
     causes = sorted({cause for each in reports for cause in each.dropped})
     return figures.RealTime(
-        deadline_ms=round((deadline_s or 0.0) * 1e3, 6),
+        deadline_ms=round(deadline_s * 1e3, 6),
         due=due,
         misses=misses,
         miss_share_upper=share_upper(misses, due) if due else 1.0,
@@ -136,7 +136,6 @@ def realtime(runs: Sequence[Run], *, deadline_s: float | None, found_fps: float 
         jitter_ms=round(float(quartiles[1] - quartiles[0]), 6),
         duty=round(sum(each.cpu_s for each in reports) / sum(each.took_s for each in reports), 4),
         dropped={cause: sum(each.dropped.get(cause, 0) for each in reports) for cause in causes},
-        sustainable_fps=None if found_fps is None else round(found_fps, 2),
     )
 
 

@@ -66,17 +66,19 @@ class Task:
 
 
 class Samples:
-    """Rows of times, thinned evenly where they become too many."""
+    """Times of answers, thinned evenly when they become too many.
+
+    Attributes:
+        rows: (N, stages) int64 in ns.
+        kept_every: `rows` has the times of every `kept_every`-th answer.
+        seen: Number of answers.
+        max_ns: (stages,) largest time of all answers.
+    """
 
     def __init__(self) -> None:
         self.kept_every, self.seen = 1, 0
         self.max_ns: Array = np.zeros(len(STAGES), np.int64)
-        self._rows: Array = np.zeros((0, len(STAGES)), np.int64)
-
-    @property
-    def rows(self) -> Array:
-        """(N, stages) int64 in ns."""
-        return self._rows
+        self.rows: Array = np.zeros((0, len(STAGES)), np.int64)
 
     def add(self, rows: Array) -> None:
         """Add rows of frames in their order; those without an answer are left out."""
@@ -86,9 +88,9 @@ class Samples:
         self.max_ns = np.maximum(self.max_ns, rows.max(axis=0))
         kept = rows[(-self.seen) % self.kept_every :: self.kept_every]
         self.seen += len(rows)
-        self._rows = np.concatenate([self._rows, kept])
-        while len(self._rows) > MOST_ROWS:
-            self._rows = self._rows[::_THINNED_BY]
+        self.rows = np.concatenate([self.rows, kept])
+        while len(self.rows) > MOST_ROWS:
+            self.rows = self.rows[::_THINNED_BY]
             self.kept_every *= _THINNED_BY
 
 
@@ -185,7 +187,7 @@ def measure(engine: Engine, open_source: Callable[[], Source], task: Task) -> Me
             dropped[cause] = dropped.get(cause, 0) + count
         # The last turn may be cut off before its first answer; one that was not can never have one.
         if samples.seen == turn_began == 0 and not limits.are_reached(samples):
-            raise SourceError(expected=f"answers from {task.source}", found="none", hint="Is the recording too short?")
+            raise SourceError(expected=f"answers from {source.name}", found="none", hint="Use a longer recording.")
     took_s, cpu_s = (perf_counter_ns() - began_ns) / NS_PER_S, (process_time_ns() - cpu_ns) / NS_PER_S
     if punctuality is not None and task.fps is not None:
         # The first window is filled before anything is due, and the last frame may be on its way.

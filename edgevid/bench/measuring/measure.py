@@ -22,12 +22,12 @@ from edgevid.bench.measuring.child import Run, run_task
 from edgevid.bench.measuring.cross_check import cross_check
 from edgevid.bench.measuring.crowd import crowd
 from edgevid.bench.measuring.energy import Meter, open_meter
-from edgevid.bench.measuring.loop import NOISE, Task
+from edgevid.bench.measuring.loop import Task
 from edgevid.bench.measuring.machine import measured_machine
-from edgevid.bench.measuring.options import BenchOptions, Subject, check, deadline_s_of, task_of
+from edgevid.bench.measuring.options import BenchOptions, Subject, deadline_s_of, task_of
 from edgevid.bench.measuring.rates import sustainable_fps
 from edgevid.bench.measuring.starts import measure_starts
-from edgevid.bench.measuring.surroundings import NOT_MEASURING, SurroundingsSampler
+from edgevid.bench.measuring.surroundings import SurroundingsSampler
 from edgevid.bench.rules import judge
 from edgevid.bench.stages import stage_statistics
 from edgevid.bundle import Bundle
@@ -88,7 +88,7 @@ def measure_each(
             work.start(say)
         _run_in_turn(works, sampler, meter, say)
         for work in works:
-            work.find_rate(sampler, say)
+            work.find_rate(say)
             work.cross_check(say)
     taken_s = monotonic() - began_s
     energies = [
@@ -108,8 +108,8 @@ def _run_in_turn(works: Sequence[_Work], sampler: SurroundingsSampler, meter: Me
         waiting = [work for work in works if number < work.processes]
         for work in order.sample(waiting, len(waiting)):
             say(f"{work.path.name}: process {number + 1} of {work.processes}, {work.process_s(number):.0f} s or more")
-            with sampler.at(number) as started:
-                run = run_task(work.task(number), started=started)
+            with sampler.measuring(number):
+                run = run_task(work.task(number))
             work.runs.append(run)
             if meter is not None:
                 meter.measured(works.index(work), run.report.took_s)
@@ -119,12 +119,11 @@ class _Work:
     """A subject while it is measured."""
 
     def __init__(self, subject: Subject, bundle: Bundle) -> None:
-        check(subject.options)
         self.path, self.options, self.bundle = subject.path, subject.options, bundle
         self.runs: list[Run] = []
         self.starts: list[Start] = []
         self.imported_mib: float | None = None
-        self.found_fps: float | None = None
+        self.sustainable_fps: float | None = None
         self.cross_checked: dict[str, Estimate] | None = None
 
     @property
@@ -149,11 +148,9 @@ class _Work:
         task = self.task(number)
         return task.warm_up_s + task.min_time_s
 
-    def find_rate(self, sampler: SurroundingsSampler, say: Say) -> None:
-        if self.options.find_rate and self.runs and self.options.source == NOISE:
-            with sampler.at(NOT_MEASURING) as started:
-                rows = [run.rows for run in self.runs]
-                self.found_fps = sustainable_fps(self.task(1), rows, started=started, say=say)
+    def find_rate(self, say: Say) -> None:
+        if self.options.find_rate and self.runs:
+            self.sustainable_fps = sustainable_fps(self.task(1), [run.rows for run in self.runs], say=say)
 
     def cross_check(self, say: Say) -> None:
         if self.options.cross_check and self.runs:
@@ -189,7 +186,8 @@ def _measurement(
             [run.rows for run in runs], describe.largest_ns(runs), window=bundle.manifest.window.frames
         ),
         processes=tuple(map(describe.process, runs)),
-        realtime=describe.realtime(runs, deadline_s=deadline_s_of(bundle, options), found_fps=work.found_fps),
+        realtime=describe.realtime(runs, deadline_s=deadline_s_of(bundle, options)),
+        sustainable_fps=work.sustainable_fps,
         start=tuple(work.starts),
         memory=describe.memory(path, runs, work.imported_mib),
         energy=energy,

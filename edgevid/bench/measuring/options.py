@@ -10,6 +10,8 @@ from edgevid.bench.result import ScenarioKind
 from edgevid.bundle import Bundle
 from edgevid.errors import UsageError
 
+_PACED = ("paced", "soak", "crowd")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
@@ -36,6 +38,9 @@ class BenchOptions:
         power: Sensor of power; None for no energy.
         idle_s: Time to measure idleness before and after.
         seed: Of the noise.
+
+    Raises:
+        UsageError: The scenario lacks its source or load, or an option has no effect in it.
     """
 
     scenario: ScenarioKind = "saturate"
@@ -57,6 +62,30 @@ class BenchOptions:
     idle_s: float = 60.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        has_source, needs_source = self.source != NOISE, self.scenario in ("replay", "camera")
+        if needs_source != has_source:
+            raise UsageError(
+                expected=f"{'a' if needs_source else 'no'} source for scenario {self.scenario!r}",
+                found="one" if has_source else "none",
+                hint="Use --scenario replay or camera." if has_source else "Name it with --source.",
+            )
+        if (self.scenario == "crowd") != bool(self.load):
+            raise UsageError(
+                expected="--load with scenario 'crowd', and only with it",
+                found=self.load or "none",
+                hint="For instance: --scenario crowd --load cpu=2.",
+            )
+        # An option without effect would be taken for one that was measured.
+        for name, is_set, is_legal in (
+            ("--fps", self.fps is not None, self.scenario in _PACED),
+            ("--size", self.size is not None, not has_source),
+            ("--find-rate", self.find_rate, self.scenario in ("saturate", *_PACED)),
+            ("--cross-check", self.cross_check, self.scenario == "saturate"),
+        ):
+            if is_set and not is_legal:
+                raise UsageError(expected=f"a scenario in which {name} has an effect", got=self.scenario)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -69,29 +98,6 @@ class Subject:
 
     path: Path
     options: BenchOptions
-
-
-def check(options: BenchOptions) -> None:
-    """Reject a scenario without its source or load.
-
-    Raises:
-        UsageError: Either is missing, or named for another scenario.
-    """
-    needs_source = options.scenario in ("replay", "camera")
-    if needs_source != (options.source != NOISE):
-        wanted = "a source" if needs_source else "no source"
-        raise UsageError(
-            expected=f"{wanted} for scenario {options.scenario!r}",
-            got=options.source,
-            found="none" if needs_source else options.source,
-            hint="Name it with --source." if needs_source else "Use --scenario replay or camera.",
-        )
-    if (options.scenario == "crowd") != bool(options.load):
-        raise UsageError(
-            expected="--load with scenario 'crowd', and only with it",
-            found=options.load or "none",
-            hint="For instance: --scenario crowd --load cpu=2.",
-        )
 
 
 def task_of(path: Path, bundle: Bundle, options: BenchOptions) -> Task:
@@ -114,7 +120,7 @@ def task_of(path: Path, bundle: Bundle, options: BenchOptions) -> Task:
 
 def fps_of(bundle: Bundle, options: BenchOptions) -> float | None:
     """Return the rate of noise frames; None where they do not wait, or come from elsewhere."""
-    if options.scenario not in ("paced", "soak", "crowd"):
+    if options.scenario not in _PACED:
         return None
     return options.fps or 1 / bundle.manifest.window.interval_s
 

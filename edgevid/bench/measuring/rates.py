@@ -15,7 +15,7 @@ from edgevid.frames import Array
 from edgevid.telemetry.telemetry import STAGES
 from edgevid.units import NS_PER_S
 
-# A rate is sustainable if its share of misses is surely below this: of 500 frames one may be late.
+# A rate is sustainable if the upper bound of its share of misses is below this: 1 miss in 500 frames is.
 MOST_MISSES = 0.01
 _TRIES, _TRY_S, _FRAMES, _WARM_UP_S = 7, 2.0, 500, 0.5
 # A paced frame wakes a thread and meets a cold cache: far slower than a saturated one where the model is small.
@@ -24,19 +24,16 @@ _WIDEST = 32
 _HIGHEST_FPS = 500.0
 
 
-def sustainable_fps(
-    task: Task, rows: Sequence[Array], *, started: Callable[[int], None], say: Callable[[str], None]
-) -> float | None:
-    """Find the highest rate with surely less than 1 % misses, by bisection around the saturated one.
+def sustainable_fps(task: Task, rows: Sequence[Array], *, say: Callable[[str], None]) -> float | None:
+    """Search the highest rate with fewer than 1 % misses, by bisection around the saturated rate.
 
     Args:
         task: How to measure; its rate and minima are replaced.
         rows: Times of a measurement, from which the search starts.
-        started: Called with the ID of each process.
         say: Called with a line of progress.
 
     Returns:
-        The highest rate that was kept; None if none was.
+        The highest rate without too many misses; None if every rate has too many.
     """
     saturated = NS_PER_S / float(np.median(np.concatenate(rows)[:, list(STAGES).index("total")]))
     low, high, best = min(saturated, _HIGHEST_FPS) / _WIDEST, min(saturated * 2, _HIGHEST_FPS), None
@@ -46,7 +43,7 @@ def sustainable_fps(
         tried = dataclasses.replace(
             task, fps=fps, deadline_s=1 / fps, min_time_s=_TRY_S, min_frames=_FRAMES, warm_up_s=_WARM_UP_S
         )
-        report = run_task(tried, started=started).report
+        report = run_task(tried).report
         if report.due and share_upper(report.misses, report.due) < MOST_MISSES:
             low = best = fps
         else:

@@ -1,11 +1,11 @@
-"""What else goes on during a benchmark: heat, clocks, throttling, other programs; once a second."""
+"""Samples heat, clocks, throttling and other programs once a second during a benchmark."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +24,8 @@ INTERVAL_S = 1.0
 FOREIGN_SHARE = 0.05
 NOT_MEASURING = -1
 _NOW_BITS = sum(NOW.values())
-# `vcgencmd` is a process: run it for every fifth look.
-_LOOKS_PER_PROCESS = 5
+# `vcgencmd` is a process: run it for every fifth sample.
+_SAMPLES_PER_PROCESS = 5
 
 
 @dataclass(slots=True)
@@ -36,6 +36,16 @@ class _Times:
     busy_s: float = 0.0
     steal_s: float = 0.0
     ours_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A process: its name, parent, processor time, and that of its children that have ended."""
+
+    name: str
+    parent: int
+    used_s: float
+    children_s: float
 
 
 @dataclass
@@ -52,76 +62,65 @@ class _Lists:
 
 
 class SurroundingsSampler:
-    """Looks at the machine once a second in a thread.
+    """Samples the machine once a second in a thread.
 
         with SurroundingsSampler() as sampler:
-            sampler.measuring(0, pid)
+            with sampler.measuring(0):
+                ...
+            sampler.surroundings()
 
     Args:
         root: Folder with `sys`, `proc` and `usr`.
-        interval_s: Time between two looks.
+        interval_s: Time between two samples.
     """
 
     def __init__(self, root: Path = Path("/"), *, interval_s: float = INTERVAL_S) -> None:
         self._root, self._interval_s = root, interval_s
         self._lists, self._looks = _Lists(), 0
-        self._process, self._own = NOT_MEASURING, {os.getpid()}
+        self._process = NOT_MEASURING
         self._bits: int | None = None
         self._bits_at_start = 0
         self._began_ns = monotonic_ns()
         self._times = _Times()
-        self._programs_before: dict[int, tuple[str, float]] = {}
+        self._programs_before: dict[int, _Program] = {}
         self._services: set[str] = set()
         self._turns = Turns("surroundings")
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def measuring(self, process: int, pid: int | None) -> None:
-        """Say which process measures now.
+    @contextmanager
+    def measuring(self, process: int) -> Iterator[None]:
+        """Mark the samples that are taken while the block runs.
 
         Args:
-            process: Its number; `NOT_MEASURING` between two.
-            pid: Its process ID, whose processor time is not foreign; None between two.
+            process: Number of the process that measures meanwhile.
         """
         self._process = process
-        # A process that has ended is in its parent's times, and its ID may be given to another.
-        self._own = {os.getpid()} if pid is None else {os.getpid(), pid}
-
-    @contextmanager
-    def at(self, process: int) -> Iterator[Callable[[int], None]]:
-        """Say which process measures while the block runs.
-
-        Args:
-            process: Its number.
-
-        Yields:
-            What to call with its process ID.
-        """
         try:
-            yield lambda pid: self.measuring(process, pid)
+            yield
         finally:
-            self.measuring(NOT_MEASURING, None)
+            self._process = NOT_MEASURING
 
     def __enter__(self) -> Self:
-        """Take the first look and start."""
+        """Sample once, then start the thread."""
         self._began_ns = monotonic_ns()
-        self._programs_before = dict(_programs(self._root))
+        self._programs_before = _programs(self._root)
         self._look()
         self._thread = threading.Thread(target=self._run, name="edgevid-surroundings", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Stop and take a last look."""
+        """Stop the thread and sample once more."""
         self._done.set()
         if self._thread is not None:
             self._thread.join()
-        # The last look asks the firmware's tool, so that the history bits are fresh.
+        # The last sample runs the firmware's tool, so that the history bits are fresh.
         self._looks = 0
         self._turns.attempt(self._look)
 
     def surroundings(self) -> figures.Surroundings:
-        """Return what was seen until now."""
+        """Return everything sampled so far."""
         took_s = max(1e-9, (monotonic_ns() - self._began_ns) / NS_PER_S)
         lists = self._lists
         series = {name: tuple(getattr(lists, name)) for name in figures.Series.__dataclass_fields__}
@@ -140,7 +139,7 @@ class SurroundingsSampler:
 
     def _look(self) -> None:
         lists, before = self._lists, self._times
-        state = read_state(self._root, ask_firmware=self._looks % _LOOKS_PER_PROCESS == 0)
+        state = read_state(self._root, ask_firmware=self._looks % _SAMPLES_PER_PROCESS == 0)
         self._looks += 1
         now = self._times = self._read_times()
         lists.t_s.append(round((now.at_ns - self._began_ns) / NS_PER_S, 3))
@@ -161,28 +160,32 @@ class SurroundingsSampler:
     def _note_throttling(self, bits: int) -> None:
         if self._bits is None:
             self._bits, self._bits_at_start = bits & _NOW_BITS, bits
-        # A condition may come and go between two looks: then only its history bit is new.
+        # A condition may come and go between two samples: then only its history bit is new.
         new = (bits & ~self._bits_at_start) >> HISTORY_SHIFT & _NOW_BITS
         self._bits |= bits & _NOW_BITS | new
         self._lists.throttled.append(bits & _NOW_BITS)
 
     def _read_times(self) -> _Times:
         busy_s, steal_s = _machine_times(self._root)
-        me = os.getpid()
-        # A child that ended is in its parent's sum of children.
-        ours_s = sum(_process_times(self._root, pid) for pid in {me, *self._own, *_descendants(self._root, me)})
+        programs = _programs(self._root)
+        # A child that has ended is part of its parent's sum.
+        ours_s = sum(programs[pid].used_s + programs[pid].children_s for pid in _family(programs, os.getpid()))
         return _Times(monotonic_ns(), busy_s, steal_s, ours_s)
 
     def _foreign_programs(self, took_s: float) -> dict[str, float]:
-        """Return the other programs that used more than a share of a core, the busiest first."""
+        """Return the share of a core by name of each foreign program above the limit, the busiest first."""
         shares: dict[str, float] = {}
-        own = {*self._own, *_descendants(self._root, os.getpid())}
-        for pid, (name, used_s) in _programs(self._root):
-            before = self._programs_before.get(pid, (name, 0.0))[1]
-            if pid not in own and (used_s - before) / took_s > FOREIGN_SHARE:
-                shares[name] = round(shares.get(name, 0.0) + (used_s - before) / took_s, 3)
-            if pid not in own and _is_service(self._root, pid):
-                self._services.add(f"{name} ({pid})")
+        programs = _programs(self._root)
+        own = _family(programs, os.getpid())
+        for pid, program in programs.items():
+            if pid in own:
+                continue
+            before = self._programs_before.get(pid)
+            share = (program.used_s - (before.used_s if before else 0.0)) / took_s
+            if share > FOREIGN_SHARE:
+                shares[program.name] = round(shares.get(program.name, 0.0) + share, 3)
+            if _is_service(self._root, pid):
+                self._services.add(f"{program.name} ({pid})")
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
@@ -203,40 +206,24 @@ def _machine_times(root: Path) -> tuple[float, float]:
     return (user + nice + system + irq + soft_irq) / _tick_hz(), steal / _tick_hz()
 
 
-def _process_times(root: Path, pid: int) -> float:
-    """Return the time of a process and of its ended children in seconds; source: proc_pid_stat(5)."""
-    fields = _stat(root, pid)
-    return sum(map(int, fields[11:15])) / _tick_hz() if fields else 0.0
-
-
-def _descendants(root: Path, pid: int) -> set[int]:
-    """Return the processes that a process started, and those that they started.
-
-    Source: proc_pid_task(5), `children`; empty where the kernel was built without it.
-    """
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        for task in (root / f"proc/{waiting.pop()}/task").glob("[0-9]*/children"):
-            new = {int(each) for each in (read_text(task) or "").split()} - found
-            found |= new
-            waiting += new
+def _programs(root: Path) -> dict[int, _Program]:
+    """Return every process by its ID; source: proc_pid_stat(5)."""
+    found = {}
+    for folder in (root / "proc").glob("[0-9]*"):
+        # The name may contain blanks and brackets, but no field after it does.
+        fields = (read_text(folder / "stat") or "").rpartition(")")[2].split()
+        if fields:
+            own_s, children_s = (sum(map(int, fields[first : first + 2])) / _tick_hz() for first in (11, 13))
+            found[int(folder.name)] = _Program(read_text(folder / "comm") or "?", int(fields[1]), own_s, children_s)
     return found
 
 
-def _stat(root: Path, pid: int) -> list[str]:
-    """Return the fields of a process from the third on; empty if it is gone."""
-    # The name may hold blanks and brackets, but no field after it does.
-    return (read_text(root / f"proc/{pid}/stat") or "").rpartition(")")[2].split()
-
-
-def _programs(root: Path) -> Iterable[tuple[int, tuple[str, float]]]:
-    """Yield the ID, name and processor time in seconds of each process."""
-    for folder in (root / "proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        fields = _stat(root, pid)
-        if fields:
-            yield pid, (read_text(folder / "comm") or "?", sum(map(int, fields[11:13])) / _tick_hz())
+def _family(programs: Mapping[int, _Program], pid: int) -> set[int]:
+    """Return a process with all its descendants."""
+    family = {pid} & programs.keys()
+    while children := {each for each, program in programs.items() if program.parent in family} - family:
+        family |= children
+    return family
 
 
 def _is_service(root: Path, pid: int) -> bool:

@@ -39,7 +39,7 @@ class Report:
         n: Answers measured.
         took_s: Time.
         cpu_s: Processor time of all threads.
-        kept_every: Every which answer's times are kept.
+        kept_every: The times of every `kept_every`-th answer are stored.
         due: Frames that were due at a source that does not wait.
         misses: Of these, answered late or dropped.
         longest_run: Most of these in a row.
@@ -103,7 +103,7 @@ def work(task: Task) -> tuple[Report, Array]:
     """Do a task in this process.
 
     Returns:
-        The report, and the times of kept answers: (N, stages) int64 in ns.
+        The report, and the stored times of answers: (N, stages) int64 in ns.
 
     Raises:
         EdgevidError: The bundle cannot be loaded, fails its self-test, or the source fails.
@@ -155,7 +155,7 @@ def _memory(proc: Path = Path("/proc/self")) -> dict[str, float | None]:
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends, so that none disturbs the next measurement.
+    """End this process with its parent, so that it cannot disturb the next measurement.
 
     Source: prctl(2), PR_SET_PDEATHSIG.
     """

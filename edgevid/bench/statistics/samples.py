@@ -175,7 +175,7 @@ class Drift:
 
 
 def drift(samples: Array) -> Drift:
-    """Look for a trend in the medians of blocks.
+    """Test the medians of blocks for a trend.
 
     Args:
         samples: (N,), in the order of time.

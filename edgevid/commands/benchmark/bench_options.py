@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import signal
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edgevid.bench.result import ScenarioKind
 from edgevid.commands.options import HelpGroup, Option, positive_int, positive_seconds, size_px
-from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
     from edgevid.bench.measuring.options import BenchOptions
@@ -113,7 +106,7 @@ BENCH_OPTIONS: tuple[Option, ...] = (
     Option(
         name="--cross-check",
         nargs=0,
-        help="time each part by LiteRT's own benchmark tool too; where it disagrees, a rule is broken",
+        help="time each part with LiteRT's own benchmark tool too, and fail a rule if it disagrees",
     ),
     Option(
         name="--min-time",
@@ -241,72 +234,3 @@ def _threads(args: argparse.Namespace, bundle: Bundle) -> int:
 
     # Every process shall use the same number, so it is measured here.
     return open_engine(bundle, args).threads if args.threads == AUTO_THREADS else int(args.threads)
-
-
-def progress() -> Callable[[str], None]:
-    """Return what shows a line of progress on standard error, replacing the one before on a terminal."""
-    is_terminal = sys.stderr.isatty()
-
-    def say(text: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{text}" if is_terminal else f"{text}\n")
-        sys.stderr.flush()
-
-    return say
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception while the block runs, so that processes and folders are cleaned up."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def check_output(path: Path) -> None:
-    """Reject a result's file that cannot be written, before minutes of measuring.
-
-    Args:
-        path: The `.json` file; its samples get the same name with `.npz`.
-
-    Raises:
-        UsageError: The name ends otherwise, its folder does not exist or cannot be written, or the
-            samples' name belongs to another file.
-    """
-    from edgevid import atomic
-
-    atomic.check_folder(path, suffix=".json")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(
-            expected=f"a folder to write {path.name} into", found=f"{path.parent}, which cannot be written"
-        )
-    if path.with_suffix(".npz").exists() and not path.exists():
-        raise UsageError(
-            expected=f"no {path.with_suffix('.npz').name} beside {path.name}, where its samples go",
-            found="one that belongs to no result",
-            hint="Name another file.",
-        )
-
-
-def end_progress() -> None:
-    """Clear the line of progress on a terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-
-
-def command_line(arguments: Iterable[str]) -> str:
-    """Return a command line for a result: files by their names, addresses without passwords.
-
-    Args:
-        arguments: The words after the program's name.
-    """
-    import shlex
-
-    from edgevid.bench.measuring.describe import public_word
-
-    return shlex.join(["edgevid", *map(public_word, arguments)])

@@ -1,14 +1,14 @@
 """Compare two results of edgevid bench.
 
-Prints the ratio of the medians with its 95 % interval, and one word: faster, slower,
-"same within 1 %", or "cannot tell". The processes of each result are the unit: two
-results of 5 processes each show a difference that is larger than what differs
-between the processes.
+The command prints the ratio of the medians with its 95 % interval, and one word:
+faster, slower, "same within 1 %", or "cannot tell". The interval is over processes:
+it is as wide as the processes of one result differ.
 
-The two must be valid, of one machine and scenario, and differ in one thing at most:
-the bundle, the threads, the delegate, the interpreter, edgevid, or the frame size.
+Both results must be valid and of one machine and scenario. They may differ in one
+thing: the bundle, the threads, the delegate, the interpreter, edgevid, Python, numpy
+or the frame size.
 
-The exit code is 3 if the new one is slower by more than the tolerance.
+The exit code is 3 if the new result is slower by more than the tolerance.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="how much slower the new one may be (default: 1)",
     )
-    parser.add_argument("--across", action="store_true", help="compare although machines or several things differ")
-    parser.add_argument("--even-invalid", action="store_true", help="compare although rules are broken")
+    parser.add_argument(
+        "--across", action="store_true", help="compare different machines, or results that differ in several things"
+    )
+    parser.add_argument("--even-invalid", action="store_true", help="compare invalid results too")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
 

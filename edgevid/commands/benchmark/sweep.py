@@ -1,8 +1,8 @@
 """Measure variants of a bundle's run in turn: threads, delegate, frame size, rate.
 
 The processes of all variants are interleaved in random order, so that a disturbance
-of the machine meets all of them alike. Each variant is compared with the first one.
-Each result is written to its own file, from which edgevid bench page draws.
+of the machine affects all of them. Each variant is compared with the first one. With
+--output, each result has a file of its own, which edgevid bench page reads.
 """
 
 from __future__ import annotations
@@ -14,15 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.benchmark.bench_options import (
-    BENCH_OPTIONS,
-    bench_options,
-    command_line,
-    end_progress,
-    ended_by_sigterm,
-    progress,
-    rate,
-)
+from edgevid.commands.benchmark.bench_options import BENCH_OPTIONS, bench_options, rate
+from edgevid.commands.benchmark.session import command_line, progress
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options, positive_int, size_px
 from edgevid.errors import UsageError
@@ -73,15 +66,12 @@ def run(args: argparse.Namespace) -> int:
     variants = _variants(base, args.over)
     if args.output:
         _make_folder(args.output)
-    try:
-        with ended_by_sigterm():
-            measured = measure_each(
-                [Subject(path=args.bundle, options=options) for options in variants.values()],
-                command=command_line(sys.argv[1:]),
-                say=progress(),
-            )
-    finally:
-        end_progress()
+    with progress() as say:
+        measured = measure_each(
+            [Subject(path=args.bundle, options=options) for options in variants.values()],
+            command=command_line(sys.argv[1:]),
+            say=say,
+        )
     if args.output:
         for name, each in zip(variants, measured, strict=True):
             files.write(each.result, each.samples, args.output / f"{name.replace(' ', '_').replace('/', '-')}.json")
@@ -94,12 +84,8 @@ def _check_axes(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]], *, 
     names = {name for name, _ in axes}
     if base.scenario == "start":
         raise UsageError(expected="a scenario with answers to sweep over", got=base.scenario)
-    if "fps" in names and base.scenario not in ("paced", "soak", "crowd"):
-        raise UsageError(
-            expected="a paced scenario to sweep over fps", got=base.scenario, hint="For instance: --scenario paced."
-        )
-    if "size" in names and not (has_pictures and base.scenario not in ("replay", "camera")):
-        raise UsageError(expected="noise pictures to sweep over size", found="features, or frames of a source")
+    if "size" in names and not has_pictures:
+        raise UsageError(expected="a model of pictures to sweep over size", found="a model of features")
 
 
 def _make_folder(path: Path) -> None:
@@ -149,11 +135,15 @@ def _table(measured: dict[str, Measurement]) -> str:
 
     results = {name: each.result for name, each in measured.items()}
     first = [run.p50_ms for run in next(iter(results.values())).processes]
-    rows: list[tuple[object, ...]] = [("variant", "p50 ms", "p95 ms", "of a core", "to the first", "verdict")]
+    rows: list[tuple[object, ...]] = [("variant", "p50 ms", "p95 ms", "cores used", "ratio to the first", "verdict")]
     for name, result in results.items():
+        if not result.stages:
+            # An overloaded variant has no answers.
+            rows.append((name, None, None, None, None, verdict(result)))
+            continue
         medians = [run.p50_ms for run in result.processes]
-        found = shift(first, medians)
-        compared = "-" if medians == first else f"{found.ratio:.3f} {word(found)}"
+        found = shift(first, medians) if all(first) and medians != first else None
+        compared = f"{found.ratio:.3f} {word(found)}" if found else None
         cpu = sum(run.cpu_s for run in result.processes) / sum(run.took_s for run in result.processes)
         total = result.stages["total"].percentiles
         rows.append((name, total["p50"].value, total["p95"].value, round(cpu, 2), compared, verdict(result)))

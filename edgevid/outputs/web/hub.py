@@ -166,7 +166,7 @@ class Hub:
         return texts
 
     def change_region(self, message: str | bytes) -> str:
-        """Take a region from a viewer.
+        """Apply a region that a viewer chose.
 
         Args:
             message: See `RegionControl.change`.

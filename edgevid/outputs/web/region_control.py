@@ -42,7 +42,7 @@ class RegionControl:
         }
 
     def change(self, message: str | bytes) -> str:
-        """Take a new rectangle from a viewer: into the file, then from the next frame on.
+        """Apply a rectangle that a viewer chose: write it to the file, then use it from the next frame on.
 
         Args:
             message: JSON with `region`, four shares of the picture, or null for the whole one. The

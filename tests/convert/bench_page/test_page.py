@@ -32,7 +32,7 @@ def test_the_page_shows_each_verdict_the_figures_and_the_rules(paths: list[Path]
     write_bench_page(paths, tmp_path / "p.html")
     text = (tmp_path / "p.html").read_text()
     assert "an answer takes 2.00 ms (2.05 ms at p99), 100 a second; valid" in text
-    assert "INVALID: other programs kept 1.00 cores busy" in text
+    assert "INVALID: other programs used 1.00 cores" in text
     assert re.search(r"<td>p50</td>.*2\.00 ms.*1\.20 ms.*2\.00 ms", text, flags=re.DOTALL)
     assert 'alt="Threads"' in text
     assert "<b>busy" not in text

@@ -45,7 +45,7 @@ def test_too_few_processes_cannot_tell() -> None:
 
 def test_an_invalid_result_is_refused_unless_asked_for() -> None:
     busy = result_of(OLD, series=quiet(foreign_cores=(1.0,) * 19))
-    with pytest.raises(ResultInvalid, match="broken rules: R9"):
+    with pytest.raises(ResultInvalid, match="failed rules: R9"):
         compare(result_of(OLD), busy, OLD, OLD)
     assert compare(result_of(OLD), busy, OLD, OLD, even_invalid=True).word == "same within 1 %"
 
@@ -86,7 +86,7 @@ def test_the_command_exits_with_3_on_a_regression_and_says_by_how_much(
     assert cli.main([*arguments, "--stage", "head"]) == 2
 
 
-def test_check_prints_the_verdict_and_exits_with_3_on_a_broken_rule_if_strict(
+def test_check_prints_the_verdict_and_exits_with_3_on_a_failed_rule_if_strict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files.write(result_of(OLD), OLD, tmp_path / "good.json")
@@ -95,6 +95,6 @@ def test_check_prints_the_verdict_and_exits_with_3_on_a_broken_rule_if_strict(
     assert cli.main(["bench", "check", *paths]) == 0
     good, busy = capsys.readouterr().out.splitlines()
     assert good.endswith("; valid")
-    assert "INVALID: other programs kept 1.00 cores busy" in busy
+    assert "INVALID: other programs used 1.00 cores" in busy
     assert cli.main(["bench", "check", *paths, "--strict"]) == 3
     assert cli.main(["bench", "check", paths[0], "--strict"]) == 0

@@ -157,7 +157,7 @@ def test_a_recording_is_played_again_until_there_are_enough_answers() -> None:
 
 def test_a_recording_without_an_answer_is_rejected() -> None:
     engine = Engine(bundle_for(window_manifest()), backend=Fake({"encoder": encode, "head": answer}))
-    with pytest.raises(SourceError, match="Expected answers from noise, got none"):
+    with pytest.raises(SourceError, match="Expected answers from script, got none"):
         measure(engine, lambda: Script([]), task())
 
 

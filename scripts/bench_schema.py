@@ -1,6 +1,8 @@
-"""The JSON Schema of a result, made from the dataclasses; `edgevid/data/edgevid-bench.schema.json` is its text.
+"""Write the JSON Schema of a benchmark's result, from its dataclasses.
 
-Programs in other languages validate with the file; edgevid itself reads by the dataclasses.
+    python scripts/bench_schema.py
+
+Programs in other languages validate with the schema; edgevid itself reads by the dataclasses.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import json
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from edgevid.bench.result import FORMAT, VERSION, Result
 from edgevid.schema import is_optional
 
+OUT = Path(__file__).resolve().parents[1] / "edgevid/data/edgevid-bench.schema.json"
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -55,3 +59,7 @@ def _object(kind: Any) -> dict[str, Any]:
         "required": [field.name for field in fields if not is_optional(field)],
         "additionalProperties": False,
     }
+
+
+if __name__ == "__main__":
+    OUT.write_text(as_text())
