@@ -88,6 +88,7 @@ def _table(measured: Mapping[str, Measured]) -> list[list[str]]:
         "first answer, warm": lambda result: _start(result, is_cold=False),
         "first answer, cold": lambda result: _start(result, is_cold=True),
         "memory at most": lambda result: f"{result.memory.peak:.1f} MiB" if result.memory.peak else "–",
+        "accuracy": _accuracy,
         "energy of an answer": lambda result: f"{result.energy.j_per_answer * 1e3:.2f} mJ" if result.energy else "–",
     }
     rows = [["", *measured]]
@@ -100,6 +101,11 @@ def _table(measured: Mapping[str, Measured]) -> list[list[str]]:
 
 def _percentile(result: Result, name: str) -> str:
     return percentile_text(result.stages["total"].percentiles[name]) if result.stages else "–"
+
+
+def _accuracy(result: Result) -> str:
+    found = result.accuracy
+    return f"{found.top1:.1%} ({found.low:.1%} to {found.high:.1%}, {found.clips} clips)" if found else "–"
 
 
 def _interval(result: Result) -> str:

@@ -16,6 +16,7 @@ from edgevid.bench.files import read, read_samples
 from edgevid.bench.result import Finding, Result
 from edgevid.bench.rules import judge
 from edgevid.bench.stages import stage_statistics
+from edgevid.bench.statistics import share_interval
 from edgevid.bench.verdict import verdict
 from edgevid.errors import ResultInvalid
 from edgevid.frames import Array
@@ -50,6 +51,7 @@ def check(path: Path) -> Result:
         runs = [samples[samples[:, 0] == process][:, 1:] for process in np.unique(samples[:, 0])]
         _check_processes(result, runs, path)
         _check_stages(result, runs, path)
+        _check_accuracy(result, path)
         judged = judge(result)
         _check_validity(result, judged.rules, path)
         checked = dataclasses.replace(result, validity=judged)
@@ -87,6 +89,18 @@ def _check_processes(result: Result, runs: Sequence[Array], path: Path) -> None:
         found_ms = float(np.median(run[:, list(STAGES).index("total")])) / NS_PER_MS
         if abs(told.p50_ms - found_ms) > _ROUNDING:
             raise _edited(path, f"a process with a median of {told.p50_ms:.4f} ms", f"{found_ms:.4f} ms in its samples")
+
+
+def _check_accuracy(result: Result, path: Path) -> None:
+    """Compute the shares again from the number of correct clips."""
+    told = result.accuracy
+    if told is None:
+        return
+    if not 0 <= told.correct <= told.clips or told.clips < 1:
+        raise _edited(path, f"{told.correct} correct clips", f"there are {told.clips} clips")
+    low, high = share_interval(told.correct, told.clips)
+    found = {"top1": told.correct / told.clips, "low": low, "high": high}
+    _compare("accuracy", {name: getattr(told, name) for name in found}, found, path)
 
 
 def _check_stages(result: Result, runs: Sequence[Array], path: Path) -> None:

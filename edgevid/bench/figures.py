@@ -142,6 +142,31 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Accuracy on labelled clips, by the engine that was measured.
+
+    Attributes:
+        clips: Number of clips.
+        correct: Clips whose highest score is that of their label.
+        top1: Share of correct clips.
+        low: Lower end of its 95 % Wilson interval.
+        high: Upper end.
+        bundle_sha256: Hash of the bundle that classified them.
+        interpreter: What ran its parts.
+        threads: Interpreter threads.
+    """
+
+    clips: int
+    correct: int
+    top1: float
+    low: float
+    high: float
+    bundle_sha256: str
+    interpreter: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Energy:
     """What the measurement took from the supply.
 

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edgevid.bench.figures import Energy, Estimate, Memory, ProcessRun, RealTime, StageStatistics, Start, Surroundings
+from edgevid.bench.figures import (
+    Accuracy,
+    Energy,
+    Estimate,
+    Memory,
+    ProcessRun,
+    RealTime,
+    StageStatistics,
+    Start,
+    Surroundings,
+)
 from edgevid.schema import optional
 
 FORMAT: Literal["edgevid-bench"] = "edgevid-bench"
@@ -185,6 +195,7 @@ class Result:
         stages: Statistics by stage, all processes together.
         realtime: Punctuality at a source that does not wait.
         sustainable_fps: Highest rate with fewer than 1 % misses; left out unless it was searched.
+        accuracy: On labelled clips; left out unless some were given.
         cross_check: Median of LiteRT's own benchmark tool in ms, by role.
     """
 
@@ -207,6 +218,7 @@ class Result:
     start: tuple[Start, ...]
     memory: Memory
     energy: Energy | None = optional(None)  # noqa: RUF009  # None is immutable
+    accuracy: Accuracy | None = optional(None)  # noqa: RUF009  # None is immutable
     surroundings: Surroundings
     cross_check: Mapping[str, Estimate] | None = optional(None)
     validity: Validity

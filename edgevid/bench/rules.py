@@ -219,6 +219,21 @@ def _energy(result: Result) -> _Check:
     )
 
 
+def _same_engine(result: Result) -> _Check:
+    scored = result.accuracy
+    if scored is None:
+        return "unknown", "no clips were given"
+    pairs = (
+        ("bundle", scored.bundle_sha256, result.bundle.sha256),
+        ("interpreter", scored.interpreter, result.engine.interpreter),
+        ("threads", scored.threads, result.engine.threads),
+    )
+    differing = [name for name, one, other in pairs if one != other]
+    if differing:
+        return "failed", f"clips were classified with another {' and '.join(differing)}"
+    return "passed", f"{scored.clips} clips with the same bundle, interpreter and threads"
+
+
 def _real(result: Result) -> _Check:
     machine = result.machine
     if machine.is_emulated:
@@ -272,6 +287,12 @@ RULES: tuple[Rule, ...] = (
     Rule("R10", "the board heats up by less than 5 °C", "Heat it first (--heat-first 300).", _temperature),
     Rule("R11", "start-up was measured in fresh processes", "", _starts),
     Rule("R12", "idle power agrees before and after", "Measure idleness for 60 s at 1 Hz or more (--idle).", _energy),
+    Rule(
+        "R13",
+        "accuracy and latency are of the same bundle, interpreter and threads",
+        "Measure again, and leave the bundle as it is.",
+        _same_engine,
+    ),
     Rule("R14", "the machine is not emulated", "Measure on the board itself.", _real),
     Rule("R15", "the file fits its schema and its raw samples", "Measure again.", _has_raw),
     Rule("R16", "LiteRT's own tool agrees", "Measure again with nothing else running.", _cross_check),

@@ -117,6 +117,12 @@ def _costs(result: Result) -> Iterator[str]:
         "bundle": memory.bundle,
     }
     yield f"memory in MiB: {', '.join(f'{name} {value:.1f}' for name, value in known.items() if value is not None)}"
+    accuracy = result.accuracy
+    if accuracy is not None:
+        yield (
+            f"accuracy: {accuracy.top1:.1%} ({accuracy.correct} of {accuracy.clips} clips; "
+            f"95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})"
+        )
     energy = result.energy
     if energy is not None:
         yield (

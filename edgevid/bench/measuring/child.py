@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from edgevid.bench.files import RAW_STEP_NS
+from edgevid.bench.fresh_process import run_module
 from edgevid.bench.measuring.loop import Task
 from edgevid.bench.measuring.worker import Report
-from edgevid.errors import EdgevidError
 from edgevid.frames import Array
 
 # A process that says nothing for so much longer than it should measure has hung.
@@ -42,23 +40,8 @@ def run_task(task: Task) -> Run:
     with tempfile.TemporaryDirectory(prefix="edgevid-bench-") as folder:
         samples = Path(folder) / "samples.npz"
         text = json.dumps(dataclasses.asdict(dataclasses.replace(task, samples=str(samples))))
-        # -P: a file of the current folder must not stand for a module.
-        command = [sys.executable, "-P", "-m", "edgevid.bench.measuring.worker"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as child:
-            try:
-                out, err = child.communicate(text, timeout=task.warm_up_s + task.min_time_s + _patience_s(task))
-            except BaseException as error:
-                child.kill()
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise EdgevidError(
-                        expected="a process to finish its measurement", found="no answer", hint="Use fewer frames."
-                    ) from error
-                raise
-        if child.returncode != 0:
-            raise _failure(out, err, child.returncode)
-        data = json.loads(out)
+        limit_s = task.warm_up_s + task.min_time_s + _patience_s(task)
+        data = run_module("edgevid.bench.measuring.worker", text, limit_s=limit_s)
         rows = np.load(samples)["rows"]
         # In the steps of a result's file, so that its figures can be computed again from it.
         return Run(report=Report(**data), rows=np.where(rows < 0, rows, rows // RAW_STEP_NS * RAW_STEP_NS))
@@ -66,12 +49,3 @@ def run_task(task: Task) -> Run:
 
 def _patience_s(task: Task) -> float:
     return _PATIENCE_S + 2 * task.min_frames * (1 / task.fps if task.fps else task.deadline_s or 0)
-
-
-def _failure(out: str, err: str, code: int) -> EdgevidError:
-    try:
-        message = json.loads(out)["error"]
-    except (ValueError, KeyError, TypeError):
-        last = (err.strip().splitlines() or ["no message"])[-1]
-        message = f"Expected a fresh process to measure, got exit code {code}: {last}"
-    return EdgevidError(message)

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgevid import bundle as bundles
 from edgevid.bench import result as results
-from edgevid.bench.figures import Energy, Estimate, Start
+from edgevid.bench.figures import Accuracy, Energy, Estimate, Start
 from edgevid.bench.measuring import describe
 from edgevid.bench.measuring.child import Run, run_task
 from edgevid.bench.measuring.cross_check import cross_check
@@ -29,6 +29,8 @@ from edgevid.bench.measuring.rates import sustainable_fps
 from edgevid.bench.measuring.starts import measure_starts
 from edgevid.bench.measuring.surroundings import SurroundingsSampler
 from edgevid.bench.rules import judge
+from edgevid.bench.scoring.accuracy import measure_accuracy
+from edgevid.bench.scoring.labelled_clips import find_labelled_clips
 from edgevid.bench.stages import stage_statistics
 from edgevid.bundle import Bundle
 from edgevid.frames import Array
@@ -90,6 +92,7 @@ def measure_each(
         for work in works:
             work.find_rate(say)
             work.cross_check(say)
+            work.score_clips(say)
     taken_s = monotonic() - began_s
     energies = [
         meter.energy(number, sum(run.report.n for run in work.runs)) if meter and work.runs else None
@@ -120,6 +123,9 @@ class _Work:
 
     def __init__(self, subject: Subject, bundle: Bundle) -> None:
         self.path, self.options, self.bundle = subject.path, subject.options, bundle
+        # A wrong folder is found before minutes of measuring.
+        self.clips = find_labelled_clips(self.options.clips, bundle) if self.options.clips else ()
+        self.accuracy: Accuracy | None = None
         self.runs: list[Run] = []
         self.starts: list[Start] = []
         self.imported_mib: float | None = None
@@ -157,6 +163,13 @@ class _Work:
             say(f"{self.path.name}: LiteRT's own benchmark tool")
             self.cross_checked = cross_check(self.bundle, threads=self.options.threads)
 
+    def score_clips(self, say: Say) -> None:
+        if self.clips:
+            say(f"{self.path.name}: accuracy on {len(self.clips)} clips")
+            self.accuracy = measure_accuracy(
+                self.path, self.clips, threads=self.options.threads, delegate=self.options.delegate
+            )
+
 
 def _measurement(
     work: _Work,
@@ -191,6 +204,7 @@ def _measurement(
         start=tuple(work.starts),
         memory=describe.memory(path, runs, work.imported_mib),
         energy=energy,
+        accuracy=work.accuracy,
         surroundings=sampler.surroundings(),
         cross_check=work.cross_checked,
         validity=results.Validity(valid=False, rules=()),

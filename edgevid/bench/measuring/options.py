@@ -35,6 +35,7 @@ class BenchOptions:
         load: Load of scenario "crowd", as for stress-ng: "cpu=2".
         find_rate: Whether to look for the highest sustainable rate.
         cross_check: Whether to run LiteRT's own benchmark tool on each part too.
+        clips: Folder `<label>/<clip>` on which to measure the accuracy; None for no accuracy.
         power: Sensor of power; None for no energy.
         idle_s: Time to measure idleness before and after.
         seed: Of the noise.
@@ -58,6 +59,7 @@ class BenchOptions:
     load: str = ""
     find_rate: bool = False
     cross_check: bool = False
+    clips: Path | None = None
     power: str | None = None
     idle_s: float = 60.0
     seed: int = 0
@@ -81,6 +83,7 @@ class BenchOptions:
             ("--fps", self.fps is not None, self.scenario in _PACED),
             ("--size", self.size is not None, not has_source),
             ("--find-rate", self.find_rate, self.scenario in ("saturate", *_PACED)),
+            ("--clips", self.clips is not None, self.scenario != "start"),
             ("--cross-check", self.cross_check, self.scenario == "saturate"),
         ):
             if is_set and not is_legal:

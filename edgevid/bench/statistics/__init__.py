@@ -1,6 +1,6 @@
 """Statistics of latency samples that state how much the samples can carry."""
 
-from edgevid.bench.statistics.distributions import binomial_at_most, share_upper, t_quantile
+from edgevid.bench.statistics.distributions import binomial_at_most, share_interval, share_upper, t_quantile
 from edgevid.bench.statistics.samples import (
     Drift,
     Interval,
@@ -33,6 +33,7 @@ __all__ = [
     "outlier_indices",
     "percentile",
     "robust_cv",
+    "share_interval",
     "share_upper",
     "shift",
     "spread",

@@ -9,6 +9,8 @@ import numpy as np
 from edgevid.frames import Array
 
 CONFIDENCE = 0.95
+# The normal distribution's quantile of 97.5 %.
+_Z = 1.959963984540054
 _BISECTIONS, _T_BISECTIONS = 60, 80
 
 
@@ -39,6 +41,22 @@ def share_upper(failures: int, trials: int, *, confidence: float = CONFIDENCE) -
         middle = (low + high) / 2
         low, high = (middle, high) if binomial_at_most(failures, trials, middle) > 1 - confidence else (low, middle)
     return high
+
+
+def share_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the Wilson interval of a share at 95 % confidence.
+
+    Args:
+        successes: 0 to `trials`.
+        trials: At least 1.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
+    """
+    share, z2 = successes / trials, _Z**2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    # At the ends the formula is exact, but not its rounding.
+    return 0.0 if successes == 0 else middle - half, 1.0 if successes == trials else middle + half
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edgevid.bench.result import ScenarioKind
@@ -109,6 +110,12 @@ BENCH_OPTIONS: tuple[Option, ...] = (
         help="time each part with LiteRT's own benchmark tool too, and fail a rule if it disagrees",
     ),
     Option(
+        name="--clips",
+        type=Path,
+        metavar="DIR",
+        help="measure the accuracy too, on clips in folders named after their labels",
+    ),
+    Option(
         name="--min-time",
         type=positive_seconds,
         metavar="SECONDS",
@@ -207,6 +214,7 @@ def bench_options(args: argparse.Namespace, bundle: Bundle) -> BenchOptions:
         load=args.load,
         find_rate=args.find_rate,
         cross_check=args.cross_check,
+        clips=args.clips,
         power=args.power,
         idle_s=args.idle,
         seed=args.seed,

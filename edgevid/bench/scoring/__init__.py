@@ -1,0 +1,1 @@
+"""Accuracy beside the latency: labelled clips through the same engine."""
