@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevid.commands.benchmark.bench_options import BENCH_OPTIONS, Floor, bench_options, floor, passed_on
+from edgevid.commands.benchmark.elsewhere import add_remote, remote_device
 from edgevid.commands.benchmark.session import check_output, command_line, progress
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options
@@ -64,22 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the result, *.json, and its raw samples beside it, *.npz",
     )
-    _add_remote(
-        parser.add_argument_group(
-            "another machine", "The measurement runs over ssh. The device's service is stopped meanwhile."
-        )
-    )
-
-
-def _add_remote(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--on", metavar="HOST", help="measure on a device, as for ssh, such as pi@porch; needs --output")
-    group.add_argument(
-        "--leave-service", action="store_true", help="leave the device's service running; the result is invalid then"
-    )
-    group.add_argument(
-        "--program", metavar="COMMAND", help="what runs edgevid there (default: as edgevid flash sets up)"
-    )
-    group.add_argument("--ssh-config", type=Path, metavar="FILE", help="configuration file for ssh")
+    add_remote(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -113,14 +99,14 @@ def _measured_here(args: argparse.Namespace) -> Result:
 def _measured_there(args: argparse.Namespace) -> Result:
     from edgevid import bundle
     from edgevid.bench.remote import measure_remotely
-    from edgevid.updates.remote import PROGRAM, Device
 
     if not args.output:
         raise UsageError(expected="--output with --on", found="none", hint="Name the file for the device's result.")
     check_output(args.output)
     bundle.read(args.bundle)
-    device = Device(host=args.on, program=args.program or PROGRAM, ssh_config=args.ssh_config)
-    return measure_remotely(device, args.bundle, passed_on(args), args.output, leave_service=args.leave_service)
+    return measure_remotely(
+        remote_device(args), args.bundle, passed_on(args), args.output, leave_service=args.leave_service
+    )
 
 
 def _check(result: Result, args: argparse.Namespace) -> None:

@@ -14,20 +14,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.benchmark.bench_options import BENCH_OPTIONS, bench_options, rate
+from edgevid.commands.benchmark.bench_options import BENCH_OPTIONS, bench_options, passed_on, rate
+from edgevid.commands.benchmark.elsewhere import add_remote, remote_device
 from edgevid.commands.benchmark.session import command_line, progress
 from edgevid.commands.engine_options import add_engine
 from edgevid.commands.options import add_bundle, add_options, positive_int, size_px
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgevid.bench.measuring.measure import Measurement
     from edgevid.bench.measuring.options import BenchOptions
+    from edgevid.bench.result import Result
 
 EXAMPLES = """examples:
   edgevid bench sweep action.edgevid --over threads=1..4 -o threads/
   edgevid bench sweep action.edgevid --over size=320x240,640x480 --over threads=1,2 -o sizes/
-  edgevid bench sweep action.edgevid --over delegate=xnnpack,coral -o delegates/"""
+  edgevid bench sweep action.edgevid --over delegate=xnnpack,coral -o delegates/
+  edgevid bench sweep action.edgevid --over threads=1..4 --on pi@porch -o threads/"""
 _MOST_VARIANTS = 24
 
 
@@ -47,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "several make all combinations",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the results, created if missing")
+    add_remote(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,6 +58,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: There are too many variants, or the folder cannot be used.
     """
+    names = _names(args.over)
+    if args.output:
+        _make_folder(args.output)
+    results = _measured_there(args, names) if args.on else _measured_here(args, names)
+    sys.stdout.write(_table(results) + "\n")
+    return 0
+
+
+def _measured_here(args: argparse.Namespace, names: list[str]) -> dict[str, Result]:
     from edgevid import bundle
     from edgevid.bench import files
     from edgevid.bench.measuring.measure import measure_each
@@ -63,20 +75,39 @@ def run(args: argparse.Namespace) -> int:
     read = bundle.read(args.bundle)
     base = bench_options(args, read)
     _check_axes(base, args.over, has_pictures=read.manifest.input.kind != "features")
-    variants = _variants(base, args.over)
-    if args.output:
-        _make_folder(args.output)
     with progress() as say:
         measured = measure_each(
-            [Subject(path=args.bundle, options=options) for options in variants.values()],
+            [Subject(path=args.bundle, options=options) for options in _variants(base, args.over)],
             command=command_line(sys.argv[1:]),
             say=say,
         )
     if args.output:
-        for name, each in zip(variants, measured, strict=True):
-            files.write(each.result, each.samples, args.output / f"{name.replace(' ', '_').replace('/', '-')}.json")
-    sys.stdout.write(_table(dict(zip(variants, measured, strict=True))) + "\n")
-    return 0
+        for name, each in zip(names, measured, strict=True):
+            files.write(each.result, each.samples, args.output / f"{_file_name(name)}.json")
+    return {name: each.result for name, each in zip(names, measured, strict=True)}
+
+
+def _measured_there(args: argparse.Namespace, names: list[str]) -> dict[str, Result]:
+    from edgevid import bundle
+    from edgevid.bench.remote import sweep_remotely
+
+    if not args.output:
+        raise UsageError(expected="--output with --on", found="none", hint="Name a folder for the device's results.")
+    bundle.read(args.bundle)
+    axes = [word for name, values in args.over for word in ("--over", f"{name}={','.join(map(_shown, values))}")]
+    found = sweep_remotely(
+        remote_device(args),
+        args.bundle,
+        [*passed_on(args), *axes],
+        [_file_name(name) for name in names],
+        args.output,
+        leave_service=args.leave_service,
+    )
+    return {name: found[_file_name(name)] for name in names}
+
+
+def _file_name(name: str) -> str:
+    return name.replace(" ", "_").replace("/", "-")
 
 
 def _check_axes(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]], *, has_pictures: bool) -> None:
@@ -111,29 +142,34 @@ def _axis(text: str) -> tuple[str, tuple[Any, ...]]:
 _READERS: dict[str, Any] = {"threads": positive_int, "delegate": str, "size": size_px, "fps": rate}
 
 
-def _variants(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]]) -> dict[str, BenchOptions]:
-    """Return all combinations by their names."""
-    variants = {}
-    for values in itertools.product(*(values for _, values in axes)):
-        chosen = dict(zip((name for name, _ in axes), values, strict=True))
-        name = " ".join(f"{key}={_shown(value)}" for key, value in chosen.items())
-        variants[name] = dataclasses.replace(base, **chosen)
-    if not 2 <= len(variants) <= _MOST_VARIANTS:
-        raise UsageError(expected=f"2 to {_MOST_VARIANTS} variants", got=len(variants), hint="See --over.")
-    return variants
+def _combinations(axes: list[tuple[str, tuple[Any, ...]]]) -> list[dict[str, Any]]:
+    keys = [name for name, _ in axes]
+    return [dict(zip(keys, values, strict=True)) for values in itertools.product(*(values for _, values in axes))]
+
+
+def _names(axes: list[tuple[str, tuple[Any, ...]]]) -> list[str]:
+    """Return the name of each variant."""
+    names = [" ".join(f"{key}={_shown(value)}" for key, value in each.items()) for each in _combinations(axes)]
+    if not 2 <= len(set(names)) <= _MOST_VARIANTS:
+        raise UsageError(expected=f"2 to {_MOST_VARIANTS} variants", got=len(set(names)), hint="See --over.")
+    return list(dict.fromkeys(names))
+
+
+def _variants(base: BenchOptions, axes: list[tuple[str, tuple[Any, ...]]]) -> list[BenchOptions]:
+    """Return the options of each variant, in the order of the names."""
+    return list(dict.fromkeys(dataclasses.replace(base, **chosen) for chosen in _combinations(axes)))
 
 
 def _shown(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _table(measured: dict[str, Measurement]) -> str:
+def _table(results: dict[str, Result]) -> str:
     from edgevid.bench.compare import word
     from edgevid.bench.statistics import shift
     from edgevid.bench.verdict import verdict
     from edgevid.tables import table
 
-    results = {name: each.result for name, each in measured.items()}
     first = [run.p50_ms for run in next(iter(results.values())).processes]
     rows: list[tuple[object, ...]] = [("variant", "p50 ms", "p95 ms", "cores used", "ratio to the first", "verdict")]
     for name, result in results.items():

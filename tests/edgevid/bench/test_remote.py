@@ -47,6 +47,39 @@ def test_a_result_comes_back_with_its_samples_and_nothing_is_left(
     assert left_behind() == before
 
 
+def test_a_sweep_comes_back_whole_and_nothing_is_left(
+    ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, output = left_behind(), tmp_path / "sizes"
+    over = ["--over", "size=64x48,96x64", "--over", "threads=1..2"]
+    assert cli.main(["bench", "sweep", str(GESTURES), *SHORT, *over, *there(ssh_config), "-o", str(output)]) == 0
+    names = [f"size={size}_threads={threads}" for size in ("64x48", "96x64") for threads in (1, 2)]
+    assert sorted(each.name for each in output.iterdir()) == sorted(
+        f"{name}.{kind}" for name in names for kind in ("json", "npz")
+    )
+    result = check(output / "size=96x64_threads=2.json")
+    assert (result.scenario.frame_size, result.engine.threads) == ((96, 64), 2)
+    assert "size=96x64 threads=2" in capsys.readouterr().out
+    assert left_behind() == before
+
+
+def test_a_sweep_on_a_device_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "sweep", str(GESTURES), "--over", "threads=1,2", "--on", "pi"]) == 2
+    assert "--output with --on" in capsys.readouterr().err
+
+
+def test_a_link_in_place_of_a_result_is_not_followed(
+    ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = tmp_path / "evil.py"
+    evil.write_text("import os, sys\nos.symlink('/etc/passwd', sys.argv[-1])\n")
+    output = tmp_path / "porch.json"
+    program = f"{sys.executable} {evil}"
+    assert cli.main(["bench", str(GESTURES), *SHORT, *there(ssh_config, program), "-o", str(output)]) == 1
+    assert "a result as the answer of pi" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_a_floor_is_held_against_the_result_of_the_device(
     ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,7 +90,7 @@ def test_a_floor_is_held_against_the_result_of_the_device(
 
 @pytest.mark.parametrize(
     ("program", "words"),
-    [("echo hello; false", "Expected pi to"), ("true #", "to accept")],
+    [("echo hello; false", "Expected pi to"), ("true #", "a result as the answer of pi")],
 )
 def test_a_device_that_fails_or_answers_nothing_is_one_line_and_leaves_no_file(
     ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], program: str, words: str
