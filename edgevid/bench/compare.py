@@ -161,6 +161,8 @@ def _conditions(result: Result) -> dict[str, object]:
         "rate": scenario.fps,
         "load": scenario.load,
         "warm-up": scenario.warm_up_s,
+        "temperature to cool to": scenario.cool_to_c,
+        "cores": ",".join(map(str, scenario.affinity)),
     }
 
 

@@ -77,6 +77,8 @@ class Scenario:
         warm_up_s: Time in each process that is not counted.
         seed: Of the noise.
         load: The load beside it, in scenario "crowd".
+        affinity: Cores that it ran on; left out if it could use all.
+        cool_to_c: Temperature that was waited for before each process.
     """
 
     kind: ScenarioKind
@@ -89,6 +91,8 @@ class Scenario:
     warm_up_s: float
     seed: int
     load: str = optional("")
+    affinity: tuple[int, ...] = optional(())
+    cool_to_c: float | None = optional(None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from edgevid.bench.figures import Series
 from edgevid.bench.result import Finding, Outcome, Result, Validity
 from edgevid.board.throttling import describe
 
@@ -195,7 +196,19 @@ def _temperature(result: Result) -> _Check:
     heat = [each for each, process in zip(series.temperature_c, series.measuring, strict=False) if process >= 0]
     if not heat:
         return "unknown", "this machine reports no temperature"
+    if result.scenario.cool_to_c is not None:
+        return _cold(series, result.scenario.cool_to_c)
     return _outcome(max(heat) - heat[0] < _MOST_HEATING_C), f"{heat[0]:.1f} °C at first, {max(heat):.1f} °C at most"
+
+
+def _cold(series: Series, cool_to_c: float) -> _Check:
+    """Compare the first sample of each process with the temperature that was waited for."""
+    first: dict[int, float] = {}
+    for found_c, process in zip(series.temperature_c, series.measuring, strict=False):
+        first.setdefault(process, found_c)
+    first.pop(-1, None)
+    warmest = max(first.values())
+    return _outcome(warmest < cool_to_c + _MOST_HEATING_C), f"processes began at {warmest:.1f} °C or less"
 
 
 def _starts(result: Result) -> _Check:
@@ -284,7 +297,12 @@ RULES: tuple[Rule, ...] = (
     Rule("R7", "the latency does not drift by 1 % or more", "Warm up longer (--warm-up, --heat-first).", _no_drift),
     Rule("R8", "less than 1 % of saturated samples are outliers", "Find what disturbs the board.", _few_outliers),
     Rule("R9", "no other program used the machine, and nothing was swapped", "Stop the other programs.", _alone),
-    Rule("R10", "the board heats up by less than 5 °C", "Heat it first (--heat-first 300).", _temperature),
+    Rule(
+        "R10",
+        "the board heats up by less than 5 °C, or cools down before each process",
+        "Heat it first (--heat-first 300).",
+        _temperature,
+    ),
     Rule("R11", "start-up was measured in fresh processes", "", _starts),
     Rule("R12", "idle power agrees before and after", "Measure idleness for 60 s at 1 Hz or more (--idle).", _energy),
     Rule(

@@ -53,8 +53,8 @@ def bundle(path: Path, bundle: Bundle) -> results.MeasuredBundle:
     )
 
 
-def scenario(bundle: Bundle, options: BenchOptions) -> results.Scenario:
-    """Describe the scenario."""
+def scenario(bundle: Bundle, options: BenchOptions, *, processes: int) -> results.Scenario:
+    """Describe the scenario, with the number of processes that ran; 0 in a scenario of starts."""
     spec = bundle.manifest.input
     is_noise_picture = options.source == NOISE and spec.kind != "features"
     size = (options.size or (spec.width, spec.height)) if is_noise_picture else ()
@@ -65,10 +65,12 @@ def scenario(bundle: Bundle, options: BenchOptions) -> results.Scenario:
         frame_size=tuple(size),
         min_time_s=options.min_time_s,
         min_frames=options.min_frames,
-        processes=options.processes,
+        processes=processes or options.processes,
         warm_up_s=options.warm_up_s,
         seed=options.seed,
         load=options.load,
+        affinity=options.affinity,
+        cool_to_c=options.cool_to_c,
     )
 
 

@@ -48,6 +48,7 @@ class Task:
         min_frames: Least answers to measure.
         warm_up_s: Time before, which is not counted.
         seed: Of the noise.
+        affinity: Cores to run on; empty for all.
         samples: File to write the samples to, `.npz`.
     """
 
@@ -62,6 +63,7 @@ class Task:
     min_frames: int
     warm_up_s: float
     seed: int
+    affinity: tuple[int, ...]
     samples: str
 
 

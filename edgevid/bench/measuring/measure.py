@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from edgevid.bench.measuring.options import BenchOptions, Subject, deadline_s_of
 from edgevid.bench.measuring.rates import sustainable_fps
 from edgevid.bench.measuring.starts import measure_starts
 from edgevid.bench.measuring.surroundings import SurroundingsSampler
+from edgevid.bench.patience import cool_down, is_stable
 from edgevid.bench.rules import judge
 from edgevid.bench.scoring.accuracy import measure_accuracy
 from edgevid.bench.scoring.labelled_clips import find_labelled_clips
@@ -88,7 +90,7 @@ def measure_each(
         sampler = stack.enter_context(SurroundingsSampler(root))
         for work in works:
             work.start(say)
-        _run_in_turn(works, sampler, meter, say)
+        _run_in_turn(works, sampler, meter, root, say)
         for work in works:
             work.find_rate(say)
             work.cross_check(say)
@@ -104,13 +106,19 @@ def measure_each(
     ]
 
 
-def _run_in_turn(works: Sequence[_Work], sampler: SurroundingsSampler, meter: Meter | None, say: Say) -> None:
-    order = random.Random(works[0].options.seed)
-    rounds = max(work.processes for work in works)
-    for number in range(rounds):
-        waiting = [work for work in works if number < work.processes]
+def _run_in_turn(
+    works: Sequence[_Work], sampler: SurroundingsSampler, meter: Meter | None, root: Path, say: Say
+) -> None:
+    order, began_s = random.Random(works[0].options.seed), monotonic()
+    for number in itertools.count():
+        waiting = [work for work in works if work.wants(number, monotonic() - began_s)]
+        if not waiting:
+            return
         for work in order.sample(waiting, len(waiting)):
-            say(f"{work.path.name}: process {number + 1} of {work.processes}, {work.process_s(number):.0f} s or more")
+            if work.options.cool_to_c is not None:
+                cool_down(work.options.cool_to_c, root=root, say=say)
+            many = f"{number + 1} of {work.processes}" if number < work.processes else f"{number + 1}, until stable"
+            say(f"{work.path.name}: process {many}, {work.process_s(number):.0f} s or more")
             with sampler.measuring(number):
                 run = run_task(work.task(number))
             work.runs.append(run)
@@ -135,6 +143,15 @@ class _Work:
     @property
     def processes(self) -> int:
         return 0 if self.options.scenario == "start" else self.options.processes
+
+    def wants(self, number: int, elapsed_s: float) -> bool:
+        """Return whether another process shall run after some."""
+        if number < self.processes:
+            return True
+        options = self.options
+        return (
+            options.until_stable and elapsed_s < options.max_time_s and not is_stable([run.rows for run in self.runs])
+        )
 
     def start(self, say: Say) -> None:
         self.starts, self.imported_mib = measure_starts(
@@ -190,7 +207,7 @@ def _measurement(
         took_s=round(taken_s, 3),
         command=command,
         bundle=describe.bundle(path, bundle),
-        scenario=describe.scenario(bundle, options),
+        scenario=describe.scenario(bundle, options, processes=len(runs)),
         engine=describe.engine(options, [run.report for run in runs]),
         machine=measured_machine(root),
         versions=versions(),

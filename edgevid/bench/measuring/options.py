@@ -30,6 +30,10 @@ class BenchOptions:
         min_frames: Least answers, over all processes.
         processes: Fresh processes, at least 1.
         warm_up_s: Time in each process that is not counted.
+        until_stable: Whether to add processes until the interval of the median is within 1 % of it.
+        max_time_s: Time after which none is added.
+        cool_to_c: Temperature in °C to wait for before each process; None to measure at any.
+        affinity: Cores to run on; empty for all.
         heat_first_s: Time to work before the first measurement, so that the board is warm.
         starts: Starts to measure.
         load: Load of scenario "crowd", as for stress-ng: "cpu=2".
@@ -54,6 +58,10 @@ class BenchOptions:
     min_frames: int = 2000
     processes: int = 5
     warm_up_s: float = 2.0
+    until_stable: bool = False
+    max_time_s: float = 1800.0
+    cool_to_c: float | None = None
+    affinity: tuple[int, ...] = ()
     heat_first_s: float = 0.0
     starts: int = 3
     load: str = ""
@@ -78,12 +86,17 @@ class BenchOptions:
                 found=self.load or "none",
                 hint="For instance: --scenario crowd --load cpu=2.",
             )
+        if self.cool_to_c is not None and self.heat_first_s:
+            raise UsageError(expected="--cool-to or --heat-first", found="both")
         # An option without effect would be taken for one that was measured.
         for name, is_set, is_legal in (
             ("--fps", self.fps is not None, self.scenario in _PACED),
             ("--size", self.size is not None, not has_source),
             ("--find-rate", self.find_rate, self.scenario in ("saturate", *_PACED)),
             ("--clips", self.clips is not None, self.scenario != "start"),
+            ("--until-stable", self.until_stable, self.scenario not in ("start", "soak")),
+            ("--cool-to", self.cool_to_c is not None, self.scenario != "start"),
+            ("--affinity", bool(self.affinity), self.scenario != "start"),
             ("--cross-check", self.cross_check, self.scenario == "saturate"),
         ):
             if is_set and not is_legal:
@@ -117,6 +130,7 @@ def task_of(path: Path, bundle: Bundle, options: BenchOptions) -> Task:
         min_frames=-(-options.min_frames // options.processes),
         warm_up_s=options.warm_up_s,
         seed=options.seed,
+        affinity=options.affinity,
         samples="",
     )
 

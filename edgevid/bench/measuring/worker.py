@@ -9,9 +9,10 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -21,7 +22,7 @@ import numpy as np
 from edgevid.bench.measuring.loop import NOISE, Punctuality, Task, measure
 from edgevid.bundle import Bundle
 from edgevid.capture.source import Source
-from edgevid.errors import EdgevidError
+from edgevid.errors import EdgevidError, UsageError
 from edgevid.frames import Array
 from edgevid.telemetry.telemetry import STAGES
 
@@ -112,6 +113,7 @@ def work(task: Task) -> tuple[Report, Array]:
     from edgevid.api.engines import open_engine
     from edgevid.inference.selftest import selftest
 
+    _stay_on(task.affinity)
     bundle = at_rate(bundles.read(Path(task.bundle)), task.fps)
     fallbacks: list[str] = []
     engine = open_engine(bundle, threads=task.threads, delegate=task.delegate, on_fallback=fallbacks.append)
@@ -142,6 +144,17 @@ def work(task: Task) -> tuple[Report, Array]:
     return report, samples.rows
 
 
+def _stay_on(cores: Sequence[int]) -> None:
+    """Keep this process, and the threads that it will start, on some cores."""
+    if not cores:
+        return
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as error:
+        there = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise UsageError(expected=f"cores of {there}", got=list(cores), hint="See --affinity.") from error
+
+
 def _memory(proc: Path = Path("/proc/self")) -> dict[str, float | None]:
     """Return the memory figures; sources: proc_pid_status(5), and proc_pid_smaps(5) for the rollup."""
     from edgevid.telemetry.environment import read_field
@@ -166,7 +179,7 @@ def main() -> int:
     """Do the task of standard input; print the report, or the error as JSON with exit code 1."""
     _end_with_parent()
     data = json.load(sys.stdin)
-    task = Task(**{**data, "size": tuple(data["size"])})
+    task = Task(**{**data, "size": tuple(data["size"]), "affinity": tuple(data["affinity"])})
     try:
         report, rows = work(task)
     except EdgevidError as error:

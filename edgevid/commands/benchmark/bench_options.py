@@ -68,6 +68,13 @@ def rate(text: str) -> float:
     return fps
 
 
+def _cores(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        raise argparse.ArgumentTypeError(f"Expected different numbers of cores, such as 2,3, got {text!r}.")
+    return tuple(map(int, words))
+
+
 def _seconds(text: str) -> float:
     return 0.0 if text == "0" else positive_seconds(text)
 
@@ -138,6 +145,20 @@ BENCH_OPTIONS: tuple[Option, ...] = (
         help="number of fresh processes (default: 5, which a valid result needs; 1 for soak)",
     ),
     Option(
+        name="--until-stable",
+        nargs=0,
+        group=_AMOUNT,
+        help="add processes until the 95 %% interval of the median is within 1 %% of it",
+    ),
+    Option(
+        name="--max-time",
+        type=positive_seconds,
+        metavar="SECONDS",
+        default=1800.0,
+        group=_AMOUNT,
+        help="time after which --until-stable adds no process (default: 1800)",
+    ),
+    Option(
         name="--warm-up",
         type=_seconds,
         metavar="SECONDS",
@@ -152,6 +173,20 @@ BENCH_OPTIONS: tuple[Option, ...] = (
         default=0.0,
         group=_AMOUNT,
         help="time to work before the first measurement, so that the board is as warm as it gets (default: 0)",
+    ),
+    Option(
+        name="--cool-to",
+        type=float,
+        metavar="CELSIUS",
+        group=_AMOUNT,
+        help="wait before each process until the chip is as cool as this, for the speed of a cold board",
+    ),
+    Option(
+        name="--affinity",
+        type=_cores,
+        metavar="CORES",
+        default=(),
+        help="cores to run on, such as 2,3 (default: all)",
     ),
     Option(
         name="--starts",
@@ -209,6 +244,10 @@ def bench_options(args: argparse.Namespace, bundle: Bundle) -> BenchOptions:
         min_frames=args.min_frames,
         processes=args.processes or (1 if is_soak else 5),
         warm_up_s=args.warm_up,
+        until_stable=args.until_stable,
+        max_time_s=args.max_time,
+        cool_to_c=args.cool_to,
+        affinity=args.affinity,
         heat_first_s=args.heat_first,
         starts=args.starts,
         load=args.load,
@@ -233,8 +272,14 @@ def passed_on(args: argparse.Namespace) -> list[str]:
         if option.is_switch and value:
             words.append(option.name)
         elif not option.is_switch and value not in (None, option.default):
-            words += [option.name, "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+            words += [option.name, _as_word(option, value)]
     return words
+
+
+def _as_word(option: Option, value: object) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("," if option.name == "--affinity" else "x").join(map(str, value))
 
 
 def _threads(args: argparse.Namespace, bundle: Bundle) -> int:

@@ -29,7 +29,7 @@ Part = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 def task(**changes: object) -> Task:
     fields: dict[str, object] = {
         "bundle": "", "threads": 1, "delegate": "auto", "source": NOISE, "fps": None, "size": (), "deadline_s": None,
-        "min_time_s": 0.0, "min_frames": 200, "warm_up_s": 0.0, "seed": 0, "samples": "",
+        "min_time_s": 0.0, "min_frames": 200, "warm_up_s": 0.0, "seed": 0, "affinity": (), "samples": "",
     }  # fmt: skip
     return Task(**{**fields, **changes})  # type: ignore[arg-type]
 
