@@ -55,6 +55,7 @@ OPTIONS = {
     "bench check": ["RESULT", "--strict"],
     "bench page": ["RESULT", "-o"],
     "bench profile": ["BUNDLE", "--threads", "--rounds", "--trace", "--json"],
+    "bench reference": ["--bundles", "--short", "--check", "--threads", "-o"],
     "bench sweep": ["BUNDLE", "--over", "--threads", "--min-frames", "-o"],
     "fit": ["BUNDLE", "--threads", "--json"],
     "tune show": ["--state", "--json"],

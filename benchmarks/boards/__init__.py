@@ -1,0 +1,1 @@
+"""Files of `edgevid bench reference` from many boards, as a table."""

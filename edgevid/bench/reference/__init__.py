@@ -1,0 +1,1 @@
+"""The reference suite: five fixed bundles and one stream with truth, measured alike on every board."""
