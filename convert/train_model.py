@@ -21,6 +21,7 @@ from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
+from convert.transfer.head_fitting.heads import HeadTraining
 from convert.transfer.learn import LearnOptions, learn
 from convert.transfer.minable import open_mining
 from edgevid.atomic import check_folder
@@ -155,7 +156,11 @@ def _learn_options(
         windows_per_clip=options.windows_per_clip,
         candidates=choices,
         folds=folds,
-        every_frame=options.loss == "every-frame",
+        training=HeadTraining(
+            every_frame=options.loss == "every-frame",
+            label_smoothing=options.label_smoothing,
+            mix_up=options.mix_up,
+        ),
         seed=options.seed,
         allow_duplicates=options.allow_duplicates,
         curve=options.has_curve,

@@ -117,6 +117,14 @@ def _add_encoder(group: argparse._ArgumentGroup) -> None:
         help="when lstm, gru and tcn learn to answer: at every frame, for early answers, or at the end of a window "
         "(default: every-frame)",
     )
+    group.add_argument(
+        "--mix-up",
+        type=float,
+        default=0.0,
+        metavar="A",
+        help="mix windows of features two by two, with shares of a Beta(A, A) distribution, for heads with epochs; "
+        "0.2 is usual (default: 0)",
+    )
     _add_folds(group)
 
 
@@ -222,6 +230,19 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--learning-rate", type=float, default=2e-3, metavar="R", help="peak of Adam's learning rate (default: 0.002)"
+    )
+    group.add_argument(
+        "--label-smoothing",
+        type=float,
+        default=0.05,
+        metavar="F",
+        help="probability that is moved from the true class to all classes (default: 0.05)",
+    )
+    group.add_argument(
+        "--balance",
+        choices=("clips", "classes"),
+        default="clips",
+        help="draw as many windows of every clip, or of every class where some have more clips (default: clips)",
     )
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of weights, split, windows and variation (default: 0)"

@@ -47,6 +47,7 @@ class FitOptions:
             cosine.
         clip_norm: Largest norm of the gradient of one variable.
         label_smoothing: Probability that is moved from the true class to all classes.
+        balanced: Whether an epoch has as many windows of every class; else of every clip.
         val_fraction: Fraction of the groups that is held out, or of the clips if they have no
             groups; 0 to below 1, and 0 holds nothing out.
         patience: Number of epochs without a lower validation loss after which training ends.
@@ -68,6 +69,7 @@ class FitOptions:
     learning_rate: float = 2e-3
     clip_norm: float = 1.0
     label_smoothing: float = 0.05
+    balanced: bool = False
     val_fraction: float = 0.2
     patience: int = 30
     seed: int = 0
@@ -239,6 +241,7 @@ def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) ->
         task,
         augmentation=options.augmentation,
         windows_per_clip=options.windows_per_clip,
+        balanced=options.balanced,
         batch=options.batch,
         seed=options.seed,
     )

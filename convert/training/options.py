@@ -37,9 +37,10 @@ _OF_SMALL = (
     "patience",
     "batch",
     "learning_rate",
+    "balance",
     "tensorboard",
 )
-_OF_FROZEN = ("range", "streams", "head", "loss", "cache", "mine")
+_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,10 @@ class TrainOptions:
             "attention" or "bilstm", or "auto" to choose between the first two by inner folds.
         loss: "every-frame" teaches a causal head to answer at every frame of a window, "last" at its
             end alone.
+        label_smoothing: Probability that is moved from the true class to all classes, 0 to below 1.
+            Linear heads have none.
+        mix_up: Parameter of the Beta distribution with which windows of features are mixed, for heads
+            with epochs; 0 mixes none.
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
             None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
@@ -85,6 +90,8 @@ class TrainOptions:
             ends.
         batch: Number of windows in a step.
         learning_rate: Peak of Adam's learning rate.
+        balance: "classes" draws as many windows of every class, "clips" as many of every clip. A head
+            on a frozen encoder always weights classes equally.
         seed: Seed of weights, split, windows and variations.
         videos: Folder that a list's paths are relative to; None for the folder of the list.
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
@@ -112,6 +119,8 @@ class TrainOptions:
     streams: str = AUTO
     head: str = AUTO
     loss: Literal["every-frame", "last"] = "every-frame"
+    label_smoothing: float = 0.05
+    mix_up: float = 0.0
     folds: Folds | None = None
     cache: Path | None = None
     mine: Path | None = None
@@ -127,6 +136,7 @@ class TrainOptions:
     patience: int = 30
     batch: int = 16
     learning_rate: float = 2e-3
+    balance: Literal["clips", "classes"] = "clips"
     seed: int = 0
     videos: Path | None = None
     fps: float | None = None
@@ -169,6 +179,7 @@ class TrainOptions:
             got=self.folds or 0,
         )
         self._reject_unfit_mining()
+        self._reject_unfit_regularisation()
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:
             UsageError.unless(
@@ -176,6 +187,21 @@ class TrainOptions:
                 expected=f"no --{name.replace('_', '-')} with --encoder {self.encoder}",
                 got=getattr(self, name),
                 hint=f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}.",
+            )
+
+    def _reject_unfit_regularisation(self) -> None:
+        UsageError.unless(
+            0 <= self.label_smoothing < 1, expected="a label smoothing of 0 to below 1", got=self.label_smoothing
+        )
+        UsageError.unless(self.mix_up >= 0, expected="a parameter of mix-up of 0 or more", got=self.mix_up)
+        has_epochs = self.encoder == SMALL or self.head not in _QUICK
+        for name in ("label_smoothing", "mix_up"):
+            is_usual = getattr(self, name) == type(self).__dataclass_fields__[name].default
+            UsageError.unless(
+                is_usual or has_epochs,
+                expected=f"a head with epochs with --{name.replace('_', '-')}",
+                got=self.head,
+                hint="Name one of: lstm, gru, tcn, attention, bilstm.",
             )
 
     def _reject_unfit_mining(self) -> None:
@@ -250,6 +276,8 @@ class TrainOptions:
             windows_per_clip=self.windows_per_clip,
             batch=self.batch,
             learning_rate=self.learning_rate,
+            label_smoothing=self.label_smoothing,
+            balanced=self.balance == "classes",
             val_fraction=self.val_fraction,
             patience=self.patience,
             seed=self.seed,

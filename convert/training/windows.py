@@ -54,7 +54,8 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         clips: Labelled clips.
         task: Classes and input of the network.
         augmentation: Limits of the variation.
-        windows_per_clip: Number of windows of each clip in an epoch.
+        windows_per_clip: Number of windows of each clip in an epoch; with `balanced`, on average.
+        balanced: Whether an epoch has as many windows of every class.
         batch: Number of windows in a batch.
         seed: Seed of order, windows and variations.
     """
@@ -66,6 +67,7 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         *,
         augmentation: Augmentation,
         windows_per_clip: int,
+        balanced: bool = False,
         batch: int,
         seed: int,
     ) -> None:
@@ -77,6 +79,8 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         self._seed = seed
         self._epoch = 0
         self._windows = len(clips) * windows_per_clip
+        # The clip of each window.
+        self._of = _class_by_class(clips, self._windows) if balanced else np.arange(self._windows) % len(clips)
         self._order = self._shuffled()
 
     def __len__(self) -> int:
@@ -108,11 +112,19 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         """Draw a window with its variation, and return it with the class that it shows."""
         # A generator for each window: Keras may request the batches of an epoch in any order.
         rng = np.random.default_rng((self._seed, self._epoch, number))
-        clip = self._clips[number % len(self._clips)]
+        clip = self._clips[self._of[number]]
         label = str(clip.ref.label)
         variation = draw(self._augmentation, rng, label=label)
         frames = variation.apply(random_window(clip, self._task.window, rng, speed=variation.speed))
         return frames, self._augmentation.flip[label] if variation.mirrored else label
+
+
+def _class_by_class(clips: Sequence[Clip], windows: int) -> Array:
+    """Return the clip of each window: the classes in turn, and the clips of each in turn."""
+    labels = [str(clip.ref.label) for clip in clips]
+    by_class = [[place for place, label in enumerate(labels) if label == each] for each in sorted(set(labels))]
+    rounds, classes = np.divmod(np.arange(windows), len(by_class))
+    return np.array([by_class[one][turn % len(by_class[one])] for turn, one in zip(rounds, classes, strict=True)])
 
 
 class CentreWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is not typed

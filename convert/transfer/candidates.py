@@ -10,7 +10,7 @@ import numpy as np
 from convert.splits.folds import Fold, make_folds
 from convert.training.options import AUTO, HEADS, HeadName
 from convert.transfer.feature_bank import FeatureBank
-from convert.transfer.heads import LINEAR, Head, fit, log_losses, temperature_of
+from convert.transfer.head_fitting.heads import LINEAR, USUAL, Head, HeadTraining, fit, log_losses, temperature_of
 from convert.transfer.streams import STREAMS, Stream, Streams
 from edgevid.errors import ClipsError, UsageError
 from edgevid.frames import Array
@@ -113,13 +113,13 @@ class Chooser:
         bank: Features of all clips.
         candidates: Fixed before any clip was read.
         seed: Seed of folds and heads.
-        every_frame: Whether causal heads learn to answer at every frame.
+        training: How heads with epochs are trained.
     """
 
     def __init__(
-        self, bank: FeatureBank, candidates: Sequence[Candidate], *, seed: int, every_frame: bool = True
+        self, bank: FeatureBank, candidates: Sequence[Candidate], *, seed: int, training: HeadTraining = USUAL
     ) -> None:
-        self._bank, self._candidates, self._seed, self._every_frame = bank, candidates, seed, every_frame
+        self._bank, self._candidates, self._seed, self._training = bank, candidates, seed, training
 
     def fit(self, candidate: Candidate, clips: Array) -> Head:
         """Fit a candidate to all windows of some clips."""
@@ -128,7 +128,7 @@ class Chooser:
             self._bank.examples(candidate.streams, clips),
             streams=self._bank.widths(candidate.streams),
             seed=self._seed,
-            every_frame=self._every_frame,
+            training=self._training,
         )
 
     def choose(self, clips: Array) -> Choice:

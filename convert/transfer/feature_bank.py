@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.clips import ClipRef
-from convert.transfer.heads import Examples, balanced_weights
+from convert.transfer.head_fitting.heads import Examples, balanced_weights
 from convert.transfer.streams import Stream, Streams, lookback
 from edgevid.frames import Array
 

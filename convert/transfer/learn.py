@@ -22,7 +22,7 @@ from convert.transfer.cache import FeatureCache
 from convert.transfer.candidates import Candidate, Choice, Chooser
 from convert.transfer.encode import WindowPlan
 from convert.transfer.feature_bank import FeatureBank, Held
-from convert.transfer.heads import Head
+from convert.transfer.head_fitting.heads import Head, HeadTraining
 from convert.transfer.library import ClipLibrary, EncodedClips
 from convert.transfer.mining import MinedHead, Miner, Mining
 from convert.transfer.stream_features import RecordedFeatures
@@ -43,7 +43,7 @@ class LearnOptions:
         windows_per_clip: Windows of each clip to learn from: the middle one, and varied ones.
         candidates: Streams and heads to choose from.
         folds: Number of outer folds, "groups" for one a group, or 0 for none.
-        every_frame: Whether causal heads learn to answer at every frame.
+        training: How heads with epochs are trained.
         seed: Seed of windows, variations, folds and heads.
         allow_duplicates: Whether nearly the same clips may lie in different groups or splits.
         curve: Whether to measure the accuracy with fewer clips of each class too.
@@ -56,7 +56,7 @@ class LearnOptions:
     windows_per_clip: int
     candidates: tuple[Candidate, ...]
     folds: Folds
-    every_frame: bool
+    training: HeadTraining
     seed: int
     allow_duplicates: bool = False
     curve: bool = False
@@ -119,7 +119,7 @@ def learn(
 
 
 def _chooser(bank: FeatureBank, options: LearnOptions) -> Chooser:
-    return Chooser(bank, options.candidates, seed=options.seed, every_frame=options.every_frame)
+    return Chooser(bank, options.candidates, seed=options.seed, training=options.training)
 
 
 def _fit(

@@ -16,7 +16,7 @@ from convert.progress import Progress
 from convert.recordings import Recording, check_durations
 from convert.training.transfer_facts import MiningRound, WatchedHours
 from convert.transfer.feature_bank import FeatureBank, Held
-from convert.transfer.heads import Head
+from convert.transfer.head_fitting.heads import Head
 from convert.transfer.library import ClipLibrary
 from convert.transfer.stream_features import RecordedFeatures
 from edgevid.bundle.manifest import Window

@@ -18,7 +18,7 @@ from convert.event_metrics import ScoreTrace, Segment
 from convert.transfer.cache import FeatureCache, key_of
 from convert.transfer.compiled import OpenedEncoder
 from convert.transfer.encode import content_digest, packed
-from convert.transfer.heads import Head
+from convert.transfer.head_fitting.heads import Head
 from convert.transfer.streams import Stream, lookback
 from convert.watching.timed import check_length
 from convert.watching.watch_keras import keras_watch

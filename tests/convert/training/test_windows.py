@@ -16,9 +16,15 @@ WINDOW = Window(frames=4, interval_s=0.2)
 TASK = Task(labels=CLASSES, window=WINDOW, input=InputSpec(height=32, width=32, channels=3))
 
 
-def random_windows(clips, augmentation=NONE, *, windows_per_clip=1, batch=4, seed=0):
+def random_windows(clips, augmentation=NONE, *, windows_per_clip=1, batch=4, seed=0, balanced=False):
     return RandomWindows(
-        clips, TASK, augmentation=augmentation, windows_per_clip=windows_per_clip, batch=batch, seed=seed
+        clips,
+        TASK,
+        augmentation=augmentation,
+        windows_per_clip=windows_per_clip,
+        batch=batch,
+        seed=seed,
+        balanced=balanced,
     )
 
 
@@ -34,6 +40,22 @@ def test_an_epoch_takes_every_clip_as_often_as_asked():
     windows = random_windows(moving_clips(2).clips, windows_per_clip=2, batch=6)
     assert len(windows) == 2
     np.testing.assert_array_equal(sum(windows[index][1].sum(axis=0) for index in range(2)), [4, 4, 4])
+
+
+def test_a_balanced_epoch_has_as_many_windows_of_a_rare_class_and_takes_each_of_its_clips_as_often():
+    clips = moving_clips(6).clips
+    rare, kept = str(clips[0].ref.label), []
+    for clip in clips:
+        if str(clip.ref.label) != rare or sum(str(each.ref.label) == rare for each in kept) < 2:
+            kept.append(clip)
+    windows = random_windows(kept, windows_per_clip=3, batch=6, balanced=True)
+    counts = sum(windows[index][1].sum(axis=0) for index in range(len(windows)))
+    assert len(kept) == 14
+    np.testing.assert_array_equal(counts, [14, 14, 14])
+    taken = np.bincount(windows._of, minlength=len(kept))
+    is_rare = np.array([str(clip.ref.label) == rare for clip in kept])
+    assert set(taken[is_rare]) == {7}
+    assert set(taken[~is_rare]) <= {2, 3}
 
 
 def test_fewer_windows_than_a_batch_still_make_one():

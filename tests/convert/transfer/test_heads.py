@@ -11,8 +11,8 @@ from convert.interface.window_to_scores import arrange
 from convert.splitting.split import split
 from convert.splitting.stepping import last_answer
 from convert.training.options import HEADS
-from convert.transfer.heads import Examples, balanced_weights, fit, log_loss, temperature_of
-from convert.transfer.linear_head import fit_linear, statistics
+from convert.transfer.head_fitting.heads import Examples, balanced_weights, fit, log_loss, temperature_of
+from convert.transfer.head_fitting.linear_head import fit_linear, statistics
 from edgevid.inference.probabilities import softmax
 
 pytestmark = pytest.mark.tf

@@ -54,6 +54,25 @@ class Examples:
     mined: Array | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeadTraining:
+    """How a head with epochs is trained; linear heads have none.
+
+    Attributes:
+        every_frame: Whether a causal head learns to answer at every frame of the window.
+        label_smoothing: Probability that is moved from the true class to all classes.
+        mix_up: Parameter of the Beta distribution from which the shares of two mixed windows are
+            drawn; 0 mixes none.
+    """
+
+    every_frame: bool = True
+    label_smoothing: float = 0.05
+    mix_up: float = 0.0
+
+
+USUAL = HeadTraining()
+
+
 def balanced_weights(classes: Array, clips: Array) -> Array:
     """Weight windows so that every clip of a class, and every class, counts the same.
 
@@ -109,7 +128,9 @@ def temperature_of(logits: Array, classes: Array) -> float:
     return float(np.exp(found.x))
 
 
-def fit(name: HeadName, examples: Examples, *, streams: Sequence[int], seed: int, every_frame: bool = True) -> Head:
+def fit(
+    name: HeadName, examples: Examples, *, streams: Sequence[int], seed: int, training: HeadTraining = USUAL
+) -> Head:
     """Fit a head.
 
     Args:
@@ -117,12 +138,12 @@ def fit(name: HeadName, examples: Examples, *, streams: Sequence[int], seed: int
         examples: Windows that show every class.
         streams: Number of features of each stream, in their order; their sum is F.
         seed: Seed of weights and batches.
-        every_frame: Whether a causal head learns to answer at every frame of the window.
+        training: How a head with epochs is trained.
     """
     if name in LINEAR:
-        from convert.transfer.linear_head import fit_linear
+        from convert.transfer.head_fitting.linear_head import fit_linear
 
         return fit_linear(examples, streams=streams, spread=name == "stats")
-    from convert.transfer.sequence_head import fit_sequence
+    from convert.transfer.head_fitting.sequence_head import fit_sequence
 
-    return fit_sequence(name, examples, seed=seed, every_frame=every_frame)
+    return fit_sequence(name, examples, seed=seed, training=training)

@@ -11,7 +11,7 @@ import numpy as np
 
 from convert.frameworks.temporal_statistics import TemporalStatistics
 from convert.training.fit import Epoch
-from convert.transfer.heads import Examples
+from convert.transfer.head_fitting.heads import Examples
 from edgevid.frames import Array
 
 # Weight of the data against the squares of the standardised weights, scikit-learn's default. With

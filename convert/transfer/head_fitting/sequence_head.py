@@ -11,12 +11,13 @@ import numpy as np
 
 from convert.training.fit import Epoch
 from convert.training.options import CAUSAL, HeadName
-from convert.transfer.heads import Examples
+from convert.transfer.head_fitting.heads import Examples, HeadTraining
+from convert.transfer.head_fitting.mixed_batches import MixedBatches
 from edgevid.frames import Array
 
 _UNITS, _HEADS, _KERNEL, _DILATIONS = 64, 4, 3, (1, 2, 4)
 _EPOCHS, _BATCH, _LEARNING_RATE = 40, 16, 1e-3
-_DROPOUT, _SMOOTHING = 0.3, 0.05
+_DROPOUT = 0.3
 # As a fraction of the mean variance of all features.
 _LEAST_VARIANCE = 0.1
 
@@ -59,15 +60,15 @@ class SequenceHead:
         return replace(self, temperature=self.temperature * temperature)
 
 
-def fit_sequence(name: HeadName, examples: Examples, *, seed: int, every_frame: bool) -> SequenceHead:
+def fit_sequence(name: HeadName, examples: Examples, *, seed: int, training: HeadTraining) -> SequenceHead:
     """Fit a head that reads the features in order.
 
     Args:
         name: "lstm", "gru", "tcn", "attention" or "bilstm".
         examples: Windows that show every class.
         seed: Seed of weights and batches.
-        every_frame: Whether a causal head learns to answer at every frame, later ones counting
-            more. On a device, answers are read while the action still goes on.
+        training: How. Of a causal head that learns to answer at every frame, later ones count more:
+            on a device, answers are read while the action still goes on.
     """
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(examples.features.shape[1:], name="features")
@@ -76,9 +77,9 @@ def fit_sequence(name: HeadName, examples: Examples, *, seed: int, every_frame: 
     values = _apply(body, inputs)
     newest = [*body, _newest] if name in CAUSAL else body
     answering = keras.Model(inputs, scores(_apply(newest, inputs)))
-    is_every_frame = every_frame and name in CAUSAL
+    is_every_frame = training.every_frame and name in CAUSAL
     trained = keras.Model(inputs, scores(values)) if is_every_frame else answering
-    history = _train(trained, examples, every_frame=is_every_frame)
+    history = _train(trained, examples, replace(training, every_frame=is_every_frame), seed=seed)
     return SequenceHead(newest, scores, answering, history)
 
 
@@ -144,10 +145,10 @@ _BODIES: dict[HeadName, Callable[[], Sequence[Apply]]] = {
 }
 
 
-def _train(model: keras.Model, examples: Examples, *, every_frame: bool) -> tuple[Epoch, ...]:
+def _train(model: keras.Model, examples: Examples, training: HeadTraining, *, seed: int) -> tuple[Epoch, ...]:
     targets = np.eye(model.output_shape[-1], dtype=np.float32)[examples.classes]
     weights = examples.weights.astype(np.float32)
-    if every_frame:
+    if training.every_frame:
         frames = examples.features.shape[1]
         targets = np.repeat(targets[:, None], frames, axis=1)
         # The first frames of an action say little.
@@ -155,12 +156,16 @@ def _train(model: keras.Model, examples: Examples, *, every_frame: bool) -> tupl
     steps = _EPOCHS * -(-len(targets) // _BATCH)
     model.compile(
         keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps), clipnorm=1.0),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_SMOOTHING),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing),
         metrics=["accuracy"],
     )
-    logs = model.fit(
-        examples.features, targets, sample_weight=weights, epochs=_EPOCHS, batch_size=_BATCH, verbose=0
-    ).history
+    if training.mix_up:
+        batches = MixedBatches(examples.features, targets, weights, alpha=training.mix_up, batch=_BATCH, seed=seed)
+        logs = model.fit(batches, epochs=_EPOCHS, verbose=0).history
+    else:
+        logs = model.fit(
+            examples.features, targets, sample_weight=weights, epochs=_EPOCHS, batch_size=_BATCH, verbose=0
+        ).history
     pairs = enumerate(zip(logs["loss"], logs["accuracy"], strict=True), 1)
     return tuple(
         Epoch(number=number, of=_EPOCHS, loss=loss, accuracy=accuracy, val_loss=None, val_accuracy=None)

@@ -1,0 +1,1 @@
+"""Heads over the features of a window, and how each is fitted to them."""
