@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from convert.stream_evaluation import StreamEvaluation, StreamOptions, evaluate_streams
     from convert.stream_evaluation.event_proof import RecordedEvents
     from convert.train_model import train
-    from convert.training.fit import Epoch, TrainedModel
+    from convert.training.fit import TrainedModel
+    from convert.training.fitting.epoch import Epoch
     from convert.training.metrics import Evaluation
     from convert.training.options import TrainOptions
     from convert.training_info import TrainingInfo
@@ -52,7 +53,7 @@ _LAZY = {
     "train": "convert.train_model",
     "TrainOptions": "convert.training.options",
     "TrainedModel": "convert.training.fit",
-    "Epoch": "convert.training.fit",
+    "Epoch": "convert.training.fitting.epoch",
     "evaluate": "convert.evaluation",
     "EvaluateOptions": "convert.evaluation",
     "Evaluation": "convert.training.metrics",

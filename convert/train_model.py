@@ -15,7 +15,8 @@ from convert.reporting.training_page import write_training_page
 from convert.splits.folds import Folds
 from convert.splits.holdout import check_references, grouper
 from convert.training.augment import NONE, Augmentation, parse_flip
-from convert.training.fit import Epoch, TrainedModel, save
+from convert.training.fit import TrainedModel, save
+from convert.training.fitting.epoch import Epoch
 from convert.training.options import SMALL, TrainOptions
 from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo

@@ -231,6 +231,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--learning-rate", type=float, default=2e-3, metavar="R", help="peak of Adam's learning rate (default: 0.002)"
     )
+    _add_regularisation(group)
+
+
+def _add_regularisation(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--label-smoothing",
         type=float,
@@ -246,6 +250,13 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of weights, split, windows and variation (default: 0)"
+    )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="folder for the state after each epoch: after a stop, the same command goes on from it and ends with the "
+        "same model (default: none)",
     )
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for the logs of TensorBoard")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convert.training.cross_validation import LearningCurve
-    from convert.training.fit import Epoch
+    from convert.training.fitting.epoch import Epoch
 
 INK, FAINT = "#1f2933", "#d5dae0"
 ACCENT, OTHER = "#1f5f99", "#b7791f"

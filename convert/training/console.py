@@ -15,7 +15,7 @@ from edgevid.frames.sampling import describe_short, interval_indices
 from edgevid.tables import table
 
 if TYPE_CHECKING:
-    from convert.training.fit import Epoch
+    from convert.training.fitting.epoch import Epoch
 
 
 _NOT_LEARNED = (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -15,6 +13,9 @@ from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.splits.holdout import check_classes, split
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation
+from convert.training.fitting.checkpoint import Checkpoint
+from convert.training.fitting.epoch import Epoch
+from convert.training.fitting.loop import LoopOptions, fit_network
 from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
 from convert.training.transfer_facts import TransferFacts
@@ -22,13 +23,9 @@ from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info
 from edgevid.atomic import check_folder, replacing
 from edgevid.bundle.manifest import Window
-from edgevid.errors import ModelError, UsageError
+from edgevid.errors import UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
-
-# In this fraction of the steps the learning rate rises to its peak, from a twentieth of it: Adam's
-# first estimates of the gradient are poor, and a full step on them would do harm.
-_WARM_UP, _WARM_UP_DIVISOR = 0.05, 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +51,8 @@ class FitOptions:
         seed: Seed of weights, split, windows and variations.
         background: A class that is never an event.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
+        checkpoint: Folder for the state after each epoch, from which the same training goes on; None
+            keeps none.
 
     Raises:
         UsageError: An option is out of range.
@@ -75,6 +74,7 @@ class FitOptions:
     seed: int = 0
     background: str | None = None
     tensorboard: Path | None = None
+    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
@@ -84,28 +84,6 @@ class FitOptions:
             0 <= self.val_fraction < 1, expected="a fraction to hold out, 0 to below 1", got=self.val_fraction
         )
         UsageError.unless(self.learning_rate > 0, expected="a learning rate above 0", got=self.learning_rate)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """Metrics of one epoch.
-
-    Attributes:
-        number: Number of the epoch, from 1.
-        of: Largest number of epochs.
-        loss: Mean loss over the varied training windows.
-        accuracy: Fraction of the training windows with the correct answer.
-        val_loss: Loss over the middle windows of the held-out clips; None if nothing is held out.
-        val_accuracy: Fraction of these windows with the correct answer; None if nothing is held
-            out.
-    """
-
-    number: int
-    of: int
-    loss: float
-    accuracy: float
-    val_loss: float | None
-    val_accuracy: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +148,14 @@ def train(
     task = Task(labels=labels, window=options.window, input=options.input)
     windows = _training_windows(training, task, options)
     middles = CentreWindows(held_out, task, batch=options.batch) if held_out else None
-    history = _fit(network.trainer, windows, middles, options=options, on_epoch=on_epoch)
+    history = fit_network(
+        network.trainer,
+        windows,
+        middles,
+        options=_loop(options),
+        checkpoint=_checkpoint(training, held_out, options),
+        on_epoch=on_epoch,
+    )
     scorer = keras_scorer(network.model, options.input, options.window)
     return TrainedModel(
         model=network.model,
@@ -212,27 +197,20 @@ def _decision(options: FitOptions) -> DecisionRule:
     return DecisionRule(background=() if options.background is None else (options.background,))
 
 
-def _fit(
-    model: keras.Model,
-    windows: RandomWindows,
-    validation: CentreWindows | None,
-    *,
-    options: FitOptions,
-    on_epoch: Callable[[Epoch], None],
-) -> tuple[Epoch, ...]:
-    _compile(model, options, steps=options.epochs * len(windows))
-    report = _Report(options.epochs, on_epoch)
-    callbacks = [*_callbacks(options, has_validation=validation is not None), report]
-    model.fit(windows, epochs=options.epochs, verbose=0, validation_data=validation, callbacks=callbacks)
-    last = report.history[-1]
-    if not math.isfinite(last.loss):
-        raise ModelError(
-            expected="a finite loss",
-            got=last.loss,
-            found=f"{last.loss} in epoch {last.number}",
-            hint="Lower the learning rate.",
-        )
-    return tuple(report.history)
+def _loop(options: FitOptions) -> LoopOptions:
+    return LoopOptions(**{item.name: getattr(options, item.name) for item in fields(LoopOptions)})
+
+
+def _checkpoint(training: Sequence[Clip], held_out: Sequence[Clip], options: FitOptions) -> Checkpoint | None:
+    """Return the file of this training: of these options, these clips and this version of Keras."""
+    if options.checkpoint is None:
+        return None
+    settings = replace(options, checkpoint=None, tensorboard=None)
+    clips = [
+        [str(clip.ref), str(clip.ref.label), len(clip.frames), int(clip.timestamps_ns[-1])]
+        for clip in (*training, *held_out)
+    ]
+    return Checkpoint(options.checkpoint, repr((settings, clips, len(held_out), keras.__version__)))
 
 
 def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) -> RandomWindows:
@@ -245,54 +223,3 @@ def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) ->
         batch=options.batch,
         seed=options.seed,
     )
-
-
-def _compile(model: keras.Model, options: FitOptions, *, steps: int) -> None:
-    warm_up = math.ceil(_WARM_UP * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        options.learning_rate / _WARM_UP_DIVISOR,
-        # A single step is all warm-up, and Keras rejects a decay over no steps.
-        max(1, steps - warm_up),
-        warmup_target=options.learning_rate,
-        warmup_steps=warm_up,
-    )
-    model.compile(
-        keras.optimizers.Adam(rate, clipnorm=options.clip_norm),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
-        metrics=["accuracy"],
-    )
-
-
-def _callbacks(options: FitOptions, *, has_validation: bool) -> list[Any]:
-    callbacks: list[Any] = [keras.callbacks.TerminateOnNaN()]
-    if has_validation:
-        callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
-        )
-    if options.tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
-    return callbacks
-
-
-class _Report(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
-    """Collects the logs of Keras as `Epoch`s."""
-
-    def __init__(self, epochs: int, on_epoch: Callable[[Epoch], None]) -> None:
-        super().__init__()
-        self.history: list[Epoch] = []
-        self._epochs = epochs
-        self._on_epoch = on_epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        self.history.append(
-            Epoch(
-                number=epoch + 1,
-                of=self._epochs,
-                loss=float(logs["loss"]),
-                accuracy=float(logs["accuracy"]),
-                val_loss=logs.get("val_loss"),
-                val_accuracy=logs.get("val_accuracy"),
-            )
-        )
-        self._on_epoch(self.history[-1])

@@ -39,6 +39,7 @@ _OF_SMALL = (
     "learning_rate",
     "balance",
     "tensorboard",
+    "checkpoint",
 )
 _OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine")
 
@@ -97,6 +98,8 @@ class TrainOptions:
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
         allow_duplicates: Whether clips in different groups or splits may be nearly the same.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
+        checkpoint: Folder for the state after each epoch, from which the same training goes on after a
+            stop; None keeps none. A frozen encoder keeps its features anyway.
         report: The page to write, a `.html` file; None for none.
         learning_curve: Whether to measure also with fewer clips of each class, which takes about
             as long as all folds again, and much less with a linear head. None does so for a page, if
@@ -142,6 +145,7 @@ class TrainOptions:
     fps: float | None = None
     allow_duplicates: bool = False
     tensorboard: Path | None = None
+    checkpoint: Path | None = None
     report: Path | None = None
     learning_curve: bool | None = None
 
@@ -283,4 +287,5 @@ class TrainOptions:
             seed=self.seed,
             background=self.background,
             tensorboard=self.tensorboard,
+            checkpoint=self.checkpoint,
         )

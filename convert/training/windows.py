@@ -105,6 +105,15 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         self._epoch += 1
         self._order = self._shuffled()
 
+    def go_to(self, epoch: int) -> None:
+        """Draw the windows of an epoch next.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
+        self._epoch = epoch
+        self._order = self._shuffled()
+
     def _shuffled(self) -> Array:
         return np.random.default_rng((self._seed, self._epoch)).permutation(self._windows)
 

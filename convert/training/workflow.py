@@ -11,7 +11,8 @@ from convert.progress import Progress
 from convert.splits.holdout import grouper
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training import fit
-from convert.training.fit import Epoch, FitOptions, TrainedModel
+from convert.training.fit import FitOptions, TrainedModel
+from convert.training.fitting.epoch import Epoch
 from convert.training.fold_training import cross_validate, learning_curve
 from convert.training.options import TrainOptions
 

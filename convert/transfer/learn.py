@@ -15,7 +15,7 @@ from convert.splits.folds import Fold, Folds, first_of_each, make_folds, most_of
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
 from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, measure_curve, summarise
-from convert.training.fit import Epoch
+from convert.training.fitting.epoch import Epoch
 from convert.training.metrics import Prediction, prediction
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache

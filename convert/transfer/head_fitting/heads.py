@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from convert.training.fit import Epoch
+from convert.training.fitting.epoch import Epoch
 from convert.training.options import HeadName
 from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from convert.frameworks.temporal_statistics import TemporalStatistics
-from convert.training.fit import Epoch
+from convert.training.fitting.epoch import Epoch
 from convert.transfer.head_fitting.heads import Examples
 from edgevid.frames import Array
 

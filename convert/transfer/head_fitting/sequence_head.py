@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.training.fit import Epoch
+from convert.training.fitting.epoch import Epoch
 from convert.training.options import CAUSAL, HeadName
 from convert.transfer.head_fitting.heads import Examples, HeadTraining
 from convert.transfer.head_fitting.mixed_batches import MixedBatches

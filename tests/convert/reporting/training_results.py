@@ -11,7 +11,8 @@ import numpy as np
 from convert.clips import Clip, ClipRef, ClipSet
 from convert.reporting.training_page import write_training_page
 from convert.training.cross_validation import measure_curve, summarise
-from convert.training.fit import Epoch, TrainedModel
+from convert.training.fit import TrainedModel
+from convert.training.fitting.epoch import Epoch
 from convert.training.metrics import prediction
 from convert.training.options import TrainOptions
 from convert.training.transfer_facts import TransferFacts

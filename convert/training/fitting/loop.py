@@ -1,0 +1,190 @@
+"""Fit a network: learning rate, early stopping, epochs, and the checkpoint after each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from convert.training.fitting.checkpoint import Checkpoint, Patience, State
+from convert.training.fitting.epoch import Epoch
+from convert.training.windows import CentreWindows, RandomWindows
+from edgevid.errors import ModelError
+
+# In this fraction of the steps the learning rate rises to its peak, from a twentieth of it: Adam's
+# first estimates of the gradient are poor, and a full step on them would do harm.
+_WARM_UP, _WARM_UP_DIVISOR = 0.05, 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """Options of the loop; see `FitOptions`."""
+
+    epochs: int
+    learning_rate: float
+    clip_norm: float
+    label_smoothing: float
+    patience: int
+    tensorboard: Path | None
+
+
+def fit_network(
+    model: keras.Model,
+    windows: RandomWindows,
+    validation: CentreWindows | None,
+    *,
+    options: LoopOptions,
+    checkpoint: Checkpoint | None,
+    on_epoch: Callable[[Epoch], None],
+) -> tuple[Epoch, ...]:
+    """Fit a network, and leave the best weights in it.
+
+    Args:
+        model: The network.
+        windows: To learn from.
+        validation: To watch; None watches nothing.
+        options: Options of the loop.
+        checkpoint: Where the state is kept after each epoch, and where a stopped training goes on
+            from; None for nowhere.
+        on_epoch: Called at the end of each epoch.
+
+    Returns:
+        One entry per epoch, those before a stop included.
+
+    Raises:
+        ModelError: The training diverged, or the checkpoint is damaged.
+    """
+    _compile(model, options, steps=options.epochs * len(windows))
+    state = checkpoint.read() if checkpoint else None
+    if state is not None:
+        _restore(model, windows, state)
+    report = _Report(options.epochs, on_epoch, history=state.history if state else ())
+    stopping = _Stopping(options.patience, state.patience if state else None) if validation else None
+    done = len(report.history)
+    if state is None or not (state.is_over or done >= options.epochs):
+        callbacks = [keras.callbacks.TerminateOnNaN(), *([stopping] if stopping else []), report]
+        if checkpoint:
+            # After the others, whose states it stores.
+            callbacks.append(_Keeper(checkpoint, report, stopping))
+        if options.tensorboard is not None:
+            callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
+        model.fit(
+            windows,
+            epochs=options.epochs,
+            initial_epoch=done,
+            # The windows are shuffled already. Keras shuffles the batches too, by a state that no
+            # checkpoint can hold.
+            shuffle=checkpoint is None,
+            verbose=0,
+            validation_data=validation,
+            callbacks=callbacks,
+        )
+    elif state.patience is not None:
+        model.set_weights(state.patience.best_weights)
+    _check_finite(report.history[-1])
+    return tuple(report.history)
+
+
+def _check_finite(last: Epoch) -> None:
+    if not math.isfinite(last.loss):
+        raise ModelError(
+            expected="a finite loss",
+            got=last.loss,
+            found=f"{last.loss} in epoch {last.number}",
+            hint="Lower the learning rate.",
+        )
+
+
+def _compile(model: keras.Model, options: LoopOptions, *, steps: int) -> None:
+    warm_up = math.ceil(_WARM_UP * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        options.learning_rate / _WARM_UP_DIVISOR,
+        # A single step is all warm-up, and Keras rejects a decay over no steps.
+        max(1, steps - warm_up),
+        warmup_target=options.learning_rate,
+        warmup_steps=warm_up,
+    )
+    model.compile(
+        keras.optimizers.Adam(rate, clipnorm=options.clip_norm),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+        metrics=["accuracy"],
+    )
+
+
+def _restore(model: keras.Model, windows: RandomWindows, state: State) -> None:
+    model.optimizer.build(model.trainable_variables)
+    for variables, values in ((model.variables, state.variables), (model.optimizer.variables, state.optimizer)):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    windows.go_to(len(state.history))
+
+
+class _Stopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]  # keras is not typed
+    """Early stopping that goes on where it was."""
+
+    def __init__(self, patience: int, known: Patience | None) -> None:
+        super().__init__("val_loss", patience=patience, restore_best_weights=True)
+        self._known = known
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
+        if self._known is not None:
+            self.wait, self.best, self.best_epoch = self._known.wait, self._known.best, self._known.best_epoch
+            self.best_weights = list(self._known.best_weights)
+
+    @property
+    def known(self) -> Patience | None:
+        """What it knows now."""
+        best: Any = self.best_weights
+        if best is None:
+            return None
+        return Patience(wait=self.wait, best=float(self.best), best_epoch=self.best_epoch, best_weights=tuple(best))
+
+
+class _Report(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
+    """Collects the logs of Keras as `Epoch`s."""
+
+    def __init__(self, epochs: int, on_epoch: Callable[[Epoch], None], *, history: tuple[Epoch, ...]) -> None:
+        super().__init__()
+        self.history = list(history)
+        self._epochs = epochs
+        self._on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        self.history.append(
+            Epoch(
+                number=epoch + 1,
+                of=self._epochs,
+                loss=float(logs["loss"]),
+                accuracy=float(logs["accuracy"]),
+                val_loss=logs.get("val_loss"),
+                val_accuracy=logs.get("val_accuracy"),
+            )
+        )
+        self._on_epoch(self.history[-1])
+
+
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
+    """Stores the state after each epoch."""
+
+    def __init__(self, checkpoint: Checkpoint, report: _Report, stopping: _Stopping | None) -> None:
+        super().__init__()
+        self._checkpoint, self._report, self._stopping = checkpoint, report, stopping
+
+    def on_epoch_end(self, _epoch: int, _logs: dict[str, float] | None = None) -> None:
+        model: Any = self.model
+        self._checkpoint.write(
+            State(
+                history=tuple(self._report.history),
+                is_over=bool(model.stop_training),
+                variables=tuple(np.asarray(each) for each in model.variables),
+                optimizer=tuple(np.asarray(each) for each in model.optimizer.variables),
+                patience=self._stopping.known if self._stopping else None,
+            )
+        )
