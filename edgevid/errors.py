@@ -156,6 +156,10 @@ class SourceStalled(SourceError, TimeoutError):
     """A source stopped delivering frames without ending."""
 
 
+class AssetError(EdgevidError, OSError):
+    """A file that edgevid does not ship, such as a network of the key points, is missing or altered."""
+
+
 class OutputError(EdgevidError, OSError):
     """An output cannot deliver now: its receiver is unreachable, or its address or file is in use."""
 

@@ -10,4 +10,4 @@ use_onednn()
 settings.register_profile("edgevid", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.load_profile("edgevid")
 
-pytest_plugins = ["tests.models.conversions"]
+pytest_plugins = ["tests.models.conversions", "tests.keypoint_files"]

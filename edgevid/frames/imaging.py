@@ -210,6 +210,30 @@ def turner(*, is_quarter: bool, flips: tuple[bool, bool]) -> Callable[[Array, Ar
     return turn
 
 
+def warper(size_px: int, *, has_bars: bool) -> Callable[[Array, Array, Array], None]:
+    """Return a crop of a turned part of a picture.
+
+    Args:
+        size_px: Side of the square crop.
+        has_bars: Whether pixels beyond the picture are black. Else the picture's edge is repeated.
+
+    Returns:
+        A function `(pixels, matrix, out)`: pixels (H, W, C) uint8, matrix (3, 3) float64 from the
+        picture to the crop, out (size_px, size_px, C) uint8, contiguous.
+
+    Raises:
+        MissingDependency: If OpenCV is not installed.
+    """
+    cv2 = opencv("cropping key points")
+    border = cv2.BORDER_CONSTANT if has_bars else cv2.BORDER_REPLICATE
+    size = (size_px, size_px)
+
+    def warp(pixels: Array, matrix: Array, out: Array) -> None:
+        cv2.warpPerspective(pixels, matrix, size, out, cv2.INTER_LINEAR, border)
+
+    return warp
+
+
 def shrinker(size_px: tuple[int, int], *, gray: bool) -> Callable[[Array, Array], None]:
     """Return a fast resize for pictures that people look at.
 

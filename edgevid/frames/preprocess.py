@@ -16,6 +16,7 @@ import numpy as np
 from edgevid.errors import ContractError
 from edgevid.frames import Array, Color, Frame, Pixels
 from edgevid.frames.imaging import converter, resizer
+from edgevid.frames.keypoint_rows import looks_like
 
 Kind = Literal["frames", "features"]
 ResizeRule = Literal["stretch", "crop", "letterbox"]
@@ -135,13 +136,8 @@ class Preprocessor:
     def _plan(self, frame: Frame) -> Callable[[Array, Array], None]:
         if self.spec.kind == "features":
             return self._plan_features(frame)
+        check_picture(frame)
         data = frame.data
-        if data.ndim != 3 or not data.size or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
-            raise ContractError(
-                expected="a picture (H, W, C) uint8",
-                got=data.shape,
-                found=f"{data.shape} {data.dtype} of color {frame.color!r}",
-            )
         recolor = converter(frame.color, self.spec.color)
         height, width = self.spec.height, self.spec.width
         if data.shape[:2] == (height, width):
@@ -159,8 +155,13 @@ class Preprocessor:
         return resize_then_recolor
 
     def _plan_features(self, frame: Frame) -> Callable[[Array, Array], None]:
-        if frame.data.shape != self.spec.shape:
-            raise ContractError(expected=f"features of shape {self.spec.shape}", got=frame.data.shape)
+        likely = looks_like(self.spec.channels) if frame.color != "none" else ""
+        ContractError.unless(
+            frame.data.shape == self.spec.shape,
+            expected=f"features of shape {self.spec.shape}",
+            got=frame.data.shape,
+            hint=f"They look like key points {likely}: pass --keypoints." if likely else "",
+        )
         return lambda features, out: np.copyto(out, features)
 
 
@@ -199,6 +200,21 @@ class SharedPreprocessor:
             self._preprocessor.write(frame, self._prepared)
             self._frame = frame
         np.copyto(out, self._prepared)
+
+
+def check_picture(frame: Frame) -> None:
+    """Reject a frame that is no picture of its color.
+
+    Raises:
+        ContractError: Its shape or dtype is another one, such as that of a torn frame.
+    """
+    data = frame.data
+    if data.ndim != 3 or not data.size or data.dtype != np.uint8 or data.shape[2] != _CHANNELS.get(frame.color):
+        raise ContractError(
+            expected="a picture (H, W, C) uint8",
+            got=data.shape,
+            found=f"{data.shape} {data.dtype} of color {frame.color!r}",
+        )
 
 
 def _reject_unplanned(_pixels: Array, _out: Array) -> None:

@@ -1,0 +1,72 @@
+"""One network of the key points: a square crop of a picture goes in, numbers come out."""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+
+import numpy as np
+
+from edgevid.backends.litert import LiteRt
+from edgevid.frames import Array, Pixels
+from edgevid.frames.imaging import warper
+from edgevid.keypoints.roi import Roi
+from edgevid.telemetry.latency import Ledger
+
+
+class Network:
+    """A network with its crop.
+
+    Args:
+        data: The `.tflite` file.
+        name: Its name, for messages.
+        low: Value of a black pixel in the network's input; white is 1.
+        has_bars: Whether pixels beyond the picture are black. Else the picture's edge is repeated.
+        threads: Interpreter threads.
+
+    Attributes:
+        times: How long each run took, with its crop.
+
+    Raises:
+        BackendError: The interpreter rejects the file.
+        MissingDependency: OpenCV is not installed.
+    """
+
+    def __init__(self, data: bytes, name: str, *, low: float = 0.0, has_bars: bool = False, threads: int = 1) -> None:
+        self._interpreter = LiteRt(threads=threads).open(data, name)
+        detail = self._interpreter.get_input_details()[0]
+        self._input = detail["index"]
+        self._outputs = [each["index"] for each in self._interpreter.get_output_details()]
+        self.size_px = int(detail["shape"][1])
+        self._scale, self._low = np.float32((1.0 - low) / 255.0), np.float32(low)
+        self._crop: Pixels = np.zeros((self.size_px, self.size_px, 3), np.uint8)
+        self._batch = np.zeros((1, self.size_px, self.size_px, 3), np.float32)
+        self._warp = warper(self.size_px, has_bars=has_bars)
+        self.times = Ledger(1)
+
+    def run(self, picture: Pixels, roi: Roi) -> None:
+        """Run the network on a part of a picture.
+
+        Args:
+            picture: (H, W, 3) uint8, RGB.
+            roi: The part.
+
+        Cost: nothing of the picture's size is allocated.
+        """
+        began_ns = monotonic_ns()
+        self._warp(picture, roi.matrix(self.size_px), self._crop)
+        np.multiply(self._crop, self._scale, out=self._batch[0])
+        np.add(self._batch, self._low, out=self._batch)
+        self._interpreter.set_tensor(self._input, self._batch)
+        self._interpreter.invoke()
+        self.times.note(monotonic_ns() - began_ns)
+
+    def output(self, index: int) -> Array:
+        """Return an output of the last run.
+
+        Args:
+            index: Position among the file's outputs.
+
+        Returns:
+            A new array of the output's shape, without its batch of 1.
+        """
+        return self._interpreter.get_tensor(self._outputs[index])[0]

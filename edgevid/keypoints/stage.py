@@ -1,0 +1,146 @@
+"""The stage between a camera and a model of rows: it finds the key points of each frame that the model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgevid.errors import ContractError
+from edgevid.frames import Array, Color, Frame, Pixels
+from edgevid.frames.imaging import converter
+from edgevid.frames.keypoint_rows import KeypointRows
+from edgevid.frames.preprocess import check_picture
+from edgevid.keypoints.assets import reader
+from edgevid.keypoints.body import Body
+from edgevid.keypoints.rows import RowMaker, has_face, is_one_hand
+from edgevid.tables import table
+from edgevid.telemetry.latency import CAPACITY
+from edgevid.units import NS_PER_MS
+
+if TYPE_CHECKING:
+    from edgevid.keypoints.body import Tracker
+
+
+class KeypointStage:
+    """Turns frames into rows of key points; takes the place of a preprocessor.
+
+    Frames that are rows already, such as those of a `.npy` file, pass as they are. The networks are
+    read from the cache when `open` is called, or with the first picture.
+
+    Args:
+        wanted: The key points and their normalisation.
+        length: Numbers in a row of the model's input.
+        threads: Interpreter threads.
+        read: Returns the file of a network by its name; None for the user's cache.
+
+    Raises:
+        ContractError: The model takes other rows.
+
+    Attributes:
+        body: The points in the newest picture; None before it.
+    """
+
+    def __init__(
+        self, wanted: KeypointRows, length: int, *, threads: int = 1, read: Callable[[str], bytes] | None = None
+    ) -> None:
+        self._wanted, self._length, self._threads, self._read = wanted, length, threads, read
+        self._rows = RowMaker(wanted, length)
+        self._tracker: Tracker | None = None
+        self._picture: Pixels = np.zeros((0, 0, 3), np.uint8)
+        self._color: Color = "none"
+        self._recolor: Callable[[Array, Array], None] | None = None
+        self.body: Body | None = None
+
+    def open(self) -> Tracker:
+        """Load the networks, if they are not.
+
+        Returns:
+            The tracker.
+
+        Raises:
+            AssetError: A file is missing or altered.
+            BackendError: The interpreter rejects a file.
+            MissingDependency: OpenCV is not installed.
+        """
+        if self._tracker is None:
+            self._tracker = make_tracker(self._wanted, self._length, read=self._read or reader(), threads=self._threads)
+        return self._tracker
+
+    def write(self, frame: Frame, out: Array) -> None:
+        """Fill `out` with the row of a frame.
+
+        Args:
+            frame: A picture of any size with color rgb, bgr or gray; or a row with color "none".
+            out: (length,) float32, contiguous; owned by the caller.
+
+        Raises:
+            ContractError: The frame is neither.
+            AssetError: A file is missing or altered.
+
+        Cost: that of the networks. Nothing of the picture's size is allocated after the first of a size.
+        """
+        if frame.color == "none":
+            ContractError.unless(
+                frame.data.shape == out.shape, expected=f"features of shape {out.shape}", got=frame.data.shape
+            )
+            np.copyto(out, frame.data)
+            return
+        check_picture(frame)
+        self.body = self.open().process(self._as_rgb(frame))
+        self._rows.write(self.body, frame.data.shape, out)
+
+    def restart(self) -> None:
+        """Forget who was followed, as after a gap."""
+        if self._tracker is not None:
+            self._tracker.reset()
+
+    def as_table(self) -> str:
+        """Return how often each network ran and how long it took, without a final newline; empty before it."""
+        if self._tracker is None:
+            return ""
+        rows: list[tuple[object, ...]] = [("key points", "runs", "p50 ms", "p95 ms", "max ms")]
+        for name, network in self._tracker.networks.items():
+            newest_ms = network.times.newest(0, CAPACITY) / NS_PER_MS
+            times = np.percentile(newest_ms, [50, 95, 100]).tolist() if len(newest_ms) else [None] * 3
+            rows.append((name, network.times.count(0), *times))
+        return table(rows)
+
+    def _as_rgb(self, frame: Frame) -> Pixels:
+        data = frame.data
+        if frame.color == "rgb":
+            # A region is a view, which OpenCV takes as well.
+            return data
+        shape = (*data.shape[:2], 3)
+        if self._picture.shape != shape or frame.color != self._color:
+            self._picture, self._color = np.zeros(shape, np.uint8), frame.color
+            self._recolor = converter(frame.color, "rgb")
+        assert self._recolor is not None
+        self._recolor(data, self._picture)
+        return self._picture
+
+
+def make_tracker(wanted: KeypointRows, length: int, *, read: Callable[[str], bytes], threads: int = 1) -> Tracker:
+    """Return the tracker for rows of a layout.
+
+    Args:
+        wanted: The key points.
+        length: Numbers in a row.
+        read: Returns the file of a network by its name.
+        threads: Interpreter threads.
+
+    Raises:
+        AssetError: A file is missing or altered.
+        BackendError: The interpreter rejects a file.
+        MissingDependency: OpenCV is not installed.
+    """
+    from edgevid.keypoints.hands import HandTracker
+    from edgevid.keypoints.holistic import HolisticTracker
+    from edgevid.keypoints.pose import PoseTracker
+
+    if wanted.kind == "pose":
+        return PoseTracker(read, threads=threads)
+    if wanted.kind == "hands":
+        return HandTracker(read, most=1 if is_one_hand(length) else 2, threads=threads)
+    return HolisticTracker(read, has_face=has_face(length), threads=threads)
