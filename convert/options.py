@@ -10,6 +10,7 @@ from edgevid.bundle.manifest import Plan
 from edgevid.errors import UsageError
 from edgevid.events.rule import ClassThresholds
 from edgevid.frames import Color
+from edgevid.frames.keypoint_rows import Keypoints, Normalise
 from edgevid.frames.preprocess import Interpolation, ResizeRule
 from edgevid.frames.sampling import MIN_INTERVAL_S
 
@@ -58,6 +59,9 @@ class Options:
             None for no limit. Needs `streams`.
         max_extra_false_per_hour: Limit for the false alarms an hour beyond those of the trained model;
             None for no limit. Needs `streams`.
+        keypoints: Key points of pictures that make the rows of a model of features: "pose", "hands" or
+            "holistic"; the bundle names them. None for other rows.
+        normalise: With `keypoints`, their normalisation in training: "none", "hip", "box" or "wrist".
         background: Labels that never start an event.
         thresholds: Thresholds of single classes.
         unknown_below: Decisions with a lower top score name no class.
@@ -99,6 +103,8 @@ class Options:
     truth: Path | None = None
     max_missed_events: int | None = None
     max_extra_false_per_hour: float | None = None
+    keypoints: Keypoints | None = None
+    normalise: Normalise = "none"
     background: tuple[str, ...] | None = None
     thresholds: tuple[ClassThresholds, ...] | None = None
     unknown_below: float | None = None
@@ -134,6 +140,11 @@ class Options:
         )
         UsageError.unless(
             self.delegate in (None, *DELEGATES), expected="--delegate", choices=DELEGATES, got=self.delegate
+        )
+        UsageError.unless(
+            self.keypoints is not None or self.normalise == "none",
+            expected="--keypoints with --normalise",
+            found="none",
         )
         self._check_events()
 

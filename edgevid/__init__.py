@@ -38,6 +38,7 @@ _PUBLIC = {
     "Collector": "edgevid.outputs.collect",
     "Frame": "edgevid.frames",
     "Region": "edgevid.frames.region",
+    "KeypointRows": "edgevid.frames.keypoint_rows",
     "Source": "edgevid.capture",
     "open_source": "edgevid.capture",
     "Bundle": "edgevid.bundle.archive",
@@ -47,8 +48,8 @@ _PUBLIC = {
 __all__ = [  # noqa: RUF022  # most used first
     "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
     "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent",
-    "Output", "QuietOutput", "Collector", "Frame", "Region", "Source", "open_source", "Bundle", "read_bundle",
-    "EdgevidError", "errors", "__version__",
+    "Output", "QuietOutput", "Collector", "Frame", "Region", "KeypointRows", "Source", "open_source",
+    "Bundle", "read_bundle", "EdgevidError", "errors", "__version__",
 ]  # fmt: skip
 
 

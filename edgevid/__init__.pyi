@@ -24,6 +24,7 @@ from edgevid.errors import EdgevidError as EdgevidError
 from edgevid.events.decide import Decision as Decision
 from edgevid.events.decide import Event as Event
 from edgevid.frames import Frame as Frame
+from edgevid.frames.keypoint_rows import KeypointRows as KeypointRows
 from edgevid.frames.region import Region as Region
 from edgevid.outputs.collect import Collector as Collector
 from edgevid.outputs.output import Output as Output

@@ -19,6 +19,7 @@ from edgevid.frames.rate_watch import RateWatch
 from edgevid.frames.region import Region
 from edgevid.frames.sampling import IntervalSampler, describe_short
 from edgevid.inference.engine import Engine
+from edgevid.keypoints.stage import KeypointStage
 from edgevid.supervision.pace import Pace
 from edgevid.telemetry.telemetry import Telemetry
 from edgevid.units import NS_PER_S
@@ -44,6 +45,7 @@ class Lane:
         engine: Runs the model.
         sampler: Picks frames at the training interval.
         preprocessor: Resizes and recolours frames; lanes of equal input share one.
+        stage: Finds key points in pictures, in the preprocessor's place; None for a model of pictures or other rows.
         cropper: Cuts the region out of pictures; the lanes of a stream share one. None for whole pictures.
         decider: Turns scores into events.
         telemetry: Latency and counters of this model.
@@ -64,7 +66,8 @@ class Lane:
         self.name = manifest.name if name is None else name
         self.engine = engine
         self.sampler = IntervalSampler(manifest.window.interval_s)
-        self.preprocessor: Preprocessor | SharedPreprocessor = Preprocessor(manifest.input)
+        self.preprocessor: Preprocessor | SharedPreprocessor | KeypointStage = Preprocessor(manifest.input)
+        self.stage: KeypointStage | None = None
         self.cropper: Cropper | None = None
         self.decider = Decider(
             manifest.labels, manifest.decision, model=self.name, delay_s=default_delay_s(manifest.window)
@@ -79,6 +82,19 @@ class Lane:
         self._last: Frame | None = None
         self._prepared: Array | None = None
 
+    def find_keypoints(self, stage: KeypointStage) -> None:
+        """Make the rows of the model from the key points of pictures.
+
+        Args:
+            stage: Finds them; no other lane may use it.
+        """
+        self.stage = self.preprocessor = stage
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether pictures are of use to the model: as they are, or for their key points."""
+        return self.stage is not None or self.engine.bundle.manifest.input.kind == "frames"
+
     def look_at(self, cropper: Cropper) -> None:
         """Let the model see a region from the next frame on.
 
@@ -90,7 +106,7 @@ class Lane:
         """
         if cropper.is_idle:
             return
-        if self.engine.bundle.manifest.input.kind == "features":
+        if not self.sees_pictures:
             raise UsageError(expected="pictures for a region", found=f"{self.name!r}, a model of features")
         self.cropper = cropper
 
@@ -182,6 +198,8 @@ class Lane:
         self.engine.restart()
         if self.gate is not None:
             self.gate.restart()
+        if self.stage is not None:
+            self.stage.restart()
         ended = self.decider.flush()
         self.decider.slow_down(self.slowdown)
         return ended
@@ -267,6 +285,8 @@ def as_lanes(models: Engine | Lane | Sequence[Lane]) -> tuple[Lane, ...]:
 def _share_preprocessors(lanes: Iterable[Lane]) -> None:
     by_input: dict[InputSpec, list[Lane]] = {}
     for lane in lanes:
+        if lane.stage is not None:
+            continue
         # The range does not matter here: pixels get their meaning when they are quantised.
         spec = dataclasses.replace(lane.engine.bundle.manifest.input, range=(0.0, 1.0))
         by_input.setdefault(spec, []).append(lane)

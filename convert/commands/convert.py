@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from convert.commands.options import add_input, add_loading, add_reading, options_from
+from convert.commands.options import add_input, add_keypoints, add_loading, add_reading, options_from
 from convert.commands.stream_options import add_truth
 from edgevid.bundle.manifest import PLANS
 from edgevid.errors import EdgevidError
@@ -59,7 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
     add_reading(parser.add_argument_group("the clips"))
-    add_input(parser.add_argument_group("the training (not needed for models of 'edgevid train')"))
+    training = parser.add_argument_group("the training (not needed for models of 'edgevid train')")
+    add_input(training)
+    add_keypoints(training)
     _add_bundle_options(parser.add_argument_group("the bundle"))
     _add_stream(parser.add_argument_group("a stream (.tflite with states as inputs and outputs)"))
     _add_events(parser.add_argument_group("events in long recordings"))

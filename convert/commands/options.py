@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from edgevid.frames.keypoint_rows import KEYPOINTS, NORMALISE
 from edgevid.frames.preprocess import INTERPOLATIONS, RESIZE_RULES
 
 if TYPE_CHECKING:
@@ -86,6 +87,27 @@ def _add_tensors(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="of a model with an answer for each frame of the window, deliver that of the frame N before the newest, "
         "which has seen N frames more (default: 0, the newest frame's)",
+    )
+
+
+def add_keypoints(group: argparse._ArgumentGroup) -> None:
+    """Add the options for rows of key points.
+
+    Args:
+        group: A group of the parser of a command.
+    """
+    group.add_argument(
+        "--keypoints",
+        choices=KEYPOINTS,
+        help="the rows are key points of pictures, as MediaPipe finds them: 'edgevid run' will find them, too",
+    )
+    group.add_argument(
+        "--normalise",
+        choices=NORMALISE,
+        default="none",
+        help="with --keypoints, what the rows are: none for shares of the picture, as MediaPipe has them; hip for "
+        "sizes of the torso from the hips; box for shares of the box around the points; wrist for each hand from its "
+        "wrist (default: none)",
     )
 
 

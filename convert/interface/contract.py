@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convert.clips import ClipSet
 from convert.graph.layer_graph import LayerGraph
-from convert.interface.input_frame import range_notes
+from convert.interface.input_frame import range_notes, resolve_keypoints
 from convert.interface.scores import scores_of
 from convert.interface.task import class_notes
 from convert.interface.window_sampling import resolve_window, short_notes
@@ -20,6 +20,7 @@ from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Scores, Value, Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import ClassDelay, DecisionRule
+from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import InputSpec
 
 # Labels of a bundle without classes: the first is constant, and none starts an event.
@@ -39,6 +40,7 @@ class Contract:
         labelled: Whether the clips' classes are the model's, so that accuracy can be measured.
         notes: Assumptions, one line each.
         values: The outputs that are delivered with the scores.
+        keypoints: Key points of pictures that make the rows of the input; None for other inputs.
     """
 
     labels: tuple[str, ...]
@@ -49,6 +51,7 @@ class Contract:
     labelled: bool
     notes: tuple[str, ...]
     values: tuple[Value, ...] = ()
+    keypoints: KeypointRows | None = None
 
 
 def resolve_contract(
@@ -104,6 +107,7 @@ def resolve_contract(
             *clip_notes,
         ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
+        resolve_keypoints(spec, options),
     )
 
 

@@ -16,8 +16,9 @@ from convert.graph.layer_graph import LayerGraph
 from convert.interface.pixel_range import takes_bytes
 from convert.options import Options
 from convert.training_info import TrainingInfo
-from edgevid.errors import ClipsError, ModelError, UsageError
+from edgevid.errors import ClipsError, ContractError, ModelError, UsageError
 from edgevid.frames import Color
+from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import InputSpec
 
 BYTES = (0.0, 255.0)
@@ -70,6 +71,32 @@ def _default_input(graph: LayerGraph, frame_shape: tuple[int, ...], color: Color
     height, width, channels = frame_shape
     pixel_range = BYTES if takes_bytes(graph) else (0.0, 1.0)
     return InputSpec(height=height, width=width, channels=channels, color=color, range=pixel_range)
+
+
+def resolve_keypoints(spec: InputSpec, options: Options) -> KeypointRows | None:
+    """Return the key points that make the model's rows; None for pictures and other rows.
+
+    Args:
+        spec: The input frame.
+        options: Options of the conversion.
+
+    Raises:
+        UsageError: The model takes pictures, or other rows than these key points make.
+    """
+    if options.keypoints is None:
+        return None
+    UsageError.unless(
+        spec.kind == "features",
+        expected="--keypoints for a model of rows of numbers",
+        got=spec.kind,
+        found=f"a model of pictures of {spec.width}x{spec.height}",
+    )
+    try:
+        rows = KeypointRows(kind=options.keypoints, normalise=options.normalise)
+        rows.check(spec.channels)
+    except ContractError as error:
+        raise UsageError(str(error), expected=error.expected, got=error.got) from error
+    return rows
 
 
 def range_notes(graph: LayerGraph, spec: InputSpec, options: Options, info: TrainingInfo | None) -> list[str]:

@@ -186,6 +186,7 @@ class Builder:
             scores=self._logits.kind if parts[-1].part.precision in CALIBRATED else job.contract.scores,
             decision=job.contract.decision,
             values=job.contract.values,
+            keypoints=job.contract.keypoints,
         )
         models = {each.part.file: each.data for each in parts}
         models |= {each.part.initial_states: each.initial_states for each in parts if each.initial_states}

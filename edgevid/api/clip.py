@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from time import monotonic_ns
 from typing import Literal, get_args
 
 import numpy as np
 
+from edgevid.capture import Flip, Rotation, open_source
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decision
@@ -24,6 +26,19 @@ from edgevid.units import NS_PER_MS, NS_PER_S
 Views = Literal["centre", "all"]
 VIEWS: tuple[Views, ...] = get_args(Views)
 _log = logging.getLogger(__name__)
+
+
+def opener(lane: Lane, clip: str | Path, *, rotate: Rotation = 0, flip: Flip = "none") -> Callable[[], Source]:
+    """Return a function that opens a clip for a model.
+
+    Args:
+        lane: The lane of the model.
+        clip: The clip.
+        rotate: See `open_source`.
+        flip: See `open_source`.
+    """
+    manifest, has_keypoints = lane.engine.bundle.manifest, lane.stage is not None
+    return lambda: open_source(str(clip), manifest, rotate=rotate, flip=flip, has_keypoints=has_keypoints)
 
 
 def classify(lane: Lane, open_clip: Callable[[], Source], *, views: Views = "centre") -> Decision:
@@ -89,6 +104,8 @@ def _scores(lane: Lane, clip: Source, indices: Sequence[int]) -> Iterator[Array]
     """Yield the scores from the first full window on. An index may occur several times."""
     engine: Engine = lane.engine
     engine.restart()
+    if lane.stage is not None:
+        lane.stage.restart()
     window_frames = engine.bundle.manifest.window.frames
     for count, frame in enumerate(_frames_at(clip.frames(), indices), start=1):
         lane.prepare(frame)

@@ -9,9 +9,12 @@ from typing import Literal
 from edgevid.backends.choose import choose_backend
 from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
-from edgevid.errors import UsageError
+from edgevid.bundle.manifest import Manifest
+from edgevid.errors import ContractError, UsageError
+from edgevid.frames.keypoint_rows import KeypointRows, Keypoints
 from edgevid.inference.engine import Engine
 from edgevid.inference.threads import choose_threads
+from edgevid.keypoints.stage import KeypointStage
 from edgevid.lane import Lane
 from edgevid.telemetry.telemetry import Telemetry
 
@@ -82,6 +85,32 @@ def _measured_threads(bundle: Bundle, delegate: DelegateChoice) -> int:
     return choice.threads
 
 
+def choose_keypoints(wanted: KeypointRows | Keypoints | None, manifest: Manifest) -> KeypointRows | None:
+    """Return the key points that were asked for, else those of the bundle.
+
+    Args:
+        wanted: Those that were asked for, of no normalisation if there is only their kind; None for none.
+        manifest: The manifest of the bundle.
+
+    Raises:
+        ContractError: There are no such key points.
+        UsageError: The model does not take them.
+    """
+    if wanted is None:
+        return manifest.keypoints
+    if not isinstance(wanted, KeypointRows):
+        wanted = KeypointRows(kind=wanted)
+    if manifest.input.kind != "features":
+        raise UsageError(
+            expected="a model of rows of numbers for key points", found=f"{manifest.name!r}, a model of pictures"
+        )
+    try:
+        wanted.check(manifest.input.channels, whose=repr(manifest.name))
+    except ContractError as error:
+        raise UsageError(str(error), expected=error.expected, got=error.got) from error
+    return wanted
+
+
 class PooledEngine:
     """An engine that serves one stream after another, and the reason why it fell back to the CPU.
 
@@ -89,15 +118,24 @@ class PooledEngine:
         bundle: See `open_engine`.
         threads: See `open_engine`.
         delegate: See `open_engine`.
+        keypoints: Key points of pictures that make the rows of the model; None for none.
 
     Attributes:
         engine: The engine.
+
+    Raises:
+        ContractError: The model takes other rows.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: Threads, delegate: DelegateChoice, keypoints: KeypointRows | None = None
+    ) -> None:
         self._reason = ""
         self._telemetry: Telemetry | None = None
         self.engine = open_engine(bundle, threads=threads, delegate=delegate, on_fallback=self._fell_back)
+        length = bundle.manifest.input.channels
+        # Its networks are loaded once and serve one stream after another, as the engine does.
+        self._stage = KeypointStage(keypoints, length, threads=self.engine.threads) if keypoints else None
 
     def lane(self, motion_gate: float | None) -> Lane:
         """Return a fresh lane for the next stream.
@@ -112,7 +150,11 @@ class PooledEngine:
         self._telemetry = Telemetry()
         # The engine fell back once; each stream from then on reports it.
         self._telemetry.fallback = self._reason
-        return Lane(self.engine, telemetry=self._telemetry, motion_gate=motion_gate)
+        lane = Lane(self.engine, telemetry=self._telemetry, motion_gate=motion_gate)
+        if self._stage is not None:
+            self._stage.restart()
+            lane.find_keypoints(self._stage)
+        return lane
 
     def _fell_back(self, reason: str) -> None:
         self._reason = reason

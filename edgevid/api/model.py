@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -10,31 +9,37 @@ from pathlib import Path
 from typing import Any
 
 from edgevid import bundle as bundles
-from edgevid.api.clip import Views, classify
-from edgevid.api.engines import AUTO, PooledEngine, Threads
+from edgevid.api.clip import Views, classify, opener
+from edgevid.api.counted_start import begin
+from edgevid.api.engines import AUTO, PooledEngine, Threads, choose_keypoints
 from edgevid.api.notebook import as_html, describe
 from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
 from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
 from edgevid.bundle.manifest import Window
-from edgevid.capture import Flip, Policy, Rotation, Source, open_source
+from edgevid.capture import Flip, Policy, Rotation, Source
 from edgevid.events.decide import Decision, Event
 from edgevid.frames.cropping import Cropper
+from edgevid.frames.keypoint_rows import KeypointRows, Keypoints
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.region import RegionLike, as_region
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import STALL_S
-from edgevid.updates.slots import Slots, Started
+from edgevid.updates.slots import Started
 
-_log = logging.getLogger(__name__)
 DEMO = Path(__file__).parents[1] / "data" / "gestures.edgevid"
 """The bundle that ships with edgevid: eight hand gestures, as the source "synthetic" draws them."""
 
 
 def load(
-    path: str | Path, *, threads: Threads = 1, delegate: str | DelegateChoice = AUTO, motion_gate: float | None = None
+    path: str | Path,
+    *,
+    threads: Threads = 1,
+    delegate: str | DelegateChoice = AUTO,
+    motion_gate: float | None = None,
+    keypoints: KeypointRows | Keypoints | None = None,
 ) -> Model:
     """Read a bundle, check all of it, and load its parts.
 
@@ -46,6 +51,8 @@ def load(
         delegate: "auto", "xnnpack", "coral[,device=usb:0]" or the path of an external delegate.
         motion_gate: Run the encoder only when more than this share of the frame has changed since
             its last run, 0 to below 1. None runs it for every frame.
+        keypoints: Key points of pictures for a model of rows: "pose", "hands", "holistic", or
+            `KeypointRows` with a normalisation. None for those that the bundle names, if any.
 
     Returns:
         The model.
@@ -56,13 +63,14 @@ def load(
         BackendError: The interpreter rejects a part.
     """
     path = Path(path)
-    started = _begin(path) if path.is_dir() else None
+    started = begin(path) if path.is_dir() else None
     return Model(
         bundles.read(started.path if started else path, with_proof=False),
         path=path,
         threads=threads,
         delegate=delegate,
         motion_gate=motion_gate,
+        keypoints=keypoints,
         started=started,
     )
 
@@ -79,9 +87,7 @@ class Model:
     Args:
         bundle: A checked bundle.
         path: The file or folder of the bundle; None for a bundle in memory.
-        threads: See `load`.
-        delegate: See `load`.
-        motion_gate: See `load`.
+        threads, delegate, motion_gate, keypoints: See `load`.
         started: The counted start, for a bundle from a device's folder.
 
     Attributes:
@@ -98,6 +104,7 @@ class Model:
         threads: Threads = 1,
         delegate: str | DelegateChoice = AUTO,
         motion_gate: float | None = None,
+        keypoints: KeypointRows | Keypoints | None = None,
         started: Started | None = None,
     ) -> None:
         self.bundle = bundle
@@ -105,8 +112,9 @@ class Model:
         self.started = started
         self._delegate = parse_delegate(delegate) if isinstance(delegate, str) else delegate
         self._motion_gate = motion_gate
+        self._keypoints = choose_keypoints(keypoints, bundle.manifest)
         self._lock = threading.Lock()
-        first = PooledEngine(self.bundle, threads=threads, delegate=self._delegate)
+        first = self._open(threads)
         # With "auto", measure once: every other engine of this model uses the same number.
         self._threads = first.engine.threads
         self._idle = [first]
@@ -173,10 +181,10 @@ class Model:
             SourceError: The clip cannot be read.
             ContractError: The clip does not fit the model's input.
         """
-        cropper, manifest = Cropper(as_region(region)), self.bundle.manifest
+        cropper = Cropper(as_region(region))
         with self.lent_lane() as lane:
             lane.look_at(cropper)
-            return classify(lane, lambda: open_source(str(clip), manifest, rotate=rotate, flip=flip), views=views)
+            return classify(lane, opener(lane, clip, rotate=rotate, flip=flip), views=views)
 
     def watch(
         self,
@@ -324,7 +332,10 @@ class Model:
         with self._lock:
             idle = self._idle.pop() if self._idle else None
         # Outside of the lock, because loading an engine takes long.
-        return idle or PooledEngine(self.bundle, threads=self._threads, delegate=self._delegate)
+        return idle or self._open(self._threads)
+
+    def _open(self, threads: Threads) -> PooledEngine:
+        return PooledEngine(self.bundle, threads=threads, delegate=self._delegate, keypoints=self._keypoints)
 
     def _release(self, pooled: PooledEngine) -> None:
         with self._lock:
@@ -337,12 +348,3 @@ class Model:
     def _repr_html_(self) -> str:
         """Return the facts and the report's pictures for a notebook."""
         return as_html(self.bundle, path=self.path)
-
-
-def _begin(folder: Path) -> Started:
-    """Count a start in the folder of a device, and report what the count changed."""
-    # Before anything of the bundle is read, so that a crash counts too.
-    started = Slots(folder).begin()
-    if started.message:
-        _log.warning("edgevid: %s: %s", started.path, started.message)
-    return started

@@ -35,7 +35,8 @@ def open_timeline(wanted: Sequence[Timeline], lanes: Sequence[Lane], *, source: 
         TimelineModel(name=lane.name, labels=lane.decider.labels, background=tuple(lane.decider.rule.background))
         for lane in lanes
     ]
-    kinds = {lane.engine.bundle.manifest.input.kind for lane in lanes}
+    # Models of key points see pictures, or rows that are in a file.
+    has_pictures = any(lane.sees_pictures for lane in lanes) and not source.endswith(".npy")
     return TimelineRecorder(
-        [Path(each.path) for each in wanted], source=source, models=models, has_pictures="frames" in kinds
+        [Path(each.path) for each in wanted], source=source, models=models, has_pictures=has_pictures
     )

@@ -15,6 +15,7 @@ from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.api.process_settings import frozen_heap, short_switch_interval
 from edgevid.board import BoardSampler
 from edgevid.capture import Flip, Orientation, Policy, Rotation, Source, open_source, oriented
+from edgevid.capture.features import FeatureFile
 from edgevid.errors import UsageError
 from edgevid.frames.cropping import Cropper
 from edgevid.frames.region import RegionLike
@@ -132,6 +133,7 @@ class Session:
             for lane in lanes:
                 lane.look_at(self._cropper)
             self.source = stack.enter_context(self._open_source(lanes))
+            self._open_networks(lanes)
             self._warn_of_other_opencv(lanes)
             stack.enter_context(self.board)
             opened = self._assemble(lanes)
@@ -222,7 +224,8 @@ class Session:
     def _summary_of(self, model: LaneProvider, lane: Lane) -> str:
         name = lane.name if model.path is None else model.path.name
         heading = f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}"
-        return f"{heading}\n{lane.telemetry.as_table()}"
+        keypoints = "" if lane.stage is None else lane.stage.as_table()
+        return "\n".join([heading, lane.telemetry.as_table(), *([keypoints] if keypoints else [])])
 
     def _open_source(self, lanes: Sequence[Lane]) -> Source:
         wanted = self._wanted_source
@@ -235,10 +238,18 @@ class Session:
                 rotate=turn.rotate,
                 flip=turn.flip,
                 is_cut=not self._cropper.is_idle,
+                has_keypoints=lanes[0].stage is not None,
             )
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
         return oriented(wanted, self._orientation)
+
+    def _open_networks(self, lanes: Sequence[Lane]) -> None:
+        """Load the networks of key points before the first frame, which would wait for them."""
+        for lane in lanes:
+            # A file of rows needs none, and a device may have none.
+            if lane.stage is not None and not isinstance(self.source, FeatureFile):
+                lane.stage.open()
 
     def _warn_of_other_opencv(self, lanes: Sequence[Lane]) -> None:
         if not getattr(self.source, "decodes_video", False):
@@ -250,8 +261,7 @@ class Session:
 
     def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
-        has_pictures = lanes[0].engine.bundle.manifest.input.kind == "frames"
-        region = RegionControl(self._cropper, self._region_file) if has_pictures else None
+        region = RegionControl(self._cropper, self._region_file) if lanes[0].sees_pictures else None
         context = Context(lanes=lanes, source=self.source, live=live, board=self.board, region=region)
         return assemble(self._wanted_outputs, context)
 

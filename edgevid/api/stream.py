@@ -55,7 +55,8 @@ class Stream:
         self._colour = _checked_colour(colour)
         self._newest = Newest()
         self._pipeline = Pipeline(lane, _PushSource(), [self._newest])
-        self._kind = lane.engine.bundle.manifest.input.kind
+        self._takes_rows = lane.engine.bundle.manifest.input.kind == "features"
+        self._finds_keypoints = lane.stage is not None
         # Shape of the last coloured frame; of none yet.
         self._checked_shape: tuple[int, ...] = ()
         self._index = 0
@@ -72,7 +73,8 @@ class Stream:
 
         Args:
             frame: (H, W, 3) uint8 of any size, or (H, W) or (H, W, 1) for grey; for a model over
-                feature vectors, (F,) of any real dtype. The stream holds no reference to it.
+                feature vectors, (F,) of any real dtype; for one of key points, either. The stream
+                holds no reference to it.
             t_s: Time of the frame, in seconds of any clock that runs forward. None stamps it with
                 this machine's monotonic clock.
             colour: Channel order, "bgr" or "rgb"; None for the stream's.
@@ -90,7 +92,7 @@ class Stream:
             raise UsageError(expected="an open stream", found="a closed one", hint="Call model.stream() again.")
         arrived_ns = monotonic_ns()
         stamp_ns = arrived_ns if t_s is None else round(t_s * NS_PER_S)
-        data, color = self._picture(frame, colour) if self._kind == "frames" else (_row(frame), "none")
+        data, color = self._row_or_picture(frame, colour)
         self._pipeline.process(Frame(data, color, stamp_ns, self._index), arrived_ns)
         self._index += 1
         return self._newest.take_decision()
@@ -115,6 +117,12 @@ class Stream:
     def __exit__(self, *exc_info: object) -> None:
         """Close the stream."""
         self.close()
+
+    def _row_or_picture(self, frame: Array, colour: Colour | None) -> tuple[Array, Color]:
+        # A model of key points takes both.
+        if self._takes_rows and not (self._finds_keypoints and getattr(frame, "ndim", 1) > 1):
+            return _row(frame), "none"
+        return self._picture(frame, colour)
 
     def _picture(self, frame: Array, colour: Colour | None) -> tuple[Array, Color]:
         if colour is None and type(frame) is np.ndarray and self._is_as_before(frame):

@@ -14,8 +14,9 @@ from typing import Literal, get_args
 from edgevid import schema
 from edgevid.bundle.parts import Part, Role
 from edgevid.bundle.plans import PlanSizes, check_tensors
-from edgevid.errors import ManifestInvalid
+from edgevid.errors import ContractError, ManifestInvalid
 from edgevid.events.rule import DecisionRule
+from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.sampling import MAX_INTERVAL_S, MIN_INTERVAL_S
 from edgevid.schema import optional
@@ -126,6 +127,7 @@ class Manifest:
         scores: Kind of the scores that the last part returns.
         decision: The rule from scores to events.
         values: Outputs of the last part besides its scores, in order.
+        keypoints: Key points of pictures that make a row of the input; None for pictures and other rows.
         members: Size and hash of every other member, by name.
         versions: Versions of the software that made the bundle, by name; for people.
         provenance: Origin of the model, such as its file, hash and command; for people.
@@ -143,6 +145,7 @@ class Manifest:
     scores: Scores = "softmax"
     decision: DecisionRule = field(default_factory=DecisionRule)
     values: tuple[Value, ...] = optional(())
+    keypoints: KeypointRows | None = optional(None)  # noqa: RUF009  # it returns a field
     members: Mapping[str, Member] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +160,7 @@ class Manifest:
         _check_labels(self)
         names = [value.name for value in self.values]
         ManifestInvalid.unless(len(set(names)) == len(names), expected="values of different names", got=names)
+        _check_keypoints(self)
         _check_parts(self)
         _check_lookback(self)
         # Last: it relies on the roles and the lookback.
@@ -239,6 +243,18 @@ def _check_labels(manifest: Manifest) -> None:
         expected="labels of background, thresholds and delays that are among the labels",
         got=sorted(unknown),
     )
+
+
+def _check_keypoints(manifest: Manifest) -> None:
+    if manifest.keypoints is None:
+        return
+    ManifestInvalid.unless(
+        manifest.input.kind == "features", expected="key points for an input of features only", got=manifest.input.kind
+    )
+    try:
+        manifest.keypoints.check(manifest.input.channels)
+    except ContractError as error:
+        raise ManifestInvalid(str(error), expected=error.expected, got=error.got) from error
 
 
 def _check_parts(manifest: Manifest) -> None:

@@ -39,6 +39,7 @@ def open_source(
     rotate: Rotation = 0,
     flip: Flip = "none",
     is_cut: bool = False,
+    has_keypoints: bool = False,
 ) -> Source:
     """Open a source by its address.
 
@@ -54,6 +55,7 @@ def open_source(
             both; "none" neither.
         is_cut: Whether the model will see a region of the pictures. A CSI camera delivers whole
             pictures of 640x480 then, instead of some of the model's size.
+        has_keypoints: Whether a model of features gets the key points of pictures.
 
     Returns:
         An open source, to be used in a `with`.
@@ -64,14 +66,14 @@ def open_source(
         SourceError: The source exists but cannot be read.
     """
     orientation = Orientation(rotate=rotate, flip=flip)
-    if manifest.input.kind == "features" and not orientation.is_upright:
+    if manifest.input.kind == "features" and not has_keypoints and not orientation.is_upright:
         raise UsageError(expected="pictures to rotate or flip", found="a model of features")
     text = _plain(text)
     kind, colon, rest = text.partition(":")
     # A file wins over a kind, so a clip may be called "synthetic" or "replay:1.avi".
     if kind in (*_KINDS, "picamera2") and (colon or kind in _KINDS_ALONE) and not _exists(text):
         where = text if rest.startswith("//") else rest
-        source = _open_kind(kind, where, manifest, orientation, is_cut=is_cut)
+        source = _open_kind(kind, where, manifest, orientation, is_cut=is_cut or has_keypoints)
     else:
         kind, source = "", oriented(_open_path(text, manifest), orientation)
     wanted = policy or ("live" if kind == "replay" else None)
@@ -176,8 +178,11 @@ def _picamera2(text: str, manifest: Manifest, orientation: Orientation, *, is_wh
     if number and not number.isdecimal():
         raise UsageError(expected="picamera2:N with the number of a camera", got=number)
     spec = manifest.input
-    if spec.kind == "features":
-        raise UsageError(expected="a source of feature vectors for this model", found="a camera")
+    # With key points, whole pictures.
+    if spec.kind == "features" and not is_whole:
+        raise UsageError(
+            expected="a source of feature vectors for this model, or --keypoints", found="a camera without them"
+        )
     if not orientation.is_upright and {"hflip", "vflip"} & options.keys():
         raise UsageError(
             expected="either --rotate and --flip, or hflip and vflip in the address", got=text, found="both"

@@ -33,6 +33,7 @@ EXAMPLES = """examples:
   edgevid run action.edgevid --source clip.mp4 --json > decisions.jsonl
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
   edgevid run action.edgevid --source long.mp4 --timeline seen.html --timeline seen.srt
+  edgevid run pose.edgevid --source clip.mp4 --keypoints pose
   edgevid run action.edgevid --source picamera2
   edgevid run action.edgevid --source picamera2 --region 0.25,0.1,0.5,0.8
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi

@@ -32,6 +32,7 @@ OPTIONS = {
     "label": ["VIDEO", "--output", "--label", "--labels", "--port"],
     "calibrate": ["BUNDLE", "--streams", "--truth", "--max-false-per-hour", "--min-background-h", "-o", "--json"],
     "truth": ["FILE", "--streams", "-o", "--tier", "--point", "--rest-is-empty", "--json"],
+    "keypoints": ["CLIPS", "-o", "--points", "--length", "--normalise", "--interval", "--videos", "--fps"],
     "convert": [
         "MODEL",
         "--clips",
@@ -45,6 +46,7 @@ OPTIONS = {
         "--max-drop",
         "--json",
     ],
+    "fetch keypoints": ["--wheel"],
     "inspect": ["BUNDLE", "--json"],
     "selftest": ["BUNDLE", "--threads", "--delegate"],
     "run": ["BUNDLE", "--config", "--source", "--json", "--threads", "--delegate", "--max-frames"],
@@ -122,7 +124,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_unknown_verb_names_the_legal_ones_and_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["insepct"]) == 2
     message = capsys.readouterr().err
-    assert message.startswith("edgevid: Expected a command, one of train, evaluate, label, truth, convert,")
+    assert message.startswith("edgevid: Expected a command, one of train, evaluate, label, truth, keypoints, convert,")
     assert "Did you mean 'inspect'?" in message
     assert message.count("\n") == 1
 

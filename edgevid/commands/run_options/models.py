@@ -1,4 +1,4 @@
-"""Which bundles run, and how: `BUNDLE...`, `--threads`, `--delegate` and `--motion-gate`."""
+"""Which bundles run, and how: `BUNDLE...`, `--threads`, `--delegate`, `--motion-gate` and `--keypoints`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from edgevid.commands.engine_options import ENGINE_OPTIONS, engine_options
 from edgevid.commands.options import Option
+from edgevid.errors import ContractError, UsageError
 
 if TYPE_CHECKING:
     from edgevid.api.model import Model
     from edgevid.bench.passport import PassportWatch
+    from edgevid.frames.keypoint_rows import KeypointRows
 
 # A copy of `edgevid.frames.motion.SHARE`, whose module imports numpy; a test holds them equal.
 SHARE = 0.002
+# Copies of those of `edgevid.frames.keypoint_rows`, whose package imports numpy; a test holds them equal.
+KEYPOINTS = ("pose", "hands", "holistic")
+NORMALISE = ("none", "hip", "box", "wrist")
 # A copy of `edgevid.bench.passport.SUFFIX`; a test holds them equal.
 PASSPORT_SUFFIX = ".passport.json"
 
@@ -38,6 +43,20 @@ OPTIONS: tuple[Option, ...] = (
         help="run the encoder only when more than this share of the frame has changed since its last run "
         f"(off by default; {SHARE:g} without a value)",
     ),
+    Option(
+        name="--keypoints",
+        choices=KEYPOINTS,
+        help="for a model of rows of numbers: find these key points in each picture, and make a row of them, as "
+        "MediaPipe's do (default: those that the bundle names). Needs 'edgevid fetch keypoints'",
+    ),
+    Option(
+        name="--normalise",
+        choices=NORMALISE,
+        default="none",
+        help="with --keypoints: none for shares of the picture, as MediaPipe has them; hip for sizes of the torso "
+        "from the hips; box for shares of the box around the points; wrist for each hand from its wrist "
+        "(default: none)",
+    ),
 )
 
 
@@ -53,11 +72,38 @@ def load(args: argparse.Namespace) -> list[Model]:
     Raises:
         BundleError: A bundle is rejected.
         BackendError: The interpreter rejects a part.
-        UsageError: A model cannot have a motion gate.
+        UsageError: A model cannot have a motion gate, or takes other rows than those of the key points.
     """
     from edgevid.api.model import load
 
-    return [load(path, **engine_options(args), motion_gate=args.motion_gate) for path in args.bundles]
+    keypoints = keypoint_rows(args)
+    options = {**engine_options(args), "motion_gate": args.motion_gate, "keypoints": keypoints}
+    return [load(path, **options) for path in args.bundles]
+
+
+def keypoint_rows(args: argparse.Namespace) -> KeypointRows | None:
+    """Return the key points that `--keypoints` and `--normalise` ask for; None for none.
+
+    Args:
+        args: Parsed options.
+
+    Raises:
+        UsageError: The normalisation does not fit the key points, or there are none to normalise.
+    """
+    UsageError.unless(
+        args.keypoints is not None or args.normalise == "none",
+        expected="--keypoints with --normalise",
+        found="none",
+        hint="A bundle that names its key points names their normalisation, too.",
+    )
+    if args.keypoints is None:
+        return None
+    from edgevid.frames.keypoint_rows import KeypointRows
+
+    try:
+        return KeypointRows(kind=args.keypoints, normalise=args.normalise)
+    except ContractError as error:
+        raise UsageError(str(error), expected=error.expected, got=error.got) from error
 
 
 def _say(line: str) -> None:

@@ -21,6 +21,7 @@ PUBLIC = [
         "Collector",
         "Frame",
         "Region",
+        "KeypointRows",
         "Source",
         "open_source",
         "Bundle",

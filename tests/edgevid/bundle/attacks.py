@@ -282,6 +282,8 @@ REFUSALS: dict[str, Refusal] = {
                 ("values", {"box": 4}),
                 ("values", [["box", 4]]),
                 ("values", [{"name": "box", "size": 4.0}]),
+                ("keypoints", None),
+                ("keypoints", "pose"),
             )
         },
     ),
@@ -335,6 +337,9 @@ REFUSALS: dict[str, Refusal] = {
                 ("values", [{"name": "box", "size": 0}]),
                 ("values", [{"name": "box", "size": 4097}]),
                 ("values", [{"name": "box", "size": 4}] * 2),
+                ("keypoints", {"kind": "face", "normalise": "none"}),
+                ("keypoints", {"kind": "pose", "normalise": "wrist"}),
+                ("keypoints", {"kind": "pose", "normalise": "none"}),
                 ("parts.0.role", "decoder"),
                 ("parts.0.role", "head"),
                 ("parts.0.precision", "int4"),
