@@ -32,6 +32,8 @@ def test_each_clip_becomes_a_file_of_rows(clips: Path, tmp_path: Path, capsys: p
     assert (rows.shape, rows.dtype) == ((5, 132), np.float32)
     # She drifts to the right by 2 of 256 pixels a frame; the nose is the first point, and smoothing lags.
     assert rows[-1, 0] - rows[0, 0] == pytest.approx(8 / 256, abs=0.01)
+    # Both clips begin with one picture: nobody is followed from one clip to the next.
+    assert np.array_equal(rows[0], np.load(tmp_path / "rows" / "right" / "ann.npy")[0])
     assert sorted(path.name for path in (tmp_path / "rows").rglob("*.npy")) == ["ann.npy", "ann.npy"]
 
 

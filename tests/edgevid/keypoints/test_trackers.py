@@ -1,6 +1,7 @@
 """The trackers on a real picture, beside what MediaPipe 0.10.18 itself finds in it.
 
-`grace_hopper.json` holds what its Holistic solution returns for the portrait, shown three times.
+`grace_hopper.json` holds what its Holistic solution returns for the portrait: first as it is, and as the
+third of pictures that drift by 12 pixels.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ def test_a_pose_is_within_half_a_pixel_of_mediapipes(pose: PoseTracker) -> None:
 
 
 def test_the_person_is_followed_without_the_detector_and_smoothed_as_mediapipe_does(pose: PoseTracker) -> None:
-    for _ in range(3):
-        found = pose.process(PICTURE)
+    for index in range(3):
+        found = pose.process(np.roll(PICTURE, 12 * index, axis=1))
     assert {name: each.times.rows for name, each in pose.networks.items()} == {"pose detector": 1, "pose landmarks": 3}
-    seen = found.visibility > 0.5
-    distance_px = np.linalg.norm((found.pose - np.array(THEIRS["third"])[:, :3] * SHARES)[:, :2], axis=1)
+    theirs = np.array(THEIRS["third"])
+    seen = theirs[:, 3] > 0.5
+    distance_px = np.linalg.norm((found.pose - theirs[:, :3] * SHARES)[:, :2], axis=1)
     # 800 px from head to hips. Points below the picture's edge wander.
-    assert distance_px[seen].max() < 3
+    assert distance_px[seen].max() < 0.8
+    assert found.visibility == pytest.approx(theirs[:, 3], abs=0.005)
 
 
 def test_a_turned_person_is_found_turned(pose: PoseTracker) -> None:
@@ -79,12 +82,14 @@ def test_the_detector_runs_again_only_after_the_person_has_left(pose: PoseTracke
 
 
 def test_a_face_is_where_mediapipe_finds_it() -> None:
-    found = HolisticTracker(reader(), has_face=True).process(PICTURE)
+    tracker = HolisticTracker(reader(), has_face=True)
+    found = tracker.process(PICTURE)
     places = [int(place) for place in THEIRS["face"]]
     theirs = np.array(list(THEIRS["face"].values())) * SHARES
     assert np.linalg.norm((found.face[places] - theirs)[:, :2], axis=1).max() < 2
-    # Her hands are not in the picture.
+    # Her hands are not in the picture. Of her wrists one is sure to be hidden, and is not looked at.
     assert (found.left, found.right) == (None, None)
+    assert tracker.networks["hand finder"].times.rows == 1
 
 
 def test_nobody_is_no_points_whatever_is_looked_for() -> None:
