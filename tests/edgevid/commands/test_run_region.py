@@ -265,6 +265,14 @@ def test_a_csi_camera_delivers_whole_pictures_for_a_region(
     assert (FakeCamera.asked["size_px"], FakeCamera.asked["keep_aspect"]) == (size, True)
 
 
+def test_a_csi_camera_delivers_whole_pictures_for_key_points_turned_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevid.capture.picamera.PiCamera", FakeCamera)
+    edgevid.open_source("picamera2", features_manifest(), rotate=90, has_keypoints=True)
+    assert (FakeCamera.asked["size_px"], FakeCamera.asked["keep_aspect"]) == ((480, 640), True)
+    with pytest.raises(UsageError, match="or --keypoints, got a camera without them"):
+        edgevid.open_source("picamera2", features_manifest())
+
+
 def test_a_session_asks_for_whole_pictures_only_where_a_region_may_be_cut(
     model: edgevid.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """How far are our key points from those of MediaPipe's own Python solutions?
 
-    python benchmarks/keypoints.py --mediapipe PYTHON [--most N] CLIP ...
+    python -m benchmarks.theirs.keypoints --mediapipe PYTHON [--most N] CLIP ...
 
 PYTHON is the interpreter of an environment with mediapipe 0.10.18. Both sides get the same decoded
 pictures, in order. A distance is that of a point in the picture, as a share of the diagonal of the
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from writing.results_file import summary, table, write
 
+from benchmarks.writing.results_file import summary, table, write
 from edgevid.capture.video_files import VideoFile
 from edgevid.frames import Array, Frame, Pixels
 from edgevid.frames.keypoint_rows import KeypointRows, Keypoints
@@ -45,7 +45,7 @@ GROUPS: Mapping[Keypoints, Mapping[str, tuple[int, int, int]]] = {
         "right hand": (1599, 21, 3),
     },
 }
-_THEIRS = Path(__file__).parent / "theirs" / "mediapipe_rows.py"
+_THEIRS = Path(__file__).parent / "mediapipe_rows.py"
 _MEDIAN_SHARE = 0.005
 
 
