@@ -148,6 +148,9 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     seconds = window.frames * window.interval_s
     yield "window", f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {seconds:.2f} s"
     yield "input", _input(manifest.input)
+    if manifest.keypoints is not None:
+        normalise = manifest.keypoints.normalise
+        yield "key points", manifest.keypoints.kind + ("" if normalise == "none" else f", normalised by {normalise}")
     yield "lookback", f"{manifest.lookback} frames before the newest"
     yield "scores", manifest.scores
     if manifest.values:

@@ -100,6 +100,12 @@ def test_the_table_of_a_run_has_a_line_for_each_network(page: Path, capsys: pyte
     assert "\npose landmarks    20  " in table
 
 
+def test_inspect_shows_the_key_points(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["inspect", str(page / "pose.edgevid")]) == 0
+    assert "\nkey points  pose\n" in capsys.readouterr().out
+
+
 def test_a_region_is_looked_at_alone(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(page / "pose.edgevid"), "--source", "clips/left/0.avi"]
     assert decisions(capsys, *words, "--region", "0.0,0.0,0.9,0.9") != decisions(capsys, *words)
