@@ -23,6 +23,9 @@ _PUBLIC = {
     "Session": "edgevid.api.session",
     "Decision": "edgevid.events.decide",
     "Event": "edgevid.events.decide",
+    "count": "edgevid.events.repetitions",
+    "Repetition": "edgevid.events.repetitions",
+    "RepetitionCounter": "edgevid.events.repetitions",
     "Telemetry": "edgevid.telemetry.telemetry",
     "Page": "edgevid.api.outputs",
     "Mqtt": "edgevid.api.outputs",
@@ -46,7 +49,8 @@ _PUBLIC = {
     "EdgevidError": "edgevid.errors",
 }
 __all__ = [  # noqa: RUF022  # most used first
-    "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry",
+    "load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event",
+    "count", "Repetition", "RepetitionCounter", "Telemetry",
     "Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent",
     "Output", "QuietOutput", "Collector", "Frame", "Region", "KeypointRows", "Source", "open_source",
     "Bundle", "read_bundle", "EdgevidError", "errors", "__version__",

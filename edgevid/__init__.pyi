@@ -23,6 +23,9 @@ from edgevid.capture import open_source as open_source
 from edgevid.errors import EdgevidError as EdgevidError
 from edgevid.events.decide import Decision as Decision
 from edgevid.events.decide import Event as Event
+from edgevid.events.repetitions import Repetition as Repetition
+from edgevid.events.repetitions import RepetitionCounter as RepetitionCounter
+from edgevid.events.repetitions import count as count
 from edgevid.frames import Frame as Frame
 from edgevid.frames.keypoint_rows import KeypointRows as KeypointRows
 from edgevid.frames.region import Region as Region

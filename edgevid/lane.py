@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from edgevid.bundle.manifest import Manifest, Window
 from edgevid.errors import UsageError
 from edgevid.events.decide import Decider, Event
+from edgevid.events.repetitions import RepetitionCounter
 from edgevid.frames import Array, Frame
 from edgevid.frames.cropping import Cropper
 from edgevid.frames.motion import MotionGate
@@ -48,6 +49,7 @@ class Lane:
         stage: Finds key points in pictures, in the preprocessor's place; None for a model of pictures or other rows.
         cropper: Cuts the region out of pictures; the lanes of a stream share one. None for whole pictures.
         decider: Turns scores into events.
+        counters: Count repetitions; none unless the run counts.
         telemetry: Latency and counters of this model.
         gate: Detects still frames; None if every frame is encoded.
         stride: The model answers every `stride`-th frame that it takes.
@@ -72,6 +74,7 @@ class Lane:
         self.decider = Decider(
             manifest.labels, manifest.decision, model=self.name, delay_s=default_delay_s(manifest.window)
         )
+        self.counters: tuple[RepetitionCounter, ...] = ()
         self.telemetry = telemetry or Telemetry()
         self.gate = None if motion_gate is None else _motion_gate(manifest, motion_gate)
         self.slowdown = 1
@@ -132,6 +135,17 @@ class Lane:
             return False
         before, self._region = self._region, self.cropper.region
         return before is not None
+
+    def count(self, t_s: float, scores: Sequence[float]) -> Mapping[str, int]:
+        """Return the repetitions up to an answer, by what is counted.
+
+        Args:
+            t_s: Sensor time of the answer in seconds.
+            scores: One probability per class.
+        """
+        for counter in self.counters:
+            counter.update(t_s, scores)
+        return {counter.name: counter.count for counter in self.counters}
 
     def count_savings(self, *, answered: bool, wanted: bool, still: bool) -> None:
         """Count the work skipped for a frame: its answer, its encoder run, and the due frames before it.

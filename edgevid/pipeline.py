@@ -298,6 +298,8 @@ class Pipeline:
         decision = Decision(
             t_s, label, score, scores, age_ms, decider.labels, lane.name, values, ended, started, ongoing
         )
+        if lane.counters:
+            decision.counts = lane.count(t_s, scores)
         decided_ns = monotonic_ns()
         for output in self._outputs:
             output.decided(decision)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from edgevid.api.counting import add_counters
 from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.api.process_settings import frozen_heap, short_switch_interval
 from edgevid.board import BoardSampler
@@ -78,6 +79,8 @@ class Session:
         region: What the models see of the turned pictures: an `edgevid.Region`, or a rectangle such as
             "0.25,0.1,0.5,0.8"; None for all. Outputs see whole pictures.
         region_file: A TOML file that holds the region instead. Viewers of the page may change it.
+        count: Repetitions to count, each a class or phases with commas between, such as "up,down".
+            `Decision.counts` has the running counts; see `edgevid.count`.
         exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
             systemd, for example, starts it again. Use it only if the process has nothing else to
             do.
@@ -104,6 +107,7 @@ class Session:
         flip: Flip = "none",
         region: RegionLike = None,
         region_file: str | Path | None = None,
+        count: Iterable[str] = (),
         exit_when_stuck: bool = False,
         board_root: Path = Path("/"),
     ) -> None:
@@ -114,6 +118,7 @@ class Session:
         self._region_file = None if region_file is None else RegionFile(Path(region_file))
         self._cropper = Cropper(first_region(region, self._region_file), may_move=region_file is not None)
         self._wanted_outputs = tuple(outputs)
+        self._count = (count,) if isinstance(count, str) else tuple(count)
         self._policy, self._stall_s = policy, stall_s
         self._exit_when_stuck = exit_when_stuck
         self._threaded = False
@@ -132,6 +137,7 @@ class Session:
             lanes = as_lanes([stack.enter_context(model.lent_lane()) for model in self.models])
             for lane in lanes:
                 lane.look_at(self._cropper)
+            add_counters(lanes, self._count)
             self.source = stack.enter_context(self._open_source(lanes))
             self._open_networks(lanes)
             self._warn_of_other_opencv(lanes)
@@ -299,6 +305,7 @@ def run(
     flip: Flip = "none",
     region: RegionLike = None,
     region_file: str | Path | None = None,
+    count: Iterable[str] = (),
     max_frames: int | None = None,
     exit_when_stuck: bool = False,
     on_start: Callable[[Session], None] = lambda _session: None,
@@ -318,6 +325,7 @@ def run(
         flip: See `Session`.
         region: See `Session`.
         region_file: See `Session`.
+        count: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
         exit_when_stuck: See `Session`.
         on_start: Called with the session before the first frame. Use it to keep the session: any
@@ -339,6 +347,7 @@ def run(
         flip=flip,
         region=region,
         region_file=region_file,
+        count=count,
         exit_when_stuck=exit_when_stuck,
     )
     with session:

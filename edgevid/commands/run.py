@@ -5,8 +5,8 @@ standard error at the end of the stream, or when you press Ctrl-C.
 
 With --json, standard output has one JSON object per line. A decision has t_s,
 label, score, scores and age_ms, and values if the model has other outputs
-besides its classes. An event has event, start_s, end_s and score. With several
-bundles, each object also names its model.
+besides its classes, and counts with --count. An event has event, start_s, end_s
+and score. With several bundles, each object also names its model.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   edgevid run gestures.edgevid falls.edgevid --source clip.mp4
   edgevid run action.edgevid --source long.mp4 --timeline seen.html --timeline seen.srt
   edgevid run pose.edgevid --source clip.mp4 --keypoints pose
+  edgevid run squats.edgevid --source workout.mp4 --count up,down
   edgevid run action.edgevid --source picamera2
   edgevid run action.edgevid --source picamera2 --region 0.25,0.1,0.5,0.8
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         flip=args.flip,
         region=sources.region(args),
         region_file=args.region_file,
+        count=args.count,
         exit_when_stuck=True,
         board_root=BOARD_ROOT,
     )

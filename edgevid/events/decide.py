@@ -21,6 +21,7 @@ from edgevid.errors import ContractError
 from edgevid.events.rule import DecisionRule
 
 NO_VALUES: Mapping[str, Sequence[float]] = MappingProxyType({})
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 # Label of a decision whose best class is below the rule's `unknown_below`.
 UNKNOWN = "unknown"
 # Times are nanoseconds converted to float seconds, so 0.3 - 0.1 may fall short of 0.2.
@@ -80,6 +81,7 @@ class Decision:
         events: Events that this decision ended.
         started: The event that this decision started, if any.
         ongoing: The open event, if any; the same object as `started` in the decision that starts it.
+        counts: Repetitions so far by what is counted, of a run that counts; see `edgevid.count`.
     """
 
     t_s: float
@@ -93,6 +95,7 @@ class Decision:
     events: tuple[Event, ...] = ()
     started: Event | None = None
     ongoing: Event | None = None
+    counts: Mapping[str, int] = field(default_factory=lambda: NO_COUNTS, repr=False)
 
     @property
     def scores(self) -> Mapping[str, float]:
@@ -338,13 +341,5 @@ class Decider:
         delay_s = self._delays_s[self._open][1] * self._slowdown
         end_s = max(min(fell_s - delay_s, t_s), event.start_s)
         return Event(
-            event.label,
-            event.start_s,
-            end_s,
-            score,
-            event.age_ms,
-            event.model,
-            ended,
-            event.values,
-            event.announced_s,
+            event.label, event.start_s, end_s, score, event.age_ms, event.model, ended, event.values, event.announced_s
         )

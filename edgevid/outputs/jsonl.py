@@ -81,10 +81,10 @@ class JsonLines(QuietOutput):
 
 
 class EventLines(QuietOutput):
-    """A readable line per event and, on a terminal, a status line with the current decision.
+    """A readable line per event and per repetition and, on a terminal, a status line with the current decision.
 
     Args:
-        stream: For events; stays open.
+        stream: For events and repetitions; stays open.
         status: For the status line, which is left out if this is not a terminal.
         several: Whether several models run; each line then has the model's name.
     """
@@ -94,9 +94,14 @@ class EventLines(QuietOutput):
         self._several = several
         self._status = status if status.isatty() else None
         self._drawn_ns = -_REDRAW_NS
+        self._counts: dict[tuple[str, str], int] = {}
 
     def decided(self, decision: Decision) -> None:
-        """Redraw the status line, at most ten times a second."""
+        """Write counts that have risen, and redraw the status line at most ten times a second."""
+        for name, count in decision.counts.items():
+            if count > self._counts.get((decision.model, name), 0):
+                self._counts[decision.model, name] = count
+                self._line(f"{decision.t_s:9.2f} s  {self._prefix(decision.model)}{name} number {count}")
         now_ns = monotonic_ns()
         if self._status is None or now_ns - self._drawn_ns < _REDRAW_NS:
             return
@@ -108,17 +113,18 @@ class EventLines(QuietOutput):
 
     def ended(self, event: Event) -> None:
         """Write a whole event."""
-        # Stream and status may be the same terminal.
-        self._redraw("")
         prefix = self._prefix(event.model)
-        self._stream.write(
-            f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {prefix}{event.label}  {event.score:.2f}\n"
-        )
-        self._stream.flush()
+        self._line(f"{event.start_s:9.2f} s to {event.end_s:9.2f} s  {prefix}{event.label}  {event.score:.2f}")
 
     def close(self) -> None:
         """Clear the status line."""
         self._redraw("")
+
+    def _line(self, text: str) -> None:
+        # Stream and status may be the same terminal.
+        self._redraw("")
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
     def _prefix(self, model: str) -> str:
         return f"{model}: " if self._several else ""

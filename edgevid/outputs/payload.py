@@ -86,8 +86,8 @@ def decision(decision: Decision) -> dict[str, Any]:
     """Return a decision as a JSON object.
 
     Returns:
-        `t_s`, `label`, `score`, `scores` by label, `age_ms`, and `values` by name if the model
-        returns more than scores.
+        `t_s`, `label`, `score`, `scores` by label, `age_ms`, `values` by name if the model returns more
+        than scores, and `counts` if the run counts repetitions.
     """
     scores = {
         label: round(score, _DIGITS) for label, score in zip(decision.labels, decision.probabilities, strict=True)
@@ -99,6 +99,7 @@ def decision(decision: Decision) -> dict[str, Any]:
         "scores": scores,
         **_values_field(decision.values),
         "age_ms": round(decision.age_ms, 3),
+        **({"counts": dict(decision.counts)} if decision.counts else {}),
     }
 
 

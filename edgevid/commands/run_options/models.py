@@ -1,4 +1,4 @@
-"""Which bundles run, and how: `BUNDLE...`, `--threads`, `--delegate`, `--motion-gate` and `--keypoints`."""
+"""Which bundles run, and how: `BUNDLE...`, `--threads`, `--delegate`, `--motion-gate`, `--keypoints`, `--count`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,13 @@ OPTIONS: tuple[Option, ...] = (
         help="with --keypoints: none for shares of the picture, as MediaPipe has them; hip for sizes of the torso "
         "from the hips; box for shares of the box around the points; wrist for each hand from its wrist "
         "(default: none)",
+    ),
+    Option(
+        name="--count",
+        metavar="LABEL[,LABEL...]",
+        is_repeated=True,
+        help="count repetitions, such as squats: of the phases of a movement in their order, up,down, or of one class "
+        "whose score rises and falls each time. May be given several times",
     ),
 )
 

@@ -151,7 +151,8 @@ class Hub:
                 "score": round(latest.score, _DIGITS),
                 "age_ms": round(latest.age_ms, 1),
                 "at": _scores(latest),
-                "values": _values(latest),
+                # Counts are numbers with a name, as values are.
+                "values": [*_values(latest), *([name, [count], 0] for name, count in latest.counts.items())],
             }
             for number, latest in enumerate(list(self._latest))
             if latest is not None and latest is not self._sent[number]

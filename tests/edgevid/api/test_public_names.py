@@ -13,7 +13,8 @@ import pytest
 import edgevid
 
 PUBLIC = [
-    *("load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event", "Telemetry"),
+    *("load", "run", "DEMO", "Model", "Stream", "Session", "Decision", "Event"),
+    *("count", "Repetition", "RepetitionCounter", "Telemetry"),
     *("Page", "Mqtt", "Webhook", "Metrics", "Clips", "Record", "Timeline", "Lines", "OnEvent"),
     *(
         "Output",

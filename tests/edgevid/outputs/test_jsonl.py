@@ -104,3 +104,28 @@ def test_the_live_line_is_not_redrawn_faster_than_it_can_be_read(monkeypatch: py
         lines.decided(DECISION)
         clock_ns[0] += 30_000_000
     assert terminal.getvalue().count("wave") == 3
+
+
+def test_counts_are_in_every_object_of_a_run_that_counts_and_a_sentence_each_time_they_rise() -> None:
+    stream, sentences = io.StringIO(), io.StringIO()
+    lines, spoken = JsonLines(stream), EventLines(sentences, io.StringIO())
+    for count in (0, 0, 1, 1, 2):
+        decision = dataclasses.replace(DECISION, counts={"up,down": count, "jack": 0})
+        lines.decided(decision)
+        spoken.decided(decision)
+    assert [json.loads(line)["counts"]["up,down"] for line in stream.getvalue().splitlines()] == [0, 0, 1, 1, 2]
+    assert [line.split()[2:] for line in sentences.getvalue().splitlines()] == [
+        ["up,down", "number", "1"],
+        ["up,down", "number", "2"],
+    ]
+
+
+def test_each_model_has_counts_of_its_own_in_sentences() -> None:
+    sentences = io.StringIO()
+    lines = EventLines(sentences, io.StringIO(), several=True)
+    for model in ("squats", "jacks"):
+        lines.decided(dataclasses.replace(DECISION, counts={"wave": 1}, model=model))
+    assert [line.split(maxsplit=2)[2] for line in sentences.getvalue().splitlines()] == [
+        "squats: wave number 1",
+        "jacks: wave number 1",
+    ]

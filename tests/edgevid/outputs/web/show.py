@@ -40,6 +40,7 @@ class Show:
 
     Attributes:
         values: What the models give beside their scores from now on.
+        counts: What the run has counted so far.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Show:
         region: RegionControl | None = None,
     ) -> None:
         self.values: dict[str, list[float]] = {}
+        self.counts: dict[str, int] = {}
         names = ["tiny", "other"][:models]
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
@@ -90,7 +92,9 @@ class Show:
             telemetry.total.record(3_000_000)
             telemetry.age.record(9_000_000)
             label = "wave" if number % 40 >= 20 else "none"
-            self.outputs.decided(dataclasses.replace(decision(t_s, label, score=0.9, model=name), values=self.values))
+            self.outputs.decided(
+                dataclasses.replace(decision(t_s, label, score=0.9, model=name), values=self.values, counts=self.counts)
+            )
         if number % 40 == 22:
             self._began_s = t_s
             self.outputs.started(event(t_s))

@@ -301,6 +301,7 @@ def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
         "speed": [-1.5],
         "heat_map": [float(number) for number in range(100)],
     }
+    show.counts = {"up,down": 12}
     show.play()
     with browser.page(
         f"http://{show.address}/", width_px=width_px, height_px=height_px, phone=phone, dark=dark
@@ -314,9 +315,10 @@ def test_in_a_browser_everything_is_shown_and_nothing_is_wrong(
             "hand box",
             "speed",
             "heat map",
+            "up,down",
         ]
         numbers = page.run("[...document.querySelectorAll('#values dd')].map(each => each.textContent)")
-        assert numbers == ["0.1235  0.25  40  80.5", "-1.5", "0  1  2  3  4  5  6  7  8  9  10  11  and 88 more"]
+        assert numbers == ["0.1235  0.25  40  80.5", "-1.5", "0  1  2  3  4  5  6  7  8  9  10  11  and 88 more", "12"]
         page.until("document.querySelector('#facts').textContent.includes('81.5')")
         assert "throttled" in page.run("document.querySelector('#troubles').textContent")
         assert page.run("[...document.querySelectorAll('#outputs tr')].map(row => row.firstChild.textContent)") == [
