@@ -7,7 +7,7 @@ import difflib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from edgevid.capture.video.containers import VIDEO_SUFFIXES, in_order
 from edgevid.errors import TruthError
 
 _SHOWN = 3
+_FEATURES = ".npy"
 
 
 class StreamFolder:
-    """A folder of recordings: its videos, at any depth.
+    """A folder of recordings: its videos and its files of features, at any depth.
 
     Args:
         root: The folder.
@@ -35,8 +36,16 @@ class StreamFolder:
     @cached_property
     def videos(self) -> tuple[Path, ...]:
         """The videos in natural order, with the folder joined. Hidden files are left out."""
+        return self._files(VIDEO_SUFFIXES)
+
+    @cached_property
+    def features(self) -> tuple[Path, ...]:
+        """The files of feature rows in natural order, as `videos` has the videos."""
+        return self._files((_FEATURES,))
+
+    def _files(self, suffixes: Sequence[str]) -> tuple[Path, ...]:
         files = (Path(folder, name) for folder, _, names in os.walk(self.root, followlinks=True) for name in names)
-        return tuple(in_order((file for file in files if file.suffix.lower() in VIDEO_SUFFIXES), self.root))
+        return tuple(in_order((file for file in files if file.suffix.lower() in suffixes), self.root))
 
     def locate(self, name: str, origin: str) -> Path:
         """Return the video that a row names.
@@ -93,34 +102,46 @@ class StreamFolder:
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[Path, ...]]:
-        """The videos by their file name, and by the name without the suffix."""
-        found: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
-        for video in self.videos:
-            found[video.name] += (video,)
-            found[video.stem] += (video,)
-        return found
+        """The recordings by their file name, and by the name without the suffix, by which videos come first."""
+        names: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        stems: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        for recordings in (self.videos, self.features):
+            known = frozenset(stems)
+            for each in recordings:
+                names[each.name] += (each,)
+                # Features of a video often lie beside it, under its name.
+                if each.stem not in known:
+                    stems[each.stem] += (each,)
+        return {**stems, **names}
 
     def unnamed(self, named: Iterable[Path]) -> tuple[Path, ...]:
-        """Return the videos that are not among the named ones."""
+        """Return the recordings that are not among the named ones, of the kinds of those.
+
+        Videos may lie beside the features that were computed of them. A model reads one kind, and
+        its truth names that one.
+        """
         known = set(named)
-        return tuple(video for video in self.videos if video not in known)
+        kinds = {path.suffix.lower() == _FEATURES for path in known} or {not self.videos}
+        files = (*(self.videos if False in kinds else ()), *(self.features if True in kinds else ()))
+        return tuple(file for file in files if file not in known)
 
     def check_named(self, named: Iterable[Path], source: Path) -> None:
-        """Reject a folder with videos that the truth does not name: are they empty, or forgotten?
+        """Reject a folder with recordings that the truth does not name: are they empty, or forgotten?
 
         Args:
-            named: The videos that it names.
+            named: The recordings that it names.
             source: The file of the truth.
 
         Raises:
-            TruthError: At least one video is not named.
+            TruthError: At least one recording of their kinds is not named.
         """
         unnamed = [self.name_of(video) for video in self.unnamed(named)]
         if not unnamed:
             return
+        named_features = unnamed[0].lower().endswith(_FEATURES)
         more = f" and {len(unnamed) - _SHOWN} more" if len(unnamed) > _SHOWN else ""
         raise TruthError(
-            expected=f"each video of {self.root} in {source.name}",
+            expected=f"each {'file of features' if named_features else 'video'} of {self.root} in {source.name}",
             found=f"none of {', '.join(unnamed[:_SHOWN])}{more}",
             hint=f"Add the row {empty_row(unnamed[0])} if nothing happens in it, or move it elsewhere.",
             path=source,
@@ -141,7 +162,7 @@ class StreamFolder:
         return TruthError(expected=expected, found=f"{name!r} in {origin}", hint=hint, path=self.root)
 
     def _suggestion(self, name: str, otherwise: str = "Correct the path, or delete the row.") -> str:
-        names = [self.name_of(video) for video in self.videos]
+        names = [self.name_of(each) for each in (*self.videos, *self.features)]
         close = difflib.get_close_matches(name.replace("\\", "/"), names, n=1)
         return f"Did you mean {close[0]!r}?" if close else otherwise
 

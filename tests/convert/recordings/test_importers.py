@@ -336,6 +336,15 @@ def test_a_name_with_its_suffix_is_that_file_also_next_to_one_without(tmp_path):
     assert events(path, root, rest_is_empty=True) == {"day.avi": [], "day.mp4": [("groom", 3.3, 7.75)]}
 
 
+def test_the_features_of_a_video_that_is_not_there_are_its_recording(tmp_path):
+    path = file(tmp_path, "one.tsv", NEW_BORIS)
+    root = streams(tmp_path, "day.npy", "night.npy")
+    assert events(path, root, rest_is_empty=True) == {"day.npy": [("groom", 3.3, 7.75)], "night.npy": []}
+    # The features beside a video are no other recording.
+    root = streams(tmp_path, "day.mp4", "day.npy")
+    assert events(path, root, rest_is_empty=True) == {"day.mp4": [("groom", 3.3, 7.75)]}
+
+
 def test_newer_and_aggregated_events_of_boris_are_the_same_events(tmp_path):
     root = streams(tmp_path, "day.mp4")
     assert events(file(tmp_path, "one.tsv", NEW_BORIS), root) == {"day.mp4": [("groom", 3.3, 7.75)]}

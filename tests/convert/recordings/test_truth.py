@@ -198,3 +198,26 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path):
     with pytest.raises(UsageError, match="an output file"):
         write_truth(tmp_path / "events.txt", [], folder=root)
     assert list(tmp_path.iterdir()) == [root]
+
+
+def test_features_are_recordings_that_the_truth_has_to_name_like_videos(tmp_path):
+    said = refusal(tmp_path, "a.npy,wave,1,2", "./b.npy", videos=("a.npy", "b.npy", "night/c.NPY", ".d.npy"))
+    assert said.endswith(
+        "Expected each file of features of "
+        f"{tmp_path / 'streams'} in events.csv, got none of night/c.NPY. "
+        "Add the row night/c.NPY,,, if nothing happens in it, or move it elsewhere."
+    )
+    path = table(tmp_path, "a.npy,wave,1,2", "b.npy", "night/c.NPY")
+    assert [each.path.name for each in read_truth(path, folder=tmp_path / "streams")] == ["a.npy", "b.npy", "c.NPY"]
+    (tmp_path / "streams" / "night" / "c.NPY").unlink()
+    assert "Did you mean 'b.npy'?" in refusal(tmp_path, "a.npy,wave,1,2", "b2.npy", videos=())
+
+
+@pytest.mark.parametrize(("named", "other"), [("mp4", "npy"), ("npy", "mp4")])
+def test_videos_and_the_features_computed_of_them_may_lie_side_by_side(tmp_path, named, other):
+    root = streams(tmp_path, "a.mp4", "a.npy", "b.mp4", "b.npy")
+    read = read_truth(table(tmp_path, f"a.{named},wave,1,2", f"b.{named}"), folder=root)
+    assert [each.path.name for each in read] == [f"a.{named}", f"b.{named}"]
+    assert f"got none of b.{named}" in refusal(tmp_path, f"a.{named},wave,1,2", videos=())
+    # Who names both kinds names all of both.
+    assert f"got none of b.{other}" in refusal(tmp_path, f"a.{named}", f"b.{named}", f"a.{other}", videos=())
