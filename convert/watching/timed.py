@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from convert.watching.framing import PLAIN, Framing
@@ -28,10 +28,28 @@ class TimedSource(ClosingSource):
 
     def __init__(self, source: Source, framing: Framing = PLAIN) -> None:
         self._source = oriented(source, framing.orientation)
+        self._video = source if isinstance(source, video_files.VideoFile) else None
         self._region = framing.region
         self.name = source.name
         self.decodes_video = isinstance(source, video_files.VideoFile)
         self._first_ns = self._last_ns = self._count = 0
+
+    def deliver_only(self, wanted: Callable[[int], bool]) -> None:
+        """Leave out frames of a video that nobody looks at. Their times are noted all the same.
+
+        Args:
+            wanted: Predicate over a frame's time in nanoseconds.
+        """
+        if self._video is None:
+            return
+
+        def note(timestamp_ns: int) -> bool:
+            is_wanted = wanted(timestamp_ns)
+            if not is_wanted:
+                self._note(timestamp_ns)
+            return is_wanted
+
+        self._video.wanted = note
 
     def frames(self) -> Iterator[Frame]:
         """Deliver the frames of the source.
@@ -41,11 +59,14 @@ class TimedSource(ClosingSource):
         """
         cropper = Cropper(self._region)
         for frame in self._source.frames():
-            if self._count == 0:
-                self._first_ns = frame.timestamp_ns
-            self._last_ns = frame.timestamp_ns
-            self._count += 1
+            self._note(frame.timestamp_ns)
             yield cropper.crop(frame, self._region)
+
+    def _note(self, timestamp_ns: int) -> None:
+        if self._count == 0:
+            self._first_ns = timestamp_ns
+        self._last_ns = timestamp_ns
+        self._count += 1
 
     def close(self) -> None:
         """Close the source."""

@@ -63,6 +63,7 @@ def bundle_watch(engine: Engine, *, level: int = 0) -> Watch:
         lane = Lane(engine)
         output = _TraceOutput(lane)
         with open_recording(path, manifest.input.kind, manifest.window, framing) as source:
+            source.deliver_only(lane.sampler.wants)
             pipeline = Pipeline(lane, source, [output])
             pipeline.keep_pace(level)
             pipeline.run()

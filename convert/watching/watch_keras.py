@@ -50,6 +50,7 @@ def keras_watch(
         preprocessor = Preprocessor(spec)
         taken = 0
         with open_recording(path, spec.kind, window, framing) as source:
+            source.deliver_only(sampler.wants)
             for frame in source.frames():
                 sample = sampler.offer(frame.timestamp_ns)
                 if sample is Sample.RESTART:

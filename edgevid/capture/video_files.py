@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,10 @@ _NO_TIMES_AFTER = 3
 _log = logging.getLogger(__name__)
 
 
+def _any_time(_timestamp_ns: int) -> bool:
+    return True
+
+
 class VideoFile(ClosingSource):
     """Every frame of a video file, BGR, with the container's time stamps.
 
@@ -32,12 +36,18 @@ class VideoFile(ClosingSource):
 
     Raises:
         SourceError: OpenCV cannot open the file.
+
+    Attributes:
+        wanted: Predicate over a frame's time in nanoseconds: whether anybody will look at that
+            frame. Others are decoded, since later ones depend on them, but neither converted nor
+            delivered; they count in the index of the next one.
     """
 
     live = False
     decodes_video = True
 
     def __init__(self, path: str | Path) -> None:
+        self.wanted: Callable[[int], bool] = _any_time
         where = opencv_name(Path(path))
         decoder = Decoder(where, name=str(path), can_reopen=Path(path).is_file())
         if not decoder.is_open:
@@ -75,23 +85,36 @@ class VideoFile(ClosingSource):
             SourceError: Not one frame could be decoded, or a frame was decoded and not written.
         """
         clock, index, held = FileClock(round(NS_PER_S / self.fps)), 0, list[Array]()
-        for picture in self.pictures():
-            times_ns = clock.offer(round(self._decoder.get("POS_MSEC") * NS_PER_MS))
-            if not times_ns:
+        for picture, times_ns in self._timed_pictures(clock):
+            if picture is None:
+                index += 1
+            elif not times_ns:
                 # The decoder writes its next frame into the same buffer.
                 held.append(picture.copy())
-            for pixels, stamp_ns in zip((*held, picture), times_ns, strict=False):
-                yield Frame(pixels, "bgr", stamp_ns, index)
-                index += 1
-            if times_ns:
+            else:
+                for pixels, stamp_ns in zip((*held, picture), times_ns, strict=False):
+                    yield Frame(pixels, "bgr", stamp_ns, index)
+                    index += 1
                 held.clear()
-            if clock.missing == _NO_TIMES_AFTER and index == _NO_TIMES_AFTER + 1:
-                self._warn_of_no_times()
+            self._warn_of_no_times(clock, index)
         for pixels, stamp_ns in zip(held, clock.flush(), strict=True):
             yield Frame(pixels, "bgr", stamp_ns, index)
             index += 1
         if clock.assumed and clock.missing < index - 1:
             _log.warning("%s: the times of %d of its %d frames are assumed.", self.name, clock.assumed, index)
+
+    def _timed_pictures(self, clock: FileClock) -> Iterator[tuple[Array | None, Sequence[int]]]:
+        """Yield each picture, None for one that is not wanted, and the times that are known with it."""
+        times_ns: Sequence[int] = ()
+
+        def is_wanted() -> bool:
+            nonlocal times_ns
+            times_ns = clock.offer(round(self._decoder.get("POS_MSEC") * NS_PER_MS))
+            # A frame without a time yet may be wanted, and so may those that waited for theirs with it.
+            return len(times_ns) != 1 or self.wanted(times_ns[0])
+
+        for picture in self._pictures(is_wanted):
+            yield picture, times_ns
 
     def times_ns(self) -> Iterator[int]:
         """Decode the file from its current position to its end, and yield the time of each frame.
@@ -113,9 +136,18 @@ class VideoFile(ClosingSource):
         Raises:
             SourceError: Not one frame could be decoded, or a frame was decoded and not written.
         """
+        return (picture for picture in self._pictures(lambda: True) if picture is not None)
+
+    def _pictures(self, is_wanted: Callable[[], bool]) -> Iterator[Array | None]:
+        """Yield each picture, or None for one that is not wanted, as asked once it is decoded."""
         buffer: Array | None = None
         count = 0
-        while self._decoder.grab() and (buffer := self._decoder.retrieve(buffer)) is not None:
+        while self._decoder.grab():
+            if not is_wanted():
+                yield None
+                continue
+            if (buffer := self._decoder.retrieve(buffer)) is None:
+                break
             yield buffer
             count += 1
         if count == 0:
@@ -126,7 +158,9 @@ class VideoFile(ClosingSource):
                 path=self.name,
             )
 
-    def _warn_of_no_times(self) -> None:
+    def _warn_of_no_times(self, clock: FileClock, index: int) -> None:
+        if clock.missing != _NO_TIMES_AFTER or index != _NO_TIMES_AFTER + 1:
+            return
         _log.warning(
             "%s has no times; %g frames a second are assumed. Name its rate with: "
             "ffmpeg -framerate FPS -i IN -c copy OUT.mp4, or replay it with its times in a .pts file.",

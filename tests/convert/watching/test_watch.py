@@ -74,6 +74,41 @@ def test_a_slower_pace_answers_less_often_and_with_longer_windows(tmp_path: Path
     assert steps_s[2] >= 0.39
 
 
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_frames_that_are_not_due_change_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: int) -> None:
+    (recording,) = write_recordings(tmp_path / "streams", seeds=[3], seconds=8)
+    watches = (
+        bundle_watch(Engine(shipped()), level=level),
+        keras_watch(newest_and_oldest, SPEC, WINDOW, classes=2, slowdown=level + 1),
+    )
+    some = [watch(recording.path) for watch in watches]
+    monkeypatch.setattr(TimedSource, "deliver_only", lambda _self, _wanted: None)
+    for trace, whole in zip(some, [watch(recording.path) for watch in watches], strict=True):
+        assert len(trace.times_s) >= 5
+        assert np.array_equal(trace.times_s, whole.times_s)
+        assert np.array_equal(trace.scores, whole.scores)
+        assert trace.segments == whole.segments
+        assert trace.duration_s == whole.duration_s
+
+
+def test_frames_that_are_not_due_are_not_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_levels(tmp_path / "a.avi", [20 * (index // 5) for index in range(50)], fps=50.0)
+    seen = []
+    monkeypatch.setattr(watch_keras.Preprocessor, "write", lambda _self, frame, _out: seen.append(frame.index))
+    frames = TimedSource.frames
+    delivered = []
+
+    def counted(source: TimedSource) -> Iterator[Frame]:
+        for frame in frames(source):
+            delivered.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(TimedSource, "frames", counted)
+    trace = keras_watch(newest_and_oldest, SPEC, WINDOW, classes=2)(path)
+    assert delivered == seen == list(range(0, 50, 5))
+    assert trace.duration_s == pytest.approx(1.0)
+
+
 def test_each_recording_begins_with_an_empty_window(tmp_path: Path) -> None:
     (recording,) = write_recordings(tmp_path / "streams", seeds=[3], seconds=6)
     watch = bundle_watch(Engine(shipped()))

@@ -53,6 +53,46 @@ def test_the_frames_of_a_video_share_one_buffer(tmp_path):
     assert all(np.shares_memory(first, other) for other in others)
 
 
+def stamped(tmp_path, monkeypatch, stamps_ms):
+    """A video whose container has these times."""
+    source, given = VideoFile(write_video(tmp_path / "clip.avi", count=len(stamps_ms), fps=25)), iter(stamps_ms)
+    monkeypatch.setattr(source._decoder, "get", lambda _name: float(next(given)))
+    return source
+
+
+def test_frames_that_nobody_wants_are_neither_converted_nor_delivered(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "clip.avi", count=20, fps=25.0)
+    with VideoFile(path) as source:
+        every = [(frame.index, frame.timestamp_ns, frame.data.copy()) for frame in source.frames()]
+    converted = []
+    with VideoFile(path) as source:
+        retrieve = source._decoder.retrieve
+        monkeypatch.setattr(source._decoder, "retrieve", lambda buffer: converted.append(1) or retrieve(buffer))
+        source.wanted = lambda timestamp_ns: timestamp_ns % 120_000_000 == 0
+        some = [(frame.index, frame.timestamp_ns, frame.data.copy()) for frame in source.frames()]
+    assert [index for index, *_ in some] == list(range(0, 20, 3))
+    assert len(converted) == len(some)
+    for index, stamp_ns, pixels in some:
+        assert stamp_ns == every[index][1]
+        assert np.array_equal(pixels, every[index][2])
+
+
+def test_frames_whose_times_come_late_are_delivered_with_them_wanted_or_not(tmp_path, monkeypatch):
+    # The fourth and fifth stamp are wrong, and only the sixth shows it.
+    source = stamped(tmp_path, monkeypatch, [0, 40, 80, 9000, 9001, 200, 240])
+    source.wanted = lambda timestamp_ns: timestamp_ns in (0, 240_000_000)
+    seen = [(frame.index, int(frame.data[5, 5, 0])) for frame in source.frames()]
+    assert [index for index, _ in seen] == [0, 3, 4, 5, 6]
+    assert all(abs(gray - level(index)) <= 5 for index, gray in seen)
+
+
+def test_a_video_without_times_says_so_when_most_frames_are_left_out(tmp_path, monkeypatch, caplog):
+    source = stamped(tmp_path, monkeypatch, [0] * 6)
+    source.wanted = lambda timestamp_ns: timestamp_ns == 0
+    assert [frame.index for frame in source.frames()] == [0]
+    assert "has no times; 25 frames a second are assumed" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("stamps_ms", "wanted_ms"),
     [
