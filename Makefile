@@ -72,7 +72,7 @@ $(CONVERT): pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(DEV): $(CONVERT)
-	$(BIN)/python -m pip install --quiet --editable '.[convert,pretrained,mqtt,metrics,web,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[convert,onnx,pretrained,mqtt,metrics,web,dev]'
 	touch $@
 
 $(DOCS): $(CONVERT)

@@ -28,6 +28,14 @@ from edgevid.bundle.manifest import Scores
 from edgevid.errors import UsageError
 from edgevid.frames.preprocess import InputSpec
 
+# Names of the trained model's own answers in the proof, by framework.
+_ORIGINALS = {
+    "keras": "float Keras",
+    "tf_keras": "float Keras",
+    "tensorflow": "float Keras",
+    "onnx": "ONNX Runtime",
+}
+
 
 @dataclass(frozen=True)
 class OpenedModel:
@@ -139,7 +147,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
     """Open a trained model and split it.
 
     Args:
-        path: A `.keras` or `.h5` file, a SavedModel folder, or a description for `options.weights`.
+        path: A `.keras`, `.h5` or `.onnx` file, a SavedModel folder, or a description for `options.weights`.
         options: Options of the conversion.
 
     Yields:
@@ -179,7 +187,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
             arranged.graph,
             parts,
             converter,
-            lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind),
+            lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind, name=_ORIGINALS[trained.framework]),
             (*trained.notes, *_export_notes(trained, parts), *arranged.notes),
             loss=loss_of(trained.loss, arranged.ask.outputs.name, arranged.ask.outputs.index),
         )

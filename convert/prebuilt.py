@@ -248,6 +248,8 @@ class FileReference:
         kind: Kind of the file's output.
     """
 
+    name = "the file as it is"
+
     def __init__(self, model: TfliteModel, spec: InputSpec, kind: Scores) -> None:
         self._file, self._spec = model, spec
         self._probabilities = to_probabilities(kind)

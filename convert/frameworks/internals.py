@@ -7,7 +7,7 @@ whose source it was read from. Functions import the frameworks when they are cal
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -115,6 +115,22 @@ def load_hdf5_weights(group: Any, model: Any) -> None:
     from keras.src.legacy.saving.legacy_h5_format import load_weights_from_hdf5_group
 
     load_weights_from_hdf5_group(group, model)
+
+
+@contextmanager
+def symbolic(shape: Sequence[int]) -> Iterator[Any]:
+    """Open a graph in which calls of layers have shapes and compute nothing; yield a tensor of it.
+
+    Unlike in a traced function, layers may create their variables there. Read from TensorFlow 2.21.
+
+    Args:
+        shape: Shape of the tensor, float32.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    with FuncGraph("symbolic").as_default():
+        yield tf.compat.v1.placeholder(tf.float32, tuple(shape))
 
 
 def frozen(function: Any, *, lower_control_flow: bool = True) -> Any:

@@ -14,6 +14,7 @@ from convert.interface.axes import PLAIN, InputLayout, axes_note, read_layout
 from convert.interface.first_layers import first_layers
 from convert.interface.input_adapters import AllTrueMask, InputAdapter
 from convert.loading.rebuild import with_input_shapes
+from convert.onnx_file.model import OnnxModel
 from edgevid.errors import ModelError
 
 
@@ -64,6 +65,11 @@ def adapt_inputs(
         UsageError: `axes` or `frame_size` does not fit the model.
         ModelError: One source of frames cannot feed all inputs, or a size is open.
     """
+    notes: tuple[str, ...] = ()
+    if isinstance(model, OnnxModel):
+        model, reading = model.with_layout(axes=axes, frames=frames, size=frame_size)
+        # Its open sizes are filled in, and its axes are those of the device where it sees pictures.
+        axes, frame_size, notes = reading.axes, None, tuple(filter(None, [reading.note]))
     graph = read_model(model)
     masks = _masks(graph)
     if masks:
@@ -91,7 +97,7 @@ def adapt_inputs(
         adapters,
         masks,
         len(adapters) == 1 and first.axes in PLAIN and len(graph.input_shapes[0]) == 1 + len(frame),
-        tuple(_notes(layouts, graph, axes, masks)),
+        (*notes, *_notes(layouts, graph, axes, masks)),
     )
 
 

@@ -27,6 +27,8 @@ from convert.loading.attempts import FileLoader, Framework
 from convert.loading.custom_objects import load_objects
 from convert.loading.model_file import Header, join_weights, layers_with_weights, read_description, weights_only_error
 from convert.loading.model_file import read as read_header
+from convert.onnx_file.model import OnnxModel
+from convert.onnx_file.read import is_onnx, read_onnx
 from edgevid.errors import ModelError, UsageError
 
 # Messages of tf_keras and of Keras 3 about a variable that a file holds in another shape.
@@ -49,7 +51,7 @@ class LoadedModel:
     Attributes:
         model: The Keras model, of `framework`.
         framework: "keras" (version 3) or "tf_keras" (version 2); "tensorflow" for a SavedModel
-            without layers, and "tflite" for a file that is converted already.
+            without layers, "onnx" for an ONNX file, and "tflite" for a file that is converted already.
         path: The file or folder.
         sha256: Hash of the file, or of all files of the folder.
         written_by: Version of Keras that wrote the file, or "unknown".
@@ -72,7 +74,7 @@ def load(
     """Load a trained model with its weights.
 
     Args:
-        path: A `.keras` or `.h5` file, or a SavedModel folder.
+        path: A `.keras`, `.h5` or `.onnx` file, or a SavedModel folder.
         allow_code: Load Lambda layers, which run code from the file.
         custom_objects: A Python module that defines the model's own layers and functions; it is
             run.
@@ -85,13 +87,15 @@ def load(
     path = Path(path)
     if weights is not None:
         return _load_joined(path, Path(weights), allow_code=allow_code, custom_objects=custom_objects)
+    if is_onnx(path):
+        return _load_onnx(path)
     if saved_model.is_saved_model(path):
         return _load_folder(path, allow_code=allow_code, custom_objects=custom_objects)
     if path.is_dir() and next(path.glob("*.index"), None) is not None:
         raise weights_only_error(path, "is a checkpoint of TensorFlow")
     if not path.is_file():
         raise UsageError(
-            expected="a .keras or .h5 model file or a SavedModel folder",
+            expected="a .keras, .h5 or .onnx model file or a SavedModel folder",
             found=f"{'a directory' if path.is_dir() else 'nothing'} at {path}",
             path=path,
         )
@@ -101,6 +105,12 @@ def load(
     _check_weights(model, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return LoadedModel(model, framework, path, digest, header.version, notes, header.loss)
+
+
+def _load_onnx(path: Path) -> LoadedModel:
+    file = read_onnx(path)
+    note = "the answers of the trained model are those of ONNX Runtime on the file"
+    return LoadedModel(OnnxModel(file), "onnx", path, file.sha256, file.written_by, (note,))
 
 
 def _writer(header: Header) -> Framework:

@@ -74,12 +74,16 @@ def _serve(tf: Any, job: dict[str, Any]) -> dict[str, Any]:
 def _load(job: dict[str, Any]) -> None:
     """Load a model file and discard it: only whether this process survives matters."""
     from convert.loading.load import load
+    from convert.onnx_file.model import OnnxModel
     from edgevid.errors import EdgevidError
 
     custom, weights = (Path(each) if each else None for each in (job["custom_objects"], job["weights"]))
     # The parent loads the file too, and reports the framework's errors.
     with contextlib.suppress(EdgevidError):
-        load(job["model"], allow_code=job["allow_code"], custom_objects=custom, weights=weights)
+        model = load(job["model"], allow_code=job["allow_code"], custom_objects=custom, weights=weights).model
+        if isinstance(model, OnnxModel):
+            # Its translation and its runtime start when the axes are known.
+            model.with_layout(axes=None, frames=None, size=None)
 
 
 def convert(tf: Any, job: dict[str, Any]) -> bytes:

@@ -149,7 +149,8 @@ class Measurements:
 
     Attributes:
         accuracy_float: Accuracy of the trained model; null if the clips have no labels of the model.
-        stages: Up to four stages: "float Keras", "float split", "bundle, whole window", "bundle, stream".
+        stages: Up to four stages: "float Keras" or "ONNX Runtime", "float split", "bundle, whole window",
+            "bundle, stream".
         budget: What the conversion may cost.
         split: How the model was split.
         trials: The recipes tried, in their order.

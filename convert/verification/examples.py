@@ -97,7 +97,7 @@ def float_stages(
     picked = evenly_spread(len(examples.windows), count)
     windows = examples.windows[picked]
     truth = None if examples.truth is None else examples.truth[picked]
-    yield measure("float Keras", examples.scores, examples.scores, examples.truth)
+    yield measure(reference.name, examples.scores, examples.scores, examples.truth)
     split = measure("float split", reference.split_scores(windows), examples.scores[picked], truth)
     yield split
     # The model's own rounding takes three more passes, so it is measured only if it can excuse the difference.

@@ -38,10 +38,13 @@ class Reference:
         parts: The same model, split.
         spec: Format of the prepared frames.
         kind: What the model's output is.
+        name: Name of the model's own answers in the proof.
     """
 
-    def __init__(self, model: Any, parts: Split, spec: InputSpec, kind: Scores) -> None:
+    def __init__(self, model: Any, parts: Split, spec: InputSpec, kind: Scores, *, name: str = "float Keras") -> None:
         import tensorflow as tf
+
+        self.name = name
 
         self._parts, self._spec = parts, spec
         self._probabilities = to_probabilities(kind)

@@ -14,7 +14,12 @@ class ReferenceAnswers(Protocol):
     `convert.verification.reference.Reference` runs a trained model in float;
     `convert.prebuilt.FileReference` runs a `.tflite` file that was converted elsewhere.
     Every method takes windows (N, T, *frame) of prepared frames, and holds a few of them at a time.
+
+    Attributes:
+        name: Name of the model's own answers, the first stage of the proof.
     """
+
+    name: str
 
     def scores(self, windows: AnyRows) -> Array:
         """Return the probabilities (N, classes) float32 of the model as it was loaded."""
