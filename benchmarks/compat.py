@@ -1,8 +1,8 @@
 """Which trained models convert, by the stock route and by ours?
 
-    python benchmarks/compat.py DIR... --clips DIR [--per-class 18] [--timeout 900] [--only TEXT]
+    python benchmarks/compat.py DIR... --clips DIR [--per-class 18] [--timeout 900] [--only TEXT] [--results NAME]
 
-Every model file in the folders (`.h5`, `.hdf5`, `.keras`, `.tflite`, SavedModel folders) is
+Every model file in the folders (`.h5`, `.hdf5`, `.keras`, `.onnx`, `.tflite`, SavedModel folders) is
 converted twice, each time in a process of its own:
 
 - stock: `keras.models.load_model` and `TFLiteConverter.from_keras_model`, int8 with builtins only,
@@ -39,7 +39,9 @@ from writing.results_file import table, write
 if TYPE_CHECKING:
     from edgevid.frames import Color
 
-SUFFIXES = (".h5", ".hdf5", ".keras", ".tflite")
+SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx", ".tflite")
+# TensorFlow's own converter takes neither.
+NOT_FOR_STOCK = (".onnx", ".tflite")
 HEADING = ("model", "Keras", "stock route, int8", "ours", "plan, precision", "agreement", "s", "reason")
 AGREEMENT_GOAL = 0.98
 # Parts of the messages that reject a file for what it is, not for what the converter lacks. A test
@@ -54,6 +56,10 @@ CORRECT_REJECTIONS = (
     "known input shape",
     "static trip count",
     "states in variables",
+    "one input, the window",
+    "steps, which are unrolled",
+    "with a counterpart",
+    "no such file",
 )
 STOCK = """
 import json, sys
@@ -125,9 +131,10 @@ def main() -> int:
         sys.stderr.write(f"{'  '.join(cell for cell in _cells(rows[-1]) if cell)}\n")
     lines = table([HEADING, *map(_cells, rows)])
     sys.stdout.write(f"{lines}\n\n{_summary(rows)}\n")
-    if not args.only:
+    results = args.results or ("" if args.only else "compat")
+    if results:
         numbers = {"rows": [asdict(row) for row in rows], **_totals(rows), "table": lines}
-        write("compat", question=str(__doc__).splitlines()[0], numbers=numbers)
+        write(results, question=str(__doc__).splitlines()[0], numbers=numbers)
     return 0
 
 
@@ -147,6 +154,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", default="", metavar="TEXT", help="convert only files with this in their names, and write no results"
+    )
+    parser.add_argument(
+        "--results", default="", metavar="NAME", help="name of the results (default: compat, and none with --only)"
     )
     # For the process that converts one file.
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -195,8 +205,8 @@ def _by_both_routes(root: Path, path: Path, args: argparse.Namespace) -> Row:
 
 def _by_stock_route(path: Path, timeout_s: float) -> tuple[str, bool]:
     """Return the last stage of the stock route, and whether it wrote a file."""
-    if path.suffix == ".tflite":
-        return "is a .tflite", False
+    if path.suffix in NOT_FOR_STOCK:
+        return f"is a {path.suffix}", False
     code, output = _run_child([sys.executable, "-c", STOCK, str(path)], timeout_s)
     answer = _last_json(output)
     if answer is None:
