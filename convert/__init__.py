@@ -117,7 +117,7 @@ def convert_model(
     """Convert a trained model, prove the result on real clips and write a bundle.
 
     Args:
-        model: A `.keras` or `.h5` file or a SavedModel folder; a `.tflite` file is used as it is;
+        model: A `.keras`, `.h5` or `.onnx` file or a SavedModel folder; a `.tflite` file is used as it is;
             a `.json` description is joined with `options.weights`.
         clips: Folder of clips, as `<class>/<clip>` or without labels, or a list of clips; `.npy`
             arrays for models over features.

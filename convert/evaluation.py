@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgevid.frames import Color
     from edgevid.frames.preprocess import InputSpec, Interpolation, ResizeRule
 
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)

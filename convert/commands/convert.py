@@ -36,6 +36,8 @@ EXAMPLES = """examples:
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --delegate coral
   edgevid convert movinet_a0_stream.tflite --clips clips -o movinet.edgevid --labels labels.txt --interval 0.2
       a stream of other people: its states, which are inputs and outputs, are carried from frame to frame
+  edgevid convert model.onnx --clips clips -o model.edgevid --labels labels.txt --range 0,1 --interval 0.1
+      a model of PyTorch: the proof compares with ONNX Runtime on the file
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --streams recordings --truth events.csv \
       --max-missed-events 1 --max-extra-false-per-hour 0.5"""
 
@@ -47,8 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL",
-        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3; a .tflite file, which is packed unchanged; "
-        "or a .json description for --weights",
+        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3; a .onnx file; a .tflite file, which is packed "
+        "unchanged; or a .json description for --weights",
     )
     parser.add_argument(
         "--clips",

@@ -45,7 +45,7 @@ EXAMPLES = """examples:
   edgevid evaluate model.json clips/test --weights model.weights.h5"""
 # A copy of `convert.evaluation.MODEL_SUFFIXES`, so that a help text imports less; a test holds them
 # equal.
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".json")
 # Those of `convert.clips.reading`.
 SPLITS = ("held-out", "train", "val", "test", "all")
 
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL_OR_BUNDLE",
-        help=f"a Keras model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file; a .json needs --weights",
+        help=f"a trained model ({', '.join(MODEL_SUFFIXES)}) or an .edgevid file; a .json needs --weights",
     )
     clips = parser.add_argument(
         "clips", type=Path, metavar="CLIPS", help="folder of labelled clips, or a list of clips"
