@@ -57,6 +57,7 @@ CORRECT_REJECTIONS = (
     "static trip count",
     "states in variables",
     "one input, the window",
+    "no loss that shows its meaning",
     "steps, which are unrolled",
     "with a counterpart",
     "no such file",
@@ -198,7 +199,7 @@ def _by_both_routes(root: Path, path: Path, args: argparse.Namespace) -> Row:
         seconds=round(time.monotonic() - started_s, 1),
         peak_mib=float(answer.get("peak_mib", 0.0)),
         # Without the folder, which differs between machines.
-        reason=reason.replace(str(path), path.name),
+        reason=reason.replace(f"{path.parent}/", ""),
         notes=tuple(answer.get("notes", ())),
     )
 

@@ -49,8 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model",
         type=Path,
         metavar="MODEL",
-        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3; a .onnx file; a .tflite file, which is packed "
-        "unchanged; or a .json description for --weights",
+        help="a .keras or .h5 file or a SavedModel folder of Keras 2 or 3; a .onnx file; a .tflite file, which is "
+        "packed unchanged; or a .json description for --weights",
     )
     parser.add_argument(
         "--clips",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convert.onnx_file.builder import Order
-from convert.onnx_file.read import OnnxFile, import_onnx
+from convert.onnx_file.read import OnnxFile
 from edgevid.errors import ModelError, UsageError
 
 _COLORS = (1, 3)
@@ -128,46 +128,53 @@ def _is_picture(shape: Sequence[int | None], names: Sequence[str]) -> bool:
 def _picture_names(file: OnnxFile) -> list[str] | None:
     """Follow the input to its first convolution; return the names of its axes, or None."""
     name, rank, turns = file.frame.name, len(file.shape), list[Any]()
-    constants = _constants(file)
-    while True:
-        readers = [node for node in file.model.graph.node if name in node.input and node.op_type != "Shape"]
-        if not readers:
+    lengths, readers = _lengths(file), _first_readers(file)
+    # A file may name a tensor twice, and so form a ring.
+    for _ in file.model.graph.node:
+        node = readers.get(name)
+        if node is None:
             return None
-        node = readers[0]
         if node.op_type in _PICTURE_OPERATORS:
             return _names_before(_names_at(rank), turns)
-        turn = _turn(node, rank, constants)
+        turn = _turn(node, rank, lengths)
         if turn is None:
             return None
-        turns.append((rank, turn))
-        rank, name = _rank_after(rank, turn), node.output[0]
+        turns.append(turn)
+        rank, name = rank - 1 if turn == "fold" else rank, node.output[0]
+    return None
 
 
-def _constants(file: OnnxFile) -> dict[str, Any]:
-    onnx = import_onnx()
-    found = {each.name: onnx.numpy_helper.to_array(each) for each in file.model.graph.initializer}
+def _first_readers(file: OnnxFile) -> dict[str, Any]:
+    """Return the first node that reads the numbers of each tensor."""
+    readers: dict[str, Any] = {}
     for node in file.model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].HasField("t"):
-            found[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
+        if node.op_type != "Shape":
+            for name in node.input:
+                readers.setdefault(name, node)
+    return readers
+
+
+def _lengths(file: OnnxFile) -> dict[str, int]:
+    """Return the lengths of the vectors that may be shapes."""
+    found = {name: array.size for name, array in file.weights.items()}
+    for node in file.model.graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
+            found[node.output[0]] = int(np.prod(node.attribute[0].t.dims))
         elif node.op_type == "Concat":
-            # A shape that is computed from the batch: only its length matters here.
-            found[node.output[0]] = np.zeros(len(node.input))
+            # A shape that is computed from the batch, size by size.
+            found[node.output[0]] = len(node.input)
     return found
 
 
-def _turn(node: Any, rank: int, constants: dict[str, Any]) -> Any:
+def _turn(node: Any, rank: int, lengths: dict[str, int]) -> Any:
     """Return what a node does to the axes: "" for nothing, a permutation, or "fold"; None if it is unknown."""
     if node.op_type in _STAYING:
         return ""
     if node.op_type == "Transpose":
         return next((list(each.ints) for each in node.attribute if each.name == "perm"), list(range(rank))[::-1])
-    if node.op_type == "Reshape" and len(np.ravel(constants.get(node.input[1], []))) == rank - 1 == 4:
+    if node.op_type == "Reshape" and lengths.get(node.input[-1]) == rank - 1 == 4:
         return "fold"
     return None
-
-
-def _rank_after(rank: int, turn: Any) -> int:
-    return rank - 1 if turn == "fold" else rank
 
 
 def _names_at(rank: int) -> list[str]:
@@ -177,7 +184,7 @@ def _names_at(rank: int) -> list[str]:
 
 def _names_before(names: list[str], turns: list[Any]) -> list[str] | None:
     """Return the names of the input's axes, without the batch."""
-    for _, turn in reversed(turns):
+    for turn in reversed(turns):
         if turn == "fold":
             names = ["b", "t", *names[1:]]
         elif turn and names:

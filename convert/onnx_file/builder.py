@@ -119,11 +119,27 @@ class Builder:
         self.layers: list[Any] = []
         self._tensors: dict[str, _Tensor] = {}
         self._values: dict[int, Any] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
+        self._kept = 0
 
     def is_constant(self, name: str) -> bool:
         """Return whether a tensor of the file is a constant."""
         return name in self.constants
+
+    def keep(self, computed: Mapping[str, Array]) -> None:
+        """Add constants that were computed.
+
+        Args:
+            computed: By name.
+
+        Raises:
+            ModelError: They are more numbers, all together, than any model needs.
+        """
+        for name, array in computed.items():
+            self._kept += array.size
+            if self._kept > MOST_NUMBERS:
+                raise too_large(name)
+            self.constants[name] = as_float(array)
 
     def array(self, node: Node, place: int, default: Any = None) -> Any:
         """Return a constant input of a node.
@@ -261,11 +277,8 @@ class Builder:
     def unique(self, name: str) -> str:
         """Return a name for a layer that no other has."""
         base = re.sub(r"[^A-Za-z0-9_.]", "_", name).strip("_.") or "operator"
-        found, count = base, 1
-        while found in self._names:
-            found, count = f"{base}_{count}", count + 1
-        self._names.add(found)
-        return found
+        count = self._names[base] = self._names.get(base, 0) + 1
+        return base if count == 1 else self.unique(f"{base}_{count}")
 
     def _new(self, value: Any) -> int:
         number = len(self._values) + 1

@@ -15,9 +15,9 @@ from edgevid.frames import Array
 # Numbers of one tensor: a gigabyte in float32.
 MOST_NUMBERS = 2**28
 # Operators whose result can be much larger than their inputs.
-_GROWING = frozenset("ConstantOfShape Expand Tile Range Pad Add Sub Mul Div Pow Where MatMul Equal".split())
+_GROWING = frozenset("ConstantOfShape Expand Tile Range Pad Add Sub Mul Div Pow Where MatMul Equal Gather".split())
 FOLDABLE = _GROWING | frozenset(
-    "Cast Concat Gather Slice Squeeze Unsqueeze Reshape Flatten Transpose Identity Split ReduceProd ReduceSum "
+    "Cast Concat Slice Squeeze Unsqueeze Reshape Flatten Transpose Identity Split ReduceProd ReduceSum "
     "ReduceMax ReduceMin ReduceMean Neg Abs Sqrt Reciprocal Exp Log Floor Ceil Min Max Mod Less Greater "
     "LessOrEqual GreaterOrEqual And Or Not Trilu Size".split()
 )
@@ -44,6 +44,8 @@ def fold(node: Any, arrays: Sequence[Array | None], opset: int) -> list[Array]:
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in given.items()],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    if sum(array.size for array in given.values()) > MOST_NUMBERS:
+        raise too_large(node.name or node.op_type)
     if node.op_type in _GROWING:
         _check_growth(onnx.shape_inference.infer_shapes(model, data_prop=True), node)
     from onnx.reference import ReferenceEvaluator

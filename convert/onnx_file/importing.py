@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +15,9 @@ from convert.frameworks.messages import reason_of
 from convert.graph.layer_graph import ModelGraph, needed
 from convert.onnx_file import elementwise, products, reductions, shaping, windows
 from convert.onnx_file.builder import Builder, Node, Order, as_float
-from convert.onnx_file.folding import FOLDABLE, fold
+from convert.onnx_file.folding import FOLDABLE, MOST_NUMBERS, fold, too_large
 from convert.onnx_file.read import OnnxFile, import_onnx
 from edgevid.errors import EdgevidError, ModelError
-from edgevid.frames import Array
 
 OPERATORS: dict[str, Callable[[Builder, Node], None]] = {
     **elementwise.OPERATORS,
@@ -70,6 +71,8 @@ def import_graph(file: OnnxFile, shape: Sequence[int], order: Order) -> Imported
         ModelError: An operator has no counterpart, or the file contradicts itself.
     """
     check_operators(file)
+    if math.prod(shape) > MOST_NUMBERS:
+        raise too_large(file.frame.name)
     build, stored = Builder(), tuple(shape[axis] for axis in order)
     # Symbolic, for the shapes: nothing is computed.
     with internals.symbolic(stored) as window:
@@ -98,24 +101,17 @@ def _graph(file: OnnxFile, build: Builder, start: int, stored: tuple[int, ...], 
 
 
 def _translate(file: OnnxFile, build: Builder) -> None:
-    onnx = import_onnx()
-    for tensor in file.model.graph.initializer:
-        build.constants[tensor.name] = _numbers(onnx.numpy_helper.to_array(tensor), tensor.name, file)
+    build.constants.update({name: as_float(array) for name, array in file.weights.items()})
     read = {name for proto in file.model.graph.node for name in proto.input}
     read |= {each.name for each in file.model.graph.output}
     for proto in file.model.graph.node:
-        attributes = {each.name: onnx.helper.get_attribute_value(each) for each in proto.attribute}
-        name = proto.name or next(iter(proto.output), proto.op_type)
-        # Exporters name outputs that nothing reads, such as the last state of a cell.
-        outputs = tuple(each if each in read else "" for each in proto.output)
-        node = Node(proto.op_type, name, tuple(proto.input), outputs, attributes, file.opset)
         try:
-            _translate_node(node, proto, build)
+            _translate_node(_node(proto, read, file.opset), proto, build)
         except EdgevidError:
             raise
         except Exception as error:  # a damaged file can raise anything, in numpy and in TensorFlow
             raise ModelError(
-                expected=f"{node.op} {node.name!r} to fit its inputs",
+                expected=f"{proto.op_type} {proto.name!r} to fit its inputs",
                 found=f"{reason_of(error)} in {file.path}",
                 hint="Export the model again.",
                 path=file.path,
@@ -123,17 +119,17 @@ def _translate(file: OnnxFile, build: Builder) -> None:
     build.outputs = tuple(build.read(each.name) for each in file.model.graph.output if not build.is_constant(each.name))
 
 
-def _numbers(array: Array, name: str, file: OnnxFile) -> Array:
-    """Return a weight in float32; reject one that is NaN."""
-    # Infinity is legal: masks of attention hold it.
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        raise ModelError(
-            expected="weights that are numbers",
-            found=f"NaN in {name!r}: {file.path}",
-            hint="Either training diverged or the file is damaged.",
-            path=file.path,
-        )
-    return as_float(array)
+def _node(proto: Any, read: AbstractSet[str], opset: int) -> Node:
+    get = import_onnx().helper.get_attribute_value
+    return Node(
+        proto.op_type,
+        proto.name or next(iter(proto.output), proto.op_type),
+        tuple(proto.input),
+        # Exporters name outputs that nothing reads, such as the last state of a cell.
+        tuple(each if each in read else "" for each in proto.output),
+        {each.name: get(each) for each in proto.attribute},
+        opset,
+    )
 
 
 def _translate_node(node: Node, proto: Any, build: Builder) -> None:
@@ -145,9 +141,7 @@ def _translate_node(node: Node, proto: Any, build: Builder) -> None:
         build.constants[node.output(0)] = np.array(shape[part], np.int64)
     elif node.op in FOLDABLE and all(not name or build.is_constant(name) for name in node.inputs):
         arrays = [build.constants[name] if name else None for name in node.inputs]
-        build.constants.update(
-            {name: as_float(each) for name, each in zip(proto.output, fold(proto, arrays, node.opset), strict=True)}
-        )
+        build.keep(dict(zip(proto.output, fold(proto, arrays, node.opset), strict=True)))
     elif node.op in OPERATORS:
         OPERATORS[node.op](build, node)
     else:

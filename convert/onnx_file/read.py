@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgevid.errors import MissingDependency, ModelError
+from edgevid.frames import Array
 
 SUFFIX = ".onnx"
 # Models for small boards are megabytes. Protocol Buffers end at 2 GiB.
 MOST_BYTES = 2**30
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 _OWN_DOMAINS = ("", "ai.onnx")
 
 
@@ -27,6 +30,7 @@ class OnnxFile:
         sha256: Hash of the file and its external data.
         opset: Version of ONNX's own operators.
         frame: Description of its only input (a `ValueInfoProto`).
+        weights: Its numbers, by the name of the tensor.
     """
 
     path: Path
@@ -34,6 +38,7 @@ class OnnxFile:
     sha256: str
     opset: int
     frame: Any
+    weights: dict[str, Array]
 
     @property
     def written_by(self) -> str:
@@ -44,7 +49,7 @@ class OnnxFile:
     def shape(self) -> tuple[int | None, ...]:
         """Shape of the input with the batch; None for an open size."""
         dims = self.frame.type.tensor_type.shape.dim
-        return tuple(int(each.dim_value) if each.HasField("dim_value") else None for each in dims)
+        return tuple(int(each.dim_value) if each.dim_value > 0 else None for each in dims)
 
 
 def is_onnx(path: Path) -> bool:
@@ -77,7 +82,8 @@ def read_onnx(path: Path) -> OnnxFile:
         digest.update(each)
     _check_operators(model, path)
     opset = max((each.version for each in model.opset_import if each.domain in _OWN_DOMAINS), default=0)
-    return OnnxFile(path, model, digest.hexdigest(), opset, _only_input(model, path))
+    frame = _only_input(model, path)
+    return OnnxFile(path, model, digest.hexdigest(), opset, frame, _weights(model, path))
 
 
 def import_onnx() -> Any:
@@ -165,6 +171,25 @@ def _only_input(model: Any, path: Path) -> Any:
             path=path,
         )
     return frame
+
+
+def _weights(model: Any, path: Path) -> dict[str, Array]:
+    onnx, weights = import_onnx(), dict[str, Array]()
+    for tensor in model.graph.initializer:
+        try:
+            array = onnx.numpy_helper.to_array(tensor)
+        except Exception as error:  # shape, type and bytes may contradict each other in any way
+            raise _damaged(path) from error
+        # Infinity is legal: masks of attention hold it.
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise ModelError(
+                expected="weights that are numbers",
+                found=f"NaN in {tensor.name!r}: {path}",
+                hint="Either training diverged or the file is damaged.",
+                path=path,
+            )
+        weights[tensor.name] = array
+    return weights
 
 
 def _load_external(model: Any, path: Path) -> Iterator[bytes]:

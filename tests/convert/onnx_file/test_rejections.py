@@ -39,7 +39,7 @@ def test_external_data_next_to_the_file_is_read(tmp_path):
     file = read_onnx(path)
     assert file.model.graph.initializer[0].raw_data == data
     hashed = file.sha256
-    (path.parent / "model.onnx.data").write_bytes(b"." * 16 + data[::-1])
+    (path.parent / "model.onnx.data").write_bytes(b"." * 16 + bytes(4) + data[4:])
     assert read_onnx(path).sha256 != hashed, "the weights belong to the model"
 
 
@@ -180,6 +180,39 @@ def test_a_constant_larger_than_any_model_needs_is_not_computed(tmp_path):
     )
     with pytest.raises(ModelError, match="tensors of at most"):
         load(made, tmp_path)
+
+
+@pytest.mark.tf
+def test_constants_that_grow_step_by_step_are_not_computed(tmp_path, monkeypatch):
+    from convert.onnx_file import builder
+
+    monkeypatch.setattr(builder, "MOST_NUMBERS", 2**12)
+    nodes = [node("Concat", f"c{step} c{step}", f"c{step + 1}", axis=0) for step in range(12)]
+    made = model([*nodes, node("Add", "input c12", "output")], {"c0": np.ones(1, np.float32)}, ["batch", 10])
+    with pytest.raises(ModelError, match="tensors of at most"):
+        load(made, tmp_path)
+
+
+@pytest.mark.tf
+def test_a_window_larger_than_any_model_needs_is_not_made(tmp_path):
+    made = model([node("Relu", "input", "output")], {}, ["batch", 2**20, 2**20])
+    with pytest.raises(ModelError, match=r"tensors of at most .* 'input'"):
+        load(made, tmp_path)
+
+
+@pytest.mark.tf
+def test_nodes_in_a_ring_end(tmp_path):
+    made = model([node("Relu", "input", "a"), node("Relu", "a", "b"), node("Relu", "b", "output")], {}, [1, 3, 32, 32])
+    made.graph.node[1].output[0] = "a"
+    with pytest.raises(ModelError, match="to fit its inputs"):
+        load(made, tmp_path)
+
+
+def test_a_weight_of_another_size_than_it_states_is_damage(tmp_path):
+    made = mlp()
+    made.graph.initializer[0].dims[0] += 1
+    with pytest.raises(ModelError, match="damaged or of another kind"):
+        read_onnx(save(tmp_path / "model.onnx", made))
 
 
 @pytest.mark.tf
