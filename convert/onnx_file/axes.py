@@ -22,6 +22,9 @@ _LEAST_PX = 16
 # Operators that leave every axis where it is.
 _STAYING = frozenset("Identity Cast Sub Add Mul Div Relu Clip Neg Pow BatchNormalization Dropout".split())
 _PICTURE_OPERATORS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
+# What a node does that leaves an axis fewer.
+_SHORTER = ("fold", "take")
+_SCALAR = -1
 _DEVICE = ("t", "h", "w", "c")
 
 
@@ -140,7 +143,7 @@ def _picture_names(file: OnnxFile) -> list[str] | None:
         if turn is None:
             return None
         turns.append(turn)
-        rank, name = rank - 1 if turn == "fold" else rank, node.output[0]
+        rank, name = rank - 1 if turn in _SHORTER else rank, node.output[0]
     return None
 
 
@@ -155,11 +158,12 @@ def _first_readers(file: OnnxFile) -> dict[str, Any]:
 
 
 def _lengths(file: OnnxFile) -> dict[str, int]:
-    """Return the lengths of the vectors that may be shapes."""
-    found = {name: array.size for name, array in file.weights.items()}
+    """Return the lengths of the vectors that may be shapes, and `_SCALAR` for places of one frame."""
+    found = {name: array.size if array.ndim else _SCALAR for name, array in file.weights.items()}
     for node in file.model.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
-            found[node.output[0]] = int(np.prod(node.attribute[0].t.dims))
+            dims = node.attribute[0].t.dims
+            found[node.output[0]] = int(np.prod(dims)) if dims else _SCALAR
         elif node.op_type == "Concat":
             # A shape that is computed from the batch, size by size.
             found[node.output[0]] = len(node.input)
@@ -167,14 +171,16 @@ def _lengths(file: OnnxFile) -> dict[str, int]:
 
 
 def _turn(node: Any, rank: int, lengths: dict[str, int]) -> Any:
-    """Return what a node does to the axes: "" for nothing, a permutation, or "fold"; None if it is unknown."""
+    """Return what a node does to the axes: "" for nothing, a permutation, "fold" or "take"; None if it is unknown."""
     if node.op_type in _STAYING:
         return ""
+    given = {each.name: each for each in node.attribute}
     if node.op_type == "Transpose":
-        return next((list(each.ints) for each in node.attribute if each.name == "perm"), list(range(rank))[::-1])
+        return list(given["perm"].ints) if "perm" in given else list(range(rank))[::-1]
     if node.op_type == "Reshape" and lengths.get(node.input[-1]) == rank - 1 == 4:
         return "fold"
-    return None
+    is_scalar = node.op_type == "Gather" and lengths.get(node.input[-1]) == _SCALAR
+    return "take" if is_scalar and "axis" in given and given["axis"].i == 1 else None
 
 
 def _names_at(rank: int) -> list[str]:
@@ -185,8 +191,9 @@ def _names_at(rank: int) -> list[str]:
 def _names_before(names: list[str], turns: list[Any]) -> list[str] | None:
     """Return the names of the input's axes, without the batch."""
     for turn in reversed(turns):
-        if turn == "fold":
-            names = ["b", "t", *names[1:]]
+        if turn in _SHORTER:
+            # Frames are folded into the batch, or one is taken out of the window.
+            names = ["b", "t", *names[1:]] if names else []
         elif turn and names:
             names = [names[turn.index(axis)] for axis in range(len(turn))]
     return names[1:] if names and names[0] == "b" and len(set(names)) == len(names) else None

@@ -136,6 +136,30 @@ def cnn_lstm(op: str = "LSTM") -> Any:
     )
 
 
+def unstacked_cnn_lstm() -> Any:
+    """Each frame of the window by itself through the same CNN, as `for t in range(T): cnn(x[:, t])` is exported."""
+    frames, nodes = range(PICTURES[0]), []
+    for t in frames:
+        nodes += [
+            node("Gather", f"input place{t}", f"x{t}", axis=1),
+            node("Conv", f"x{t} conv1 conv1.bias", f"a{t}", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+            node("Relu", f"a{t}", f"b{t}"),
+            node("GlobalAveragePool", f"b{t}", f"c{t}"),
+            node("Flatten", f"c{t}", f"d{t}", axis=1),
+            node("Unsqueeze", f"d{t} one", f"e{t}"),
+        ]
+    nodes += [
+        node("Concat", " ".join(f"e{t}" for t in frames), "features", axis=1),
+        node("Transpose", "features", "turned", perm=[1, 0, 2]),
+        node("LSTM", "turned W R B", "_ newest", hidden_size=UNITS),
+        node("Squeeze", "newest zero", "taken"),
+        node("Gemm", "taken fc.weight fc.bias", "output", transB=1),
+    ]
+    places = {f"place{t}": np.array(t, np.int64) for t in frames}
+    weights = {**cnn_weights(), **recurrent_weights("LSTM", UNITS), **head(), **places}
+    return model(nodes, weights, ("batch", *PICTURES))
+
+
 def cnn3d() -> Any:
     """Two convolutions over (C, T, H, W), a mean over all of it, a layer over classes."""
     rng = np.random.default_rng(8)
