@@ -126,6 +126,10 @@ class Builder:
         """Return whether a tensor of the file is a constant."""
         return name in self.constants
 
+    def is_tensor(self, name: str) -> bool:
+        """Return whether a tensor of the file is computed from the input."""
+        return name in self._tensors
+
     def keep(self, computed: Mapping[str, Array]) -> None:
         """Add constants that were computed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -83,12 +83,6 @@ def import_graph(file: OnnxFile, shape: Sequence[int], order: Order) -> Imported
 
 
 def _graph(file: OnnxFile, build: Builder, start: int, stored: tuple[int, ...], names: tuple[str, ...]) -> ModelGraph:
-    if constant := [name for name in names if build.is_constant(name)]:
-        raise ModelError(
-            expected="outputs that the input changes",
-            found=f"{', '.join(constant)} in {file.path}, which it does not",
-            path=file.path,
-        )
     return ModelGraph(
         calls=needed(build.calls, build.outputs),
         inputs=(start,),
@@ -116,7 +110,18 @@ def _translate(file: OnnxFile, build: Builder) -> None:
                 hint="Export the model again.",
                 path=file.path,
             ) from error
-    build.outputs = tuple(build.read(each.name) for each in file.model.graph.output if not build.is_constant(each.name))
+    build.outputs = tuple(_outputs(file, build))
+
+
+def _outputs(file: OnnxFile, build: Builder) -> Iterator[int]:
+    for each in file.model.graph.output:
+        if not build.is_tensor(each.name):
+            raise ModelError(
+                expected="outputs that the input changes",
+                found=f"{each.name!r} in {file.path}, which it does not",
+                path=file.path,
+            )
+        yield build.read(each.name)
 
 
 def _node(proto: Any, read: AbstractSet[str], opset: int) -> Node:

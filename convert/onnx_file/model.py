@@ -129,7 +129,9 @@ def _session(file: OnnxFile) -> Any:
     # Calls already run in threads of our own. 3: errors only.
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     try:
-        return onnxruntime.InferenceSession(file.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            file.model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # the runtime can raise anything
         raise ModelError(
             expected="a .onnx file that ONNX Runtime can run",

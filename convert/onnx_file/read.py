@@ -75,7 +75,7 @@ def read_onnx(path: Path) -> OnnxFile:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # Protocol Buffers can raise anything on damaged bytes
         raise _damaged(path) from error
-    if not model.graph.node or not model.opset_import:
+    if not model.graph.node or not model.opset_import or not all(isinstance(each, str) for each in _names(model)):
         raise _damaged(path)
     digest = hashlib.sha256(data)
     for each in _load_external(model, path):
@@ -109,6 +109,17 @@ def _damaged(path: Path) -> ModelError:
         hint="Export it again: torch.onnx.export.",
         path=path,
     )
+
+
+def _names(model: Any) -> Iterator[Any]:
+    """Yield every name in a model: strings, or bytes where they are no text."""
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version)
+    for each in (*graph.initializer, *graph.input, *graph.output):
+        yield each.name
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
 
 
 def _check_size(size: int, path: Path) -> None:

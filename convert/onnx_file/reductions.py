@@ -86,6 +86,8 @@ def _batch_normalization(build: Builder, node: Node) -> None:
     if node.attributes.get("training_mode", 0):
         raise node.lacks("the mode of inference", "training_mode 1")
     scale, bias, mean, variance = (as_float(build.array(node, place)) for place in range(1, 5))
+    if np.any(variance < 0):
+        raise node.lacks("variances of 0 or more", float(variance.min()))
     factor = scale / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))
     _scale(build, node, factor, bias - mean * factor)
 

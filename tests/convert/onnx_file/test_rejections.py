@@ -148,6 +148,15 @@ def test_a_form_of_lstm_that_keras_lacks_is_named(changes, says, tmp_path):
 
 
 @pytest.mark.tf
+def test_a_variance_below_zero_is_named(tmp_path):
+    made = mlp()
+    weights = next(each for each in made.graph.initializer if each.name == "variance")
+    weights.raw_data = np.full(8, -1.0, np.float32).tobytes()
+    with pytest.raises(ModelError, match="variances of 0 or more in BatchNormalization"):
+        load(made, tmp_path)
+
+
+@pytest.mark.tf
 def test_states_that_do_not_start_at_zero_are_named(tmp_path):
     made = model(
         [
@@ -213,6 +222,38 @@ def test_a_weight_of_another_size_than_it_states_is_damage(tmp_path):
     made.graph.initializer[0].dims[0] += 1
     with pytest.raises(ModelError, match="damaged or of another kind"):
         read_onnx(save(tmp_path / "model.onnx", made))
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("make", [rows_lstm, cnn_lstm])
+def test_whatever_is_damaged_ends_in_one_line(make, tmp_path):
+    """Bytes of the file's structure, changed, left out and put in."""
+    rng, data, path = np.random.default_rng(4), make().SerializeToString(), tmp_path / "model.onnx"
+    from convert.onnx_file.model import OnnxModel
+
+    for _ in range(40):
+        damaged, at = bytearray(data), int(rng.integers(min(len(data), 2500)))
+        damaged[at : at + int(rng.integers(3))] = rng.bytes(int(rng.integers(3)))
+        path.write_bytes(damaged)
+        try:
+            OnnxModel(read_onnx(path)).with_layout(axes=None, frames=None, size=None)
+        except ModelError as error:
+            assert "\n" not in str(error)
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path):
+    data = mlp().SerializeToString()
+    (tmp_path / "model.onnx").write_bytes(data.replace(b"Softmax", b"Soft\xffax"))
+    with pytest.raises(ModelError, match="damaged or of another kind"):
+        read_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.tf
+def test_an_output_that_no_operator_computes_is_named(tmp_path):
+    made = mlp()
+    made.graph.node[-1].output[0] = "elsewhere"
+    with pytest.raises(ModelError, match="outputs that the input changes, got 'output'"):
+        load(made, tmp_path)
 
 
 @pytest.mark.tf
