@@ -316,18 +316,9 @@ def run(
         outputs=[edgevid.Mqtt("mqtt://broker.local"), my_function])
 
     Args:
-        models: See `Session`.
-        source: See `Session`.
-        outputs: See `Session`.
-        policy: See `Session`.
-        stall_s: See `Session`.
-        rotate: See `Session`.
-        flip: See `Session`.
-        region: See `Session`.
-        region_file: See `Session`.
-        count: See `Session`.
+        models, source, outputs, policy, stall_s: See `Session`.
+        rotate, flip, region, region_file, count, exit_when_stuck: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
-        exit_when_stuck: See `Session`.
         on_start: Called with the session before the first frame. Use it to keep the session: any
             thread may call its `stop`.
 
