@@ -1,6 +1,6 @@
 """What does a decision cost in edgevid, and in each runtime that a user would pick instead?
 
-    python -m benchmarks.peers [--fast] [--models NAME,...] [--trained MODEL.h5 --clips DIR]
+    python -m benchmarks.peers [--fast] [--add] [--models NAME,...] [--trained MODEL.h5 --clips DIR]
 
 Every peer runs the same model on the same frames, on one core, in a fresh process of an environment of its own whose
 packages are pinned in `benchmarks/peers/requirements`. Peers take turns in random order. Each is compared with the
@@ -14,6 +14,7 @@ Aims: ahead of every peer, and within 5 % of the bare interpreter on edgevid's o
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from benchmarks.peers.chores import reason_against
 from benchmarks.peers.environments import Environments
 from benchmarks.peers.models import OVER_FRAMES, OVER_SIZE, SUBJECTS, Subject, trained
 from benchmarks.peers.rounds import Limits, Runs, measure
-from benchmarks.writing.results_file import RESULTS, write
+from benchmarks.writing.results_file import RESULTS, environment, write
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = Limits(rounds=3, slow_rounds=1, seconds=0.3)
@@ -40,23 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     bench = Bench(args.folder, Environments(args.folder / "env", here=args.here), FAST if args.fast else Limits())
     peers = [peer for peer in PEERS if _is_wanted(peer, args)]
-    models, samples = {}, {}
+    models, samples = _kept(args.results) if args.add else ({}, {})
+
+    def written(**more: Any) -> tuple[dict[str, Any], Path]:
+        numbers = {"models": models, "page": page.text(models), **more}
+        question = (__doc__ or "").splitlines()[0]
+        return numbers, write(
+            "peers", question=question, numbers=numbers, samples=samples, threads=1, folder=args.results
+        )
+
     for subject in _chosen(args):
         models[subject.title], runs = bench.numbers(subject, peers)
         samples |= {f"{subject.title}: {name}": list(each.cpu_us.values()) for name, each in runs.items()}
-    numbers: dict[str, Any] = {"models": models, "page": page.text(models)}
+        # A run takes hours, and what is measured should outlive it.
+        numbers, path = written()
     if args.growth:
         short = Bench(args.folder, bench.environments, FAST)
-        numbers["growth"] = growth.measure(short.run)
-        growth.draw(numbers["growth"], args.growth)
-    path = write(
-        "peers",
-        question=(__doc__ or "").splitlines()[0],
-        numbers=numbers,
-        samples=samples,
-        threads=1,
-        folder=args.results,
-    )
+        growing = growth.measure(short.run)
+        growth.draw(growing, args.growth)
+        numbers, path = written(growth=growing)
     print(f"{numbers['page']}\n\nWrote {path}")
     return 0
 
@@ -111,11 +114,23 @@ class Bench:
             "edgevid_precision": files.precision(own),
             "peers": compare.numbers(found, peers, reference),
             "notes": files.notes(own),
+            "commit": (around := environment())["commit"],
+            "load_1min": around["load_1min"],
         }
         for name in (EDGEVID, ENGINE):
             if over := compare.over_floor(found, name):
                 result[f"{'api' if name == EDGEVID else 'engine'}_over_floor"] = over
         return result, found
+
+
+def _kept(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Return the models and samples of the results file; none if there is no file."""
+    path = folder / "peers.json"
+    if not path.exists():
+        return {}, {}
+    found = json.loads(path.read_text())
+    session = {name: found["environment"][name] for name in ("commit", "load_1min")}
+    return {title: session | model for title, model in found["numbers"]["models"].items()}, found["samples"]
 
 
 def _chosen(args: argparse.Namespace) -> list[Subject]:
@@ -138,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fast", action="store_true", help="one model, three rounds, edgevid and TFLite only")
+    parser.add_argument(
+        "--add", action="store_true", help="keep the numbers of other models that the results file holds"
+    )
     parser.add_argument("--models", type=_subjects, metavar="NAME,...", help=f"of {', '.join(_EVERY)}")
     parser.add_argument(
         "--trained", type=Path, action="append", default=[], metavar="MODEL", help="a trained LRCN (.h5), repeatable"

@@ -23,7 +23,7 @@ def text(models: Mapping[str, Mapping[str, Any]]) -> str:
     first = ["Of the peers that run a model, edgevid is"]
     first += [f"- {title}: {standing(model['peers'])}" for title, model in models.items()]
     tables = [
-        f"### {title}\n\n{_table(model['peers'])}{_over_floor(model)}{_failed(model['peers'])}"
+        f"### {title}\n\n{_table(model['peers'])}{_over_floor(model)}{_session(model)}{_failed(model['peers'])}"
         for title, model in models.items()
     ]
     return "\n\n".join(["\n".join([first[0], "", *first[1:]]), *tables])
@@ -71,6 +71,11 @@ def _over_floor(model: Mapping[str, Any]) -> str:
         if (row := model.get(key))
     ]
     return f"\nIn int8, {' and '.join(over)} the time of the bare interpreter on its parts.\n" if over else ""
+
+
+def _session(model: Mapping[str, Any]) -> str:
+    """State when a model was measured; models of one file may be of several sessions."""
+    return f"\nMeasured at load {model['load_1min']}, commit {model['commit']}.\n" if "commit" in model else ""
 
 
 def _failed(peers: Mapping[str, Mapping[str, Any]]) -> str:

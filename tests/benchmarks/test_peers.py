@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import edgevid
+from benchmarks.peers import __main__ as peers_main
 from benchmarks.peers import chores, compare, files, growth, page
 from benchmarks.peers.catalog import EDGEVID, ENGINE, FLOOR, PEERS, Peer
 from benchmarks.peers.environments import REQUIREMENTS, Environments
@@ -244,3 +245,16 @@ def test_a_trained_lrcn_is_cut_where_its_layers_no_longer_see_single_frames(tmp_
     clip = np.random.default_rng(0).random((1, 5, 16, 16, 3), np.float32)
     features = cut.encoder(clip[0]).numpy()
     np.testing.assert_allclose(cut.head(features[None]).numpy(), model(clip).numpy(), atol=1e-6)
+
+
+def test_models_of_an_earlier_session_are_kept_with_its_commit(tmp_path):
+    assert peers_main._kept(tmp_path) == ({}, {})
+    session = {"commit": "abc", "load_1min": 1.5, "date": "2026-01-01"}
+    models = {"old": {"peers": {}}, "older": {"peers": {}, "commit": "def", "load_1min": 0.5}}
+    content = {"environment": session, "numbers": {"models": models}, "samples": {"old: edgevid": [1.0]}}
+    (tmp_path / "peers.json").write_text(json.dumps(content))
+    kept, samples = peers_main._kept(tmp_path)
+    assert kept["old"] == {"peers": {}, "commit": "abc", "load_1min": 1.5}
+    assert kept["older"]["commit"] == "def"
+    assert samples == {"old: edgevid": [1.0]}
+    assert "Measured at load 1.5, commit abc." in page.text(kept)
