@@ -7,7 +7,7 @@ without it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
 from time import monotonic_ns, sleep
 from typing import Self
@@ -173,17 +173,10 @@ class ServedVideo(VideoFile):
         self._set_up(decoder, name=name)
         self._frame_count = frame_count
 
-    def pictures(self) -> Iterator[Array]:
-        """Decode the video to its end.
-
-        Yields:
-            (H, W, 3) uint8 BGR, in one buffer.
-
-        Raises:
-            SourceError: The connection broke off before the end.
-        """
+    def _pictures(self, is_wanted: Callable[[], bool]) -> Iterator[Array | None]:
+        """Yield as for any file, and reject an end before the announced one: the connection broke off."""
         count = 0
-        for picture in super().pictures():
+        for picture in super()._pictures(is_wanted):
             yield picture
             count += 1
         # Containers without an index announce an estimate.

@@ -47,7 +47,6 @@ class VideoFile(ClosingSource):
     decodes_video = True
 
     def __init__(self, path: str | Path) -> None:
-        self.wanted: Callable[[int], bool] = _any_time
         where = opencv_name(Path(path))
         decoder = Decoder(where, name=str(path), can_reopen=Path(path).is_file())
         if not decoder.is_open:
@@ -56,6 +55,7 @@ class VideoFile(ClosingSource):
 
     def _set_up(self, decoder: Decoder, *, name: str) -> None:
         self.name, self._decoder = name, decoder
+        self.wanted: Callable[[int], bool] = _any_time
         fps = decoder.get("FPS")
         self.fps = fps if 0 < fps < _MAX_FPS else _DEFAULT_FPS
         """Nominal frames per second; 25 where the container has none."""
@@ -145,10 +145,10 @@ class VideoFile(ClosingSource):
         while self._decoder.grab():
             if not is_wanted():
                 yield None
-                continue
-            if (buffer := self._decoder.retrieve(buffer)) is None:
+            elif (buffer := self._decoder.retrieve(buffer)) is not None:
+                yield buffer
+            else:
                 break
-            yield buffer
             count += 1
         if count == 0:
             raise SourceError(

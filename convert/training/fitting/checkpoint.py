@@ -1,7 +1,8 @@
 """The state of a training after an epoch, in one file that is replaced atomically.
 
-A training that goes on from it ends with the same weights, bit for bit, as one that was never stopped: the file holds
-all variables, those of the optimiser and of the random generators among them, and what early stopping knows.
+A training that goes on from it ends with the weights of one that was never stopped, as far as two processes round
+alike: the file holds all variables, those of the optimiser and of the random generators among them, and what early
+stopping knows.
 """
 
 from __future__ import annotations

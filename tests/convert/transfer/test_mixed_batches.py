@@ -52,16 +52,17 @@ def test_equal_seeds_give_equal_batches_and_epochs_differ():
     assert not (all_of(batches(seed=1))[0] == one[0]).all()
 
 
-@pytest.mark.parametrize("training", [HeadTraining(mix_up=1.0), HeadTraining(label_smoothing=0.6)])
-@pytest.mark.parametrize("every_frame", [True, False])
-def test_a_head_still_learns_and_is_less_sure(training, every_frame):
-    training = HeadTraining(every_frame=every_frame, mix_up=training.mix_up, label_smoothing=training.label_smoothing)
+@pytest.mark.parametrize(
+    "training", [HeadTraining(mix_up=1.0, label_smoothing=0.0), HeadTraining(every_frame=False, label_smoothing=0.6)]
+)
+def test_a_head_still_learns_and_is_less_sure(training):
     examples, unseen = windows(30), windows(30, seed=5)
 
     def answers(how):
         return softmax(fit("gru", examples, streams=[FEATURES], seed=1, training=how).logits(unseen.features))
 
-    usual, found = answers(HeadTraining(every_frame=every_frame, label_smoothing=0.0)), answers(training)
+    usual = answers(HeadTraining(every_frame=training.every_frame, label_smoothing=0.0))
+    found = answers(training)
     assert (found.argmax(axis=1) == unseen.classes).mean() > 0.9
     assert found.max(axis=1).mean() < usual.max(axis=1).mean() - 0.02
 

@@ -44,8 +44,10 @@ def test_only_the_seconds_of_a_segment_are_decoded(tmp_path, monkeypatch):
     write_numbered(tmp_path / "day.mp4", count=1500)
     path = table(tmp_path, "day.mp4,wave,50.03,51")
     delivered = []
-    pictures = VideoFile.pictures
-    monkeypatch.setattr(VideoFile, "pictures", lambda self: (delivered.append(1) or each for each in pictures(self)))
+    pictures = VideoFile._pictures
+    monkeypatch.setattr(
+        VideoFile, "_pictures", lambda self, wanted: (delivered.append(1) or each for each in pictures(self, wanted))
+    )
     # The search for the recording's end takes its last seconds.
     (ref,) = find_clips(path)
     assert 0 < len(delivered) < 100

@@ -231,6 +231,8 @@ def test_only_this_machine_reaches_the_port(shown):
 
 def test_a_port_in_use_a_wrong_one_and_a_missing_library_are_one_line(shown, monkeypatch, capsys):
     port = shown.host.rpartition(":")[2]
+    # Until it answers, its thread may still import what is missing below.
+    status(shown)
     arguments = ["label", str(shown.folder), "-o", str(shown.file), "--port"]
     assert cli.main([*arguments, port]) == UsageError.exit_code
     assert "Choose another port" in capsys.readouterr().err
