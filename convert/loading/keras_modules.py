@@ -61,7 +61,7 @@ class KerasModules:
         vars(self._tensorflow)["keras"] = self._tf_keras
 
     def restore(self) -> None:
-        """Put the saved modules back in place of the aliases."""
+        """Restore the saved modules in place of the aliases."""
         self._remove()
         self._modules.update(self._saved)
         if self._attribute is None:

@@ -80,7 +80,7 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         self._epoch = 0
         self._windows = len(clips) * windows_per_clip
         # The clip of each window.
-        self._of = _class_by_class(clips, self._windows) if balanced else np.arange(self._windows) % len(clips)
+        self._clip_of = _class_by_class(clips, self._windows) if balanced else np.arange(self._windows) % len(clips)
         self._order = self._shuffled()
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         """Draw a window with its variation, and return it with the class that it shows."""
         # A generator for each window: Keras may request the batches of an epoch in any order.
         rng = np.random.default_rng((self._seed, self._epoch, number))
-        clip = self._clips[self._of[number]]
+        clip = self._clips[self._clip_of[number]]
         label = str(clip.ref.label)
         variation = draw(self._augmentation, rng, label=label)
         frames = variation.apply(random_window(clip, self._task.window, rng, speed=variation.speed))

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def mark_code(lines: list[str]) -> list[str]:
-    """Put a code directive before each indented block that follows a paragraph and a blank line.
+    """Insert a code directive before each indented block that follows a paragraph and a blank line.
 
     Sections such as `Args:` are no such block: their first entry follows the heading without a blank line.
     """

@@ -1,10 +1,12 @@
-"""Run a module of a benchmark in a fresh process, with JSON in and out."""
+"""Both ends of a fresh process: run a module of a benchmark with JSON in and out, and be that module."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from edgevid.errors import EdgevidError
@@ -14,7 +16,7 @@ def run_module(module: str, text: str, *, limit_s: float) -> dict[str, Any]:
     """Run a module and return the JSON object that it prints.
 
     Args:
-        module: Its full name. It prints `{"error": …}` and exits with 1 if it fails.
+        module: Its full name. It ends with `answer`.
         text: Its standard input.
         limit_s: Time after which it is killed.
 
@@ -39,6 +41,24 @@ def run_module(module: str, text: str, *, limit_s: float) -> dict[str, Any]:
         raise _failure(out, err, child.returncode)
     found: dict[str, Any] = json.loads(out)
     return found
+
+
+def answer(work: Callable[[dict[str, Any]], Any]) -> int:
+    """Do the task of standard input; print the report, or the error as JSON.
+
+    Args:
+        work: From the task's JSON object to a report, a dataclass.
+
+    Returns:
+        The exit code: 1 for an error.
+    """
+    try:
+        report = dataclasses.asdict(work(json.load(sys.stdin)))
+    except EdgevidError as error:
+        sys.stdout.write(json.dumps({"error": str(error)}))
+        return 1
+    sys.stdout.write(json.dumps(report))
+    return 0
 
 
 def _failure(out: str, err: str, code: int) -> EdgevidError:

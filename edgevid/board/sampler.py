@@ -76,7 +76,7 @@ class BoardSampler:
         self.history.add(state)
 
     def start(self) -> None:
-        """Take the first sample and start the thread."""
+        """Sample once, then start the thread."""
         self._turns.attempt(self.sample)
         self._thread = threading.Thread(target=self._run, name="edgevid-board", daemon=True)
         self._thread.start()

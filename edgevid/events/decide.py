@@ -231,7 +231,7 @@ class Decider:
         return ended
 
     def slow_down(self, times: int) -> None:
-        """Take off a multiple of the delays, because windows last that much longer. Flush before.
+        """Subtract a multiple of the delays, because windows last that much longer. Flush before.
 
         Args:
             times: Length of a window as a multiple of the one in training, at least 1.

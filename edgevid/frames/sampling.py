@@ -61,7 +61,7 @@ class IntervalSampler:
         self.late_ns = 0
 
     def slow_down(self, times: int) -> None:
-        """Take frames at a multiple of the training interval. The next frame begins a new window.
+        """Pick frames at a multiple of the training interval. The next frame begins a new window.
 
         Args:
             times: Training intervals between two taken frames, at least 1.

@@ -90,7 +90,7 @@ class Tap(Protocol):
     """A viewer of the source's frames, such as the live page or the recorder."""
 
     def saw(self, frame: Frame) -> None:
-        """Look at one frame before any model does.
+        """Receive one frame before any model does.
 
         Called in the loop for every frame: copy rarely and return quickly.
 

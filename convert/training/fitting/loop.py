@@ -70,7 +70,7 @@ def fit_network(
         callbacks = [keras.callbacks.TerminateOnNaN(), *([stopping] if stopping else []), report]
         if checkpoint:
             # After the others, whose states it stores.
-            callbacks.append(_Keeper(checkpoint, report, stopping))
+            callbacks.append(_CheckpointWriter(checkpoint, report, stopping))
         if options.tensorboard is not None:
             callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
         model.fit(
@@ -170,7 +170,7 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not t
         self._on_epoch(self.history[-1])
 
 
-class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
+class _CheckpointWriter(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
     """Stores the state after each epoch."""
 
     def __init__(self, checkpoint: Checkpoint, report: _Report, stopping: _Stopping | None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import json
 import os
 import signal
 import sys
@@ -16,13 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
+from typing import Any
 
 import numpy as np
 
+from edgevid.bench.fresh_process import answer
 from edgevid.bench.measuring.loop import NOISE, Punctuality, Task, measure
 from edgevid.bundle import Bundle
 from edgevid.capture.source import Source
-from edgevid.errors import EdgevidError, UsageError
+from edgevid.errors import UsageError
 from edgevid.frames import Array
 from edgevid.telemetry.telemetry import STAGES
 
@@ -175,20 +176,13 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def main() -> int:
-    """Do the task of standard input; print the report, or the error as JSON with exit code 1."""
+def _measured(data: dict[str, Any]) -> Report:
     _end_with_parent()
-    data = json.load(sys.stdin)
     task = Task(**{**data, "size": tuple(data["size"]), "affinity": tuple(data["affinity"])})
-    try:
-        report, rows = work(task)
-    except EdgevidError as error:
-        sys.stdout.write(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-        return 1
+    report, rows = work(task)
     np.savez_compressed(task.samples, rows=rows)
-    sys.stdout.write(json.dumps(dataclasses.asdict(report)))
-    return 0
+    return report
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_measured))

@@ -6,17 +6,16 @@ JSON.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, process_time
+from typing import Any
 
+from edgevid.bench.fresh_process import answer
 from edgevid.bench.measuring.loop import Punctuality
 from edgevid.bench.reference.score import Detection, StreamScore, score
-from edgevid.errors import EdgevidError
 from edgevid.events.decide import Event
 from edgevid.frames import Frame
 from edgevid.outputs.output import QuietOutput
@@ -107,16 +106,9 @@ def play(task: StreamTask) -> StreamReport:
     )
 
 
-def main() -> int:
-    """Do the task of standard input; print the report, or the error as JSON with exit code 1."""
-    try:
-        report = play(StreamTask(**json.load(sys.stdin)))
-    except EdgevidError as error:
-        sys.stdout.write(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-        return 1
-    sys.stdout.write(json.dumps(dataclasses.asdict(report)))
-    return 0
+def _played(data: dict[str, Any]) -> StreamReport:
+    return play(StreamTask(**data))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_played))

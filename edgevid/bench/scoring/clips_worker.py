@@ -6,15 +6,14 @@ JSON.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgevid.errors import EdgevidError
+from edgevid.bench.fresh_process import answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,17 +79,9 @@ def score(task: ClipsTask) -> ClipsReport:
     )
 
 
-def main() -> int:
-    """Do the task of standard input; print the report, or the error as JSON with exit code 1."""
-    data = json.load(sys.stdin)
-    try:
-        report = score(ClipsTask(**{**data, "clips": tuple(map(tuple, data["clips"]))}))
-    except EdgevidError as error:
-        sys.stdout.write(json.dumps({"error": str(error), "exit_code": error.exit_code}))
-        return 1
-    sys.stdout.write(json.dumps(dataclasses.asdict(report)))
-    return 0
+def _scored(data: dict[str, Any]) -> ClipsReport:
+    return score(ClipsTask(**{**data, "clips": tuple(map(tuple, data["clips"]))}))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_scored))

@@ -239,7 +239,7 @@ class SinkRunner(ThreadedOutput):
             sleep(_LAST_RETRY_S)
 
     def _rescue(self) -> None:
-        """Take the messages from a thread that hangs, then unblock it."""
+        """Remove the messages from a thread that hangs, then unblock it."""
         sink = self._sink
         # In this order: an aborted call raises, and its thread must find the ticket revoked.
         self._put_back(self._ticket)

@@ -81,7 +81,7 @@ class Ticket:
             return True
 
     def revoke(self) -> list[Message]:
-        """Take away the unsettled messages.
+        """Remove the unsettled messages.
 
         Returns:
             The messages in order; none if the ticket was revoked before.

@@ -52,7 +52,7 @@ def test_a_balanced_epoch_has_as_many_windows_of_a_rare_class_and_takes_each_of_
     counts = sum(windows[index][1].sum(axis=0) for index in range(len(windows)))
     assert len(kept) == 14
     np.testing.assert_array_equal(counts, [14, 14, 14])
-    taken = np.bincount(windows._of, minlength=len(kept))
+    taken = np.bincount(windows._clip_of, minlength=len(kept))
     is_rare = np.array([str(clip.ref.label) == rare for clip in kept])
     assert set(taken[is_rare]) == {7}
     assert set(taken[~is_rare]) <= {2, 3}
