@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ def tail_svg(measured: Mapping[str, Measured]) -> bytes:
         shown = np.unique(len(times) - np.geomspace(1, len(times), min(_MOST_POINTS, len(times))).astype(int))
         axis.plot(times[shown], share[shown], color=color, label=_plain(name), drawstyle="steps-pre")
     axis.set_xscale("log")
+    _few_ticks(axis.xaxis)
     axis.set_yscale("log")
     _legend(axis, len(measured))
     return finish(figure, axis, "ms a frame", "share that takes longer")
@@ -71,6 +73,7 @@ def time_svg(each: Measured) -> bytes:
     times = _times_ms(each, "total")
     above.plot(np.linspace(0, 100, len(times)), times, color=ACCENT, linewidth=0, marker=",", rasterized=True)
     above.set_yscale("log")
+    _few_ticks(above.yaxis)
     above.set_xlabel("% of the frames", fontsize=9)
     above.set_ylabel("ms a frame", fontsize=9)
     series = each.result.surroundings.series
@@ -118,6 +121,15 @@ def _times_ms(each: Measured, stage: str) -> Array:
     column = each.samples[:, 1 + list(STAGES).index(stage)]
     times: Array = column[column != NONE] / NS_PER_MS
     return times
+
+
+def _few_ticks(axis: Any) -> None:
+    """Label 1, 2 and 5 of each decade in plain numbers; the usual labels of a short logarithmic axis overlap."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _cycle(count: int) -> list[str]:
