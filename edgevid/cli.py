@@ -155,7 +155,8 @@ def _dispatch(argv: list[str]) -> int:
 
 def _command(name: str) -> Command:
     if name not in VERBS:
-        close = difflib.get_close_matches(name, VERBS, n=1)
+        # The first of two words is nearer to what was meant than a like word.
+        close = [verb for verb in VERBS if verb.startswith(f"{name} ")] or difflib.get_close_matches(name, VERBS, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else "Run: edgevid --help."
         raise UsageError(expected="a command", choices=VERBS, got=name, hint=hint)
     try:

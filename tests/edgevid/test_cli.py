@@ -129,6 +129,12 @@ def test_an_unknown_verb_names_the_legal_ones_and_the_closest(capsys: pytest.Cap
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(("word", "verb"), [("fetch", "fetch keypoints"), ("tune", "tune show")])
+def test_half_of_a_verb_names_the_whole_one(word: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([word, "--help"]) == 2
+    assert f"Did you mean {verb!r}?" in capsys.readouterr().err
+
+
 def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["inspect", "x.edgevid", "--jsno"])
