@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Profile the bundle.
 
     Raises:
-        UsageError: The trace cannot be written there, there is one round, or a part has too many operators.
+        UsageError: The trace cannot be written there, or there is one round.
     """
     from convert import Terminal
     from convert.profiling.profile import profile

@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from time import perf_counter_ns
 from typing import Any
 
@@ -21,12 +23,14 @@ from convert.tflite_file import read_tflite
 from edgevid.backends.litert import LiteRt
 from edgevid.bench.statistics import Interval, mean_interval
 from edgevid.bundle import Bundle
-from edgevid.errors import UsageError
+from edgevid.bundle.parts import Part
 from edgevid.units import NS_PER_MS
 
-# Each prefix is an interpreter of its own, all in memory at once.
-MOST_OPERATORS = 400
+# Each prefix is an interpreter of its own; those of a group are in memory together.
+GROUP = 200
 _LEAST_RUNS, _RUN_NS = 5, 8_000_000
+
+Times = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,6 @@ def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) ->
         progress: Shows the rounds.
 
     Raises:
-        UsageError: A part has more than 400 operators.
         BackendError: The interpreter rejects a prefix.
     """
     interpreter = LiteRt(threads=threads)
@@ -84,11 +87,9 @@ def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) ->
     for part in bundle.manifest.parts:
         data = bundle.models[part.file]
         names = _names(data, part.file)
-        # The last timer is that of the part itself, uncut.
-        timers = [*_timers(data, len(names), interpreter, part.file), _timer(interpreter.open(data, part.file))]
-        times = _in_turn(timers, rounds, progress, part.role)
-        whole_ms[part.role] = float(np.median(times[:, -1]))
-        steps = np.diff(times[:, :-1], axis=1, prepend=0.0)
+        timed = partial(_in_turn, rounds=rounds, progress=progress)
+        steps, whole = _steps(data, len(names), interpreter, part, timed)
+        whole_ms[part.role] = float(np.median(whole))
         operators += [
             OperatorTime(
                 role=part.role, place=place, kind=kind, output=output, ms=mean_interval(steps[:, place].tolist())
@@ -101,17 +102,26 @@ def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) ->
 def _names(data: bytes, file: str) -> list[tuple[str, str]]:
     """Return kind and first output of each operator."""
     graph = read_tflite(data, file)
-    if len(graph.operators) > MOST_OPERATORS:
-        raise UsageError(
-            expected=f"a part with at most {MOST_OPERATORS} operators", found=f"{file} with {len(graph.operators)}"
-        )
     return [(each.kind, graph.tensors[each.outputs[0]].name) for each in graph.operators]
 
 
-def _timers(data: bytes, count: int, interpreter: LiteRt, file: str) -> list[Callable[[], float]]:
-    """Load each prefix, the shortest first; return what times each."""
-    pieces = OperatorFile(data)
-    return [_timer(interpreter.open(pieces.prefix(length), f"{file}, cut")) for length in range(1, count + 1)]
+def _steps(
+    data: bytes, count: int, interpreter: LiteRt, part: Part, timed: Callable[..., Times]
+) -> tuple[Times, Times]:
+    """Return (rounds, operators) of each operator and (rounds,) of the part itself, uncut, in ms."""
+    pieces, steps = OperatorFile(data), list[Times]()
+    for first in range(0, count, GROUP):
+        last = min(first + GROUP, count)
+        # Each group times the prefix before it too, so that a difference is always of one group.
+        lengths = range(max(first, 1), last + 1)
+        files = chain(((pieces.prefix(length), f"{part.file}, cut") for length in lengths), [(data, part.file)])
+        task = f"timing the {part.role}" if count <= GROUP else f"timing the {part.role}, operators {first} to {last}"
+        # No name holds the interpreters of a group while the next one's are opened.
+        times = timed([_timer(interpreter.open(*each)) for each in files], task=task)
+        cut = times[:, : len(lengths)]
+        steps.append(np.diff(cut, axis=1) if first else np.diff(cut, axis=1, prepend=0.0))
+    # The part itself was timed with every group.
+    return np.concatenate(steps, axis=1), times[:, -1]
 
 
 def _timer(loaded: Any) -> Callable[[], float]:
@@ -137,12 +147,10 @@ def _timer(loaded: Any) -> Callable[[], float]:
     return median_ms
 
 
-def _in_turn(
-    timers: Sequence[Callable[[], float]], rounds: int, progress: Progress, role: str
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _in_turn(timers: Sequence[Callable[[], float]], *, rounds: int, progress: Progress, task: str) -> Times:
     """Return (rounds, prefixes) in ms; each round in another order, so that a disturbance meets all of them."""
     order, times = random.Random(0), np.zeros((rounds, len(timers)))
-    for number in progress.track(range(rounds), f"timing the {role}"):
+    for number in progress.track(range(rounds), task):
         for place in order.sample(range(len(timers)), len(timers)):
             times[number, place] = timers[place]()
     return times

@@ -52,6 +52,39 @@ def test_a_known_sleep_shows_as_that_operators_time(monkeypatch: pytest.MonkeyPa
     assert encoder[slow_from - 1] == pytest.approx(0.1)
 
 
+def test_a_part_of_many_operators_is_timed_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convert.profiling import profile as profiling
+    from convert.progress import Silent
+    from convert.quantization.file_pieces import OperatorFile
+
+    read = bundle.read(GESTURES)
+    (encoder,) = (part for part in read.manifest.parts if part.role == "encoder")
+    count = len(profiling._names(read.models[encoder.file], encoder.file))
+    held: list[int] = []
+
+    def in_turn(timers: list[object], *, rounds: int, **_: object) -> np.ndarray:
+        held.append(len(timers))
+        # The prefix of n operators takes n squared ms, wherever its group begins.
+        lengths = [timer() for timer in timers]  # type: ignore[operator]
+        return np.tile(np.square(lengths), (rounds, 1))
+
+    cut = OperatorFile.prefix
+    lengths: list[int] = []
+
+    def prefix(file: OperatorFile, length: int) -> bytes:
+        lengths.append(length)
+        return cut(file, length)
+
+    monkeypatch.setattr(profiling, "GROUP", 3)
+    monkeypatch.setattr(OperatorFile, "prefix", prefix)
+    monkeypatch.setattr(profiling, "_timer", lambda _loaded: lambda length=lengths[-1]: length)
+    monkeypatch.setattr(profiling, "_in_turn", in_turn)
+    found = profiling.profile(read, threads=1, rounds=2, progress=Silent())
+    times = [each.ms.value for each in found.operators if each.role == "encoder"]
+    assert times == [2 * place + 1 for place in range(count)]
+    assert max(held) <= 3 + 2
+
+
 def test_the_longest_prefix_is_the_file_and_a_shorter_one_computes_its_tensors() -> None:
     from convert.quantization.file_pieces import OperatorFile
     from edgevid.backends.litert import LiteRt
