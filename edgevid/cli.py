@@ -64,7 +64,7 @@ VERBS: dict[str, Verb] = {
     "bench compare": Verb("edgevid.commands.benchmark.compare", "compare two results: the effect and one word"),
     "bench check": Verb("edgevid.commands.benchmark.check", "check a result file and its raw samples"),
     "bench page": Verb("convert.commands.bench_page", "make a page of results, boards side by side"),
-    "bench profile": Verb("convert.commands.bench_profile", "time a bundle's parts operator by operator"),
+    "bench profile": Verb("edgevid.commands.benchmark.profile", "time a bundle's parts operator by operator"),
     "bench reference": Verb("edgevid.commands.benchmark.reference", "measure the suite that all boards share"),
     "bench sweep": Verb("edgevid.commands.benchmark.sweep", "measure threads, delegates or sizes in turn"),
     "fit": Verb("convert.commands.fit", "predict which Raspberry Pi keeps a bundle's rate"),

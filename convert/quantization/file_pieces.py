@@ -85,21 +85,6 @@ class OperatorFile:
         graph.inputs, graph.outputs = self.entries(piece), sorted(self.written(piece))
         return self._packed(graph)
 
-    def prefix(self, length: int) -> bytes:
-        """Return a file of the first operators, with the file's inputs.
-
-        Args:
-            length: Number of operators, at least 1. Its outputs are what later operators read, and
-                those of the file's outputs that are written.
-        """
-        graph, piece = copy.copy(self._graph), range(length)
-        later = set(self._reads(range(length, len(self.operators)))) | {int(number) for number in graph.outputs}
-        graph.operators = [graph.operators[place] for place in piece]
-        # An operator whose output nobody reads is still one.
-        outputs = sorted(self.written(piece) & later) or sorted(self.operators[length - 1].writes)
-        graph.inputs, graph.outputs = self.entries(piece), outputs
-        return self._packed(graph)
-
     def isolated(self, piece: Sequence[int]) -> tuple[bytes, dict[int, int]]:
         """Return a file of some operators, each with inputs of its own in place of what others write.
 

@@ -34,7 +34,7 @@ mkdir -m 777 "$folder/out"
 tar -C "$folder/out" -cf "$folder/out.tar" .
 base64 -w0 "$folder/out.tar"
 """
-# The names that `bench` and `bench sweep` give to files.
+# The names that `bench` and its other verbs give to files.
 _NAME = re.compile(r"(?:\./)?([A-Za-z0-9_][A-Za-z0-9_.,:=+-]{0,200}\.(?:json|npz))")
 _MOST_BYTES = 1 << 28
 
@@ -60,12 +60,12 @@ def measure_remotely(
     """
     atomic.check_folder(output, suffix=".json")
     with tempfile.TemporaryDirectory(prefix=".edgevid-", dir=output.parent) as folder:
-        _run(device, bundle, ["{bundle}", *arguments], "result.json", Path(folder), leave_service=leave_service)
+        run_there(device, bundle, ["{bundle}", *arguments], "result.json", Path(folder), leave_service=leave_service)
         arrived, raw = Path(folder) / output.name, output.with_suffix(".npz")
         # The device named the samples after its own file.
-        text = _bytes_of(Path(folder) / "result.json", device)
+        text = bytes_of(Path(folder) / "result.json", device)
         arrived.write_bytes(text.replace(b"result.npz", json.dumps(raw.name)[1:-1].encode()))
-        arrived.with_suffix(".npz").write_bytes(_bytes_of(Path(folder) / "result.npz", device))
+        arrived.with_suffix(".npz").write_bytes(bytes_of(Path(folder) / "result.npz", device))
         result = check(arrived)
         _put(arrived, output)
     return result
@@ -98,17 +98,31 @@ def sweep_remotely(
         ResultInvalid: What came back is no result that agrees with itself.
     """
     with tempfile.TemporaryDirectory(prefix=".edgevid-", dir=output) as folder:
-        _run(device, bundle, ["sweep", "{bundle}", *arguments], "", Path(folder), leave_service=leave_service)
+        run_there(device, bundle, ["sweep", "{bundle}", *arguments], "", Path(folder), leave_service=leave_service)
         for name in names:
-            _bytes_of(Path(folder) / f"{name}.json", device)
+            bytes_of(Path(folder) / f"{name}.json", device)
         results = {name: check(Path(folder) / f"{name}.json") for name in names}
         for name in names:
             _put(Path(folder) / f"{name}.json", output / f"{name}.json")
     return results
 
 
-def _run(device: Device, bundle: Path, words: Sequence[str], output: str, folder: Path, *, leave_service: bool) -> None:
-    """Run a benchmark on a device, and unpack its files into a folder."""
+def run_there(
+    device: Device, bundle: Path, words: Sequence[str], output: str, folder: Path, *, leave_service: bool
+) -> None:
+    """Run a benchmark on a device, and unpack its files into a folder.
+
+    Args:
+        device: The device.
+        bundle: The bundle to send; its copy is removed.
+        words: Words after `edgevid bench`; "{bundle}" stands for the copy.
+        output: Name for the option `-o` there; "" for a folder of files.
+        folder: The local folder, which exists.
+        leave_service: Whether the device's service keeps running.
+
+    Raises:
+        DeployError: The device cannot be reached, the benchmark failed there, or it answered nothing.
+    """
     sent = device.send(bundle)
     script = _SCRIPT.format(
         bundle=shlex.quote(sent),
@@ -123,7 +137,7 @@ def _run(device: Device, bundle: Path, words: Sequence[str], output: str, folder
         with tarfile.open(fileobj=packed, mode="r:") as archive:
             _unpack(archive, folder)
     except (ValueError, IndexError, tarfile.TarError, EOFError, OSError) as error:
-        raise _no_result(device) from error
+        raise no_result(device) from error
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
@@ -135,14 +149,20 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
             (folder / found[1]).write_bytes(source.read())
 
 
-def _bytes_of(path: Path, device: Device) -> bytes:
+def bytes_of(path: Path, device: Device) -> bytes:
+    """Read a file that came back.
+
+    Raises:
+        DeployError: It did not come back.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _no_result(device) from error
+        raise no_result(device) from error
 
 
-def _no_result(device: Device) -> DeployError:
+def no_result(device: Device) -> DeployError:
+    """Return the error about a device that answered something else."""
     return DeployError(
         expected=f"a result as the answer of {device.host}", found="something else", hint="Is its edgevid older?"
     )

@@ -56,7 +56,7 @@ OPTIONS = {
     "bench compare": ["OLD", "NEW", "--stage", "--tolerance", "--across", "--even-invalid", "--json"],
     "bench check": ["RESULT", "--strict"],
     "bench page": ["RESULT", "-o"],
-    "bench profile": ["BUNDLE", "--threads", "--rounds", "--trace", "--json"],
+    "bench profile": ["BUNDLE", "--threads", "--rounds", "--trace", "--json", "-o", "--on"],
     "bench reference": ["--bundles", "--short", "--check", "--threads", "-o"],
     "bench sweep": ["BUNDLE", "--over", "--threads", "--min-frames", "-o"],
     "fit": ["BUNDLE", "--threads", "--json"],

@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from edgevid.updates.remote import Device
 
 
-def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+def add_remote(parser: argparse.ArgumentParser, *, needs_output: bool = True) -> None:
+    """Add the options.
+
+    Args:
+        parser: The parser.
+        needs_output: Whether the help says that `--on` needs `--output`.
+    """
     group = parser.add_argument_group(
         "another machine", "The measurement runs over ssh. The device's service is stopped meanwhile."
     )
-    group.add_argument("--on", metavar="HOST", help="measure on a device, as for ssh, such as pi@porch; needs --output")
+    needs = "; needs --output" if needs_output else ""
+    group.add_argument("--on", metavar="HOST", help=f"measure on a device, as for ssh, such as pi@porch{needs}")
     group.add_argument(
         "--leave-service", action="store_true", help="leave the device's service running; the result is invalid then"
     )

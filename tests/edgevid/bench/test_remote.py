@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,31 @@ def test_a_sweep_comes_back_whole_and_nothing_is_left(
 def test_a_sweep_on_a_device_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "sweep", str(GESTURES), "--over", "threads=1,2", "--on", "pi"]) == 2
     assert "--output with --on" in capsys.readouterr().err
+
+
+def test_a_profile_comes_back_and_nothing_is_left(
+    ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, output = left_behind(), tmp_path / "porch.json"
+    arguments = ["--rounds", "2", "--trace", str(tmp_path / "trace.json"), "-o", str(output)]
+    assert cli.main(["bench", "profile", str(GESTURES), *arguments, *there(ssh_config)]) == 0
+    found = json.loads(output.read_text())
+    assert set(found["whole_ms"]) == {"encoder", "head"}
+    assert "encoder: " in capsys.readouterr().out
+    assert (tmp_path / "trace.json").exists()
+    assert left_behind() == before
+
+
+def test_a_device_that_answers_no_profile_is_one_line(
+    ssh_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    liar = tmp_path / "liar.py"
+    liar.write_text("import sys\nopen(sys.argv[-1], 'w').write('[]')\n")
+    words = there(ssh_config, f"{sys.executable} {liar}")
+    assert cli.main(["bench", "profile", str(GESTURES), *words]) == 1
+    err = capsys.readouterr().err
+    assert "a result as the answer of pi" in err
+    assert err.count("\n") == 1
 
 
 def test_a_link_in_place_of_a_result_is_not_followed(

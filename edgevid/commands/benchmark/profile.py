@@ -1,4 +1,4 @@
-"""Time a bundle's parts operator by operator, on this machine.
+"""Time a bundle's parts operator by operator, on this machine or on a device.
 
 Growing prefixes of each part are timed in turn, and their differences are the
 operators. Nothing is fused across a cut, so the sum may be more than the whole part;
@@ -14,14 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevid.commands.benchmark.elsewhere import add_remote, remote_device
+from edgevid.commands.benchmark.session import progress
 from edgevid.commands.options import add_bundle, add_threads, positive_int
 
 if TYPE_CHECKING:
-    from convert.profiling.profile import Profile
+    from edgevid.bench.profiling.profile import Profile
+    from edgevid.bundle import Bundle
 
 EXAMPLES = """examples:
   edgevid bench profile action.edgevid
-  edgevid bench profile action.edgevid --threads 4 --trace frame.json"""
+  edgevid bench profile action.edgevid --threads 4 --trace frame.json
+  edgevid bench profile action.edgevid --on pi@porch -o porch.json"""
 _ROUNDS = 15
 
 
@@ -39,31 +43,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trace", type=Path, metavar="FILE.json", help="write a trace that ui.perfetto.dev opens")
     parser.add_argument("--json", action="store_true", help="print the profile as JSON")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the profile as JSON")
+    add_remote(parser, needs_output=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Profile the bundle.
 
     Raises:
-        UsageError: The trace cannot be written there, or there is one round.
+        UsageError: A file cannot be written there, or there is one round.
+        DeployError: The device cannot be reached, or cannot profile.
     """
-    from convert import Terminal
-    from convert.profiling.profile import profile
-    from convert.profiling.trace import as_trace
     from edgevid import atomic, bundle
+    from edgevid.bench.profiling.trace import as_trace
     from edgevid.errors import UsageError
     from edgevid.schema import to_json
 
     if args.rounds < 2:
         raise UsageError(expected="at least 2 rounds", got=args.rounds)
-    if args.trace:
-        atomic.check_folder(args.trace, suffix=".json")
+    for path in filter(None, (args.trace, args.output)):
+        atomic.check_folder(path, suffix=".json")
     read = bundle.read(args.bundle)
-    found = profile(read, threads=args.threads, rounds=args.rounds, progress=Terminal())
+    found = _profiled_there(args) if args.on else _profiled_here(read, args)
+    text = json.dumps(to_json(found)) + "\n"
     if args.trace:
         atomic.write(args.trace, [as_trace(found, read.manifest.name).encode()], durable=False)
-    sys.stdout.write((json.dumps(to_json(found)) if args.json else "\n".join(_lines(found))) + "\n")
+    if args.output:
+        atomic.write(args.output, [text.encode()], durable=False)
+    sys.stdout.write(text if args.json else "\n".join(_lines(found)) + "\n")
     return 0
+
+
+def _profiled_here(bundle: Bundle, args: argparse.Namespace) -> Profile:
+    from edgevid.bench.profiling.profile import profile
+
+    with progress() as say:
+        return profile(bundle, threads=args.threads, rounds=args.rounds, say=say)
+
+
+def _profiled_there(args: argparse.Namespace) -> Profile:
+    from edgevid.bench.profiling.remote import profile_remotely
+
+    words = ["--threads", str(args.threads), "--rounds", str(args.rounds)]
+    return profile_remotely(remote_device(args), args.bundle, words, leave_service=args.leave_service)
 
 
 def _lines(found: Profile) -> Iterator[str]:

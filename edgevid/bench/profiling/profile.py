@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from convert.progress import Progress
-from convert.quantization.file_pieces import OperatorFile
-from convert.tflite_file import read_tflite
 from edgevid.backends.litert import LiteRt
+from edgevid.backends.operator_prefixes import OperatorPrefixes
 from edgevid.bench.statistics import Interval, mean_interval
 from edgevid.bundle import Bundle
 from edgevid.bundle.parts import Part
@@ -69,16 +67,17 @@ class Profile:
     interpreter: str
 
 
-def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) -> Profile:
+def profile(bundle: Bundle, *, threads: int, rounds: int, say: Callable[[str], None]) -> Profile:
     """Time the operators of a bundle's parts on this machine.
 
     Args:
         bundle: The bundle.
         threads: Interpreter threads.
         rounds: Turns of all prefixes, at least 2; the interval is over them.
-        progress: Shows the rounds.
+        say: Shows the rounds.
 
     Raises:
+        MissingDependency: The installed interpreter cannot write files.
         BackendError: The interpreter rejects a prefix.
     """
     interpreter = LiteRt(threads=threads)
@@ -86,35 +85,28 @@ def profile(bundle: Bundle, *, threads: int, rounds: int, progress: Progress) ->
     whole_ms: dict[str, float] = {}
     for part in bundle.manifest.parts:
         data = bundle.models[part.file]
-        names = _names(data, part.file)
-        timed = partial(_in_turn, rounds=rounds, progress=progress)
-        steps, whole = _steps(data, len(names), interpreter, part, timed)
+        prefixes = OperatorPrefixes(data, part.file)
+        steps, whole = _steps(data, prefixes, interpreter, part, partial(_in_turn, rounds=rounds, say=say))
         whole_ms[part.role] = float(np.median(whole))
         operators += [
             OperatorTime(
                 role=part.role, place=place, kind=kind, output=output, ms=mean_interval(steps[:, place].tolist())
             )
-            for place, (kind, output) in enumerate(names)
+            for place, (kind, output) in enumerate(prefixes.names)
         ]
     return Profile(operators=tuple(operators), whole_ms=whole_ms, threads=threads, interpreter=interpreter.name)
 
 
-def _names(data: bytes, file: str) -> list[tuple[str, str]]:
-    """Return kind and first output of each operator."""
-    graph = read_tflite(data, file)
-    return [(each.kind, graph.tensors[each.outputs[0]].name) for each in graph.operators]
-
-
 def _steps(
-    data: bytes, count: int, interpreter: LiteRt, part: Part, timed: Callable[..., Times]
+    data: bytes, prefixes: OperatorPrefixes, interpreter: LiteRt, part: Part, timed: Callable[..., Times]
 ) -> tuple[Times, Times]:
     """Return (rounds, operators) of each operator and (rounds,) of the part itself, uncut, in ms."""
-    pieces, steps = OperatorFile(data), list[Times]()
+    steps, count = list[Times](), len(prefixes.names)
     for first in range(0, count, GROUP):
         last = min(first + GROUP, count)
         # Each group times the prefix before it too, so that a difference is always of one group.
         lengths = range(max(first, 1), last + 1)
-        files = chain(((pieces.prefix(length), f"{part.file}, cut") for length in lengths), [(data, part.file)])
+        files = chain(((prefixes.prefix(length), f"{part.file}, cut") for length in lengths), [(data, part.file)])
         task = f"timing the {part.role}" if count <= GROUP else f"timing the {part.role}, operators {first} to {last}"
         # No name holds the interpreters of a group while the next one's are opened.
         times = timed([_timer(interpreter.open(*each)) for each in files], task=task)
@@ -147,10 +139,11 @@ def _timer(loaded: Any) -> Callable[[], float]:
     return median_ms
 
 
-def _in_turn(timers: Sequence[Callable[[], float]], *, rounds: int, progress: Progress, task: str) -> Times:
+def _in_turn(timers: Sequence[Callable[[], float]], *, rounds: int, say: Callable[[str], None], task: str) -> Times:
     """Return (rounds, prefixes) in ms; each round in another order, so that a disturbance meets all of them."""
     order, times = random.Random(0), np.zeros((rounds, len(timers)))
-    for number in progress.track(range(rounds), task):
+    for number in range(rounds):
+        say(f"{task}: round {number + 1} of {rounds}")
         for place in order.sample(range(len(timers)), len(timers)):
             times[number, place] = timers[place]()
     return times

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from convert.profiling.profile import Profile
+from edgevid.bench.profiling.profile import Profile
 
 _US_PER_MS = 1000.0
 
