@@ -44,6 +44,7 @@ lint: $(DEV) ## Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts
 	$(BIN)/lint-imports
 
 check: lint test ## Everything a change has to pass
