@@ -8,6 +8,7 @@
     pack       thin convolutions for the device's processor                      quantization.layout_choice
     decode     the user's clips, as the device does                              clips
     resolve    labels, colour, sampling, decision rule                           interface.contract
+    prune      channels of the encoder, if asked to, and fine-tune               pruning
     compare    the float model with its parts                                    verification
     search     the cheapest precision within the budget, each one proven         precision, quantization
     write      parts, labels, golden vectors and report into one file            edgevid.bundle
@@ -19,11 +20,12 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.options import Options
+from convert.options import PRUNE_EPOCHS, Options
 from convert.progress import Progress, Silent
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import ClipsError
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from convert.open_model import OpenedModel
     from convert.precision.experiment import Subject
     from convert.progress import Terminal
+    from convert.pruning.prune import PrunedModel, Pruning
     from convert.recordings import Truth
     from convert.rule_search import Calibration, CalibrationOptions, calibrate
+    from convert.splitting.split import Split
     from convert.stream_evaluation import StreamEvaluation, StreamOptions, evaluate_streams
     from convert.stream_evaluation.event_proof import RecordedEvents
     from convert.train_model import train
@@ -46,6 +50,9 @@ if TYPE_CHECKING:
     from convert.training.metrics import Evaluation
     from convert.training.options import TrainOptions
     from convert.training_info import TrainingInfo
+    from convert.verification.reference_answers import ReferenceAnswers
+    from edgevid.bundle.manifest import Plan, Scores
+    from edgevid.frames.preprocess import InputSpec
 
 # Module of each public name that is imported when first used: training needs Keras, and `Terminal`
 # needs rich.
@@ -153,7 +160,9 @@ def convert_model(
         if error is None:
             proof.measure_times()
         progress.step("measuring what its precision costs each layer")
-        result = ConversionResult.of(proof, read.trained, read.cautions, options=options, command=command)
+        result = ConversionResult.of(
+            proof, read.trained, read.cautions, options=options, command=command, pruning=read.pruning
+        )
     if error is not None:
         raise stop(error, result, page, seconds=time.monotonic() - started_s) from error
     manifest, report = finish(result, Path(out), page=page, seconds=time.monotonic() - started_s, progress=progress)
@@ -167,6 +176,7 @@ class _Read:
     subject: Subject
     trained: LoadedModel
     cautions: list[str]
+    pruning: Pruning | None = None
 
 
 def _read_truth(options: Options, progress: Progress) -> Truth | None:
@@ -187,18 +197,12 @@ def _read(
     """Pack the parts, decode the clips and resolve the contract."""
     from convert.interface.contract import resolve_contract
     from convert.interface.input_frame import resolve_input, with_reading
-    from convert.precision.builder import choose_plan
-    from convert.precision.experiment import Subject, recipes_for
+    from convert.precision.experiment import Subject
     from convert.quantization.backbone_warnings import warnings
-    from convert.quantization.layout_choice import arrange
     from convert.training_info import read_info
 
     graph, info = opened.graph, read_info(model)
-    plan = choose_plan(opened.parts, options.plan)
-    parts = opened.parts.as_stack() if plan == "stack" else opened.parts
-    parts = arrange(parts, opened.trained.model, options.target, opened.converter, progress)
-    # Reject a recipe that does not fit the plan before the clips are read, which can take minutes.
-    recipes_for(options, plan, parts)
+    plan, parts = _plan(opened, options, progress)
     cautions = warnings(graph)
     for caution in cautions:
         progress.step(f"  careful: {caution}")
@@ -219,6 +223,10 @@ def _read(
         loss=opened.loss,
         label_files=opened.label_files,
     )
+    pruned = None
+    if options.prune is not None:
+        opened, clips, pruned = _prune(opened, clips, contract, options, progress)
+        plan, parts = _plan(opened, options, progress)
     subject = Subject(
         name=options.name or model.stem,
         plan=plan,
@@ -228,8 +236,61 @@ def _read(
         reference=opened.reference,
         recipes=opened.recipes,
         recordings=_recorded_events(truth, options, contract, progress),
+        pruned=None if pruned is None else _pruned_reference(pruned),
     )
-    return _Read(subject, opened.trained, cautions)
+    return _Read(subject, opened.trained, cautions, None if pruned is None else pruned.facts)
+
+
+def _plan(opened: OpenedModel, options: Options, progress: Progress) -> tuple[Plan, Split]:
+    """Choose the plan, and pack the parts."""
+    from convert.precision.builder import choose_plan
+    from convert.precision.experiment import recipes_for
+    from convert.quantization.layout_choice import arrange
+
+    plan = choose_plan(opened.parts, options.plan)
+    parts = opened.parts.as_stack() if plan == "stack" else opened.parts
+    parts = arrange(parts, opened.trained.model, options.target, opened.converter, progress)
+    # Reject a recipe that does not fit the plan before the clips are read, which can take minutes.
+    recipes_for(options, plan, parts)
+    return plan, parts
+
+
+def _prune(
+    opened: OpenedModel, clips: ClipSet, contract: Contract, options: Options, progress: Progress
+) -> tuple[OpenedModel, ClipSet, PrunedModel]:
+    """Prune the model on a part of the clips, and return the clips that are left to prove it."""
+    from convert.open_model import arrange_for
+    from convert.pruning.prune import check_prunable, hold_out, prune
+    from convert.splitting.split import split
+
+    check_prunable(opened.trained, opened.parts, contract)
+    assert opened.ask is not None and options.prune is not None
+    training, held_out = hold_out(clips)
+    pruned = prune(
+        opened.trained.model,
+        opened.ask,
+        opened.parts,
+        training,
+        arrange=lambda model: arrange_for(model, options),
+        share=options.prune,
+        epochs=options.prune_epochs or PRUNE_EPOCHS,
+        contract=contract,
+        progress=progress,
+    )
+    # The reference remains the model as trained: what the bundle is compared with.
+    smaller = replace(
+        opened,
+        trained=replace(opened.trained, model=pruned.model),
+        graph=pruned.arranged.graph,
+        parts=split(pruned.arranged.graph),
+    )
+    return smaller, replace(clips, clips=held_out), pruned
+
+
+def _pruned_reference(pruned: PrunedModel) -> Callable[[Split, InputSpec, Scores], ReferenceAnswers]:
+    from convert.verification.reference import Reference
+
+    return lambda parts, spec, kind: Reference(pruned.arranged.ask, parts, spec, kind, name="pruned float")
 
 
 def _reading(options: Options, info: TrainingInfo | None) -> Reading:

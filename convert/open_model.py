@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.task import loss_of
-from convert.interface.window_to_scores import arrange
+from convert.interface.window_to_scores import ArrangedModel, WindowModel, arrange
 from convert.loading.load import LoadedModel, load
 from convert.options import Options
 from convert.prebuilt import FileReference, PassthroughConverter, PrebuiltModel, adopt
@@ -52,6 +53,7 @@ class OpenedModel:
         recipes: The only precision of a file that is converted already; None for a trained model.
         loss: Name of the loss of the scores; "" if the file holds none.
         label_files: Lines of each label file that a `.tflite` file carries.
+        ask: The trained model, from windows to scores; None for a file that is converted already.
     """
 
     trained: LoadedModel
@@ -63,6 +65,7 @@ class OpenedModel:
     recipes: tuple[Recipe, ...] | None = None
     loss: str = ""
     label_files: tuple[tuple[str, ...], ...] = ()
+    ask: WindowModel | None = None
 
 
 def open_model(path: Path, options: Options) -> AbstractContextManager[OpenedModel]:
@@ -93,7 +96,7 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
         The file as a model in one part.
 
     Raises:
-        UsageError: `options.regression`, `options.weights` or `options.look_ahead` is set.
+        UsageError: `options.regression`, `options.weights`, `options.prune` or `options.look_ahead` is set.
         ModelError: The file is damaged, cannot run on a device, or is not a classifier of one
             window or frame.
     """
@@ -114,6 +117,11 @@ def open_prebuilt(path: Path, options: Options) -> Iterator[OpenedModel]:
     UsageError.unless(
         options.look_ahead == 0,
         expected="a trained model for --look-ahead",
+        found=f"a .tflite file, which is used unchanged: {path}",
+    )
+    UsageError.unless(
+        options.prune is None,
+        expected="a trained model for --prune",
         found=f"a .tflite file, which is used unchanged: {path}",
     )
     prebuilt, reference = _adopt(path, options)
@@ -171,16 +179,7 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
         trained = load(
             path, allow_code=options.allow_code, custom_objects=options.custom_objects, weights=options.weights
         )
-        arranged = arrange(
-            trained.model,
-            axes=options.axes,
-            frames=options.frames,
-            frame_size=options.frame_size,
-            output=options.scores,
-            scores_only=options.scores_only,
-            regression=options.regression,
-            look_ahead=options.look_ahead,
-        )
+        arranged = arrange_for(trained.model, options)
         parts = split(arranged.graph)
         yield OpenedModel(
             trained,
@@ -190,7 +189,22 @@ def open_trained(path: Path, options: Options) -> Iterator[OpenedModel]:
             lambda parts, spec, kind: Reference(arranged.ask, parts, spec, kind, name=_ORIGINALS[trained.framework]),
             (*trained.notes, *_export_notes(trained, parts), *arranged.notes),
             loss=loss_of(trained.loss, arranged.ask.outputs.name, arranged.ask.outputs.index),
+            ask=arranged.ask,
         )
+
+
+def arrange_for(model: Any, options: Options) -> ArrangedModel:
+    """Arrange a trained model as the options of a conversion state; errors are those of `arrange`."""
+    return arrange(
+        model,
+        axes=options.axes,
+        frames=options.frames,
+        frame_size=options.frame_size,
+        output=options.scores,
+        scores_only=options.scores_only,
+        regression=options.regression,
+        look_ahead=options.look_ahead,
+    )
 
 
 def _export_notes(trained: LoadedModel, parts: Split) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from edgevid.frames.sampling import MIN_INTERVAL_S
 UNIFORM = "uniform"
 XNNPACK, CORAL = "xnnpack", "coral"
 DELEGATES = (XNNPACK, CORAL)
+# Passes over the clips with which a pruned model is fine-tuned.
+PRUNE_EPOCHS = 30
 # A camera at one frame a minute: longer intervals are typing errors, such as milliseconds.
 _MAX_INTERVAL_S = 60
 
@@ -53,6 +55,9 @@ class Options:
             fastest is taken. None takes the first within the budget.
         max_drop: Limit for the loss of top-1 accuracy, in points (0 to 100).
         min_agreement: Least share (0 to 1) of clips on which bundle and trained model agree.
+        prune: Share (0 to 1) of the encoder's multiply-accumulates that may be left: channels are removed, and
+            what is left is fine-tuned to the trained model's answers on a part of the clips. None removes none.
+        prune_epochs: With `prune`, passes over these clips; None for 30.
         streams: Folder of long recordings on which events are compared too; None for none.
         truth: What happens in them, a table of events; needs `streams`.
         max_missed_events: Limit for the events that the trained model finds and the bundle does not;
@@ -99,6 +104,8 @@ class Options:
     measure_on: str | None = None
     max_drop: float = 1.0
     min_agreement: float = 0.98
+    prune: float | None = None
+    prune_epochs: int | None = None
     streams: Path | None = None
     truth: Path | None = None
     max_missed_events: int | None = None
@@ -147,6 +154,23 @@ class Options:
             found="none",
         )
         self._check_events()
+        self._check_pruning()
+
+    def _check_pruning(self) -> None:
+        """Reject options of pruning that mean nothing."""
+        if self.prune is None:
+            UsageError.unless(
+                self.prune_epochs is None, expected="--prune SHARE with --prune-epochs", got=self.prune_epochs
+            )
+            return
+        # Written so that NaN fails too.
+        UsageError.unless(0 < self.prune < 1, expected="--prune as a share between 0 and 1", got=self.prune)
+        UsageError.unless(
+            self.prune_epochs is None or self.prune_epochs >= 1,
+            expected="--prune-epochs of at least 1",
+            got=self.prune_epochs,
+        )
+        UsageError.unless(not self.regression, expected="a model of classes for --prune", got="--regression")
 
     def _check_events(self) -> None:
         """Reject a budget of events that cannot be measured."""

@@ -22,6 +22,7 @@ from typing import Any
 from convert.commands.options import add_input, add_keypoints, add_loading, add_reading, options_from
 from convert.commands.stream_options import add_truth
 from edgevid.bundle.manifest import PLANS
+from edgevid.commands.options import positive_int
 from edgevid.errors import EdgevidError
 from edgevid.events.rule import ClassThresholds
 
@@ -38,6 +39,8 @@ EXAMPLES = """examples:
       a stream of other people: its states, which are inputs and outputs, are carried from frame to frame
   edgevid convert model.onnx --clips clips -o model.edgevid --labels labels.txt --range 0,1 --interval 0.1
       a model of PyTorch: the proof compares with ONNX Runtime on the file
+  edgevid convert gestures.keras --clips clips -o gestures.edgevid --prune 0.5
+      a smaller encoder: with half of the multiply-accumulates at most, fine-tuned on a part of the clips
   edgevid convert gestures.keras --clips clips/test -o gestures.edgevid --streams recordings --truth events.csv \
       --max-missed-events 1 --max-extra-false-per-hour 0.5"""
 
@@ -66,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_keypoints(training)
     _add_bundle_options(parser.add_argument_group("the bundle"))
     _add_stream(parser.add_argument_group("a stream (.tflite with states as inputs and outputs)"))
+    _add_pruning(parser.add_argument_group("a smaller encoder"))
     _add_events(parser.add_argument_group("events in long recordings"))
     add_loading(parser)
     parser.add_argument(
@@ -188,6 +192,25 @@ def _add_precision(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_pruning(group: argparse._ArgumentGroup) -> None:
+    from convert.options import PRUNE_EPOCHS
+
+    group.add_argument(
+        "--prune",
+        type=float,
+        metavar="SHARE",
+        help="remove channels until at most this share of the encoder's multiply-accumulates is left, and fine-tune "
+        "the rest to the trained model's answers; a third of the clips, or what a list holds out, proves the result "
+        "(default: remove none)",
+    )
+    group.add_argument(
+        "--prune-epochs",
+        type=positive_int,
+        metavar="N",
+        help=f"passes over the other clips to fine-tune it (default: {PRUNE_EPOCHS})",
+    )
+
+
 def _state(text: str) -> tuple[str, str]:
     before, _, after = text.partition("=")
     if not before or not after:
@@ -296,11 +319,22 @@ def summary(report: dict[str, Any], *, delegate: str | None = None) -> str:
     lines += [
         f"value {value['name']!r}: mean error {value['share_of_span']:.2%} of its range" for value in report["values"]
     ]
+    lines += _pruning(report)
     lines += event_lines(report)
     lines += _placement(report, delegate)
     lines += [f"note: {note}" for note in report["notes"]]
     lines += [f"careful: {warning}" for warning in report["warnings"]]
     return "\n".join([*lines, f"{report['bundle_bytes'] / 1024:.0f} KiB in {report['seconds']:.1f} s"])
+
+
+def _pruning(report: dict[str, Any]) -> list[str]:
+    removed = report.get("pruning")
+    if removed is None:
+        return []
+    return [
+        f"pruned: {removed['share']:.1%} of the encoder's multiply-accumulates are left "
+        f"({removed['macs_after']:,} of {removed['macs_before']:,} a frame)"
+    ]
 
 
 def _placement(report: dict[str, Any], delegate: str | None) -> list[str]:

@@ -98,9 +98,14 @@ def built_shapes(model: Any) -> list[Any]:
     return [built] if len(built) > 1 else [*built, *known]
 
 
+def framework_of(model: Any) -> str:
+    """Return the package of a model's framework, "keras" or "tf_keras"."""
+    return "tf_keras" if type(model).__module__.startswith("tf_keras") else "keras"
+
+
 def code_allowed(model: Any) -> AbstractContextManager[Any]:
     """Return a context in which the model's framework builds Lambda layers from their configuration."""
-    return safe_mode("tf_keras" if type(model).__module__.startswith("tf_keras") else "keras", is_safe=False)
+    return safe_mode(framework_of(model), is_safe=False)
 
 
 def from_description(config: Any, *, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:

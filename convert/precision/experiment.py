@@ -23,11 +23,19 @@ from convert.quantization.converter_protocol import PartConverter
 from convert.splitting.split import Split
 from convert.verification.budget import Budget
 from convert.verification.event_drift import EventProof
-from convert.verification.examples import Examples, file_stage, float_stages, golden_vectors, prepare_examples
+from convert.verification.examples import (
+    Examples,
+    file_stage,
+    float_stages,
+    golden_vectors,
+    prepare_examples,
+    pruned_stages,
+)
 from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import ProofStage, unlike_training
 from edgevid.bundle.manifest import Plan, Scores
 from edgevid.errors import ConversionError, EdgevidError, VerificationFailed
+from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
 
 
@@ -44,6 +52,7 @@ class Subject:
         reference: Creates the float model from the parts, the input and the kind of scores.
         recipes: The only recipe of a file that is already converted; None for a trained model.
         recordings: Long recordings to compare events on; None without any.
+        pruned: Creates the pruned float model, whose parts `parts` are; None if nothing was pruned.
     """
 
     name: str
@@ -54,6 +63,7 @@ class Subject:
     reference: Callable[[Split, InputSpec, Scores], ReferenceAnswers]
     recipes: tuple[Recipe, ...] | None
     recordings: EventProof | None = None
+    pruned: Callable[[Split, InputSpec, Scores], ReferenceAnswers] | None = None
 
     @property
     def is_trained_model(self) -> bool:
@@ -134,9 +144,8 @@ class Proof:
         try:
             self._measure_stages()
             if recordings is not None:
-                # By the parts, which the stages have just compared with the model: they encode each frame once.
                 window = self._subject.contract.window.frames
-                recordings.watch_trained(partial(self._reference.split_stream_scores, window=window))
+                recordings.watch_trained(partial(self._trained_stream, window=window))
             for trial in try_recipes(
                 self.builder,
                 self.recipes,
@@ -151,6 +160,13 @@ class Proof:
             self._stopped_by = str(error)
             return error
         return None
+
+    def _trained_stream(self, frames: Array, window: int) -> Array:
+        """Return the trained model's scores in a stream."""
+        if self._subject.pruned is not None:
+            return self._reference.stream_scores(frames, window)
+        # By the parts, which the stages have just compared with the model: they encode each frame once.
+        return self._reference.split_stream_scores(frames, window)
 
     @property
     def clips(self) -> ClipSet:
@@ -178,7 +194,11 @@ class Proof:
 
     def _measure_stages(self) -> None:
         contract, parts = self._subject.contract, self._subject.parts
-        if self._subject.is_trained_model:
+        if self._subject.pruned is not None:
+            pruned = self._subject.pruned(parts, contract.input, contract.scores)
+            for stage in pruned_stages(self._reference, pruned, parts, self.examples, self.budget):
+                self.stages.append(stage)
+        elif self._subject.is_trained_model:
             # Appended one by one: if the float split fails, the report still has both stages.
             for stage in float_stages(self._reference, parts, self.examples, contract.values):
                 self.stages.append(stage)

@@ -20,6 +20,7 @@ from convert.placement.xnnpack import measure
 from convert.precision.builder import BuildJob
 from convert.precision.experiment import Proof
 from convert.precision.search import RecipeTrial, Search
+from convert.pruning.prune import Pruning
 from convert.quantization.calibration_check import CalibrationSummary, GridEnds, InputRange, by_class
 from convert.quantization.layer_errors import Losses, blame
 from convert.reporting import report_schema as schema
@@ -52,6 +53,7 @@ class ConversionResult:
         warnings: Warnings for the user.
         options: The user's options.
         command: The command line or call, for the record.
+        pruning: What was removed from the trained model; None for nothing.
     """
 
     job: BuildJob
@@ -65,10 +67,18 @@ class ConversionResult:
     warnings: Sequence[str]
     options: Options
     command: str = ""
+    pruning: Pruning | None = None
 
     @classmethod
     def of(
-        cls, proof: Proof, trained: LoadedModel, cautions: Sequence[str], *, options: Options, command: str
+        cls,
+        proof: Proof,
+        trained: LoadedModel,
+        cautions: Sequence[str],
+        *,
+        options: Options,
+        command: str,
+        pruning: Pruning | None = None,
     ) -> ConversionResult:
         """Collect the measurements of a proof, and measure the loss of each layer.
 
@@ -78,6 +88,7 @@ class ConversionResult:
             cautions: Warnings from before the proof.
             options: The user's options.
             command: The command line or call.
+            pruning: What was removed from the trained model; None for nothing.
         """
         search = proof.search
         return cls(
@@ -92,6 +103,7 @@ class ConversionResult:
             warnings=[*cautions, *proof.cautions],
             options=options,
             command=command,
+            pruning=pruning,
         )
 
     @property
@@ -177,6 +189,7 @@ def _measurements(result: ConversionResult) -> schema.Measurements:
         ),
         trials=tuple(_trial(trial, result.search.measured_ms) for trial in result.search.trials),
         events=best.events,
+        pruning=result.pruning,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convert.placement.xnnpack import Placement
+from convert.pruning.prune import Pruning
 from convert.quantization.calibration_check import CalibrationSummary
 from convert.quantization.layer_errors import LayerError, Unmeasured
 from convert.reporting.weights import PartWeights, TrainedWeights
@@ -149,13 +150,14 @@ class Measurements:
 
     Attributes:
         accuracy_float: Accuracy of the trained model; null if the clips have no labels of the model.
-        stages: Up to four stages: "float Keras" or "ONNX Runtime", "float split", "bundle, whole window",
-            "bundle, stream".
+        stages: Up to five stages: "float Keras" or "ONNX Runtime", "pruned float" of a pruned model, "float
+            split", "bundle, whole window", "bundle, stream".
         budget: What the conversion may cost.
         split: How the model was split.
         trials: The recipes tried, in their order.
         events: Events of the bundle in long recordings, compared with the trained model's; null without
             recordings, and if the clips reject the recipe.
+        pruning: What was removed from the trained model; null unless requested.
     """
 
     accuracy_float: float | None
@@ -164,6 +166,7 @@ class Measurements:
     split: SplitSummary
     trials: tuple[TrialSummary, ...]
     events: EventDrift | None = None
+    pruning: Pruning | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,13 @@ from convert.clips import ClipSet, centre_window, evenly_spread, window_indices
 from convert.interface.contract import Contract
 from convert.rows import AnyRows, Rows
 from convert.splitting.split import Split
+from convert.verification.budget import Budget
 from convert.verification.reference_answers import ReferenceAnswers
 from convert.verification.stages import SPLIT_TOLERANCE, ProofStage, check_split, measure
 from convert.verification.value_drift import check_split_values
 from edgevid.bundle.golden import Golden
 from edgevid.bundle.manifest import Value
-from edgevid.errors import ModelError
+from edgevid.errors import ModelError, VerificationFailed
 from edgevid.frames import Array
 
 # Frames of the golden stream after its first full window: enough to reveal a ring that is off by one, and few
@@ -93,8 +94,7 @@ def float_stages(
     Raises:
         VerificationFailed: The float split is not the trained model.
     """
-    count = int(np.clip(SPLIT_CALLS // parts.frames, _MIN_SPLIT_CLIPS, len(examples.windows)))
-    picked = evenly_spread(len(examples.windows), count)
+    picked = _some_of(examples, parts)
     windows = examples.windows[picked]
     truth = None if examples.truth is None else examples.truth[picked]
     yield measure(reference.name, examples.scores, examples.scores, examples.truth)
@@ -104,6 +104,51 @@ def float_stages(
     check_split(split, rounding=reference.rounding(windows) if split.max_abs_error > SPLIT_TOLERANCE else 0.0)
     if values:
         check_split_values(reference, values, windows, [each[picked] for each in examples.values])
+
+
+def pruned_stages(
+    reference: ReferenceAnswers, pruned: ReferenceAnswers, parts: Split, examples: Examples, budget: Budget
+) -> Iterator[ProofStage]:
+    """Measure the float stages of a pruned model: as trained, pruned, and split.
+
+    Args:
+        reference: The float model as trained.
+        pruned: The pruned float model, whole and split.
+        parts: The pruned model, split.
+        examples: Windows with the trained model's outputs.
+        budget: What pruning and precision may cost together.
+
+    Yields:
+        Each stage before it is checked, all compared with the trained model.
+
+    Raises:
+        VerificationFailed: The pruned model breaks the budget already, or its split is not the pruned model.
+    """
+    trained = measure(reference.name, examples.scores, examples.scores, examples.truth)
+    yield trained
+    answers = pruned.scores(examples.windows)
+    whole = measure(pruned.name, answers, examples.scores, examples.truth)
+    yield whole
+    broken = budget.broken(trained, whole)
+    if broken:
+        raise VerificationFailed(
+            expected="the pruned model to keep the budget before it is quantised",
+            got=whole.agreement,
+            found=broken,
+            hint="No bundle was written. Use a larger --prune, more clips, or more --prune-epochs.",
+        )
+    picked = _some_of(examples, parts)
+    windows, scores = examples.windows[picked], pruned.split_scores(examples.windows[picked])
+    truth = None if examples.truth is None else examples.truth[picked]
+    yield measure("float split", scores, examples.scores[picked], truth)
+    split = measure("float split", scores, answers[picked], truth)
+    check_split(split, rounding=pruned.rounding(windows) if split.max_abs_error > SPLIT_TOLERANCE else 0.0)
+
+
+def _some_of(examples: Examples, parts: Split) -> list[int]:
+    """Return the places of the clips on which the float split is measured."""
+    count = int(np.clip(SPLIT_CALLS // parts.frames, _MIN_SPLIT_CLIPS, len(examples.windows)))
+    return evenly_spread(len(examples.windows), count)
 
 
 def file_stage(examples: Examples) -> ProofStage:
