@@ -21,6 +21,9 @@ With --mine, a head on a frozen encoder watches long recordings. Its worst false
 alarms become clips of --background, and it is fitted anew, a few times. It says how
 many false alarms an hour there were.
 
+With --teacher, the small encoder also learns the answers of a larger model of this
+command, such as a frozen encoder with a head, and with --unlabelled on clips without labels.
+
 --report writes a page: the answers to held-out clips by group and by class, the
 worst clips as pictures, and what more clips of each class might bring.
 
@@ -59,6 +62,7 @@ EXAMPLES = """examples:
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
   edgevid train trainlist01.txt -o actions.keras --videos UCF-101
   edgevid train days.csv -o gestures.keras --videos recordings --background none
+  edgevid train clips -o small.keras --teacher actions.keras --unlabelled recordings
   edgevid train clips -o gestures.keras --flip wave,swipe_left=swipe_right --tensorboard logs"""
 
 

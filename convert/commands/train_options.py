@@ -24,6 +24,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
     _add_training(parser.add_argument_group("training"))
+    _add_teacher(parser.add_argument_group("a larger model that teaches the small encoder"))
     _add_mining(parser.add_argument_group("false alarms in long recordings, with a frozen encoder"))
     _add_report(parser.add_argument_group("the report"))
 
@@ -148,6 +149,33 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="DIR",
         help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
+    )
+
+
+def _add_teacher(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="MODEL.keras",
+        help="a model of 'edgevid train' of the same classes: learn its answers to the clips besides their labels",
+    )
+    group.add_argument(
+        "--unlabelled",
+        type=Path,
+        metavar="CLIPS",
+        help="a folder or list of more clips, from which its answers alone are learned",
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="soften both answers, so that unlikely classes teach as well (default: 2)",
+    )
+    group.add_argument(
+        "--teacher-share",
+        type=float,
+        metavar="F",
+        help="weight of its answers; the labels have the rest (default: 0.7)",
     )
 
 

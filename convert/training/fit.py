@@ -18,12 +18,14 @@ from convert.training.fitting.epoch import Epoch
 from convert.training.fitting.loop import LoopOptions, fit_network
 from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
+from convert.training.teaching.answers import Lesson
+from convert.training.teaching.distillation import Distillation
 from convert.training.transfer_facts import TransferFacts
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info
 from edgevid.atomic import check_folder, replacing
 from edgevid.bundle.manifest import Window
-from edgevid.errors import UsageError
+from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 
@@ -53,6 +55,7 @@ class FitOptions:
         tensorboard: Folder for TensorBoard's logs; None for no logs.
         checkpoint: Folder for the state after each epoch, from which the same training goes on; None
             keeps none.
+        distillation: How much the answers of a teacher count; None without one.
 
     Raises:
         UsageError: An option is out of range.
@@ -75,6 +78,7 @@ class FitOptions:
     background: str | None = None
     tensorboard: Path | None = None
     checkpoint: Path | None = None
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
@@ -114,6 +118,7 @@ def train(
     options: FitOptions,
     *,
     validation: ClipSet | None = None,
+    lesson: Lesson | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> TrainedModel:
     """Train the reference network.
@@ -123,6 +128,7 @@ def train(
         options: Options of training.
         validation: Clips to hold out, all of `clips` being trained on. None holds out a part of
             `clips`.
+        lesson: A teacher's answers, with `options.distillation`; None without one.
         on_epoch: Called at the end of each epoch.
 
     Returns:
@@ -130,7 +136,7 @@ def train(
         last epoch if nothing is held out.
 
     Raises:
-        ClipsError: No classifier can be trained on the clips.
+        ClipsError: No classifier can be trained on the clips, or an unlabelled clip is held out as well.
         UsageError: The options name an unknown class, or do not fit the window or the frames.
         ModelError: Training diverged.
     """
@@ -142,11 +148,14 @@ def train(
     else:
         training, held_out = clips.clips, validation.clips
     check_labels(held_out, labels)
+    if lesson is not None:
+        _check_unseen(lesson.unlabelled, held_out)
+        training = (*training, *lesson.unlabelled)
     # Before the network is built: the seed also draws its weights.
     keras.utils.set_random_seed(options.seed)
     network = build(options.model, shape=(options.window.frames, *options.input.shape), classes=len(labels))
-    task = Task(labels=labels, window=options.window, input=options.input)
-    windows = _training_windows(training, task, options)
+    task = Task(labels=labels, window=options.window, input=options.input, is_taught=lesson is not None)
+    windows = _training_windows(training, task, options, lesson)
     middles = CentreWindows(held_out, task, batch=options.batch) if held_out else None
     history = fit_network(
         network.trainer,
@@ -213,7 +222,21 @@ def _checkpoint(training: Sequence[Clip], held_out: Sequence[Clip], options: Fit
     return Checkpoint(options.checkpoint, repr((settings, clips, len(held_out), keras.__version__)))
 
 
-def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) -> RandomWindows:
+def _check_unseen(unlabelled: Sequence[Clip], held_out: Sequence[Clip]) -> None:
+    """Reject clips that teach without a label and measure with one."""
+    measured = {clip.ref.path.resolve() for clip in held_out}
+    both = [clip.ref.path for clip in unlabelled if clip.ref.path.resolve() in measured]
+    if both:
+        raise ClipsError(
+            expected="unlabelled clips that are not held out",
+            got=len(both),
+            found=f"{len(both)} that are, such as {both[0]}",
+            hint="Remove them from --unlabelled, or use --val-fraction 0.",
+            path=both[0],
+        )
+
+
+def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions, lesson: Lesson | None) -> RandomWindows:
     return RandomWindows(
         clips,
         task,
@@ -222,4 +245,5 @@ def _training_windows(clips: Sequence[Clip], task: Task, options: FitOptions) ->
         balanced=options.balanced,
         batch=options.batch,
         seed=options.seed,
+        answers={} if lesson is None else lesson.answers,
     )

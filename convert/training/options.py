@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from convert.clips import Reading
 from convert.splits.folds import GROUPS, Folds
 from convert.splits.holdout import grouper
+from convert.training.teaching.distillation import Distillation
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
 from edgevid.frames.preprocess import InputSpec, ResizeRule
@@ -40,6 +41,7 @@ _OF_SMALL = (
     "balance",
     "tensorboard",
     "checkpoint",
+    "teacher",
 )
 _OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine")
 
@@ -100,6 +102,11 @@ class TrainOptions:
         tensorboard: Folder for TensorBoard's logs; None for no logs.
         checkpoint: Folder for the state after each epoch, from which the same training goes on after a
             stop; None keeps none. A frozen encoder keeps its features anyway.
+        teacher: A larger model of `edgevid train` of the same classes, whose answers the small encoder
+            learns as well; None for none.
+        unlabelled: With `teacher`, a folder or list of clips on which its answers alone are learned.
+        temperature: With `teacher`, softens both answers, at least 1; None for 2.
+        teacher_share: With `teacher`, its weight against the label, above 0 to 1; None for 0.7.
         report: The page to write, a `.html` file; None for none.
         learning_curve: Whether to measure also with fewer clips of each class, which takes about
             as long as all folds again, and much less with a linear head. None does so for a page, if
@@ -146,6 +153,10 @@ class TrainOptions:
     allow_duplicates: bool = False
     tensorboard: Path | None = None
     checkpoint: Path | None = None
+    teacher: Path | None = None
+    unlabelled: Path | None = None
+    temperature: float | None = None
+    teacher_share: float | None = None
     report: Path | None = None
     learning_curve: bool | None = None
 
@@ -182,6 +193,7 @@ class TrainOptions:
             expected="--folds with --learning-curve on",
             got=self.folds or 0,
         )
+        self._reject_unfit_teaching()
         self._reject_unfit_mining()
         self._reject_unfit_regularisation()
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
@@ -223,6 +235,28 @@ class TrainOptions:
             expected="--mine-rounds of at least 1",
             got=self.mine_rounds,
         )
+
+    def _reject_unfit_teaching(self) -> None:
+        if self.teacher is None:
+            names = ("unlabelled", "temperature", "teacher_share")
+            given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
+            UsageError.unless(not given, expected="--teacher MODEL.keras with its options", got=", ".join(given))
+            return
+        _ = self.distillation
+        # The teacher has learned from the clips of every fold.
+        UsageError.unless(not self.folds, expected="no --folds with --teacher", got=self.folds)
+
+    @property
+    def distillation(self) -> Distillation | None:
+        """How much the answers of the teacher count; None without one.
+
+        Raises:
+            UsageError: `temperature` or `teacher_share` is out of range.
+        """
+        if self.teacher is None:
+            return None
+        stated = {"temperature": self.temperature, "share": self.teacher_share}
+        return Distillation(**{name: value for name, value in stated.items() if value is not None})
 
     @property
     def input(self) -> InputSpec:
@@ -288,4 +322,5 @@ class TrainOptions:
             background=self.background,
             tensorboard=self.tensorboard,
             checkpoint=self.checkpoint,
+            distillation=self.distillation,
         )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import keras
 import numpy as np
 
-from convert.clips import Clip, centre_window, to_real, window_indices
+from convert.clips import Clip, ClipRef, centre_window, to_real, window_indices
 from convert.training.augment import Augmentation, draw
+from convert.training.teaching.answers import ClipAnswers, middle_s
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array, Pixels
 from edgevid.frames.preprocess import InputSpec
 from edgevid.units import NS_PER_S
+
+_NONE: Mapping[ClipRef, ClipAnswers] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,25 +30,36 @@ class Task:
         labels: Classes, in the order of the scores.
         window: Window of the network.
         input: Input frames of the network.
+        is_taught: Whether targets also have a teacher's answers.
     """
 
     labels: tuple[str, ...]
     window: Window
     input: InputSpec
+    is_taught: bool = False
 
-    def batch(self, windows: Sequence[Pixels], labels: Sequence[str]) -> tuple[Array, Array]:
+    def batch(
+        self, windows: Sequence[Pixels], labels: Sequence[str | None], answers: Sequence[Array | None] = ()
+    ) -> tuple[Array, Array]:
         """Stack windows into one batch.
 
         Args:
             windows: (T, H, W, C) uint8 each.
-            labels: The class of each window.
+            labels: The class of each window; None for one without.
+            answers: The teacher's scores of each window; empty for none.
 
         Returns:
             (B, T, H, W, C) float32 pixels in the training range, and (B, classes) float32 one-hot
-            targets.
+            targets, or (B, 2, classes) of labels and answers, with zeros for those that are missing.
         """
-        targets = np.eye(len(self.labels), dtype=np.float32)[[self.labels.index(label) for label in labels]]
-        return to_real(np.stack(windows), self.input), targets
+        targets = np.zeros((len(windows), 2, len(self.labels)), np.float32)
+        for row, label in zip(targets, labels, strict=True):
+            if label is not None:
+                row[0, self.labels.index(label)] = 1.0
+        for row, answer in zip(targets, answers, strict=False):
+            if answer is not None:
+                row[1] = answer
+        return to_real(np.stack(windows), self.input), targets if self.is_taught else targets[:, 0]
 
 
 class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is not typed
@@ -58,6 +73,7 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         balanced: Whether an epoch has as many windows of every class.
         batch: Number of windows in a batch.
         seed: Seed of order, windows and variations.
+        answers: A teacher's answers to the clips; empty for none.
     """
 
     def __init__(
@@ -70,10 +86,12 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         balanced: bool = False,
         batch: int,
         seed: int,
+        answers: Mapping[ClipRef, ClipAnswers] = _NONE,
     ) -> None:
         super().__init__()
         self._clips = clips
         self._task = task
+        self._answers = answers
         self._augmentation = augmentation
         self._batch = batch
         self._seed = seed
@@ -97,8 +115,8 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
             index: Position in the epoch.
         """
         numbers = self._order[index * self._batch : (index + 1) * self._batch]
-        windows, labels = zip(*(self._draw(int(number)) for number in numbers), strict=True)
-        return self._task.batch(windows, labels)
+        windows, labels, answers = zip(*(self._draw(int(number)) for number in numbers), strict=True)
+        return self._task.batch(windows, labels, answers)
 
     def on_epoch_end(self) -> None:
         """Shuffle the windows for the next epoch."""
@@ -117,15 +135,25 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
     def _shuffled(self) -> Array:
         return np.random.default_rng((self._seed, self._epoch)).permutation(self._windows)
 
-    def _draw(self, number: int) -> tuple[Pixels, str]:
-        """Draw a window with its variation, and return it with the class that it shows."""
+    def _draw(self, number: int) -> tuple[Pixels, str | None, Array | None]:
+        """Draw a window with its variation, and return it with the class that it shows and the teacher's answer."""
         # A generator for each window: Keras may request the batches of an epoch in any order.
         rng = np.random.default_rng((self._seed, self._epoch, number))
         clip = self._clips[self._clip_of[number]]
-        label = str(clip.ref.label)
-        variation = draw(self._augmentation, rng, label=label)
-        frames = variation.apply(random_window(clip, self._task.window, rng, speed=variation.speed))
-        return frames, self._augmentation.flip[label] if variation.mirrored else label
+        label = clip.ref.label
+        # Without a class it is not known what the mirror image shows, so it is never mirrored.
+        variation = draw(self._augmentation, rng, label=label or "")
+        paced, start = random_start(clip, self._task.window, rng, speed=variation.speed)
+        frames = variation.apply(clip.frames[window_indices(clip, paced, start=start)])
+        answer = self._answers[clip.ref].at(middle_s(clip, paced, start)) if self._answers else None
+        if not variation.mirrored or label is None:
+            return frames, label, answer
+        return frames, self._augmentation.flip[label], None if answer is None else self._mirrored(answer)
+
+    def _mirrored(self, answer: Array) -> Array:
+        """Return a teacher's scores with those of classes exchanged that are each other's mirror image."""
+        labels, flip = self._task.labels, self._augmentation.flip
+        return answer[[labels.index(flip.get(label, label)) for label in labels]]
 
 
 def _class_by_class(clips: Sequence[Clip], windows: int) -> Array:
@@ -179,8 +207,18 @@ def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed
         (T, *frame) of the clip's dtype. In a clip shorter than the window, it starts at the first
         frame and repeats the last one.
     """
+    paced, start = random_start(clip, window, rng, speed=speed)
+    return clip.frames[window_indices(clip, paced, start=start)]
+
+
+def random_start(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> tuple[Window, int]:
+    """Draw a window of a clip, as `random_window` does.
+
+    Returns:
+        The window at its speed, and the index of its first frame.
+    """
     paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
     latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * NS_PER_S)
     # Count by time, not by index: videos may have an uneven frame rate.
     starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
-    return clip.frames[window_indices(clip, paced, start=int(rng.integers(starts)))]
+    return paced, int(rng.integers(starts))

@@ -6,15 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from convert.clips import ClipSet, decode_all, list_clips
+from convert.clips import Clip, ClipSet, decode_all, list_clips
 from convert.progress import Progress
-from convert.splits.holdout import grouper
+from convert.splits.holdout import check_classes, grouper
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, near_duplicates_of
 from convert.training import fit
 from convert.training.fit import FitOptions, TrainedModel
 from convert.training.fitting.epoch import Epoch
 from convert.training.fold_training import cross_validate, learning_curve
 from convert.training.options import TrainOptions
+from convert.training.teaching.answers import Lesson, open_teacher
+from edgevid.frames.preprocess import InputSpec
+
+_SEEN = (
+    "held-out clips say how well the student learned only if the teacher has not learned from them; "
+    "otherwise these metrics are too good"
+)
 
 
 def train_small(
@@ -38,9 +45,45 @@ def train_small(
     decoded = replace(decoded, skipped=(*decoded.skipped, *listing.passed_over), notes=listing.notes)
     decoded = replace(decoded, notes=(*decoded.notes, *_check_duplicates(decoded, options)))
     on_clips(decoded)
-    trained = _train(decoded, fit_options, options, progress, on_epoch)
+    if options.teacher is None:
+        trained = _train(decoded, fit_options, options, progress, on_epoch)
+    else:
+        trained = _taught(decoded, fit_options, options, progress, on_epoch)
     fit.save(trained, out)
     return trained
+
+
+def _taught(
+    clips: ClipSet,
+    fit_options: FitOptions,
+    options: TrainOptions,
+    progress: Progress,
+    on_epoch: Callable[[Epoch], None],
+) -> TrainedModel:
+    """Train on labels and on the answers of a teacher."""
+    assert options.teacher is not None and fit_options.distillation is not None
+    teacher = open_teacher(options.teacher, check_classes(clips))
+    unlabelled = _unlabelled(options, fit_options.input, progress)
+    refs = [clip.ref for clip in (*clips.clips, *unlabelled)]
+    lesson = Lesson(teacher.answer_all(refs, progress), unlabelled)
+    distillation = replace(fit_options.distillation, teacher=teacher.sha256)
+    trained = fit.train(clips, replace(fit_options, distillation=distillation), lesson=lesson, on_epoch=on_epoch)
+    if trained.evaluation is None:
+        return trained
+    progress.step(f"  note: {_SEEN}")
+    return replace(trained, notes=(*trained.notes, _SEEN))
+
+
+def _unlabelled(options: TrainOptions, spec: InputSpec, progress: Progress) -> tuple[Clip, ...]:
+    """Decode the clips that only the teacher answers, without the classes of their folders."""
+    if options.unlabelled is None:
+        return ()
+    listing = list_clips(options.unlabelled, reading=options.reading)
+    refs = [replace(ref, label=None) for ref in listing.refs]
+    decoded = decode_all(refs, spec, progress=lambda items: iter(progress.track(items, "reading unlabelled clips")))
+    for path, reason in decoded.skipped:
+        progress.step(f"  skipped {path}: {reason}")
+    return decoded.clips
 
 
 def _train(

@@ -13,6 +13,7 @@ import numpy as np
 
 from convert.training.fitting.checkpoint import Checkpoint, Patience, State
 from convert.training.fitting.epoch import Epoch
+from convert.training.teaching.distillation import Distillation, accuracy, distillation_loss
 from convert.training.windows import CentreWindows, RandomWindows
 from edgevid.errors import ModelError
 
@@ -31,6 +32,7 @@ class LoopOptions:
     label_smoothing: float
     patience: int
     tensorboard: Path | None
+    distillation: Distillation | None = None
 
 
 def fit_network(
@@ -109,11 +111,13 @@ def _compile(model: keras.Model, options: LoopOptions, *, steps: int) -> None:
         warmup_target=options.learning_rate,
         warmup_steps=warm_up,
     )
-    model.compile(
-        keras.optimizers.Adam(rate, clipnorm=options.clip_norm),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
-        metrics=["accuracy"],
-    )
+    adam = keras.optimizers.Adam(rate, clipnorm=options.clip_norm)
+    if options.distillation is not None:
+        loss = distillation_loss(options.distillation, label_smoothing=options.label_smoothing)
+        model.compile(adam, loss=loss, metrics=[accuracy])
+        return
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing)
+    model.compile(adam, loss=loss, metrics=["accuracy"])
 
 
 def _restore(model: keras.Model, windows: RandomWindows, state: State) -> None:
