@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,20 +12,27 @@ pytest.importorskip("keras")
 from convert import Options, convert_model
 from convert.clips import ClipSet
 from convert.commands.convert import summary
+from convert.interface.contract import Contract
+from convert.interface.window_to_scores import arrange
+from convert.loading.load import LoadedModel
 from convert.pruning.fine_tuning import Windows, divergence
-from convert.pruning.prune import hold_out
+from convert.pruning.prune import check_prunable, hold_out
+from convert.splitting.split import split
 from convert.training.augment import NONE
 from convert.training.fit import FitOptions, save, train
 from convert.training.models import ModelOptions
 from edgevid import bundle
-from edgevid.bundle.manifest import Window
+from edgevid.bundle.manifest import Value, Window
 from edgevid.cli import main
 from edgevid.errors import ClipsError, UsageError
+from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from tests.clips.moving import moving_clip, moving_clips, write_moving
-from tests.models.keras_models import over_features
+from tests.models.keras_models import cnn_rnn
 
 pytestmark = pytest.mark.tf
+FRAME = InputSpec(height=32, width=32, channels=3)
+ROWS = InputSpec(kind="features", height=1, width=1, channels=10, color="none")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def place(tmp_path_factory):
     """A folder with a model that tells where a block moves, and clips for it."""
     folder = tmp_path_factory.mktemp("pruning")
     options = FitOptions(
-        input=InputSpec(height=32, width=32, channels=3),
+        input=FRAME,
         window=Window(frames=5, interval_s=0.1),
         model=ModelOptions(filters=(8, 16), features=16, units=16, dropout=0.0),
         augmentation=NONE,
@@ -41,7 +49,7 @@ def place(tmp_path_factory):
         learning_rate=0.01,
         val_fraction=0.0,
     )
-    save(train(moving_clips(20), options), folder / "model.keras")
+    save(train(moving_clips(14), options), folder / "model.keras")
     write_moving(folder / "clips", 8, first_seed=200)
     return folder
 
@@ -110,18 +118,31 @@ def test_options_that_mean_nothing_are_rejected(options, message):
         Options(**options)
 
 
-def test_a_model_over_rows_of_features_is_rejected(tmp_path):
-    over_features("lstm").save(tmp_path / "rows.keras")
-    for number in range(12):
-        path = tmp_path / "clips" / "abc"[number % 3] / f"{number}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, np.random.default_rng(number).normal(size=(20, 10)).astype(np.float32))
-    with pytest.raises(UsageError, match="an encoder of single pictures, with --prune, got rows of features"):
-        convert_model(
-            tmp_path / "rows.keras",
-            tmp_path / "clips",
-            tmp_path / "rows.edgevid",
-            options=Options(prune=0.5, interval=0.1),
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": ROWS}, "an encoder of single pictures, with --prune, got rows of features"),
+        ({"values": (Value(name="angle", size=1),)}, "scores alone, with --prune, got other outputs: angle"),
+        ({"framework": "onnx"}, "a Keras model of layers, with --prune, got one of onnx"),
+    ],
+)
+def test_a_model_that_cannot_be_pruned_is_rejected(changes, message):
+    model = cnn_rnn("lstm")
+    framework = changes.pop("framework", "keras")
+    contract = Contract(
+        labels=("a", "b"),
+        input=FRAME,
+        window=Window(frames=5, interval_s=0.1),
+        scores="softmax",
+        decision=DecisionRule(),
+        labelled=False,
+        notes=(),
+    )
+    with pytest.raises(UsageError, match=message):
+        check_prunable(
+            LoadedModel(model, framework, Path("model.keras"), "", "3"),
+            split(arrange(model).graph),
+            dataclasses.replace(contract, **changes),
         )
 
 
@@ -145,7 +166,7 @@ def test_every_third_clip_is_held_out_unless_the_list_says_otherwise():
 
 
 def test_windows_come_again_with_the_variation_of_an_earlier_epoch():
-    windows = Windows(clips=moving_clips(3).clips, window=Window(frames=5, interval_s=0.1), input=InputSpec(32, 32, 3))
+    windows = Windows(clips=moving_clips(3).clips, window=Window(frames=5, interval_s=0.1), input=FRAME)
     first, again, other = (by_place(windows, epoch) for epoch in (0, 8, 1))
     assert set(first) == set(range(9))
     for place, frames in first.items():
