@@ -98,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args, TrainOptions)
     if args.check:
         UsageError.unless(options.mine is None, expected="no --mine with --check, which reads clips", got=options.mine)
+        UsageError.unless(
+            options.teacher is None, expected="no --teacher with --check, which trains nothing", got=options.teacher
+        )
         return _check(args, options)
     UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
     import_tensorflow()

@@ -16,7 +16,8 @@ from edgevid.frames import Array
 _CARRIERS = frozenset(
     "Activation ReLU LeakyReLU ELU Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout Rescaling "
     "Identity ActivityRegularization ZeroPadding2D Cropping2D UpSampling2D MaxPooling2D AveragePooling2D "
-    "GlobalMaxPooling2D GlobalAveragePooling2D RandomFlip RandomRotation RandomZoom RandomTranslation "
+    "GlobalMaxPooling2D GlobalAveragePooling2D MaxPooling1D AveragePooling1D GlobalMaxPooling1D "
+    "GlobalAveragePooling1D RandomFlip RandomRotation RandomZoom RandomTranslation "
     "RandomBrightness RandomContrast".split()
 )
 _SUMS = frozenset(("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"))

@@ -39,8 +39,9 @@ def select_channels(found: ChannelMap, share: float) -> Selection:
     """Choose the channels that stay.
 
     Channels go in blocks of four, always from the layer that would still have the largest share of its own, those with
-    the smallest L1 norm of their filters first. The batch normalisation that follows is folded into the norm. Channels
-    that an addition ties count by the sum of their norms, each relative to the mean of its layer.
+    the smallest L1 norm of their filters first. Those that the share has room for come back. The batch normalisation
+    that follows is folded into the norm. Channels that an addition ties count by the sum of their norms, each relative
+    to the mean of its layer.
 
     Args:
         found: The channels of the model.
@@ -56,17 +57,23 @@ def select_channels(found: ChannelMap, share: float) -> Selection:
     before = after = count_macs(found, stays)
     ranked = _ranked(found)
     UsageError.unless(bool(ranked), expected="an encoder with channels to remove, with --prune", found="none")
+    removed: list[Array] = []
     for group in _blocks(ranked):
         if after <= share * before:
             break
-        stays &= ~np.isin(found.roots, group)
+        removed.append(np.isin(found.roots, group))
+        stays &= ~removed[-1]
         after = count_macs(found, stays)
     UsageError.unless(
         after <= share * before,
         expected=f"--prune of at least {after / before + 0.005:.2f}, which leaves {_BLOCK} channels a layer",
         got=share,
     )
-    return Selection(stays, before, after)
+    # The last block of a costly layer leaves room for cheaper ones.
+    for block in reversed(removed):
+        if count_macs(found, stays | block) <= share * before:
+            stays |= block
+    return Selection(stays, before, count_macs(found, stays))
 
 
 def count_macs(found: ChannelMap, stays: Array) -> int:

@@ -15,7 +15,8 @@ from convert.commands.convert import summary
 from convert.interface.contract import Contract
 from convert.interface.window_to_scores import arrange
 from convert.loading.load import LoadedModel
-from convert.pruning.fine_tuning import Windows, divergence
+from convert.progress import Silent
+from convert.pruning.fine_tuning import Windows, divergence, fine_tune
 from convert.pruning.prune import check_prunable, hold_out
 from convert.splitting.split import split
 from convert.training.augment import NONE
@@ -28,7 +29,8 @@ from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
 from tests.clips.moving import moving_clip, moving_clips, write_moving
-from tests.models.keras_models import cnn_rnn
+from tests.models.keras_models import FRAME as SHAPE
+from tests.models.keras_models import FRAMES, cnn_rnn
 
 pytestmark = pytest.mark.tf
 FRAME = InputSpec(height=32, width=32, channels=3)
@@ -172,6 +174,34 @@ def test_windows_come_again_with_the_variation_of_an_earlier_epoch():
     for place, frames in first.items():
         np.testing.assert_array_equal(frames, again[place])
         assert (frames != other[place]).any()
+
+
+@pytest.mark.parametrize("framework", ["keras", "tf_keras"])
+def test_fine_tuning_approaches_the_answers_and_learns_statistics_anew(framework):
+    keras = pytest.importorskip(framework)
+    model = cnn_rnn("lstm", framework=framework)
+    student = keras.models.clone_model(model)
+    rng = np.random.default_rng(4)
+    student.set_weights([each + 0.2 * rng.normal(size=each.shape) ** 2 for each in model.get_weights()])
+    before = [np.array(each) for each in model.get_weights()]
+    normalisation = student.layers[2].layer
+    statistics = np.array(normalisation.moving_mean)
+    windows = Windows(
+        clips=[dataclasses.replace(clip, frames=clip.frames[:, ::2, ::2]) for clip in moving_clips(3).clips],
+        window=Window(frames=FRAMES, interval_s=0.1),
+        input=InputSpec(height=SHAPE[0], width=SHAPE[1], channels=SHAPE[2]),
+        augmentation=NONE,
+    )
+    first, last = (
+        fine_tune(
+            student, arrange(student).ask, arrange(model).ask, windows, kind="softmax", epochs=n, progress=Silent()
+        )
+        for n in (1, 8)
+    )
+    assert last < 0.8 * first
+    assert np.abs(statistics - np.array(normalisation.moving_mean)).max() > 1e-3
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def by_place(windows, epoch):
