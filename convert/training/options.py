@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from convert.clips import Reading
 from convert.splits.folds import GROUPS, Folds
@@ -255,7 +255,7 @@ class TrainOptions:
         """
         if self.teacher is None:
             return None
-        stated = {"temperature": self.temperature, "share": self.teacher_share}
+        stated: dict[str, Any] = {"temperature": self.temperature, "share": self.teacher_share}
         return Distillation(**{name: value for name, value in stated.items() if value is not None})
 
     @property
