@@ -23,7 +23,8 @@ from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
 from convert.transfer.head_fitting.heads import HeadTraining
-from convert.transfer.learn import LearnOptions, learn
+from convert.transfer.learn import learn
+from convert.transfer.learn_options import LearnOptions
 from convert.transfer.minable import open_mining
 from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
@@ -165,6 +166,7 @@ def _learn_options(
         seed=options.seed,
         allow_duplicates=options.allow_duplicates,
         curve=options.has_curve,
+        fine_tune=options.fine_tune,
         mining=mining,
     )
 

@@ -41,7 +41,7 @@ _OF_SMALL = (
     "tensorboard",
     "checkpoint",
 )
-_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine")
+_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine", "fine_tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,8 @@ class TrainOptions:
             Linear heads have none.
         mix_up: Parameter of the Beta distribution with which windows of features are mixed, for heads
             with epochs; 0 mixes none.
+        fine_tune: Last blocks of a pretrained encoder that are trained with the head after it was fitted; 0 for none.
+            A block of EfficientNet-Lite0 is an inverted residual, of another network a layer with weights.
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
             None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
@@ -124,6 +126,7 @@ class TrainOptions:
     loss: Literal["every-frame", "last"] = "every-frame"
     label_smoothing: float = 0.05
     mix_up: float = 0.0
+    fine_tune: int = 0
     folds: Folds | None = None
     cache: Path | None = None
     mine: Path | None = None
@@ -183,6 +186,7 @@ class TrainOptions:
             got=self.folds or 0,
         )
         self._reject_unfit_mining()
+        self._reject_unfit_fine_tuning()
         self._reject_unfit_regularisation()
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:
@@ -207,6 +211,22 @@ class TrainOptions:
                 got=self.head,
                 hint="Name one of: lstm, gru, tcn, attention, bilstm.",
             )
+
+    def _reject_unfit_fine_tuning(self) -> None:
+        UsageError.unless(self.fine_tune >= 0, expected="blocks to fine-tune, 0 or more", got=self.fine_tune)
+        if not self.fine_tune:
+            return
+        UsageError.unless(self.mine is None, expected="no --mine with --fine-tune", got=str(self.mine))
+        UsageError.unless(not self.mix_up, expected="no --mix-up with --fine-tune", got=self.mix_up)
+        UsageError.unless(
+            not self.learning_curve, expected="no --learning-curve on with --fine-tune", got=self.learning_curve
+        )
+        UsageError.unless(
+            self.loss == "last" or self.head not in CAUSAL,
+            expected=f"--loss last with --fine-tune and --head {self.head}",
+            got=self.loss,
+            hint="Fine-tuning teaches the answer at the end of a window.",
+        )
 
     def _reject_unfit_mining(self) -> None:
         if self.mine is None:
@@ -248,7 +268,7 @@ class TrainOptions:
         """Whether folds also learn from fewer clips of each class."""
         if self.learning_curve is not None:
             return self.learning_curve
-        return self.report is not None and self.encoder != SMALL and self.head in _QUICK
+        return self.report is not None and self.encoder != SMALL and self.head in _QUICK and not self.fine_tune
 
     @property
     def reading(self) -> Reading:

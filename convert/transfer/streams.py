@@ -37,13 +37,19 @@ def video_encoder(encoder: FrameEncoder, streams: Streams, *, frames: int) -> tu
     window = keras.Input((frames, *encoder.input.shape), name="frames")
     seen, per_frame = window, encoder.model
     if "differences" in streams:
-        seen = _differences(encoder, keep="frames" in streams)(window)
+        seen = frame_differences(encoder, keep="frames" in streams)(window)
     if len(streams) > 1:
         per_frame = _of_both(encoder)
     return window, keras.layers.TimeDistributed(per_frame, name="each_frame")(seen)
 
 
-def _differences(encoder: FrameEncoder, *, keep: bool) -> FrameDifference:
+def frame_differences(encoder: FrameEncoder, *, keep: bool) -> FrameDifference:
+    """Return the layer whose differences an encoder takes for pictures.
+
+    Args:
+        encoder: Encoder of one frame.
+        keep: As for `FrameDifference`.
+    """
     low, high = encoder.input.range
     return FrameDifference(keep=keep, gain=_GAIN, offset=(low + high) / 2, limits=(low, high), name="differences")
 
