@@ -17,6 +17,7 @@ from convert.splits.holdout import check_references, grouper
 from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import TrainedModel, save
 from convert.training.fitting.epoch import Epoch
+from convert.training.fitting.workers import ConnectedWorkers, connect_workers, stated_workers
 from convert.training.options import SMALL, TrainOptions
 from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo
@@ -46,6 +47,9 @@ def train(
 ) -> TrainedModel:
     """Train a classifier on a folder of clips and write it as a Keras model.
 
+    With the variable `TF_CONFIG`, the workers that it names share a training of the small encoder. Each calls this
+    with the same clips and options before any other use of TensorFlow; the chief writes all files.
+
     The file also carries labels, window, input and decision rule, so that the conversion needs no
     options for them.
 
@@ -71,6 +75,8 @@ def train(
         ModelError: Training diverged, or an encoder cannot be used.
     """
     options, progress, started_s = options or TrainOptions(), progress or Silent(), time.monotonic()
+    workers = _connect(options)
+    is_chief = workers is None or workers.place.is_chief
     # Before minutes of encoding or hours of training, not after them.
     check_folder(out, suffix=".keras")
     if options.report is not None:
@@ -82,11 +88,12 @@ def train(
         on_clips(found)
 
     if options.encoder == SMALL:
-        trained = train_small(clips, out, options=options, progress=progress, on_clips=announce, on_epoch=on_epoch)
+        trained = train_small(clips, options=options, progress=progress, on_clips=announce, on_epoch=on_epoch)
     else:
         trained = _transfer(Path(clips), options, progress, announce)
+    if is_chief:
         save(trained, out)
-    if options.report is not None:
+    if options.report is not None and is_chief:
         progress.step(f"Writing {options.report}")
         write_training_page(
             trained,
@@ -97,7 +104,21 @@ def train(
             seconds=time.monotonic() - started_s,
             command=command,
         )
+    if workers is not None:
+        # A worker that ended would take the connection with it that the others still need.
+        workers.wait()
     return trained
+
+
+def _connect(options: TrainOptions) -> ConnectedWorkers | None:
+    """Connect the workers that `TF_CONFIG` names."""
+    UsageError.unless(
+        options.encoder == SMALL or stated_workers() is None,
+        expected=f"--encoder {SMALL} with TF_CONFIG, which shares a training among machines",
+        got=options.encoder,
+        hint="Unset TF_CONFIG; --workers encodes clips in several processes.",
+    )
+    return connect_workers()
 
 
 def _transfer(
@@ -167,6 +188,7 @@ def _learn_options(
         allow_duplicates=options.allow_duplicates,
         curve=options.has_curve,
         fine_tune=options.fine_tune,
+        workers=options.workers,
         mining=mining,
     )
 

@@ -46,6 +46,7 @@ from edgevid.errors import ClipsError, UsageError
 if TYPE_CHECKING:
     from convert.clips import ClipSet
     from convert.training.fit import TrainedModel
+    from convert.training.fitting.workers import Workers
     from convert.training.options import TrainOptions
 
 EXAMPLES = """examples:
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         UsageError.unless(options.mine is None, expected="no --mine with --check, which reads clips", got=options.mine)
         return _check(args, options)
     UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
+    workers = _connect(options)
     import_tensorflow()
     from convert import train
 
@@ -116,11 +118,26 @@ def run(args: argparse.Namespace) -> int:
             on_epoch=bar,
             command=shlex.join(["edgevid", *sys.argv[1:]]),
         )
+    if workers is not None and not workers.is_chief:
+        sys.stderr.write(f"Trained as worker {workers.index} of {workers.count}; worker 0 has written the files.\n")
+        return 0
     seconds = time.perf_counter() - started
     sys.stdout.write(_json(trained, seconds) if args.json else _text(trained))
     page = "" if args.report is None else f" and {args.report}"
     sys.stderr.write(f"Wrote {args.output}{page}: {_summary(trained)}, {seconds:.0f} s.\n")
     return 0
+
+
+def _connect(options: TrainOptions) -> Workers | None:
+    """Connect the workers of `TF_CONFIG`, which has to be done before TensorFlow's first operation."""
+    from convert.training.fitting.workers import connect_workers, stated_workers
+
+    workers = stated_workers()
+    if workers is not None and options.encoder == SMALL:
+        sys.stderr.write(f"Worker {workers.index} of {workers.count}, waiting for the others.\n")
+        sys.stderr.flush()
+        connect_workers()
+    return workers
 
 
 def _check(args: argparse.Namespace, options: TrainOptions) -> int:

@@ -159,6 +159,14 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
     )
+    group.add_argument(
+        "--workers",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="processes that encode clips at once; each takes 0.2 GB and the frames of one clip, and the features are "
+        "the same (default: 1)",
+    )
 
 
 def _add_mining(group: argparse._ArgumentGroup) -> None:

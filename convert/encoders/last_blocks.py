@@ -5,6 +5,7 @@ The frozen layers before them see each frame once. What they return is a map, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,18 +66,8 @@ def cut_encoder(encoder: FrameEncoder, blocks: int) -> CutEncoder:
     Raises:
         UsageError: The encoder has fewer blocks, or two layers in different parts of it share a name.
     """
-    model = _copy(encoder.model)
-    graph = read_graph(model)
-    starts = list(_starts(graph, is_lite0=encoder.name.startswith(f"{LITE0}@")))
-    UsageError.unless(
-        1 <= blocks <= len(starts), expected=f"1 to {len(starts)} blocks of {encoder.name} to fine-tune", got=blocks
-    )
-    names = [call.name for call in graph.calls]
-    layers = {id(call.layer): call.name for call in graph.calls}
-    UsageError.unless(
-        len(layers) == len(set(names)), expected="an encoder without two layers of one name to fine-tune", got=names
-    )
-    start = starts[-blocks]
+    start = _start(encoder, read_graph(encoder.model), blocks)
+    graph = read_graph(_copy(encoder.model))
     end, tensor = max(_single(graph, start))
     front_calls, tail_calls = graph.calls[:end], graph.calls[end:]
     front = _model(front_calls, graph.input, tensor, graph.input_shape, "front")
@@ -84,6 +75,18 @@ def cut_encoder(encoder: FrameEncoder, blocks: int) -> CutEncoder:
     earlier = {id(call.layer) for call in graph.calls[:start]}
     tuned = dict.fromkeys(call.name for call in graph.calls[start:] if _learns(call) and id(call.layer) not in earlier)
     return CutEncoder(encoder, front, tail, tuple(tuned))
+
+
+def _start(encoder: FrameEncoder, graph: LayerGraph, blocks: int) -> int:
+    """Return the place of the first call of the last blocks."""
+    starts = list(_starts(graph, is_lite0=encoder.name.startswith(f"{LITE0}@")))
+    UsageError.unless(
+        1 <= blocks <= len(starts), expected=f"1 to {len(starts)} blocks of {encoder.name} to fine-tune", got=blocks
+    )
+    names = {id(call.layer): call.name for call in graph.calls}
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    UsageError.unless(not twice, expected="an encoder without two layers of one name to fine-tune", got=twice)
+    return starts[-blocks]
 
 
 def _starts(graph: LayerGraph, *, is_lite0: bool) -> Iterator[int]:

@@ -41,7 +41,7 @@ _OF_SMALL = (
     "tensorboard",
     "checkpoint",
 )
-_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine", "fine_tune")
+_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "workers", "mine", "fine_tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class TrainOptions:
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
             None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
+        workers: Processes that encode clips with a frozen encoder, each with an interpreter of its own.
         mine: Folder of long recordings whose false alarms become clips of background; None for none.
         truth: What happens in them; None if they show no event besides those of the clips.
         mine_rounds: How often false alarms are searched and the head is fitted anew; None for 2.
@@ -129,6 +130,7 @@ class TrainOptions:
     fine_tune: int = 0
     folds: Folds | None = None
     cache: Path | None = None
+    workers: int = 1
     mine: Path | None = None
     truth: Path | None = None
     mine_rounds: int | None = None
@@ -185,6 +187,7 @@ class TrainOptions:
             expected="--folds with --learning-curve on",
             got=self.folds or 0,
         )
+        UsageError.unless(self.workers >= 1, expected="--workers of at least 1", got=self.workers)
         self._reject_unfit_mining()
         self._reject_unfit_fine_tuning()
         self._reject_unfit_regularisation()

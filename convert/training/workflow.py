@@ -19,7 +19,6 @@ from convert.training.options import TrainOptions
 
 def train_small(
     clips: str | Path,
-    out: str | Path,
     *,
     options: TrainOptions,
     progress: Progress,
@@ -38,9 +37,7 @@ def train_small(
     decoded = replace(decoded, skipped=(*decoded.skipped, *listing.passed_over), notes=listing.notes)
     decoded = replace(decoded, notes=(*decoded.notes, *_check_duplicates(decoded, options)))
     on_clips(decoded)
-    trained = _train(decoded, fit_options, options, progress, on_epoch)
-    fit.save(trained, out)
-    return trained
+    return _train(decoded, fit_options, options, progress, on_epoch)
 
 
 def _train(

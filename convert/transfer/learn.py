@@ -139,7 +139,7 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
 
 
 def _library(options: LearnOptions, cache: FeatureCache, progress: Progress) -> ClipLibrary:
-    return ClipLibrary(options.encoder, window_plan(options), cache, progress=progress)
+    return ClipLibrary(options.encoder, window_plan(options), cache, progress=progress, workers=options.workers)
 
 
 def _read(library: ClipLibrary, refs: Sequence[ClipRef], options: LearnOptions) -> EncodedClips:

@@ -14,7 +14,7 @@ from convert.encoders.frame_encoder import FrameEncoder
 from convert.splits.folds import Fold, Folds, make_folds, stated_fold
 from convert.training.augment import Augmentation
 from convert.transfer.candidates import Candidate, Chooser
-from convert.transfer.encode import WindowPlan
+from convert.transfer.encoding.windows import WindowPlan
 from convert.transfer.feature_bank import FeatureBank
 from convert.transfer.head_fitting.heads import HeadTraining
 from convert.transfer.mining import Mining
@@ -39,6 +39,7 @@ class LearnOptions:
         curve: Whether to measure the accuracy with fewer clips of each class too.
         mining: Recordings whose false alarms become clips; None for none.
         fine_tune: Last blocks of the encoder that are trained on; 0 for none.
+        workers: Processes that encode clips.
     """
 
     encoder: FrameEncoder
@@ -53,6 +54,7 @@ class LearnOptions:
     curve: bool = False
     mining: Mining | None = None
     fine_tune: int = 0
+    workers: int = 1
 
 
 def chooser_of(bank: FeatureBank, options: LearnOptions) -> Chooser:

@@ -14,7 +14,7 @@ from convert.clips import ClipRef, decode, to_real
 from convert.encoders.last_blocks import CutEncoder
 from convert.progress import Progress
 from convert.rows import Store, StoredArray
-from convert.transfer.encode import WindowPlan, clip_digest, content_digest
+from convert.transfer.encoding.windows import WindowPlan, clip_digest, content_digest
 from convert.transfer.streams import Stream, Streams, frame_differences, lookback
 from edgevid.frames import Array
 
