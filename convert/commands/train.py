@@ -17,6 +17,10 @@ clips. A part of them is held out once; training ends when the model no longer
 improves on it, and its metrics are printed. A list that states its split (test
 or val) is taken at its word, with either encoder.
 
+With --fine-tune, the last blocks of the encoder are trained too, after the head; the
+gain over the frozen encoder is printed. With the variable TF_CONFIG, the workers that
+it names share a training of the small encoder.
+
 With --mine, a head on a frozen encoder watches long recordings. Its worst false
 alarms become clips of --background, and it is fitted anew, a few times. It says how
 many false alarms an hour there were.
@@ -54,6 +58,7 @@ EXAMPLES = """examples:
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --report training.html
+  edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --fine-tune 2 --workers 4
   edgevid train clips -o gestures.keras --background none
   edgevid train days.csv -o actions.keras --videos recordings --background none --encoder efficientnet-lite0 \
       --mine recordings --mine-rounds 3

@@ -27,6 +27,8 @@ OPTIONS = {
         "--interval",
         "--group-by",
         "--epochs",
+        "--fine-tune",
+        "--workers",
     ],
     "evaluate": ["MODEL_OR_BUNDLE", "CLIPS", "--json", "--videos", "--fps", "--split"],
     "label": ["VIDEO", "--output", "--label", "--labels", "--port"],

@@ -89,8 +89,9 @@ class Shared:
         listed.on_train_begin()
         for epoch in epochs:
             listed.on_epoch_begin(epoch)
+            # `fit` of Keras ends an epoch of its data before the first one.
+            windows.go_to(epoch + 1)
             logs = steps.train(windows) | (steps.validate(validation) if validation else {})
-            windows.on_epoch_end()
             listed.on_epoch_end(epoch, logs)
             if model.stop_training or not math.isfinite(logs["loss"]):
                 break
@@ -109,7 +110,7 @@ class _Steps:
         self._loss = keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing, reduction="sum")
         with self._strategy.scope():
             model.optimizer.build(model.trainable_variables)
-        self._learn = tf.function(self._learn_batch, reduce_retracing=True)
+        self._learn = tf.function(self._learn_batch, reduce_retracing=True, autograph=False)
 
     def check_batches(self, windows: RandomWindows) -> None:
         """Reject batches of which a replica would have no row."""

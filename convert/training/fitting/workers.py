@@ -103,7 +103,7 @@ class ConnectedWorkers:
 
         strategy = self.strategy
         # Outside of a graph, TensorFlow warns of the time that this takes.
-        return tf.function(lambda: strategy.gather(strategy.run(lambda: rows), axis=0))().numpy()
+        return tf.function(lambda: strategy.gather(strategy.run(lambda: rows), axis=0), autograph=False)().numpy()
 
     def wait(self) -> None:
         """Return when all workers are here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache as cached
@@ -71,11 +70,6 @@ def encode_maps(
             yield from _of_clip(ref, content(ref.path), plan, networks)
 
     return WindowMaps(streams, plan.windows, Store().add(rows()))
-
-
-def mapped_bytes(cut: CutEncoder, plan: WindowPlan, *, clips: int, streams: int) -> int:
-    """Return the size of the temporary file of maps."""
-    return 4 * clips * plan.windows * streams * plan.window.frames * math.prod(cut.front.output_shape[1:])
 
 
 def _of_clip(ref: ClipRef, content: str, plan: WindowPlan, networks: Sequence[keras.Model]) -> Iterator[Array]:

@@ -66,7 +66,7 @@ def workers(tmp_path_factory):
     ports = free_ports(2)
     more = ["--checkpoint", folder / "state", "--report"]
     started = [start(folder, index, ports, *more, folder / str(index) / "page.html") for index in range(2)]
-    ended = [(each.communicate(timeout=300), each.returncode) for each in started]
+    ended = [(each.communicate(timeout=500), each.returncode) for each in started]
     return folder, ended
 
 

@@ -13,11 +13,9 @@ def without_dropout() -> None:
 
 if __name__ == "__main__":
     import edgevid.cli
-    from convert.commands import train
     from convert.training.fitting.workers import connect_workers
 
     # Keras comes with the module of the network: the workers have to be connected before.
     connect_workers()
     without_dropout()
-    assert train
     sys.exit(edgevid.cli.main(sys.argv[1:]))
