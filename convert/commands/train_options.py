@@ -125,6 +125,11 @@ def _add_encoder(group: argparse._ArgumentGroup) -> None:
         help="mix windows of features two by two, with shares of a Beta(A, A) distribution, for heads with epochs; "
         "0.2 is usual (default: 0)",
     )
+    _add_fine_tuning(group)
+    _add_folds(group)
+
+
+def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--fine-tune",
         type=positive_int,
@@ -135,7 +140,6 @@ def _add_encoder(group: argparse._ArgumentGroup) -> None:
         "residual (it has 16), of a .keras file a layer with weights, batch normalisation apart, which stays as it is. "
         "Every fold repeats all of it, and the gain over the frozen encoder is printed (default: none)",
     )
-    _add_folds(group)
 
 
 def _add_folds(group: argparse._ArgumentGroup) -> None:
