@@ -35,7 +35,9 @@ from convert.training.cross_validation import CrossValidation, Score
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
 from convert.transfer.feature_bank import FeatureBank
-from convert.transfer.learn import LearnOptions, cross_validate, encode
+from convert.transfer.head_fitting.heads import HeadTraining
+from convert.transfer.learn import cross_validate, encode
+from convert.transfer.learn_options import LearnOptions
 from edgevid.bundle.manifest import Window
 from edgevid.schema import to_json
 
@@ -63,7 +65,7 @@ def run(
         windows_per_clip=4,
         candidates=candidates(*AUTO),
         folds=folds,
-        every_frame=True,
+        training=HeadTraining(),
         seed=0,
     )
     started = time.perf_counter()

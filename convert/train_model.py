@@ -17,13 +17,15 @@ from convert.splits.holdout import check_references, grouper
 from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import TrainedModel, save
 from convert.training.fitting.epoch import Epoch
+from convert.training.fitting.workers import ConnectedWorkers, connect_workers, stated_workers
 from convert.training.options import SMALL, TrainOptions
 from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
 from convert.transfer.candidates import candidates
 from convert.transfer.head_fitting.heads import HeadTraining
-from convert.transfer.learn import LearnOptions, learn
+from convert.transfer.learn import learn
+from convert.transfer.learn_options import LearnOptions
 from convert.transfer.minable import open_mining
 from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
@@ -44,6 +46,9 @@ def train(
     command: str = "",
 ) -> TrainedModel:
     """Train a classifier on a folder of clips and write it as a Keras model.
+
+    With the variable `TF_CONFIG`, the workers that it names share a training of the small encoder. Each calls this
+    with the same clips and options before any other use of TensorFlow; the chief writes all files.
 
     The file also carries labels, window, input and decision rule, so that the conversion needs no
     options for them.
@@ -70,6 +75,8 @@ def train(
         ModelError: Training diverged, or an encoder cannot be used.
     """
     options, progress, started_s = options or TrainOptions(), progress or Silent(), time.monotonic()
+    workers = _connect(options)
+    is_chief = workers is None or workers.place.is_chief
     # Before minutes of encoding or hours of training, not after them.
     check_folder(out, suffix=".keras")
     if options.report is not None:
@@ -81,11 +88,12 @@ def train(
         on_clips(found)
 
     if options.encoder == SMALL:
-        trained = train_small(clips, out, options=options, progress=progress, on_clips=announce, on_epoch=on_epoch)
+        trained = train_small(clips, options=options, progress=progress, on_clips=announce, on_epoch=on_epoch)
     else:
         trained = _transfer(Path(clips), options, progress, announce)
+    if is_chief:
         save(trained, out)
-    if options.report is not None:
+    if options.report is not None and is_chief:
         progress.step(f"Writing {options.report}")
         write_training_page(
             trained,
@@ -96,7 +104,24 @@ def train(
             seconds=time.monotonic() - started_s,
             command=command,
         )
+    if workers is not None:
+        # A worker that ended would take the connection with it that the others still need.
+        workers.wait()
     return trained
+
+
+def _connect(options: TrainOptions) -> ConnectedWorkers | None:
+    """Connect the workers that `TF_CONFIG` names."""
+    UsageError.unless(
+        options.encoder == SMALL or stated_workers() is None,
+        expected=f"--encoder {SMALL} with TF_CONFIG, which shares a training among machines",
+        got=options.encoder,
+        hint="Unset TF_CONFIG; --workers encodes clips in several processes.",
+    )
+    UsageError.unless(
+        options.teacher is None or stated_workers() is None, expected="no --teacher with TF_CONFIG", got=options.teacher
+    )
+    return connect_workers()
 
 
 def _transfer(
@@ -165,6 +190,8 @@ def _learn_options(
         seed=options.seed,
         allow_duplicates=options.allow_duplicates,
         curve=options.has_curve,
+        fine_tune=options.fine_tune,
+        workers=options.workers,
         mining=mining,
     )
 

@@ -12,7 +12,14 @@ from convert.clips.find import find_clips, list_clips, passed_over
 from convert.clips.listing import Listing
 from convert.clips.reading import Reading
 from convert.clips.sources import clip_frames
-from convert.clips.window_frames import centre_window, evenly_spread, to_real, window_indices
+from convert.clips.window_frames import (
+    centre_window,
+    evenly_spread,
+    random_start,
+    random_window,
+    to_real,
+    window_indices,
+)
 
 __all__ = [
     "Clip",
@@ -29,6 +36,8 @@ __all__ = [
     "find_clips",
     "list_clips",
     "passed_over",
+    "random_start",
+    "random_window",
     "read_folder",
     "to_real",
     "window_indices",

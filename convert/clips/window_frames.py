@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from convert.clips.clip import Clip
@@ -9,6 +11,7 @@ from edgevid.bundle.manifest import Window
 from edgevid.frames import Array, sampling
 from edgevid.frames.preprocess import InputSpec
 from edgevid.quant import pixels_to_float
+from edgevid.units import NS_PER_S
 
 
 def evenly_spread(count: int, wanted: int) -> list[int]:
@@ -53,6 +56,36 @@ def centre_window(clip: Clip, window: Window) -> Array:
     return clip.frames[
         sampling.centre_indices(clip.timestamps_ns.tolist(), frames=window.frames, interval_s=_interval_s(window))
     ]
+
+
+def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> Array:
+    """Return a window that starts at a random frame from which it still fits into the clip.
+
+    Args:
+        clip: The clip.
+        window: Window of the network.
+        rng: The random generator.
+        speed: Factor on the sampling interval.
+
+    Returns:
+        (T, *frame) of the clip's dtype. In a clip shorter than the window, it starts at the first
+        frame and repeats the last one.
+    """
+    paced, start = random_start(clip, window, rng, speed=speed)
+    return clip.frames[window_indices(clip, paced, start=start)]
+
+
+def random_start(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> tuple[Window, int]:
+    """Draw a window of a clip, as `random_window` does.
+
+    Returns:
+        The window at its speed, and the index of its first frame.
+    """
+    paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
+    latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * NS_PER_S)
+    # Count by time, not by index: videos may have an uneven frame rate.
+    starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
+    return paced, int(rng.integers(starts))
 
 
 def _interval_s(window: Window) -> float | None:

@@ -17,6 +17,10 @@ clips. A part of them is held out once; training ends when the model no longer
 improves on it, and its metrics are printed. A list that states its split (test
 or val) is taken at its word, with either encoder.
 
+With --fine-tune, the last blocks of the encoder are trained too, after the head; the
+gain over the frozen encoder is printed. With the variable TF_CONFIG, the workers that
+it names share a training of the small encoder.
+
 With --mine, a head on a frozen encoder watches long recordings. Its worst false
 alarms become clips of --background, and it is fitted anew, a few times. It says how
 many false alarms an hour there were.
@@ -49,6 +53,7 @@ from edgevid.errors import ClipsError, UsageError
 if TYPE_CHECKING:
     from convert.clips import ClipSet
     from convert.training.fit import TrainedModel
+    from convert.training.fitting.workers import Workers
     from convert.training.options import TrainOptions
 
 EXAMPLES = """examples:
@@ -56,6 +61,7 @@ EXAMPLES = """examples:
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0@128 --head gru --folds groups --group-by subject
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --report training.html
+  edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --fine-tune 2 --workers 4
   edgevid train clips -o gestures.keras --background none
   edgevid train days.csv -o actions.keras --videos recordings --background none --encoder efficientnet-lite0 \
       --mine recordings --mine-rounds 3
@@ -103,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return _check(args, options)
     UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
+    workers = _connect(options)
     import_tensorflow()
     from convert import train
 
@@ -123,11 +130,26 @@ def run(args: argparse.Namespace) -> int:
             on_epoch=bar,
             command=shlex.join(["edgevid", *sys.argv[1:]]),
         )
+    if workers is not None and not workers.is_chief:
+        sys.stderr.write(f"Trained as worker {workers.index} of {workers.count}; worker 0 has written the files.\n")
+        return 0
     seconds = time.perf_counter() - started
     sys.stdout.write(_json(trained, seconds) if args.json else _text(trained))
     page = "" if args.report is None else f" and {args.report}"
     sys.stderr.write(f"Wrote {args.output}{page}: {_summary(trained)}, {seconds:.0f} s.\n")
     return 0
+
+
+def _connect(options: TrainOptions) -> Workers | None:
+    """Connect the workers of `TF_CONFIG`, which has to be done before TensorFlow's first operation."""
+    from convert.training.fitting.workers import connect_workers, stated_workers
+
+    workers = stated_workers()
+    if workers is not None and options.encoder == SMALL:
+        sys.stderr.write(f"Worker {workers.index} of {workers.count}, waiting for the others.\n")
+        sys.stderr.flush()
+        connect_workers()
+    return workers
 
 
 def _check(args: argparse.Namespace, options: TrainOptions) -> int:

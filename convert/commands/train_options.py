@@ -126,7 +126,21 @@ def _add_encoder(group: argparse._ArgumentGroup) -> None:
         help="mix windows of features two by two, with shares of a Beta(A, A) distribution, for heads with epochs; "
         "0.2 is usual (default: 0)",
     )
+    _add_fine_tuning(group)
     _add_folds(group)
+
+
+def _add_fine_tuning(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--fine-tune",
+        type=positive_int,
+        default=0,
+        metavar="N",
+        help="after the head is fitted, train the last N blocks of the encoder with it, for up to 8 epochs, as many as "
+        "a held-out share of the clips has the lowest loss after; a block of efficientnet-lite0 is an inverted "
+        "residual (it has 16), of a .keras file a layer with weights, batch normalisation apart, which stays as it is. "
+        "Every fold repeats all of it, and the gain over the frozen encoder is printed (default: none)",
+    )
 
 
 def _add_folds(group: argparse._ArgumentGroup) -> None:
@@ -149,6 +163,14 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="DIR",
         help="folder for the features of clips, 2 GB at most (default: edgevid/features in the user's cache)",
+    )
+    group.add_argument(
+        "--workers",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="processes that encode clips at once; each takes 0.2 GB and the frames of one clip, and the features are "
+        "the same (default: 1)",
     )
 
 

@@ -167,7 +167,12 @@ def _reject(model: Any, path: Path) -> None:
 
 def _frozen(name: str, model: keras.Model, spec: InputSpec) -> FrameEncoder:
     model.trainable = False
+    return FrameEncoder(name, model, spec, digest_of(model))
+
+
+def digest_of(model: keras.Model) -> str:
+    """Return the SHA-256 of a network's structure and weights."""
     digest = hashlib.sha256(model.to_json().encode())
     for weights in model.get_weights():
         digest.update(np.ascontiguousarray(weights).data)
-    return FrameEncoder(name, model, spec, digest.hexdigest())
+    return digest.hexdigest()

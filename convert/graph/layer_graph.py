@@ -6,7 +6,7 @@ A call can be repeated on other tensors. That is how the splitter runs one part 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -221,6 +221,23 @@ def needed(calls: Sequence[Call], outputs: Iterable[int]) -> tuple[Call, ...]:
             wanted |= set(call.inputs)
             remaining.append(call)
     return tuple(reversed(remaining))
+
+
+def repeat(calls: Iterable[Call], values: Mapping[int, Any]) -> dict[int, Any]:
+    """Repeat calls on other Keras tensors.
+
+    Args:
+        calls: In topological order.
+        values: The tensors that they read and no one of them makes, by number.
+
+    Returns:
+        All tensors by number.
+    """
+    known = dict(values)
+    for call in calls:
+        args, kwargs = call.arguments(known)
+        known.update(zip(call.outputs, flat(call.layer(*args, **kwargs)), strict=True))
+    return known
 
 
 def in_order(calls: Sequence[Call], start: int) -> list[Call] | None:

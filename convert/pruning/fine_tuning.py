@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from convert.clips import Clip, to_real
+from convert.clips import Clip, random_window, to_real
 from convert.frameworks import internals
 from convert.frameworks.layer_calls import replace_calls
 from convert.progress import Progress
 from convert.training.augment import Augmentation, draw
-from convert.training.windows import random_window
 from edgevid.bundle.manifest import Scores, Window
 from edgevid.errors import ModelError
 from edgevid.frames import Array

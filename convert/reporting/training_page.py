@@ -13,7 +13,7 @@ from convert.reporting.page import CLASSES_SHOWN, PAIRS_SHOWN, STRIPS_SHOWN, sha
 from convert.reporting.plots import accuracy_svg, learning_curve_svg, loss_svg
 from convert.reporting.rendering import environment, percent
 from convert.reporting.training_verdict import limits, percent_interval, verdict
-from convert.training.console import describe_forecast
+from convert.training.console import describe_forecast, fine_tuning_text
 from convert.training.cross_validation import CrossValidation, Score
 from convert.training.fit import TrainedModel
 from convert.training.metrics import Evaluation
@@ -74,6 +74,7 @@ def write_training_page(
             no_epochs=_no_epochs(trained),
             candidates=_candidates(trained),
             choice=_choice(trained, options),
+            fine_tuning=_fine_tuning(trained),
             skipped=[(short_path(each), reason) for each, reason in clips.skipped],
             notes=[*clips.notes, *trained.notes],
             seconds=seconds,
@@ -158,6 +159,8 @@ def _no_curve(trained: TrainedModel, options: TrainOptions) -> str:
         return "A learning curve takes folds: add --folds and --learning-curve on."
     if options.has_curve:
         return "No class has the three clips in each fold that a learning curve takes."
+    if options.fine_tune:
+        return "What more clips of each class would bring is not measured while an encoder is fine-tuned."
     slow = f"--encoder {SMALL}" if options.encoder == SMALL else f"--head {options.head}"
     return (
         "What more clips of each class would bring was not measured. "
@@ -176,10 +179,18 @@ def _no_epochs(trained: TrainedModel) -> str:
     """Return why there are no curves over epochs."""
     if trained.history or trained.transfer is None:
         return ""
+    if trained.transfer.fine_tuning is not None:
+        return "The head has none. The losses of fine-tuning are above, epoch by epoch."
     return (
         f"There are none: the encoder is frozen, and the head {trained.transfer.head} is logistic regression, which "
         "is solved without epochs."
     )
+
+
+def _fine_tuning(trained: TrainedModel) -> list[str]:
+    """Return what was trained on in the encoder, and what that gained, line by line."""
+    facts = None if trained.transfer is None else trained.transfer.fine_tuning
+    return [] if facts is None else fine_tuning_text(facts).splitlines()
 
 
 def _candidates(trained: TrainedModel) -> list[tuple[str, float, int, bool]]:

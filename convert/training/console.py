@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from convert.clips import ClipSet
 from convert.training.cross_validation import Change, CrossValidation, LearningCurve, Score
 from convert.training.metrics import Evaluation
-from convert.training.transfer_facts import TransferFacts
+from convert.training.transfer_facts import FineTuning, Gain, TransferFacts
 from edgevid.bundle.manifest import Window
 from edgevid.frames.sampling import describe_short, interval_indices
 from edgevid.tables import table
@@ -147,7 +147,7 @@ def describe_forecast(curve: LearningCurve, more: int = 10) -> str:
     )
 
 
-def _points(change: Change) -> str:
+def _points(change: Change | Gain) -> str:
     return f"{100 * change.change:+.1f} points [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
 
 
@@ -159,7 +159,29 @@ def transfer_text(facts: TransferFacts) -> str:
     features = f"{facts.cached} clips from the cache, {facts.encoded} encoded"
     rounds = "".join(f"\n{each}" for each in facts.mining)
     mining = f"\n\nfalse alarms in long recordings{rounds}" if rounds else ""
-    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}{mining}"
+    tuning = "" if facts.fine_tuning is None else f"\n\n{fine_tuning_text(facts.fine_tuning)}"
+    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}{mining}{tuning}"
+
+
+def fine_tuning_text(facts: FineTuning) -> str:
+    """Format what was trained on in the encoder, and what that gained over the frozen one."""
+    blocks = f"the last {facts.blocks} block{'' if facts.blocks == 1 else 's'} ({facts.weights} weights)"
+    losses = " ".join(f"{loss:.3f}" for loss in facts.losses)
+    text = (
+        f"fine-tuned: {blocks}, {facts.epochs} of at most {facts.most_epochs} epochs\n"
+        f"log loss on a held-out share, before and after each epoch: {losses}"
+    )
+    if facts.frozen is None or facts.gain is None:
+        return text
+    return f"{text}\nfrozen encoder: {_with_interval(facts.frozen)}\n{describe_gain(facts.gain)}"
+
+
+def describe_gain(gain: Gain) -> str:
+    """Describe what fine-tuning gained on held-out clips, or that it cannot be told."""
+    seen = f"Fine-tuning changed the held-out accuracy by {_points(gain)}."
+    if gain.low > 0:
+        return seen
+    return f"{seen} {'That may be chance.' if gain.change > 0 else 'It did not help: leave --fine-tune out.'}"
 
 
 def _score(score: Score) -> tuple[float, float, float, int]:

@@ -217,12 +217,20 @@ def fewer_counts(most: int) -> list[int]:
     return counts[::-1]
 
 
-def _change(first: CrossValidation, second: CrossValidation, before: int, after: int) -> Change:
-    """Compare two answers to each clip."""
+def paired_change(first: CrossValidation, second: CrossValidation) -> tuple[float, float, float]:
+    """Compare two answers to each clip, in the same order.
+
+    Returns:
+        The difference of the accuracies, and the ends of its 95 % interval.
+    """
     pairs = [
         (one.answer == one.truth, two.answer == two.truth)
         for one, two in zip(first.evaluation.predictions, second.evaluation.predictions, strict=True)
     ]
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
-    low, high = paired_interval(gained, lost, len(pairs))
-    return Change(before=before, after=after, change=(gained - lost) / len(pairs), low=low, high=high)
+    return (gained - lost) / len(pairs), *paired_interval(gained, lost, len(pairs))
+
+
+def _change(first: CrossValidation, second: CrossValidation, before: int, after: int) -> Change:
+    change, low, high = paired_change(first, second)
+    return Change(before=before, after=after, change=change, low=low, high=high)

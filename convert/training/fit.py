@@ -15,7 +15,8 @@ from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation
 from convert.training.fitting.checkpoint import Checkpoint
 from convert.training.fitting.epoch import Epoch
-from convert.training.fitting.loop import LoopOptions, fit_network
+from convert.training.fitting.loop import fit_network
+from convert.training.fitting.loop_options import LoopOptions
 from convert.training.metrics import Evaluation, check_labels, evaluate, keras_scorer
 from convert.training.models import ModelOptions, build
 from convert.training.teaching.answers import Lesson
@@ -164,6 +165,7 @@ def train(
         options=_loop(options),
         checkpoint=_checkpoint(training, held_out, options),
         on_epoch=on_epoch,
+        key=_agreement(training, held_out, options),
     )
     scorer = keras_scorer(network.model, options.input, options.window)
     return TrainedModel(
@@ -220,6 +222,16 @@ def _checkpoint(training: Sequence[Clip], held_out: Sequence[Clip], options: Fit
         for clip in (*training, *held_out)
     ]
     return Checkpoint(options.checkpoint, repr((settings, clips, len(held_out), keras.__version__)))
+
+
+def _agreement(training: Sequence[Clip], held_out: Sequence[Clip], options: FitOptions) -> str:
+    """Return all that workers have to agree on; their clips may be in different folders."""
+    settings = replace(options, checkpoint=None, tensorboard=None)
+    clips = [
+        [clip.ref.path.name, str(clip.ref.segment), str(clip.ref.label), len(clip.frames), int(clip.timestamps_ns[-1])]
+        for clip in (*training, *held_out)
+    ]
+    return repr((settings, clips, len(held_out), keras.__version__))
 
 
 def _check_unseen(unlabelled: Sequence[Clip], held_out: Sequence[Clip]) -> None:

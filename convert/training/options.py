@@ -43,7 +43,7 @@ _OF_SMALL = (
     "checkpoint",
     "teacher",
 )
-_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "mine")
+_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "workers", "mine", "fine_tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +74,12 @@ class TrainOptions:
             Linear heads have none.
         mix_up: Parameter of the Beta distribution with which windows of features are mixed, for heads
             with epochs; 0 mixes none.
+        fine_tune: Last blocks of a pretrained encoder that are trained with the head after it was fitted; 0 for none.
+            A block of EfficientNet-Lite0 is an inverted residual, of another network a layer with weights.
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
             None is up to 5 with a frozen encoder and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
+        workers: Processes that encode clips with a frozen encoder, each with an interpreter of its own.
         mine: Folder of long recordings whose false alarms become clips of background; None for none.
         truth: What happens in them; None if they show no event besides those of the clips.
         mine_rounds: How often false alarms are searched and the head is fitted anew; None for 2.
@@ -131,8 +134,10 @@ class TrainOptions:
     loss: Literal["every-frame", "last"] = "every-frame"
     label_smoothing: float = 0.05
     mix_up: float = 0.0
+    fine_tune: int = 0
     folds: Folds | None = None
     cache: Path | None = None
+    workers: int = 1
     mine: Path | None = None
     truth: Path | None = None
     mine_rounds: int | None = None
@@ -194,7 +199,9 @@ class TrainOptions:
             got=self.folds or 0,
         )
         self._reject_unfit_teaching()
+        UsageError.unless(self.workers >= 1, expected="--workers of at least 1", got=self.workers)
         self._reject_unfit_mining()
+        self._reject_unfit_fine_tuning()
         self._reject_unfit_regularisation()
         others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
         for name in others:
@@ -219,6 +226,22 @@ class TrainOptions:
                 got=self.head,
                 hint="Name one of: lstm, gru, tcn, attention, bilstm.",
             )
+
+    def _reject_unfit_fine_tuning(self) -> None:
+        UsageError.unless(self.fine_tune >= 0, expected="blocks to fine-tune, 0 or more", got=self.fine_tune)
+        if not self.fine_tune:
+            return
+        UsageError.unless(self.mine is None, expected="no --mine with --fine-tune", got=str(self.mine))
+        UsageError.unless(not self.mix_up, expected="no --mix-up with --fine-tune", got=self.mix_up)
+        UsageError.unless(
+            not self.learning_curve, expected="no --learning-curve on with --fine-tune", got=self.learning_curve
+        )
+        UsageError.unless(
+            self.loss == "last" or self.head not in CAUSAL,
+            expected=f"--loss last with --fine-tune and --head {self.head}",
+            got=self.loss,
+            hint="Fine-tuning teaches the answer at the end of a window.",
+        )
 
     def _reject_unfit_mining(self) -> None:
         if self.mine is None:
@@ -282,7 +305,7 @@ class TrainOptions:
         """Whether folds also learn from fewer clips of each class."""
         if self.learning_curve is not None:
             return self.learning_curve
-        return self.report is not None and self.encoder != SMALL and self.head in _QUICK
+        return self.report is not None and self.encoder != SMALL and self.head in _QUICK and not self.fine_tune
 
     @property
     def reading(self) -> Reading:

@@ -1,9 +1,11 @@
-"""What is worth saying of a model that was trained on a frozen encoder."""
+"""What is worth saying of a model that was trained on a pretrained encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from convert.training.cross_validation import Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,44 @@ class MiningRound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gain:
+    """What a change of the model changed on held-out clips.
+
+    Attributes:
+        change: Difference of the accuracies.
+        low: Lower end of its 95 % interval, with the clips taken for independent.
+        high: Upper end of its 95 % interval.
+    """
+
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How the last blocks of an encoder were trained with the head.
+
+    Attributes:
+        blocks: Number of blocks.
+        weights: Weights of the encoder that were trained.
+        epochs: Epochs of the written model, those with the lowest loss on a share of the clips.
+        most_epochs: Epochs that were tried at most.
+        losses: Log loss on that share before the first epoch and after each.
+        frozen: Accuracy on held-out clips with the frozen encoder; None without folds.
+        gain: What fine-tuning changed on the same clips, fine-tuned in each fold; None without folds.
+    """
+
+    blocks: int
+    weights: int
+    epochs: int
+    most_epochs: int
+    losses: tuple[float, ...]
+    frozen: Score | None
+    gain: Gain | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransferFacts:
     """How a head was chosen and what it learned from.
 
@@ -77,13 +117,15 @@ class TransferFacts:
         streams: What it sees, in the order of its features.
         head: Name of the head.
         losses: Log loss of each candidate on inner folds of all clips; empty without a choice.
-        temperature: What the logits were divided by, so that scores are as sure as they are right.
-        cosine: Mean cosine between float and int8 features of the middle windows, after the mean
-            over all clips is removed.
+        temperature: What the logits of the head on the frozen encoder were divided by, so that scores are as sure as
+            they are right.
+        cosine: Mean cosine between float and int8 features of the frozen encoder in the middle windows, after the
+            mean over all clips is removed.
         cached: Clips whose features were all on disk already.
         encoded: Clips that were encoded now.
         damaged: Cached files that were dropped because they were incomplete or altered.
         mining: Rounds of mining, with the state after the last one; empty without recordings.
+        fine_tuning: What was trained on in the encoder; None if it stayed frozen.
     """
 
     encoder: str
@@ -96,3 +138,4 @@ class TransferFacts:
     encoded: int
     damaged: int = 0
     mining: tuple[MiningRound, ...] = ()
+    fine_tuning: FineTuning | None = None

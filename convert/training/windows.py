@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from convert.clips import Clip, ClipRef, centre_window, to_real, window_indices
+from convert.clips import Clip, ClipRef, centre_window, random_start, to_real, window_indices
 from convert.training.augment import Augmentation, draw
 from convert.training.teaching.answers import ClipAnswers, middle_s
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array, Pixels
 from edgevid.frames.preprocess import InputSpec
-from edgevid.units import NS_PER_S
 
 _NONE: Mapping[ClipRef, ClipAnswers] = MappingProxyType({})
 
@@ -114,7 +112,23 @@ class RandomWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         Args:
             index: Position in the epoch.
         """
-        numbers = self._order[index * self._batch : (index + 1) * self._batch]
+        return self._drawn(self.numbers_of(index))
+
+    def numbers_of(self, index: int) -> Array:
+        """Return the numbers of the windows of a batch."""
+        return self._order[index * self._batch : (index + 1) * self._batch]
+
+    def share(self, index: int, place: int, of: int) -> tuple[Array, Array]:
+        """Return one row of a batch after the other, at a fixed distance.
+
+        Args:
+            index: Position in the epoch.
+            place: The first of the rows.
+            of: Distance between two of them.
+        """
+        return self._drawn(self.numbers_of(index)[place::of])
+
+    def _drawn(self, numbers: Array) -> tuple[Array, Array]:
         windows, labels, answers = zip(*(self._draw(int(number)) for number in numbers), strict=True)
         return self._task.batch(windows, labels, answers)
 
@@ -192,33 +206,3 @@ class CentreWindows(keras.utils.PyDataset):  # type: ignore[misc]  # keras is no
         clips = self._clips[index * self._batch : (index + 1) * self._batch]
         windows = [centre_window(clip, self._task.window) for clip in clips]
         return self._task.batch(windows, [str(clip.ref.label) for clip in clips])
-
-
-def random_window(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> Array:
-    """Return a window that starts at a random frame from which it still fits into the clip.
-
-    Args:
-        clip: The clip.
-        window: Window of the network.
-        rng: The random generator.
-        speed: Factor on the sampling interval.
-
-    Returns:
-        (T, *frame) of the clip's dtype. In a clip shorter than the window, it starts at the first
-        frame and repeats the last one.
-    """
-    paced, start = random_start(clip, window, rng, speed=speed)
-    return clip.frames[window_indices(clip, paced, start=start)]
-
-
-def random_start(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> tuple[Window, int]:
-    """Draw a window of a clip, as `random_window` does.
-
-    Returns:
-        The window at its speed, and the index of its first frame.
-    """
-    paced = dataclasses.replace(window, interval_s=window.interval_s * speed)
-    latest_ns = clip.timestamps_ns[-1] - round((paced.frames - 1) * paced.interval_s * NS_PER_S)
-    # Count by time, not by index: videos may have an uneven frame rate.
-    starts = max(1, int(np.searchsorted(clip.timestamps_ns, latest_ns, side="right")))
-    return paced, int(rng.integers(starts))

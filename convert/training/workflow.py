@@ -26,7 +26,6 @@ _SEEN = (
 
 def train_small(
     clips: str | Path,
-    out: str | Path,
     *,
     options: TrainOptions,
     progress: Progress,
@@ -46,11 +45,8 @@ def train_small(
     decoded = replace(decoded, notes=(*decoded.notes, *_check_duplicates(decoded, options)))
     on_clips(decoded)
     if options.teacher is None:
-        trained = _train(decoded, fit_options, options, progress, on_epoch)
-    else:
-        trained = _taught(decoded, fit_options, options, progress, on_epoch)
-    fit.save(trained, out)
-    return trained
+        return _train(decoded, fit_options, options, progress, on_epoch)
+    return _taught(decoded, fit_options, options, progress, on_epoch)
 
 
 def _taught(

@@ -91,6 +91,10 @@ class FeatureCache:
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
             return dict(arrays)
 
+    def has(self, key: str) -> bool:
+        """Return whether there is an entry, whole or damaged."""
+        return self._path(key).exists()
+
     def write(self, key: str, arrays: Mapping[str, Array]) -> None:
         """Store an entry, as a whole or not at all.
 

@@ -137,7 +137,7 @@ class Chooser:
         Args:
             clips: Indices of the clips to fit to.
         """
-        folds = self._inner(clips)
+        folds = self.inner_folds(clips)
         if not folds:
             return Choice(self._candidates[0])
         answers = self._answers(folds)
@@ -149,8 +149,8 @@ class Chooser:
         chosen = cheapest_of_the_best(losses)
         return Choice(chosen, temperatures[chosen], {str(each): float(loss.mean()) for each, loss in losses.items()})
 
-    def _inner(self, clips: Array) -> tuple[Fold, ...]:
-        """Return inner folds by group, else by clip; none if a class has a single clip."""
+    def inner_folds(self, clips: Array) -> tuple[Fold, ...]:
+        """Return inner folds of some clips by group, else by clip; none if a class has a single clip."""
         labels, groups = ([each[index] for index in clips] for each in (self._bank.labels, self._bank.groups))
         count = min(_INNER_FOLDS, len(set(groups)) if any(groups) else len(groups))
         for names in (groups, [""] * len(groups)) if any(groups) else (groups,):

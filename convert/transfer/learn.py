@@ -9,58 +9,26 @@ import keras
 import numpy as np
 
 from convert.clips import ClipRef
-from convert.encoders.frame_encoder import FrameEncoder
+from convert.encoders.last_blocks import cut_encoder
 from convert.progress import Progress
-from convert.splits.folds import Fold, Folds, first_of_each, make_folds, most_of_a_class, stated_fold
+from convert.splits.folds import Fold, first_of_each, most_of_a_class
 from convert.splits.near_duplicates import check_no_leak, describe_pairs, find_near_duplicates
-from convert.training.augment import Augmentation
 from convert.training.cross_validation import CrossValidation, measure_curve, summarise
 from convert.training.fitting.epoch import Epoch
 from convert.training.metrics import Prediction, prediction
 from convert.training.transfer_facts import TransferFacts
 from convert.transfer.cache import FeatureCache
-from convert.transfer.candidates import Candidate, Choice, Chooser
-from convert.transfer.encode import WindowPlan
+from convert.transfer.candidates import Candidate, Choice
 from convert.transfer.feature_bank import FeatureBank, Held
-from convert.transfer.head_fitting.heads import Head, HeadTraining
+from convert.transfer.fine_tuning.tune import fine_tune
+from convert.transfer.head_fitting.heads import Head
+from convert.transfer.learn_options import LearnOptions, assemble, chooser_of, is_measured, outer_folds, window_plan
 from convert.transfer.library import ClipLibrary, EncodedClips
-from convert.transfer.mining import MinedHead, Miner, Mining
+from convert.transfer.mining import MinedHead, Miner
 from convert.transfer.stream_features import RecordedFeatures
-from convert.transfer.streams import STREAMS, video_encoder
-from edgevid.bundle.manifest import Window
+from convert.transfer.streams import STREAMS
 from edgevid.frames import Array
 from edgevid.inference.probabilities import softmax
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnOptions:
-    """Options of training a head on a frozen encoder.
-
-    Attributes:
-        encoder: The frozen encoder.
-        window: Window of the model.
-        augmentation: Limits of the variation of clips.
-        windows_per_clip: Windows of each clip to learn from: the middle one, and varied ones.
-        candidates: Streams and heads to choose from.
-        folds: Number of outer folds, "groups" for one a group, or 0 for none.
-        training: How heads with epochs are trained.
-        seed: Seed of windows, variations, folds and heads.
-        allow_duplicates: Whether nearly the same clips may lie in different groups or splits.
-        curve: Whether to measure the accuracy with fewer clips of each class too.
-        mining: Recordings whose false alarms become clips; None for none.
-    """
-
-    encoder: FrameEncoder
-    window: Window
-    augmentation: Augmentation
-    windows_per_clip: int
-    candidates: tuple[Candidate, ...]
-    folds: Folds
-    training: HeadTraining
-    seed: int
-    allow_duplicates: bool = False
-    curve: bool = False
-    mining: Mining | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +58,7 @@ def learn(
     progress: Progress,
     on_clips: Callable[[EncodedClips], None] = lambda _clips: None,
 ) -> LearnedModel:
-    """Encode clips, fit a head to all of them, mine its false alarms, and measure by folds.
+    """Encode clips, fit a head to all of them, mine its false alarms, measure by folds, and fine-tune the encoder.
 
     Args:
         refs: Labelled clips of at least two classes.
@@ -104,22 +72,23 @@ def learn(
         ConversionError: TensorFlow rejected the encoder.
     """
     _check_folds(refs, options)
+    cut = cut_encoder(options.encoder, options.fine_tune) if options.fine_tune else None
     library = _library(options, cache, progress)
     encoded = _read(library, refs, options)
     on_clips(encoded)
     notes = _check_duplicates(encoded, options)
     progress.step("Fitting the head of the model to write")
     held_out = np.array([index for index, ref in enumerate(encoded.bank.refs) if ref.is_held_out], dtype=int)
-    choice = _chooser(encoded.bank, options).choose(np.setdiff1d(encoded.bank.given, held_out))
+    choice = chooser_of(encoded.bank, options).choose(np.setdiff1d(encoded.bank.given, held_out))
     fitted = _fit(encoded.bank, choice, held_out, library=library, options=options, cache=cache, progress=progress)
-    measured = _measure(fitted.bank, options, progress) if _is_measured(refs, options) else None
-    model = assemble(options, choice.candidate, fitted.head)
+    measured = _measure(fitted.bank, options, progress) if is_measured(refs, options) else None
     facts = _facts(options, choice, encoded, cache, fitted)
-    return LearnedModel(model, measured, facts, fitted.head.history, notes)
-
-
-def _chooser(bank: FeatureBank, options: LearnOptions) -> Chooser:
-    return Chooser(bank, options.candidates, seed=options.seed, training=options.training)
+    history = fitted.head.history
+    if cut is None:
+        return LearnedModel(assemble(options, choice.candidate, fitted.head.connect), measured, facts, history, notes)
+    tuned = fine_tune(encoded.bank, choice, held_out, measured, cut=cut, options=options, progress=progress)
+    facts = replace(facts, fine_tuning=tuned.facts)
+    return LearnedModel(tuned.model, tuned.cross_validation, facts, history, notes)
 
 
 def _fit(
@@ -136,7 +105,7 @@ def _fit(
 
     def fit(clips: FeatureBank) -> Head:
         learned = np.concatenate([np.setdiff1d(clips.given, held_out), clips.mined_besides(held_out)])
-        return _chooser(clips, options).fit(choice.candidate, learned).scaled(choice.temperature)
+        return chooser_of(clips, options).fit(choice.candidate, learned).scaled(choice.temperature)
 
     head = fit(bank)
     if options.mining is None:
@@ -170,14 +139,7 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
 
 
 def _library(options: LearnOptions, cache: FeatureCache, progress: Progress) -> ClipLibrary:
-    plan = WindowPlan(
-        window=options.window,
-        input=options.encoder.input,
-        augmentation=options.augmentation,
-        windows=options.windows_per_clip,
-        seed=options.seed,
-    )
-    return ClipLibrary(options.encoder, plan, cache, progress=progress)
+    return ClipLibrary(options.encoder, window_plan(options), cache, progress=progress, workers=options.workers)
 
 
 def _read(library: ClipLibrary, refs: Sequence[ClipRef], options: LearnOptions) -> EncodedClips:
@@ -188,26 +150,13 @@ def _read(library: ClipLibrary, refs: Sequence[ClipRef], options: LearnOptions) 
 
 def _check_folds(refs: Sequence[ClipRef], options: LearnOptions) -> None:
     """Reject folds that cannot be made before minutes of encoding, not after them."""
-    if _is_measured(refs, options):
-        _folds(refs, options)
-
-
-def _is_measured(refs: Sequence[ClipRef], options: LearnOptions) -> bool:
-    return bool(options.folds) or any(ref.is_held_out for ref in refs)
-
-
-def _folds(refs: Sequence[ClipRef], options: LearnOptions) -> tuple[Fold, ...]:
-    """Return the folds, or the one that a list of clips states."""
-    labels = [str(ref.label) for ref in refs]
-    if any(ref.is_held_out for ref in refs):
-        held_out = np.array([ref.is_held_out for ref in refs])
-        return (stated_fold(labels, held_out),)
-    return make_folds(labels, [ref.group for ref in refs], options.folds, seed=options.seed)
+    if is_measured(refs, options):
+        outer_folds(refs, options)
 
 
 def _check_duplicates(encoded: EncodedClips, options: LearnOptions) -> tuple[str, ...]:
     """Reject leaks through clips that are nearly the same, and describe those that may become one."""
-    if not _is_measured(encoded.bank.refs, options):
+    if not is_measured(encoded.bank.refs, options):
         return ()
     pairs = find_near_duplicates(encoded.fingerprints)
     if not options.allow_duplicates:
@@ -232,21 +181,6 @@ def _facts(
     )
 
 
-def assemble(options: LearnOptions, candidate: Candidate, head: Head) -> keras.Model:
-    """Build the model from frames to probabilities.
-
-    Args:
-        options: Its encoder and window.
-        candidate: Its streams.
-        head: The fitted head.
-
-    Returns:
-        Maps (B, T, H, W, C) float32 in the encoder's range to (B, classes).
-    """
-    frames, features = video_encoder(options.encoder, candidate.streams, frames=options.window.frames)
-    return keras.Model(frames, head.connect(features), name="video_classifier")
-
-
 def _measure(bank: FeatureBank, options: LearnOptions, progress: Progress) -> CrossValidation:
     """Answer held-out clips, after learning from all others and, for a learning curve, from fewer."""
     measured = cross_validate(bank, options, progress=progress)
@@ -257,7 +191,7 @@ def _measure(bank: FeatureBank, options: LearnOptions, progress: Progress) -> Cr
         progress.step(f"Learning from {count} clips of each class")
         return cross_validate(bank, options, progress=progress, clips_per_class=count)
 
-    most = most_of_a_class(bank.labels, _folds([bank.refs[index] for index in bank.given], options))
+    most = most_of_a_class(bank.labels, outer_folds([bank.refs[index] for index in bank.given], options))
     return replace(measured, curve=measure_curve(measured, most, with_fewer))
 
 
@@ -277,8 +211,8 @@ def cross_validate(
     Raises:
         ClipsError: The folds cannot be made.
     """
-    chooser = _chooser(bank, options)
-    folds = _folds([bank.refs[index] for index in bank.given], options)
+    chooser = chooser_of(bank, options)
+    folds = outer_folds([bank.refs[index] for index in bank.given], options)
     predictions, int8, methods = [], [], []
     for fold in progress.track(folds, "held-out folds"):
         training = first_of_each(bank.labels, fold.training, clips_per_class)

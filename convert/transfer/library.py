@@ -6,20 +6,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cached
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from convert.clips import Clip, ClipRef, ClipSet, decode, evenly_spread
+from convert.clips import ClipRef, ClipSet, decode, evenly_spread
 from convert.encoders.frame_encoder import FrameEncoder
 from convert.progress import Progress
 from convert.quantization.calibration import MAX_CLIPS
 from convert.quantization.converter import Converter
-from convert.splits.near_duplicates import Fingerprint, fingerprint
+from convert.splits.near_duplicates import Fingerprint
 from convert.transfer.cache import FeatureCache, key_of
-from convert.transfer.compiled import CompiledEncoder, OpenedEncoder, compile_encoder
-from convert.transfer.encode import Way, WindowPlan, clip_digest, content_digest, encode_clip, entry_key
+from convert.transfer.compiled import compile_encoder
+from convert.transfer.encoding.clip_reader import ClipReader, Encoder, ReadClip, open_encoders, read_entries
+from convert.transfer.encoding.interpreter import CompiledEncoder
+from convert.transfer.encoding.processes import EncodedInProcesses, EncodingJob, encode_in_processes
+from convert.transfer.encoding.windows import Way, WindowPlan, clip_digest, content_digest
 from convert.transfer.feature_bank import FeatureBank
 from convert.transfer.stream_features import StreamEncoders
 from convert.transfer.streams import Stream, Streams
@@ -31,7 +33,6 @@ from edgevid.schema import from_json, to_json
 # Every window is encoded as the device will do it; the middle one also in float, for the answers of
 # the model that is written.
 _PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
-_NO_FRAMES = np.empty((0, 0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,6 @@ class EncodedClips:
     encoded: int
 
 
-@dataclass(frozen=True)
-class _ReadClip:
-    """A clip, without its frames, and what is known of it."""
-
-    clip: Clip
-    entries: Mapping[Way, Mapping[str, Array]]
-    fingerprint: Fingerprint
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class _Encoder:
-    """A compiled encoder with the key of its file's content and its interpreter."""
-
-    digest: str
-    opened: OpenedEncoder
-
-
 class ClipLibrary:
     """The features of clips by one encoder, kept on disk.
 
@@ -81,12 +64,16 @@ class ClipLibrary:
         plan: The windows of each clip.
         cache: The folder on disk.
         progress: Shows what is done.
+        workers: Processes that encode clips; 1 encodes them in this one.
     """
 
-    def __init__(self, encoder: FrameEncoder, plan: WindowPlan, cache: FeatureCache, *, progress: Progress) -> None:
-        self._encoder, self._cache, self._progress = encoder, cache, progress
+    def __init__(
+        self, encoder: FrameEncoder, plan: WindowPlan, cache: FeatureCache, *, progress: Progress, workers: int = 1
+    ) -> None:
+        self._encoder, self._cache, self._progress, self._workers = encoder, cache, progress, workers
         self._plans: dict[Precision, WindowPlan] = {"int8": plan, "float32": replace(plan, windows=1)}
-        self._encoders: Mapping[Way, _Encoder] = {}
+        self._compiled: Mapping[Way, CompiledEncoder] = {}
+        self._encoders: Mapping[Way, Encoder] = {}
 
     def read(self, refs: Sequence[ClipRef], streams: Sequence[Stream], *, classes: tuple[str, ...]) -> EncodedClips:
         """Return the features of clips; encode those that are not on disk.
@@ -103,7 +90,8 @@ class ClipLibrary:
         """
         skipped: list[tuple[Path, str]] = []
         digests = _digests(refs, skipped)
-        self._encoders = self._compile(digests, streams)
+        self._compiled = self._compile(digests, streams)
+        self._encoders = open_encoders(self._compiled)
         read = self._read_all(digests, skipped)
         self._cache.prune()
         _check_classes(read, classes, skipped)
@@ -138,61 +126,26 @@ class ClipLibrary:
             {stream: each.opened for stream, each in chosen.items()}, "".join(each.digest for each in chosen.values())
         )
 
-    def _read_all(self, digests: Mapping[ClipRef, str], skipped: list[tuple[Path, str]]) -> list[_ReadClip]:
-        read: list[_ReadClip] = []
+    def _read_all(self, digests: Mapping[ClipRef, str], skipped: list[tuple[Path, str]]) -> list[ReadClip]:
+        reader = ClipReader(self._plans, self._encoder.input, self._cache, self._encoders)
+        missing = {ref: digest for ref, digest in digests.items() if not reader.is_on_disk(ref, digest)}
+        made = self._encode(missing) if self._workers > 1 and len(missing) > 1 else EncodedInProcesses()
+        self._cache.damaged += made.damaged
+        read: list[ReadClip] = []
         for ref, digest in self._progress.track(list(digests.items()), "encoding clips"):
             try:
-                read.append(self._read(ref, digest))
+                clip = reader.read(ref, digest)
             except (SourceError, ContractError) as error:
                 skipped.append(ref.unreadable(error))
+            else:
+                read.append(replace(clip, is_new=clip.is_new or ref in made.new))
         return read
 
-    def _read(self, ref: ClipRef, digest: str) -> _ReadClip:
-        """Read a clip from disk; decode and encode what is missing there."""
-        encoders = self._encoders
-        keys = self._keys(ref, digest, encoders)
-        entries = self._entries(keys)
-        facts_key = key_of({"clip": digest, "input": to_json(self._encoder.input)})
-        facts = self._cache.read(facts_key)
-        missing = {way: key for way, key in keys.items() if way not in entries}
-        is_new = bool(missing) or facts is None
-        if missing or facts is None:
-            clip = decode(ref, self._encoder.input)
-            entries |= self._encode(clip, digest, missing, encoders)
-            facts = _facts(clip, fingerprint(clip, self._encoder.input.color))
-            self._cache.write(facts_key, facts)
-        taken = Fingerprint(ref, facts["digest"].tobytes().decode(), facts["pictures"])
-        return _ReadClip(Clip(ref, _NO_FRAMES, facts["timestamps_ns"]), entries, taken, is_new)
+    def _encode(self, clips: Mapping[ClipRef, str]) -> EncodedInProcesses:
+        job = EncodingJob(self._plans, self._encoder.input, self._cache.folder, self._compiled)
+        return encode_in_processes(job, clips, workers=self._workers, progress=self._progress)
 
-    def _keys(self, ref: ClipRef, digest: str, encoders: Mapping[Way, _Encoder]) -> dict[Way, str]:
-        return {
-            (stream, precision): entry_key(
-                self._plans[precision],
-                clip=digest,
-                label=str(ref.label),
-                encoder=encoder.digest,
-                stream=stream,
-                precision=precision,
-            )
-            for (stream, precision), encoder in encoders.items()
-        }
-
-    def _entries(self, keys: Mapping[Way, str]) -> dict[Way, Mapping[str, Array]]:
-        read = {way: self._cache.read(key) for way, key in keys.items()}
-        return {way: entry for way, entry in read.items() if entry is not None}
-
-    def _encode(
-        self, clip: Clip, digest: str, keys: Mapping[Way, str], encoders: Mapping[Way, _Encoder]
-    ) -> dict[Way, Mapping[str, Array]]:
-        made: dict[Way, Mapping[str, Array]] = {}
-        for precision, plan in self._plans.items():
-            opened = {way: encoders[way].opened for way in keys if way[1] == precision}
-            for way, entry in encode_clip(clip, digest, plan, opened).items():
-                self._cache.write(keys[way], entry)
-                made[way] = entry
-        return made
-
-    def _compile(self, digests: Mapping[ClipRef, str], streams: Sequence[Stream]) -> dict[Way, _Encoder]:
+    def _compile(self, digests: Mapping[ClipRef, str], streams: Sequence[Stream]) -> dict[Way, CompiledEncoder]:
         """Return the compiled encoders of all streams and precisions, from disk where they are there."""
         refs = list(digests)
         calibrating = [refs[index] for index in evenly_spread(len(refs), MAX_CLIPS)]
@@ -203,7 +156,7 @@ class ClipLibrary:
             for stream in streams
             for precision in _PRECISIONS
         }
-        compiled = {way: _unpack(entry, self._encoder) for way, entry in self._entries(keys).items()}
+        compiled = {way: _unpack(entry, self._encoder) for way, entry in read_entries(self._cache, keys).items()}
         if missing := [way for way in keys if way not in compiled]:
             clips = self._decode(calibrating)
             with Converter() as converter:
@@ -217,7 +170,7 @@ class ClipLibrary:
                         converter=converter,
                     )
                     self._cache.write(keys[way], _pack(compiled[way]))
-        return {way: _Encoder(sha256(each.data).hexdigest(), each.open()) for way, each in compiled.items()}
+        return compiled
 
     def _encoder_key(self, stream: Stream, precision: Precision, calibrating: Sequence[str]) -> str:
         plan = self._plans[precision]
@@ -259,7 +212,7 @@ def _digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[C
     return digests
 
 
-def _check_classes(read: Sequence[_ReadClip], classes: Sequence[str], skipped: Sequence[tuple[Path, str]]) -> None:
+def _check_classes(read: Sequence[ReadClip], classes: Sequence[str], skipped: Sequence[tuple[Path, str]]) -> None:
     lost = sorted(set(classes) - {str(each.clip.ref.label) for each in read})
     if lost:
         raise ClipsError(
@@ -268,11 +221,6 @@ def _check_classes(read: Sequence[_ReadClip], classes: Sequence[str], skipped: S
             found=f"none of {', '.join(lost)}; {skipped[0][0]}: {skipped[0][1]}",
             path=skipped[0][0],
         )
-
-
-def _facts(clip: Clip, taken: Fingerprint) -> dict[str, Array]:
-    digest = np.frombuffer(taken.digest.encode(), np.uint8)
-    return {"digest": digest, "pictures": taken.pictures, "timestamps_ns": clip.timestamps_ns}
 
 
 def _pack(compiled: CompiledEncoder) -> dict[str, Array]:
@@ -289,7 +237,7 @@ def _unpack(entry: Mapping[str, Array], encoder: FrameEncoder) -> CompiledEncode
     return CompiledEncoder(part, entry["data"].tobytes(), encoder.input, int(entry["seen_frames"]))
 
 
-def _bank(read: Sequence[_ReadClip], streams: Sequence[Stream], classes: tuple[str, ...]) -> FeatureBank:
+def _bank(read: Sequence[ReadClip], streams: Sequence[Stream], classes: tuple[str, ...]) -> FeatureBank:
     rows = [each.entries for each in read]
     labels = [row[streams[0], "int8"]["labels"] for row in rows]
     return FeatureBank(

@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from convert.clips import ClipRef
 from convert.event_metrics import ScoreTrace, Segment
 from convert.transfer.cache import FeatureCache, key_of
-from convert.transfer.compiled import OpenedEncoder
-from convert.transfer.encode import content_digest, packed
+from convert.transfer.encoding.interpreter import OpenedEncoder
+from convert.transfer.encoding.windows import content_digest, packed
 from convert.transfer.head_fitting.heads import Head
 from convert.transfer.streams import Stream, lookback
 from convert.watching.timed import check_length

@@ -1,13 +1,17 @@
-"""The pictures of a window that an encoder sees: frames, differences of frames, or both."""
+"""The pictures of a window that an encoder sees: frames, differences of frames, or both.
+
+The names alone need no Keras; it is imported where a network is built.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
-from convert.encoders.frame_encoder import FrameEncoder
-from convert.frameworks.frame_difference import FrameDifference
+    from convert.encoders.frame_encoder import FrameEncoder
+    from convert.frameworks.frame_difference import FrameDifference
 
 Stream = Literal["frames", "differences"]
 Streams = tuple[Stream, ...]
@@ -34,22 +38,34 @@ def video_encoder(encoder: FrameEncoder, streams: Streams, *, frames: int) -> tu
         Keras tensors: the window (B, T, H, W, C), and its features (B, T - lookback, F), those of
         frames before those of differences.
     """
+    import keras
+
     window = keras.Input((frames, *encoder.input.shape), name="frames")
     seen, per_frame = window, encoder.model
     if "differences" in streams:
-        seen = _differences(encoder, keep="frames" in streams)(window)
+        seen = frame_differences(encoder, keep="frames" in streams)(window)
     if len(streams) > 1:
         per_frame = _of_both(encoder)
     return window, keras.layers.TimeDistributed(per_frame, name="each_frame")(seen)
 
 
-def _differences(encoder: FrameEncoder, *, keep: bool) -> FrameDifference:
+def frame_differences(encoder: FrameEncoder, *, keep: bool) -> FrameDifference:
+    """Return the layer whose differences an encoder takes for pictures.
+
+    Args:
+        encoder: Encoder of one frame.
+        keep: As for `FrameDifference`.
+    """
+    from convert.frameworks.frame_difference import FrameDifference
+
     low, high = encoder.input.range
     return FrameDifference(keep=keep, gain=_GAIN, offset=(low + high) / 2, limits=(low, high), name="differences")
 
 
 def _of_both(encoder: FrameEncoder) -> keras.Model:
     """Return a model from a difference and its newer frame, as channels, to the features of both."""
+    import keras
+
     height, width, channels = encoder.input.shape
     pair = keras.Input((height, width, 2 * channels), name="pair")
     features = [encoder.model(pair[..., channels:]), encoder.model(pair[..., :channels])]

@@ -31,6 +31,8 @@ OPTIONS = {
         "--unlabelled",
         "--temperature",
         "--teacher-share",
+        "--fine-tune",
+        "--workers",
     ],
     "evaluate": ["MODEL_OR_BUNDLE", "CLIPS", "--json", "--videos", "--fps", "--split"],
     "label": ["VIDEO", "--output", "--label", "--labels", "--port"],

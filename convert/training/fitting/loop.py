@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
 import numpy as np
 
 from convert.training.fitting.checkpoint import Checkpoint, Patience, State
+from convert.training.fitting.distributed import Shared, one_clear_line
 from convert.training.fitting.epoch import Epoch
-from convert.training.teaching.distillation import Distillation, accuracy, distillation_loss
+from convert.training.fitting.loop_options import LoopOptions
+from convert.training.fitting.workers import connected_workers
+from convert.training.teaching.distillation import accuracy, distillation_loss
 from convert.training.windows import CentreWindows, RandomWindows
 from edgevid.errors import ModelError
 
@@ -22,20 +24,56 @@ from edgevid.errors import ModelError
 _WARM_UP, _WARM_UP_DIVISOR = 0.05, 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoopOptions:
-    """Options of the loop; see `FitOptions`."""
-
-    epochs: int
-    learning_rate: float
-    clip_norm: float
-    label_smoothing: float
-    patience: int
-    tensorboard: Path | None
-    distillation: Distillation | None = None
-
-
 def fit_network(
+    network: keras.Model,
+    windows: RandomWindows,
+    validation: CentreWindows | None,
+    *,
+    options: LoopOptions,
+    checkpoint: Checkpoint | None,
+    on_epoch: Callable[[Epoch], None],
+    key: str = "",
+) -> tuple[Epoch, ...]:
+    """Fit a network, and leave the best weights in it. Workers that are connected share each batch.
+
+    Args:
+        network: The network.
+        windows: To learn from.
+        validation: To watch; None watches nothing.
+        options: Options of the loop.
+        checkpoint: Where the state is kept after each epoch, and where a stopped training goes on
+            from; None for nowhere. Of several workers, the chief writes it.
+        on_epoch: Called at the end of each epoch.
+        key: All that workers have to agree on.
+
+    Returns:
+        One entry per epoch, those before a stop included.
+
+    Raises:
+        ModelError: The training diverged, the checkpoint is damaged, or a worker is gone.
+        UsageError: Workers do not agree, or a batch has fewer windows than there are replicas.
+    """
+    workers = connected_workers()
+    if workers is None:
+        return _fit(network, windows, validation, options=options, checkpoint=checkpoint, on_epoch=on_epoch)
+    with one_clear_line(workers):
+        with workers.strategy.scope():
+            mirrored = keras.models.clone_model(network)
+            mirrored.set_weights(network.get_weights())
+        history = _fit(
+            mirrored,
+            windows,
+            validation,
+            options=options,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            shared=Shared(workers, key),
+        )
+        network.set_weights(mirrored.get_weights())
+    return history
+
+
+def _fit(
     model: keras.Model,
     windows: RandomWindows,
     validation: CentreWindows | None,
@@ -43,26 +81,13 @@ def fit_network(
     options: LoopOptions,
     checkpoint: Checkpoint | None,
     on_epoch: Callable[[Epoch], None],
+    shared: Shared | None = None,
 ) -> tuple[Epoch, ...]:
-    """Fit a network, and leave the best weights in it.
-
-    Args:
-        model: The network.
-        windows: To learn from.
-        validation: To watch; None watches nothing.
-        options: Options of the loop.
-        checkpoint: Where the state is kept after each epoch, and where a stopped training goes on
-            from; None for nowhere.
-        on_epoch: Called at the end of each epoch.
-
-    Returns:
-        One entry per epoch, those before a stop included.
-
-    Raises:
-        ModelError: The training diverged, or the checkpoint is damaged.
-    """
-    _compile(model, options, steps=options.epochs * len(windows))
+    with shared.workers.strategy.scope() if shared else nullcontext():
+        _compile(model, options, steps=options.epochs * len(windows))
     state = checkpoint.read() if checkpoint else None
+    if shared:
+        shared.check_agreement(0 if state is None else len(state.history))
     if state is not None:
         _restore(model, windows, state)
     report = _Report(options.epochs, on_epoch, history=state.history if state else ())
@@ -70,26 +95,43 @@ def fit_network(
     done = len(report.history)
     if state is None or not (state.is_over or done >= options.epochs):
         callbacks = [keras.callbacks.TerminateOnNaN(), *([stopping] if stopping else []), report]
-        if checkpoint:
+        is_chief = shared is None or shared.workers.place.is_chief
+        if checkpoint and is_chief:
             # After the others, whose states it stores.
             callbacks.append(_CheckpointWriter(checkpoint, report, stopping))
-        if options.tensorboard is not None:
+        if options.tensorboard is not None and is_chief:
             callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
-        model.fit(
-            windows,
-            epochs=options.epochs,
-            initial_epoch=done,
+        epochs = range(done, options.epochs)
+        if shared:
+            shared.run(model, windows, validation, options=options, epochs=epochs, callbacks=callbacks)
+        else:
             # The windows are shuffled already. Keras shuffles the batches too, by a state that no
             # checkpoint can hold.
-            shuffle=checkpoint is None,
-            verbose=0,
-            validation_data=validation,
-            callbacks=callbacks,
-        )
+            _run(model, windows, validation, shuffle=checkpoint is None, epochs=epochs, callbacks=callbacks)
     elif state.patience is not None:
         model.set_weights(state.patience.best_weights)
     _check_finite(report.history[-1])
     return tuple(report.history)
+
+
+def _run(
+    model: keras.Model,
+    windows: RandomWindows,
+    validation: CentreWindows | None,
+    *,
+    shuffle: bool,
+    epochs: range,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    model.fit(
+        windows,
+        epochs=epochs.stop,
+        initial_epoch=epochs.start,
+        shuffle=shuffle,
+        verbose=0,
+        validation_data=validation,
+        callbacks=list(callbacks),
+    )
 
 
 def _check_finite(last: Epoch) -> None:

@@ -3,9 +3,9 @@ import pytest
 
 pytest.importorskip("keras")
 
-from convert.clips import centre_window
+from convert.clips import centre_window, random_window
 from convert.training.augment import NONE, Augmentation
-from convert.training.windows import CentreWindows, RandomWindows, Task, random_window
+from convert.training.windows import CentreWindows, RandomWindows, Task
 from edgevid.bundle.manifest import Window
 from edgevid.frames.preprocess import InputSpec
 from tests.clips.moving import CLASSES, moving_clips

@@ -8,7 +8,7 @@ pytest.importorskip("keras")
 
 from convert.clips import ClipRef, Segment
 from convert.training.augment import NONE, Augmentation
-from convert.transfer.encode import WindowPlan, clip_digest, content_digest, encode_clip, entry_key
+from convert.transfer.encoding.windows import WindowPlan, clip_digest, content_digest, encode_clip, entry_key
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ModelError
 from edgevid.frames.preprocess import InputSpec

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from convert.clips import Clip, ClipRef, centre_window
+from convert.clips import Clip, ClipRef, centre_window, random_window
 from convert.training.augment import Augmentation, draw
-from convert.training.windows import random_window
 from convert.transfer.cache import key_of
-from convert.transfer.compiled import OpenedEncoder
+from convert.transfer.encoding.interpreter import OpenedEncoder
 from convert.transfer.streams import Stream
 from edgevid.bundle.manifest import Window
 from edgevid.bundle.parts import Precision
