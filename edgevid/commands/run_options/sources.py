@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP
-from edgevid.capture.oriented import FLIPS, ROTATIONS
+from edgevid.frames.orientation import FLIPS, ROTATIONS
 from edgevid.commands.options import Option, positive_int, positive_seconds
 from edgevid.errors import UsageError
 
