@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from edgevid.errors import UsageError
 from edgevid.frames.orientation import Flip, Orientation, Rotation
-from edgevid.frames.region import Region, are_shares, text
+from edgevid.frames.region import WHOLE, Region, are_shares, text
 from edgevid.schema import optional
 
 Follow = Literal["none", "person"]
@@ -29,11 +29,11 @@ class Framing:
         UsageError: A value is not legal.
     """
 
-    rotate: Rotation = optional(0)
-    flip: Flip = optional("none")
+    rotate: Rotation = optional(0)  # noqa: RUF009  # it returns a field
+    flip: Flip = optional("none")  # noqa: RUF009  # it returns a field
     box: tuple[float, ...] | None = optional(None)
     masks: tuple[tuple[float, ...], ...] = optional(())
-    follow: Follow = optional("none")
+    follow: Follow = optional("none")  # noqa: RUF009  # it returns a field
 
     def __post_init__(self) -> None:
         # Both check their values.
@@ -120,6 +120,16 @@ class FramingChoice:
             masks=tuple(tuple(mask) for mask in region.masks),
             follow=trained.follow if self.follow is None else self.follow,
         )
+
+    def left_to(self, trained: Framing) -> Framing:
+        """Return what of a training's framing is used because nobody chose otherwise."""
+        nothing = FramingChoice(
+            rotate=None if self.rotate is None else 0,
+            flip=None if self.flip is None else "none",
+            region=None if self.region is None else WHOLE,
+            follow=None if self.follow is None else "none",
+        )
+        return nothing.over(trained)
 
 
 NO_CHOICE = FramingChoice()

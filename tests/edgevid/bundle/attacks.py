@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,13 @@ from tests.edgevid.bundle.forgery import (
     without,
     zipped,
 )
-from tests.models.bundles import features_manifest, one_step_manifest, stack_manifest, stateful_manifest, values_manifest
+from tests.models.bundles import (
+    features_manifest,
+    one_step_manifest,
+    stack_manifest,
+    stateful_manifest,
+    values_manifest,
+)
 
 
 def follow(manifest: Any) -> None:

@@ -58,10 +58,11 @@ def test_a_viewer_sees_the_region_in_shares_whatever_it_was_written_in(path: Pat
         "masks": [[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], list(MASK)],
         "file": "region.toml",
         "size": (160, 120),
+        "person": None,
     }
     assert control.shown() == wanted
     before = RegionControl(Cropper(region)).shown()
-    assert before == {"box": None, "masks": [list(MASK)], "file": None, "size": None}
+    assert before == {"box": None, "masks": [list(MASK)], "file": None, "size": None, "person": None}
 
 
 def test_a_saved_region_is_in_the_file_and_reaches_every_viewer(show: Show, path: Path) -> None:
