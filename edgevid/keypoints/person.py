@@ -1,7 +1,7 @@
 """A square part of the picture that follows one person, as the clips of action data sets are cut.
 
-The detector runs at fixed steps of the frames' own time. Between them the square glides, so it lies
-where it would in a stream of any other rate.
+The detector runs at fixed steps of the frames' own time. Between them the square moves on as the person
+did, so it lies where it would in a stream of any other rate.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from edgevid.units import NS_PER_S
 
 MARGIN = 1.25
 """Side of the square over the diameter of the circle around the body, as MediaPipe cuts a pose."""
-DETECT_S = 0.5
+DETECT_S = 0.25
 """Time between two runs of the detector."""
-GLIDE_S = 0.3
-"""Time constant with which the square follows what was detected."""
+GLIDE_S = 0.2
+"""Time constant with which the square gets from where it was to where the person was detected."""
 LOST_S = 2.0
 """Time without the person after which the whole picture is seen again."""
 _MOST_PEOPLE = 4
@@ -42,18 +42,61 @@ class Square:
     y: float
     side: float
 
-    def towards(self, goal: Square, share: float) -> Square:
-        """Return a square that is nearer to another one.
+    def moved(self, x: float, y: float, side: float = 0.0) -> Square:
+        """Return it in another place, and larger by a number of pixels."""
+        return Square(self.x + x, self.y + y, self.side + side)
 
-        Args:
-            goal: The other one.
-            share: What is left of the distance, 0 to 1.
-        """
-        return Square(
-            goal.x + (self.x - goal.x) * share,
-            goal.y + (self.y - goal.y) * share,
-            goal.side + (self.side - goal.side) * share,
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """Where the square lies from a run of the detector on.
+
+    Attributes:
+        goal: Around the person as detected.
+        x_px_s: Speed of the person to the right.
+        y_px_s: Speed downwards.
+        lag: What the square was away from the goal: x, y and side in pixels.
+        since_ns: Time of the run.
+    """
+
+    goal: Square
+    x_px_s: float
+    y_px_s: float
+    lag: tuple[float, float, float]
+    since_ns: int
+
+    @classmethod
+    def begin(cls, person: Square, now_ns: int) -> _Track:
+        """Return the track of a new person: nothing glides through the picture to get there."""
+        return cls(person, 0.0, 0.0, (0.0, 0.0, 0.0), now_ns)
+
+    def at(self, now_ns: int) -> Square:
+        """Return the square at a time."""
+        left = math.exp(-(now_ns - self.since_ns) / (GLIDE_S * NS_PER_S))
+        x, y, side = self.lag
+        return self._goal_at(now_ns).moved(x * left, y * left, side * left)
+
+    def found(self, person: Square, now_ns: int) -> _Track:
+        """Return the track after the person was detected again."""
+        span_s = (now_ns - self.since_ns) / NS_PER_S
+        # Means with what was before: detections tremble, sizes more than places.
+        x_px_s = (self.x_px_s + (person.x - self.goal.x) / span_s) / 2
+        y_px_s = (self.y_px_s + (person.y - self.goal.y) / span_s) / 2
+        goal = Square(person.x, person.y, (self.goal.side + person.side) / 2)
+        return _Track(goal, x_px_s, y_px_s, self._lag_behind(goal, now_ns), now_ns)
+
+    def missed(self, now_ns: int) -> _Track:
+        """Return the track after the person was not detected: the square comes to rest."""
+        goal = self._goal_at(now_ns)
+        return _Track(goal, 0.0, 0.0, self._lag_behind(goal, now_ns), now_ns)
+
+    def _goal_at(self, now_ns: int) -> Square:
+        past_s = (now_ns - self.since_ns) / NS_PER_S
+        return self.goal.moved(self.x_px_s * past_s, self.y_px_s * past_s)
+
+    def _lag_behind(self, goal: Square, now_ns: int) -> tuple[float, float, float]:
+        square = self.at(now_ns)
+        return square.x - goal.x, square.y - goal.y, square.side - goal.side
 
 
 def nearest(people: Iterable[Square], followed: Square | None) -> Square | None:
@@ -113,10 +156,9 @@ class PersonFollower:
 
     def restart(self) -> None:
         """Forget who was followed, as after a gap."""
-        self._square: Square | None = None
-        self._goal: Square | None = None
+        self._track: _Track | None = None
         self._due_ns: int | None = None
-        self._now_ns = self._found_ns = 0
+        self._found_ns = 0
         self._frame: Frame | None = None
         self._part: Frame | None = None
 
@@ -142,10 +184,17 @@ class PersonFollower:
         if frame.color == "none" or data.ndim != 3 or data.dtype != np.uint8 or min(data.shape[:2]) < LEAST_PX:
             return frame
         began_ns = monotonic_ns()
-        self._advance(frame)
-        self._frame, self._part = frame, frame if self._square is None else self._cut(frame, self._square)
+        now_ns = frame.timestamp_ns
+        if self._due_ns is None or now_ns >= self._due_ns:
+            self._plan_next(now_ns)
+            self._track = self._detect(frame)
+        if self._track is None:
+            self.place, part = None, frame
+        else:
+            part = self._cut(frame, self._track.at(now_ns))
+        self._frame, self._part = frame, part
         self._times.note(monotonic_ns() - began_ns)
-        return self._part
+        return part
 
     def as_table(self) -> str:
         """Return how often the detector ran and how long a frame took, without a final newline; empty before one."""
@@ -153,36 +202,25 @@ class PersonFollower:
             return ""
         return times_table("person", {"detector": self._detector.network.times, "each frame": self._times})
 
-    def _advance(self, frame: Frame) -> None:
-        """Move the square to a frame's time, and look for the person if that is due."""
-        now_ns = frame.timestamp_ns
-        if self._square is not None and self._goal is not None:
-            share = math.exp(-(now_ns - self._now_ns) / (GLIDE_S * NS_PER_S))
-            self._square = self._square.towards(self._goal, share)
-        self._now_ns = now_ns
-        if self._due_ns is None or now_ns >= self._due_ns:
-            self._plan_next(now_ns)
-            self._detect(frame)
-        if self._square is None:
-            self.place = None
-
     def _plan_next(self, now_ns: int) -> None:
         step_ns = round(DETECT_S * NS_PER_S)
         first_ns = now_ns if self._due_ns is None else self._due_ns
         # On a grid from the first frame on, whatever the rate of the frames is.
         self._due_ns = now_ns + step_ns - (now_ns - first_ns) % step_ns
 
-    def _detect(self, frame: Frame) -> None:
+    def _detect(self, frame: Frame) -> _Track | None:
+        """Look for the person; return where the square lies from now on, None for the whole picture."""
+        track, now_ns = self._track, frame.timestamp_ns
         found = self.open().find(self._rgb.of(frame), most=_MOST_PEOPLE)
         circles = [Roi.around(each.points[0], each.points[1]) for each in found]
         people = [Square(each.x, each.y, each.width * MARGIN) for each in circles if math.isfinite(each.width)]
-        person = nearest(people, self._square)
+        person = nearest(people, None if track is None else track.at(now_ns))
         if person is not None:
-            self._goal, self._found_ns = person, self._now_ns
-            # The first square is where the person is: nothing glides through the picture to get there.
-            self._square = self._square or person
-        elif self._now_ns - self._found_ns >= LOST_S * NS_PER_S:
-            self._square = self._goal = None
+            self._found_ns = now_ns
+            return _Track.begin(person, now_ns) if track is None else track.found(person, now_ns)
+        if track is None or now_ns - self._found_ns >= LOST_S * NS_PER_S:
+            return None
+        return track.missed(now_ns)
 
     def _cut(self, frame: Frame, square: Square) -> Frame:
         height, width, channels = frame.data.shape

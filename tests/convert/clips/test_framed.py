@@ -9,18 +9,20 @@ import cv2
 import numpy as np
 import pytest
 
+import edgevid
 from convert import EvaluateOptions, Options, TrainOptions, evaluate
-from convert.clips import ClipRef, Reading, clip_frames, decode, find_clips
+from convert.clips import ClipRef, Reading, clip_frames, decode, decode_all, find_clips
 from convert.commands.options import options_from
 from convert.interface.contract import resolve_framing
 from convert.options import FramingOptions
 from convert.transfer.encode import clip_digest
 from edgevid import bundle, cli
 from edgevid.bundle.framing import PLAIN, Framing, FramingChoice
-from edgevid.errors import SourceError, UsageError
+from edgevid.errors import AssetError, SourceError, UsageError
 from edgevid.frames.preprocess import InputSpec
 from edgevid.frames.region import Region
 from tests.convert.stream_evaluation.gestures import shipped
+from tests.keypoint_files import write_person
 
 LEFT = (0.0, 0.0, 0.5, 1.0)
 SIDE_PX = 32
@@ -146,3 +148,29 @@ def test_rows_and_pictures_that_are_too_small_have_no_part(folder: Path, tmp_pat
     small = ClipRef(folder / "plain" / "wave" / "clip", framing=Framing(box=(0.0, 0.0, 0.1, 1.0)))
     with pytest.raises(SourceError, match="Expected a region of at least 8 px a side"):
         next(iter(clip_frames(small, "frames")))
+
+
+@pytest.mark.usefixtures("keypoint_files")
+def test_a_person_is_followed_in_clips_as_on_the_device(tmp_path: Path) -> None:
+    person = Framing(follow="person")
+    manifest = dataclasses.replace(shipped().manifest, framing=person)
+    bundle.write(dataclasses.replace(shipped(), manifest=manifest), tmp_path / "person.edgevid")
+    video = write_person(tmp_path / "clips" / "wave" / "clip.avi", count=30, step_px=4)
+    (evaluated,) = evaluate(tmp_path / "person.edgevid", tmp_path / "clips").predictions
+    model = edgevid.load(tmp_path / "person.edgevid")
+    assert model.classify(video).probabilities == pytest.approx(evaluated.scores, abs=1e-6)
+    assert model.classify(video, follow="none").scores != model.classify(video).scores
+    shapes = [each.data.shape for each in clip_frames(ClipRef(video, framing=person), "frames")]
+    assert all(height == width for height, width, _ in shapes)
+    again = [each.data.shape for each in clip_frames(ClipRef(video, framing=person), "frames")]
+    assert again == shapes
+
+
+def test_a_network_that_is_missing_ends_the_work_and_names_its_command(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEVID_KEYPOINTS", str(tmp_path))
+    clip = ClipRef(folder / "wide" / "wave" / "clip", "wave", framing=Framing(follow="person"))
+    # Not a clip to skip: all would be.
+    with pytest.raises(AssetError, match=r"pose_detection.tflite.* Run: edgevid fetch keypoints."):
+        decode_all([clip], SPEC)
