@@ -295,8 +295,12 @@ def _pruned_reference(pruned: PrunedModel) -> Callable[[Split, InputSpec, Scores
 
 def _reading(options: Options, info: TrainingInfo | None) -> Reading:
     from convert.clips import Reading
+    from convert.interface.contract import resolve_framing
 
-    reading = Reading(videos=options.videos, fps=options.fps)
+    framing = resolve_framing(options, info)
+    # The bundle carries it to cameras of other sizes.
+    framing.check_shares()
+    reading = Reading(videos=options.videos, fps=options.fps, framing=framing)
     return reading if info is None else reading.for_model(info.decision.background, info.window)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convert.clips import ClipSet, Reading, read_folder
 from convert.clips.reading import Rows
-from convert.options import Options
+from convert.options import FramingOptions, Options
 from convert.progress import Progress, Silent
 from convert.training import metrics as scoring
 from convert.training.metrics import Evaluation, Scorer, Views
@@ -27,7 +27,7 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
+class EvaluateOptions(FramingOptions):
     """The options of `edgevid evaluate`.
 
     From `labels` on, they describe how the model was trained, and how its file is loaded, as in
@@ -65,6 +65,7 @@ class EvaluateOptions:
     custom_objects: Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         UsageError.unless(self.threads >= 1, expected="threads of at least 1", got=self.threads)
         # Built only to reject illegal options before the model is loaded.
         _ = self.reading
@@ -165,6 +166,7 @@ def evaluate(
 
 
 def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
+    from convert.interface.contract import framing_notes
     from edgevid import bundle
     from edgevid.inference.engine import Engine
     from edgevid.telemetry.environment import opencv_difference
@@ -173,13 +175,14 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     checked = bundle.read(path)
     manifest = checked.manifest
     # Rows of features have no time of their own; at the bundle's interval each row is one sample.
-    reading = options.reading.for_model(manifest.decision.background, manifest.window)
+    framing = options.framing.over(manifest.framing)
+    reading = replace(options.reading.for_model(manifest.decision.background, manifest.window), framing=framing)
     decoded = read_folder(
         clips, manifest.input, interval_s=manifest.window.interval_s, reading=reading, progress=progress
     )
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     difference = opencv_difference(manifest.versions) if manifest.input.kind == "frames" else None
-    notes = (difference,) if difference else ()
+    notes = ((difference,) if difference else ()) + framing_notes(options, manifest.framing)
     return EvaluationSubject(scorer, decoded, manifest.labels, manifest.window, notes)
 
 
@@ -267,11 +270,13 @@ def open_trained(path: Path, training: Options) -> TrainedModel:
 
 
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
+    from convert.interface.contract import resolve_framing
     from convert.interface.input_frame import with_reading
 
     trained = open_trained(path, options.conversion_options())
     info, spec = trained.info, trained.spec
     reading = options.reading.for_model(info.decision.background, info.window) if info else options.reading
+    reading = replace(reading, framing=resolve_framing(options, info))
     try:
         decoded = read_folder(clips, spec, reading=reading, progress=progress)
     except ClipsError as error:

@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevid.bundle.framing import Follow, FramingChoice
 from edgevid.bundle.manifest import Plan
 from edgevid.errors import UsageError
 from edgevid.events.rule import ClassThresholds
 from edgevid.frames import Color
 from edgevid.frames.keypoint_rows import Keypoints, Normalise
+from edgevid.frames.orientation import Flip, Rotation
 from edgevid.frames.preprocess import Interpolation, ResizeRule
+from edgevid.frames.region import Region
 from edgevid.frames.sampling import MIN_INTERVAL_S
 
 # The value of `interval` for T frames at equal steps over each clip.
@@ -25,7 +28,38 @@ _MAX_INTERVAL_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class FramingOptions:
+    """What a model sees of the pictures. None leaves it to what training left in the model file.
+
+    Attributes:
+        rotate: Degrees clockwise by which pictures are turned: 0, 90, 180 or 270.
+        flip: "horizontal", "vertical", "both" or "none", after that.
+        region: (x, y, width, height) of the turned pictures: in shares of them with a float, else in pixels.
+        mask: Polygons (x1, y1, x2, y2, x3, y3, ...) of them, outside of which all is black.
+        follow: "person" for a square around a person in that part, or "none".
+
+    Raises:
+        UsageError: A value is not legal.
+    """
+
+    rotate: Rotation | None = None
+    flip: Flip | None = None
+    region: tuple[float, ...] | None = None
+    mask: tuple[tuple[float, ...], ...] = ()
+    follow: Follow | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.framing
+
+    @property
+    def framing(self) -> FramingChoice:
+        """All five."""
+        region = Region(box=self.region, masks=self.mask) if self.region or self.mask else None
+        return FramingChoice(rotate=self.rotate, flip=self.flip, region=region, follow=self.follow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FramingOptions):
     """The options of a conversion, one for each option of `edgevid convert`.
 
     None leaves a choice to the model file, to what training left in it, or to the default.
@@ -127,6 +161,7 @@ class Options:
     delegate: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         UsageError.unless(
             self.range is None or self.range[0] < self.range[1],
             expected="a --range LOW,HIGH with LOW below HIGH",

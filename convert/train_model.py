@@ -150,7 +150,7 @@ def _transfer(
     frame = learn_options.encoder.input
     return TrainedModel(
         model=learned.model,
-        info=TrainingInfo(labels=labels, window=options.window, input=frame, decision=rule),
+        info=TrainingInfo(labels=labels, window=options.window, input=frame, decision=rule, framing=options.framing),
         history=learned.history,
         evaluation=None if measured is None else measured.evaluation,
         cross_validation=measured,

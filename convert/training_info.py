@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgevid.atomic import replacing
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ContractError, ManifestInvalid, ModelError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.preprocess import InputSpec
-from edgevid.schema import from_json, to_json
+from edgevid.schema import from_json, optional, to_json
 
 MEMBER = "edgevid.json"
 
@@ -30,12 +31,14 @@ class TrainingInfo:
         window: Length and sampling of the model's window.
         input: The model's input frame.
         decision: Rule from scores to events; names the background class, if there is one.
+        framing: What the model saw of the pictures.
     """
 
     labels: tuple[str, ...]
     window: Window
     input: InputSpec
     decision: DecisionRule = field(default_factory=DecisionRule)
+    framing: Framing = optional(PLAIN)  # noqa: RUF009  # it returns a field
 
     def __post_init__(self) -> None:
         unknown = set(self.decision.background) - set(self.labels)

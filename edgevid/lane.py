@@ -20,6 +20,7 @@ from edgevid.frames.rate_watch import RateWatch
 from edgevid.frames.region import Region
 from edgevid.frames.sampling import IntervalSampler, describe_short
 from edgevid.inference.engine import Engine
+from edgevid.keypoints.person import PersonFollower
 from edgevid.keypoints.stage import KeypointStage
 from edgevid.supervision.pace import Pace
 from edgevid.telemetry.telemetry import Telemetry
@@ -48,6 +49,8 @@ class Lane:
         preprocessor: Resizes and recolours frames; lanes of equal input share one.
         stage: Finds key points in pictures, in the preprocessor's place; None for a model of pictures or other rows.
         cropper: Cuts the region out of pictures; the lanes of a stream share one. None for whole pictures.
+        follower: Cuts a square around a person out of what the cropper leaves; the lanes of a stream share one.
+            None to follow nobody.
         decider: Turns scores into events.
         counters: Count repetitions; none unless the run counts.
         telemetry: Latency and counters of this model.
@@ -71,6 +74,7 @@ class Lane:
         self.preprocessor: Preprocessor | SharedPreprocessor | KeypointStage = Preprocessor(manifest.input)
         self.stage: KeypointStage | None = None
         self.cropper: Cropper | None = None
+        self.follower: PersonFollower | None = None
         self.decider = Decider(
             manifest.labels, manifest.decision, model=self.name, delay_s=default_delay_s(manifest.window)
         )
@@ -98,20 +102,27 @@ class Lane:
         """Whether pictures are of use to the model: as they are, or for their key points."""
         return self.stage is not None or self.engine.bundle.manifest.input.kind == "frames"
 
-    def look_at(self, cropper: Cropper) -> None:
-        """Let the model see a region from the next frame on.
+    def look_at(self, cropper: Cropper, follower: PersonFollower | None = None) -> None:
+        """Let the model see a region, and a person in it, from the next frame on.
 
         Args:
-            cropper: Cuts it out; the lanes of a stream share one.
+            cropper: Cuts the region out; the lanes of a stream share one.
+            follower: Cuts a square around a person out of the region; None to follow nobody.
 
         Raises:
-            UsageError: There is a region, and the model sees no pictures.
+            UsageError: There is a region or somebody to follow, and the model sees no pictures; or the
+                model is one of key points, which follow the person themselves.
         """
-        if cropper.is_idle:
+        if follower is not None and self.stage is not None:
+            raise UsageError(
+                expected="a model of pictures for a person to follow",
+                found=f"{self.name!r}, a model of key points, which follow the person",
+            )
+        if cropper.is_idle and follower is None:
             return
         if not self.sees_pictures:
             raise UsageError(expected="pictures for a region", found=f"{self.name!r}, a model of features")
-        self.cropper = cropper
+        self.cropper, self.follower = None if cropper.is_idle else cropper, follower
 
     def prepare(self, frame: Frame) -> None:
         """Write the part of a frame that the model sees into the engine's input buffer.
@@ -122,12 +133,30 @@ class Lane:
         Raises:
             ContractError: The model cannot take the frame.
             SourceError: The region does not fit pictures of this size.
+            AssetError: The network that finds a person is missing or altered.
+        """
+        self.preprocessor.write(self.see(frame), self.engine.input_buffer())
+
+    def see(self, frame: Frame) -> Frame:
+        """Return the part of a frame that the model sees.
+
+        Args:
+            frame: A frame of the source.
+
+        Returns:
+            Itself, or a frame that is valid until the next call.
+
+        Raises:
+            SourceError: The region does not fit pictures of this size.
+            AssetError: The network that finds a person is missing or altered.
         """
         if self.cropper is not None:
             # Before the first frame nobody has asked `has_moved`.
             self._region = self._region or self.cropper.region
             frame = self.cropper.crop(frame, self._region)
-        self.preprocessor.write(frame, self.engine.input_buffer())
+        if self.follower is not None:
+            frame = self.follower.crop(frame)
+        return frame
 
     def has_moved(self) -> bool:
         """Return whether the region is another one from this frame on."""
@@ -214,6 +243,8 @@ class Lane:
             self.gate.restart()
         if self.stage is not None:
             self.stage.restart()
+        if self.follower is not None:
+            self.follower.restart()
         ended = self.decider.flush()
         self.decider.slow_down(self.slowdown)
         return ended

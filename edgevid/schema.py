@@ -83,8 +83,8 @@ def from_json(kind: type[Built], data: object, where: str) -> Built:
     """
     try:
         return cast("Built", _JsonReader().read(kind, data, where))
-    except ContractError as error:
-        # From the __post_init__ of a dataclass that is not specific to bundles, such as InputSpec.
+    except (ContractError, UsageError) as error:
+        # From the __post_init__ of a dataclass that is not specific to bundles, such as InputSpec or Framing.
         raise ManifestInvalid(f"Expected a legal {where}. {error}", expected=error.expected, got=error.got) from error
 
 
@@ -198,8 +198,8 @@ class _Reader:
     def check_values(self, values: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]], where: str) -> None:
         """Reject values that the format must omit."""
 
-    def read_choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
-        """Read one of several words."""
+    def read_choice(self, choices: tuple[Any, ...], data: object, where: str) -> Any:
+        """Read one of several words or numbers."""
         raise NotImplementedError
 
     def read_number(self, data: object, where: str) -> float:
@@ -234,8 +234,9 @@ class _JsonReader(_Reader):
                 got=value,
             )
 
-    def read_choice(self, choices: tuple[str, ...], data: object, where: str) -> str:
-        if not isinstance(data, str) or data not in choices:
+    def read_choice(self, choices: tuple[Any, ...], data: object, where: str) -> Any:
+        # By type too: True equals 1, and 90.0 equals 90.
+        if not any(type(data) is type(each) and data == each for each in choices):
             raise self.error(expected=where, choices=choices, got=data)
         return data
 

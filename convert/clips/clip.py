@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convert.rows import StoredArray
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.frames import Array
 from edgevid.units import NS_PER_S
 
@@ -42,6 +43,7 @@ class ClipRef:
         split: "train", "val" or "test" if the list of clips states it, else "".
         origin: The line of a list that names the clip, as in "line 4 of clips.csv", else "".
         fps: Pictures per second in a folder of pictures; None for files with times of their own.
+        framing: What is seen of its pictures.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class ClipRef:
     split: str = ""
     origin: str = ""
     fps: float | None = None
+    framing: Framing = PLAIN
 
     @property
     def name(self) -> str:

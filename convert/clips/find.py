@@ -39,6 +39,8 @@ def list_clips(
     name_group = group or (lambda _path: "")
     listing = _list(root, kind, reading, name_group)
     refs, notes = reading.keep(listing.refs, root)
+    if not reading.framing.is_plain:
+        refs = tuple(replace(ref, framing=reading.framing) for ref in refs)
     return replace(listing, refs=refs, notes=(*listing.notes, *notes))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from convert.clips.clip import TEST, VAL, ClipRef
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.units import NS_PER_S
@@ -34,6 +35,7 @@ class Reading:
         window_s: Length of the model's window. Background clips are twice as long.
         rows: Clips to keep, of a list that states splits: "all", "held-out" (those of test and
             val), or those of one split.
+        framing: What is seen of their pictures.
 
     Raises:
         UsageError: `fps` is not a rate, `rows` is not legal, or `videos` is no folder.
@@ -44,6 +46,7 @@ class Reading:
     background: str | None = None
     window_s: float = 1.6
     rows: Rows = "all"
+    framing: Framing = PLAIN
 
     def __post_init__(self) -> None:
         UsageError.unless(

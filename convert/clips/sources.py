@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from convert.clips.clip import ClipRef
+from convert.clips.framed import FramedFrames
 from convert.clips.layouts.picture_folders import ClipPictures
 from convert.clips.layouts.row_folders import RowFolder
 from convert.clips.reading import ASSUMED_PICTURES_PER_S
@@ -35,10 +36,14 @@ def clip_frames(ref: ClipRef, kind: Kind, *, interval_s: float = 0.1) -> Iterato
         Frames that may share one buffer. The times of a segment begin with 0 at its first frame.
 
     Raises:
-        SourceError: The file cannot be read, or ends before the segment does.
+        SourceError: The file cannot be read, or ends before the segment does, or the region does not fit
+            its pictures.
+        UsageError: Rows of features should be turned or cut.
+        AssetError: The network that finds a person is missing or altered.
     """
     with _open(ref, kind, interval_s) as source:
-        yield from source.frames() if ref.segment is None else _segment(source, ref)
+        frames = source.frames() if ref.segment is None else _segment(source, ref)
+        yield from frames if ref.framing.is_plain else FramedFrames(frames, ref.framing, name=ref.name).frames()
 
 
 def length_s(ref: ClipRef, kind: Kind = "frames", *, interval_s: float = 0.1) -> float:

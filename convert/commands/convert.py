@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.commands.options import add_input, add_keypoints, add_loading, add_reading, options_from
-from convert.commands.stream_options import add_truth
+from convert.commands.stream_options import add_framing, add_truth
 from edgevid.bundle.manifest import PLANS
 from edgevid.commands.options import positive_int
 from edgevid.errors import EdgevidError
@@ -64,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.edgevid", help="the bundle to write")
     add_reading(parser.add_argument_group("the clips"))
+    add_framing(parser)
     training = parser.add_argument_group("the training (not needed for models of 'edgevid train')")
     add_input(training)
     add_keypoints(training)

@@ -25,7 +25,6 @@ from convert.commands.stream_options import (
     add_framing,
     add_measure,
     add_truth,
-    framing,
     import_options,
     measure_options,
 )
@@ -115,12 +114,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_clips(args: argparse.Namespace) -> int:
     defaults: dict[str, object] = {
-        **dict.fromkeys(("truth", "tolerance", "max_false_per_hour", "report", "point", "region")),
+        **dict.fromkeys(("truth", "tolerance", "max_false_per_hour", "report", "point")),
         **dict.fromkeys(("paces", "rest_is_empty"), False),
-        **{name: [] for name in ("tier", "omit", "rename", "mask")},
+        **{name: [] for name in ("tier", "omit", "rename")},
         "attribute": "",
-        "rotate": 0,
-        "flip": "none",
     }
     given = [f"--{name.replace('_', '-')}" for name, default in defaults.items() if getattr(args, name) != default]
     UsageError.unless(not given, expected="--streams with its options", got=", ".join(given))
@@ -161,7 +158,6 @@ def _run_streams(args: argparse.Namespace) -> int:
             measure=measure_options(args),
             truth=import_options(args),
             paces=args.paces,
-            framing=framing(args),
         ),
         progress=Terminal(),
     )

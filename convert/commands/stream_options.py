@@ -13,10 +13,10 @@ from edgevid.commands.run_options.sources import FRAMING
 if TYPE_CHECKING:
     from convert.event_metrics import MeasureOptions
     from convert.recordings import ImportOptions
-    from convert.watching.framing import Framing
+    from edgevid.bundle.framing import FramingChoice
 
 _FRAMING = HelpGroup(
-    title="what the model sees of the recordings",
+    title="what the model sees of the pictures",
     description="As 'edgevid run' has it: a recording of --record is turned already.",
 )
 
@@ -63,19 +63,16 @@ def add_framing(parser: argparse.ArgumentParser) -> None:
     add_options(parser, [dataclasses.replace(option, group=_FRAMING) for option in FRAMING])
 
 
-def framing(args: argparse.Namespace) -> Framing:
-    """Return what the model sees of the pictures.
+def framing(args: argparse.Namespace) -> FramingChoice:
+    """Return what the user chose of what the model sees of the pictures.
 
     Args:
         args: The parsed arguments.
     """
-    from convert.watching.framing import Framing
-    from edgevid.capture import Orientation
-    from edgevid.frames.region import Region
+    from convert.commands.options import options_from
+    from convert.options import FramingOptions
 
-    return Framing(
-        orientation=Orientation(rotate=args.rotate, flip=args.flip), region=Region(box=args.region, masks=args.mask)
-    )
+    return options_from(args, FramingOptions).framing
 
 
 def import_options(args: argparse.Namespace) -> ImportOptions:

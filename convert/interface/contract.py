@@ -15,8 +15,9 @@ from convert.interface.input_frame import range_notes, resolve_keypoints
 from convert.interface.scores import scores_of
 from convert.interface.task import class_notes
 from convert.interface.window_sampling import resolve_window, short_notes
-from convert.options import Options
+from convert.options import FramingOptions, Options
 from convert.training_info import TrainingInfo
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Scores, Value, Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import ClassDelay, DecisionRule
@@ -41,6 +42,7 @@ class Contract:
         notes: Assumptions, one line each.
         values: The outputs that are delivered with the scores.
         keypoints: Key points of pictures that make the rows of the input; None for other inputs.
+        framing: What the model saw of the pictures in training.
     """
 
     labels: tuple[str, ...]
@@ -52,6 +54,7 @@ class Contract:
     notes: tuple[str, ...]
     values: tuple[Value, ...] = ()
     keypoints: KeypointRows | None = None
+    framing: Framing = PLAIN
 
 
 def resolve_contract(
@@ -105,10 +108,33 @@ def resolve_contract(
             *window_notes,
             *short_notes(window, clips.clips),
             *clip_notes,
+            *framing_notes(options, PLAIN if info is None else info.framing),
         ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
         resolve_keypoints(spec, options),
+        resolve_framing(options, info),
     )
+
+
+def resolve_framing(options: FramingOptions, info: TrainingInfo | None) -> Framing:
+    """Return what the model sees of the pictures: what the options say, else what its training saw.
+
+    Args:
+        options: Options of the command.
+        info: Training metadata, if the model file has any.
+    """
+    return options.framing.over(PLAIN if info is None else info.framing)
+
+
+def framing_notes(options: FramingOptions, trained: Framing) -> tuple[str, ...]:
+    """Return a note if the model sees of the pictures what its training saw.
+
+    Args:
+        options: Options of the command.
+        trained: What the training saw.
+    """
+    used = options.framing.left_to(trained)
+    return () if used.is_plain else (f"pictures are seen as in training: {used}",)
 
 
 def _decision(labels: tuple[str, ...], options: Options, info: TrainingInfo | None) -> DecisionRule:

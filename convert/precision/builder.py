@@ -187,6 +187,7 @@ class Builder:
             decision=job.contract.decision,
             values=job.contract.values,
             keypoints=job.contract.keypoints,
+            framing=job.contract.framing,
         )
         models = {each.part.file: each.data for each in parts}
         models |= {each.part.initial_states: each.initial_states for each in parts if each.initial_states}

@@ -23,8 +23,8 @@ from convert.rule_search.search import Found, search_rule
 from convert.rule_search.trials import Trials
 from convert.stream_evaluation.evaluate import watch_all
 from convert.stream_evaluation.watched_model import WatchedModel, watched_bundle
-from convert.watching.framing import PLAIN, Framing
 from edgevid import atomic, bundle
+from edgevid.bundle.framing import NO_CHOICE, FramingChoice
 from edgevid.bundle.manifest import Manifest
 from edgevid.errors import TruthError, UsageError
 from edgevid.events.rule import DecisionRule
@@ -45,7 +45,8 @@ class CalibrationOptions:
         tolerance_s: Time by which an event may miss a true one and still be its hit.
         truth: Choices that files of other tools leave open.
         threads: Threads of the interpreter, at least 1.
-        framing: What the model sees of the pictures.
+        framing: What the model sees of the pictures, where it is not what its training saw. The bundle
+            that is written carries it.
     """
 
     max_false_per_hour: float | None = None
@@ -54,7 +55,7 @@ class CalibrationOptions:
     tolerance_s: float = MeasureOptions().tolerance_s
     truth: ImportOptions = DEFAULT
     threads: int = 1
-    framing: Framing = PLAIN
+    framing: FramingChoice = NO_CHOICE
 
     def __post_init__(self) -> None:
         # Built to reject what has no sense.
@@ -139,6 +140,9 @@ def calibrate(
         hint="Convert it first: edgevid convert",
     )
     original = bundle.read(Path(path))
+    framing = options.framing.over(original.manifest.framing)
+    # A rule holds for the part that it was chosen on, so the bundle carries that too.
+    framing.check_shares()
     model = watched_bundle(original, threads=options.threads)
     check_labels(read.recordings, model.labels, background=model.rule.background)
     background = model.rule.background
@@ -165,7 +169,7 @@ def calibrate(
         checked_before=_measured(model, checked_on, model.rule, options.measure),
         notes=read.notes,
     )
-    bundle.write(replace(original, manifest=replace(original.manifest, decision=rule)), out)
+    bundle.write(replace(original, manifest=replace(original.manifest, decision=rule, framing=framing)), out)
     return calibration
 
 

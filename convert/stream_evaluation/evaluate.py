@@ -12,7 +12,7 @@ from convert.progress import Progress, Silent
 from convert.recordings import Recording, check_durations, check_labels, import_truth
 from convert.recordings.importers.options import DEFAULT, ImportOptions
 from convert.stream_evaluation.watched_model import WatchedModel, open_watched
-from convert.watching.framing import PLAIN, Framing
+from edgevid.bundle.framing import NO_CHOICE, FramingChoice
 from edgevid.supervision.pace import paces
 
 
@@ -21,18 +21,16 @@ class StreamOptions:
     """The options of `edgevid evaluate --streams`.
 
     Attributes:
-        model: How the model was trained, where the file does not say so.
+        model: How the model was trained, where the file does not say so, and what it sees of the pictures.
         measure: What counts as a hit.
         truth: Choices that files of other tools leave open.
         paces: Whether to measure the slower pace levels too.
-        framing: What the model sees of the pictures.
     """
 
     model: EvaluateOptions = field(default_factory=EvaluateOptions)
     measure: MeasureOptions = field(default_factory=MeasureOptions)
     truth: ImportOptions = DEFAULT
     paces: bool = False
-    framing: Framing = PLAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +90,9 @@ def evaluate_streams(
     watched = open_watched(Path(model), options.model)
     check_labels(read.recordings, watched.labels, background=watched.rule.background)
     on_start(watched)
-    answered = watch_all(watched, read.recordings, folder=Path(streams), progress=progress, framing=options.framing)
+    answered = watch_all(
+        watched, read.recordings, folder=Path(streams), progress=progress, framing=options.model.framing
+    )
     metrics = _measure(watched, answered, options.measure)
     slower = _slower(watched, read.recordings, Path(streams), options, progress) if options.paces else {}
     return StreamEvaluation(
@@ -111,7 +111,7 @@ def watch_all(
     folder: Path,
     progress: Progress,
     level: int = 0,
-    framing: Framing = PLAIN,
+    framing: FramingChoice = NO_CHOICE,
 ) -> tuple[Answered, ...]:
     """Run a model over recordings, and make events of its scores by its rule.
 
@@ -121,18 +121,18 @@ def watch_all(
         folder: Their folder, for their names.
         progress: Shows a bar.
         level: Pace level.
-        framing: What the model sees of the pictures.
+        framing: What the model sees of the pictures, where it is not what its training saw.
 
     Raises:
         UsageError: The model sees no pictures that could be turned or cut.
         SourceError: A recording cannot be read, or the region does not fit its pictures.
         TruthError: A recording is shorter than a window, or than its truth.
     """
-    watch = model.watch(level)
+    watch, seen = model.watch(level), framing.over(model.framing)
     text = "watching recordings" if level == 0 else f"watching recordings at pace level {level}"
     answered = []
     for recording in progress.track(recordings, text):
-        trace = watch(recording.path, framing)
+        trace = watch(recording.path, seen)
         check_durations(recording, duration_s=trace.duration_s)
         answered.append(_answer(model, recording, trace, folder, level))
     return tuple(answered)
@@ -168,6 +168,8 @@ def _slower(
 ) -> dict[int, EventMetrics]:
     result = {}
     for level in [level for level in paces(keeps_state=model.keeps_state) if level]:
-        answered = watch_all(model, recordings, folder=folder, progress=progress, level=level, framing=options.framing)
+        answered = watch_all(
+            model, recordings, folder=folder, progress=progress, level=level, framing=options.model.framing
+        )
         result[level] = _measure(model, answered, options.measure, level)
     return result

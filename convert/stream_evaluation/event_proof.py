@@ -60,6 +60,7 @@ class RecordedEvents:
                 rule=contract.decision,
                 window=contract.window,
                 keeps_state=True,
+                framing=contract.framing,
             )
         )
 

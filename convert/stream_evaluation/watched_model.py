@@ -11,6 +11,7 @@ from convert.evaluation import MODEL_SUFFIXES, EvaluateOptions, open_trained
 from convert.watching.watch_bundle import Watch, bundle_watch
 from convert.watching.watch_keras import keras_watch
 from edgevid.bundle import Bundle
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ModelError, UsageError
 from edgevid.events.decide import Decider
@@ -29,6 +30,7 @@ class WatchedModel:
         rule: From scores to events.
         window: Its window.
         keeps_state: Whether it runs on every frame at any pace.
+        framing: What its training saw of the pictures.
         notes: Assumptions about it, one line each.
     """
 
@@ -37,6 +39,7 @@ class WatchedModel:
     rule: DecisionRule
     window: Window
     keeps_state: bool
+    framing: Framing = PLAIN
     notes: tuple[str, ...] = ()
 
     def decider(self, rule: DecisionRule, *, level: int = 0) -> Decider:
@@ -83,6 +86,7 @@ def watched_bundle(bundle: Bundle, *, threads: int = 1, notes: Sequence[str] = (
         rule=manifest.decision,
         window=manifest.window,
         keeps_state=engine.keeps_state,
+        framing=manifest.framing,
         notes=tuple(notes),
     )
 
@@ -117,5 +121,6 @@ def _model(path: Path, options: EvaluateOptions) -> WatchedModel:
         rule=contract.decision,
         window=contract.window,
         keeps_state=True,
+        framing=contract.framing,
         notes=contract.notes,
     )

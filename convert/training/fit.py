@@ -25,6 +25,7 @@ from convert.training.transfer_facts import TransferFacts
 from convert.training.windows import CentreWindows, RandomWindows, Task
 from convert.training_info import TrainingInfo, write_info
 from edgevid.atomic import check_folder, replacing
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ClipsError, UsageError
 from edgevid.events.rule import DecisionRule
@@ -57,6 +58,7 @@ class FitOptions:
         checkpoint: Folder for the state after each epoch, from which the same training goes on; None
             keeps none.
         distillation: How much the answers of a teacher count; None without one.
+        framing: What was seen of the pictures of the clips, for the record.
 
     Raises:
         UsageError: An option is out of range.
@@ -80,6 +82,7 @@ class FitOptions:
     tensorboard: Path | None = None
     checkpoint: Path | None = None
     distillation: Distillation | None = None
+    framing: Framing = PLAIN
 
     def __post_init__(self) -> None:
         for name in ("epochs", "windows_per_clip", "batch", "patience"):
@@ -170,7 +173,13 @@ def train(
     scorer = keras_scorer(network.model, options.input, options.window)
     return TrainedModel(
         model=network.model,
-        info=TrainingInfo(labels=labels, window=options.window, input=options.input, decision=_decision(options)),
+        info=TrainingInfo(
+            labels=labels,
+            window=options.window,
+            input=options.input,
+            decision=_decision(options),
+            framing=options.framing,
+        ),
         history=history,
         evaluation=evaluate(scorer, held_out, labels=labels, window=options.window) if held_out else None,
     )

@@ -11,8 +11,10 @@ from convert.clips import Reading
 from convert.splits.folds import GROUPS, Folds
 from convert.splits.holdout import grouper
 from convert.training.teaching.distillation import Distillation
+from edgevid.bundle.framing import Follow, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
+from edgevid.frames.orientation import Flip, Rotation
 from edgevid.frames.preprocess import InputSpec, ResizeRule
 
 if TYPE_CHECKING:
@@ -101,6 +103,11 @@ class TrainOptions:
         seed: Seed of weights, split, windows and variations.
         videos: Folder that a list's paths are relative to; None for the folder of the list.
         fps: Pictures per second in folders of pictures; None assumes 25, or the rate of a data set.
+        rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270.
+        flip_pictures: "horizontal", "vertical", "both" or "none", after that.
+        region: (x, y, width, height) of the turned pictures in shares of them; None for all of them.
+        mask: Polygons (x1, y1, x2, y2, x3, y3, ...) of them in shares, outside of which all is black.
+        follow: "person" for a square around a person in that part, or "none".
         allow_duplicates: Whether clips in different groups or splits may be nearly the same.
         tensorboard: Folder for TensorBoard's logs; None for no logs.
         checkpoint: Folder for the state after each epoch, from which the same training goes on after a
@@ -116,7 +123,8 @@ class TrainOptions:
             the head is linear.
 
     Raises:
-        UsageError: `group_by`, `frames`, `interval`, `videos` or `fps` is not legal.
+        UsageError: `group_by`, `frames`, `interval`, `videos`, `fps` or what is seen of the pictures is
+            not legal.
     """
 
     frames: int = 16
@@ -155,6 +163,11 @@ class TrainOptions:
     seed: int = 0
     videos: Path | None = None
     fps: float | None = None
+    rotate: Rotation = 0
+    flip_pictures: Flip = "none"
+    region: tuple[float, ...] | None = None
+    mask: tuple[tuple[float, ...], ...] = ()
+    follow: Follow = "none"
     allow_duplicates: bool = False
     tensorboard: Path | None = None
     checkpoint: Path | None = None
@@ -169,6 +182,7 @@ class TrainOptions:
         # All are built only to reject illegal options before any clip is read.
         grouper(self.group_by)
         _ = self.window, self.reading
+        self.framing.check_shares()
         self._reject_unfit()
 
     def _reject_unfit(self) -> None:
@@ -308,10 +322,22 @@ class TrainOptions:
         return self.report is not None and self.encoder != SMALL and self.head in _QUICK and not self.fine_tune
 
     @property
+    def framing(self) -> Framing:
+        """What the model sees of the pictures."""
+        return Framing(
+            rotate=self.rotate, flip=self.flip_pictures, box=self.region, masks=self.mask, follow=self.follow
+        )
+
+    @property
     def reading(self) -> Reading:
         """How the clips are read."""
-        window_s = self.frames * self.interval
-        return Reading(videos=self.videos, fps=self.fps, background=self.background, window_s=window_s)
+        return Reading(
+            videos=self.videos,
+            fps=self.fps,
+            background=self.background,
+            window_s=self.frames * self.interval,
+            framing=self.framing,
+        )
 
     def for_labels(self, labels: Sequence[str]) -> FitOptions:
         """Return the options for `convert.training.fit.train`.
@@ -346,4 +372,5 @@ class TrainOptions:
             tensorboard=self.tensorboard,
             checkpoint=self.checkpoint,
             distillation=self.distillation,
+            framing=self.framing,
         )

@@ -113,7 +113,7 @@ def _fit(
     encoders = library.stream_encoders(choice.candidate.streams)
     miner = Miner(
         options.mining,
-        RecordedFeatures(encoders, options.encoder.input, options.window, cache),
+        RecordedFeatures(encoders, options.encoder.input, options.window, cache, framing=options.mining.framing),
         options.window,
         bank.classes,
         Held.of(bank.refs[index] for index in held_out),

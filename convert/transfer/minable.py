@@ -53,6 +53,7 @@ def open_mining(options: TrainOptions, refs: Sequence[ClipRef], labels: Sequence
         avoid={path: tuple(Segment(each.start_s, each.end_s) for each in events) for path, events in segments.items()},
         rule=rule,
         rounds=options.mine_rounds or _USUAL_ROUNDS,
+        framing=options.framing,
     )
 
 

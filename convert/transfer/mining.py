@@ -19,6 +19,7 @@ from convert.transfer.feature_bank import FeatureBank, Held
 from convert.transfer.head_fitting.heads import Head
 from convert.transfer.library import ClipLibrary
 from convert.transfer.stream_features import RecordedFeatures
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import TruthError
 from edgevid.events.decide import Decider, Event
@@ -40,6 +41,7 @@ class Mining:
         avoid: Segments of each file that are no background, although the truth may not name them.
         rule: From scores to events. Its first background class is that of the mined clips.
         rounds: How often false alarms are searched and the head is fitted anew, at least 1.
+        framing: What the model sees of their pictures.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Mining:
     avoid: dict[Path, tuple[Segment, ...]]
     rule: DecisionRule
     rounds: int
+    framing: Framing = PLAIN
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,9 @@ class Miner:
             if segment is not None:
                 origin = f"a false alarm of {event.label!r} in {answered.name}"
                 label = self._mining.rule.background[0]
-                clip = ClipRef(recording.path, label, recording.group, segment, origin=origin)
+                clip = ClipRef(
+                    recording.path, label, recording.group, segment, origin=origin, framing=self._mining.framing
+                )
                 found.append(_Alarm(clip, event.score))
         return found
 

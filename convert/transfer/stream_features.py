@@ -22,6 +22,7 @@ from convert.transfer.head_fitting.heads import Head
 from convert.transfer.streams import Stream, lookback
 from convert.watching.timed import check_length
 from convert.watching.watch_keras import keras_watch
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec
@@ -65,10 +66,20 @@ class RecordedFeatures:
         spec: Input frames of the model.
         window: Window of the model.
         cache: The folder on disk.
+        framing: What the model sees of the pictures.
     """
 
-    def __init__(self, encoders: StreamEncoders, spec: InputSpec, window: Window, cache: FeatureCache) -> None:
+    def __init__(
+        self,
+        encoders: StreamEncoders,
+        spec: InputSpec,
+        window: Window,
+        cache: FeatureCache,
+        *,
+        framing: Framing = PLAIN,
+    ) -> None:
         self._encoders, self._spec, self._window, self._cache = encoders, spec, window, cache
+        self._framing = framing
 
     def answers(self, path: Path, head: Head) -> ScoreTrace:
         """Return the answers of a head to every window of a recording.
@@ -100,6 +111,7 @@ class RecordedFeatures:
                 "encoders": self._encoders.digest,
                 "interval_s": self._window.interval_s,
                 "input": to_json(self._spec),
+                **({} if self._framing.is_plain else {"framing": str(self._framing)}),
             }
         )
         entry = self._cache.read(key)
@@ -111,7 +123,7 @@ class RecordedFeatures:
     def _encode(self, path: Path) -> ScoreTrace:
         # A window of what one row of features depends on: the "scores" of such a window are its features.
         seen = replace(self._window, frames=self._encoders.lookback + 1)
-        return keras_watch(self._encoders.encode, self._spec, seen, classes=0, dtype=np.float32)(path)
+        return keras_watch(self._encoders.encode, self._spec, seen, classes=0, dtype=np.float32)(path, self._framing)
 
 
 def _answer(features: ScoreTrace, head: Head, steps: int) -> ScoreTrace:

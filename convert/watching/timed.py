@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from convert.watching.framing import PLAIN, Framing
+from convert.clips.framed import FramedFrames
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
-from edgevid.capture import features, oriented, video_files
+from edgevid.capture import features, video_files
 from edgevid.capture.source import ClosingSource, Source
 from edgevid.errors import TruthError, UsageError
 from edgevid.frames import Frame
-from edgevid.frames.cropping import Cropper
 from edgevid.frames.preprocess import Kind
 from edgevid.units import NS_PER_S
 
@@ -27,9 +27,8 @@ class TimedSource(ClosingSource):
     live = False
 
     def __init__(self, source: Source, framing: Framing = PLAIN) -> None:
-        self._source = oriented(source, framing.orientation)
+        self._source, self._framing = source, framing
         self._video = source if isinstance(source, video_files.VideoFile) else None
-        self._region = framing.region
         self.name = source.name
         self.decodes_video = isinstance(source, video_files.VideoFile)
         self._first_ns = self._last_ns = self._count = 0
@@ -57,10 +56,13 @@ class TimedSource(ClosingSource):
         Yields:
             Frames, as the source does, or the part of them that the model sees.
         """
-        cropper = Cropper(self._region)
+        timed = self._timed()
+        yield from timed if self._framing.is_plain else FramedFrames(timed, self._framing, name=self.name).frames()
+
+    def _timed(self) -> Iterator[Frame]:
         for frame in self._source.frames():
             self._note(frame.timestamp_ns)
-            yield cropper.crop(frame, self._region)
+            yield frame
 
     def _note(self, timestamp_ns: int) -> None:
         if self._count == 0:

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from convert.event_metrics.trace import ScoreTrace, Segment
-from convert.watching.framing import PLAIN, Framing
 from convert.watching.timed import check_length, open_recording
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.events.decide import Decision
 from edgevid.inference.engine import Engine
 from edgevid.lane import Lane

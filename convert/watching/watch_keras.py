@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from convert.event_metrics.trace import ScoreTrace, Segment
-from convert.watching.framing import PLAIN, Framing
 from convert.watching.timed import check_length, open_recording
 from convert.watching.watch_bundle import Watch
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.frames import Array
 from edgevid.frames.preprocess import InputSpec, Preprocessor

@@ -106,12 +106,22 @@ def _scores(lane: Lane, clip: Source, indices: Sequence[int]) -> Iterator[Array]
     engine.restart()
     if lane.stage is not None:
         lane.stage.restart()
+    if lane.follower is not None:
+        lane.follower.restart()
     window_frames = engine.bundle.manifest.window.frames
-    for count, frame in enumerate(_frames_at(clip.frames(), indices), start=1):
+    for count, frame in enumerate(_frames_at(_followed(lane, clip.frames()), indices), start=1):
         lane.prepare(frame)
         scores = engine.step()
         if scores is not None and count >= window_frames:
             yield scores
+
+
+def _followed(lane: Lane, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Yield all frames; show each to the follower of a person, who is followed from the first frame on."""
+    for frame in frames:
+        if lane.follower is not None:
+            lane.see(frame)
+        yield frame
 
 
 def _frames_at(frames: Iterator[Frame], indices: Sequence[int]) -> Iterator[Frame]:

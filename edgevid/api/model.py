@@ -12,18 +12,19 @@ from edgevid import bundle as bundles
 from edgevid.api.clip import Views, classify, opener
 from edgevid.api.counted_start import begin
 from edgevid.api.engines import AUTO, PooledEngine, Threads, choose_keypoints
+from edgevid.api.framed_lanes import choose_framing, frame_lanes
 from edgevid.api.notebook import as_html, describe
 from edgevid.api.session import Session
 from edgevid.api.stream import Colour, Stream
 from edgevid.backends.delegate_option import DelegateChoice, parse_delegate
 from edgevid.bundle import Bundle
+from edgevid.bundle.framing import Follow
 from edgevid.bundle.manifest import Window
 from edgevid.capture import Flip, Policy, Rotation, Source
 from edgevid.events.decide import Decision, Event
-from edgevid.frames.cropping import Cropper
 from edgevid.frames.keypoint_rows import KeypointRows, Keypoints
 from edgevid.frames.preprocess import InputSpec
-from edgevid.frames.region import RegionLike, as_region
+from edgevid.frames.region import RegionLike
 from edgevid.lane import Lane
 from edgevid.outputs.collect import Newest
 from edgevid.pipeline import STALL_S
@@ -156,9 +157,10 @@ class Model:
         clip: str | Path,
         *,
         views: Views = "centre",
-        rotate: Rotation = 0,
-        flip: Flip = "none",
+        rotate: Rotation | None = None,
+        flip: Flip | None = None,
         region: RegionLike = None,
+        follow: Follow | None = None,
     ) -> Decision:
         """Classify a clip, as `edgevid evaluate` does.
 
@@ -168,9 +170,7 @@ class Model:
             clip: A video file, a folder of pictures, or a `.npy` file of features.
             views: "centre" for the window in the middle of the clip, "all" for the mean over every
                 window.
-            rotate: See `Session`.
-            flip: See `Session`.
-            region: See `Session`.
+            rotate, flip, region, follow: See `Session`.
 
         Returns:
             A decision. Its `t_s` is the time of the last frame that the model saw; its `age_ms` is
@@ -181,10 +181,10 @@ class Model:
             SourceError: The clip cannot be read.
             ContractError: The clip does not fit the model's input.
         """
-        cropper = Cropper(as_region(region))
+        choice = choose_framing(rotate=rotate, flip=flip, region=region, follow=follow)
         with self.lent_lane() as lane:
-            lane.look_at(cropper)
-            return classify(lane, opener(lane, clip, rotate=rotate, flip=flip), views=views)
+            turn = frame_lanes([lane], choice).orientation
+            return classify(lane, opener(lane, clip, rotate=turn.rotate, flip=turn.flip), views=views)
 
     def watch(
         self,
@@ -192,9 +192,10 @@ class Model:
         *,
         policy: Policy | None = None,
         stall_s: float = STALL_S,
-        rotate: Rotation = 0,
-        flip: Flip = "none",
+        rotate: Rotation | None = None,
+        flip: Flip | None = None,
         region: RegionLike = None,
+        follow: Follow | None = None,
         max_frames: int | None = None,
     ) -> Iterator[Decision]:
         """Run the model on a camera, a stream, a video or a folder of pictures.
@@ -206,9 +207,7 @@ class Model:
             policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
                 selects the source's own.
             stall_s: Longest wait for a frame, in seconds.
-            rotate: See `Session`.
-            flip: See `Session`.
-            region: See `Session`.
+            rotate, flip, region, follow: See `Session`.
             max_frames: Stop after this many frames of the source; None runs to its end.
 
         Yields:
@@ -230,6 +229,7 @@ class Model:
                 rotate=rotate,
                 flip=flip,
                 region=region,
+                follow=follow,
             ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
@@ -244,9 +244,10 @@ class Model:
         started: bool = False,
         policy: Policy | None = None,
         stall_s: float = STALL_S,
-        rotate: Rotation = 0,
-        flip: Flip = "none",
+        rotate: Rotation | None = None,
+        flip: Flip | None = None,
         region: RegionLike = None,
+        follow: Follow | None = None,
         max_frames: int | None = None,
     ) -> Iterator[Event]:
         """Run the model on a source, for its events.
@@ -257,12 +258,8 @@ class Model:
             source: See `watch`.
             started: Yield the start of each event as well, as soon as the event is certain. Such an
                 event has `ended` False.
-            policy: See `watch`.
-            stall_s: See `watch`.
-            rotate: See `Session`.
-            flip: See `Session`.
-            region: See `Session`.
-            max_frames: See `watch`.
+            policy, stall_s, max_frames: See `watch`.
+            rotate, flip, region, follow: See `Session`.
 
         Yields:
             Each event when it ends. The one that is open when the source ends comes last.
@@ -281,6 +278,7 @@ class Model:
                 rotate=rotate,
                 flip=flip,
                 region=region,
+                follow=follow,
             ) as session,
             closing(session.steps(max_frames=max_frames)) as steps,
         ):
@@ -289,12 +287,12 @@ class Model:
             # The end of the source has ended the open event.
             yield from newest.take_events()
 
-    def stream(self, *, colour: Colour = "bgr", region: RegionLike = None) -> Stream:
+    def stream(self, *, colour: Colour = "bgr", region: RegionLike = None, follow: Follow | None = None) -> Stream:
         """Open a stream for frames that you push.
 
         Args:
             colour: Channel order of the frames: "bgr" as from OpenCV, or "rgb".
-            region: See `Session`.
+            region, follow: See `Session`. Pictures that the training turned are pushed turned.
 
         Returns:
             An open stream, to be used in a `with`.
@@ -303,11 +301,12 @@ class Model:
             UsageError: `colour` or `region` is not legal.
             BackendError: The interpreter rejects a part.
         """
-        cropper = Cropper(as_region(region))
+        # Nobody turns pushed pictures but the caller.
+        choice = choose_framing(rotate=0, flip="none", region=region, follow=follow)
         pooled = self._borrow()
         try:
             lane = pooled.lane(self._motion_gate)
-            lane.look_at(cropper)
+            frame_lanes([lane], choice)
             return Stream(lane, colour=colour, on_close=lambda: self._release(pooled))
         except BaseException:
             self._release(pooled)

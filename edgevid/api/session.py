@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from edgevid.api.counting import add_counters
+from edgevid.api.framed_lanes import FramedLanes, choose_framing, frame_lanes
 from edgevid.api.open_outputs import Context, RunOutputs, assemble
 from edgevid.api.process_settings import frozen_heap, short_switch_interval
 from edgevid.board import BoardSampler
-from edgevid.capture import Flip, Orientation, Policy, Rotation, Source, open_source, oriented
+from edgevid.bundle.framing import Follow
+from edgevid.capture import Flip, Policy, Rotation, Source, open_source, oriented
 from edgevid.capture.features import FeatureFile
 from edgevid.errors import UsageError
-from edgevid.frames.cropping import Cropper
 from edgevid.frames.region import RegionLike
 from edgevid.lane import Lane, as_lanes
 from edgevid.outputs.output import Output
 from edgevid.outputs.web.region_control import RegionControl
-from edgevid.outputs.web.region_file import RegionFile, first_region
+from edgevid.outputs.web.region_file import RegionFile
 from edgevid.pipeline import STALL_S, Pipeline
 from edgevid.supervision.pace import Pacer, paces
 from edgevid.supervision.supervisor import Supervisor, leave
@@ -66,24 +67,23 @@ class Session:
 
     Args:
         models: One model or several with different names. Each sees every frame once.
-        source: An address as for `edgevid run --source`, a path, or an open source of your own. The
-            session closes it.
+        source: An address as for `edgevid run --source`, a path, or an open source, which is closed.
         outputs: Outputs such as `edgevid.Mqtt` and `edgevid.Clips`, functions that take an event,
             or objects with the methods of `edgevid.Output`.
         policy: "live" drops frames while the loop is busy, "file" lets the source wait. None
             selects the source's own.
         stall_s: Longest wait for a frame, in seconds.
-        rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270.
-        flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both" does
-            both; "none" neither.
+        rotate: Degrees clockwise by which every picture is turned: 0, 90, 180 or 270. None for this, and
+            for the next three, does what the training of each model did.
+        flip: "horizontal" swaps left and right after that, "vertical" top and bottom, "both", or "none".
         region: What the models see of the turned pictures: an `edgevid.Region`, or a rectangle such as
-            "0.25,0.1,0.5,0.8"; None for all. Outputs see whole pictures.
+            "0.25,0.1,0.5,0.8". `edgevid.Region()` is all of them. Outputs see whole pictures.
+        follow: "person" shows the models a square around a person in the region, "none" all of it.
         region_file: A TOML file that holds the region instead. Viewers of the page may change it.
         count: Repetitions to count, each a class or phases with commas between, such as "up,down".
             `Decision.counts` has the running counts; see `edgevid.count`.
-        exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that
-            systemd, for example, starts it again. Use it only if the process has nothing else to
-            do.
+        exit_when_stuck: End the process with exit code 75 if a frame takes too long, so that systemd,
+            for example, starts it again. Use it only if the process has nothing else to do.
         board_root: The folder of the board's `sys`, `proc` and `usr`.
 
     Attributes:
@@ -103,9 +103,10 @@ class Session:
         outputs: Iterable[OutputLike] = (),
         policy: Policy | None = None,
         stall_s: float = STALL_S,
-        rotate: Rotation = 0,
-        flip: Flip = "none",
+        rotate: Rotation | None = None,
+        flip: Flip | None = None,
         region: RegionLike = None,
+        follow: Follow | None = None,
         region_file: str | Path | None = None,
         count: Iterable[str] = (),
         exit_when_stuck: bool = False,
@@ -114,9 +115,8 @@ class Session:
         self.models = tuple(models) if isinstance(models, Sequence) else (models,)
         self.board = BoardSampler(board_root)
         self._wanted_source = source
-        self._orientation = Orientation(rotate=rotate, flip=flip)
         self._region_file = None if region_file is None else RegionFile(Path(region_file))
-        self._cropper = Cropper(first_region(region, self._region_file), may_move=region_file is not None)
+        self._choice = choose_framing(rotate=rotate, flip=flip, region=region, file=self._region_file, follow=follow)
         self._wanted_outputs = tuple(outputs)
         self._count = (count,) if isinstance(count, str) else tuple(count)
         self._policy, self._stall_s = policy, stall_s
@@ -135,14 +135,13 @@ class Session:
         """
         with ExitStack() as stack:
             lanes = as_lanes([stack.enter_context(model.lent_lane()) for model in self.models])
-            for lane in lanes:
-                lane.look_at(self._cropper)
+            framed = frame_lanes(lanes, self._choice, may_move=self._region_file is not None)
             add_counters(lanes, self._count)
-            self.source = stack.enter_context(self._open_source(lanes))
+            self.source = stack.enter_context(self._open_source(lanes, framed))
             self._open_networks(lanes)
             self._warn_of_other_opencv(lanes)
             stack.enter_context(self.board)
-            opened = self._assemble(lanes)
+            opened = self._assemble(lanes, framed)
             self._threaded = opened.threaded
             # Last, so that an answer counts for the trial only after every output has accepted it.
             with ExitStack() as closing:
@@ -230,29 +229,31 @@ class Session:
     def _summary_of(self, model: LaneProvider, lane: Lane) -> str:
         name = lane.name if model.path is None else model.path.name
         heading = f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}"
-        keypoints = "" if lane.stage is None else lane.stage.as_table()
-        return "\n".join([heading, lane.telemetry.as_table(), *([keypoints] if keypoints else [])])
+        networks = [each.as_table() for each in (lane.stage, lane.follower) if each is not None]
+        return "\n".join([heading, lane.telemetry.as_table(), *filter(None, networks)])
 
-    def _open_source(self, lanes: Sequence[Lane]) -> Source:
-        wanted = self._wanted_source
+    def _open_source(self, lanes: Sequence[Lane], framed: FramedLanes) -> Source:
+        wanted, turn = self._wanted_source, framed.orientation
         if isinstance(wanted, (str, Path)):
-            manifest, turn = lanes[0].engine.bundle.manifest, self._orientation
+            manifest = lanes[0].engine.bundle.manifest
             return open_source(
                 str(wanted),
                 manifest,
                 policy=self._policy,
                 rotate=turn.rotate,
                 flip=turn.flip,
-                is_cut=not self._cropper.is_idle,
+                is_cut=framed.is_cut,
                 has_keypoints=lanes[0].stage is not None,
             )
         if not callable(getattr(wanted, "frames", None)):
             raise UsageError(expected="a source: its address, a path, or an object with frames()", got=wanted)
-        return oriented(wanted, self._orientation)
+        return oriented(wanted, turn)
 
     def _open_networks(self, lanes: Sequence[Lane]) -> None:
         """Load the networks of key points before the first frame, which would wait for them."""
         for lane in lanes:
+            if lane.follower is not None:
+                lane.follower.open()
             # A file of rows needs none, and a device may have none.
             if lane.stage is not None and not isinstance(self.source, FeatureFile):
                 lane.stage.open()
@@ -265,9 +266,10 @@ class Session:
             if difference:
                 _log.warning("%s: %s", lane.name, difference)
 
-    def _assemble(self, lanes: tuple[Lane, ...]) -> RunOutputs:
+    def _assemble(self, lanes: tuple[Lane, ...], framed: FramedLanes) -> RunOutputs:
         live = self.source.live if self._policy is None else self._policy == "live"
-        region = RegionControl(self._cropper, self._region_file) if lanes[0].sees_pictures else None
+        control = RegionControl(framed.cropper, self._region_file, follower=framed.follower)
+        region = control if lanes[0].sees_pictures else None
         context = Context(lanes=lanes, source=self.source, live=live, board=self.board, region=region)
         return assemble(self._wanted_outputs, context)
 
@@ -301,9 +303,10 @@ def run(
     outputs: Iterable[OutputLike] = (),
     policy: Policy | None = None,
     stall_s: float = STALL_S,
-    rotate: Rotation = 0,
-    flip: Flip = "none",
+    rotate: Rotation | None = None,
+    flip: Flip | None = None,
     region: RegionLike = None,
+    follow: Follow | None = None,
     region_file: str | Path | None = None,
     count: Iterable[str] = (),
     max_frames: int | None = None,
@@ -317,7 +320,7 @@ def run(
 
     Args:
         models, source, outputs, policy, stall_s: See `Session`.
-        rotate, flip, region, region_file, count, exit_when_stuck: See `Session`.
+        rotate, flip, region, follow, region_file, count, exit_when_stuck: See `Session`.
         max_frames: Stop after this many frames of the source; None runs to its end.
         on_start: Called with the session before the first frame. Use it to keep the session: any
             thread may call its `stop`.
@@ -337,6 +340,7 @@ def run(
         rotate=rotate,
         flip=flip,
         region=region,
+        follow=follow,
         region_file=region_file,
         count=count,
         exit_when_stuck=exit_when_stuck,

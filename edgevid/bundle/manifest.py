@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from edgevid import schema
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.parts import Part, Role
 from edgevid.bundle.plans import PlanSizes, check_tensors
-from edgevid.errors import ContractError, ManifestInvalid
+from edgevid.errors import ContractError, ManifestInvalid, UsageError
 from edgevid.events.rule import DecisionRule
 from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import InputSpec
@@ -128,6 +129,8 @@ class Manifest:
         decision: The rule from scores to events.
         values: Outputs of the last part besides its scores, in order.
         keypoints: Key points of pictures that make a row of the input; None for pictures and other rows.
+        framing: What the model saw of the pictures of its training: turned, cut, around a person. A run
+            shows it the same part, unless its user chooses another one.
         members: Size and hash of every other member, by name.
         versions: Versions of the software that made the bundle, by name; for people.
         provenance: Origin of the model, such as its file, hash and command; for people.
@@ -146,6 +149,7 @@ class Manifest:
     decision: DecisionRule = field(default_factory=DecisionRule)
     values: tuple[Value, ...] = optional(())
     keypoints: KeypointRows | None = optional(None)  # noqa: RUF009  # it returns a field
+    framing: Framing = optional(PLAIN)  # noqa: RUF009  # it returns a field
     members: Mapping[str, Member] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +165,7 @@ class Manifest:
         names = [value.name for value in self.values]
         ManifestInvalid.unless(len(set(names)) == len(names), expected="values of different names", got=names)
         _check_keypoints(self)
+        _check_framing(self)
         _check_parts(self)
         _check_lookback(self)
         # Last: it relies on the roles and the lookback.
@@ -254,6 +259,18 @@ def _check_keypoints(manifest: Manifest) -> None:
     try:
         manifest.keypoints.check(manifest.input.channels)
     except ContractError as error:
+        raise ManifestInvalid(str(error), expected=error.expected, got=error.got) from error
+
+
+def _check_framing(manifest: Manifest) -> None:
+    ManifestInvalid.unless(
+        manifest.framing.is_plain or manifest.input.kind == "frames",
+        expected="a framing of pictures only",
+        got=manifest.input.kind,
+    )
+    try:
+        manifest.framing.check_shares()
+    except UsageError as error:
         raise ManifestInvalid(str(error), expected=error.expected, got=error.got) from error
 
 

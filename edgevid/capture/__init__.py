@@ -4,8 +4,9 @@ Each third-party capture library is imported in one module, when a source of its
 """
 
 from edgevid.capture.open import POLICIES, SOURCES_HELP, Policy, open_source
-from edgevid.capture.oriented import Flip, Orientation, Rotation, oriented
+from edgevid.capture.oriented import oriented
 from edgevid.capture.source import Source
+from edgevid.frames.orientation import Flip, Orientation, Rotation
 
 __all__ = [
     "POLICIES",

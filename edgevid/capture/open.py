@@ -10,10 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 from edgevid.bundle.manifest import Manifest
 from edgevid.capture.address import SCHEMES, split_options
-from edgevid.capture.oriented import UPRIGHT, Flip, Orientation, Rotation, oriented
+from edgevid.capture.oriented import oriented
 from edgevid.capture.source import Source
 from edgevid.errors import UsageError
 from edgevid.frames import Color
+from edgevid.frames.orientation import UPRIGHT, Flip, Orientation, Rotation
 from edgevid.redaction import public_address
 
 Policy = Literal["live", "file"]

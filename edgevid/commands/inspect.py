@@ -151,6 +151,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if manifest.keypoints is not None:
         normalise = manifest.keypoints.normalise
         yield "key points", manifest.keypoints.kind + ("" if normalise == "none" else f", normalised by {normalise}")
+    if not manifest.framing.is_plain:
+        yield "pictures", f"as in training: {manifest.framing}"
     yield "lookback", f"{manifest.lookback} frames before the newest"
     yield "scores", manifest.scores
     if manifest.values:

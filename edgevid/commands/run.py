@@ -37,6 +37,7 @@ EXAMPLES = """examples:
   edgevid run squats.edgevid --source workout.mp4 --count up,down
   edgevid run action.edgevid --source picamera2
   edgevid run action.edgevid --source picamera2 --region 0.25,0.1,0.5,0.8
+  edgevid run action.edgevid --source picamera2 --follow person
   edgevid run action.edgevid --source 'v4l2:/dev/video0?size=640x480&fps=30' --record seen.avi
   edgevid run action.edgevid --source replay:seen.avi
   edgevid run gestures.edgevid --source synthetic:7 --max-frames 600
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         rotate=args.rotate,
         flip=args.flip,
         region=sources.region(args),
+        follow=args.follow,
         region_file=args.region_file,
         count=args.count,
         exit_when_stuck=True,

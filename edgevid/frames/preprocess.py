@@ -105,6 +105,7 @@ class Preprocessor:
         self._layout: tuple[tuple[int, ...], np.dtype[Any], Color] | None = None
         self._data: Array | None = None
         self._color: Color = "none"
+        self._scratch: Pixels = np.zeros((0, 0, 0), np.uint8)
         self._convert: Callable[[Array, Array], None] = _reject_unplanned
 
     def write(self, frame: Frame, out: Array) -> None:
@@ -146,7 +147,10 @@ class Preprocessor:
         if recolor is None:
             return resize
         # Colour after the resize: it touches fewer pixels.
-        scratch: Pixels = np.zeros((height, width, data.shape[2]), np.uint8)
+        if self._scratch.shape[2] != data.shape[2]:
+            # Kept when frames of another size come: a crop that follows a person changes often.
+            self._scratch = np.zeros((height, width, data.shape[2]), np.uint8)
+        scratch = self._scratch
 
         def resize_then_recolor(pixels: Array, out: Array) -> None:
             resize(pixels, scratch)

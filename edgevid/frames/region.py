@@ -159,7 +159,7 @@ def as_region(value: RegionLike) -> Region:
 
 def _in_px(values: Sequence[float], unit: Sequence[float], size_px: tuple[int, int]) -> Numbers:
     """Return x and y in turn in pixels."""
-    scale = size_px if _are_shares(unit) else (1, 1)
+    scale = size_px if are_shares(unit) else (1, 1)
     return tuple(value * scale[index % 2] for index, value in enumerate(values))
 
 
@@ -180,12 +180,12 @@ def _inside(corners: Numbers, shape: tuple[int, ...], *, left: int, top: int) ->
 def _checked_box(box: Sequence[float]) -> Numbers:
     values = _checked_numbers(box, "a region x,y,width,height", is_legal=lambda count: count == 4)
     _, _, width, height = values
-    least, unit = (0.0, "above 0") if _are_shares(values) else (LEAST_PX, f"of at least {LEAST_PX} px")
+    least, unit = (0.0, "above 0") if are_shares(values) else (LEAST_PX, f"of at least {LEAST_PX} px")
     UsageError.unless(
         min(width, height) > 0 and min(width, height) >= least,
         expected=f"a region with a width and a height {unit}",
         found=text(values),
-        hint="" if _are_shares(values) else "Write shares of the picture with a point, such as 0.25,0.1,0.5,0.8.",
+        hint="" if are_shares(values) else "Write shares of the picture with a point, such as 0.25,0.1,0.5,0.8.",
     )
     _check_shares((values[0] + width, values[1] + height), values, "a region")
     return values
@@ -218,7 +218,7 @@ def _checked_numbers(values: Iterable[float], what: str, *, is_legal: Callable[[
 
 
 def _check_shares(ends: Iterable[float], values: Numbers, what: str) -> None:
-    if not _are_shares(values):
+    if not are_shares(values):
         return
     UsageError.unless(
         max(*ends, *values) <= 1,
@@ -228,5 +228,6 @@ def _check_shares(ends: Iterable[float], values: Numbers, what: str) -> None:
     )
 
 
-def _are_shares(values: Sequence[float]) -> bool:
+def are_shares(values: Sequence[float]) -> bool:
+    """Return whether numbers are shares of the picture, and no pixels."""
     return any(isinstance(each, float) for each in values)

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from time import monotonic_ns
 
 import numpy as np
 
 from edgevid.backends.litert import LiteRt
-from edgevid.frames import Array, Pixels
-from edgevid.frames.imaging import warper
+from edgevid.frames import Array, Color, Frame, Pixels
+from edgevid.frames.imaging import converter, warper
 from edgevid.keypoints.roi import Roi
-from edgevid.telemetry.latency import Ledger
+from edgevid.tables import table
+from edgevid.telemetry.latency import CAPACITY, Ledger
+from edgevid.units import NS_PER_MS
+
+
+class RgbPicture:
+    """A picture of any color in RGB, as the networks take it, in a buffer that is used again."""
+
+    def __init__(self) -> None:
+        self._picture: Pixels = np.zeros((0, 0, 3), np.uint8)
+        self._color: Color = "none"
+        self._recolor: Callable[[Array, Array], None] | None = None
+
+    def of(self, frame: Frame) -> Pixels:
+        """Return the picture of a frame.
+
+        Args:
+            frame: A picture with color rgb, bgr or gray.
+
+        Returns:
+            (H, W, 3) uint8, valid until the next call; the frame's own pixels if they are RGB.
+        """
+        data = frame.data
+        if frame.color == "rgb":
+            # A region is a view, which OpenCV takes as well.
+            return data
+        shape = (*data.shape[:2], 3)
+        if self._picture.shape != shape or frame.color != self._color:
+            self._picture, self._color = np.zeros(shape, np.uint8), frame.color
+            self._recolor = converter(frame.color, "rgb")
+        assert self._recolor is not None
+        self._recolor(data, self._picture)
+        return self._picture
 
 
 class Network:
@@ -70,3 +103,18 @@ class Network:
             A new array of the output's shape, without its batch of 1.
         """
         return self._interpreter.get_tensor(self._outputs[index])[0]
+
+
+def times_table(heading: str, times: Mapping[str, Ledger]) -> str:
+    """Return how often each network ran and how long it took, without a final newline.
+
+    Args:
+        heading: Heading of the first column.
+        times: The times of each network, by its name.
+    """
+    rows: list[tuple[object, ...]] = [(heading, "runs", "p50 ms", "p95 ms", "max ms")]
+    for name, each in times.items():
+        newest_ms = each.newest(0, CAPACITY) / NS_PER_MS
+        shown = np.percentile(newest_ms, [50, 95, 100]).tolist() if len(newest_ms) else [None] * 3
+        rows.append((name, each.count(0), *shown))
+    return table(rows)

@@ -27,6 +27,22 @@ _KERNEL = 9
 _MIN_CONFIDENCE = 0.5
 
 
+def person_detector(read: Callable[[str], bytes], *, threads: int = 1) -> Detector:
+    """Return the detector of persons. Their points are a circle's centre, at the hips, and its edge.
+
+    Args:
+        read: Returns the file of a network by its name.
+        threads: Interpreter threads.
+
+    Raises:
+        AssetError: The file is missing or altered.
+        BackendError: The interpreter rejects it.
+        MissingDependency: OpenCV is not installed.
+    """
+    network = Network(read(FILES[0]), FILES[0], low=-1.0, has_bars=True, threads=threads)
+    return Detector(network, strides=_STRIDES)
+
+
 class PoseTracker:
     """Follows one person from picture to picture. The detector runs only when nobody is followed.
 
@@ -40,11 +56,10 @@ class PoseTracker:
     """
 
     def __init__(self, read: Callable[[str], bytes], *, threads: int = 1, is_smooth: bool = True) -> None:
-        find, mark = FILES
-        detector = Network(read(find), find, low=-1.0, has_bars=True, threads=threads)
-        self._detector = Detector(detector, strides=_STRIDES)
+        mark = FILES[1]
+        self._detector = person_detector(read, threads=threads)
         self._landmarks = Network(read(mark), mark, threads=threads)
-        self.networks = {"pose detector": detector, "pose landmarks": self._landmarks}
+        self.networks = {"pose detector": self._detector.network, "pose landmarks": self._landmarks}
         self._is_smooth = is_smooth
         self._visibility = LowPass(0.1)
         self._points = OneEuro(min_cutoff=0.05, beta=80.0)

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgevid.errors import ContractError
-from edgevid.frames import Array, Color, Frame, Pixels
-from edgevid.frames.imaging import converter
+from edgevid.frames import Array, Frame
 from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import check_picture
 from edgevid.keypoints.assets import reader
 from edgevid.keypoints.body import Body
+from edgevid.keypoints.network import RgbPicture, times_table
 from edgevid.keypoints.rows import RowMaker, has_face, is_one_hand
-from edgevid.tables import table
-from edgevid.telemetry.latency import CAPACITY
-from edgevid.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from edgevid.keypoints.body import Tracker
@@ -48,9 +45,7 @@ class KeypointStage:
         self._wanted, self._length, self._threads, self._read = wanted, length, threads, read
         self._rows = RowMaker(wanted, length)
         self._tracker: Tracker | None = None
-        self._picture: Pixels = np.zeros((0, 0, 3), np.uint8)
-        self._color: Color = "none"
-        self._recolor: Callable[[Array, Array], None] | None = None
+        self._rgb = RgbPicture()
         self.body: Body | None = None
 
     def open(self) -> Tracker:
@@ -88,7 +83,7 @@ class KeypointStage:
             np.copyto(out, frame.data)
             return
         check_picture(frame)
-        self.body = self.open().process(self._as_rgb(frame))
+        self.body = self.open().process(self._rgb.of(frame))
         self._rows.write(self.body, frame.data.shape, out)
 
     def restart(self) -> None:
@@ -100,25 +95,7 @@ class KeypointStage:
         """Return how often each network ran and how long it took, without a final newline; empty before it."""
         if self._tracker is None:
             return ""
-        rows: list[tuple[object, ...]] = [("key points", "runs", "p50 ms", "p95 ms", "max ms")]
-        for name, network in self._tracker.networks.items():
-            newest_ms = network.times.newest(0, CAPACITY) / NS_PER_MS
-            times = np.percentile(newest_ms, [50, 95, 100]).tolist() if len(newest_ms) else [None] * 3
-            rows.append((name, network.times.count(0), *times))
-        return table(rows)
-
-    def _as_rgb(self, frame: Frame) -> Pixels:
-        data = frame.data
-        if frame.color == "rgb":
-            # A region is a view, which OpenCV takes as well.
-            return data
-        shape = (*data.shape[:2], 3)
-        if self._picture.shape != shape or frame.color != self._color:
-            self._picture, self._color = np.zeros(shape, np.uint8), frame.color
-            self._recolor = converter(frame.color, "rgb")
-        assert self._recolor is not None
-        self._recolor(data, self._picture)
-        return self._picture
+        return times_table("key points", {name: each.times for name, each in self._tracker.networks.items()})
 
 
 def make_tracker(wanted: KeypointRows, length: int, *, read: Callable[[str], bytes], threads: int = 1) -> Tracker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 import edgevid
-from edgevid import cli
+from convert import TrainOptions
+from edgevid import bundle, cli
+from edgevid.bundle.framing import Framing
 from edgevid.capture import Orientation, open_source, oriented
 from edgevid.capture.synthetic import GestureSource
 from edgevid.commands.provisioning.deployment_options import read_deployment
@@ -23,8 +26,11 @@ from tests.docs.pages import ROOT, shell_commands
 from tests.edgevid.provision.deployments import write
 
 PAGE = (ROOT / "docs" / "how-to" / "camera-sees-too-much.md").read_text()
-COMMANDS = [words for words in shell_commands(PAGE) if words[:2] == ["edgevid", "run"]]
-MEASURES = [words for words in shell_commands(PAGE) if words[0] == "edgevid" and words[1] != "run"]
+RUNS = [words for words in shell_commands(PAGE) if words[:2] == ["edgevid", "run"]]
+COMMANDS = [words for words in RUNS if "--follow" not in words]
+FOLLOWS = [words for words in RUNS if "--follow" in words]
+MEASURES = [words for words in shell_commands(PAGE) if "--streams" in words]
+TRAINS = [words for words in shell_commands(PAGE) if words[1] in ("train", "convert")]
 TABLES = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
 FRAMES = "80"
 
@@ -51,7 +57,7 @@ def test_every_command_of_the_page_runs_and_every_region_is_seen(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("edgevid.api.session.open_source", camera)
     shutil.copy(edgevid.DEMO, "action.edgevid")
-    assert len(COMMANDS) == 9
+    assert len(COMMANDS) == 10
     seen = {" ".join(words): decisions(words, capsys) for words in COMMANDS}
     whole = next(scores for line, scores in seen.items() if line.endswith("--record seen.avi"))
     turned = next(scores for line, scores in seen.items() if "--rotate 90" in line)
@@ -86,7 +92,30 @@ def test_the_commands_that_measure_a_region_on_recordings_run(
         found.append(capsys.readouterr().out)
     assert [words[1] for words in MEASURES] == ["evaluate", "evaluate", "calibrate"]
     assert found[0] != found[1]
-    assert Path("tuned.edgevid").is_file()
+    assert bundle.read(Path("tuned.edgevid")).manifest.framing == Framing(box=(0.25, 0.1, 0.5, 0.8))
+
+
+@pytest.mark.usefixtures("keypoint_files")
+def test_the_command_that_follows_a_person_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("edgevid.api.session.open_source", camera)
+    shutil.copy(edgevid.DEMO, "action.edgevid")
+    (words,) = FOLLOWS
+    assert decisions(words, capsys)
+
+
+def test_the_trainings_of_the_page_name_parts_that_a_model_can_carry() -> None:
+    from convert.commands import train
+    from convert.commands.options import options_from
+
+    parser = argparse.ArgumentParser()
+    train.configure(parser)
+    found = [
+        options_from(parser.parse_args(words[2:]), TrainOptions).framing for words in TRAINS if words[1] == "train"
+    ]
+    assert found == [Framing(box=(0.25, 0.1, 0.5, 0.8)), Framing(follow="person")]
 
 
 @pytest.mark.parametrize("table", TABLES)

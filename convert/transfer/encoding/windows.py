@@ -72,13 +72,14 @@ class WindowPlan:
 
 
 def clip_digest(ref: ClipRef, content: str) -> str:
-    """Return the SHA-256 of a clip: of its content, its segment and its rate.
+    """Return the SHA-256 of a clip: of its content, its segment, its rate and what is seen of it.
 
     Args:
         ref: The clip.
         content: From `content_digest`, which many clips of one recording share.
     """
-    return hashlib.sha256(f"{content} {ref.segment} {ref.fps}".encode()).hexdigest()
+    seen = "" if ref.framing.is_plain else f" {ref.framing}"
+    return hashlib.sha256(f"{content} {ref.segment} {ref.fps}{seen}".encode()).hexdigest()
 
 
 def content_digest(path: Path) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevid.bundle.framing import FOLLOWS
 from edgevid.capture.open import POLICIES, SOURCES_HELP
-from edgevid.capture.oriented import FLIPS, ROTATIONS
 from edgevid.commands.options import Option, positive_int, positive_seconds
 from edgevid.errors import UsageError
+from edgevid.frames.orientation import FLIPS, ROTATIONS
 
 if TYPE_CHECKING:
     from edgevid.frames.region import Region
@@ -124,22 +125,21 @@ FRAMING: tuple[Option, ...] = (
     Option(
         name="--rotate",
         type=rotation,
-        default=0,
         metavar="DEGREES",
-        help="turn every picture clockwise: 0, 90, 180 or 270 (default: 0). A phone's video is upright without it",
+        help="turn every picture clockwise: 0, 90, 180 or 270 (default: as in training, else 0). A phone's video is "
+        "upright without it",
     ),
     Option(
         name="--flip",
         choices=FLIPS,
-        default="none",
-        help="then swap left and right, top and bottom, or both (default: none)",
+        help="then swap left and right, top and bottom, or both (default: as in training, else none)",
     ),
     Option(
         name="--region",
         type=box,
         metavar="X,Y,WIDTH,HEIGHT",
         help="let the models see this rectangle of the turned pictures alone: in pixels, or with a point in shares "
-        "of the picture, such as 0.25,0.1,0.5,0.8 (default: the whole picture)",
+        "of the picture, such as 0.25,0.1,0.5,0.8 (default: as in training, else the whole picture)",
     ),
     Option(
         name="--mask",
@@ -147,6 +147,12 @@ FRAMING: tuple[Option, ...] = (
         metavar="X1,Y1,X2,Y2,X3,Y3[,...]",
         is_repeated=True,
         help="let them see this polygon of it alone; the rest is black. Repeatable, for several polygons",
+    ),
+    Option(
+        name="--follow",
+        choices=FOLLOWS,
+        help="person: let them see a square around a person in the region alone, as 'edgevid fetch keypoints' finds "
+        "one; none: all of it (default: as in training, else none)",
     ),
 )
 OPTIONS: tuple[Option, ...] = (

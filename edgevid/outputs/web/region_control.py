@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from edgevid.errors import EdgevidError, UsageError
 from edgevid.frames.cropping import Cropper
@@ -14,16 +14,28 @@ from edgevid.outputs.web.region_file import RegionFile
 _DIGITS = 5
 
 
+class FollowedPlace(Protocol):
+    """Where a person is followed."""
+
+    @property
+    def place(self) -> tuple[float, float, float, float] | None:
+        """(left, top, width, height) in shares of the region; None for all of it."""
+        ...
+
+
 class RegionControl:
     """The region that the models of a run see, for the page. All methods run in one thread.
 
     Args:
         cropper: Cuts the region out of the frames, in another thread.
         file: Keeps what viewers choose; None if they may only look.
+        follower: Follows a person in the region, in the other thread too; None if nobody is followed.
     """
 
-    def __init__(self, cropper: Cropper, file: RegionFile | None = None) -> None:
-        self._cropper, self._file = cropper, file
+    def __init__(
+        self, cropper: Cropper, file: RegionFile | None = None, *, follower: FollowedPlace | None = None
+    ) -> None:
+        self._cropper, self._file, self._follower = cropper, file, follower
 
     def shown(self) -> dict[str, Any]:
         """Return what the page draws.
@@ -31,7 +43,7 @@ class RegionControl:
         Returns:
             `box` and `masks` in shares of the picture, None and empty for the whole one; `file`, the
             name of the file, None if viewers may only look; `size`, the picture's width and height,
-            None before the first frame.
+            None before the first frame; `person`, what is seen of a person who is followed, None for nobody.
         """
         region, size_px = self._cropper.region, self._cropper.size_px
         return {
@@ -39,7 +51,20 @@ class RegionControl:
             "masks": [shares for mask in region.masks if (shares := _in_shares(mask, size_px)) is not None],
             "file": None if self._file is None else self._file.path.name,
             "size": size_px,
+            "person": self._person(region, size_px),
         }
+
+    def _person(self, region: Region, size_px: tuple[int, int] | None) -> list[float] | None:
+        """Return the square around the person in shares of the picture."""
+        place = None if self._follower is None else self._follower.place
+        if place is None:
+            return None
+        if region.box is None or size_px is None:
+            return [round(each, _DIGITS) for each in place]
+        left, top, right, bottom = region.place(size_px)
+        x, y, width, height = place
+        in_px = (left + x * (right - left), top + y * (bottom - top), width * (right - left), height * (bottom - top))
+        return [round(each / size_px[index % 2], _DIGITS) for index, each in enumerate(in_px)]
 
     def change(self, message: str | bytes) -> str:
         """Apply a rectangle that a viewer chose: write it to the file, then use it from the next frame on.

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevid import atomic
-from edgevid.errors import UsageError
-from edgevid.frames.region import WHOLE, Region, RegionLike, as_region, numbers, text
+from edgevid.frames.region import WHOLE, Region, numbers, text
 from edgevid.schema import from_toml, read_toml
 
 _HEADING = "# What the models see of the picture, saved on the live page. `edgevid run --region-file` reads it.\n"
@@ -63,26 +62,3 @@ class RegionFile:
             masks = ", ".join(f'"{text(mask)}"' for mask in region.masks)
             lines.append(f"mask = [{masks}]\n")
         atomic.write(self.path, [_HEADING.encode(), *(line.encode() for line in lines)])
-
-
-def first_region(region: RegionLike, file: RegionFile | None) -> Region:
-    """Return the region with which a run begins.
-
-    Args:
-        region: The caller's; None for the whole picture.
-        file: The file that keeps it; None if nothing does.
-
-    Raises:
-        UsageError: There are both, or one is not legal.
-        DeploymentError: See `RegionFile.read`.
-    """
-    chosen = as_region(region)
-    if file is None:
-        return chosen
-    UsageError.unless(
-        chosen.is_whole,
-        expected="either a region or a file that keeps it",
-        found="both",
-        hint="Write region and mask into the file.",
-    )
-    return file.read()

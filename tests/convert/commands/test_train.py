@@ -6,6 +6,7 @@ pytest.importorskip("keras")
 
 from convert.training import fit
 from convert.training_info import read_info
+from edgevid.bundle.framing import Framing
 from edgevid.cli import main
 from tests.clips.moving import write_moving
 from tests.clips.videos import write_numbered
@@ -41,6 +42,7 @@ def test_a_model_is_written_and_the_metrics_on_held_out_clips_printed(clips, tmp
         "still",
         "--group-by",
         "subject",
+        *("--rotate", "90", "--flip-pictures", "both", "--region", "0.25,0.0,0.5,1.0"),
     )
     assert main(["train", str(clips), "-o", str(tmp_path / "m.keras"), *SMALL, *options]) == 0
     out, err = capsys.readouterr()
@@ -53,6 +55,7 @@ def test_a_model_is_written_and_the_metrics_on_held_out_clips_printed(clips, tmp
     assert (info.window.frames, info.window.interval_s) == (4, 0.2)
     assert (info.input.width, info.input.height, info.input.color) == (40, 32, "gray")
     assert info.decision.background == ("still",)
+    assert info.framing == Framing(rotate=90, flip="both", box=(0.25, 0.0, 0.5, 1.0))
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_counted(tmp_path, capsys):

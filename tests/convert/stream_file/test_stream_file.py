@@ -18,6 +18,7 @@ from tests.models.streams import CLASSES, FRAME, ROW, UNITS, by_hand, conv_strea
 from tests.repo.files import ROOT
 
 pytestmark = pytest.mark.tf
+MADE = ROOT / "build" / "cache" / "movinet"
 SHARED = ROOT.parent / "shared" / "models" / "onnx_and_streams"
 STEPS = 50
 
@@ -322,6 +323,27 @@ def test_movinet_equals_its_file_run_by_hand_at_every_step(name, clips, tmp_path
     expected = by_hand(data, stored, frame="image", scores="logits", states=states)
     np.testing.assert_array_equal(streamed(held, frames), probabilities(held, expected))
     assert _allocated(held, frames) < 2**17, "the states, 2.7 MB, are not allocated anew with each frame"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_larger_movinets_equal_their_files_run_by_hand_at_every_step(number, clips, tmp_path):
+    path = MADE / f"movinet_a{number}_stream.tflite"
+    if not path.is_file():
+        pytest.skip(f"needs a file of scripts/movinet_stream.py in {MADE}")
+    data = path.read_bytes()
+    held, report = converted(data, clips, tmp_path)
+    assert (held.manifest.plan, held.manifest.scores, report["agreement"]) == ("stateful", "logits", 1.0)
+    frames, stored = frames_for(held)
+    inputs = LiteRt().open(data, path.name).get_signature_runner().get_input_details()
+    states = {key: np.zeros(each["shape"], each["dtype"]) for key, each in inputs.items() if key != "image"}
+    assert len(held.manifest.parts[0].states_before) == len(states) > 43
+    expected = by_hand(data, stored, frame="image", scores="logits", states=states)
+    np.testing.assert_array_equal(streamed(held, frames), probabilities(held, expected))
+    assert np.ptp(expected[-1]) > 0
+    # The states are carried: the same frame again has another answer.
+    assert not np.array_equal(
+        expected[-1], by_hand(data, stored[-1:], frame="image", scores="logits", states=states)[0]
+    )
 
 
 def _allocated(held, frames):

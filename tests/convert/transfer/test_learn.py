@@ -105,10 +105,17 @@ def test_torn_files_of_a_killed_run_are_encoded_again(folder, trained):
 @pytest.mark.parametrize("streams", ["frames", "differences", "frames,differences"])
 def test_each_choice_of_streams_converts_within_its_budget(folder, trained, streams):
     del trained
-    made = train(folder / "clips", folder / "s.keras", options=options(folder, streams=streams, folds=0))
+    part = options(folder, streams=streams, folds=0, region=(0.0, 0.0, 1.0, 0.9) if streams == "frames" else None)
+    made = train(folder / "clips", folder / "s.keras", options=part)
     assert made.cross_validation is None
+    assert made.transfer is not None
+    # The features of whole pictures are on disk, and must not be taken for those of a part.
+    assert made.transfer.encoded == (18 if part.region else 0)
     result = convert_model(folder / "s.keras", folder / "clips", folder / "s.edgevid")
     assert result.path.exists()
+    assert result.manifest.framing == part.framing
+    note = "pictures are seen as in training: --region 0.0,0.0,1.0,0.9"
+    assert (note in result.report["notes"]) == (part.region is not None)
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_used(folder, tmp_path):

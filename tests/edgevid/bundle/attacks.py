@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,18 @@ from tests.edgevid.bundle.forgery import (
     without,
     zipped,
 )
-from tests.models.bundles import one_step_manifest, stack_manifest, stateful_manifest, values_manifest
+from tests.models.bundles import (
+    features_manifest,
+    one_step_manifest,
+    stack_manifest,
+    stateful_manifest,
+    values_manifest,
+)
+
+
+def follow(manifest: Any) -> None:
+    """Follow a person, whom rows of numbers do not show."""
+    manifest["framing"] = {"follow": "person"}
 
 
 @dataclass(frozen=True)
@@ -284,6 +296,9 @@ REFUSALS: dict[str, Refusal] = {
                 ("values", [{"name": "box", "size": 4.0}]),
                 ("keypoints", None),
                 ("keypoints", "pose"),
+                ("framing", None),
+                ("framing", {"box": "0.1,0.1,0.5,0.5"}),
+                ("framing", {"masks": [0.1, 0.1, 0.5, 0.1, 0.5, 0.5]}),
             )
         },
     ),
@@ -340,6 +355,18 @@ REFUSALS: dict[str, Refusal] = {
                 ("keypoints", {"kind": "face", "normalise": "none"}),
                 ("keypoints", {"kind": "pose", "normalise": "wrist"}),
                 ("keypoints", {"kind": "pose", "normalise": "none"}),
+                ("framing", {}),
+                ("framing", {"rotate": 45}),
+                ("framing", {"rotate": "90"}),
+                ("framing", {"rotate": 90.0}),
+                ("framing", {"follow": True}),
+                ("framing", {"flip": "none"}),
+                ("framing", {"follow": "dog"}),
+                ("framing", {"box": [0.5, 0.5, 0.75, 0.5]}),
+                ("framing", {"box": [0.5, 0.5, 0.5]}),
+                ("framing", {"box": [0, 0, 64, 48]}),
+                ("framing", {"masks": []}),
+                ("framing", {"masks": [[0.1, 0.1, 0.5, 0.1]]}),
                 ("parts.0.role", "decoder"),
                 ("parts.0.role", "head"),
                 ("parts.0.precision", "int4"),
@@ -364,6 +391,7 @@ REFUSALS: dict[str, Refusal] = {
         }
         | {
             "a lookback in plan stack": whole_bundle(stack_with_lookback, make=stack_manifest),
+            "a framing of rows": whole_bundle(follow, make=features_manifest),
             "a twin of a part in float": whole_bundle(twin, make=stack_manifest),
             "a step alone in another plan": whole_bundle(as_window, make=one_step_manifest),
             "initial states under another name": initial(name="golden.npz"),

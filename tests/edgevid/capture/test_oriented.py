@@ -17,10 +17,10 @@ import edgevid
 from edgevid import cli
 from edgevid.capture import Orientation, Source, open_source, oriented
 from edgevid.capture.feeds.buffers import BufferedSource
-from edgevid.capture.oriented import FLIPS, ROTATIONS, Flip, Rotation
 from edgevid.capture.synthetic import GestureSource
 from edgevid.errors import UsageError
 from edgevid.frames import Frame, Pixels
+from edgevid.frames.orientation import FLIPS, ROTATIONS, Flip, Rotation
 from tests.clips.turned import write_turned
 from tests.clips.videos import write_video
 from tests.models.bundles import features_manifest, window_manifest

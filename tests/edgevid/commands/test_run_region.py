@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import edgevid
 from edgevid import cli
+from edgevid.bundle.framing import Framing
 from edgevid.capture.source import ClosingSource
 from edgevid.errors import DeploymentError, SourceError, UsageError
 from edgevid.frames import Frame, Pixels
@@ -297,3 +299,60 @@ def test_an_open_stream_names_a_region_that_its_frames_do_not_have(model: edgevi
         pytest.raises(SourceError, match="inside of the pictures of 160x120 px"),
     ):
         stream.push(np.zeros((120, 160, 3), np.uint8), t_s=0.0)
+
+
+def framed(name: str, framing: Framing) -> edgevid.Model:
+    """The model that ships, as if its training had seen a part."""
+    original = edgevid.load(edgevid.DEMO).bundle
+    manifest = dataclasses.replace(original.manifest, name=name, framing=framing)
+    return edgevid.Model(dataclasses.replace(original, manifest=manifest))
+
+
+def test_a_model_sees_what_its_training_saw_unless_somebody_chose_otherwise(pictures: list[Pixels]) -> None:
+    model = framed("cut", Framing(rotate=90, flip="horizontal", box=BOX))
+    plain = edgevid.load(edgevid.DEMO)
+    assert scores(model, pictures) == scores(plain, pictures, rotate=90, flip="horizontal", region=BOX)
+    # Each option by itself.
+    assert scores(model, pictures, rotate=0) == scores(plain, pictures, flip="horizontal", region=BOX)
+    whole = {"rotate": 0, "flip": "none", "region": Region()}
+    assert scores(model, pictures, **whole) == scores(plain, pictures)
+    # Nobody turns pushed pictures but who pushes them.
+    with model.stream() as stream:
+        pushed = [stream.push(each, t_s=index / 10) for index, each in enumerate(pictures)]
+    assert [each.scores for each in pushed if each is not None] == scores(plain, pictures, region=BOX)
+
+
+def test_models_of_one_run_each_see_the_part_of_their_training(pictures: list[Pixels]) -> None:
+    models = [framed("left", Framing(box=(0.0, 0.0, 0.5, 1.0))), framed("all", Framing())]
+    seen = edgevid.Collector()
+    edgevid.run(models, source=Pictures(pictures), outputs=[seen])
+    plain = edgevid.load(edgevid.DEMO)
+    for name, region in (("left", (0.0, 0.0, 0.5, 1.0)), ("all", Region())):
+        assert [each.scores for each in seen.decisions if each.model == name] == scores(plain, pictures, region=region)
+    with edgevid.Session(models, source=Pictures(pictures), region=BOX) as session:
+        first, second = session.pipeline.lanes
+        assert first.cropper is second.cropper is not None
+
+
+def test_models_whose_trainings_turned_pictures_in_two_ways_need_a_word(pictures: list[Pixels]) -> None:
+    models = [framed("turned", Framing(rotate=90)), framed("upright", Framing())]
+    message = r"turned pictures alike.* got 'turned' with --rotate 90 --flip none, 'upright' with --rotate 0"
+    with pytest.raises(UsageError, match=message), edgevid.Session(models, source=Pictures(pictures)):
+        pass
+    with edgevid.Session(models, source=Pictures(pictures), rotate=180):
+        pass
+
+
+def test_a_file_that_is_not_there_yet_begins_with_the_region_of_the_training(
+    pictures: list[Pixels], tmp_path: Path
+) -> None:
+    models = [framed("left", Framing(box=BOX)), framed("all", Framing())]
+    path = tmp_path / "region.toml"
+    for saved, wanted in ((None, BOX), (Region(), None), (Region(box=(0, 0, 9, 9)), (0, 0, 9, 9))):
+        if saved is not None:
+            RegionFile(path).write(saved)
+        with edgevid.Session(models, source=Pictures(pictures), region_file=path) as session:
+            croppers = [lane.cropper for lane in session.pipeline.lanes]
+            assert croppers[0] is croppers[1]
+            assert croppers[0] is not None
+            assert croppers[0].region.box == wanted

@@ -55,7 +55,7 @@ export class RegionEditor {
     this.listenForDrags($("sight"));
   }
 
-  // state: `box`, `masks`, `file` and `size` from the server; null for a source without pictures.
+  // state: `box`, `masks`, `person`, `file` and `size` from the server; null for a source without pictures.
   show(state) {
     this.state = state;
     if (!state) this.end();
@@ -154,7 +154,10 @@ export class RegionEditor {
 
   paint() {
     const isEditing = Boolean(this.draft);
-    const box = this.draft ?? this.state?.box ?? WHOLE;
+    // The square around a person lies in the region, which is shown too.
+    const person = isEditing ? null : this.state?.person;
+    const region = this.draft ?? this.state?.box ?? WHOLE;
+    const box = person ?? region;
     const masks = this.state?.masks ?? [];
     $("regionbutton").hidden = !this.state || isEditing; // it would cover a corner of the picture
     $("regionform").hidden = !isEditing;
@@ -163,15 +166,20 @@ export class RegionEditor {
     // An SVG element has the attribute, but not the property.
     const isPlain = !this.state || (!isEditing && !masks.length && isWhole(box));
     $("sight").toggleAttribute("hidden", isPlain);
+    $("sight").classList.toggle("person", Boolean(person));
     this.paintPixels(box);
     const [width, height] = this.size;
     const sight = $("sight");
     sight.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const place = { x: box[0] * width, y: box[1] * height, width: box[2] * width, height: box[3] * height };
+    const placed = (share) => (
+      { x: share[0] * width, y: share[1] * height, width: share[2] * width, height: share[3] * height }
+    );
+    const place = placed(box);
     const points = masks.map((mask) => mask.map((each, index) => each * this.size[index % 2]).join(" "));
     for (const id of ["sightbox", "sightclip", "sightline", "sightpolygons", "sightlines"]) $(id).replaceChildren();
     draw($("sightclip"), "rect", place);
     draw($("sightline"), "rect", place);
+    if (person && !isWhole(region)) draw($("sightlines"), "rect", placed(region));
     if (points.length) {
       for (const each of points) {
         draw($("sightpolygons"), "polygon", { points: each });

@@ -15,6 +15,7 @@ import edgevid
 from edgevid.frames import Frame
 from edgevid.frames.cropping import Cropper
 from edgevid.frames.region import Region
+from edgevid.keypoints.person import PersonFollower
 from edgevid.outputs.web.region_control import RegionControl
 from edgevid.outputs.web.region_file import RegionFile
 from tests.browser import Browser, Page, chromium, needs_chromium
@@ -58,10 +59,11 @@ def test_a_viewer_sees_the_region_in_shares_whatever_it_was_written_in(path: Pat
         "masks": [[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], list(MASK)],
         "file": "region.toml",
         "size": (160, 120),
+        "person": None,
     }
     assert control.shown() == wanted
     before = RegionControl(Cropper(region)).shown()
-    assert before == {"box": None, "masks": [list(MASK)], "file": None, "size": None}
+    assert before == {"box": None, "masks": [list(MASK)], "file": None, "size": None, "person": None}
 
 
 def test_a_saved_region_is_in_the_file_and_reaches_every_viewer(show: Show, path: Path) -> None:
@@ -240,6 +242,30 @@ def test_in_a_browser_a_run_that_keeps_no_region_shows_the_numbers_to_copy(brows
         assert page.run("document.querySelector('#numbers').value") == "0,0,0.5,0.5"
         assert page.run("document.querySelector('#save').hidden")
         assert "--region-file FILE.toml" in page.run("document.querySelector('#regionhint').textContent")
+    show.close()
+
+
+@needs_chromium
+def test_in_a_browser_the_square_around_a_person_moves_and_the_region_stays(browser: Browser) -> None:
+    follower = PersonFollower()
+    show = Show(region=RegionControl(cropper_for(Region(box=(0.0, 0.0, 0.75, 1.0))), follower=follower))
+    show.play()
+    bright = "document.querySelector('#sightline rect')?.getAttribute('x')"
+    with browser.page(f"http://{show.address}/") as page:
+        page.until(f"{bright} === '0'")
+        assert page.run("document.querySelectorAll('#sightlines rect').length") == 0
+        for place, left_px in (((0.25, 0.25, 0.5, 0.5), 30), ((0.5, 0.25, 0.5, 0.5), 60)):
+            follower.place = place
+            page.until(f"{bright} === '{left_px}'")
+            assert page.run("document.querySelector('#sight').classList.contains('person')")
+            assert page.run("document.querySelector('#sightlines rect').getAttribute('width')") == "120"
+        # Whoever chooses a region sees that alone.
+        page.run("document.querySelector('#regionbutton').click()")
+        page.until(f"{bright} === '0'")
+        page.run("document.querySelector('#cancel').click()")
+        follower.place = None
+        page.until("!document.querySelector('#sight').classList.contains('person')")
+        assert page.complaints == []
     show.close()
 
 
