@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,11 @@ class Teacher:
         Raises:
             ModelError: An answer is no vector of probabilities.
         """
-        return {ref: self.answer(decode(ref, self.info.input)) for ref in progress.track(refs, "asking the teacher")}
+        return {ref: self.answer(self._decode(ref)) for ref in progress.track(refs, "asking the teacher")}
+
+    def _decode(self, ref: ClipRef) -> Clip:
+        # The teacher sees what its own training saw of the pictures.
+        return decode(replace(ref, framing=self.info.framing), self.info.input)
 
     def answer(self, clip: Clip) -> ClipAnswers:
         """Answer a clip that was decoded for the teacher."""

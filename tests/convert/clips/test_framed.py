@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from convert.transfer.encode import clip_digest
 
 import edgevid
 from convert import EvaluateOptions, Options, TrainOptions, evaluate
@@ -16,6 +15,7 @@ from convert.clips import ClipRef, Reading, clip_frames, decode, decode_all, fin
 from convert.commands.options import options_from
 from convert.interface.contract import resolve_framing
 from convert.options import FramingOptions
+from convert.transfer.encoding.windows import clip_digest
 from edgevid import bundle, cli
 from edgevid.bundle.framing import PLAIN, Framing, FramingChoice
 from edgevid.errors import AssetError, SourceError, UsageError

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,13 +12,16 @@ pytest.importorskip("keras")
 from convert import TrainOptions
 from convert import train as train_files
 from convert.clips import ClipRef
+from convert.progress import Silent
 from convert.training import fit
 from convert.training.augment import NONE, Augmentation
 from convert.training.fit import FitOptions, save
 from convert.training.models import ModelOptions
-from convert.training.teaching.answers import ClipAnswers, Lesson, middle_s, open_teacher
+from convert.training.teaching.answers import ClipAnswers, Lesson, Teacher, middle_s, open_teacher
 from convert.training.teaching.distillation import Distillation, accuracy, distillation_loss
 from convert.training.windows import RandomWindows, Task
+from convert.training_info import TrainingInfo
+from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.cli import main
 from edgevid.errors import ClipsError, ModelError, UsageError
@@ -42,6 +46,26 @@ def teacher_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("teacher") / "teacher.keras"
     save(fit.train(moving_clips(20), OPTIONS), path)
     return path
+
+
+def test_a_teacher_sees_what_its_own_training_saw_of_the_pictures(tmp_path):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:, 32:] = 255
+    for number in range(8):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+
+    def brightness(frames):
+        share = np.asarray(frames, np.float32).mean() / 255
+        return np.array([[share, 1 - share]], np.float32)
+
+    def answer(framing):
+        info = TrainingInfo(labels=("light", "dark"), window=OPTIONS.window, input=OPTIONS.input, framing=framing)
+        ref = ClipRef(tmp_path, framing=Framing(box=(0.0, 0.0, 0.5, 1.0)))
+        teacher = Teacher(info, "", (0, 1), brightness)
+        return teacher.answer_all([ref], Silent())[ref].scores[0]
+
+    assert answer(Framing(box=(0.5, 0.0, 0.5, 1.0))) == pytest.approx([1, 0])
+    assert answer(PLAIN) == pytest.approx([0.5, 0.5], abs=0.05)
 
 
 def targets(label, answer):
