@@ -254,9 +254,9 @@ def run(args: argparse.Namespace) -> int:
         EdgevidError: The conversion failed; see `convert.convert_model`.
     """
     from convert import Options, convert_model
+    from convert.commands.conversion_summary import summary
     from convert.progress import Terminal
     from convert.reporting.report import as_json
-    from convert.commands.conversion_summary import summary
 
     try:
         options, command = options_from(args, Options), shlex.join(["edgevid", *sys.argv[1:]])

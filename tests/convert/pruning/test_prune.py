@@ -11,13 +11,13 @@ pytest.importorskip("keras")
 
 from convert import Options, convert_model
 from convert.clips import ClipSet
+from convert.commands.conversion_summary import summary
 from convert.interface.contract import Contract
 from convert.interface.window_to_scores import arrange
 from convert.loading.load import LoadedModel
 from convert.progress import Silent
 from convert.pruning.fine_tuning import Windows, divergence, fine_tune
 from convert.pruning.prune import check_prunable, hold_out
-from convert.commands.conversion_summary import summary
 from convert.splitting.split import split
 from convert.training.augment import NONE
 from convert.training.fit import FitOptions, save, train
