@@ -208,7 +208,7 @@ def _read(
         progress.step(f"  careful: {caution}")
     spec = resolve_input(graph, parts.frame_shape, options, info)
     try:
-        clips = _decode(clips_dir, spec, _reading(options, info), options, progress)
+        clips = _decode(clips_dir, spec, options, info, progress)
     except ClipsError as error:
         window = (parts.frames, *parts.frame_shape)
         raise with_reading(error, clips_dir, spec, window=window, notes=opened.notes) from error
@@ -314,13 +314,12 @@ def _recorded_events(
     return RecordedEvents(truth, options.streams, contract, progress)
 
 
-def _decode(root: Path, spec: Any, reading: Reading, options: Options, progress: Progress) -> ClipSet:
+def _decode(root: Path, spec: Any, options: Options, info: TrainingInfo | None, progress: Progress) -> ClipSet:
     from convert.clips import read_folder
-    from convert.options import UNIFORM, seconds
+    from convert.interface.window_sampling import row_interval_s
 
-    # Rows of features have no time of their own; 0.1 s is the default of training.
-    interval_s = 0.1 if options.interval is None or options.interval == UNIFORM else seconds(options.interval)
-    clips = read_folder(root, spec, interval_s=interval_s, reading=reading, progress=progress)
+    interval_s = row_interval_s(options, info)
+    clips = read_folder(root, spec, interval_s=interval_s, reading=_reading(options, info), progress=progress)
     for note in clips.notes:
         progress.step(f"  note: {note}")
     for path, reason in clips.skipped:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convert.clips import ClipSet, Reading, read_folder
 from convert.clips.reading import Rows
+from convert.clips.row_checks import check_keypoints, check_row_intervals
 from convert.options import FramingOptions, Options
 from convert.progress import Progress, Silent
 from convert.training import metrics as scoring
@@ -180,6 +181,9 @@ def _open_bundle(path: Path, clips: Path, options: EvaluateOptions, progress: Pr
     decoded = read_folder(
         clips, manifest.input, interval_s=manifest.window.interval_s, reading=reading, progress=progress
     )
+    check_keypoints(manifest.keypoints, decoded.keypoints)
+    if manifest.input.kind == "features" and manifest.window.sampling != "uniform":
+        check_row_intervals([clip.ref for clip in decoded.clips], manifest.window.interval_s)
     scorer = scoring.bundle_scorer(Engine(checked, threads=options.threads))
     difference = opencv_difference(manifest.versions) if manifest.input.kind == "frames" else None
     notes = ((difference,) if difference else ()) + framing_notes(options, manifest.framing)
@@ -272,13 +276,15 @@ def open_trained(path: Path, training: Options) -> TrainedModel:
 def _open_model(path: Path, clips: Path, options: EvaluateOptions, progress: Progress) -> EvaluationSubject:
     from convert.interface.contract import resolve_framing
     from convert.interface.input_frame import with_reading
+    from convert.interface.window_sampling import row_interval_s
 
     trained = open_trained(path, options.conversion_options())
     info, spec = trained.info, trained.spec
     reading = options.reading.for_model(info.decision.background, info.window) if info else options.reading
     reading = replace(reading, framing=resolve_framing(options, info))
     try:
-        decoded = read_folder(clips, spec, reading=reading, progress=progress)
+        interval_s = row_interval_s(trained.training, info)
+        decoded = read_folder(clips, spec, interval_s=interval_s, reading=reading, progress=progress)
     except ClipsError as error:
         window = (trained.frames, *trained.frame_shape)
         raise with_reading(error, clips, spec, window=window, notes=trained.arranged.notes) from error

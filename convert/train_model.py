@@ -7,8 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.clips import ClipRef, ClipSet, list_clips
+from convert.clips.kinds import kind_of
+from convert.clips.row_checks import interval_notes
+from convert.clips.row_format import keypoints_of
 from convert.frameworks.tensorflow_setup import import_tensorflow
 from convert.progress import Progress, Silent
 from convert.reporting.training_page import write_training_page
@@ -18,7 +22,7 @@ from convert.training.augment import NONE, Augmentation, parse_flip
 from convert.training.fit import TrainedModel, save
 from convert.training.fitting.epoch import Epoch
 from convert.training.fitting.workers import ConnectedWorkers, connect_workers, stated_workers
-from convert.training.options import SMALL, TrainOptions
+from convert.training.options import AUTO, ROWS, SMALL, TrainOptions
 from convert.training.workflow import train_small
 from convert.training_info import TrainingInfo
 from convert.transfer.cache import FeatureCache, default_folder
@@ -27,9 +31,14 @@ from convert.transfer.head_fitting.heads import HeadTraining
 from convert.transfer.learn import learn
 from convert.transfer.learn_options import LearnOptions
 from convert.transfer.minable import open_mining
+from convert.transfer.row_library import open_rows
 from edgevid.atomic import check_folder
 from edgevid.errors import UsageError
 from edgevid.events.rule import DecisionRule
+from edgevid.frames.preprocess import Kind
+
+if TYPE_CHECKING:
+    from convert.encoders.frame_encoder import FrameEncoder
 
 # At most, without --folds: with features on disk, folds are cheap.
 _USUAL_FOLDS = 5
@@ -74,7 +83,9 @@ def train(
         TruthError: The truth of recordings to mine is wrong, or does not fit them or the clips.
         ModelError: Training diverged, or an encoder cannot be used.
     """
-    options, progress, started_s = options or TrainOptions(), progress or Silent(), time.monotonic()
+    progress, started_s = progress or Silent(), time.monotonic()
+    options = options or TrainOptions()
+    options = options.for_kind(kind_of(clips, videos=options.videos))
     workers = _connect(options)
     is_chief = workers is None or workers.place.is_chief
     # Before minutes of encoding or hours of training, not after them.
@@ -127,13 +138,18 @@ def _connect(options: TrainOptions) -> ConnectedWorkers | None:
 def _transfer(
     root: Path, options: TrainOptions, progress: Progress, on_clips: Callable[[ClipSet], None]
 ) -> TrainedModel:
-    listing = list_clips(root, reading=options.reading, group=grouper(options.group_by))
+    kind: Kind = "features" if options.encoder == ROWS else "frames"
+    listing = list_clips(root, kind=kind, reading=options.reading, group=grouper(options.group_by))
     labels = check_references(listing.refs)
     background = () if options.background is None else (options.background,)
     UsageError.unless(
         set(background) <= set(labels), expected=f"a class of the clips ({', '.join(labels)})", got=options.background
     )
     learn_options = _learn_options(options, listing.refs, labels, progress)
+    keypoints = None
+    if kind == "features":
+        keypoints = keypoints_of(listing.refs)
+        listing = replace(listing, notes=(*listing.notes, *interval_notes(listing.refs, options.interval)))
     learned = learn(
         listing.refs,
         learn_options,
@@ -150,7 +166,14 @@ def _transfer(
     frame = learn_options.encoder.input
     return TrainedModel(
         model=learned.model,
-        info=TrainingInfo(labels=labels, window=options.window, input=frame, decision=rule, framing=options.framing),
+        info=TrainingInfo(
+            labels=labels,
+            window=options.window,
+            input=frame,
+            decision=rule,
+            framing=options.framing,
+            keypoints=keypoints,
+        ),
         history=learned.history,
         evaluation=None if measured is None else measured.evaluation,
         cross_validation=measured,
@@ -163,18 +186,11 @@ def _learn_options(
     options: TrainOptions, refs: Sequence[ClipRef], labels: Sequence[str], progress: Progress
 ) -> LearnOptions:
     """Check all options, then open the encoder, which takes seconds."""
-    from convert.encoders.frame_encoder import open_encoder, parse_encoder
-
-    encoder_choice = parse_encoder(options.encoder)
-    choices = candidates(options.streams, options.head)
+    choices = candidates(_streams(options), options.head)
     mining = open_mining(options, refs, labels)
     folds = _folds(refs, options)
     flip = parse_flip(options.flip, labels)
-    import_tensorflow()
-    progress.step(f"Opening {options.encoder}")
-    encoder = open_encoder(encoder_choice, resize=options.resize, pixel_range=options.range)
-    if encoder_choice.path is not None:
-        progress.step("  pixels 0 and 255 enter it as {:g} and {:g}".format(*encoder.input.range))
+    encoder = _encoder(options, refs, progress)
     return LearnOptions(
         encoder=encoder,
         window=options.window,
@@ -194,6 +210,26 @@ def _learn_options(
         workers=options.workers,
         mining=mining,
     )
+
+
+def _streams(options: TrainOptions) -> str:
+    """Return the streams to choose from: rows alone, as their statistics contain their changes."""
+    return "frames" if options.encoder == ROWS and options.streams == AUTO else options.streams
+
+
+def _encoder(options: TrainOptions, refs: Sequence[ClipRef], progress: Progress) -> FrameEncoder:
+    from convert.encoders.frame_encoder import open_encoder, parse_encoder
+
+    if options.encoder in (None, ROWS):
+        import_tensorflow()
+        return open_rows(refs, options.window)
+    choice = parse_encoder(options.encoder)
+    import_tensorflow()
+    progress.step(f"Opening {options.encoder}")
+    encoder = open_encoder(choice, resize=options.resize, pixel_range=options.range)
+    if choice.path is not None:
+        progress.step("  pixels 0 and 255 enter it as {:g} and {:g}".format(*encoder.input.range))
+    return encoder
 
 
 def _folds(refs: Sequence[ClipRef], options: TrainOptions) -> Folds:

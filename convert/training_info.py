@@ -16,6 +16,7 @@ from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ContractError, ManifestInvalid, ModelError
 from edgevid.events.rule import DecisionRule
+from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.frames.preprocess import InputSpec
 from edgevid.schema import from_json, optional, to_json
 
@@ -32,6 +33,7 @@ class TrainingInfo:
         input: The model's input frame.
         decision: Rule from scores to events; names the background class, if there is one.
         framing: What the model saw of the pictures.
+        keypoints: Key points of pictures that made the rows of the input; None for other inputs.
     """
 
     labels: tuple[str, ...]
@@ -39,6 +41,7 @@ class TrainingInfo:
     input: InputSpec
     decision: DecisionRule = field(default_factory=DecisionRule)
     framing: Framing = optional(PLAIN)  # noqa: RUF009  # it returns a field
+    keypoints: KeypointRows | None = optional(None)  # noqa: RUF009  # it returns a field
 
     def __post_init__(self) -> None:
         unknown = set(self.decision.background) - set(self.labels)

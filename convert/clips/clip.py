@@ -8,6 +8,7 @@ from pathlib import Path
 from convert.rows import StoredArray
 from edgevid.bundle.framing import PLAIN, Framing
 from edgevid.frames import Array
+from edgevid.frames.keypoint_rows import KeypointRows
 from edgevid.units import NS_PER_S
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -42,7 +43,8 @@ class ClipRef:
         segment: The part of the file that is the clip; None for the whole file.
         split: "train", "val" or "test" if the list of clips states it, else "".
         origin: The line of a list that names the clip, as in "line 4 of clips.csv", else "".
-        fps: Pictures per second in a folder of pictures; None for files with times of their own.
+        fps: Pictures per second in a folder of pictures, or rows per second where their folder states it;
+            None for files with times of their own, and for rows whose interval is unknown.
         framing: What is seen of its pictures.
     """
 
@@ -101,11 +103,13 @@ class ClipSet:
         clips: In the order of their paths.
         skipped: Path and reason of each clip that could not be read, and of each file that is none.
         notes: Assumptions about the clips, one line each.
+        keypoints: The key points that the folders of rows state; None if they state none.
     """
 
     clips: tuple[Clip, ...]
     skipped: tuple[tuple[Path, str], ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    keypoints: KeypointRows | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from convert.clips.clip import Clip, ClipRef, ClipSet
 from convert.clips.find import list_clips
 from convert.clips.reading import DEFAULT, Reading
+from convert.clips.row_format import keypoints_of
 from convert.clips.sources import clip_frames
 from convert.progress import Progress
 from convert.rows import Store, StoredArray
@@ -112,7 +113,8 @@ def read_folder(
     Args:
         root: As for `find_clips`.
         spec: The model's input frame.
-        interval_s: Time between the rows of feature sequences; the default is that of training.
+        interval_s: Time between the rows of feature sequences that state none; the default is that of
+            training.
         reading: How a list, and folders of pictures, are read.
         progress: Shows the bar.
         task: Words next to the bar.
@@ -121,9 +123,10 @@ def read_folder(
         ClipsError: There are no clips, or none can be read.
     """
     listing = list_clips(root, kind=spec.kind, reading=reading)
+    keypoints = keypoints_of(listing.refs) if spec.kind == "features" else None
     bar = lambda items: iter(progress.track(items, task))  # noqa: E731
     read = decode_all(listing.refs, spec, interval_s=interval_s, progress=bar)
-    return replace(read, skipped=(*read.skipped, *listing.passed_over), notes=listing.notes)
+    return replace(read, skipped=(*read.skipped, *listing.passed_over), notes=listing.notes, keypoints=keypoints)
 
 
 def _stored(frames: Array | StoredArray, store: Store) -> StoredArray:

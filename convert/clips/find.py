@@ -10,6 +10,7 @@ from convert.clips.clip import ClipRef
 from convert.clips.layouts import class_folders, clip_table, hmdb51, kinetics, numbered_clips, ucf101
 from convert.clips.listing import Listing
 from convert.clips.reading import DEFAULT, Reading
+from convert.clips.row_format import with_intervals
 from edgevid.errors import UsageError
 from edgevid.frames.preprocess import Kind
 
@@ -38,7 +39,7 @@ def list_clips(
         raise UsageError(expected="a folder of clips", found=f"nothing at {root}", path=root)
     name_group = group or (lambda _path: "")
     listing = _list(root, kind, reading, name_group)
-    refs, notes = reading.keep(listing.refs, root)
+    refs, notes = reading.keep(with_intervals(listing.refs) if kind == "features" else listing.refs, root)
     if not reading.framing.is_plain:
         refs = tuple(replace(ref, framing=reading.framing) for ref in refs)
     return replace(listing, refs=refs, notes=(*listing.notes, *notes))

@@ -26,7 +26,7 @@ class RowFile:
         path: The `.npy` file.
         rows: Number of rows.
         seen: Rows with any point.
-        interval_s: Median time between two rows; 0 for a single row.
+        interval_s: Mean time between two rows; 0 for a single row.
     """
 
     path: Path
@@ -84,7 +84,7 @@ def write_rows(
         places[ref].parent.mkdir(parents=True, exist_ok=True)
         with replacing(places[ref]) as temporary:
             np.save(temporary, rows)
-        step_ns = float(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 0.0
+        step_ns = (stamps_ns[-1] - stamps_ns[0]) / max(len(stamps_ns) - 1, 1)
         files.append(RowFile(places[ref], len(rows), int(rows.any(axis=1).sum()), step_ns / NS_PER_S))
     if not files:
         reason = skipped[0][1] if skipped else "there are none"

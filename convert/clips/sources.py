@@ -30,7 +30,7 @@ def clip_frames(ref: ClipRef, kind: Kind, *, interval_s: float = 0.1) -> Iterato
     Args:
         ref: The clip.
         kind: Kind of its frames.
-        interval_s: Time between two rows of features.
+        interval_s: Time between two rows of features, where the clip states none.
 
     Yields:
         Frames that may share one buffer. The times of a segment begin with 0 at its first frame.
@@ -73,7 +73,7 @@ def length_s(ref: ClipRef, kind: Kind = "frames", *, interval_s: float = 0.1) ->
 def _open(ref: ClipRef, kind: Kind, interval_s: float) -> Source:
     if kind == "features":
         rows = RowFolder if ref.path.is_dir() else FeatureFile
-        return rows(ref.path, interval_s=interval_s)
+        return rows(ref.path, interval_s=1 / ref.fps if ref.fps else interval_s)
     if ref.path.is_dir():
         return ClipPictures(ref.path, interval_s=1 / (ref.fps or ASSUMED_PICTURES_PER_S))
     return VideoFile(ref.path)

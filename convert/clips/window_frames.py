@@ -88,6 +88,35 @@ def random_start(clip: Clip, window: Window, rng: np.random.Generator, *, speed:
     return paced, int(rng.integers(starts))
 
 
+def varied_rows(clip: Clip, window: Window, rng: np.random.Generator, *, speed: float) -> Array:
+    """Return a window of rows that starts at a random time, at another speed.
+
+    Rows are as far apart as the window's frames, so the nearest ones would repeat or skip some: they
+    are interpolated. A zero stands for a point that is not seen, and has no neighbour to be mixed with.
+
+    Args:
+        clip: A clip of rows.
+        window: Window of the network.
+        rng: The random generator.
+        speed: Factor on the sampling interval.
+
+    Returns:
+        (T, F) float32. A clip shorter than the window repeats its last row.
+    """
+    stamps = clip.timestamps_ns
+    steps_ns = np.arange(window.frames) * window.interval_s * speed * NS_PER_S
+    spare_ns = max(float(stamps[-1] - stamps[0]) - steps_ns[-1], 0.0)
+    times_ns = np.minimum(stamps[0] + rng.uniform(0.0, spare_ns) + steps_ns, stamps[-1])
+    after = np.clip(np.searchsorted(stamps, times_ns), 1, max(len(stamps) - 1, 1))
+    before = np.minimum(after, len(stamps) - 1) - (len(stamps) > 1)
+    first, second = clip.frames[before], clip.frames[np.minimum(after, len(stamps) - 1)]
+    share = (times_ns - stamps[before]) / np.maximum(stamps[np.minimum(after, len(stamps) - 1)] - stamps[before], 1)
+    share = np.clip(share, 0.0, 1.0)[:, None]
+    mixed = (1 - share) * first + share * second
+    is_seen_in_both = (first != 0) & (second != 0)
+    return np.where(is_seen_in_both, mixed, np.where(share < 0.5, first, second)).astype(np.float32)
+
+
 def _interval_s(window: Window) -> float | None:
     return None if window.sampling == "uniform" else window.interval_s
 

@@ -2,7 +2,8 @@
 
 CLIPS is a folder of clips, <class>/<clip>, or a list of clips, as for 'edgevid train'.
 Each clip becomes <class>/<clip>.npy in ROWS, an array of (frames, numbers), with zeros
-where nobody is seen. 'edgevid convert --clips ROWS' and 'edgevid evaluate' read them.
+where nobody is seen. 'edgevid train', 'edgevid convert --clips ROWS' and 'edgevid evaluate'
+read them. ROWS/rows.json states which points they are and the time between two rows.
 
 The points are those of MediaPipe's pose, hands and holistic solutions, in the layouts
 that public models take:
@@ -20,11 +21,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.commands.options import add_reading
 from edgevid.commands.options import positive_int, positive_seconds
 from edgevid.errors import ContractError, UsageError
 from edgevid.frames.keypoint_rows import KEYPOINTS, LAYOUTS, NORMALISE
+
+if TYPE_CHECKING:
+    from convert.clips.keypoint_rows import RowFolder
+    from convert.clips.row_format import RowFormat
 
 EXAMPLES = """examples:
   edgevid keypoints clips -o rows
@@ -71,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from convert.clips import Reading, list_clips
     from convert.clips.keypoint_rows import write_rows
+    from convert.clips.row_format import write_format, written_format
     from convert.progress import Terminal
     from edgevid.frames.keypoint_rows import KeypointRows
     from edgevid.keypoints.stage import KeypointStage
@@ -80,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     )
     length, progress = args.length or next(iter(LAYOUTS[args.points])), Terminal()
     try:
-        stage = KeypointStage(KeypointRows(kind=args.points, normalise=args.normalise), length, threads=args.threads)
+        wanted = KeypointRows(kind=args.points, normalise=args.normalise)
+        stage = KeypointStage(wanted, length, threads=args.threads)
     except ContractError as error:
         raise UsageError(str(error), expected=error.expected, got=error.got) from error
     stage.open()
@@ -96,11 +104,15 @@ def run(args: argparse.Namespace) -> int:
     )
     for path, reason in (*written.skipped, *listing.passed_over):
         progress.step(f"left out {path}: {reason}")
-    rows, seen = sum(each.rows for each in written.files), sum(each.seen for each in written.files)
-    steps = sorted({round(each.interval_s, 4) for each in written.files if each.interval_s})
-    apart = f", {' or '.join(f'{step:g}' for step in steps[:5])} s apart" if steps else ""
-    sys.stdout.write(
-        f"{len(written.files)} clips, {rows} rows of {length}{apart}; "
-        f"somebody is seen in {seen / rows:.1%} of them\n{stage.as_table()}\n"
-    )
+    measured_s = {each.path.relative_to(args.output).as_posix(): each.interval_s for each in written.files}
+    rows = written_format(wanted, measured_s, args.interval)
+    write_format(args.output, rows)
+    sys.stdout.write(f"{_summary(written, length, rows)}\n{stage.as_table()}\n")
     return 0
+
+
+def _summary(written: RowFolder, length: int, stated: RowFormat) -> str:
+    steps = sorted({*(stated.intervals_s or {}).values()} or {stated.interval_s or 0.0} - {0.0})
+    rows, seen = sum(each.rows for each in written.files), sum(each.seen for each in written.files)
+    apart = f", {' or '.join(f'{round(step, 4):g}' for step in steps[:5])} s apart" if steps else ""
+    return f"{len(written.files)} clips, {rows} rows of {length}{apart}; somebody is seen in {seen / rows:.1%} of them"

@@ -7,6 +7,12 @@ With --background, the seconds that no segment covers become clips of that class
 Or it is a list of UCF-101 (trainlist01.txt), HMDB-51 (the folder of lists),
 Kinetics, Jester or Something-Something; --videos is the folder of the videos.
 
+CLIPS may hold rows of features in place of pictures, such as the key points that
+'edgevid keypoints' writes: <class>/<clip>.npy of (frames, numbers), or
+<class>/<clip>/<frame>.npy, one row a file. A head learns from them without an
+encoder, as with a pretrained one, and --interval is the time between two rows of a
+window.
+
 With few clips, learn on a pretrained encoder: --encoder efficientnet-lite0.
 Each clip is encoded once, and its features are kept, which makes a second run fast.
 Clips are held out in turn (--folds), whole groups of them with --group-by, and
@@ -63,6 +69,7 @@ EXAMPLES = """examples:
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --report training.html
   edgevid train clips -o actions.keras --encoder efficientnet-lite0 --group-by subject --fine-tune 2 --workers 4
   edgevid train clips -o gestures.keras --background none
+  edgevid train rows -o pose.keras --interval 0.1 --group-by subject
   edgevid train days.csv -o actions.keras --videos recordings --background none --encoder efficientnet-lite0 \
       --mine recordings --mine-rounds 3
   edgevid train clips -o actions.keras --group-by subject --pool columns --flip all --color gray --interval 0.08
@@ -97,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         ClipsError: No classifier can be trained on the clips.
     """
     from convert import Terminal, TrainOptions
+    from convert.clips.kinds import kind_of
     from convert.frameworks.tensorflow_setup import import_tensorflow
     from convert.training.console import EpochsBar, notes_text, short_text, skipped_text
 
@@ -108,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
             options.teacher is None, expected="no --teacher with --check, which trains nothing", got=options.teacher
         )
         return _check(args, options)
+    options = options.for_kind(kind_of(args.clips, videos=options.videos))
     UsageError.unless(args.output is not None, expected="-o FILE.keras", found="neither that nor --check")
     workers = _connect(options)
     import_tensorflow()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convert.commands.options import add_reading, pixel_range
 from convert.splits.folds import GROUPS, Folds
-from convert.training.options import AUTO, HEADS, SMALL
+from convert.training.options import AUTO, HEADS
 from edgevid.commands.options import HelpGroup, add_options, positive_int, size_px
 from edgevid.commands.run_options.sources import FRAMING
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
@@ -116,18 +116,18 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 def _add_encoder(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--encoder",
-        default=SMALL,
         metavar="NAME|FILE",
         help="'small', which is trained from scratch; 'efficientnet-lite0' or 'efficientnet-lite0@SIZE', pretrained "
         "and frozen, for frames of SIZE pixels (224); or a .keras file with a network from one frame to features "
-        "(default: small)",
+        "(default: small; rows of features take none)",
     )
     group.add_argument(
         "--streams",
         default=AUTO,
         metavar="NAMES",
-        help="what a frozen encoder sees: 'frames', 'differences' of frames, or 'frames,differences', at twice the "
-        "cost; 'auto' chooses by inner folds (default: auto)",
+        help="what a frozen encoder, or the head of rows, sees: 'frames', 'differences' of frames, or "
+        "'frames,differences', at twice the cost of an encoder; 'auto' chooses by inner folds, and is 'frames' for "
+        "rows (default: auto)",
     )
     group.add_argument(
         "--head",

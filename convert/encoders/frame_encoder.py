@@ -35,7 +35,7 @@ class FrameEncoder:
     Attributes:
         name: As in `--encoder`, with the size of a frame.
         model: Maps (B, H, W, C) float32 in `input.range` to (B, F) features.
-        input: Input frames of the network.
+        input: Input frames of the network; features if it is the one of rows.
         digest: SHA-256 of structure and weights, the key of its cached features.
     """
 
@@ -111,6 +111,17 @@ def open_encoder(
     model = packaged_weights.load(choice.size_px)
     spec = InputSpec(height=choice.size_px, width=choice.size_px, channels=3, range=_LITE0_RANGE, resize=resize)
     return _frozen(f"{LITE0}@{choice.size_px}", model, spec)
+
+
+def rows_as_features(width: int) -> FrameEncoder:
+    """Return the encoder of rows, which are features already: it changes nothing.
+
+    Args:
+        width: Numbers in a row.
+    """
+    rows = keras.Input((width,), name="row")
+    spec = InputSpec(kind="features", height=1, width=1, channels=width, color="none")
+    return FrameEncoder(f"rows of {width}", keras.Model(rows, rows), spec, digest="")
 
 
 def _from_file(path: Path, resize: ResizeRule, pixel_range: tuple[float, float] | None) -> FrameEncoder:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.clips import ClipSet
+from convert.clips.row_checks import check_row_intervals
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.input_frame import range_notes, resolve_keypoints
 from convert.interface.scores import scores_of
@@ -92,6 +93,8 @@ def resolve_contract(
     # One sigmoid distinguishes two classes.
     labels, label_notes = _labels(max(width, 2), clips, options, info, label_files)
     window, window_notes = resolve_window(frames, clips.clips, options, info)
+    if window.sampling != "uniform":
+        check_row_intervals([clip.ref for clip in clips.clips] if spec.kind == "features" else [], window.interval_s)
     is_labelled, clip_notes = _labelled(labels, clips)
     return Contract(
         labels,
@@ -111,7 +114,7 @@ def resolve_contract(
             *framing_notes(options, PLAIN if info is None else info.framing),
         ),
         tuple(Value(name=each.name, size=each.size) for each in graph.values),
-        resolve_keypoints(spec, options),
+        resolve_keypoints(spec, options, info, clips.keypoints),
         resolve_framing(options, info),
     )
 

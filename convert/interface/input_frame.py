@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.clips.row_checks import check_keypoints
 from convert.graph.layer_graph import LayerGraph
 from convert.interface.pixel_range import takes_bytes
 from convert.options import Options
@@ -73,16 +74,36 @@ def _default_input(graph: LayerGraph, frame_shape: tuple[int, ...], color: Color
     return InputSpec(height=height, width=width, channels=channels, color=color, range=pixel_range)
 
 
-def resolve_keypoints(spec: InputSpec, options: Options) -> KeypointRows | None:
+def resolve_keypoints(
+    spec: InputSpec, options: Options, info: TrainingInfo | None, stated: KeypointRows | None
+) -> KeypointRows | None:
     """Return the key points that make the model's rows; None for pictures and other rows.
 
     Args:
         spec: The input frame.
         options: Options of the conversion.
+        info: Training metadata, if the model file has any.
+        stated: The key points that the folders of the clips state.
 
     Raises:
-        UsageError: The model takes pictures, or other rows than these key points make.
+        UsageError: The model takes pictures, or other rows than these key points make; or the options
+            name other key points than the training.
+        ClipsError: The clips hold other key points than the model takes.
     """
+    trained = info.keypoints if info is not None and spec.kind == "features" else None
+    rows = trained if options.keypoints is None else _named_keypoints(spec, options)
+    UsageError.unless(
+        trained is None or rows == trained,
+        expected=f"key points as in training ({trained})",
+        found=str(rows),
+        hint="Leave --keypoints and --normalise out.",
+    )
+    check_keypoints(rows, stated)
+    return rows
+
+
+def _named_keypoints(spec: InputSpec, options: Options) -> KeypointRows | None:
+    """Return the key points of the options."""
     if options.keypoints is None:
         return None
     UsageError.unless(

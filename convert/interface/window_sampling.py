@@ -11,6 +11,8 @@ from convert.training_info import TrainingInfo
 from edgevid.bundle.manifest import Window
 from edgevid.frames.sampling import MIN_INTERVAL_S
 
+# Rows of features have no time of their own; this is the default of training.
+_ROW_INTERVAL_S = 0.1
 # The step of clips of one frame, which have none of their own: 25 frames a second.
 _DEFAULT_STEP_S = 0.04
 
@@ -44,6 +46,18 @@ def resolve_window(
     )
     step_s = statistics.median(_uniform_step_s(clip, frames) for clip in clips)
     return Window(frames=frames, interval_s=round(step_s, 6), sampling="uniform"), notes
+
+
+def row_interval_s(options: Options, info: TrainingInfo | None) -> float:
+    """Return the time between two rows of features whose folder states none: one row is one frame of the window.
+
+    Args:
+        options: Options of the conversion.
+        info: Training metadata, if the model file has any.
+    """
+    if options.interval is not None:
+        return _ROW_INTERVAL_S if options.interval == UNIFORM else seconds(options.interval)
+    return _ROW_INTERVAL_S if info is None else info.window.interval_s
 
 
 def short_notes(window: Window, clips: Sequence[Clip]) -> list[str]:

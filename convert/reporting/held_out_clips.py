@@ -68,6 +68,8 @@ def _strip(prediction: Prediction, ref: ClipRef, info: TrainingInfo) -> ClipStri
 
 
 def _pictures(ref: ClipRef, info: TrainingInfo) -> list[str]:
+    if info.input.kind == "features":
+        return []
     try:
         clip = decode(ref, info.input)
     except (SourceError, ContractError):

@@ -181,9 +181,10 @@ def _no_epochs(trained: TrainedModel) -> str:
         return ""
     if trained.transfer.fine_tuning is not None:
         return "The head has none. The losses of fine-tuning are above, epoch by epoch."
+    without = "the encoder is frozen, and " if trained.transfer.cosine is not None else ""
     return (
-        f"There are none: the encoder is frozen, and the head {trained.transfer.head} is logistic regression, which "
-        "is solved without epochs."
+        f"There are none: {without}the head {trained.transfer.head} is logistic regression, which is solved without "
+        "epochs."
     )
 
 

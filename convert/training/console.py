@@ -152,15 +152,15 @@ def _points(change: Change | Gain) -> str:
 
 
 def transfer_text(facts: TransferFacts) -> str:
-    """Format what was chosen on a frozen encoder, and by what."""
+    """Format what was chosen on a frozen encoder or rows, and by what."""
     losses = sorted(facts.losses.items(), key=lambda item: item[1])
     chosen = f"chosen: {','.join(facts.streams)} + {facts.head} on {facts.encoder}"
     by = "" if len(losses) < 2 else table([("candidate", "log loss on inner folds"), *losses]) + "\n\n"
-    features = f"{facts.cached} clips from the cache, {facts.encoded} encoded"
+    features = "" if facts.cosine is None else _features(facts, facts.cosine)
     rounds = "".join(f"\n{each}" for each in facts.mining)
     mining = f"\n\nfalse alarms in long recordings{rounds}" if rounds else ""
     tuning = "" if facts.fine_tuning is None else f"\n\n{fine_tuning_text(facts.fine_tuning)}"
-    return f"{by}{chosen}\n{features}; cosine of int8 features to float {facts.cosine:.3f}{mining}{tuning}"
+    return f"{by}{chosen}{features}{mining}{tuning}"
 
 
 def fine_tuning_text(facts: FineTuning) -> str:
@@ -182,6 +182,11 @@ def describe_gain(gain: Gain) -> str:
     if gain.low > 0:
         return seen
     return f"{seen} {'That may be chance.' if gain.change > 0 else 'It did not help: leave --fine-tune out.'}"
+
+
+def _features(facts: TransferFacts, cosine: float) -> str:
+    read = f"{facts.cached} clips from the cache, {facts.encoded} encoded"
+    return f"\n{read}; cosine of int8 features to float {cosine:.3f}"
 
 
 def _score(score: Score) -> tuple[float, float, float, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,13 +15,15 @@ from edgevid.bundle.framing import Follow, Framing
 from edgevid.bundle.manifest import Window
 from edgevid.errors import ManifestInvalid, UsageError
 from edgevid.frames.orientation import Flip, Rotation
-from edgevid.frames.preprocess import InputSpec, ResizeRule
+from edgevid.frames.preprocess import InputSpec, Kind, ResizeRule
 
 if TYPE_CHECKING:
     from convert.training.fit import FitOptions
 
 
 SMALL, AUTO = "small", "auto"
+ROWS = "rows"
+"""In place of an encoder, for clips of rows: they are features already."""
 HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
 CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
@@ -46,6 +48,10 @@ _OF_SMALL = (
     "teacher",
 )
 _OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "workers", "mine", "fine_tune")
+# What is seen of pictures.
+_SEEN = ("rotate", "flip_pictures", "region", "mask", "follow")
+# Options that mean nothing for rows, besides those of the small encoder.
+_OF_PICTURES = ("resize", "range", "flip", "fps", "cache", "mine", "workers", "fine_tune", *_SEEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +69,12 @@ class TrainOptions:
         rnn: The recurrent layer of the small encoder, "lstm" or "gru".
         encoder: "small", which is trained from scratch; "efficientnet-lite0" or
             "efficientnet-lite0@SIZE", pretrained on ImageNet and frozen; or the path of a `.keras` file
-            with a network from one frame to features, frozen too.
+            with a network from one frame to features, frozen too. None is "small" for pictures; rows
+            of features take none.
         range: Pixels 0 and 255 in the training of an encoder's file, (low, high); None for 0 to 1, or
             0 to 255 if its first layers scale pixels themselves.
-        streams: What a frozen encoder sees: "frames", "differences", both with a comma between, or
-            "auto" to choose by inner folds.
+        streams: What a frozen encoder, or the head of rows, sees: "frames", "differences", both with a
+            comma between, or "auto" to choose by inner folds; for rows it is "frames".
         head: What reads the features of a frozen encoder: "mean", "stats", "lstm", "gru", "tcn",
             "attention" or "bilstm", or "auto" to choose between the first two by inner folds.
         loss: "every-frame" teaches a causal head to answer at every frame of a window, "last" at its
@@ -79,7 +86,7 @@ class TrainOptions:
         fine_tune: Last blocks of a pretrained encoder that are trained with the head after it was fitted; 0 for none.
             A block of EfficientNet-Lite0 is an inverted residual, of another network a layer with weights.
         folds: Number of folds that are held out in turn, "groups" for one fold a group, 0 for none.
-            None is up to 5 with a frozen encoder and 0 with the small one.
+            None is up to 5 with a frozen encoder or rows, and 0 with the small one.
         cache: Folder for the features of a frozen encoder; None for the user's cache.
         workers: Processes that encode clips with a frozen encoder, each with an interpreter of its own.
         mine: Folder of long recordings whose false alarms become clips of background; None for none.
@@ -135,7 +142,7 @@ class TrainOptions:
     motion: bool = True
     pool: Literal["none", "columns"] = "none"
     rnn: Literal["lstm", "gru"] = "lstm"
-    encoder: str = SMALL
+    encoder: str | None = None
     range: tuple[float, float] | None = None
     streams: str = AUTO
     head: str = AUTO
@@ -203,9 +210,9 @@ class TrainOptions:
             got=self.head,
         )
         UsageError.unless(
-            self.range is None or self.encoder.endswith(".keras"),
+            self.range is None or str(self.encoder).endswith(".keras"),
             expected="--range with an encoder from a file",
-            got=self.encoder,
+            got=self.encoder or SMALL,
         )
         UsageError.unless(
             not self.learning_curve or bool(self.folds) or (self.folds is None and self.encoder != SMALL),
@@ -217,21 +224,52 @@ class TrainOptions:
         self._reject_unfit_mining()
         self._reject_unfit_fine_tuning()
         self._reject_unfit_regularisation()
-        others = _OF_FROZEN if self.encoder == SMALL else _OF_SMALL
-        for name in others:
-            UsageError.unless(
-                getattr(self, name) == type(self).__dataclass_fields__[name].default,
-                expected=f"no --{name.replace('_', '-')} with --encoder {self.encoder}",
-                got=getattr(self, name),
-                hint=f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}.",
-            )
+        self._reject_of_others()
+
+    def _reject_of_others(self) -> None:
+        """Reject options that mean nothing to the chosen encoder, and would be ignored without a word."""
+        # Without an encoder, the clips decide: see `for_kind`.
+        if self.encoder is None:
+            return
+        if self.encoder == ROWS:
+            for name in (*_OF_PICTURES, *_OF_SMALL):
+                self._reject_stated(name, "rows of features", "Rows take a head alone, and are not pictures.")
+            return
+        belongs = f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}."
+        for name in _OF_FROZEN if self.encoder == SMALL else _OF_SMALL:
+            self._reject_stated(name, f"--encoder {self.encoder}", belongs)
+
+    def _reject_stated(self, name: str, subject: str, hint: str) -> None:
+        UsageError.unless(
+            getattr(self, name) == type(self).__dataclass_fields__[name].default,
+            expected=f"no --{name.replace('_', '-')} with {subject}",
+            got=getattr(self, name),
+            hint=hint,
+        )
+
+    def for_kind(self, kind: Kind) -> TrainOptions:
+        """Return the options for clips of a kind.
+
+        Args:
+            kind: "frames" for pictures, "features" for rows.
+
+        Raises:
+            UsageError: An option means nothing for these clips.
+        """
+        changes: dict[str, Any] = {}
+        if kind == "features" and self.encoder != ROWS:
+            self._reject_stated("encoder", "rows of features", "Rows take a head alone, and are not pictures.")
+            changes["encoder"] = ROWS
+        elif self.encoder is None:
+            changes["encoder"] = SMALL
+        return replace(self, **changes)
 
     def _reject_unfit_regularisation(self) -> None:
         UsageError.unless(
             0 <= self.label_smoothing < 1, expected="a label smoothing of 0 to below 1", got=self.label_smoothing
         )
         UsageError.unless(self.mix_up >= 0, expected="a parameter of mix-up of 0 or more", got=self.mix_up)
-        has_epochs = self.encoder == SMALL or self.head not in _QUICK
+        has_epochs = self.encoder in (None, SMALL) or self.head not in _QUICK
         for name in ("label_smoothing", "mix_up"):
             is_usual = getattr(self, name) == type(self).__dataclass_fields__[name].default
             UsageError.unless(

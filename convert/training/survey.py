@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.clips import Clip, ClipRef, ClipSet, Listing, clip_frames, list_clips
+from convert.clips import Clip, ClipRef, ClipSet, clip_frames, list_clips
+from convert.clips.kinds import kind_of
+from convert.clips.row_checks import check_row_intervals, check_row_lengths, describe_empty, interval_notes
 from convert.progress import Progress
 from convert.splits.groups import describe_groups
 from convert.splits.holdout import check_classes, grouper, split
@@ -22,7 +24,7 @@ from convert.splits.near_duplicates import (
     find_near_duplicates,
 )
 from convert.training.options import TrainOptions
-from edgevid.errors import ClipsError, ContractError, SourceError
+from edgevid.errors import ClipsError, ContractError, SourceError, UsageError
 from edgevid.frames.preprocess import Kind
 from edgevid.units import NS_PER_S
 
@@ -36,12 +38,16 @@ class ClipFacts:
         sizes: Sizes of its frames, as WIDTHxHEIGHT, or the number of features.
         seconds: Up to the end of the last frame.
         rate: Frames per second on average; 0 for a single frame.
+        row_length: Numbers in a row; 0 for pictures.
+        seen: Rows that are not all zeros, and so show somebody; all pictures.
     """
 
     fingerprint: Fingerprint
     sizes: frozenset[str]
     seconds: float
     rate: float
+    row_length: int = 0
+    seen: int = 0
 
     @property
     def ref(self) -> ClipRef:
@@ -105,7 +111,9 @@ def survey(root: str | Path, options: TrainOptions, progress: Progress) -> Surve
         UsageError: `root` does not exist.
         ClipsError: `root` names no clip, or a line of the list is wrong.
     """
-    listing, kind = _list(root, options)
+    kind = kind_of(root, videos=options.videos)
+    options = options.for_kind(kind)
+    listing = list_clips(root, kind=kind, reading=options.reading, group=grouper(options.group_by))
     facts: list[ClipFacts] = []
     skipped: list[tuple[Path, str]] = []
     for ref in progress.track(listing.refs, "reading clips"):
@@ -113,40 +121,30 @@ def survey(root: str | Path, options: TrainOptions, progress: Progress) -> Surve
             facts.append(_read(ref, kind, options.interval))
         except (SourceError, ContractError) as error:
             skipped.append(ref.unreadable(error))
-    pairs = find_near_duplicates([each.fingerprint for each in facts])
+    pairs = find_near_duplicates([each.fingerprint for each in facts if each.seen])
     return Survey(
         classes=_rows(facts),
         skipped=(*skipped, *listing.passed_over),
         near_duplicates=tuple(pairs),
-        problems=_problems(facts, len(listing.refs), kind, pairs, options),
+        problems=_problems(facts, len(listing.refs), pairs, options),
         warnings=_warnings(facts, pairs, options),
-        notes=listing.notes,
+        notes=(*listing.notes, *(interval_notes(listing.refs, options.interval) if kind == "features" else ())),
     )
 
 
-def _list(root: str | Path, options: TrainOptions) -> tuple[Listing, Kind]:
-    """List clips of pictures, or else of features."""
-    group = grouper(options.group_by)
-    try:
-        listing = list_clips(root, reading=options.reading, group=group)
-    except ClipsError:
-        if not Path(root).is_dir() or next(Path(root).rglob("*.npy"), None) is None:
-            raise
-        return list_clips(root, kind="features", reading=options.reading, group=group), "features"
-    is_features = all(ref.path.suffix.lower() == ".npy" for ref in listing.refs)
-    return listing, "features" if is_features else "frames"
-
-
 def _read(ref: ClipRef, kind: Kind, interval_s: float) -> ClipFacts:
-    taken, sizes, first_ns, last_ns, count = Fingerprinter(ref), set[str](), 0, 0, 0
+    taken, sizes, first_ns, last_ns, count, length, seen = Fingerprinter(ref), set[str](), 0, 0, 0, 0, 0
     for frame in clip_frames(ref, kind, interval_s=interval_s):
         taken.add(frame)
         shape = frame.data.shape
-        sizes.add(f"{shape[1]}x{shape[0]}" if len(shape) > 1 else f"{shape[0]} features")
+        length = shape[0] if kind == "features" else 0
+        sizes.add(f"{length} features" if length else f"{shape[1]}x{shape[0]}")
         first_ns, last_ns, count = first_ns if count else frame.timestamp_ns, frame.timestamp_ns, count + 1
+        seen += not length or bool(frame.data.any())
     span_s = (last_ns - first_ns) / NS_PER_S
     rate = (count - 1) / span_s if span_s > 0 else 0.0
-    return ClipFacts(taken.finish(), frozenset(sizes), span_s + (1 / rate if rate else 0.0), rate)
+    seconds = span_s + (1 / rate if rate else 0.0)
+    return ClipFacts(taken.finish(), frozenset(sizes), seconds, rate, length, seen)
 
 
 def _rows(facts: Sequence[ClipFacts]) -> tuple[ClassRow, ...]:
@@ -168,14 +166,14 @@ def _rows(facts: Sequence[ClipFacts]) -> tuple[ClassRow, ...]:
 
 
 def _problems(
-    facts: Sequence[ClipFacts], listed: int, kind: Kind, pairs: Sequence[DuplicatePair], options: TrainOptions
+    facts: Sequence[ClipFacts], listed: int, pairs: Sequence[DuplicatePair], options: TrainOptions
 ) -> tuple[str, ...]:
     if not facts:
         return (str(ClipsError(expected="clips that can be read", found=f"none of {listed}")),)
     # The checks look at labels, groups and splits alone.
     clips = [Clip(each.ref, np.empty(0), np.empty(0)) for each in facts]
     checks: list[Callable[[], object]] = [
-        lambda: _check_kind(kind),
+        lambda: _check_rows(facts, options.interval),
         lambda: check_classes(ClipSet(tuple(clips))),
         lambda: split(clips, fraction=options.val_fraction, seed=options.seed),
     ]
@@ -190,18 +188,16 @@ def _problems(
 def _problem(check: Callable[[], object]) -> str:
     try:
         check()
-    except ClipsError as error:
+    except (ClipsError, UsageError) as error:
         return str(error)
     return ""
 
 
-def _check_kind(kind: Kind) -> None:
-    if kind == "features":
-        raise ClipsError(
-            expected="videos or folders of pictures to train on",
-            found="sequences of features",
-            hint="Train a model of your own on them: 'edgevid convert' and 'edgevid evaluate' read them.",
-        )
+def _check_rows(facts: Sequence[ClipFacts], interval_s: float) -> None:
+    """Reject rows of several lengths, and rows that are further apart than the window's frames."""
+    rows = [each for each in facts if each.row_length]
+    check_row_lengths({each.row_length: each.ref for each in rows})
+    check_row_intervals([each.ref for each in rows], interval_s)
 
 
 def _warnings(facts: Sequence[ClipFacts], pairs: Sequence[DuplicatePair], options: TrainOptions) -> tuple[str, ...]:
@@ -210,6 +206,7 @@ def _warnings(facts: Sequence[ClipFacts], pairs: Sequence[DuplicatePair], option
     shorter = f"{len(short)} of {len(facts)} clips are shorter than the window of {window_s:.2f} s, such as "
     return (
         *((f"{shorter}{short[0]}: the last frame is repeated",) if short else ()),
+        *describe_empty([each.ref for each in facts if not each.seen], len(facts)),
         *describe_groups([each.ref for each in facts]),
         *describe_pairs(pairs),
     )

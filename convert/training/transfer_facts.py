@@ -113,14 +113,14 @@ class TransferFacts:
     """How a head was chosen and what it learned from.
 
     Attributes:
-        encoder: Name of the frozen encoder.
+        encoder: Name of the frozen encoder, or what the rows are.
         streams: What it sees, in the order of its features.
         head: Name of the head.
         losses: Log loss of each candidate on inner folds of all clips; empty without a choice.
         temperature: What the logits of the head on the frozen encoder were divided by, so that scores are as sure as
             they are right.
         cosine: Mean cosine between float and int8 features of the frozen encoder in the middle windows, after the
-            mean over all clips is removed.
+            mean over all clips is removed; None for rows, which have no encoder.
         cached: Clips whose features were all on disk already.
         encoded: Clips that were encoded now.
         damaged: Cached files that were dropped because they were incomplete or altered.
@@ -133,7 +133,7 @@ class TransferFacts:
     head: str
     losses: Mapping[str, float]
     temperature: float
-    cosine: float
+    cosine: float | None
     cached: int
     encoded: int
     damaged: int = 0

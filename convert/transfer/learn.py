@@ -25,6 +25,7 @@ from convert.transfer.head_fitting.heads import Head
 from convert.transfer.learn_options import LearnOptions, assemble, chooser_of, is_measured, outer_folds, window_plan
 from convert.transfer.library import ClipLibrary, EncodedClips
 from convert.transfer.mining import MinedHead, Miner
+from convert.transfer.row_library import RowLibrary
 from convert.transfer.stream_features import RecordedFeatures
 from convert.transfer.streams import STREAMS
 from edgevid.frames import Array
@@ -96,7 +97,7 @@ def _fit(
     choice: Choice,
     held_out: Array,
     *,
-    library: ClipLibrary,
+    library: ClipLibrary | RowLibrary,
     options: LearnOptions,
     cache: FeatureCache,
     progress: Progress,
@@ -108,7 +109,7 @@ def _fit(
         return chooser_of(clips, options).fit(choice.candidate, learned).scaled(choice.temperature)
 
     head = fit(bank)
-    if options.mining is None:
+    if options.mining is None or isinstance(library, RowLibrary):
         return MinedHead(head, bank, ())
     encoders = library.stream_encoders(choice.candidate.streams)
     miner = Miner(
@@ -138,11 +139,13 @@ def encode(refs: Sequence[ClipRef], options: LearnOptions, *, cache: FeatureCach
     return _read(_library(options, cache, progress), refs, options)
 
 
-def _library(options: LearnOptions, cache: FeatureCache, progress: Progress) -> ClipLibrary:
+def _library(options: LearnOptions, cache: FeatureCache, progress: Progress) -> ClipLibrary | RowLibrary:
+    if options.encoder.input.kind == "features":
+        return RowLibrary(window_plan(options), progress=progress)
     return ClipLibrary(options.encoder, window_plan(options), cache, progress=progress, workers=options.workers)
 
 
-def _read(library: ClipLibrary, refs: Sequence[ClipRef], options: LearnOptions) -> EncodedClips:
+def _read(library: ClipLibrary | RowLibrary, refs: Sequence[ClipRef], options: LearnOptions) -> EncodedClips:
     streams = [stream for stream in STREAMS if any(stream in each.streams for each in options.candidates)]
     classes = tuple(sorted({str(ref.label) for ref in refs}))
     return library.read(refs, streams, classes=classes)
@@ -221,7 +224,9 @@ def cross_validate(
         head = chooser.fit(choice.candidate, learned).scaled(choice.temperature)
         methods.append(str(choice.candidate))
         predictions.append(_answer(bank, fold, head, choice.candidate, int8=False))
-        int8 += _answer(bank, fold, head, choice.candidate, int8=True)
+        # Rows have no encoder, and nothing is known of int8 before the conversion.
+        if options.encoder.input.kind != "features":
+            int8 += _answer(bank, fold, head, choice.candidate, int8=True)
     groups = [[bank.groups[index] for index in fold.held_out] for fold in folds]
     return summarise(predictions, groups, methods, labels=bank.classes, int8=int8)
 

@@ -42,7 +42,7 @@ class EncodedClips:
     Attributes:
         bank: The features.
         clips: The clips with their times and without frames, and those that cannot be read.
-        fingerprints: What near-duplicates are found by, one for each clip.
+        fingerprints: What near-duplicates are found by, one for each clip that shows anything.
         cosine: See `TransferFacts.cosine`.
         cached: Clips that were on disk already.
         encoded: Clips that were encoded now.
@@ -51,7 +51,7 @@ class EncodedClips:
     bank: FeatureBank
     clips: ClipSet
     fingerprints: tuple[Fingerprint, ...]
-    cosine: float
+    cosine: float | None
     cached: int
     encoded: int
 
@@ -89,12 +89,12 @@ class ClipLibrary:
             ModelError: A feature is not a finite number.
         """
         skipped: list[tuple[Path, str]] = []
-        digests = _digests(refs, skipped)
+        digests = clip_digests(refs, skipped)
         self._compiled = self._compile(digests, streams)
         self._encoders = open_encoders(self._compiled)
         read = self._read_all(digests, skipped)
         self._cache.prune()
-        _check_classes(read, classes, skipped)
+        check_classes([each.clip.ref for each in read], classes, skipped)
         bank = _bank(read, streams, classes)
         encoded = sum(each.is_new for each in read)
         return EncodedClips(
@@ -114,7 +114,7 @@ class ClipLibrary:
             refs: More clips of its classes. Those that cannot be read are left out.
         """
         skipped: list[tuple[Path, str]] = []
-        read = self._read_all(_digests(refs, skipped), skipped)
+        read = self._read_all(clip_digests(refs, skipped), skipped)
         for path, reason in skipped:
             self._progress.step(f"  skipped {path}: {reason}")
         return bank.extended(_bank(read, tuple(bank.trained), bank.classes)) if read else bank
@@ -197,8 +197,16 @@ class ClipLibrary:
         return ClipSet(tuple(clips))
 
 
-def _digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[ClipRef, str]:
-    """Return the digests of the clips; append those whose files cannot be read to `skipped`."""
+def clip_digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[ClipRef, str]:
+    """Return the digest of each clip.
+
+    Args:
+        refs: The clips.
+        skipped: Those whose files cannot be read are appended.
+
+    Raises:
+        ClipsError: No file can be read.
+    """
     # The segments of a recording share its file, which may be of an hour.
     content = cached(content_digest)
     digests: dict[ClipRef, str] = {}
@@ -212,8 +220,18 @@ def _digests(refs: Sequence[ClipRef], skipped: list[tuple[Path, str]]) -> dict[C
     return digests
 
 
-def _check_classes(read: Sequence[ReadClip], classes: Sequence[str], skipped: Sequence[tuple[Path, str]]) -> None:
-    lost = sorted(set(classes) - {str(each.clip.ref.label) for each in read})
+def check_classes(read: Sequence[ClipRef], classes: Sequence[str], skipped: Sequence[tuple[Path, str]]) -> None:
+    """Reject clips of which a class is lost because none of it can be read.
+
+    Args:
+        read: The clips that can be read.
+        classes: All classes.
+        skipped: Path and reason of the others.
+
+    Raises:
+        ClipsError: A class has no clip.
+    """
+    lost = sorted(set(classes) - {str(ref.label) for ref in read})
     if lost:
         raise ClipsError(
             expected="a clip of every class that can be read",

@@ -35,18 +35,34 @@ def video_encoder(encoder: FrameEncoder, streams: Streams, *, frames: int) -> tu
         frames: Length of the window, T.
 
     Returns:
-        Keras tensors: the window (B, T, H, W, C), and its features (B, T - lookback, F), those of
+        Keras tensors: the window (B, T, H, W, C), or (B, T, F) of rows, and its features (B, T - lookback, F), those of
         frames before those of differences.
     """
     import keras
 
     window = keras.Input((frames, *encoder.input.shape), name="frames")
+    if encoder.input.kind == "features":
+        return window, _of_rows(window, streams)
     seen, per_frame = window, encoder.model
     if "differences" in streams:
         seen = frame_differences(encoder, keep="frames" in streams)(window)
     if len(streams) > 1:
         per_frame = _of_both(encoder)
     return window, keras.layers.TimeDistributed(per_frame, name="each_frame")(seen)
+
+
+def _of_rows(window: Any, streams: Streams) -> Any:
+    """Return rows, their differences, or both: they have no range to keep to, and no encoder."""
+    if "differences" not in streams:
+        return window
+    import keras
+
+    from convert.frameworks.frame_difference import FrameDifference
+
+    is_both = "frames" in streams
+    seen = FrameDifference(keep=is_both, name="differences")(window)
+    width = window.shape[-1]
+    return keras.layers.Concatenate(name="rows_first")([seen[..., width:], seen[..., :width]]) if is_both else seen
 
 
 def frame_differences(encoder: FrameEncoder, *, keep: bool) -> FrameDifference:

@@ -149,8 +149,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "window", f"{window.frames} frames, {window.interval_s:g} s apart ({window.sampling}): {seconds:.2f} s"
     yield "input", _input(manifest.input)
     if manifest.keypoints is not None:
-        normalise = manifest.keypoints.normalise
-        yield "key points", manifest.keypoints.kind + ("" if normalise == "none" else f", normalised by {normalise}")
+        yield "key points", str(manifest.keypoints)
     if not manifest.framing.is_plain:
         yield "pictures", f"as in training: {manifest.framing}"
     yield "lookback", f"{manifest.lookback} frames before the newest"

@@ -86,6 +86,10 @@ class KeypointRows:
             got=self.kind,
         )
 
+    def __str__(self) -> str:
+        """Return both in words, as in "pose, normalised by hip"."""
+        return self.kind if self.normalise == "none" else f"{self.kind}, normalised by {self.normalise}"
+
     def check(self, length: int, *, whose: str = "a model") -> None:
         """Reject a model of other rows.
 

@@ -10,6 +10,7 @@ from convert.clips.layouts.picture_folders import picture_clips, why_no_clip
 from convert.clips.layouts.row_folders import gather
 from convert.clips.listing import Listing
 from convert.clips.reading import ASSUMED_PICTURES_PER_S, Reading
+from convert.clips.row_format import NAME
 from edgevid.capture.video.containers import VIDEO_SUFFIXES, in_order, natural_key
 from edgevid.errors import ClipsError
 from edgevid.frames.preprocess import Kind
@@ -83,6 +84,8 @@ def _sort(root: Path, kind: Kind) -> tuple[list[Path], tuple[tuple[Path, str], .
     clips = gather(single, root) if kind == "features" else sorted([*single, *folders], key=natural_key)
     inside, taken = set(folders), set(single)
     others = [path for path in files if path not in taken and not (path.parent in inside and why_no_clip(path, root))]
+    if kind == "features":
+        others = [path for path in others if path.name != NAME]
     reason = f"no clip ({', '.join(SUFFIXES[kind])})"
     return clips, tuple((path, (kind == "frames" and why_no_clip(path, root)) or reason) for path in others)
 

@@ -41,7 +41,9 @@ def list_table(path: Path, kind: Kind, reading: Reading, group: Callable[[Path],
         ClipsError: A line is wrong, contradicts another one, or lies beyond its recording.
     """
     table = ListFile(path, EXPECTED)
-    refs = _read(table, reading.videos or path.parent, reading.fps or ASSUMED_PICTURES_PER_S, group)
+    # Rows of features have no pictures to count.
+    fps = None if kind == "features" else reading.fps or ASSUMED_PICTURES_PER_S
+    refs = _read(table, reading.videos or path.parent, fps, group)
     check_overlaps(refs, table.path)
     _check_splits(refs, table)
     rest = cut_background(refs, table.path, kind, reading)
@@ -50,7 +52,7 @@ def list_table(path: Path, kind: Kind, reading: Reading, group: Callable[[Path],
     return Listing((*refs, *rest.refs), (), notes)
 
 
-def _read(table: ListFile, folder: Path, fps: float, group: Callable[[Path], str]) -> list[ClipRef]:
+def _read(table: ListFile, folder: Path, fps: float | None, group: Callable[[Path], str]) -> list[ClipRef]:
     refs = []
     for number, row in table.records(required=REQUIRED, columns=COLUMNS):
         if not row["path"]:

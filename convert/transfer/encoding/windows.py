@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from convert.clips import Clip, ClipRef, centre_window, random_window
+from convert.clips.window_frames import varied_rows
 from convert.training.augment import Augmentation, draw
 from convert.transfer.cache import key_of
 from convert.transfer.encoding.interpreter import OpenedEncoder
@@ -61,12 +62,18 @@ class WindowPlan:
         }
 
     def draw(self, clip: Clip, digest: str) -> Iterator[tuple[Pixels, str]]:
-        """Yield each window of a clip, (T, H, W, C) uint8, with the class that it shows."""
+        """Yield each window of a clip, (T, H, W, C) uint8 or (T, F) float32, with the class that it shows.
+
+        Rows vary in their start and speed alone.
+        """
         label = str(clip.ref.label)
         yield centre_window(clip, self.window), label
         for number in range(1, self.windows):
             rng = np.random.default_rng((self.seed, number, int(digest[:16], 16)))
             variation = draw(self.augmentation, rng, label=label)
+            if self.input.kind == "features":
+                yield varied_rows(clip, self.window, rng, speed=variation.speed), label
+                continue
             frames = variation.apply(random_window(clip, self.window, rng, speed=variation.speed))
             yield frames, self.augmentation.flip[label] if variation.mirrored else label
 

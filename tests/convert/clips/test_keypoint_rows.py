@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convert.clips import ClipRef, Segment
+from convert.clips import ClipRef, Segment, clip_frames, find_clips
 from convert.clips.keypoint_rows import write_rows
+from convert.clips.row_format import keypoints_of, write_format, written_format
 from edgevid import cli
 from edgevid.errors import ClipsError
+from edgevid.frames.keypoint_rows import KeypointRows
 from tests.keypoint_files import write_person
 
 
@@ -35,6 +38,10 @@ def test_each_clip_becomes_a_file_of_rows(clips: Path, tmp_path: Path, capsys: p
     # Both clips begin with one picture: nobody is followed from one clip to the next.
     assert np.array_equal(rows[0], np.load(tmp_path / "rows" / "right" / "ann.npy")[0])
     assert sorted(path.name for path in (tmp_path / "rows").rglob("*.npy")) == ["ann.npy", "ann.npy"]
+    assert json.loads((tmp_path / "rows" / "rows.json").read_text()) == {
+        "keypoints": {"kind": "pose", "normalise": "none"},
+        "interval_s": 0.1,
+    }
 
 
 @pytest.mark.usefixtures("keypoint_files")
@@ -91,3 +98,32 @@ def test_two_clips_of_one_name_are_rejected_before_any_is_read(tmp_path: Path) -
     refs = [ClipRef(tmp_path / "wave" / name, "wave") for name in ("a.mp4", "a.avi")]
     with pytest.raises(ClipsError, match=r"a\.mp4 and .*a\.avi\. Rename one of them\."):
         write_rows(refs, tmp_path, tmp_path / "out", stage=None, length=132)  # type: ignore[arg-type]
+
+
+def test_rows_state_one_time_between_them_or_that_of_each_clip(tmp_path: Path) -> None:
+    pose = KeypointRows(kind="pose")
+    near = written_format(pose, {"a.npy": 0.0333, "b.npy": 0.03334, "c.npy": 0.0}, None)
+    assert (near.interval_s, near.intervals_s) == (0.03334, None)
+    # A sampler takes the nearest frames, so the mean of a few is near the interval.
+    assert written_format(pose, {"a.npy": 0.0965, "b.npy": 0.104}, 0.1).interval_s == 0.1
+    far = written_format(pose, {"wave/a.npy": 0.04, "wave/b.npy": 0.1}, 0.04)
+    assert (far.interval_s, dict(far.intervals_s or {})) == (None, {"wave/a.npy": 0.04, "wave/b.npy": 0.1})
+    write_format(tmp_path, far)
+    for name in ("a", "b", "c"):
+        (tmp_path / "wave").mkdir(exist_ok=True)
+        np.save(tmp_path / "wave" / f"{name}.npy", np.zeros((3, 4), np.float32))
+    refs = find_clips(tmp_path, kind="features")
+    assert [ref.fps for ref in refs] == [pytest.approx(25), pytest.approx(10), None]
+    stamps = [[frame.timestamp_ns for frame in clip_frames(ref, "features", interval_s=0.5)] for ref in refs]
+    assert [each[1] for each in stamps] == [40_000_000, 100_000_000, 500_000_000]
+
+
+def test_two_folders_that_state_other_points_are_rejected(tmp_path: Path) -> None:
+    refs = []
+    for kind in ("pose", "hands"):
+        folder = tmp_path / kind / "rows" / "wave"
+        folder.mkdir(parents=True)
+        write_format(folder.parent, written_format(KeypointRows(kind=kind), {}, 0.1))
+        refs.append(ClipRef(folder / "a.npy", "wave"))
+    with pytest.raises(ClipsError, match=r"rows of one kind, got pose in .* and hands in "):
+        keypoints_of(refs)
