@@ -33,4 +33,6 @@ def page_model(lane: Lane) -> PageModel:
     # A dict instead of a set keeps the order of the parts.
     precisions = "+".join(dict.fromkeys(part.precision for part in manifest.parts))
     about = f"{manifest.plan}, {precisions}, {window.frames} frames of {window.interval_s:g} s"
-    return PageModel(lane.name, lane.decider.labels, lane.decider.rule, about)
+    stage = lane.stage
+    seen = None if stage is None else lambda: stage.seen
+    return PageModel(lane.name, lane.decider.labels, lane.decider.rule, about, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,44 @@ from edgevid.keypoints.rows import RowMaker, has_face, is_one_hand
 
 if TYPE_CHECKING:
     from edgevid.keypoints.body import Tracker
+
+
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The key points of one picture.
+
+    Attributes:
+        body: The points.
+        width_px: Width of what was looked at: the picture, or a region of it.
+        height_px: Its height.
+    """
+
+    body: Body
+    width_px: int
+    height_px: int
+
+    def shares(self) -> dict[str, list[list[float]] | None]:
+        """Return "pose", "left" and "right": x and y in shares of the picture, of the pose also the visibility.
+
+        The 468 points of a face have no lines between them that a page would draw.
+        """
+        body = self.body
+        return {
+            "pose": self._shares(body.pose, body.visibility),
+            "left": self._shares(body.left),
+            "right": self._shares(body.right),
+        }
+
+    def _shares(self, points: Array | None, visibility: Array | None = None) -> list[list[float]] | None:
+        if points is None:
+            return None
+        columns = [points[:, 0] / self.width_px, points[:, 1] / self.height_px]
+        shares = np.stack([*columns, *([] if visibility is None else [visibility])], axis=1)
+        rounded: list[list[float]] = shares.round(_DIGITS).tolist()
+        return rounded
 
 
 class KeypointStage:
@@ -36,7 +75,7 @@ class KeypointStage:
         ContractError: The model takes other rows.
 
     Attributes:
-        body: The points in the newest picture; None before it.
+        seen: The points in the newest picture; None before it. Another thread may read it.
     """
 
     def __init__(
@@ -46,7 +85,7 @@ class KeypointStage:
         self._rows = RowMaker(wanted, length)
         self._tracker: Tracker | None = None
         self._rgb = RgbPicture()
-        self.body: Body | None = None
+        self.seen: Seen | None = None
 
     def open(self) -> Tracker:
         """Load the networks, if they are not.
@@ -83,8 +122,9 @@ class KeypointStage:
             np.copyto(out, frame.data)
             return
         check_picture(frame)
-        self.body = self.open().process(self._rgb.of(frame))
-        self._rows.write(self.body, frame.data.shape, out)
+        body = self.open().process(self._rgb.of(frame))
+        self._rows.write(body, frame.data.shape, out)
+        self.seen = Seen(body, width_px=frame.data.shape[1], height_px=frame.data.shape[0])
 
     def restart(self) -> None:
         """Forget who was followed, as after a gap."""

@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from edgevid import __version__
 from edgevid.events.decide import Decision, Event
@@ -30,6 +30,14 @@ _LEAST_STEP_S = STEP_S * 0.98
 _DIGITS = 4
 
 
+class SeenPoints(Protocol):
+    """The key points in a picture."""
+
+    def shares(self) -> Mapping[str, list[list[float]] | None]:
+        """Return points by group: x and y in shares of what the model sees, and a visibility if there is one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PageModel:
     """A model as shown on the page.
@@ -39,12 +47,14 @@ class PageModel:
         labels: In the order of the scores.
         rule: How scores become events.
         about: Plan, precision and window, in a few words.
+        seen: Returns the newest key points, another object for each picture; None for a model without.
     """
 
     name: str
     labels: tuple[str, ...]
     rule: DecisionRule
     about: str
+    seen: Callable[[], SeenPoints | None] | None = None
 
 
 class Hub:
@@ -86,6 +96,7 @@ class Hub:
         self._events: OrderedDict[Key, dict[str, Any]] = OrderedDict()
         self._news: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self._sent: list[Decision | None] = [None] * len(self._models)
+        self._sent_points: list[SeenPoints | None] = [None] * len(self._models)
 
     def add_decision(self, decision: Decision) -> None:
         """Store a decision. Called in the loop."""
@@ -110,7 +121,7 @@ class Hub:
 
         Returns:
             JSON of `kind` "hello": version, source, models, the scores of the last minute, the last
-            events, and the region.
+            events, the newest key points of each model, and the region.
         """
         models = [
             {
@@ -131,6 +142,7 @@ class Hub:
             models=models,
             history=history,
             events=list(self._events.values()),
+            points=[seen and seen.shares() for seen in map(_newest_points, self._models)],
             region=self._region and self._region.shown(),
         )
 
@@ -139,7 +151,8 @@ class Hub:
 
         Returns:
             JSON of `kind` "event" for each start and end, of `kind` "state" with the newest decision of
-            each model that has a new one, and of `kind` "region" if that is another one.
+            each model that has a new one, of `kind` "points" with its key points, and of `kind` "region"
+            if that is another one.
         """
         texts = []
         while self._news:
@@ -160,11 +173,19 @@ class Hub:
         if states:
             self._sent = list(self._latest)
             texts.append(_text("state", decisions=states))
+        texts += self._new_points()
         region = self._region and self._region.shown()
         if region and region != self._sent_region:
             self._sent_region = region
             texts.append(_text("region", **region))
         return texts
+
+    def _new_points(self) -> Iterable[str]:
+        for number, model in enumerate(self._models):
+            seen = _newest_points(model)
+            if seen is not None and seen is not self._sent_points[number]:
+                self._sent_points[number] = seen
+                yield _text("points", model=number, points=seen.shares())
 
     def change_region(self, message: str | bytes) -> str:
         """Apply a region that a viewer chose.
@@ -208,6 +229,10 @@ class Hub:
             outputs=outputs,
             viewers=viewers,
         )
+
+
+def _newest_points(model: PageModel) -> SeenPoints | None:
+    return None if model.seen is None else model.seen()
 
 
 def _scores(decision: Decision) -> list[float]:

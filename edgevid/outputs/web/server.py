@@ -36,6 +36,7 @@ _FILES: Mapping[str, tuple[str, str]] = {
     "/page.js": ("page.js", SCRIPT),
     "/chart.js": ("chart.js", SCRIPT),
     "/region.js": ("region.js", SCRIPT),
+    "/skeleton.js": ("skeleton.js", SCRIPT),
     "/page.css": ("page.css", STYLE),
     "/icon.svg": ("icon.svg", ICON),
 }

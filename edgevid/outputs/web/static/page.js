@@ -3,6 +3,7 @@
 
 import { Chart } from "/chart.js";
 import { RegionEditor } from "/region.js";
+import { Skeleton } from "/skeleton.js";
 
 const $ = (id) => document.getElementById(id);
 const KEEP_S = 61; // a little more than the chart shows, so that its left edge is never empty
@@ -28,10 +29,12 @@ const state = {
   history: [],
   events: new Map(),
   latest: [],
+  points: [], // the newest key points of each model
   chosen: 0,
   receivedMs: 0, // time of the last message
 };
 const chart = new Chart($("chart"));
+const skeleton = new Skeleton($("skeleton"));
 let line = null; // the socket
 const region = new RegionEditor((text) => {
   const isOpen = line?.readyState === WebSocket.OPEN;
@@ -86,6 +89,7 @@ function receive(message) {
     hello: onHello,
     state: onState,
     event: onEvent,
+    points: onPoints,
     vitals: onVitals,
     region: (message) => region.show(message),
     saved: (message) => region.answer(message),
@@ -93,10 +97,11 @@ function receive(message) {
   handlers[message.kind]?.(message);
 }
 
-function onHello({ models, history, events, source, version, region: seen }) {
+function onHello({ models, history, events, points, source, version, region: seen }) {
   state.models = models;
   state.history = history;
   state.latest = models.map(() => null);
+  state.points = points;
   state.chosen = Math.min(state.chosen, models.length - 1);
   state.events = new Map(events.map((each) => [each.id, each]));
   $("source").textContent = source;
@@ -104,6 +109,7 @@ function onHello({ models, history, events, source, version, region: seen }) {
   document.title = `edgevid · ${source}`;
   showLink("live", "on");
   region.show(seen);
+  showPoints();
   showModels();
   showAll();
 }
@@ -116,6 +122,7 @@ function showModels() {
     button.onclick = () => {
       state.chosen = index;
       showModels();
+      showPoints();
       showAll();
     };
     return button;
@@ -131,6 +138,15 @@ function onState({ decisions }) {
     state.latest[model] = { ...rest, scores: at.slice(1), t: at[0] };
   }
   showNow();
+}
+
+function onPoints({ model, points }) {
+  state.points[model] = points;
+  if (model === state.chosen) showPoints();
+}
+
+function showPoints() {
+  skeleton.show(state.points[state.chosen], region.state?.box);
 }
 
 function onEvent(event) {
@@ -326,6 +342,7 @@ async function showPicture(data, onShown) {
       canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
     }
     region.resize(picture.width, picture.height);
+    skeleton.resize(picture.width, picture.height);
     canvas.getContext("2d").drawImage(picture, 0, 0);
     picture.close();
     $("screen").hidden = false;

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from edgevid.events.rule import DecisionRule
-from edgevid.frames import Frame
+from edgevid.frames import Frame, Pixels
+from edgevid.keypoints.stage import Seen
 from edgevid.outputs.addresses import Endpoint
 from edgevid.outputs.delivery.fanout import FanOut
 from edgevid.outputs.payload import EventFormatter
@@ -41,6 +42,8 @@ class Show:
     Attributes:
         values: What the models give beside their scores from now on.
         counts: What the run has counted so far.
+        seen: The key points of the newest picture.
+        picture: What the camera sees, RGB; None for a number that counts up.
     """
 
     def __init__(
@@ -55,10 +58,13 @@ class Show:
     ) -> None:
         self.values: dict[str, list[float]] = {}
         self.counts: dict[str, int] = {}
+        self.seen: Seen | None = None
+        self.picture: Pixels | None = None
         names = ["tiny", "other"][:models]
         self.telemetry = {name: Telemetry() for name in names}
         self.pictures = Pictures(JpegRing(room_bytes=2**20, pictures=4))
-        shown = [PageModel(name, labels, RULE, "window, int8") for name in names]
+        shown = [PageModel(name, labels, RULE, "window, int8", lambda: self.seen) for name in names[:1]]
+        shown += [PageModel(name, labels, RULE, "window, int8") for name in names[1:]]
         vitals = RunStatus(self.telemetry, board=lambda: BOARD)
         self.hub = Hub(
             source="test camera",
@@ -84,8 +90,9 @@ class Show:
     def frame(self, number: int) -> None:
         """Show one frame with its decision; every forty frames there is an event of two seconds."""
         t_s = time.monotonic()
-        pixels = np.full((120, 160, 3), 40, np.uint8)
-        cv2.putText(pixels, str(number), (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 200, 250), 4)
+        pixels = np.full((120, 160, 3), 40, np.uint8) if self.picture is None else self.picture[:, :, ::-1].copy()
+        if self.picture is None:
+            cv2.putText(pixels, str(number), (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 200, 250), 4)
         self.pictures.saw(Frame(pixels, "bgr", round(t_s * 1e9), number))
         for name, telemetry in self.telemetry.items():
             telemetry.seen += 1
