@@ -86,6 +86,9 @@ ASSETS = (
 )
 
 
+LICENSE = "LICENSE"
+
+
 def folder() -> Path:
     """Return the folder for the files.
 

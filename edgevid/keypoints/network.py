@@ -105,16 +105,19 @@ class Network:
         return self._interpreter.get_tensor(self._outputs[index])[0]
 
 
-def times_table(heading: str, times: Mapping[str, Ledger]) -> str:
+def times_table(heading: str, times: Mapping[str, Ledger], *, model_ms: float | None = None) -> str:
     """Return how often each network ran and how long it took, without a final newline.
 
     Args:
         heading: Heading of the first column.
         times: The times of each network, by its name.
+        model_ms: Median time of the model on a row, for the ratio of each network to it; None for no ratio.
     """
-    rows: list[tuple[object, ...]] = [(heading, "runs", "p50 ms", "p95 ms", "max ms")]
+    with_ratio = ("of model",) if model_ms else ()
+    rows: list[tuple[object, ...]] = [(heading, "runs", "p50 ms", "p95 ms", "max ms", *with_ratio)]
     for name, each in times.items():
         newest_ms = each.newest(0, CAPACITY) / NS_PER_MS
         shown = np.percentile(newest_ms, [50, 95, 100]).tolist() if len(newest_ms) else [None] * 3
-        rows.append((name, each.count(0), *shown))
+        ratio = (f"{shown[0] / model_ms:.0f} x" if shown[0] is not None else None,) if model_ms else ()
+        rows.append((name, each.count(0), *shown, *ratio))
     return table(rows)

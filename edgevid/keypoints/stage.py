@@ -131,11 +131,31 @@ class KeypointStage:
         if self._tracker is not None:
             self._tracker.reset()
 
-    def as_table(self) -> str:
-        """Return how often each network ran and how long it took, without a final newline; empty before it."""
+    def as_table(self, *, model_ms: float | None = None) -> str:
+        """Return how often each network ran and how long it took, without a final newline; empty before it.
+
+        Args:
+            model_ms: Median time of the model on a row, for the ratio of each network to it.
+        """
         if self._tracker is None:
             return ""
-        return times_table("key points", {name: each.times for name, each in self._tracker.networks.items()})
+        times = {name: each.times for name, each in self._tracker.networks.items()}
+        return times_table("key points", times, model_ms=model_ms)
+
+
+def network_files(wanted: KeypointRows, length: int) -> tuple[str, ...]:
+    """Return the files that the tracker for rows of a layout reads.
+
+    Args:
+        wanted: The key points.
+        length: Numbers in a row.
+    """
+    from edgevid.keypoints import hands, holistic, pose
+
+    if wanted.kind != "holistic":
+        return pose.FILES if wanted.kind == "pose" else hands.FILES
+    face = holistic.FACE_FILES if has_face(length) else ()
+    return (*pose.FILES, hands.FILES[1], holistic.RECROP, *face)
 
 
 def make_tracker(wanted: KeypointRows, length: int, *, read: Callable[[str], bytes], threads: int = 1) -> Tracker:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from edgevid import bundle
 from edgevid.boards_and_cameras import folder
@@ -17,8 +19,13 @@ from edgevid.provision.templates import fill
 from edgevid.provision.unit import unit_files
 from edgevid.updates.slots import sha256
 
+# Networks that find key points, by file name.
+Networks = Mapping[str, bytes]
+NO_NETWORKS: Networks = MappingProxyType({})
 # The folder on the boot partition from which install.sh runs.
 DEVICE_FOLDER = "edgevid"
+# Below it, and below /opt/edgevid on the device.
+NETWORKS_FOLDER = "keypoints"
 CHECKSUMS = "SHA256SUMS"
 MIB = 2**20
 # The name is an argument in install.sh and a file name on FAT.
@@ -33,7 +40,8 @@ def check_bundle(deployment: Deployment) -> None:
 
     Raises:
         BundleError: The bundle is damaged or of an unknown version.
-        DeploymentError: The model does not read pictures, or the bundle is too large for the service's memory.
+        DeploymentError: The model reads neither pictures nor their key points, or the bundle is too large for
+            the service's memory.
     """
     name = Path(deployment.bundle).name
     if not _BUNDLE_NAME.fullmatch(name):
@@ -41,10 +49,11 @@ def check_bundle(deployment: Deployment) -> None:
             expected="a bundle named with letters, digits, '.', '_' and '-', ending in .edgevid", got=name
         )
     model = bundle.read(deployment.bundle)
-    if model.manifest.input.kind == "features":
+    if model.manifest.input.kind == "features" and not (model.manifest.keypoints or "keypoints" in deployment.run):
         raise DeploymentError(
-            expected=f"a bundle of a model over pictures for the camera {deployment.camera!r}",
+            expected=f"a bundle over pictures, or over their key points, for the camera {deployment.camera!r}",
             found=f"one over features: {deployment.bundle}",
+            hint='If its rows are key points, name them in [run]: keypoints = "pose".',
         )
     # The other half is for Python, NumPy and the interpreter's own tensors.
     mib = Path(deployment.bundle).stat().st_size / MIB
@@ -116,12 +125,15 @@ def secrets_on_card(deployment: Deployment) -> list[str]:
     return found
 
 
-def device_files(deployment: Deployment, system: System) -> dict[str, str | bytes | Path]:
+def device_files(
+    deployment: Deployment, system: System, *, networks: Networks = NO_NETWORKS
+) -> dict[str, str | bytes | Path]:
     """Render the files of a device, except for the wheels.
 
     Args:
         deployment: The device.
         system: The operating system on which they are installed.
+        networks: The networks of the bundle's key points.
 
     Returns:
         File name to content, or to a file of this machine.
@@ -145,11 +157,18 @@ def device_files(deployment: Deployment, system: System) -> dict[str, str | byte
         name: Path(deployment.bundle),
         **({"overlay-root.sh": (folder() / "boot/overlay-root.sh").read_text()} if is_read_only else {}),
         **({"environment": variables} if variables else {}),
+        **{f"{NETWORKS_FOLDER}/{name}": content for name, content in networks.items()},
     }
 
 
 def add_device_files(
-    payload: Payload, deployment: Deployment, system: System, *, wheelhouse: Path | None, lock: Path | None
+    payload: Payload,
+    deployment: Deployment,
+    system: System,
+    *,
+    wheelhouse: Path | None,
+    lock: Path | None,
+    networks: Networks = NO_NETWORKS,
 ) -> None:
     """Add everything that install.sh installs to a payload, with the checksums that it verifies.
 
@@ -159,11 +178,12 @@ def add_device_files(
         system: The operating system on which they are installed.
         wheelhouse: Folder with the device's wheels; None downloads them.
         lock: Lock file to use in place of the one in `firmware_configs`.
+        networks: The networks of the bundle's key points.
 
     Raises:
         FlashError: A wheel is missing, or its hash differs from the pinned one.
     """
-    for name, content in device_files(deployment, system).items():
+    for name, content in device_files(deployment, system, networks=networks).items():
         payload.add(f"{DEVICE_FOLDER}/{name}", content)
     _add_wheels(payload, system, wheelhouse=wheelhouse, lock=lock)
     # Last, so that the list covers all other files.

@@ -18,7 +18,7 @@ from edgevid import bundle
 from edgevid.errors import FlashError
 from edgevid.prediction.reported import slow_board
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.device_files import MIB, Payload, add_device_files, check_bundle
+from edgevid.provision.device_files import MIB, NO_NETWORKS, Networks, Payload, add_device_files, check_bundle
 from edgevid.provision.first_boot import cloud_init, cmdline_txt, config_txt, firstrun
 from edgevid.provision.raspberry_pi_os import System, check_compatible, detect
 from edgevid.provision.target import Target
@@ -57,7 +57,12 @@ class Plan:
 
 @contextmanager
 def plan(
-    deployment: Deployment, target: Target, *, wheelhouse: Path | None = None, lock: Path | None = None
+    deployment: Deployment,
+    target: Target,
+    *,
+    wheelhouse: Path | None = None,
+    lock: Path | None = None,
+    networks: Networks = NO_NETWORKS,
 ) -> Iterator[Plan]:
     """Make and check every file, and write nothing to the target.
 
@@ -66,6 +71,7 @@ def plan(
         target: From `open_target`.
         wheelhouse: Folder with the device's wheels; None downloads them.
         lock: Lock file to use in place of the one in `firmware_configs`.
+        networks: The networks of the bundle's key points.
 
     Yields:
         The plan. Its files exist until the end of the `with` block.
@@ -82,7 +88,7 @@ def plan(
     check_bundle(deployment)
     with tempfile.TemporaryDirectory(prefix="edgevid-flash-") as folder:
         payload = Payload(Path(folder))
-        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock)
+        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock, networks=networks)
         # After the device's files: their digests enter cloud-init's instance ID.
         _add_first_boot_files(payload, deployment, target, system)
         card_plan = Plan(

@@ -17,7 +17,7 @@ from edgevid.boards_and_cameras import Release
 from edgevid.errors import DeployError, FlashError, SlotsError
 from edgevid.provision.boot_partition import MountedPartition
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.device_files import DEVICE_FOLDER, Payload, add_device_files, check_bundle
+from edgevid.provision.device_files import DEVICE_FOLDER, NO_NETWORKS, Networks, Payload, add_device_files, check_bundle
 from edgevid.provision.first_boot import OVERLAY_PROGRAM, cmdline_txt, config_txt
 from edgevid.provision.raspberry_pi_os import PYTHONS, System
 from edgevid.telemetry.environment import read_text
@@ -116,6 +116,7 @@ def install(
     root: Path = Path("/"),
     wheelhouse: Path | None = None,
     lock: Path | None = None,
+    networks: Networks = NO_NETWORKS,
 ) -> tuple[str, bool]:
     """Install packages, unit and bundle. Users, keys and network stay as they are.
 
@@ -125,6 +126,7 @@ def install(
         root: Root of the installation. Nothing is started unless it is "/".
         wheelhouse: Folder with the device's wheels; None downloads them.
         lock: Lock file to use in place of the one in `firmware_configs`.
+        networks: The networks of the bundle's key points.
 
     Returns:
         Output of the installer, and whether the board must restart for its camera or its limits.
@@ -135,7 +137,7 @@ def install(
     check_bundle(deployment)
     with tempfile.TemporaryDirectory(prefix="edgevid-install-") as folder:
         payload = Payload(Path(folder))
-        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock)
+        add_device_files(payload, deployment, system, wheelhouse=wheelhouse, lock=lock, networks=networks)
         # A folder in the layout of a boot partition, from which install.sh runs unchanged.
         card = MountedPartition(Path(folder) / "card")
         for path, source in payload.in_write_order().items():

@@ -62,6 +62,15 @@ install_files() {
     fi
 }
 
+# Where a model takes key points, the networks that find them.
+install_networks() {
+    [ -d "$here/keypoints" ] || return 0
+    install -d -m 755 "$root/opt/edgevid/keypoints"
+    for network in "$here"/keypoints/*; do
+        install -m 644 "$network" "$root/opt/edgevid/keypoints/"
+    done
+}
+
 # The bundle must pass its self-test. The first one of a device is active at once, a later one is on trial.
 install_bundle() {
     install -d -m 755 "$root/var/lib/edgevid"
@@ -94,6 +103,7 @@ main() {
     check
     install_packages
     install_files
+    install_networks
     install_bundle
     start
     keep_root_read_only

@@ -55,6 +55,31 @@ def read_deployment(path: Path, *, on_card: bool = True) -> Deployment:
     return read
 
 
+def networks_for(deployment: Deployment) -> dict[str, bytes]:
+    """Return the networks that find the key points of a deployment's bundle, by file name; none for pictures.
+
+    Args:
+        deployment: The deployment.
+
+    Raises:
+        UsageError: The bundle does not take the key points that `[run]` names.
+        AssetError: A network is missing or altered.
+    """
+    from edgevid import bundle
+    from edgevid.api.engines import choose_keypoints
+    from edgevid.frames.keypoint_rows import KeypointRows
+    from edgevid.keypoints.assets import LICENSE, reader
+    from edgevid.keypoints.stage import network_files
+
+    options, manifest = _parse_run(deployment), bundle.read(deployment.bundle).manifest
+    stated = options.keypoints and KeypointRows(kind=options.keypoints, normalise=options.normalise)
+    wanted = choose_keypoints(stated, manifest)
+    if wanted is None:
+        return {}
+    read = reader()
+    return {name: read(name) for name in (*network_files(wanted, manifest.input.channels), LICENSE)}
+
+
 def check_run(deployment: Deployment, *, on_card: bool) -> None:
     """Reject options in `[run]` that `edgevid run` would reject on the device.
 

@@ -21,6 +21,9 @@ The first boot installs from the card, without a network. It logs to
 edgevid/first-boot.log on the first partition. If a Pi does not start, see
 docs/how-to/first-boot-checklist.md.
 
+If the bundle takes key points, the card gets the networks that find them, from
+'edgevid fetch keypoints' on this machine.
+
 Tested in QEMU, on cards that were laid out like the official images but were not
 made from them. Not yet tested on a real Pi.
 """
@@ -33,7 +36,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, networks_for, read_deployment
 from edgevid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
     deployment = read_deployment(args.deployment)
     target = open_target(args.to)
-    with plan(deployment, target, wheelhouse=args.wheels) as to_write:
+    networks = networks_for(deployment)
+    with plan(deployment, target, wheelhouse=args.wheels, networks=networks) as to_write:
         text = json.dumps(_as_json(deployment, to_write)) if args.json else _as_text(deployment, to_write)
         sys.stdout.write(text + "\n")
         if not args.yes:
@@ -125,11 +129,12 @@ def _as_json(deployment: Deployment, plan: Plan) -> dict[str, Any]:
 
 
 def _as_text(deployment: Deployment, plan: Plan) -> str:
-    from edgevid.provision.device_files import secrets_on_card
+    from edgevid.provision.device_files import DEVICE_FOLDER, NETWORKS_FOLDER, secrets_on_card
     from edgevid.provision.unit import writes_sentence
     from edgevid.tables import table
 
     count = len(deployment.user.ssh_keys)
+    networks = sum(path.startswith(f"{DEVICE_FOLDER}/{NETWORKS_FOLDER}/") for path in plan.files)
     console = ", a console password" if deployment.user.password_hash else ""
     logins = f"{count} SSH key{'' if count == 1 else 's'}{console}"
     rows: list[tuple[object, ...]] = [
@@ -139,6 +144,7 @@ def _as_text(deployment: Deployment, plan: Plan) -> str:
         ("board", f"{deployment.facts.model}, {deployment.facts.cores} x {deployment.facts.cpu}"),
         ("camera", deployment.optics.title),
         ("bundle", deployment.bundle),
+        *([("key points", f"{networks} files, for /opt/edgevid/keypoints")] if networks else []),
         ("device", f"{deployment.hostname}, {deployment.timezone}, user {deployment.user.name} with {logins}"),
         ("network", _network(deployment)),
         ("secrets", "; ".join(secrets_on_card(deployment)) or "none"),

@@ -32,7 +32,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, networks_for, read_deployment
 
 if TYPE_CHECKING:
     from edgevid.provision.image.assemble import BuiltImage
@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     deployment, image_recipe, out = read_deployment(args.deployment), recipe.recipe(args.suite), args.output.absolute()
     # Before the bootstrap, which takes minutes.
     assemble.check(deployment, image_recipe, out)
+    networks = networks_for(deployment)
     cache = (args.cache or debian_base.cache_folder()).absolute()
     debian = debian_base.bootstrap(image_recipe, cache, epoch_s=assemble.EPOCH_S, progress=_report_step)
     _report_step("collecting the device's packages")
@@ -89,7 +90,13 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         own, wheel = wheels.pack(Path(folder))
         image = assemble.assemble(
-            deployment, image_recipe, out, wheels={own: wheel, **pinned}, debian=debian, progress=_report_step
+            deployment,
+            image_recipe,
+            out,
+            wheels={own: wheel, **pinned},
+            debian=debian,
+            networks=networks,
+            progress=_report_step,
         )
     sys.stdout.write((json.dumps(_as_json(image)) if args.json else _as_text(image)) + "\n")
     return 0

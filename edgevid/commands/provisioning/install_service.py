@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from edgevid.commands.provisioning.deployment_options import add_deployment, read_deployment
+from edgevid.commands.provisioning.deployment_options import add_deployment, networks_for, read_deployment
 from edgevid.errors import UsageError
 
 EXAMPLES = """examples:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from edgevid.provision.unit import writes_sentence
 
     deployment = read_deployment(args.deployment, on_card=False)
-    system = check_machine(deployment)
+    system, networks = check_machine(deployment), networks_for(deployment)
     refuse_volatile_root(bundles_only=False)
     sys.stdout.write(
         f"{deployment.optics.title} on this {deployment.facts.model}, {system.words}; {deployment.bundle}; "
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             expected="root, who may install a service", found="another user", hint="Run it again with sudo."
         )
-    log, needs_restart = install(deployment, system, wheelhouse=args.wheels)
+    log, needs_restart = install(deployment, system, wheelhouse=args.wheels, networks=networks)
     sys.stdout.write(log)
     if needs_restart:
         sys.stdout.write("Restart the Pi: config.txt or cmdline.txt was changed. Run: sudo reboot\n")

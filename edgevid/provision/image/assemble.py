@@ -13,6 +13,7 @@ from pathlib import Path
 from edgevid import atomic
 from edgevid.errors import UsageError
 from edgevid.provision.deployment import Deployment
+from edgevid.provision.device_files import NO_NETWORKS, Networks
 from edgevid.provision.image import contents, debian_base, disk, host_tools, imager, python_packages, recipe, sbom
 from edgevid.provision.image.recipe import ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree, lay_over
@@ -84,6 +85,7 @@ def assemble(
     *,
     wheels: Mapping[Pin, Path],
     debian: Path,
+    networks: Networks = NO_NETWORKS,
     progress: Callable[[str], None] = lambda step: None,
 ) -> BuiltImage:
     """Build an image.
@@ -94,6 +96,7 @@ def assemble(
         out: The image; replaced only after every step succeeded.
         wheels: The device's wheels by their pins, including edgevid's own.
         debian: The base tar from `debian_base.bootstrap`.
+        networks: The networks of the bundle's key points.
         progress: Called with a description of each step.
 
     Returns:
@@ -107,7 +110,7 @@ def assemble(
         scratch, tree = Path(folder), Tree()
         progress("installing packages and the bundle")
         installed = python_packages.install(tree, wheels, scratch, python=made_of.python, epoch_s=EPOCH_S)
-        contents.add_root_files(tree, archive, deployment, made_of)
+        contents.add_root_files(tree, archive, deployment, made_of, networks=networks)
         boot = contents.boot_files(archive, deployment, made_of, epoch_s=EPOCH_S)
         progress("writing the file systems")
         raw = _write_card(scratch, debian, tree, boot, made_of)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from edgevid import boards_and_cameras
 from edgevid.provision import first_boot
 from edgevid.provision.deployment import Deployment
-from edgevid.provision.device_files import check_bundle, device_files
+from edgevid.provision.device_files import NETWORKS_FOLDER, NO_NETWORKS, Networks, check_bundle, device_files
 from edgevid.provision.image import accounts, initrd
 from edgevid.provision.image.recipe import FOLDER, ImageRecipe
 from edgevid.provision.image.tar_tree import Archive, Tree
@@ -57,7 +57,14 @@ MASKED = (
 )
 
 
-def add_root_files(tree: Tree, archive: Archive, deployment: Deployment, recipe: ImageRecipe) -> None:
+def add_root_files(
+    tree: Tree,
+    archive: Archive,
+    deployment: Deployment,
+    recipe: ImageRecipe,
+    *,
+    networks: Networks = NO_NETWORKS,
+) -> None:
     """Add the files of the root file system, except for the Python environment.
 
     Args:
@@ -65,6 +72,7 @@ def add_root_files(tree: Tree, archive: Archive, deployment: Deployment, recipe:
         archive: The root file system as Debian left it.
         deployment: The device.
         recipe: The Debian release.
+        networks: The networks of the bundle's key points.
 
     Raises:
         EdgevidError: The bundle does not give its golden answers.
@@ -75,6 +83,8 @@ def add_root_files(tree: Tree, archive: Archive, deployment: Deployment, recipe:
     system = System(release=recipe.suite, first_boot="cloud-init", pythons=(recipe.python,), has_picamera=False)
     _add_service(tree, device_files(deployment, system))
     _add_bundle(tree, deployment)
+    for name, content in networks.items():
+        tree.file(f"opt/edgevid/{NETWORKS_FOLDER}/{name}", content)
 
 
 def boot_files(archive: Archive, deployment: Deployment, recipe: ImageRecipe, *, epoch_s: int) -> dict[str, bytes]:

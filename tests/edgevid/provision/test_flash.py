@@ -385,7 +385,8 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raspberry_pi_os, "PYTHONS", {"trixie": version})
         config = write(tmp_path, environment={"TOKEN": "t"}, card={"read_only_root": True})
-        with flash.plan(deployment.read(config), card, wheelhouse=house, lock=house / "lock.txt") as made:
+        lock, networks = house / "lock.txt", {"pose.tflite": b"a network", "LICENSE": b"its license"}
+        with flash.plan(deployment.read(config), card, wheelhouse=house, lock=lock, networks=networks) as made:
             flash.write(made)
     (folder / "edgevid/wheels/pip-1.0-py3-none-any.whl").write_bytes(b"left by an earlier flash")
     root = tmp_path / "root"
@@ -420,6 +421,8 @@ def test_the_first_boot_installs_without_a_network_and_puts_the_bundle_into_serv
     assert (root / "usr/local/bin/edgevid").readlink() == Path("/opt/edgevid/current/bin/edgevid"), (
         "a person who logs in finds the command"
     )
+    found = {path.name: path.read_bytes() for path in (root / "opt/edgevid/keypoints").iterdir()}
+    assert found == {"pose.tflite": b"a network", "LICENSE": b"its license"}
     assert (root / "usr/local/lib/edgevid/overlay-root").stat().st_mode & 0o777 == 0o755
     assert (root / "boot/firmware/cmdline.txt").read_text().split().count(
         "init=/usr/local/lib/edgevid/overlay-root"
