@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
 _log = logging.getLogger(__name__)
+# In place of "cut, resize, colour", where the rows of a model are made of pictures.
+_KEYPOINTS = "key points, by the networks below"
 
 
 class LaneProvider(Protocol):
@@ -229,8 +231,9 @@ class Session:
     def _summary_of(self, model: LaneProvider, lane: Lane) -> str:
         name = lane.name if model.path is None else model.path.name
         heading = f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}"
-        networks = [each.as_table() for each in (lane.stage, lane.follower) if each is not None]
-        return "\n".join([heading, lane.telemetry.as_table(), *filter(None, networks)])
+        table = lane.telemetry.as_table() if lane.stage is None else lane.stage.summary(lane.telemetry)
+        follower = "" if lane.follower is None else lane.follower.as_table()
+        return "\n".join(filter(None, [heading, table, follower]))
 
     def _open_source(self, lanes: Sequence[Lane], framed: FramedLanes) -> Source:
         wanted, turn = self._wanted_source, framed.orientation

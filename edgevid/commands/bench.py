@@ -79,8 +79,20 @@ def run(args: argparse.Namespace) -> int:
     result = _measured_there(args) if args.on else _measured_here(args)
     sys.stdout.write(files.as_text(result) if args.json else text.report(result) + "\n")
     sys.stdout.flush()
+    _note_keypoints(args)
     _check(result, args)
     return 0
+
+
+def _note_keypoints(args: argparse.Namespace) -> None:
+    """Say what the times leave out: rows come from noise or a file, and no network finds them."""
+    from edgevid import bundle
+
+    if bundle.read(args.bundle).manifest.keypoints is not None:
+        sys.stderr.write(
+            "Note: the times are those of the model over rows, without the networks that find key points in "
+            "pictures. The table at the end of edgevid run has them.\n"
+        )
 
 
 def _measured_here(args: argparse.Namespace) -> Result:

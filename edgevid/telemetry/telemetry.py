@@ -136,11 +136,16 @@ class Telemetry:
             "rss_mib": _round(rss_mib(), 1),
         }
 
-    def as_table(self) -> str:
-        """Return the latencies and counters as lines for people, without a final newline."""
+    def as_table(self, *, preprocess: str = STAGES["preprocess"]) -> str:
+        """Return the latencies and counters as lines for people, without a final newline.
+
+        Args:
+            preprocess: What happens to a frame before the model.
+        """
+        words = {**STAGES, "preprocess": preprocess}
         rows: list[tuple[object, ...]] = [("stage", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "what")]
         rows += [
-            (name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, STAGES[name]) for name, s in self.stages().items()
+            (name, s.count, s.p50_ms, s.p95_ms, s.p99_ms, s.max_ms, words[name]) for name, s in self.stages().items()
         ]
         still = f" of which {self.still} still," if self.still else ""
         lost = ", ".join(f"{cause} {count}" for cause, count in self.drops.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def test_the_table_of_a_run_has_a_line_for_each_network(page: Path, capsys: pyte
     table = capsys.readouterr().err
     assert "\npose detector      1  " in table
     assert "\npose landmarks    20  " in table
+    assert re.search(r"\npose landmarks .* \d+ x\n", table)
+    assert "key points, by the networks below" in table
 
 
 def test_inspect_shows_the_key_points(page: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,6 +115,9 @@ def test_a_stage_writes_the_row_of_a_frame_in_any_color_and_of_a_row_itself() ->
     stage.write(Frame(rows[0], "none", 0, 0), out)
     assert np.array_equal(out, rows[0])
     assert "pose landmarks     3" in stage.as_table()
+    # Beside a model of a microsecond, by their medians.
+    times_ms = np.median(stage.open().networks["pose landmarks"].times.newest(0, 3)) / 1e6
+    assert stage.as_table(model_ms=1e-3).endswith(f"  {times_ms / 1e-3:.0f} x")
 
 
 def test_a_torn_frame_and_a_row_of_another_length_are_rejected() -> None:
