@@ -12,7 +12,8 @@ from edgevid.errors import ClipsError
 from edgevid.frames.preprocess import Kind
 
 ROW_SUFFIX = ".npy"
-_OF_PICTURES = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
+# <class>/<clip>/<frame>.jpg; pictures further up are previews and plots.
+_PARTS_OF_PICTURES = 3
 
 
 def kind_of(root: str | Path, *, videos: Path | None = None) -> Kind:
@@ -53,8 +54,11 @@ def is_row_clip(path: Path) -> bool:
 
 def _files(root: Path) -> Iterator[tuple[Kind, str]]:
     for path in root.rglob("*"):
-        suffix = path.suffix.lower()
-        if suffix in (*_OF_PICTURES, ROW_SUFFIX) and not path.name.startswith(".") and path.is_file():
+        suffix, parts = path.suffix.lower(), path.relative_to(root).parts
+        is_picture = suffix in PICTURE_SUFFIXES and len(parts) >= _PARTS_OF_PICTURES
+        if not (is_picture or suffix in (*VIDEO_SUFFIXES, ROW_SUFFIX)) or any(part.startswith(".") for part in parts):
+            continue
+        if path.is_file():
             yield ("features" if suffix == ROW_SUFFIX else "frames"), str(path)
 
 

@@ -74,11 +74,25 @@ def test_the_page_runs_as_it_is_written(
 ) -> None:
     monkeypatch.setattr("edgevid.api.session.open_source", camera)
     assert [" ".join(words[:2]) for words in COMMANDS] == [
-        *("edgevid fetch", "edgevid keypoints", "edgevid convert", "edgevid run", "edgevid run")
+        *("edgevid fetch", "edgevid keypoints", "edgevid convert", "edgevid run", "edgevid run"),
+        *("edgevid keypoints", "edgevid train", "edgevid convert", "edgevid run"),
     ]
-    plain, mirrored = (decisions(capsys, *words[2:]) for words in COMMANDS[3:])
+    plain, mirrored = (decisions(capsys, *words[2:]) for words in COMMANDS[3:5])
     assert len(plain) == len(mirrored) > 5
     assert plain != mirrored
+
+
+def test_a_model_is_trained_as_it_is_written_and_says_which_way_she_drifts(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in COMMANDS[5:8]:
+        assert main(words[1:]) == 0, words
+    assert json.loads((page / "poses" / "rows.json").read_text())["interval_s"] == 0.1
+    manifest = edgevid.read_bundle(page / "own.edgevid").manifest
+    assert manifest.keypoints == edgevid.KeypointRows(kind="pose", normalise="hip")
+    assert len(decisions(capsys, *COMMANDS[8][2:])) > 3
+    assert main(["bench", "own.edgevid", "--processes", "1", "--min-frames", "50", "--min-time", "0.1"]) == 0
+    assert "without the networks that find key points" in capsys.readouterr().err
 
 
 def test_a_video_and_the_rows_of_the_same_video_have_the_same_answers(

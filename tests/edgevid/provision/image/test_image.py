@@ -60,7 +60,8 @@ def build(folder: Path, out: str, **changes: object) -> assemble.BuiltImage:
     own, packed = wheels.pack(folder)
     pinned = {own: packed, **wheels.collect("3.11", wheelhouse=house, lock=house / "lock.txt")}
     config = deployment.read(deployments.write(folder, **changes))
-    return assemble.assemble(config, SMALL, folder / out, wheels=pinned, debian=debian.write(folder / "debian.tar"))
+    made_from, networks = debian.write(folder / "debian.tar"), {"pose.tflite": b"a network"}
+    return assemble.assemble(config, SMALL, folder / out, wheels=pinned, debian=made_from, networks=networks)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,11 @@ def test_the_root_file_system_is_clean(made):
         ["e2fsck", "-fn", at], capture_output=True, text=True, check=False, env=host_tools.environment(0)
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_networks_of_key_points_are_where_the_service_looks_for_them(root):
+    assert "EDGEVID_KEYPOINTS=/opt/edgevid/keypoints\n" in root("cat /etc/systemd/system/edgevid.service")
+    assert root("cat /opt/edgevid/keypoints/pose.tflite") == "a network"
 
 
 def test_the_firmware_finds_what_config_txt_names(made):
