@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from edgevid.api.outputs import OutputLike
 
 _log = logging.getLogger(__name__)
-# In place of "cut, resize, colour", where the rows of a model are made of pictures.
-_KEYPOINTS = "key points, by the networks below"
 
 
 class LaneProvider(Protocol):

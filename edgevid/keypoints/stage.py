@@ -19,9 +19,12 @@ from edgevid.keypoints.rows import RowMaker, has_face, is_one_hand
 
 if TYPE_CHECKING:
     from edgevid.keypoints.body import Tracker
+    from edgevid.telemetry.telemetry import Telemetry
 
 
 _DIGITS = 4
+# In place of "cut, resize, colour" in the table of a run.
+_PREPROCESS = "key points, by the networks below"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,17 @@ class KeypointStage:
             return ""
         times = {name: each.times for name, each in self._tracker.networks.items()}
         return times_table("key points", times, model_ms=model_ms)
+
+    def summary(self, telemetry: Telemetry) -> str:
+        """Return the table of a run, and below it that of the networks, beside the model's own time.
+
+        Args:
+            telemetry: Of the model whose rows the stage makes.
+        """
+        stages = telemetry.stages()
+        model_ms = sum(stages[name].p50_ms for name in ("encode", "head") if name in stages)
+        networks = self.as_table(model_ms=model_ms)
+        return telemetry.as_table(preprocess=_PREPROCESS) + (f"\n{networks}" if networks else "")
 
 
 def network_files(wanted: KeypointRows, length: int) -> tuple[str, ...]:
