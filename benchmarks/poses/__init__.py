@@ -1,0 +1,1 @@
+"""Key points in place of pictures: what they teach, and what they cost."""
