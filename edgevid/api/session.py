@@ -230,7 +230,7 @@ class Session:
         name = lane.name if model.path is None else model.path.name
         heading = f"{name} on {self.source.name}, {lane.engine.interpreter}, threads: {lane.engine.threads}"
         table = lane.telemetry.as_table() if lane.stage is None else lane.stage.summary(lane.telemetry)
-        return "\n".join(filter(None, [heading, table, lane.follower and lane.follower.as_table()]))
+        return "\n".join(filter(None, [heading, table, "" if lane.follower is None else lane.follower.as_table()]))
 
     def _open_source(self, lanes: Sequence[Lane], framed: FramedLanes) -> Source:
         wanted, turn = self._wanted_source, framed.orientation
