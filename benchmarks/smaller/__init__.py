@@ -1,1 +1,1 @@
-"""Benchmarks of small models: pruned ones, taught ones, and ones that start from unlabelled clips."""
+"""Benchmarks of models that were made smaller."""
