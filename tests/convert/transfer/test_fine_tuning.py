@@ -92,7 +92,7 @@ def test_a_gain_that_may_be_chance_is_called_so(gain, words):
 def test_equal_seeds_give_equal_models_and_only_the_blocks_behind_the_cut_are_trained(folder, monkeypatch):
     monkeypatch.setattr(tune, "EPOCHS", 1)
     monkeypatch.setattr(tune, "_best", lambda states: len(states) - 1)
-    usual = options(folder, head="gru", loss="last")
+    usual = options(folder)
     made = [train(folder / "clips", folder / "s.keras", options=usual) for _ in range(2)]
     assert made[0].transfer.fine_tuning.epochs == 1
     for first, second in zip(made[0].model.get_weights(), made[1].model.get_weights(), strict=True):
