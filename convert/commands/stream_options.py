@@ -1,4 +1,4 @@
-"""Options of commands that take long recordings and their truth."""
+"""Options of commands that take long recordings and their truth, and what a model sees of pictures."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _FRAMING = HelpGroup(
     title="what the model sees of the pictures",
     description="As 'edgevid run' has it: a recording of --record is turned already.",
+)
+_TRAINING = HelpGroup(
+    title="what the model sees of the pictures",
+    description="The model file carries it, so 'edgevid convert', 'evaluate' and 'run' need no options for it.",
 )
 
 
@@ -169,3 +173,21 @@ def _pair(text: str) -> tuple[str, str]:
     if not (old and equals and new):
         raise argparse.ArgumentTypeError(f"Expected OLD=NEW such as Diving=dive, got {text!r}.")
     return old, new
+
+
+def add_training_framing(parser: argparse.ArgumentParser) -> None:
+    """Add `--rotate`, `--flip-pictures`, `--region`, `--mask` and `--follow` of `edgevid train`."""
+    # --flip names the classes that may be mirrored.
+    names = {"--flip": "--flip-pictures"}
+    defaults = {"--rotate": 0, "--flip": "none", "--follow": "none"}
+    options = [
+        dataclasses.replace(
+            option,
+            name=names.get(option.name, option.name),
+            default=defaults.get(option.name),
+            help=option.help.replace("as in training, else ", ""),
+            group=_TRAINING,
+        )
+        for option in FRAMING
+    ]
+    add_options(parser, options)

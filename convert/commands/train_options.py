@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 
 from convert.commands.options import add_reading, pixel_range
+from convert.commands.stream_options import add_training_framing
 from convert.splits.folds import GROUPS, Folds
 from convert.training.options import AUTO, HEADS
-from edgevid.commands.options import HelpGroup, add_options, positive_int, size_px
-from edgevid.commands.run_options.sources import FRAMING
+from edgevid.commands.options import positive_int, size_px
 from edgevid.frames.preprocess import MODEL_COLORS, RESIZE_RULES
 
 GROUP_BY = (
@@ -18,16 +17,11 @@ GROUP_BY = (
     "in the file name"
 )
 
-_FRAMING = HelpGroup(
-    title="what the model sees of the pictures",
-    description="The model file carries it, so 'edgevid convert', 'evaluate' and 'run' need no options for it.",
-)
-
 
 def add_all(parser: argparse.ArgumentParser) -> None:
     """Add all options that describe clips, network and training."""
     _add_clips(parser.add_argument_group("the clips"))
-    _add_framing(parser)
+    add_training_framing(parser)
     _add_encoder(parser.add_argument_group("learning from few clips"))
     _add_network(parser.add_argument_group("input and network"))
     _add_variation(parser.add_argument_group("random variation of clips"))
@@ -50,23 +44,6 @@ def _add_clips(group: argparse._ArgumentGroup) -> None:
         help="a class that is never an event, such as 'none'; it also takes what no segment of a recording covers, "
         "in pieces of two windows",
     )
-
-
-def _add_framing(parser: argparse.ArgumentParser) -> None:
-    # --flip names the classes that may be mirrored.
-    names = {"--flip": "--flip-pictures"}
-    defaults = {"--rotate": 0, "--flip": "none", "--follow": "none"}
-    options = [
-        dataclasses.replace(
-            option,
-            name=names.get(option.name, option.name),
-            default=defaults.get(option.name),
-            help=option.help.replace("as in training, else ", ""),
-            group=_FRAMING,
-        )
-        for option in FRAMING
-    ]
-    add_options(parser, options)
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:

@@ -219,11 +219,8 @@ class Session:
             Lines of text; empty if there was no frame.
         """
         self.board.stop()
-        lines = [
-            self._summary_of(model, lane)
-            for model, lane in zip(self.models, self.pipeline.lanes, strict=True)
-            if lane.telemetry.seen
-        ]
+        lanes = zip(self.models, self.pipeline.lanes, strict=True)
+        lines = [self._summary_of(model, lane) for model, lane in lanes if lane.telemetry.seen]
         return "\n".join([*lines, self.board.history.as_text(), ""]) if self.pipeline.telemetry.seen else ""
 
     def _summary_of(self, model: LaneProvider, lane: Lane) -> str:

@@ -1,6 +1,6 @@
 """Does int8 keep the accuracy on people never seen in training?
 
-    python benchmarks/weizmann.py [--data DIR] [--epochs N] [--subjects NAME ...] [--keep DIR]
+    python -m benchmarks.learning.weizmann [--data DIR] [--epochs N] [--subjects NAME ...] [--keep DIR]
 
 Ten actions by several people ("Actions as Space-Time Shapes", Weizmann Institute), in files
 <action>/<subject>_<action>.avi. Each subject in turn is held out: none of their clips is used for
@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from writing.results_file import table, write
-
+from benchmarks.writing.results_file import table, write
 from convert import Options, convert_model
 from convert.clips import Clip, ClipSet, decode_all, find_clips
 from convert.frameworks.tensorflow_setup import import_tensorflow

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from convert.clips import Reading
-from convert.splits.folds import GROUPS, Folds
+from convert.splits.folds import Folds
 from convert.splits.holdout import grouper
+from convert.training.options.checks import reject_stated, reject_unfit
+from convert.training.options.names import AUTO, QUICK, ROWS, SMALL
 from convert.training.teaching.distillation import Distillation
 from edgevid.bundle.framing import Follow, Framing
 from edgevid.bundle.manifest import Window
@@ -19,39 +21,6 @@ from edgevid.frames.preprocess import InputSpec, Kind, ResizeRule
 
 if TYPE_CHECKING:
     from convert.training.fit import FitOptions
-
-
-SMALL, AUTO = "small", "auto"
-ROWS = "rows"
-"""In place of an encoder, for clips of rows: they are features already."""
-HeadName = Literal["mean", "stats", "lstm", "gru", "tcn", "attention", "bilstm"]
-HEADS: tuple[HeadName, ...] = get_args(HeadName)
-CAUSAL: tuple[HeadName, ...] = ("lstm", "gru", "tcn")
-"""Heads that answer at every frame, and so can be trained to."""
-# Heads that take seconds to fit to features on disk.
-_QUICK = (AUTO, "mean", "stats")
-# Options that mean nothing to the other kind of encoder, and would be ignored without a word.
-_OF_SMALL = (
-    "size",
-    "color",
-    "motion",
-    "pool",
-    "rnn",
-    "val_fraction",
-    "epochs",
-    "patience",
-    "batch",
-    "learning_rate",
-    "balance",
-    "tensorboard",
-    "checkpoint",
-    "teacher",
-)
-_OF_FROZEN = ("range", "streams", "head", "loss", "mix_up", "cache", "workers", "mine", "fine_tune")
-# What is seen of pictures.
-_SEEN = ("rotate", "flip_pictures", "region", "mask", "follow")
-# Options that mean nothing for rows, besides those of the small encoder.
-_OF_PICTURES = ("resize", "range", "flip", "fps", "cache", "mine", "workers", "fine_tune", *_SEEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,62 +159,7 @@ class TrainOptions:
         grouper(self.group_by)
         _ = self.window, self.reading
         self.framing.check_shares()
-        self._reject_unfit()
-
-    def _reject_unfit(self) -> None:
-        """Reject options that do not belong to the chosen encoder."""
-        UsageError.unless(
-            self.folds is None or self.folds == GROUPS or (isinstance(self.folds, int) and self.folds != 1),
-            expected=f"a number of folds of 2 or more, 0, or {GROUPS!r}",
-            got=self.folds,
-        )
-        UsageError.unless(
-            self.folds != GROUPS or self.group_by != "none",
-            expected="--group-by with --folds groups",
-            got=self.group_by,
-        )
-        UsageError.unless(
-            self.loss == "every-frame" or self.head in CAUSAL,
-            expected=f"--loss {self.loss} with --head {', '.join(CAUSAL)}",
-            got=self.head,
-        )
-        UsageError.unless(
-            self.range is None or str(self.encoder).endswith(".keras"),
-            expected="--range with an encoder from a file",
-            got=self.encoder or SMALL,
-        )
-        UsageError.unless(
-            not self.learning_curve or bool(self.folds) or (self.folds is None and self.encoder != SMALL),
-            expected="--folds with --learning-curve on",
-            got=self.folds or 0,
-        )
-        self._reject_unfit_teaching()
-        UsageError.unless(self.workers >= 1, expected="--workers of at least 1", got=self.workers)
-        self._reject_unfit_mining()
-        self._reject_unfit_fine_tuning()
-        self._reject_unfit_regularisation()
-        self._reject_of_others()
-
-    def _reject_of_others(self) -> None:
-        """Reject options that mean nothing to the chosen encoder, and would be ignored without a word."""
-        # Without an encoder, the clips decide: see `for_kind`.
-        if self.encoder is None:
-            return
-        if self.encoder == ROWS:
-            for name in (*_OF_PICTURES, *_OF_SMALL):
-                self._reject_stated(name, "rows of features", "Rows take a head alone, and are not pictures.")
-            return
-        belongs = f"It belongs to {'a frozen encoder' if self.encoder == SMALL else f'--encoder {SMALL}'}."
-        for name in _OF_FROZEN if self.encoder == SMALL else _OF_SMALL:
-            self._reject_stated(name, f"--encoder {self.encoder}", belongs)
-
-    def _reject_stated(self, name: str, subject: str, hint: str) -> None:
-        UsageError.unless(
-            getattr(self, name) == type(self).__dataclass_fields__[name].default,
-            expected=f"no --{name.replace('_', '-')} with {subject}",
-            got=getattr(self, name),
-            hint=hint,
-        )
+        reject_unfit(self)
 
     def for_kind(self, kind: Kind) -> TrainOptions:
         """Return the options for clips of a kind.
@@ -258,68 +172,11 @@ class TrainOptions:
         """
         changes: dict[str, Any] = {}
         if kind == "features" and self.encoder != ROWS:
-            self._reject_stated("encoder", "rows of features", "Rows take a head alone, and are not pictures.")
+            reject_stated(self, "encoder", "rows of features", "Rows take a head alone, and are not pictures.")
             changes["encoder"] = ROWS
         elif self.encoder is None:
             changes["encoder"] = SMALL
         return replace(self, **changes)
-
-    def _reject_unfit_regularisation(self) -> None:
-        UsageError.unless(
-            0 <= self.label_smoothing < 1, expected="a label smoothing of 0 to below 1", got=self.label_smoothing
-        )
-        UsageError.unless(self.mix_up >= 0, expected="a parameter of mix-up of 0 or more", got=self.mix_up)
-        has_epochs = self.encoder in (None, SMALL) or self.head not in _QUICK
-        for name in ("label_smoothing", "mix_up"):
-            is_usual = getattr(self, name) == type(self).__dataclass_fields__[name].default
-            UsageError.unless(
-                is_usual or has_epochs,
-                expected=f"a head with epochs with --{name.replace('_', '-')}",
-                got=self.head,
-                hint="Name one of: lstm, gru, tcn, attention, bilstm.",
-            )
-
-    def _reject_unfit_fine_tuning(self) -> None:
-        UsageError.unless(self.fine_tune >= 0, expected="blocks to fine-tune, 0 or more", got=self.fine_tune)
-        if not self.fine_tune:
-            return
-        UsageError.unless(self.mine is None, expected="no --mine with --fine-tune", got=str(self.mine))
-        UsageError.unless(not self.mix_up, expected="no --mix-up with --fine-tune", got=self.mix_up)
-        UsageError.unless(
-            not self.learning_curve, expected="no --learning-curve on with --fine-tune", got=self.learning_curve
-        )
-        UsageError.unless(
-            self.loss == "last" or self.head not in CAUSAL,
-            expected=f"--loss last with --fine-tune and --head {self.head}",
-            got=self.loss,
-            hint="Fine-tuning teaches the answer at the end of a window.",
-        )
-
-    def _reject_unfit_mining(self) -> None:
-        if self.mine is None:
-            given = [
-                f"--{name.replace('_', '-')}" for name in ("truth", "mine_rounds") if getattr(self, name) is not None
-            ]
-            UsageError.unless(not given, expected="--mine DIR with options of its recordings", got=", ".join(given))
-            return
-        UsageError.unless(
-            self.background is not None, expected="--background LABEL with --mine, for its false alarms", found="none"
-        )
-        UsageError.unless(
-            self.mine_rounds is None or self.mine_rounds >= 1,
-            expected="--mine-rounds of at least 1",
-            got=self.mine_rounds,
-        )
-
-    def _reject_unfit_teaching(self) -> None:
-        if self.teacher is None:
-            names = ("unlabelled", "temperature", "teacher_share")
-            given = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
-            UsageError.unless(not given, expected="--teacher MODEL.keras with its options", got=", ".join(given))
-            return
-        _ = self.distillation
-        # The teacher has learned from the clips of every fold.
-        UsageError.unless(not self.folds, expected="no --folds with --teacher", got=self.folds)
 
     @property
     def distillation(self) -> Distillation | None:
@@ -357,7 +214,7 @@ class TrainOptions:
         """Whether folds also learn from fewer clips of each class."""
         if self.learning_curve is not None:
             return self.learning_curve
-        return self.report is not None and self.encoder != SMALL and self.head in _QUICK and not self.fine_tune
+        return self.report is not None and self.encoder != SMALL and self.head in QUICK and not self.fine_tune
 
     @property
     def framing(self) -> Framing:

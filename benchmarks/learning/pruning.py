@@ -1,6 +1,6 @@
 """What does `edgevid convert --prune` save, and what does it cost? Goal: half of the work, 98 % of the answers.
 
-    python -m benchmarks.smaller.pruning MODEL --clips DIR [--shares 0.5 ...] [--interval uniform]
+    python -m benchmarks.learning.pruning MODEL --clips DIR [--shares 0.5 ...] [--interval uniform]
 
 A model is converted as it is, and with each share of its encoder's multiply-accumulates, by the same list of clips:
 every third one proves the results, and the others fine-tune. The times of a new frame are measured in turns in one

@@ -1,0 +1,1 @@
+"""What training and pruning reach on real clips."""

@@ -1,1 +1,0 @@
-"""Benchmarks of models that were made smaller."""
