@@ -80,4 +80,4 @@ def test_a_head_still_learns_and_is_less_sure(training):
 )
 def test_an_option_without_effect_is_refused(changes, words):
     with pytest.raises(UsageError, match=words):
-        TrainOptions(**changes)
+        TrainOptions(**changes).for_kind("frames")

@@ -105,7 +105,7 @@ def test_a_process_that_ends_by_itself_is_one_clear_line(read, tmp_path):
 
 def test_workers_belong_to_a_frozen_encoder_and_are_counted_from_one():
     with pytest.raises(UsageError, match="--workers"):
-        TrainOptions(workers=2)
+        TrainOptions(workers=2).for_kind("frames")
     with pytest.raises(UsageError, match="at least 1"):
         TrainOptions(encoder="efficientnet-lite0", workers=0)
     assert TrainOptions(encoder="efficientnet-lite0", workers=2).workers == 2

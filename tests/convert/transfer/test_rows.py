@@ -16,10 +16,10 @@ import convert
 from convert import TrainOptions
 from convert.clips import Clip, ClipRef
 from convert.clips.row_format import RowFormat, write_format
+from convert.clips.window_frames import varied_rows
 from convert.interface.input_frame import resolve_keypoints
 from convert.interface.window_to_scores import arrange
 from convert.splitting.split import split
-from convert.training.windows import varied_rows
 from convert.training_info import read_info
 from edgevid import bundle
 from edgevid.bundle.manifest import Window
