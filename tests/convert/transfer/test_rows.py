@@ -172,7 +172,7 @@ def test_rows_vary_in_start_and_speed_and_a_point_that_is_not_seen_is_mixed_with
     short = varied_rows(Clip(clip.ref, rows[:3], clip.timestamps_ns[:3]), window, np.random.default_rng(0), speed=1.0)
     assert short[:, 0].tolist() == pytest.approx([1, 2, 3, 3, 3, 3, 3, 3])
     single = varied_rows(Clip(clip.ref, rows[:1], clip.timestamps_ns[:1]), window, np.random.default_rng(0), speed=1.0)
-    assert (single == 1.0).all()
+    assert (single == rows[0]).all()
 
 
 def test_key_points_of_another_kind_are_rejected_wherever_they_meet(

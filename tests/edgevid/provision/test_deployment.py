@@ -171,7 +171,7 @@ def test_hashes_of_the_kinds_that_raspberry_pi_os_knows_are_taken() -> None:
 
 def test_a_bundle_over_features_is_no_match_for_a_camera(tmp_path: Path) -> None:
     bundle.write(bundle_for(features_manifest()), tmp_path / "rows.edgevid")
-    with pytest.raises(DeploymentError, match="over pictures for the camera 'uvc'"):
+    with pytest.raises(DeploymentError, match="over pictures, or over their key points, for the camera 'uvc'"):
         read_deployment(write(tmp_path, bundle="rows.edgevid"))
 
 
