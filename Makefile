@@ -10,7 +10,7 @@ DEV := $(VENV)/.dev-installed
 DOCS := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants test-camera test-arm test-boot lint check docs bench demo-bundle clean
+.PHONY: help demo test test-slow mutants test-camera test-arm test-boot lint check docs bench demo-bundle clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,8 +18,11 @@ help: ## Show this list
 demo: $(CONVERT) ## Render gestures, train, convert, prove, run; leaves build/demo/report.html
 	$(BIN)/python -m convert.demo --dir build/demo
 
-test: $(DEV) ## Run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: $(DEV) ## Run every test but the slowest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+test-slow: $(DEV) ## Run the slowest tests, which train and convert: minutes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 test-arm: $(DEV) ## Run the device's aarch64 wheels under an emulator, on the processors of the boards
 	scripts/newer_tools.sh build/arm/tools qemu-user

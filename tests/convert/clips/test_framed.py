@@ -84,6 +84,7 @@ def test_features_on_disk_are_of_one_part_alone(folder: Path) -> None:
     assert len(digests) == len(framings)
 
 
+@pytest.mark.slow
 def test_evaluation_needs_no_option_and_an_option_wins(folder: Path, framed: Path) -> None:
     def scores(kind: str, **chosen: object) -> list[tuple[float, ...]]:
         options = EvaluateOptions(fps=10.0, **chosen)  # type: ignore[arg-type]

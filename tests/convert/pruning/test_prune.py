@@ -62,6 +62,7 @@ def pruned(place):
     return convert_model(place / "model.keras", place / "clips", place / "model.edgevid", options=options)
 
 
+@pytest.mark.slow
 def test_the_bundle_is_proven_on_clips_that_it_was_not_fine_tuned_on(pruned):
     report = pruned.report
     assert (report["clips"], report["pruning"]["clips"]) == (8, 16)
@@ -74,6 +75,7 @@ def test_the_bundle_is_proven_on_clips_that_it_was_not_fine_tuned_on(pruned):
     json.dumps(report)
 
 
+@pytest.mark.slow
 def test_the_report_and_the_page_say_what_was_removed(pruned):
     from convert.placement.operation_counts import parts_work
 

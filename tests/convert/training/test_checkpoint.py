@@ -49,7 +49,13 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"val_fraction": 0.0}, {"patience": 2}, {"learning_rate": 1e-5, "patience": 1}]
+    "changes",
+    [
+        {},
+        pytest.param({"val_fraction": 0.0}, marks=pytest.mark.slow),
+        pytest.param({"patience": 2}, marks=pytest.mark.slow),
+        pytest.param({"learning_rate": 1e-5, "patience": 1}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_stopped_training_ends_as_one_that_was_not(changes, tmp_path):
     whole = run(tmp_path / "whole", **changes)
@@ -70,6 +76,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
         assert seen == []
 
 
+@pytest.mark.slow
 def test_other_options_and_other_clips_begin_anew(tmp_path):
     run(tmp_path)
     for changes in (

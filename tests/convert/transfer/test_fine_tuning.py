@@ -89,6 +89,7 @@ def test_a_gain_that_may_be_chance_is_called_so(gain, words):
     assert words in describe_gain(gain)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_models_and_only_the_blocks_behind_the_cut_are_trained(folder, monkeypatch):
     monkeypatch.setattr(tune, "EPOCHS", 1)
     monkeypatch.setattr(tune, "_best", lambda states: len(states) - 1)
@@ -104,6 +105,7 @@ def test_equal_seeds_give_equal_models_and_only_the_blocks_behind_the_cut_are_tr
         assert np.array_equal(before, after) == is_same
 
 
+@pytest.mark.slow
 def test_held_out_clips_take_no_part_in_fine_tuning(folder, monkeypatch):
     monkeypatch.setattr(tune, "EPOCHS", 1)
     learned, original = [], tune.train_epochs

@@ -102,6 +102,7 @@ def test_torn_files_of_a_killed_run_are_encoded_again(folder, trained):
     assert again.transfer.encoded == 18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["frames", "differences", "frames,differences"])
 def test_each_choice_of_streams_converts_within_its_budget(folder, trained, streams):
     del trained

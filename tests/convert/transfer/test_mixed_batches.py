@@ -52,6 +52,7 @@ def test_equal_seeds_give_equal_batches_and_epochs_differ():
     assert not (all_of(batches(seed=1))[0] == one[0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "training", [HeadTraining(mix_up=1.0, label_smoothing=0.0), HeadTraining(every_frame=False, label_smoothing=0.6)]
 )

@@ -156,6 +156,7 @@ def test_an_unlabelled_clip_that_is_held_out_is_rejected():
         fit.train(clips, options, lesson=Lesson({}, unlabelled))
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_answers_alone_with_another_size_and_sampling(teacher_file, tmp_path):
     write_moving(tmp_path / "clips", 6, first_seed=400)
     write_moving(tmp_path / "more", 12, first_seed=500)
