@@ -59,7 +59,7 @@ def sums(visit: Visit) -> LayerChannels:
 
 
 def concatenate(visit: Visit) -> LayerChannels:
-    """Put channels next to each other."""
+    """Concatenate channels."""
     if visit.layer.axis not in (-1, len(visit.shape) - 1):
         raise _unknown(visit.layer, f"along axis {visit.layer.axis}")
     return LayerChannels(visit.layer, None, np.concatenate([each.known for each in visit.inputs]), ())

@@ -110,7 +110,7 @@ def _check_turns(lanes: Sequence[Lane], framings: Sequence[Framing]) -> None:
 
 
 def _announce(lane: Lane, choice: FramingChoice) -> None:
-    """Say what the model sees because its training did."""
+    """Announce what the model sees because its training did."""
     used = choice.left_to(lane.engine.bundle.manifest.framing)
     if not used.is_plain:
         _log.info("edgevid: %s sees what its training saw: %s. Options that you give win.", lane.name, used)

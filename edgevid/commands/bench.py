@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _note_keypoints(args: argparse.Namespace) -> None:
-    """Say what the times leave out: rows come from noise or a file, and no network finds them."""
+    """Print what the times leave out: rows come from noise or a file, and no network finds them."""
     from edgevid import bundle
 
     if bundle.read(args.bundle).manifest.keypoints is not None:

@@ -209,7 +209,7 @@ class PersonFollower:
         self._due_ns = now_ns + step_ns - (now_ns - first_ns) % step_ns
 
     def _detect(self, frame: Frame) -> _Track | None:
-        """Look for the person; return where the square lies from now on, None for the whole picture."""
+        """Find the person; return where the square lies from now on, None for the whole picture."""
         track, now_ns = self._track, frame.timestamp_ns
         found = self.open().find(self._rgb.of(frame), most=_MOST_PEOPLE)
         circles = [Roi.around(each.points[0], each.points[1]) for each in found]
