@@ -21,6 +21,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", ["window", "stack"])
 def test_a_conversion_reads_windows_from_disk_and_holds_few_of_them(place, monkeypatch, plan):
     import convert.clips

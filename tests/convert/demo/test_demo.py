@@ -74,6 +74,7 @@ def test_a_conversion_that_is_refused_ends_the_demo_with_its_exit_code(
     assert "demo: Expected the same answers." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.tf
 def test_training_writes_a_model_that_knows_its_labels_and_its_rule(tmp_path: Path) -> None:
     from convert.demo.training import RULE, train_gestures, train_options

@@ -53,6 +53,7 @@ def test_a_file_cut_anywhere_is_refused(files, tmp_path, workshop):
             assert attempt(path, workshop) is not None, f"{whole.name} cut to {share:.0%}"
 
 
+@pytest.mark.slow
 def test_flipped_bits_end_in_a_model_or_in_a_refusal(files, tmp_path, workshop):
     chance, refused = random.Random(7), 0
     for whole in files:

@@ -73,6 +73,7 @@ def test_the_state_of_a_gru_is_carried(rows, tmp_path):
     assert report["agreement"] >= 0.98
 
 
+@pytest.mark.slow
 def test_a_cnn_over_folded_frames_runs_once_a_frame_without_a_turn_of_axes(clips, tmp_path):
     from convert.tflite_file import read_tflite
 
@@ -101,6 +102,7 @@ def test_a_cnn_over_volumes_runs_whole(clips, tmp_path):
     np.testing.assert_allclose(held.golden.float_scores, runtime_answers(tmp_path / "model.onnx", frames), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_row_a_decision_needs_no_window(rows, tmp_path):
     held, report = convert(mlp(), rows, tmp_path)
     assert held.manifest.window.frames == 1
@@ -112,6 +114,7 @@ def test_a_row_a_decision_needs_no_window(rows, tmp_path):
     assert held.golden.float_scores.max() > 0.6, "not the softmax of a softmax"
 
 
+@pytest.mark.slow
 def test_a_translation_that_computes_something_else_is_no_bundle(rows, tmp_path, monkeypatch, capsys):
     """ONNX Runtime has the last word: gates in ONNX's order in a layer that has Keras's."""
     from convert.onnx_file import products

@@ -81,6 +81,7 @@ def test_a_function_of_too_many_operators_is_run_whole(tmp_path, monkeypatch):
     np.testing.assert_allclose(parts.whole.function(windows())[0], model(windows()), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_class_whose_file_is_gone_converts_to_int8_in_full(tmp_path, capsys):
     """Keras 2 keeps such a model as functions only; its description names a class that nobody has."""
     from convert import Options, convert_model

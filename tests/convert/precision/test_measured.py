@@ -36,6 +36,7 @@ def search(job):
     return Search(tuple(trials), builder)
 
 
+@pytest.mark.slow
 def test_every_recipe_is_tried_where_times_decide(search) -> None:
     assert [trial.recipe.name for trial in search.trials] == list(NAMES)
     assert search.failure == ""
@@ -60,6 +61,7 @@ def test_this_machine_times_each_recipe(search) -> None:
     assert all(0 < value < 1000 for value in ms.values())
 
 
+@pytest.mark.slow
 def test_a_device_times_each_recipe_over_ssh(search, ssh_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from convert.precision import measured
 

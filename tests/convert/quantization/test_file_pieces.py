@@ -33,6 +33,7 @@ def started(tf, data, **options):
     return interpreter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_bytes", [1, 20_000, 10**9])
 def test_a_file_in_pieces_computes_every_tensor_of_the_whole_file(unrolled, monkeypatch, most_bytes):
     import tensorflow as tf

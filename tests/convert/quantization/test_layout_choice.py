@@ -27,6 +27,7 @@ def test_a_layout_must_save_3_percent() -> None:
     assert fastest({AS_TRAINED: 1.0, "for x": 1.7}) == AS_TRAINED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["as trained", "packed"])
 def test_the_measured_layout_is_taken_whatever_the_processor_is_called(slow, monkeypatch) -> None:
     from convert.quantization import layout_choice, space_to_depth

@@ -32,6 +32,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_bundle_is_measured_in_both_scenarios_and_the_stream_is_answered(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_every_bundle_is_measured_in_both_scenarios_and_the_stream_is_answered(
     assert f"{stream.hits} of {stream.moments} actions found" in lines[-2]
 
 
+@pytest.mark.slow
 def test_a_file_is_never_replaced(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = measured.read_bytes()
     assert cli.main(["bench", "reference", "--bundles", str(BUNDLES), "-o", str(measured)]) == 2
@@ -73,6 +75,7 @@ def swap(members: Members) -> None:
     members["lite0-saturate.json"] = members["lite0-saturate.json"].replace(b"lrcn-saturate.npz", b"lite0-saturate.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
