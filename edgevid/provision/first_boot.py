@@ -87,7 +87,7 @@ def firstrun(deployment: Deployment) -> dict[str, str]:
 
 
 def config_txt(deployment: Deployment, before: str) -> str:
-    """Put the camera's overlay into config.txt, in a block between edgevid's own markers.
+    """Write the camera's overlay into config.txt, in a block between edgevid's own markers.
 
     Args:
         deployment: The device.

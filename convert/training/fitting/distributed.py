@@ -193,7 +193,7 @@ def one_clear_line(workers: ConnectedWorkers) -> Iterator[None]:
     except tf.errors.OpError as error:
         raise ModelError(
             expected=f"{workers.place.count} workers up to the end",
-            found=f"{type(error).__name__}: {str(error.message).partition(chr(10))[0]}",
+            found=f"a step that failed with {type(error).__name__}",
             hint="Start all of them again. With --checkpoint they continue after the last epoch.",
         ) from error
 

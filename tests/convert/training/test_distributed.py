@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -108,6 +109,34 @@ def test_two_workers_learn_what_one_process_learns(workers, monkeypatch, tmp_pat
     assert not any(
         layer.get_config().get("layer", {}).get("config", {}).get("synchronized") for layer in together.layers
     )
+
+
+@pytest.mark.slow
+def test_workers_with_other_options_all_stop_before_the_first_step(tmp_path):
+    write_moving(tmp_path / "clips", 4)
+    ports = free_ports(2)
+    started = [start(tmp_path, index, ports, "--patience", str(3 + index)) for index in range(2)]
+    for worker in started:
+        _, err = worker.communicate(timeout=500)
+        assert worker.returncode == 2
+        assert "the same options and clips on every worker" in err.splitlines()[-1]
+    assert not list(tmp_path.glob("*/m.keras"))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_the_others_with_one_line(tmp_path):
+    write_moving(tmp_path / "clips", 4)
+    ports, state = free_ports(2), tmp_path / "state"
+    endless = ["--epochs", "100000", "--patience", "100000", "--checkpoint", state]
+    chief, other = (start(tmp_path, index, ports, *endless) for index in range(2))
+    while not any(state.glob("*")) and chief.poll() is None:
+        time.sleep(0.1)
+    other.kill()
+    _, err = chief.communicate(timeout=500)
+    other.communicate()
+    assert chief.returncode == 1
+    assert "Start all of them again" in err.splitlines()[-1]
+    assert not (tmp_path / "0" / "m.keras").exists()
 
 
 @pytest.mark.parametrize(
